@@ -1,0 +1,5 @@
+"""The kinds of job, one file each, and the engine they stand on.
+
+To add a kind, put one file here: a docstring, TITLE, GROUP, QUEUE, Params, EXAMPLE and run(). docs/add-a-kind.md shows one
+from start to end; nothing else needs to be touched.
+"""

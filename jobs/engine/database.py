@@ -1,0 +1,79 @@
+"""Postgres: one engine a process, made at first use and made anew after a fork."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
+
+from jobs.engine import settings
+from jobs.engine.errors import DatabaseAway
+
+CONNECT_SECONDS = 3
+STATEMENT_SECONDS = 10
+POOL_SECONDS = 3
+
+
+def url() -> str:
+    """DATABASE_URL in the form that SQLAlchemy and psycopg 3 take."""
+    settings.current().require("database_url")
+    return "postgresql+psycopg://" + settings.current().database_url.split("://", 1)[1]
+
+
+def connect(**options: object) -> Engine:
+    """A new engine on DATABASE_URL. `engine()` is the one to use, unless a process needs one of another shape."""
+    return create_engine(
+        url(),
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": CONNECT_SECONDS,
+            "options": f"-c statement_timeout={STATEMENT_SECONDS}s -c timezone=UTC",
+            "application_name": "legwork",
+        },
+        **options,
+    )
+
+
+@cache
+def engine() -> Engine:
+    """The engine of this process, with a small pool."""
+    return connect(pool_size=10, max_overflow=20, pool_timeout=POOL_SECONDS)
+
+
+@contextmanager
+def session() -> Iterator[Session]:
+    """One transaction: committed at the end, rolled back on an exception. Objects stay readable afterwards.
+
+    Raises DatabaseAway where Postgres cannot be reached, is shutting down or takes too long.
+    """
+    with translated(), Session(engine(), expire_on_commit=False) as opened, opened.begin():
+        yield opened
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the driver's ways of saying "not reachable" into DatabaseAway."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        raise DatabaseAway("The database does not answer. Nothing is lost; try again in a moment.") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise DatabaseAway("The database went away in the middle. Nothing is lost; try again in a moment.") from error
+        raise
+
+
+def _forget_after_fork() -> None:
+    """A child must not use its parent's connections: psycopg then gives wrong answers. It must not close them either."""
+    if engine.cache_info().currsize:
+        engine().dispose(close=False)
+        engine.cache_clear()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)

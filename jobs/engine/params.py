@@ -1,0 +1,53 @@
+"""Types for the params of a kind. The form, the JSON schema, the API and the error messages come from them.
+
+    class Params(KindParams):
+        source: TableFile = param("Table", "One row makes one text.")
+        prompt: str = param("Prompt", "A column's name in braces stands for its value.", widget="code", max_length=20_000)
+        concurrency: int = param("Rows at a time", default=16, ge=1, le=64, unit="rows", advanced=True)
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class KindParams(BaseModel):
+    """The base of every kind's Params: unknown fields are refused, NaN and infinity too, and text is never coerced to a number."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_max_length=1_000_000)
+
+
+FileRef = Annotated[str, Field(max_length=200, json_schema_extra={"format": "legwork-file"})]
+"""The id of an upload or an output, or `sample:<name>`."""
+
+TableFile = Annotated[str, Field(max_length=200, json_schema_extra={"format": "legwork-file", "accept": "table"})]
+"""A FileRef that must be a table: CSV, TSV, JSONL, XLSX or Parquet."""
+
+
+def param(
+    title: str,
+    help: str = "",
+    *,
+    default: Any = ...,
+    widget: str | None = None,
+    unit: str | None = None,
+    advanced: bool = False,
+    columns_of: str | None = None,
+    **limits: Any,
+) -> Any:
+    """A pydantic Field with what a form needs.
+
+    widget: "text" (several lines), "code" (a template, with chips that insert columns), "json", "secret"; None picks by type.
+    unit: shown behind the control. advanced: folded away. columns_of: the name of the file param whose columns are offered.
+    limits: pydantic's own (ge, le, min_length, max_length, ...).
+    """
+    extra = {"widget": widget, "unit": unit, "advanced": advanced or None, "columns_of": columns_of}
+    return Field(
+        default,
+        title=title,
+        description=help or None,
+        json_schema_extra={key: value for key, value in extra.items() if value is not None},
+        **limits,
+    )
