@@ -65,7 +65,9 @@ def translated() -> Iterator[None]:
         raise DatabaseAway("The database does not answer. Nothing is lost; try again in a moment.") from error
     except DBAPIError as error:
         if error.connection_invalidated:
-            raise DatabaseAway("The database went away in the middle. Nothing is lost; try again in a moment.") from error
+            raise DatabaseAway(
+                "The database went away in the middle. Nothing is lost; try again in a moment."
+            ) from error
         raise
 
 

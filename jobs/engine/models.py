@@ -85,13 +85,21 @@ class Job(Base):
     result: Mapped[dict[str, Any] | None]
 
     __table_args__ = (
-        CheckConstraint("state in ('queued','running','stopping','succeeded','partial','failed','cancelled')", name="state_known"),
+        CheckConstraint(
+            "state in ('queued','running','stopping','succeeded','partial','failed','cancelled')", name="state_known"
+        ),
         Index("jobs_owner_id", "owner", "id"),
         Index("jobs_owner_state_id", "owner", "state", "id"),
         Index("jobs_owner_kind_id", "owner", "kind", "id"),
         Index("jobs_queued", "queue", "id", postgresql_where=text("state = 'queued'")),
-        Index("jobs_held", "lease_until", postgresql_where=text("state in ('running', 'stopping')")),
-        Index("jobs_idempotency", "owner", "idempotency_key", unique=True, postgresql_where=text("idempotency_key is not null")),
+        Index("jobs_held", "id", postgresql_where=text("state in ('running', 'stopping')")),
+        Index(
+            "jobs_idempotency",
+            "owner",
+            "idempotency_key",
+            unique=True,
+            postgresql_where=text("idempotency_key is not null"),
+        ),
     )
 
     @property
@@ -126,11 +134,14 @@ class Attempt(Base):
 
 
 class Item(Base):
-    """One unit of a job's work: a row, a file, a recipient. Only items that were started or have ended have a row."""
+    """One unit of a job's work: a row, a file, a recipient. Only items that were started or have ended have a row.
+
+    No foreign key: it would be checked once for each of a million rows; ledger.delete() removes a job's items with it.
+    """
 
     __tablename__ = "items"
 
-    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    job_id: Mapped[UUID] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)  # what makes it the same item in a later attempt
     position: Mapped[int]  # its place in the input, from 1
     state: Mapped[str]
@@ -161,10 +172,12 @@ class Step(Base):
 
 
 class LogLine(Base):
+    """One line of a job's log. No foreign key, as for items."""
+
     __tablename__ = "job_log"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    job_id: Mapped[UUID]
     at: Mapped[datetime] = mapped_column(server_default=func.now())
     level: Mapped[str] = mapped_column(server_default="info")  # info, warning, error
     text: Mapped[str]

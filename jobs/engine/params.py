@@ -1,9 +1,9 @@
 """Types for the params of a kind. The form, the JSON schema, the API and the error messages come from them.
 
-    class Params(KindParams):
-        source: TableFile = param("Table", "One row makes one text.")
-        prompt: str = param("Prompt", "A column's name in braces stands for its value.", widget="code", max_length=20_000)
-        concurrency: int = param("Rows at a time", default=16, ge=1, le=64, unit="rows", advanced=True)
+class Params(KindParams):
+    source: TableFile = param("Table", "One row makes one text.")
+    prompt: str = param("Prompt", "A column's name in braces stands for its value.", widget="code", max_length=20_000)
+    concurrency: int = param("Rows at a time", default=16, ge=1, le=64, unit="rows", advanced=True)
 """
 
 from __future__ import annotations

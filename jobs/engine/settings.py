@@ -78,7 +78,8 @@ def read(environ: Mapping[str, str]) -> Settings:
         redis_url=_url(environ, "REDIS_URL", "redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel"),
         openai_base_url=base_url,
         openai_api_key=environ.get("OPENAI_API_KEY", "").strip(),
-        model=environ.get("OPENAI_MODEL", "").strip() or (BUILT_IN_MODEL if "model" in _built_in(environ) else "gpt-4o-mini"),
+        model=environ.get("OPENAI_MODEL", "").strip()
+        or (BUILT_IN_MODEL if "model" in _built_in(environ) else "gpt-4o-mini"),
         storage_url=_url(environ, "STORAGE_URL", "s3"),
         smtp_url=_url(environ, "SMTP_URL", "smtp", "smtps"),
         secret_key=environ.get("SECRET_KEY", "").strip(),

@@ -1,0 +1,10 @@
+"""Alembic's own entry: runs the migrations on the connection that `upgrade()` hands over."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from jobs.engine.models import Base
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=Base.metadata)
+context.run_migrations()
