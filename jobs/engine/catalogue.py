@@ -1,0 +1,161 @@
+"""The kinds of job: finds the files of `jobs/`, checks their shape, and shows a broken one as unavailable with the reason."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import jobs
+from jobs.engine.errors import FieldError, KindUnavailable, NotFound
+from jobs.engine.inputs import Input
+from jobs.engine.params import KindParams
+
+GROUPS = ("Text and AI", "Files and documents", "Data and numbers", "Mail")
+QUEUES = ("io", "cpu", "mail")
+DEFAULT_TIME_LIMIT = 6 * 3600
+DEFAULT_ATTEMPTS = 3
+
+Find = Callable[[str], Input]  # a file ref -> the file, or BadInput
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a job would take, as far as it can be told before it starts. None where it cannot."""
+
+    items: int | None = None
+    calls: int | None = None
+    tokens: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One file of `jobs/`, as the rest of Legwork sees it."""
+
+    name: str
+    title: str
+    group: str
+    queue: str
+    needs: tuple[str, ...]
+    noun: tuple[str, str]
+    text: str
+    example: dict[str, Any]
+    time_limit: int
+    max_attempts: int
+    reason: str | None = None  # why it is unavailable
+    module: ModuleType | None = None
+
+    @property
+    def available(self) -> bool:
+        return self.reason is None
+
+    @property
+    def summary(self) -> str:
+        return self.text.split("\n", 1)[0]
+
+    @property
+    def Params(self) -> type[KindParams]:  # noqa: N802  (it is a class)
+        return self._module().Params
+
+    def schema(self) -> dict[str, Any]:
+        return self.Params.model_json_schema()
+
+    def run(self, params: KindParams, context: Any) -> dict[str, Any] | None:
+        return self._module().run(params, context)
+
+    def check(self, params: KindParams, find: Find) -> list[FieldError]:
+        """What is wrong beyond the types: a file that is no table, a column that is not there."""
+        return self._optional("check", params, find) or []
+
+    def estimate(self, params: KindParams, find: Find) -> Estimate | None:
+        return self._optional("estimate", params, find)
+
+    def label(self, params: KindParams, find: Find) -> str:
+        """What the work is on, in a few words."""
+        return self._optional("label", params, find) or ""
+
+    def _optional(self, function: str, *arguments: Any) -> Any:
+        found = getattr(self._module(), function, None)
+        return found(*arguments) if found else None
+
+    def _module(self) -> ModuleType:
+        if self.module is None or self.reason:
+            raise KindUnavailable(f"{self.title} is not available here: {self.reason}")
+        return self.module
+
+
+def kinds() -> list[Kind]:
+    """All kinds, in the order of the catalogue page."""
+    return list(_found().values())
+
+
+def kind(name: str) -> Kind:
+    """The kind of that name, available or not; NotFound if there is none. Never imports by a name from outside."""
+    found = _found().get(name)
+    if found is None:
+        raise NotFound(f"There is no kind of job called {name[:80]!r}.")
+    return found
+
+
+@cache
+def _found() -> dict[str, Kind]:
+    names = [module.name for module in pkgutil.iter_modules(jobs.__path__) if not module.ispkg and module.name[0] != "_"]
+    found = [load(f"jobs.{name}") for name in names]
+    order = {group: place for place, group in enumerate(GROUPS)}
+    found.sort(key=lambda kind: (order.get(kind.group, len(order)), kind.title))
+    return {kind.name: kind for kind in found}
+
+
+def load(path: str) -> Kind:
+    """The kind in the module of that dotted path. A module that does not import or has not the shape is unavailable."""
+    name = path.rsplit(".", 1)[-1]
+    try:
+        module = importlib.import_module(path)
+    except Exception as error:  # a broken kind must not take the others with it
+        return _broken(name, f"jobs/{name}.py does not import: {type(error).__name__}: {error}")
+    wrong = _shape_error(module)
+    return _broken(name, wrong) if wrong else _kind(name, module)
+
+
+def _kind(name: str, module: ModuleType) -> Kind:
+    needs = tuple(getattr(module, "NEEDS", ()))
+    missing = [need for need in needs if importlib.util.find_spec(need) is None]
+    return Kind(
+        name=name,
+        title=module.TITLE,
+        group=module.GROUP,
+        queue=module.QUEUE,
+        needs=needs,
+        noun=getattr(module, "NOUN", ("item", "items")),
+        text=(module.__doc__ or "").strip(),
+        example=module.EXAMPLE,
+        time_limit=getattr(module, "TIME_LIMIT", DEFAULT_TIME_LIMIT),
+        max_attempts=getattr(module, "MAX_ATTEMPTS", DEFAULT_ATTEMPTS),
+        reason=f"the package {', '.join(missing)} is missing; install requirements.txt" if missing else None,
+        module=module,
+    )
+
+
+def _broken(name: str, reason: str) -> Kind:
+    title = name.replace("_", " ").capitalize()
+    return Kind(name, title, "Not available", "cpu", (), ("item", "items"), reason, {}, 0, 0, reason=reason)
+
+
+def _shape_error(module: ModuleType) -> str | None:
+    """What a kind's file lacks, in words; None if nothing."""
+    absent = [word for word in ("TITLE", "GROUP", "QUEUE", "Params", "EXAMPLE", "run") if not hasattr(module, word)]
+    if absent:
+        return f"{module.__name__} does not define {', '.join(absent)}; docs/add-a-kind.md shows what a kind needs."
+    if not (isinstance(module.Params, type) and issubclass(module.Params, KindParams)):
+        return f"{module.__name__}.Params is not a subclass of KindParams."
+    if module.QUEUE not in QUEUES:
+        return f"{module.__name__}.QUEUE is {module.QUEUE!r}; it must be one of {', '.join(QUEUES)}."
+    if not (module.__doc__ or "").strip():
+        return f"{module.__name__} has no docstring; its first line is the text on the kind's card."
+    return None

@@ -1,0 +1,430 @@
+"""The only writer of job rows. Every arrow of docs/architecture.md is one function here.
+
+How a job is held, in five steps:
+1. `claim` moves a due `queued` row to `running`, adds one to its `lease` and gives it until `lease_until`. Of any number of
+   workers that try, the row lock lets one see `queued`.
+2. `beat` pushes `lease_until` on while the work goes on. All times are the database's.
+3. `record` writes what came of items, the log and the progress. Like every write of a run it names the lease; a run whose
+   lease is no longer the row's writes nothing and is told so by LeaseLost.
+4. `settle`, `release`, `postpone` or `give_up` ends the hold, again by naming the lease.
+5. A row whose `lease_until` has passed is freed by `free_silent`; whoever held it finds its lease gone at its next write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, insert, text
+from sqlalchemy.orm import Session
+
+from jobs.engine.errors import LeaseLost, LegworkError
+from jobs.engine.jsonsafe import clean_text, dumps
+from jobs.engine.models import Attempt, Job
+
+LEASE_SECONDS = 6
+RESULT_BYTES = 1_000_000
+MESSAGE_CHARACTERS = 2_000
+DETAIL_CHARACTERS = 20_000
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A job that this worker holds now."""
+
+    job_id: UUID
+    lease: int
+    kind: str
+    params: dict[str, Any]
+    owner: str
+    attempt: int
+    max_attempts: int
+    sample: int | None
+    time_limit: int
+    resumed: bool  # an earlier attempt may have finished some items
+
+
+@dataclass(frozen=True)
+class Signal:
+    """What the row says back to its run."""
+
+    stop_asked_seconds: float | None  # how long ago a person asked for a stop
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass
+class Outcome:
+    """What came of one item. `state` is one of models.ITEM_STATES."""
+
+    key: str
+    position: int
+    state: str
+    input: dict[str, Any] | None = None
+    output: dict[str, Any] | None = None
+    reason: str | None = None
+    error: str | None = None
+    tokens: int | None = None
+    seconds: float | None = None
+
+
+@dataclass
+class Batch:
+    """What one transaction of a run writes."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    lines: list[tuple[str, str]] = field(default_factory=list)  # level, text
+    progress: dict[str, Any] = field(default_factory=dict)  # total, note; done only for kinds without items
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+def create(session: Session, job: Job) -> Job:
+    """Put a new job into the queue. The caller commits, and only then delivers."""
+    session.add(job)
+    session.flush()
+    session.refresh(job)
+    return job
+
+
+_CLAIM = text(f"""
+    update jobs set state = 'running', lease = lease + 1, attempt = attempt + 1, advanced = false, worker = :worker,
+        lease_until = now() + interval '{LEASE_SECONDS} s', started_at = coalesce(started_at, now()),
+        reason = null, message = null, detail = null, result = null
+    where id = :id and state = 'queued' and (run_at is null or run_at <= now())
+    returning id as job_id, lease, kind, params, owner, attempt, max_attempts, sample, time_limit,
+        (lease > 1) as resumed
+""")
+
+
+def claim(connection: Connection, job_id: UUID, worker: str) -> Claim | None:
+    """Take a due queued job for this worker, or None: it is taken, stopped, gone or not due yet."""
+    row = connection.execute(_CLAIM, {"id": job_id, "worker": worker}).mappings().one_or_none()
+    if row is None:
+        return None
+    taken = Claim(**row)
+    doubt_started(connection, job_id)
+    values = {"job_id": job_id, "lease": taken.lease, "attempt": taken.attempt, "worker": worker}
+    connection.execute(insert(Attempt).values(values))
+    return taken
+
+
+_BEAT = text(f"""
+    update jobs set lease_until = now() + interval '{LEASE_SECONDS} s'
+    where id = :id and lease = :lease and state in ('running', 'stopping')
+    returning extract(epoch from now() - cancel_requested_at)::float8 as stop_asked_seconds
+""")
+
+
+def beat(connection: Connection, job_id: UUID, lease: int) -> Signal | None:
+    """Hold the job for another LEASE_SECONDS; None if it is no longer held by this lease."""
+    row = connection.execute(_BEAT, {"id": job_id, "lease": lease}).mappings().one_or_none()
+    return Signal(**row) if row else None
+
+
+# One statement, so that one round trip writes items, log, counts and tokens, or nothing of them.
+_RECORD = text("""
+    with held as (
+        select id from jobs where id = :id and lease = :lease and state in ('running', 'stopping') for update
+    ), outcome as (
+        insert into items (job_id, key, position, state, input, output, reason, error, tokens, seconds, finished_at)
+        select held.id, o.key, o.position, o.state, o.input, o.output, o.reason, o.error, o.tokens, o.seconds,
+            case when o.state <> 'started' then now() end
+        from held, jsonb_to_recordset(cast(:outcomes as jsonb)) as o(key text, position bigint, state text, input jsonb,
+            output jsonb, reason text, error text, tokens bigint, seconds float8)
+        on conflict (job_id, key) do update set (state, input, output, reason, error, tokens, seconds, finished_at) =
+            (excluded.state, coalesce(excluded.input, items.input), excluded.output, excluded.reason, excluded.error,
+             excluded.tokens, excluded.seconds, excluded.finished_at)
+            where items.state = 'started' and excluded.state <> 'started'
+        returning state
+    ), counted as (
+        select count(*) filter (where state = 'done') as done, count(*) filter (where state = 'failed') as failed,
+            count(*) filter (where state = 'skipped') as skipped, count(*) filter (where state = 'unknown') as unknown
+        from outcome
+    ), lines as (
+        insert into job_log (job_id, level, text)
+        select held.id, line ->> 0, line ->> 1 from held, jsonb_array_elements(cast(:lines as jsonb)) as line
+    )
+    update jobs set
+        done = coalesce(cast(:done as bigint), jobs.done + counted.done), failed = jobs.failed + counted.failed,
+        skipped = jobs.skipped + counted.skipped, unknown = jobs.unknown + counted.unknown,
+        total = coalesce(cast(:total as bigint), total), note = coalesce(cast(:note as text), note),
+        advanced = advanced or counted.done + counted.failed + counted.skipped > 0,
+        prompt_tokens = prompt_tokens + :prompt_tokens, completion_tokens = completion_tokens + :completion_tokens
+    from held, counted where jobs.id = held.id
+    returning extract(epoch from now() - cancel_requested_at)::float8 as stop_asked_seconds,
+        prompt_tokens, completion_tokens
+""")
+
+
+def record(connection: Connection, job_id: UUID, lease: int, batch: Batch) -> Signal:
+    """Write a batch whole or not at all. Raises LeaseLost if the job is held by another lease, or by none."""
+    values = {
+        "id": job_id,
+        "lease": lease,
+        "outcomes": dumps([asdict(outcome) for outcome in batch.outcomes]),
+        "lines": dumps(batch.lines),
+        "done": batch.progress.get("done"),
+        "total": batch.progress.get("total"),
+        "note": batch.progress.get("note"),
+        "prompt_tokens": batch.prompt_tokens,
+        "completion_tokens": batch.completion_tokens,
+    }
+    row = connection.execute(_RECORD, values).mappings().one_or_none()
+    if row is None:
+        raise LeaseLost
+    return Signal(**row)
+
+
+# A run that saw its whole input settles what `total` is; one that ended early keeps the total it had.
+_SETTLE = text("""
+    update jobs set state = case when state = 'stopping' then 'cancelled' else :state end,
+        reason = case when state = 'stopping' then 'stopped' else cast(:reason as text) end,
+        message = case when state = 'stopping' then cast(:stop_message as text) else cast(:message as text) end,
+        detail = :detail, result = cast(:result as jsonb), lease_until = null, finished_at = now(),
+        total = case when :whole and state <> 'stopping' and (total is not null or done + failed + skipped + unknown > 0)
+            then done + failed + skipped + unknown else total end
+    where id = :id and lease = :lease and state in ('running', 'stopping')
+    returning state
+""")
+
+
+def settle(
+    connection: Connection,
+    job_id: UUID,
+    lease: int,
+    state: str,
+    *,
+    reason: str | None = None,
+    message: str | None = None,
+    detail: str | None = None,
+    result: Any = None,
+    whole: bool = False,
+) -> str:
+    """End the job as succeeded, partial, failed or cancelled; show its files. Raises LeaseLost.
+
+    A job that was asked to stop is cancelled whatever `state` says. Returns the state it ended in.
+    `whole`: the run saw its whole input. `result` is JSON of at most RESULT_BYTES.
+    """
+    kept = dumps(result) if result is not None else None
+    if kept is not None and len(kept.encode()) > RESULT_BYTES:
+        raise LegworkError("The result is over 1 MB; the kind should save it as a file.", reason="result_too_large")
+    doubt_started(connection, job_id)
+    values = {
+        "id": job_id,
+        "lease": lease,
+        "state": state,
+        "reason": reason,
+        "message": _cut(message, MESSAGE_CHARACTERS),
+        "stop_message": "Stopped by a person. What was done is kept.",
+        "detail": _cut(detail, DETAIL_CHARACTERS),
+        "result": kept,
+        "whole": whole,
+    }
+    ended = connection.execute(_SETTLE, values).scalar_one_or_none()
+    if ended is None:
+        raise LeaseLost
+    how = {"cancelled": "stopped"}.get(ended, "time_limit" if reason == "time_limit" else ended)
+    _end_attempts(connection, [(job_id, lease)], how, message)
+    connection.execute(_SHOW_FILES, {"id": job_id, "lease": lease})
+    return ended
+
+
+_SHOW_FILES = text("update files set visible = true where job_id = :id and lease = :lease")
+
+_RELEASE = text("""
+    update jobs set state = case when state = 'stopping' then 'cancelled' else 'queued' end, attempt = attempt - 1,
+        reason = case when state = 'stopping' then 'stopped' else 'shutdown' end,
+        message = case when state = 'stopping' then 'Stopped by a person. What was done is kept.'
+            else 'Its worker was shut down; another goes on after the last finished item.' end,
+        finished_at = case when state = 'stopping' then now() end, lease_until = null, delivered_at = null, worker = null
+    where id = :id and lease = :lease and state in ('running', 'stopping')
+    returning queue
+""")
+
+
+def release(connection: Connection, job_id: UUID, lease: int) -> str | None:
+    """Give the job back at a shutdown; the attempt is not counted. Returns its queue, or None if it was not ours."""
+    queue = connection.execute(_RELEASE, {"id": job_id, "lease": lease}).scalar_one_or_none()
+    if queue is not None:
+        _end_attempts(connection, [(job_id, lease)], "shutdown", None)
+    return queue
+
+
+_POSTPONE = text("""
+    update jobs set state = 'queued', run_at = now() + make_interval(secs => :seconds), reason = :reason,
+        message = :message, detail = :detail, lease_until = null, delivered_at = null, worker = null
+    where id = :id and lease = :lease and state = 'running' and attempt < max_attempts
+    returning id
+""")
+
+
+def postpone(
+    connection: Connection, job_id: UUID, lease: int, seconds: float, reason: str, message: str, detail: str | None
+) -> bool:
+    """Queue the job again for later, after an error that may pass. False if no attempt is left or a stop was asked."""
+    values = {"id": job_id, "lease": lease, "seconds": seconds, "reason": reason}
+    values |= {"message": _cut(message, MESSAGE_CHARACTERS), "detail": _cut(detail, DETAIL_CHARACTERS)}
+    if connection.execute(_POSTPONE, values).scalar_one_or_none() is None:
+        return False
+    _end_attempts(connection, [(job_id, lease)], "retry", message)
+    return True
+
+
+# A worker that died after finishing items is not held against the job: only attempts that got nowhere are counted.
+_LOSE = """
+    update jobs set
+        state = case when state = 'stopping' then 'cancelled'
+            when attempt >= max_attempts and not advanced then 'failed' else 'queued' end,
+        reason = case when state = 'stopping' then 'stopped' else 'worker_lost' end,
+        message = case when state = 'stopping' then 'Stopped by a person. What was done is kept.'
+            when attempt >= max_attempts and not advanced
+                then 'Its worker died ' || attempt || ' times without finishing anything. Look at the log before trying again.'
+            else 'Its worker was lost; another goes on after the last finished item.' end,
+        finished_at = case when state = 'stopping' or attempt >= max_attempts and not advanced then now() end,
+        attempt = attempt - case when advanced and state = 'running' then 1 else 0 end,
+        lease_until = null, delivered_at = null, worker = null
+    where {which} and state in ('running', 'stopping')
+    returning id, lease, state
+"""
+_LOSE_ONE = text(_LOSE.format(which="id = :id and lease = :lease"))
+_LOSE_SILENT = text(
+    _LOSE.format(
+        which="""id in (select id from jobs where state in ('running', 'stopping') and lease_until < now()
+            order by id limit 500 for update skip locked)"""
+    )
+)
+
+
+def give_up(connection: Connection, job_id: UUID, lease: int) -> str | None:
+    """Free a job whose child died, as its worker sees it. Returns the state it is in now; None if it was not ours."""
+    lost = connection.execute(_LOSE_ONE, {"id": job_id, "lease": lease}).all()
+    _after_loss(connection, lost)
+    return lost[0].state if lost else None
+
+
+def free_silent(connection: Connection) -> list[UUID]:
+    """Free the jobs whose workers have been silent for longer than their lease. Returns their ids."""
+    lost = connection.execute(_LOSE_SILENT).all()
+    _after_loss(connection, lost)
+    return [row.id for row in lost]
+
+
+def _after_loss(connection: Connection, lost: Sequence[Any]) -> None:
+    for row in lost:
+        doubt_started(connection, row.id)
+    _end_attempts(connection, [(row.id, row.lease) for row in lost], "lost", None)
+    words = {"queued": "its worker was lost; back in the queue, what is finished is kept", "failed": "its worker was lost"}
+    for row in lost:
+        note(connection, row.id, "warning", words.get(row.state, "its worker was lost while it was being stopped"))
+
+
+_DOUBT = text("""
+    with doubted as (
+        update items set state = 'unknown', finished_at = now(), reason = 'interrupted',
+            error = 'It was started and never heard of again: it may have happened. It is not repeated by itself.'
+        where job_id = :id and state = 'started' returning 1
+    )
+    update jobs set unknown = unknown + (select count(*) from doubted)
+    where id = :id and exists (select 1 from doubted)
+""")
+
+
+def doubt_started(connection: Connection, job_id: UUID) -> None:
+    """Items that were started and never ended are `unknown`: whether their side effect happened cannot be told."""
+    connection.execute(_DOUBT, {"id": job_id})
+
+
+_ASK_STOP = text("""
+    update jobs set state = case when state = 'queued' then 'cancelled' else 'stopping' end,
+        cancel_requested_at = coalesce(cancel_requested_at, now()),
+        finished_at = case when state = 'queued' then now() end, reason = 'stopped',
+        message = case when state = 'queued' then 'Stopped by a person before it began.'
+            else 'A stop was asked; the work is ending.' end
+    where id = :id and state in ('queued', 'running') returning state
+""")
+
+
+def ask_stop(connection: Connection, job_id: UUID) -> str | None:
+    """Stop a queued job at once, a running one as soon as it looks. None if it is neither."""
+    return connection.execute(_ASK_STOP, {"id": job_id}).scalar_one_or_none()
+
+
+_RETRY = text("""
+    update jobs set state = 'queued', attempt = 0, advanced = false, reason = null, message = null, detail = null,
+        result = null, run_at = null, delivered_at = null, cancel_requested_at = null, finished_at = null, worker = null,
+        started_at = null, failed = 0,
+        done = case when :everything then 0 else done end, skipped = case when :everything then 0 else skipped end,
+        unknown = case when :everything then 0 else unknown end, total = case when :everything then null else total end,
+        note = null
+    where id = :id and state in ('succeeded', 'partial', 'failed', 'cancelled') returning id
+""")
+
+
+def retry(connection: Connection, job_id: UUID, *, everything: bool) -> bool:
+    """Queue an ended job again: from nothing, or keeping all but its failed items. False if it has not ended."""
+    if connection.execute(_RETRY, {"id": job_id, "everything": everything}).scalar_one_or_none() is None:
+        return False
+    connection.execute(_FORGET_ITEMS, {"id": job_id, "everything": everything})
+    if everything:
+        connection.execute(_FORGET_STEPS, {"id": job_id})
+    connection.execute(_HIDE_FILES, {"id": job_id})
+    note(connection, job_id, "info", "started again by a person" + ("" if everything else ", keeping what is done"))
+    return True
+
+
+_FORGET_ITEMS = text("delete from items where job_id = :id and (:everything or state = 'failed')")
+_FORGET_STEPS = text("delete from steps where job_id = :id")
+_HIDE_FILES = text("update files set visible = false where job_id = :id and lease is not null")
+
+
+def delete(connection: Connection, job_id: UUID) -> list[str]:
+    """Remove an ended job with all that hangs on it. Returns the blobs to remove after the commit."""
+    blobs = [row.blob for row in connection.execute(_DELETE_FILES, {"id": job_id})]
+    for statement in _DELETE:
+        connection.execute(statement, {"id": job_id})
+    return blobs
+
+
+_DELETE_FILES = text("delete from files where job_id = :id returning blob")
+_DELETE = [
+    text(f"delete from {table} where {column} = :id")  # noqa: S608  (the names stand in the next line)
+    for table, column in (("items", "job_id"), ("job_log", "job_id"), ("jobs", "id"))
+]
+
+_DELIVERED = text("update jobs set delivered_at = now() where id = any(:ids) and state = 'queued'")
+
+
+def mark_delivered(connection: Connection, job_ids: Sequence[UUID]) -> None:
+    """Remember that messages for these jobs were put into Redis just now."""
+    connection.execute(_DELIVERED, {"ids": list(job_ids)})
+
+
+_NOTE = text("insert into job_log (job_id, level, text) values (:id, :level, :text)")
+
+
+def note(connection: Connection, job_id: UUID, level: str, line: str) -> None:
+    """Add a line to the job's log from outside its run."""
+    connection.execute(_NOTE, {"id": job_id, "level": level, "text": clean_text(line)})
+
+
+_END_ATTEMPTS = text("""
+    update attempts set ended_at = now(), how = :how, message = :message,
+        finished = (select done + failed + skipped + unknown from jobs where jobs.id = attempts.job_id)
+    where job_id = :id and lease = :lease and ended_at is null
+""")
+
+
+def _end_attempts(connection: Connection, held: Sequence[tuple[UUID, int]], how: str, message: str | None) -> None:
+    for job_id, lease in held:
+        values = {"id": job_id, "lease": lease, "how": how, "message": _cut(message, MESSAGE_CHARACTERS)}
+        connection.execute(_END_ATTEMPTS, values)
+
+
+def _cut(words: str | None, most: int) -> str | None:
+    if words is None:
+        return None
+    words = clean_text(words)
+    return words if len(words) <= most else words[: most - 1] + "…"
