@@ -1,0 +1,272 @@
+"""A model provider to test against: a real HTTP server that speaks OpenAI's wire format and does as it is told.
+
+    with FakeProvider() as provider:                     # in a thread of this process
+        provider.script(latency=0.2, do=[{"do": "status", "status": 429, "retry_after": 1, "calls": 5}])
+        ... provider.base_url, provider.calls(), provider.answered()
+
+    python -m tests.fake_provider --port 0               # a process of its own; prints its port
+
+HTTP: `GET /v1/models`, `POST /v1/chat/completions` (streaming too), and for the test `POST /script`, `GET /calls`, `DELETE /calls`.
+An answer follows from the prompt alone, so two runs agree. A behaviour is used up after its `calls` (default 1) or its
+`seconds`, and can be kept to prompts that contain `match`. The behaviours: status (status, message, retry_after, retry_after_date),
+hang, drip, cut, rubbish, no_choices, empty, wrong_json, refusal, content_filter, length, slow (latency).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import json
+import threading
+import time
+import urllib.request
+from collections import Counter
+from email.utils import formatdate
+from typing import Any, Self
+
+from aiohttp import web
+
+MODELS = ("fake-small", "fake-large")
+
+
+class FakeProvider:
+    """The server in a thread. `base_url` is what OPENAI_BASE_URL takes."""
+
+    def __enter__(self) -> Self:
+        self.server = Server()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._port = asyncio.run_coroutine_threadsafe(self.server.start(), self._loop).result(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.run_coroutine_threadsafe(self.server.stop(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self._port}/v1"
+
+    def script(self, **script: Any) -> None:
+        """Set what the server does from now on; forgets the script before it."""
+        body = json.dumps(script).encode()
+        urllib.request.urlopen(f"http://127.0.0.1:{self._port}/script", body, timeout=10).close()
+
+    def calls(self) -> list[dict[str, Any]]:
+        """Each call as {n, at, prompt, hash, model, key, did, status, ended, body}; `ended` only where the whole answer was sent."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/calls", timeout=10) as answer:
+            return json.load(answer)["calls"]
+
+    def answered(self) -> Counter[str]:
+        """How often each prompt got an answer that was paid for."""
+        return Counter(call["prompt"] for call in self.calls() if call["status"] == 200)
+
+
+class Server:
+    def __init__(self) -> None:
+        self.calls: list[dict[str, Any]] = []
+        self.busy = self.busiest = 0
+        self._set({})
+
+    async def start(self, port: int = 0) -> int:
+        app = web.Application(client_max_size=64_000_000)
+        app.router.add_get("/v1/models", self.models)
+        app.router.add_post("/v1/chat/completions", self.complete)
+        app.router.add_post("/script", self.take_script)
+        app.router.add_get("/calls", self.show_calls)
+        app.router.add_delete("/calls", self.forget_calls)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", port, backlog=512)
+        await site.start()
+        return site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+
+    async def stop(self) -> None:
+        await self._runner.cleanup()
+
+    async def take_script(self, request: web.Request) -> web.Response:
+        self._set(await request.json())
+        return web.json_response({})
+
+    async def show_calls(self, _: web.Request) -> web.Response:
+        return web.json_response({"count": len(self.calls), "busiest": self.busiest, "calls": self.calls})
+
+    async def forget_calls(self, _: web.Request) -> web.Response:
+        self.calls.clear()
+        self.busiest = 0
+        return web.json_response({})
+
+    async def models(self, _: web.Request) -> web.Response:
+        return web.json_response({"object": "list", "data": [{"id": name, "object": "model"} for name in MODELS]})
+
+    async def complete(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        call = self._note(body, request)
+        self.busy += 1
+        self.busiest = max(self.busiest, self.busy)
+        try:
+            behaviour = self._behaviour(call)
+            await asyncio.sleep(behaviour.get("latency", self._latency))
+            response = await self._answer(request, body, call, behaviour)
+            call["ended"] = time.time()
+            return response
+        finally:
+            self.busy -= 1
+
+    def _set(self, script: dict[str, Any]) -> None:
+        self._latency = script.get("latency", 0.0)
+        self._key = script.get("key")
+        self._behaviours = [dict(one, until=time.time() + one["seconds"]) if "seconds" in one else dict(one) for one in script.get("do", [])]
+
+    def _note(self, body: dict[str, Any], request: web.Request) -> dict[str, Any]:
+        prompt = next((m["content"] for m in reversed(body["messages"]) if m["role"] == "user"), "")
+        call = {
+            "n": len(self.calls) + 1,
+            "at": time.time(),
+            "prompt": prompt,
+            "hash": digest(prompt),
+            "model": body.get("model"),
+            "key": request.headers.get("Authorization", "").removeprefix("Bearer "),
+            "did": "answer",
+            "status": None,
+            "ended": None,
+            "body": {name: value for name, value in body.items() if name != "messages"},
+        }
+        self.calls.append(call)
+        return call
+
+    def _behaviour(self, call: dict[str, Any]) -> dict[str, Any]:
+        for one in self._behaviours:
+            if one.get("match", "") not in call["prompt"] or one.get("until", call["at"]) < call["at"]:
+                continue
+            if "until" not in one:
+                if one.get("calls", 1) < 1:
+                    continue
+                one["calls"] = one.get("calls", 1) - 1
+            call["did"] = one["do"]
+            return one
+        return {}
+
+    async def _answer(self, request: web.Request, body: dict[str, Any], call: dict[str, Any], how: dict[str, Any]) -> web.StreamResponse:
+        did = call["did"]
+        if self._key and call["key"] != self._key:
+            return _error(call, 401, f"Incorrect API key provided: {call['key']}. You can find your API key on the page of keys.")
+        if body.get("model") not in MODELS:
+            return _error(call, 404, f"The model `{body.get('model')}` does not exist or you do not have access to it.")
+        if did == "status":
+            return _error(call, how["status"], how.get("message", "The server had an error."), **_retry_after(how))
+        if did == "hang":
+            await asyncio.sleep(3600)
+        call["status"] = 200
+        answer = _completion(body, call, did)
+        if did == "rubbish":
+            return web.Response(text="<html>Bad gateway</html>", content_type="text/html")
+        if did in ("drip", "cut"):
+            return await _unwell(request, json.dumps(answer).encode(), did)
+        if body.get("stream"):
+            return await _stream(request, body, answer, how.get("token_seconds", 0.0))
+        return web.json_response(answer)
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def answer_to(prompt: str) -> str:
+    """The text that answers this prompt."""
+    return f"Answer {digest(prompt)} to: {prompt[:60]}"
+
+
+def _error(call: dict[str, Any], status: int, message: str, **headers: str) -> web.Response:
+    call["status"] = status
+    return web.json_response({"error": {"message": message, "type": "error", "code": None}}, status=status, headers=headers)
+
+
+def _retry_after(how: dict[str, Any]) -> dict[str, str]:
+    if "retry_after_date" in how:
+        return {"Retry-After": formatdate(time.time() + how["retry_after_date"], usegmt=True)}
+    return {"Retry-After": str(how["retry_after"])} if "retry_after" in how else {}
+
+
+def _completion(body: dict[str, Any], call: dict[str, Any], did: str) -> dict[str, Any]:
+    text = answer_to(call["prompt"])
+    if (body.get("response_format") or {}).get("type") == "json_schema":
+        text = json.dumps(_instance(body["response_format"]["json_schema"]["schema"], text))
+    text = {"wrong_json": '{"nothing": "asked for"}', "empty": "", "refusal": "", "length": text[: len(text) // 2]}.get(did, text)
+    message = {"role": "assistant", "content": text}
+    if did == "refusal":
+        message |= {"content": None, "refusal": "I cannot help with that."}
+    finish = did if did in ("length", "content_filter") else "stop"
+    tokens = {"prompt_tokens": sum(len(m["content"]) for m in body["messages"]) // 4 + 1, "completion_tokens": len(text) // 4 + 1}
+    return {
+        "id": f"chatcmpl-{call['n']}",
+        "object": "chat.completion",
+        "created": int(call["at"]),
+        "model": body["model"],
+        "choices": [] if did == "no_choices" else [{"index": 0, "message": message, "finish_reason": finish}],
+        "usage": tokens | {"total_tokens": sum(tokens.values())},
+    }
+
+
+def _instance(schema: dict[str, Any], text: str) -> Any:
+    """The plainest value that fits a schema."""
+    if "enum" in schema:
+        return schema["enum"][len(text) % len(schema["enum"])]
+    match schema.get("type"):
+        case "object":
+            return {name: _instance(part, text) for name, part in schema.get("properties", {}).items()}
+        case "array":
+            return [_instance(schema.get("items", {}), text)]
+        case "integer" | "number":
+            return schema.get("minimum", 1)
+        case "boolean":
+            return True
+        case "null":
+            return None
+    return text
+
+
+async def _unwell(request: web.Request, body: bytes, did: str) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": str(len(body))})
+    await response.prepare(request)
+    if did == "cut":
+        await response.write(body[: len(body) // 2])
+        assert request.transport
+        request.transport.close()
+        return response
+    for at in range(len(body)):
+        await response.write(body[at : at + 1])
+        await asyncio.sleep(0.5)
+    return response
+
+
+async def _stream(request: web.Request, body: dict[str, Any], answer: dict[str, Any], seconds: float) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+    head = {"id": answer["id"], "object": "chat.completion.chunk", "created": answer["created"], "model": answer["model"]}
+    choice = answer["choices"][0]
+    for word in choice["message"]["content"].split(" "):
+        delta = {"index": 0, "delta": {"content": word + " "}, "finish_reason": None}
+        await response.write(b"data: " + json.dumps(head | {"choices": [delta]}).encode() + b"\n\n")
+        await asyncio.sleep(seconds)
+    end = {"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}
+    await response.write(b"data: " + json.dumps(head | {"choices": [end]}).encode() + b"\n\n")
+    if (body.get("stream_options") or {}).get("include_usage"):
+        await response.write(b"data: " + json.dumps(head | {"choices": [], "usage": answer["usage"]}).encode() + b"\n\n")
+    await response.write(b"data: [DONE]\n\n")
+    return response
+
+
+async def _serve(port: int) -> None:
+    print(await Server().start(port), flush=True)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="A scripted OpenAI-compatible server.")
+    parser.add_argument("--port", type=int, default=0)
+    asyncio.run(_serve(parser.parse_args().port))
