@@ -1,0 +1,94 @@
+"""Prompts with columns in them: `{column}` stands for its value, `{{` and `}}` for braces, and nothing else is special.
+
+A name is looked up as it stands, so `{user.name}` is a column called "user.name" and never an attribute, and
+`{price:>10}` one called "price:>10" and never a format.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jobs.engine.errors import BadInput
+
+NAME_LENGTH = 200
+
+_PIECES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]|[^{}]+")
+
+
+@dataclass(frozen=True)
+class Template:
+    """What `parse` found: pieces of text, and columns as one-element tuples."""
+
+    pieces: tuple[str | tuple[str], ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it names, each once, in the order of their first use."""
+        return tuple(dict.fromkeys(piece[0] for piece in self.pieces if isinstance(piece, tuple)))
+
+    def render(self, row: Mapping[str, Any]) -> str:
+        """The text for one row. An empty cell, and a column that this row lacks, leave nothing."""
+        return "".join(piece if isinstance(piece, str) else as_text(row.get(piece[0])) for piece in self.pieces)
+
+    def unknown(self, available: Sequence[str], table: str) -> list[str]:
+        """One sentence for each column that the table does not have."""
+        return [_no_column(name, available, table) for name in self.columns if name not in available]
+
+
+def parse(text: str) -> Template:
+    """Raises BadInput naming the place where a brace has no partner or a name is missing."""
+    pieces: list[str | tuple[str]] = []
+    for match in _PIECES.finditer(text):
+        found = match.group()
+        if match.group(1) is not None:
+            pieces.append((_name(match.group(1), text, match.start()),))
+        elif found in ("{", "}"):
+            raise BadInput(_alone(found, text, match.start()))
+        else:
+            pieces.append({"{{": "{", "}}": "}"}.get(found, found))
+    return Template(tuple(pieces))
+
+
+def as_text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _name(inner: str, text: str, at: int) -> str:
+    name = inner.strip()
+    if not name:
+        raise BadInput(
+            f"There is no column name between the braces {_place(text, at)}. For a brace itself write {{{{ or }}}}."
+        )
+    if len(name) > NAME_LENGTH:
+        raise BadInput(
+            f"The name in braces {_place(text, at)} is too long for a column. For a brace itself write {{{{ or }}}}."
+        )
+    return name
+
+
+def _alone(brace: str, text: str, at: int) -> str:
+    wanted = "has no closing one" if brace == "{" else "has no opening one"
+    return f"The brace {brace} {_place(text, at)} {wanted}. For a brace itself write {brace * 2}."
+
+
+def _place(text: str, at: int) -> str:
+    line = text.count("\n", 0, at) + 1
+    return f"in line {line} at character {at - text.rfind(chr(10), 0, at)}"
+
+
+def _no_column(name: str, available: Sequence[str], table: str) -> str:
+    sentence = f"There is no column “{name}” in {table}."
+    if near := _nearest(name, available):
+        return f"{sentence} Did you mean {{{near}}}?"
+    some = ", ".join(available[:10]) + (", …" if len(available) > 10 else "")
+    return f"{sentence} Its columns are: {some}. For braces in the text write {{{{ and }}}}."
+
+
+def _nearest(name: str, available: Sequence[str]) -> str | None:
+    folded = {column.casefold(): column for column in reversed(available)}
+    close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
+    return folded[close[0]] if close else None

@@ -1,0 +1,78 @@
+"""Columns in prompts."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.engine.errors import BadInput
+from jobs.engine.templates import parse
+
+
+def test_a_column_stands_for_its_value() -> None:
+    template = parse("Product: {product}, {stars} of 5, again {product}")
+    assert template.columns == ("product", "stars")
+    assert template.render({"product": "Kettle", "stars": 4}) == "Product: Kettle, 4 of 5, again Kettle"
+
+
+@pytest.mark.parametrize(
+    "name", ["first name", "a.b", "größe", "价格", "user.__init__", "x!r", "name:>10", "0", "a[0]"]
+)
+def test_any_name_can_be_a_column_and_is_only_a_name(name: str) -> None:
+    assert parse("{" + name + "}").render({name: "value"}) == "value"
+
+
+def test_doubled_braces_are_braces() -> None:
+    assert parse('{{"a": {a}}} {{{a}}}').render({"a": 1}) == '{"a": 1} {1}'
+
+
+def test_values_are_not_read_as_templates() -> None:
+    assert parse("{a}").render({"a": "{b} {{", "b": "secret"}) == "{b} {{"
+
+
+def test_an_empty_cell_leaves_nothing() -> None:
+    assert parse("[{a}][{b}]").render({"a": None}) == "[][]"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "The brace { in line 1 at character 1 has no closing one"),
+        ("one\n price {5", "The brace { in line 2 at character 8 has no closing one"),
+        ("a } b", "The brace } in line 1 at character 3 has no opening one"),
+        ("{}", "no column name between the braces in line 1"),
+        ("{ }", "no column name between the braces"),
+        ("{{a}", "The brace } in line 1"),
+        ("{" + "x" * 300 + "}", "too long for a column"),
+    ],
+)
+def test_a_brace_out_of_place_is_named_with_its_place(text: str, said: str) -> None:
+    with pytest.raises(BadInput) as error:
+        parse(text)
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["{user.__init__.__globals__}", "{name:>1000000000}", "{0}"])
+def test_format_tricks_are_unknown_columns(text: str) -> None:
+    assert parse(text).unknown(["user", "name"], "t.csv")[0].startswith(f"There is no column “{text[1:-1]}” in t.csv.")
+
+
+def test_an_unknown_column_comes_with_the_nearest() -> None:
+    columns = ["id", "product", "Stars"]
+    assert parse("{prodct} {product}").unknown(columns, "reviews.csv") == [
+        "There is no column “prodct” in reviews.csv. Did you mean {product}?"
+    ]
+    assert "Did you mean {Stars}?" in parse("{stars}").unknown(columns, "reviews.csv")[0]
+    assert "Its columns are: id, product, Stars." in parse("{weather}").unknown(columns, "reviews.csv")[0]
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_a_template_or_a_sentence(text: str) -> None:
+    try:
+        template = parse(text)
+    except BadInput as error:
+        assert str(error).endswith(".")
+    else:
+        template.render({})
+    assert parse(text.replace("{", "{{").replace("}", "}}")).render({}) == text
