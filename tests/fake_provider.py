@@ -120,7 +120,10 @@ class Server:
     def _set(self, script: dict[str, Any]) -> None:
         self._latency = script.get("latency", 0.0)
         self._key = script.get("key")
-        self._behaviours = [dict(one, until=time.time() + one["seconds"]) if "seconds" in one else dict(one) for one in script.get("do", [])]
+        self._behaviours = [
+            dict(one, until=time.time() + one["seconds"]) if "seconds" in one else dict(one)
+            for one in script.get("do", [])
+        ]
 
     def _note(self, body: dict[str, Any], request: web.Request) -> dict[str, Any]:
         prompt = next((m["content"] for m in reversed(body["messages"]) if m["role"] == "user"), "")
@@ -151,10 +154,14 @@ class Server:
             return one
         return {}
 
-    async def _answer(self, request: web.Request, body: dict[str, Any], call: dict[str, Any], how: dict[str, Any]) -> web.StreamResponse:
+    async def _answer(
+        self, request: web.Request, body: dict[str, Any], call: dict[str, Any], how: dict[str, Any]
+    ) -> web.StreamResponse:
         did = call["did"]
         if self._key and call["key"] != self._key:
-            return _error(call, 401, f"Incorrect API key provided: {call['key']}. You can find your API key on the page of keys.")
+            return _error(
+                call, 401, f"Incorrect API key provided: {call['key']}. You can find your API key on the page of keys."
+            )
         if body.get("model") not in MODELS:
             return _error(call, 404, f"The model `{body.get('model')}` does not exist or you do not have access to it.")
         if did == "status":
@@ -183,7 +190,9 @@ def answer_to(prompt: str) -> str:
 
 def _error(call: dict[str, Any], status: int, message: str, **headers: str) -> web.Response:
     call["status"] = status
-    return web.json_response({"error": {"message": message, "type": "error", "code": None}}, status=status, headers=headers)
+    return web.json_response(
+        {"error": {"message": message, "type": "error", "code": None}}, status=status, headers=headers
+    )
 
 
 def _retry_after(how: dict[str, Any]) -> dict[str, str]:
@@ -196,12 +205,17 @@ def _completion(body: dict[str, Any], call: dict[str, Any], did: str) -> dict[st
     text = answer_to(call["prompt"])
     if (body.get("response_format") or {}).get("type") == "json_schema":
         text = json.dumps(_instance(body["response_format"]["json_schema"]["schema"], text))
-    text = {"wrong_json": '{"nothing": "asked for"}', "empty": "", "refusal": "", "length": text[: len(text) // 2]}.get(did, text)
+    text = {"wrong_json": '{"nothing": "asked for"}', "empty": "", "refusal": "", "length": text[: len(text) // 2]}.get(
+        did, text
+    )
     message = {"role": "assistant", "content": text}
     if did == "refusal":
         message |= {"content": None, "refusal": "I cannot help with that."}
     finish = did if did in ("length", "content_filter") else "stop"
-    tokens = {"prompt_tokens": sum(len(m["content"]) for m in body["messages"]) // 4 + 1, "completion_tokens": len(text) // 4 + 1}
+    tokens = {
+        "prompt_tokens": sum(len(m["content"]) for m in body["messages"]) // 4 + 1,
+        "completion_tokens": len(text) // 4 + 1,
+    }
     return {
         "id": f"chatcmpl-{call['n']}",
         "object": "chat.completion",
@@ -244,10 +258,17 @@ async def _unwell(request: web.Request, body: bytes, did: str) -> web.StreamResp
     return response
 
 
-async def _stream(request: web.Request, body: dict[str, Any], answer: dict[str, Any], seconds: float) -> web.StreamResponse:
+async def _stream(
+    request: web.Request, body: dict[str, Any], answer: dict[str, Any], seconds: float
+) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     await response.prepare(request)
-    head = {"id": answer["id"], "object": "chat.completion.chunk", "created": answer["created"], "model": answer["model"]}
+    head = {
+        "id": answer["id"],
+        "object": "chat.completion.chunk",
+        "created": answer["created"],
+        "model": answer["model"],
+    }
     choice = answer["choices"][0]
     for word in choice["message"]["content"].split(" "):
         delta = {"index": 0, "delta": {"content": word + " "}, "finish_reason": None}
@@ -256,7 +277,9 @@ async def _stream(request: web.Request, body: dict[str, Any], answer: dict[str, 
     end = {"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}
     await response.write(b"data: " + json.dumps(head | {"choices": [end]}).encode() + b"\n\n")
     if (body.get("stream_options") or {}).get("include_usage"):
-        await response.write(b"data: " + json.dumps(head | {"choices": [], "usage": answer["usage"]}).encode() + b"\n\n")
+        await response.write(
+            b"data: " + json.dumps(head | {"choices": [], "usage": answer["usage"]}).encode() + b"\n\n"
+        )
     await response.write(b"data: [DONE]\n\n")
     return response
 
