@@ -1,0 +1,146 @@
+"""An S3-compatible bucket. STORAGE_URL=s3://bucket/prefix?endpoint=https://…&region=…
+
+The endpoint is left out for AWS itself. The credentials come from where boto3 looks for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any, BinaryIO, cast
+from urllib.parse import parse_qs, urlsplit
+
+from jobs.engine.errors import LegworkError, SettingsError, Transient
+
+PART = 8 << 20  # S3 takes no smaller parts than 5 MiB, and 10,000 of them at most
+MISSING = ("404", "NoSuchKey", "NotFound")
+BUSY = ("SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "500", "503")
+
+
+@dataclass
+class Bucket:
+    """One prefix of one bucket. The client is made at first use."""
+
+    name: str
+    prefix: str
+    endpoint: str | None
+    region: str | None
+
+    @classmethod
+    def of(cls, url: str) -> Bucket:
+        parts = urlsplit(url)
+        if not parts.netloc:
+            raise SettingsError("STORAGE_URL names no bucket; write it as s3://bucket/prefix.")
+        query = parse_qs(parts.query)
+        prefix = parts.path.strip("/")
+        return cls(parts.netloc, prefix and f"{prefix}/", query.get("endpoint", [None])[0], query.get("region", [None])[0])
+
+    def upload(self, key: str, read: Callable[[int], bytes]) -> None:
+        """Upload until `read` gives nothing. If anything fails, the object does not appear."""
+        with self._in_words():
+            first = _filled(read)
+            if len(first) < PART:
+                self._client.put_object(**self._at(key), Body=first)
+            else:
+                self._upload_parts(key, first, read)
+
+    def download(self, key: str, first: int | None = None) -> BinaryIO | None:
+        """The object's bytes, or only the `first` ones; None where there is no such object."""
+        wanted = {"Range": f"bytes=0-{max(first, 1) - 1}"} if first is not None else {}
+        try:
+            with self._in_words():
+                return cast(BinaryIO, self._client.get_object(**self._at(key), **wanted)["Body"])
+        except _Missing:
+            return None
+        except _Empty:
+            return self.download(key)
+
+    def delete(self, key: str) -> None:
+        with self._in_words():
+            self._client.delete_object(**self._at(key))
+
+    def abort_uploads(self, older_than: float) -> int:
+        """Abort uploads begun more than this many seconds ago; say how many."""
+        before = datetime.now(UTC) - timedelta(seconds=older_than)
+        with self._in_words():
+            pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self.name, Prefix=self.prefix)
+            stale = [upload for page in pages for upload in page.get("Uploads", []) if upload["Initiated"] <= before]
+            for upload in stale:
+                self._client.abort_multipart_upload(Bucket=self.name, Key=upload["Key"], UploadId=upload["UploadId"])
+        return len(stale)
+
+    def _upload_parts(self, key: str, first: bytes, read: Callable[[int], bytes]) -> None:
+        upload = {**self._at(key), "UploadId": self._client.create_multipart_upload(**self._at(key))["UploadId"]}
+        try:
+            parts, body = [], first
+            while body:
+                number = len(parts) + 1
+                answer = self._client.upload_part(**upload, PartNumber=number, Body=body)
+                parts.append({"PartNumber": number, "ETag": answer["ETag"]})
+                body = _filled(read)
+            self._client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+        except BaseException:
+            self._client.abort_multipart_upload(**upload)
+            raise
+
+    def _at(self, key: str) -> dict[str, str]:
+        return {"Bucket": self.name, "Key": self.prefix + key}
+
+    @cached_property
+    def _client(self) -> Any:
+        import boto3
+        from botocore.config import Config
+
+        config = Config(
+            connect_timeout=3,
+            read_timeout=60,
+            retries={"mode": "standard", "max_attempts": 4},
+            request_checksum_calculation="when_required",  # stores other than AWS do not all know the newer checksums
+            response_checksum_validation="when_required",
+        )
+        return boto3.client("s3", endpoint_url=self.endpoint, region_name=self.region, config=config)
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            yield
+        except ClientError as error:
+            raise self._named(error.response.get("Error", {}).get("Code", "")) from error
+        except BotoCoreError as error:
+            raise _away() from error
+
+    def _named(self, code: str) -> Exception:
+        if code in MISSING:
+            return _Missing()
+        if code in ("InvalidRange", "416"):
+            return _Empty()
+        if code in BUSY:
+            return _away()
+        return LegworkError(
+            f"The file store refused: {code or 'no reason given'}. Look at STORAGE_URL and its credentials.", reason="storage_refused"
+        )
+
+
+class _Missing(Exception):
+    """No such object."""
+
+
+class _Empty(Exception):
+    """A range was asked of an object of no bytes."""
+
+
+def _filled(read: Callable[[int], bytes]) -> bytes:
+    """As many bytes as a part has, unless the stream ends first."""
+    body = bytearray()
+    while len(body) < PART and (chunk := read(PART - len(body))):
+        body += chunk
+    return bytes(body)
+
+
+def _away() -> Transient:
+    return Transient("The file store does not answer. Try again in a moment.", reason="storage_away")
