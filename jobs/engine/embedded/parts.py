@@ -1,0 +1,58 @@
+"""Which parts of Legwork have no URL, and what the other processes are told of the ones started in their place."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from jobs.engine import settings
+from jobs.engine.embedded import model
+from jobs.engine.embedded.model import Model
+from jobs.engine.embedded.postgres import Postgres
+from jobs.engine.embedded.redis import Redis
+from jobs.engine.embedded.service import Service
+from jobs.engine.settings import Settings
+
+_BUILT_IN = {"postgres": "database", "redis": "broker", "model": "model"}
+
+
+def needed(chosen: Settings) -> list[Service]:
+    """The services to start. The database comes first, because it is to be the last to stop."""
+    services: list[Service] = []
+    if not chosen.database_url:
+        services.append(Postgres(chosen.data_dir))
+    if not chosen.redis_url:
+        services.append(Redis(chosen.data_dir))
+    if not chosen.has_model and model.missing() is None:
+        services.append(Model(chosen.data_dir))
+    return services
+
+
+def environment(chosen: Settings, services: list[Service]) -> dict[str, str]:
+    """The variables that the processes get, once these services are ready."""
+    found = {
+        "HOST": chosen.host,
+        "PORT": str(chosen.port),
+        "DATA_DIR": str(chosen.data_dir),
+        "SECRET_KEY": chosen.secret_key or _kept_secret(chosen.data_dir / "secret_key"),
+        "LEGWORK_BUILT_IN": ",".join(_BUILT_IN[service.name] for service in services),
+    }
+    for service in services:
+        found |= _addresses(service)
+    return found
+
+
+def _addresses(service: Service) -> dict[str, str]:
+    if isinstance(service, Model):
+        name = settings.BUILT_IN_MODEL
+        return {"OPENAI_BASE_URL": service.url, "OPENAI_API_KEY": service.api_key, "OPENAI_MODEL": name}
+    return {"DATABASE_URL" if isinstance(service, Postgres) else "REDIS_URL": service.url}
+
+
+def _kept_secret(path: Path) -> str:
+    """A secret of this data folder: made once, readable by its owner only."""
+    if not path.exists():
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_hex(32))
+    return path.read_text().strip()
