@@ -36,6 +36,7 @@ class Settings:
     secret_key: str
     trusted_hosts: tuple[str, ...]
     max_upload_bytes: int
+    web_concurrency: int
     built_in: frozenset[str]
 
     @property
@@ -85,6 +86,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         secret_key=environ.get("SECRET_KEY", "").strip(),
         trusted_hosts=tuple(host.strip() for host in environ.get("TRUSTED_HOSTS", "").split(",") if host.strip()),
         max_upload_bytes=_number(environ, "MAX_UPLOAD_MB", default=200, least=1, most=100_000) * 1_000_000,
+        web_concurrency=_number(environ, "WEB_CONCURRENCY", default=1, least=1, most=64),
         built_in=_built_in(environ),
     )
 

@@ -1,0 +1,19 @@
+"""How gunicorn serves the app. gevent: a slow reader or an open stream costs a greenlet, not a process."""
+
+from __future__ import annotations
+
+from jobs.engine import settings
+
+_chosen = settings.current()
+_host = f"[{_chosen.host}]" if ":" in _chosen.host else _chosen.host
+
+bind = f"{_host}:{_chosen.port}"
+workers = _chosen.web_concurrency
+worker_class = "gevent"
+worker_connections = 1000
+timeout = 60
+graceful_timeout = 10  # open streams end then; their readers resume with the next process
+keepalive = 5
+control_socket_disable = True
+accesslog = None
+errorlog = "-"
