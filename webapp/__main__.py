@@ -1,0 +1,218 @@
+"""The one command: `python -m webapp` starts everything that Legwork needs, and stops it together.
+
+Whatever has no URL in the environment is started from its wheel; then `release`, then the other processes of the
+Procfile. What dies is started again. `--demo` runs the sample jobs and ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+from jobs.engine import settings
+from jobs.engine.embedded import model, parts, service
+from jobs.engine.embedded.processes import Process, Supervisor, read_procfile, with_programs
+from jobs.engine.embedded.service import ServiceFailed
+from jobs.engine.errors import LegworkError, SettingsError
+from jobs.engine.settings import Settings
+
+CODE = Path(__file__).resolve().parent.parent
+READY_SECONDS = 120.0
+LOOK_SECONDS = 0.2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run until stopped. Returns 0; 1 where something could not be started; 2 where a setting is wrong."""
+    options = _parser().parse_args(arguments)
+    try:
+        chosen = settings.read(_with_free_port(os.environ) if options.demo else os.environ)
+        with _Stop() as stop:
+            return _run(chosen, Path(options.procfile), stop, demo=options.demo)
+    except SettingsError as error:
+        _say(error.message)
+        return 2
+    except LegworkError as error:
+        _say(error.message)
+        return 1
+
+
+class Stopped(Exception):
+    """SIGINT, SIGTERM or a closed terminal while things were being started."""
+
+
+class _Stop:
+    """Turns the signals that end a program into a flag, for as long as the block runs."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __enter__(self) -> _Stop:
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        self._before = {number: signal.signal(number, self._note) for number in numbers}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def check(self) -> None:
+        if self.asked:
+            raise Stopped
+
+    def _note(self, _number: int, _frame: FrameType | None) -> None:
+        self.asked = True
+
+
+def _run(chosen: Settings, procfile: Path, stop: _Stop, *, demo: bool) -> int:
+    lines = read_procfile(procfile)
+    _refuse_open_host(chosen)
+    _refuse_taken_port(chosen)
+    with _hold_data_dir(chosen.data_dir):
+        supervisor = Supervisor(_say)
+        try:
+            _start(chosen, lines, procfile.resolve().parent, supervisor, stop)
+            return _demo(chosen, supervisor, stop) if demo else _serve(chosen, supervisor, stop)
+        except Stopped:
+            return 0 if not demo else 1
+        finally:
+            supervisor.stop()
+
+
+def _start(chosen: Settings, lines: Mapping[str, str], folder: Path, supervisor: Supervisor, stop: _Stop) -> None:
+    environ = with_programs(os.environ) | _start_services(chosen, supervisor, stop)
+    if "release" in lines:
+        _release(lines["release"], folder, environ, chosen.data_dir)
+    stop.check()
+    for name, line in lines.items():
+        if name != "release":
+            health = f"{_address(chosen)}/readyz" if name == "web" else ""
+            process = Process(chosen.data_dir, name, line, environ=environ, folder=folder, health=health)
+            process.launch()
+            supervisor.watch(process)
+    _wait_for_web(supervisor, stop)
+
+
+def _start_services(chosen: Settings, supervisor: Supervisor, stop: _Stop) -> dict[str, str]:
+    """Start what has no URL, all at once; what the Procfile's processes are told of it, by variable."""
+    services = parts.needed(chosen)
+    for each in services:
+        supervisor.watch(each)
+    for each in reversed(services):  # the model takes longest to come up
+        each.launch()
+    for each in services:
+        each.wait_ready()
+        stop.check()
+    if not chosen.has_model and (lack := model.missing()):
+        _say(f"{lack} Jobs that need a model are unavailable until `make install`, or OPENAI_BASE_URL is set.")
+    return parts.environment(chosen, services)
+
+
+def _release(line: str, folder: Path, environ: Mapping[str, str], data_dir: Path) -> None:
+    """Run the Procfile's `release` to its end, before anything else of ours touches the database."""
+    log = data_dir / "log" / "release.log"
+    code = service.spawn(["/bin/sh", "-c", f"exec {line}"], log, environ=environ, cwd=folder).wait()
+    if code:
+        raise ServiceFailed(f"`{line}` ended with code {code}. The end of {log}:\n{service.tail(log)}")
+
+
+def _wait_for_web(supervisor: Supervisor, stop: _Stop) -> None:
+    """Come back when the web process takes submissions; give up when it has died three times or the time is over."""
+    deadline = time.monotonic() + READY_SECONDS
+    for watched in [each for each in supervisor.watched if each.service.name == "web"]:
+        while not watched.service.ready():
+            stop.check()
+            if watched.restarts >= 3 or time.monotonic() > deadline:
+                log = watched.service.log_path
+                raise ServiceFailed(f"The web process does not become ready. The end of {log}:\n{service.tail(log)}")
+            supervisor.look()
+            time.sleep(0.05)
+
+
+def _serve(chosen: Settings, supervisor: Supervisor, stop: _Stop) -> int:
+    print(f"Legwork is ready at {_address(chosen)} (Ctrl-C stops it; data in {_short(chosen.data_dir)}/)", flush=True)
+    while not stop.asked:
+        supervisor.look()
+        time.sleep(LOOK_SECONDS)
+    return 0
+
+
+def _demo(chosen: Settings, supervisor: Supervisor, stop: _Stop) -> int:
+    from webapp import demo
+
+    def between() -> None:
+        stop.check()
+        supervisor.look()
+
+    return 0 if demo.run(_address(chosen), between) else 1
+
+
+def _refuse_open_host(chosen: Settings) -> None:
+    if not chosen.loopback:
+        raise SettingsError(
+            f"HOST is {chosen.host!r}, which other machines could reach, and there are no accounts yet to keep them "
+            "out. Leave HOST unset to serve this machine only."
+        )
+
+
+def _refuse_taken_port(chosen: Settings) -> None:
+    family = socket.AF_INET6 if ":" in chosen.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((chosen.host, chosen.port))
+            probe.listen()
+        except OSError as error:
+            raise SettingsError(
+                f"PORT {chosen.port} cannot be used: {(error.strerror or str(error)).lower()}. "
+                "Stop the program that has it, or set PORT to another number."
+            ) from error
+
+
+def _hold_data_dir(data_dir: Path) -> IO[str]:
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        return service.hold(data_dir)
+    except OSError as error:
+        raise SettingsError(f"DATA_DIR is {data_dir}, and nothing can be written there: {error.strerror}.") from error
+
+
+def _with_free_port(environ: Mapping[str, str]) -> Mapping[str, str]:
+    if environ.get("PORT", "").strip():
+        return environ
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return {**environ, "PORT": str(probe.getsockname()[1])}
+
+
+def _address(chosen: Settings) -> str:
+    host = f"[{chosen.host}]" if ":" in chosen.host else chosen.host
+    return f"http://{host}:{chosen.port}"
+
+
+def _short(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m webapp", description="Start Legwork and everything it needs.")
+    parser.add_argument("--demo", action="store_true", help="run the sample jobs, print what came out, and end")
+    parser.add_argument(
+        "--procfile", default=str(CODE / "Procfile"), help="the processes to run (default: the checkout's)"
+    )
+    return parser
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
