@@ -1,0 +1,183 @@
+"""What a run is handed: items, progress, log, files, stop, budget."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+from uuid import UUID
+
+from jobs.engine import database, inputs, ledger, loops, queries
+from jobs.engine.errors import JobFailed
+from jobs.engine.loops import Item, Output
+from jobs.engine.storage import storage
+from jobs.engine.writer import Writer
+
+__all__ = ["Context", "Counts", "Handle", "Output"]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Items of the job by how they ended, those of earlier attempts included. total is None where it is not known."""
+
+    done: int
+    failed: int
+    skipped: int
+    unknown: int
+    total: int | None
+
+
+class Context:
+    """One run of one job. Thread-safe, except `map` and `items`, which belong to the thread that runs the kind."""
+
+    def __init__(self, claim: ledger.Claim, writer: Writer):
+        self.job = claim
+        self._writer = writer
+        self.mapped = False  # whether the kind went through all its items
+        self.loop = loops.Loop()
+
+    @property
+    def used(self) -> tuple[int, int]:
+        """Prompt and completion tokens recorded so far, earlier attempts included."""
+        return self._writer.prompt_tokens, self._writer.completion_tokens
+
+    def map(
+        self,
+        function: Callable[..., Any],
+        items: Iterable[Any],
+        *,
+        key: Callable[[Any], str] | None = None,
+        row: Callable[[Any], dict[str, Any]] | None = None,
+        total: int | None = None,
+        concurrency: int = 1,
+        using: AbstractAsyncContextManager[Any] | None = None,
+        at_most_once: bool = False,
+    ) -> Counts:
+        """Run `function` over `items`, each to its recorded end, and go on after what earlier attempts finished.
+
+        function: takes an item and returns a dict or an Output, whose columns are kept with the item. A coroutine function
+            runs in this process's one event loop, any other in threads. Raising Skip skips the item, JobFailed and
+            BudgetSpent end the job, any other exception fails this item alone.
+        items: any iterable, never held whole. key: what makes an item the same one in a later attempt (default: its place).
+        row: the item as a row of a table, kept as its input (default: the item itself where it is a dict).
+        total: how many there are, if it is known. concurrency: how many at a time.
+        using: for coroutines: entered once around all calls; what it gives is the function's second argument.
+        at_most_once: record the start before each call; an item that was started and never ended is `unknown` and is not
+            done again.
+        """
+        entries = self._entries(items, key, row, total)
+        self.loop.run(function, entries, self._writer, concurrency, using, at_most_once)
+        return self._whole()
+
+    def items(
+        self,
+        items: Iterable[Any],
+        *,
+        key: Callable[[Any], str] | None = None,
+        row: Callable[[Any], dict[str, Any]] | None = None,
+        total: int | None = None,
+        at_most_once: bool = False,
+    ) -> Iterator[Handle]:
+        """`map` one at a time: `for handle in context.items(rows): with handle as item: handle.output = {...}`."""
+        for entry in self._entries(items, key, row, total):
+            self.check()
+            if at_most_once:
+                self._writer.put(loops.started(entry))
+                self._writer.flush()
+            yield Handle(entry, self._writer)
+        self._whole()
+
+    def once(self, key: str, function: Callable[[], Any], *, at_most_once: bool = False) -> Any:
+        """The JSON result of a step, computed once however many attempts the job takes.
+
+        at_most_once: a step that was started and never ended raises JobFailed in a later attempt instead of being repeated.
+        """
+        self._writer.flush()
+        with database.session() as session:
+            known = ledger.start_step(session.connection(), self.job.job_id, self.job.lease, key)
+        if known is not None and known.state == "done":
+            return known.result
+        if known is not None and at_most_once:
+            raise JobFailed(f"The step “{key}” was started and never ended. Whether it happened cannot be told.")
+        result = function()
+        with database.session() as session:
+            ledger.end_step(session.connection(), self.job.job_id, self.job.lease, key, result)
+        return result
+
+    def progress(self, done: int | None = None, total: int | None = None, note: str | None = None) -> None:
+        """Where the work is. `done` only in kinds without items: items count themselves."""
+        self._writer.progress(done=done, total=total, note=note)
+
+    def log(self, text: str, level: str = "info") -> None:
+        """A line in the job's log: info, warning or error."""
+        self._writer.line(level, text)
+
+    def check(self) -> None:
+        """Raise if the run must end: a stop was asked, the time is over, the worker shuts down, the lease is lost."""
+        self._writer.check()
+
+    def open(self, ref: str) -> inputs.Input:
+        """An upload, an output or a sample that the owner of this job may read. Raises BadInput."""
+        return inputs.find(ref, self.job.owner)
+
+    def save(self, name: str, data: bytes | str | Path, media_type: str = "application/octet-stream") -> UUID:
+        """Keep an output file; it is shown when the job has ended. Returns its id."""
+        with _stream(data) as stream:
+            blob = storage().put(stream, limit=None)
+        with database.session() as session:
+            return ledger.add_file(session.connection(), self.job, name, media_type, blob)
+
+    def _entries(
+        self,
+        items: Iterable[Any],
+        key: Callable[[Any], str] | None,
+        row: Callable[[Any], dict[str, Any]] | None,
+        total: int | None,
+    ) -> Iterator[Item]:
+        known = total if total is not None else len(items) if hasattr(items, "__len__") else None
+        sample = self.job.sample
+        self.progress(total=known if sample is None or known is None else min(known, sample))
+        entries = loops.entries(items, key, row, sample)
+        return self._unfinished(entries) if self.job.resumed else entries
+
+    def _unfinished(self, entries: Iterator[Item]) -> Iterator[Item]:
+        """Those that no earlier attempt has finished; looked up a few hundred at a time."""
+        for some in loops.chunks(entries, 500):
+            with database.session() as session:
+                finished = queries.finished_keys(session, self.job.job_id, [entry.key for entry in some])
+            yield from (entry for entry in some if entry.key not in finished)
+
+    def _whole(self) -> Counts:
+        self._writer.flush()
+        self.mapped = True
+        with database.session() as session:
+            return Counts(*queries.counts(session, self.job.job_id))
+
+
+class Handle:
+    """One item of `Context.items`: a context manager that records how its block ended."""
+
+    def __init__(self, entry: Item, writer: Writer):
+        self.output: dict[str, Any] | Output = {}
+        self._entry = entry
+        self._writer = writer
+
+    def __enter__(self) -> Any:
+        self._began = time.monotonic()
+        return self._entry.value
+
+    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> bool:
+        if error is not None and loops.ends_job(error):
+            return False
+        loops.put(self._writer, self._entry, self.output if error is None else error, time.monotonic() - self._began)
+        return True
+
+
+def _stream(data: bytes | str | Path) -> BinaryIO:
+    if isinstance(data, Path):
+        return data.open("rb")
+    return io.BytesIO(data.encode() if isinstance(data, str) else data)

@@ -1,0 +1,219 @@
+"""The durable loop: one function over many items, in this thread, in several, or in one event loop.
+
+Whatever the shape, an item's outcome is handed to the writer as it ends, and the loop looks after each item whether the run
+must end. What was in flight then is not recorded, and is done again by the next attempt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import itertools
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from jobs.engine.errors import BudgetSpent, JobFailed, LegworkError, RunEnded, Skip
+from jobs.engine.ledger import Outcome
+from jobs.engine.writer import Writer
+
+LOOK_SECONDS = 0.05  # how often waiting work is asked whether the run must end
+MOST_TRACES = 5  # unexpected errors whose trace goes into the log
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An item on its way: its place in the input from 1, its key, its value, and the value as a row of a table."""
+
+    position: int
+    key: str
+    value: Any
+    row: dict[str, Any] | None
+
+
+@dataclass(slots=True)
+class Output:
+    """What a function may return instead of a plain dict: the columns, and what they cost."""
+
+    columns: dict[str, Any]
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+def entries(
+    items: Iterable[Any],
+    key: Callable[[Any], str] | None,
+    row: Callable[[Any], dict[str, Any]] | None,
+    sample: int | None,
+) -> Iterator[Item]:
+    """Number the items, from 1; only the first `sample` of them if it is given."""
+    for position, value in enumerate(itertools.islice(items, sample), start=1):
+        shown = row(value) if row else value if isinstance(value, dict) else None
+        yield Item(position, key(value) if key else str(position), value, shown)
+
+
+def chunks(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
+    while some := list(itertools.islice(items, size)):
+        yield some
+
+
+def started(item: Item) -> Outcome:
+    return Outcome(item.key, item.position, "started", input=item.row)
+
+
+def ends_job(error: BaseException) -> bool:
+    """Whether an exception raised for one item ends the whole run."""
+    return isinstance(error, JobFailed | BudgetSpent) or not isinstance(error, Exception)
+
+
+def put(writer: Writer, item: Item, came: Any, seconds: float) -> None:
+    """Hand the outcome of an item to the writer. `came` is what the function returned, or the exception it raised."""
+    outcome = Outcome(item.key, item.position, "done", input=item.row, seconds=round(seconds, 4))
+    output = came if isinstance(came, Output) else Output(came if isinstance(came, dict) else {})
+    if isinstance(came, Skip):
+        outcome.state, outcome.reason, outcome.error = "skipped", came.reason, came.message
+    elif isinstance(came, LegworkError):
+        outcome.state, outcome.reason, outcome.error = "failed", came.reason, came.message
+    elif isinstance(came, Exception):
+        outcome.state, outcome.reason, outcome.error = "failed", "unexpected", f"{type(came).__name__}: {came}"[:1_000]
+        _trace(writer, item, came)
+    else:
+        outcome.output = output.columns
+        outcome.tokens = output.prompt_tokens + output.completion_tokens or None
+    writer.put(outcome, output.prompt_tokens, output.completion_tokens)
+
+
+def _trace(writer: Writer, item: Item, error: Exception) -> None:
+    writer.traces += 1
+    if writer.traces <= MOST_TRACES:
+        trace = "".join(traceback.format_exception(error))
+        writer.line("error", f"item {item.key}: {trace[-4_000:]}")
+
+
+class Loop:
+    """Runs the loops of one run. One event loop serves them all: some clients break in a second one."""
+
+    def __init__(self) -> None:
+        self._runner: asyncio.Runner | None = None
+
+    def run(
+        self,
+        function: Callable[..., Any],
+        items: Iterator[Item],
+        writer: Writer,
+        concurrency: int,
+        using: AbstractAsyncContextManager[Any] | None,
+        at_most_once: bool,
+    ) -> None:
+        if inspect.iscoroutinefunction(function):
+            self._runner = self._runner or asyncio.Runner()
+            self._runner.run(_gather(function, items, writer, concurrency, using, at_most_once))
+        elif concurrency > 1:
+            _spread(function, items, writer, concurrency, at_most_once)
+        else:
+            for item in items:
+                writer.check()
+                _one(function, item, writer, at_most_once)
+        writer.check()
+
+    def close(self) -> None:
+        if self._runner is not None:
+            self._runner.close()
+
+
+def _one(function: Callable[[Any], Any], item: Item, writer: Writer, at_most_once: bool) -> None:
+    began = time.monotonic()
+    if at_most_once:
+        writer.put(started(item))
+        writer.flush()
+    try:
+        came = function(item.value)
+    except Exception as error:
+        if ends_job(error):
+            raise
+        came = error
+    put(writer, item, came, time.monotonic() - began)
+
+
+def _spread(
+    function: Callable[[Any], Any], items: Iterator[Item], writer: Writer, concurrency: int, at_most_once: bool
+) -> None:
+    """In threads. When the run must end, what has not begun is dropped; what is in flight has until the parent's patience ends."""
+    pool = ThreadPoolExecutor(concurrency, thread_name_prefix="item")
+    flying: set[Future[None]] = set()
+    try:
+        for item in items:
+            writer.check()
+            flying.add(pool.submit(_one, function, item, writer, at_most_once))
+            while len(flying) >= concurrency:
+                flying = _landed(flying, writer)
+        while flying:
+            flying = _landed(flying, writer)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _landed(flying: set[Future[None]], writer: Writer) -> set[Future[None]]:
+    """Wait for one at least; raise what ends the job. Returns those still in flight."""
+    while True:
+        done, left = wait(flying, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED)
+        for future in done:
+            future.result()
+        writer.check()
+        if done:
+            return left
+
+
+async def _gather(
+    function: Callable[..., Any],
+    items: Iterator[Item],
+    writer: Writer,
+    concurrency: int,
+    using: AbstractAsyncContextManager[Any] | None,
+    at_most_once: bool,
+) -> None:
+    """In one event loop: `concurrency` tasks take from the same iterator; the end of the run cancels them."""
+    async with using or nullcontext() as shared:
+        arguments = () if using is None else (shared,)
+        tasks = [
+            asyncio.create_task(_take(function, items, writer, arguments, at_most_once)) for _ in range(concurrency)
+        ]
+        try:
+            await _until_done(tasks, writer)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _until_done(tasks: list[asyncio.Task[None]], writer: Writer) -> None:
+    waiting = set(tasks)
+    while waiting:
+        done, waiting = await asyncio.wait(waiting, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+        writer.check()
+
+
+async def _take(
+    function: Callable[..., Any], items: Iterator[Item], writer: Writer, arguments: tuple[Any, ...], at_most_once: bool
+) -> None:
+    for item in items:
+        began = time.monotonic()
+        if at_most_once:
+            writer.put(started(item))
+            await asyncio.to_thread(writer.flush)
+        try:
+            came = await function(item.value, *arguments)
+        except RunEnded as ended:
+            writer.end(ended)
+            return
+        except Exception as error:
+            if ends_job(error):
+                raise
+            came = error
+        put(writer, item, came, time.monotonic() - began)

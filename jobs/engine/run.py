@@ -1,0 +1,147 @@
+"""One run of one job, in the worker's child: build what the kind is handed, run it, settle the row."""
+
+from __future__ import annotations
+
+import random
+import time
+import traceback
+from typing import Any
+
+from pydantic import ValidationError
+
+from jobs.engine import catalogue, database, ledger, queries
+from jobs.engine.context import Context
+from jobs.engine.errors import (
+    BudgetSpent,
+    DatabaseAway,
+    InvalidParams,
+    KindUnavailable,
+    LeaseLost,
+    LegworkError,
+    NotFound,
+    ShuttingDown,
+    StopAsked,
+    TimeLimitReached,
+)
+from jobs.engine.ledger import Claim
+from jobs.engine.validation import params_errors
+from jobs.engine.writer import AWAY_SECONDS, Writer
+
+RETRY_SECONDS = (2, 15, 60)  # before attempts 2, 3 and later, each with up to half as much again
+
+
+class Run:
+    """`go()` runs the job to its end and returns the state its row was left in; `shut_down()` may be called meanwhile."""
+
+    def __init__(self, claim: Claim):
+        self.claim = claim
+        self.writer = Writer(claim)
+        self.context = Context(claim, self.writer)
+
+    def shut_down(self) -> None:
+        """Have the run end soon and give its job back. Safe in a signal handler."""
+        self.writer.end(ShuttingDown())
+
+    def go(self) -> str:
+        self.writer.start()
+        try:
+            result, error = self._work()
+            self.writer.close()
+            return self._end_for_sure(result, error)
+        except LeaseLost:
+            return "lost"
+
+    def _work(self) -> tuple[Any, BaseException | None]:
+        """What run() returned, or what it raised. Nothing is allowed past: how it ended must be written."""
+        try:
+            kind = catalogue.kind(self.claim.kind)
+            return kind.run(kind.Params.model_validate(self.claim.params), self.context), None
+        except ValidationError as error:
+            return None, InvalidParams(params_errors(error))
+        except BaseException as error:
+            return None, error
+        finally:
+            self.context.loop.close()
+
+    def _end_for_sure(self, result: Any, error: BaseException | None) -> str:
+        """Settle, however long the database is away: the parent ends this process when the lease is at risk."""
+        while True:
+            try:
+                return self._end(result, error)
+            except DatabaseAway:
+                time.sleep(AWAY_SECONDS)
+
+    def _end(self, result: Any, error: BaseException | None) -> str:
+        if isinstance(error, ShuttingDown | NotFound | KindUnavailable):
+            return self._release()  # a kind this worker does not know is another worker's work; no attempt is burnt
+        if error is None:
+            return self._settle(*self._verdict(), result=result, whole=self.context.mapped)
+        if isinstance(error, StopAsked):
+            return self._settle("cancelled", "stopped", "Stopped by a person. What was done is kept.")
+        if isinstance(error, TimeLimitReached):
+            return self._settle("failed", "time_limit", _over_time(self.claim.time_limit))
+        if isinstance(error, BudgetSpent):
+            return self._settle("partial", error.reason, error.message)
+        return self._fail(error)
+
+    def _verdict(self) -> tuple[str, str | None, str | None]:
+        """succeeded, partial or failed, as the items say."""
+        with database.session() as session:
+            done, failed, skipped, unknown, _total = queries.counts(session, self.claim.job_id)
+            if failed + unknown == 0:
+                return "succeeded", None, None
+            reason, sentence, count = queries.commonest_error(session, self.claim.job_id)
+        if done + skipped == 0:
+            return (
+                "failed",
+                reason,
+                f"All {failed + unknown:,} failed. The commonest reason, {count:,} times: {sentence}",
+            )
+        return (
+            "partial",
+            reason,
+            f"{failed + unknown:,} did not succeed. The commonest reason, {count:,} times: {sentence}",
+        )
+
+    def _fail(self, error: BaseException) -> str:
+        known = isinstance(error, LegworkError)
+        reason = error.reason if known else "unexpected"
+        message = (
+            error.message if known else f"The job ended with an error that its kind did not expect: {_name(error)}"
+        )
+        detail = "".join(traceback.format_exception(error))
+        if known and error.retryable and self._postpone(error, reason, message, detail):
+            return "queued"
+        return self._settle("failed", reason, message, detail=detail)
+
+    def _postpone(self, error: LegworkError, reason: str, message: str, detail: str) -> bool:
+        with database.session() as session:
+            return ledger.postpone(session.connection(), *self._held, self._delay(error), reason, message, detail)
+
+    def _delay(self, error: LegworkError) -> float:
+        """Seconds to wait: what the other side asked for, else by the attempt, with jitter."""
+        asked = getattr(error, "retry_after", None)
+        usual = RETRY_SECONDS[min(self.claim.attempt, len(RETRY_SECONDS)) - 1]
+        return asked if asked is not None else usual * random.uniform(1, 1.5)  # noqa: S311  (jitter)
+
+    def _settle(self, state: str, reason: str | None = None, message: str | None = None, **more: Any) -> str:
+        with database.session() as session:
+            return ledger.settle(session.connection(), *self._held, state, reason=reason, message=message, **more)
+
+    def _release(self) -> str:
+        with database.session() as session:
+            ledger.release(session.connection(), *self._held)
+        return "queued"
+
+    @property
+    def _held(self) -> tuple[Any, int]:
+        return self.claim.job_id, self.claim.lease
+
+
+def _over_time(seconds: int) -> str:
+    limit = f"{seconds // 60} min" if seconds >= 60 else f"{seconds} s"
+    return f"Reached its time limit of {limit}. What was done is kept."
+
+
+def _name(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:500]

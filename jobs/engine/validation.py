@@ -1,0 +1,52 @@
+"""What pydantic says of wrong params, in sentences for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from jobs.engine.errors import FieldError
+
+_SENTENCES = {
+    "missing": "This is needed.",
+    "extra_forbidden": "There is no such field.",
+    "string_too_long": "This is too long: at most {max_length:,} characters.",
+    "string_too_short": "This is too short: at least {min_length:,} characters.",
+    "string_type": "This must be text.",
+    "int_type": "Write a whole number.",
+    "int_parsing": "Write a whole number, such as 12.",
+    "int_from_float": "Write a whole number, without a fraction.",
+    "float_type": "Write a number.",
+    "float_parsing": "Write a number, such as 0.5.",
+    "finite_number": "Write a number that is not infinite.",
+    "bool_type": "This must be yes or no.",
+    "bool_parsing": "This must be yes or no.",
+    "greater_than": "This must be more than {gt:,}.",
+    "greater_than_equal": "This must be {ge:,} or more.",
+    "less_than": "This must be less than {lt:,}.",
+    "less_than_equal": "This must be {le:,} or less.",
+    "literal_error": "This must be one of {expected}.",
+    "enum": "This must be one of {expected}.",
+    "dict_type": "This must be an object, as in {{}}.",
+    "list_type": "This must be a list.",
+}
+
+
+def params_errors(error: ValidationError) -> list[FieldError]:
+    """One FieldError for each thing that is wrong, named by its dotted path."""
+    return [
+        FieldError(".".join(str(part) for part in one["loc"]), _sentence(one["type"], one.get("ctx", {}), one["msg"]))
+        for one in error.errors(include_url=False, include_input=False)
+    ]
+
+
+def _sentence(kind: str, facts: Mapping[str, Any], otherwise: str) -> str:
+    sentence = _SENTENCES.get(kind)
+    if sentence is None:
+        return otherwise.removeprefix("Value error, ").rstrip(".") + "."
+    try:
+        return sentence.format(**facts)
+    except (KeyError, ValueError):
+        return otherwise

@@ -1,0 +1,157 @@
+"""The one writer of a run: a thread that takes whatever waits, commits it in one statement, and takes again.
+
+So an outcome is durable milliseconds after it is known, and ten thousand a second still cost few commits. Each commit reads
+back whether a stop was asked; with nothing to write it looks every TICK_SECONDS.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from sqlalchemy import Connection, Engine
+
+from jobs.engine import database, ledger
+from jobs.engine.errors import DatabaseAway, LeaseLost, RunEnded, StopAsked, TimeLimitReached
+from jobs.engine.ledger import Batch, Outcome
+
+TICK_SECONDS = 0.5
+MOST_OUTCOMES = 1_000  # a commit
+MOST_WAITING = 4_000  # before put() waits: memory stays bounded where work is faster than the disk
+AWAY_SECONDS = 0.25  # between tries while the database is away; the parent ends the run when its lease is at risk
+
+
+class Writer:
+    """Give it outcomes, lines and progress from any thread; look at `ended` to learn that the run must end."""
+
+    def __init__(self, claim: ledger.Claim):
+        self.claim = claim
+        self.ended: RunEnded | None = None
+        self.prompt_tokens = 0
+        self.completion_tokens = 0
+        self.traces = 0  # of unexpected errors, that went into the log
+        self._deadline = time.monotonic() + claim.time_limit
+        self._batch = Batch()
+        self._change = threading.Condition()
+        self._writing = False
+        self._flushing = False
+        self._closing = False
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._write_on, name="writer", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def put(self, outcome: Outcome, prompt_tokens: int = 0, completion_tokens: int = 0) -> None:
+        """Hand over what came of an item; waits only while MOST_WAITING others are on their way."""
+        with self._change:
+            self._change.wait_for(lambda: len(self._batch.outcomes) < MOST_WAITING or self._over)
+            self._batch.outcomes.append(outcome)
+            self._batch.prompt_tokens += prompt_tokens
+            self._batch.completion_tokens += completion_tokens
+            self._change.notify_all()
+
+    def line(self, level: str, text: str) -> None:
+        with self._change:
+            self._batch.lines.append((level, text))
+
+    def progress(self, **figures: int | str | None) -> None:
+        """done, total, note: written with the next batch, at the latest after TICK_SECONDS."""
+        with self._change:
+            self._batch.progress.update({name: value for name, value in figures.items() if value is not None})
+
+    def flush(self) -> None:
+        """Wait until all that was handed over is in the database. Raises what ended the run, if it has ended."""
+        with self._change:
+            self._flushing = True
+            self._change.notify_all()
+            self._change.wait_for(lambda: self._over or not (self._writing or _full(self._batch)))
+        self.check()
+
+    def check(self) -> None:
+        """Raise what ended the run, if it has ended."""
+        if self._error is not None:
+            raise self._error
+        if self.ended is not None:
+            raise self.ended
+
+    def end(self, how: RunEnded) -> None:
+        """The run must end; the first reason stands. Safe to call in a signal handler."""
+        if self.ended is None:
+            self.ended = how
+
+    def close(self) -> None:
+        """Write what waits, then stop the thread. Raises LeaseLost if it could not be written for that reason."""
+        with self._change:
+            self._closing = True
+            self._change.notify_all()
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        if isinstance(self.ended, LeaseLost):
+            raise self.ended
+
+    @property
+    def _over(self) -> bool:
+        return self._error is not None or isinstance(self.ended, LeaseLost)
+
+    def _write_on(self) -> None:
+        engine = database.unpooled().execution_options(isolation_level="AUTOCOMMIT")
+        connection: Connection | None = None
+        try:
+            while (batch := self._next()) is not None:
+                connection = self._commit(engine, connection, batch)
+        except LeaseLost as lost:
+            self.ended = lost  # whatever ended the run before: nothing may be written any more
+        except BaseException as error:  # the thread must not die in silence: the run raises it
+            self._error = error
+        finally:
+            with self._change:
+                self._writing = False
+                self._change.notify_all()
+            if connection is not None:
+                connection.close()
+
+    def _next(self) -> Batch | None:
+        """The next batch: at once if outcomes wait, else after a tick; None when closing and nothing waits."""
+        with self._change:
+            self._writing = False
+            self._change.notify_all()
+            self._change.wait_for(lambda: self._batch.outcomes or self._closing or self._flushing, TICK_SECONDS)
+            if self._closing and not _full(self._batch):
+                return None
+            batch, rest = _split(self._batch)
+            self._batch, self._flushing, self._writing = rest, False, True
+            self._change.notify_all()
+        return batch
+
+    def _commit(self, engine: Engine, connection: Connection | None, batch: Batch) -> Connection:
+        while True:
+            try:
+                with database.translated():
+                    connection = connection or engine.connect()
+                    self._look(ledger.record(connection, self.claim.job_id, self.claim.lease, batch))
+                return connection
+            except DatabaseAway:
+                if connection is not None:
+                    connection.invalidate()
+                    connection = None
+                time.sleep(AWAY_SECONDS)
+
+    def _look(self, signal: ledger.Signal) -> None:
+        self.prompt_tokens, self.completion_tokens = signal.prompt_tokens, signal.completion_tokens
+        if signal.stop_asked_seconds is not None:
+            self.end(StopAsked())
+        elif time.monotonic() > self._deadline:
+            self.end(TimeLimitReached())
+
+
+def _full(batch: Batch) -> bool:
+    return bool(batch.outcomes or batch.lines or batch.progress)
+
+
+def _split(batch: Batch) -> tuple[Batch, Batch]:
+    """At most MOST_OUTCOMES to write now; the lines, the progress and the tokens go with the first part."""
+    rest = Batch(outcomes=batch.outcomes[MOST_OUTCOMES:])
+    batch.outcomes = batch.outcomes[:MOST_OUTCOMES]
+    return batch, rest
