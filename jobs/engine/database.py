@@ -6,11 +6,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
 
 from jobs.engine import settings
 from jobs.engine.errors import DatabaseAway
@@ -26,11 +28,11 @@ def url() -> str:
     return "postgresql+psycopg://" + settings.current().database_url.split("://", 1)[1]
 
 
-def connect(**options: object) -> Engine:
+def connect(**options: Any) -> Engine:
     """A new engine on DATABASE_URL. `engine()` is the one to use, unless a process needs one of another shape."""
+    options.setdefault("pool_pre_ping", "poolclass" not in options)
     return create_engine(
         url(),
-        pool_pre_ping=True,
         connect_args={
             "connect_timeout": CONNECT_SECONDS,
             "options": f"-c statement_timeout={STATEMENT_SECONDS}s -c timezone=UTC",
@@ -46,13 +48,19 @@ def engine() -> Engine:
     return connect(pool_size=10, max_overflow=20, pool_timeout=POOL_SECONDS)
 
 
+@cache
+def unpooled() -> Engine:
+    """An engine that keeps no connection, for processes that fork: none may exist when a child is born."""
+    return connect(poolclass=NullPool)
+
+
 @contextmanager
-def session() -> Iterator[Session]:
+def session(on: Engine | None = None) -> Iterator[Session]:
     """One transaction: committed at the end, rolled back on an exception. Objects stay readable afterwards.
 
     Raises DatabaseAway where Postgres cannot be reached, is shutting down or takes too long.
     """
-    with translated(), Session(engine(), expire_on_commit=False) as opened, opened.begin():
+    with translated(), Session(on or engine(), expire_on_commit=False) as opened, opened.begin():
         yield opened
 
 

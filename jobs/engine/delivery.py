@@ -1,0 +1,119 @@
+"""Messages: a job's JSON description on its way through Redis. With worker.py the only file that knows RQ.
+
+A message only rings: the worker reads the job from its row. Losing one costs a delay, two of them are harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.driver_info import DriverInfo
+from redis.exceptions import RedisError
+from redis.retry import Retry
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+from jobs.engine import settings
+from jobs.engine.errors import BrokerAway
+from jobs.engine.models import Job
+
+FUNCTION = "jobs.engine.worker.run_job"  # the one function that workers run
+RESULT_SECONDS = 500  # how long an ended message stays to be looked at in rq-dashboard; results are in Postgres
+FAILURE_SECONDS = 3_600
+PARAM_CHARACTERS = 500  # of one param in a message: it is a description, not the job
+
+
+@cache
+def broker() -> Redis:
+    """A client for short questions: it gives up within two seconds and never repeats a write by itself."""
+    return connect(socket_timeout=2, socket_connect_timeout=1)
+
+
+def connect(**options: Any) -> Redis:
+    """A client on REDIS_URL without redis-py's own retries, which can hang for a minute and push one message twice."""
+    settings.current().require("redis_url")
+    # The version is read once here: redis-py would read its package's metadata at each new connection.
+    options |= {"retry": Retry(NoBackoff(), 0), "driver_info": _driver()}
+    return Redis.from_url(settings.current().redis_url, **options)
+
+
+@cache
+def _driver() -> DriverInfo:
+    return DriverInfo()
+
+
+def queue(name: str, connection: Redis | None = None) -> Queue:
+    return Queue(name, connection=connection or broker(), serializer=JSONSerializer)
+
+
+def deliver(jobs: Sequence[Job]) -> None:
+    """Put a message for each job into its queue: a first attempt at the back, any other at the front.
+
+    Raises BrokerAway; some may have been delivered then.
+    """
+    try:
+        for name in {job.queue for job in jobs}:
+            first = [job for job in jobs if job.queue == name and job.lease == 0]
+            again = [job for job in jobs if job.queue == name and job.lease > 0]
+            _to_the_back(queue(name), first)
+            _to_the_front(queue(name), again)
+    except RedisError as error:
+        raise BrokerAway(
+            "The broker does not answer. The job is safe in the database and starts when it is back."
+        ) from error
+
+
+def waiting_ids(name: str) -> set[str]:
+    """The job ids of the messages that wait in a queue. Raises BrokerAway."""
+    try:
+        return {entry.decode("ascii", "replace") for entry in broker().lrange(queue(name).key, 0, -1)}
+    except RedisError as error:
+        raise BrokerAway("The broker does not answer.") from error
+
+
+def waiting_count(name: str) -> int:
+    """How many messages wait in a queue. Raises BrokerAway."""
+    try:
+        return broker().llen(queue(name).key)
+    except RedisError as error:
+        raise BrokerAway("The broker does not answer.") from error
+
+
+def withdraw(job: Job) -> None:
+    """Take a job's message out of its queue where that is easy; one that stays is harmless."""
+    try:
+        broker().lrem(queue(job.queue).key, 1, str(job.id))
+    except RedisError:
+        return
+
+
+def _to_the_back(queue: Queue, jobs: Sequence[Job]) -> None:
+    if jobs:
+        queue.enqueue_many([Queue.prepare_data(FUNCTION, **_message(job), **_keeping(job)) for job in jobs])
+
+
+def _to_the_front(queue: Queue, jobs: Iterable[Job]) -> None:
+    for job in sorted(jobs, key=lambda job: job.id, reverse=True):  # the oldest goes in last, so it comes out first
+        queue.enqueue_call(FUNCTION, **_message(job), **_keeping(job), at_front=True)
+
+
+def _message(job: Job) -> dict[str, Any]:
+    """What rq-dashboard and redis-cli show of a job."""
+    params = {name: _shortened(value) for name, value in job.params.items()}
+    kwargs = {"job": str(job.id), "kind": job.kind, "attempt": job.attempt + 1, "params": params}
+    return {"kwargs": kwargs, "job_id": str(job.id), "description": f"{job.kind}: {job.label}"[:200]}
+
+
+def _keeping(job: Job) -> dict[str, Any]:
+    # RQ's own limit is a net far below ours: worker.py ends a job at its time limit.
+    return {"timeout": job.time_limit + 600, "result_ttl": RESULT_SECONDS, "failure_ttl": FAILURE_SECONDS}
+
+
+def _shortened(value: Any) -> Any:
+    if isinstance(value, str) and len(value) > PARAM_CHARACTERS:
+        return value[:PARAM_CHARACTERS] + "…"
+    return value if isinstance(value, str | int | float | bool | None) else _shortened(str(value))

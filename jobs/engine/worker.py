@@ -1,0 +1,265 @@
+"""The RQ worker: claims the row, forks, watches the child, and sees that the row is settled however the child ended.
+
+RQ takes messages, forks, supervises and shows it all in rq-dashboard. What it does not do is done here, around its hooks:
+
+1. A message that does not name the one allowed function, or whose row is not due, is dropped.
+2. The parent claims the row before the fork, on a connection that is closed again: none exists when the child is born.
+3. While the child works the parent beats each second. The beat reads back whether a stop was asked; a child that does not
+   end within its grace is killed. So is one over its time limit, and one whose lease could not be kept.
+4. The child dies with its parent, and settles its own row. If it died instead, the parent settles for it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+from redis.exceptions import RedisError
+from rq import Queue, Worker
+from rq.executions import Execution
+from rq.job import Job as Message
+from rq.serializers import JSONSerializer
+from sqlalchemy import Connection
+
+from jobs.engine import catalogue, database, delivery, ledger, queries
+from jobs.engine.errors import BrokerAway, DatabaseAway, LeaseLost, LegworkError
+from jobs.engine.lifeline import die_with_parent
+from jobs.engine.run import Run
+
+BEAT_SECONDS = 1
+STOP_GRACE_SECONDS = 3  # between a stop asked and the child killed
+LIMIT_GRACE_SECONDS = 4  # between the time limit and the child killed
+SHUTDOWN_GRACE_SECONDS = 6  # between SIGTERM and the child killed
+RISK_SECONDS = ledger.LEASE_SECONDS * 0.8  # without a beat: kill the child before anybody else may start
+
+log = logging.getLogger("legwork.worker")
+
+_current: Run | None = None  # of this process, in the child
+
+
+class JobDidNotSucceed(Exception):
+    """Raised for RQ alone, so that its dashboard shows the message as failed; the row says it better."""
+
+
+def run_job(job: str, kind: str, attempt: int, params: dict[str, Any]) -> str:
+    """The one function that messages may name. Everything it needs is in the row, which the parent has claimed."""
+    assert _current is not None, "run_job only runs in the child of a LegworkWorker"
+    state = _current.go()
+    if state == "failed":
+        raise JobDidNotSucceed(f"job {job} failed; its page says why")
+    return state
+
+
+class LegworkWorker(Worker):
+    """See the module's docstring."""
+
+    max_connection_wait_time = 2.0  # seconds between tries while Redis is away
+
+    def __init__(self, queues: list[str], name: str):
+        connection = delivery.connect(socket_connect_timeout=2)
+        super().__init__(
+            [delivery.queue(queue, connection) for queue in queues],
+            name=name,
+            connection=connection,
+            serializer=JSONSerializer,
+            worker_ttl=20,
+            job_monitoring_interval=BEAT_SECONDS,
+            default_result_ttl=delivery.RESULT_SECONDS,
+        )
+        self.log_job_description = False
+        self._claim: ledger.Claim | None = None
+        self._began = self._beaten = 0.0
+        self._not_ours = 0  # beats that found the row not held by this claim
+        self._exit_status: int | None = None
+        self._ended_by: str | None = None  # why the parent killed the child: stop, time_limit, shutdown, risk
+
+    # Taking a message.
+
+    def dequeue_job_and_maintain_ttl(self, timeout: int | None, max_idle_time: int | None = None) -> Any:
+        """As RQ's, but a message that RQ cannot read is dropped; by itself it would end the worker."""
+        while True:
+            try:
+                return super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
+            except RedisError:
+                raise
+            except Exception as error:
+                poison = getattr(error, "job_id", None)
+                if poison is None:
+                    raise
+                log.warning("dropped message %s: %s", poison, error)
+                self.connection.delete(Message.key_for(poison))
+
+    def execute_job(self, message: Message, queue: Queue) -> None:
+        """Claim the row that the message names; run it if it was due, drop the message if not."""
+        self._claim = self._try_to_claim(message)
+        if self._claim is None:
+            self._drop(message, queue)
+            return
+        self._exit_status = self._ended_by = None
+        self._not_ours = 0
+        self._began = self._beaten = time.monotonic()
+        try:
+            super().execute_job(message, queue)
+        finally:
+            self._settle_for_child()
+
+    def _try_to_claim(self, message: Message) -> ledger.Claim | None:
+        try:
+            if message.func_name != delivery.FUNCTION or not catalogue.kind(str(message.kwargs.get("kind"))).available:
+                return None
+            with _connection() as connection:
+                return ledger.claim(connection, UUID(message.id), self.name)
+        except (ValueError, TypeError, AttributeError, LegworkError) as error:
+            log.warning("message %s: %s", message.id, error)
+        except Exception as error:  # RQ raises many things for a broken hash; the row, if there is one, is rung again
+            log.warning("dropped message %s: %r", message.id, error)
+        return None
+
+    def _drop(self, message: Message, queue: Queue) -> None:
+        """Forget the message. Its hash may belong to a run of the same job elsewhere, so it is only given an end."""
+        with self.connection.pipeline() as pipeline:
+            pipeline.lrem(queue.intermediate_queue_key, 1, message.id)
+            pipeline.expire(message.key, delivery.RESULT_SECONDS, nx=True)
+            pipeline.execute()
+
+    # In the child.
+
+    def main_work_horse(self, message: Message, queue: Queue) -> None:
+        die_with_parent(self.pid or 0)
+        super().main_work_horse(message, queue)
+
+    def setup_work_horse_signals(self) -> None:
+        global _current
+        assert self._claim is not None
+        _current = Run(self._claim)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda *_: _current.shut_down() if _current else None)
+
+    def prepare_job_execution(self, message: Message, remove_from_intermediate_queue: bool = False) -> None:
+        try:
+            super().prepare_job_execution(message, remove_from_intermediate_queue)
+        except RedisError as error:  # only RQ's own figures: the row is claimed, and the work can begin
+            log.warning("job %s: the broker does not answer: %s", message.id, error)
+
+    # In the parent, while the child works.
+
+    def wait_for_horse(self) -> Any:
+        pid, status, usage = super().wait_for_horse()
+        if pid:
+            self._exit_status = status
+        return pid, status, usage
+
+    def maintain_heartbeats(self, message: Message, execution: Execution) -> None:
+        self._beat()
+        try:
+            super().maintain_heartbeats(message, execution)
+        except RedisError as error:  # a broker that is away must not end a worker in the middle of a job
+            log.warning("job %s: the broker does not answer: %s", message.id, error)
+
+    def _beat(self) -> None:
+        assert self._claim is not None
+        now = time.monotonic()
+        try:
+            with _connection() as connection:
+                signal_ = ledger.beat(connection, self._claim.job_id, self._claim.lease)
+        except DatabaseAway as error:
+            log.warning("job %s: no beat: %s", self._claim.job_id, error)
+            if time.monotonic() - self._beaten > RISK_SECONDS:
+                self._kill("risk")
+            return
+        self._beaten = now
+        if signal_ is None:
+            self._not_ours += 1  # once is usual: the child has settled and is about to leave
+            if self._not_ours > 1:
+                self._kill("risk")
+        elif (signal_.stop_asked_seconds or 0) > STOP_GRACE_SECONDS:
+            self._kill("stop")
+        elif now - self._began > self._claim.time_limit + LIMIT_GRACE_SECONDS:
+            self._kill("time_limit")
+        elif self._asked_to_leave() > SHUTDOWN_GRACE_SECONDS:
+            self._kill("shutdown")
+
+    def _kill(self, why: str) -> None:
+        self._ended_by = self._ended_by or why
+        log.warning("job %s: killing its process: %s", self._claim.job_id if self._claim else "?", why)
+        self.kill_horse(signal.SIGKILL)
+
+    # In the parent, after the child.
+
+    def _settle_for_child(self) -> None:
+        """The row is the child's to settle. One that died, or never was born, is spoken for here."""
+        claim, self._claim = self._claim, None
+        assert claim is not None
+        if self._horse_pid:  # RQ was interrupted by an error of its own
+            self.kill_horse(signal.SIGKILL)
+            self.wait_for_horse()
+        try:
+            if self._exit_status != os.EX_OK:
+                self._settle(claim)
+            if self._exit_status != os.EX_OK or self._stop_requested:
+                _ring_again(claim.job_id)
+        except (DatabaseAway, BrokerAway) as error:
+            log.warning("job %s: left to the clock: %s", claim.job_id, error)
+
+    def _settle(self, claim: ledger.Claim) -> None:
+        held = claim.job_id, claim.lease
+        try:
+            with _connection() as connection:
+                if self._ended_by == "stop":
+                    ledger.settle(connection, *held, "cancelled", reason="stopped", message="Stopped by a person.")
+                elif self._ended_by == "time_limit":
+                    words = "Reached its time limit and did not end by itself. What was done is kept."
+                    ledger.settle(connection, *held, "failed", reason="time_limit", message=words)
+                elif self._ended_by == "shutdown" or self._exit_status is None:
+                    ledger.release(connection, *held)
+                else:
+                    ledger.give_up(connection, *held)
+        except LeaseLost:
+            log.info("job %s was settled already", claim.job_id)
+
+    # Signals.
+
+    def handle_warm_shutdown_request(self) -> None:
+        """SIGTERM, a deploy: tell the child to flush and give its job back."""
+        if self._horse_pid:
+            self.kill_horse(signal.SIGTERM)
+
+    def request_force_stop(self, signum: int, frame: Any) -> None:
+        """A second SIGTERM asks for what is under way already."""
+
+    def set_shutdown_requested_date(self) -> None:
+        try:
+            super().set_shutdown_requested_date()
+        except RedisError:
+            log.warning("the broker does not answer; leaving all the same")
+
+    def _asked_to_leave(self) -> float:
+        """Seconds since this worker was asked to leave, 0 if it was not."""
+        asked = self._shutdown_requested_date
+        return time.time() - asked.timestamp() if asked else 0.0
+
+
+def work(queues: list[str], name: str) -> None:
+    """Take jobs from these queues, the first ones first, until told to leave."""
+    LegworkWorker(queues, name).work(logging_level="WARNING")
+
+
+def _ring_again(job_id: UUID) -> None:
+    """Deliver a job that came back, at the front; the clock would do it a second later."""
+    with database.session(database.unpooled()) as session:
+        due = queries.undelivered(session, job_id=job_id)
+        delivery.deliver(due)
+        ledger.mark_delivered(session.connection(), [job.id for job in due])
+
+
+@contextmanager
+def _connection() -> Iterator[Connection]:
+    """A transaction on a connection that is opened for it and closed after it: none may exist at a fork."""
+    with database.translated(), database.unpooled().begin() as connection:
+        yield connection
