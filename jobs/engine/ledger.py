@@ -17,12 +17,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, insert, text
+from sqlalchemy import Connection, Row, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from jobs.engine.errors import LeaseLost, LegworkError
-from jobs.engine.jsonsafe import clean_text, dumps
-from jobs.engine.models import Attempt, Job
+from jobs.engine.jsonsafe import clean, clean_text, dumps
+from jobs.engine.models import Attempt, File, Job, Step, new_id
+from jobs.engine.storage import Blob
 
 LEASE_SECONDS = 6
 RESULT_BYTES = 1_000_000
@@ -316,7 +317,10 @@ def _after_loss(connection: Connection, lost: Sequence[Any]) -> None:
     for row in lost:
         doubt_started(connection, row.id)
     _end_attempts(connection, [(row.id, row.lease) for row in lost], "lost", None)
-    words = {"queued": "its worker was lost; back in the queue, what is finished is kept", "failed": "its worker was lost"}
+    words = {
+        "queued": "its worker was lost; back in the queue, what is finished is kept",
+        "failed": "its worker was lost",
+    }
     for row in lost:
         note(connection, row.id, "warning", words.get(row.state, "its worker was lost while it was being stopped"))
 
@@ -335,6 +339,44 @@ _DOUBT = text("""
 def doubt_started(connection: Connection, job_id: UUID) -> None:
     """Items that were started and never ended are `unknown`: whether their side effect happened cannot be told."""
     connection.execute(_DOUBT, {"id": job_id})
+
+
+_HELD = text("select 1 from jobs where id = :id and lease = :lease and state in ('running', 'stopping') for update")
+_START_STEP = text("""
+    insert into steps (job_id, key, state) values (:id, :key, 'started') on conflict (job_id, key) do nothing
+""")
+
+
+def start_step(connection: Connection, job_id: UUID, lease: int, key: str) -> Row[Any] | None:
+    """Record that a step begins, and return it as an earlier attempt left it, if one did. Raises LeaseLost."""
+    hold(connection, job_id, lease)
+    known = connection.execute(
+        select(Step.state, Step.result).where(Step.job_id == job_id, Step.key == key)
+    ).one_or_none()
+    connection.execute(_START_STEP, {"id": job_id, "key": key})
+    return known
+
+
+def end_step(connection: Connection, job_id: UUID, lease: int, key: str, result: Any) -> None:
+    """Keep the result of a step. Raises LeaseLost."""
+    hold(connection, job_id, lease)
+    ended = update(Step).where(Step.job_id == job_id, Step.key == key)
+    connection.execute(ended.values(state="done", result=clean(result)))
+
+
+def add_file(connection: Connection, claim: Claim, name: str, media_type: str, blob: Blob) -> UUID:
+    """Record an output; it is hidden until its job is settled by the same lease. Raises LeaseLost."""
+    hold(connection, claim.job_id, claim.lease)
+    file = {"id": new_id(), "owner": claim.owner, "job_id": claim.job_id, "lease": claim.lease, "visible": False}
+    file |= {"name": clean_text(name)[:255], "media_type": media_type, "blob": blob.key}
+    connection.execute(insert(File).values(**file, bytes=blob.bytes, sha256=blob.sha256))
+    return file["id"]
+
+
+def hold(connection: Connection, job_id: UUID, lease: int) -> None:
+    """Lock the row until the end of the transaction. Raises LeaseLost if another lease holds the job, or none."""
+    if connection.execute(_HELD, {"id": job_id, "lease": lease}).one_or_none() is None:
+        raise LeaseLost
 
 
 _ASK_STOP = text("""
@@ -390,9 +432,23 @@ def delete(connection: Connection, job_id: UUID) -> list[str]:
 
 _DELETE_FILES = text("delete from files where job_id = :id returning blob")
 _DELETE = [
-    text(f"delete from {table} where {column} = :id")  # noqa: S608  (the names stand in the next line)
+    text(f"delete from {table} where {column} = :id")
     for table, column in (("items", "job_id"), ("job_log", "job_id"), ("jobs", "id"))
 ]
+
+# Outputs of attempts that are over and were never shown.
+_FORGET_FILES = text("""
+    delete from files using jobs
+    where files.job_id = jobs.id and not files.visible and (files.lease <> jobs.lease
+        or jobs.state in ('succeeded', 'partial', 'failed', 'cancelled'))
+    returning files.blob
+""")
+
+
+def forget_hidden_files(connection: Connection) -> list[str]:
+    """Drop the outputs that will never be shown. Returns the blobs to remove after the commit."""
+    return list(connection.execute(_FORGET_FILES).scalars())
+
 
 _DELIVERED = text("update jobs set delivered_at = now() where id = any(:ids) and state = 'queued'")
 

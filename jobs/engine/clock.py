@@ -1,0 +1,136 @@
+"""The clock: puts right, each second, what got lost on the way.
+
+Silent workers' jobs are freed; due jobs without a message get one; now and then, what is over is cleared away. Every worker
+program brings a clock along; a Postgres advisory lock lets one of them tick, and the next takes over when its session ends.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from jobs.engine import database, delivery, ledger, presence, queries
+from jobs.engine.catalogue import QUEUES
+from jobs.engine.errors import BrokerAway, DatabaseAway
+from jobs.engine.lifeline import die_with_parent
+from jobs.engine.storage import storage
+
+TICK_SECONDS = 1.0
+FULL_LOOK_SECONDS = 30  # how often the messages are compared with the rows although their number is right
+TIDY_SECONDS = 60
+
+log = logging.getLogger("legwork.clock")
+
+_LOCK = 7_023_462
+_ELECT = text("select pg_try_advisory_lock(:lock)")
+_STILL = text("select 1")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.leaving = False
+        self._missing: dict[str, set[UUID]] = {}  # by queue: due rows that had no message at the last look
+        self._looked: dict[str, float] = {}
+        self._tidied = 0.0
+
+    def run(self, child_of: int | None = None) -> None:
+        """Tick until told to leave; while another clock holds the lock, wait for it."""
+        if child_of is not None:
+            die_with_parent(child_of, signal.SIGTERM)
+        signal.signal(signal.SIGTERM, self._leave)
+        signal.signal(signal.SIGINT, self._leave)
+        while not self.leaving:
+            try:
+                with database.translated(), database.unpooled().connect() as election:
+                    self._while_elected(election)
+            except DatabaseAway as error:
+                log.warning("waiting for the database: %s", error)
+            time.sleep(TICK_SECONDS)
+
+    def _leave(self, *_: object) -> None:
+        self.leaving = True
+
+    def _while_elected(self, election: Connection) -> None:
+        if not election.execute(_ELECT, {"lock": _LOCK}).scalar_one():
+            return
+        election.commit()
+        log.info("clock %d ticks", os.getpid())
+        while not self.leaving:
+            began = time.monotonic()
+            election.execute(_STILL)  # raises when the session that holds the lock is gone
+            election.commit()
+            self.tick()
+            time.sleep(max(0.0, TICK_SECONDS - (time.monotonic() - began)))
+
+    def tick(self) -> None:
+        """One second's work. The broker being away stops deliveries only."""
+        with database.session() as session:
+            for job_id in ledger.free_silent(session.connection()):
+                log.warning("job %s: its worker was silent; freed", job_id)
+        try:
+            deliver_due()
+            for queue in QUEUES:
+                self._ring_again(queue)
+        except BrokerAway as error:
+            log.warning("%s", error)
+        if time.monotonic() - self._tidied > TIDY_SECONDS:
+            self._tidied = time.monotonic()
+            tidy()
+
+    def _ring_again(self, queue: str) -> None:
+        """Deliver again what was delivered, is still queued, and had no message in Redis at two looks in a row.
+
+        Two looks, because a message that a worker has just taken is in neither place for a moment. The list that RQ keeps of
+        messages on their way is not counted: a dead worker's stay in it.
+        """
+        with database.session() as session:
+            expected = queries.delivered_count(session, queue)
+        full_look = time.monotonic() - self._looked.get(queue, 0.0) > FULL_LOOK_SECONDS
+        if expected == 0 or (delivery.waiting_count(queue) >= expected and not full_look):
+            self._missing.pop(queue, None)
+            return
+        self._looked[queue] = time.monotonic()
+        there = delivery.waiting_ids(queue)
+        with database.session() as session:
+            missing = {job_id for job_id in queries.delivered_ids(session, queue) if str(job_id) not in there}
+            lost = missing & self._missing.get(queue, set())
+            self._missing[queue] = missing - lost
+        if lost:
+            log.warning("queue %s: %d messages were lost; delivering again", queue, len(lost))
+            deliver_due(lost)
+
+
+def deliver_due(again: set[UUID] | None = None) -> None:
+    """Deliver the due jobs that have no message yet, or these jobs once more. Raises BrokerAway."""
+    while True:
+        with database.session() as session:
+            due = queries.undelivered(session, again=again)
+        if not due:
+            return
+        delivery.deliver(due)
+        with database.session() as session:
+            ledger.mark_delivered(session.connection(), [job.id for job in due])
+        if again is not None:
+            return
+
+
+def tidy() -> None:
+    """Clear away what nobody can see any more."""
+    with database.session() as session:
+        presence.forget_silent(session)
+        blobs = ledger.forget_hidden_files(session.connection())
+    for blob in blobs:
+        _remove(blob)
+
+
+def _remove(blob: str) -> Any:
+    try:
+        storage().delete(blob)
+    except OSError as error:
+        log.warning("could not remove %s: %s", blob, error)
