@@ -11,8 +11,8 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-import jobs
-from jobs.engine.errors import FieldError, KindUnavailable, NotFound
+from jobs.engine import settings
+from jobs.engine.errors import FieldError, KindUnavailable, NotFound, SettingsError
 from jobs.engine.inputs import Input
 from jobs.engine.params import KindParams
 
@@ -60,7 +60,7 @@ class Kind:
         return self.text.split("\n", 1)[0]
 
     @property
-    def Params(self) -> type[KindParams]:  # noqa: N802  (it is a class)
+    def Params(self) -> type[KindParams]:
         return self._module().Params
 
     def schema(self) -> dict[str, Any]:
@@ -105,11 +105,20 @@ def kind(name: str) -> Kind:
 
 @cache
 def _found() -> dict[str, Kind]:
-    names = [module.name for module in pkgutil.iter_modules(jobs.__path__) if not module.ispkg and module.name[0] != "_"]
-    found = [load(f"jobs.{name}") for name in names]
+    packages = ["jobs", *settings.current().extra_kinds]
+    found = [load(path) for package in packages for path in _modules(package)]
     order = {group: place for place, group in enumerate(GROUPS)}
     found.sort(key=lambda kind: (order.get(kind.group, len(order)), kind.title))
     return {kind.name: kind for kind in found}
+
+
+def _modules(package: str) -> list[str]:
+    """The dotted paths of a package's own modules."""
+    try:
+        path = importlib.import_module(package).__path__
+    except (ImportError, AttributeError) as error:
+        raise SettingsError(f"EXTRA_KINDS names {package!r}, which is not a package that can be imported.") from error
+    return [f"{package}.{one.name}" for one in pkgutil.iter_modules(path) if not one.ispkg and one.name[0] != "_"]
 
 
 def load(path: str) -> Kind:

@@ -36,6 +36,7 @@ class Settings:
     secret_key: str
     trusted_hosts: tuple[str, ...]
     max_upload_bytes: int
+    extra_kinds: tuple[str, ...]  # packages with more kinds, beside jobs/
     web_concurrency: int
     built_in: frozenset[str]
 
@@ -84,9 +85,10 @@ def read(environ: Mapping[str, str]) -> Settings:
         storage_url=_url(environ, "STORAGE_URL", "s3"),
         smtp_url=_url(environ, "SMTP_URL", "smtp", "smtps"),
         secret_key=environ.get("SECRET_KEY", "").strip(),
-        trusted_hosts=tuple(host.strip() for host in environ.get("TRUSTED_HOSTS", "").split(",") if host.strip()),
+        trusted_hosts=_words(environ, "TRUSTED_HOSTS"),
         max_upload_bytes=_number(environ, "MAX_UPLOAD_MB", default=200, least=1, most=100_000) * 1_000_000,
         web_concurrency=_number(environ, "WEB_CONCURRENCY", default=1, least=1, most=64),
+        extra_kinds=_words(environ, "EXTRA_KINDS"),
         built_in=_built_in(environ),
     )
 
@@ -104,6 +106,10 @@ def is_loopback(host: str) -> bool:
 def _built_in(environ: Mapping[str, str]) -> frozenset[str]:
     """LEGWORK_BUILT_IN is written by `python -m webapp` for the processes it starts; nobody sets it by hand."""
     return frozenset(part for part in environ.get("LEGWORK_BUILT_IN", "").split(",") if part)
+
+
+def _words(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in environ.get(name, "").split(",") if word.strip())
 
 
 def _number(environ: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:

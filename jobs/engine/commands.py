@@ -1,0 +1,235 @@
+"""What the web calls: submit, cancel, retry, delete, upload. Commit first, then deliver."""
+
+from __future__ import annotations
+
+import hashlib
+import mimetypes
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, BinaryIO
+from uuid import UUID
+
+from pydantic import ValidationError
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from jobs.engine import catalogue, database, delivery, inputs, ledger, queries, settings, tables
+from jobs.engine.catalogue import Estimate, Kind
+from jobs.engine.errors import BadInput, BrokerAway, Conflict, FieldError, InvalidParams
+from jobs.engine.jsonsafe import clean_text, dumps
+from jobs.engine.models import File, Job
+from jobs.engine.params import KindParams
+from jobs.engine.storage import Blob, storage
+from jobs.engine.validation import params_errors
+
+MOST_SAMPLE = 1_000
+MOST_AHEAD = timedelta(days=366)
+
+
+@dataclass(frozen=True)
+class Validated:
+    """Params that fit, as the model and as JSON."""
+
+    kind: Kind
+    params: KindParams
+    json: dict[str, Any]
+
+
+def validate(kind_name: str, params: dict[str, Any], *, owner: str) -> Validated:
+    """Params that fit their model and pass their kind's own checks. Raises NotFound, KindUnavailable, InvalidParams."""
+    kind = catalogue.kind(kind_name)
+    try:
+        model = kind.Params.model_validate(params)
+    except ValidationError as error:
+        raise InvalidParams(params_errors(error)) from None
+    errors = _text_errors(params) or kind.check(model, _finder(owner))
+    if errors:
+        raise InvalidParams(errors)
+    return Validated(kind, model, model.model_dump(mode="json"))
+
+
+def estimate(kind_name: str, params: dict[str, Any], *, owner: str, sample: int | None = None) -> Estimate | None:
+    """What the job would take; None where it cannot be told. Raises what validate raises."""
+    fit = validate(kind_name, params, owner=owner)
+    whole = fit.kind.estimate(fit.params, _finder(owner))
+    if whole is None or not sample or not whole.items or whole.items <= sample:
+        return whole
+    share = sample / whole.items
+    scaled = {name: getattr(whole, name) for name in ("calls", "tokens", "seconds")}
+    return Estimate(sample, **{name: type(value)(value * share) if value else value for name, value in scaled.items()})
+
+
+def submit(
+    kind_name: str,
+    params: dict[str, Any],
+    *,
+    owner: str,
+    sample: int | None = None,
+    run_at: datetime | None = None,
+    idempotency_key: str | None = None,
+    parent: UUID | None = None,
+) -> Job:
+    """Create a job and send for a worker. The job is safe once this returns, whether or not the broker answers.
+
+    The same idempotency_key gives the same job again; with another body it raises Conflict.
+    Raises NotFound, KindUnavailable, InvalidParams (nothing is created then), DatabaseAway.
+    """
+    fingerprint = _fingerprint(kind_name, params, sample, run_at)
+    if idempotency_key and (known := _known(owner, idempotency_key, fingerprint)):
+        return known
+    fit = validate(kind_name, params, owner=owner)
+    _check_options(sample, run_at)
+    job = Job(
+        kind=fit.kind.name,
+        label=clean_text(fit.kind.label(fit.params, _finder(owner)))[:200],
+        params=fit.json,
+        sample=sample,
+        owner=owner,
+        queue=fit.kind.queue,
+        parent=parent,
+        idempotency_key=idempotency_key,
+        fingerprint=fingerprint if idempotency_key else None,
+        max_attempts=fit.kind.max_attempts,
+        time_limit=fit.kind.time_limit,
+        run_at=run_at,
+    )
+    try:
+        with database.session() as session:
+            job = ledger.create(session, job)
+    except IntegrityError:  # the same key came twice at once, and the other was first
+        known = _known(owner, idempotency_key or "", fingerprint)
+        if known is None:
+            raise
+        return known
+    _send(job)
+    return job
+
+
+def cancel(job_id: str | UUID, *, owner: str) -> Job:
+    """Stop a job: at once if it waits, as soon as it looks if it runs. Raises NotFound, Conflict if it has ended."""
+    with database.session() as session:
+        job = queries.owned(session, Job, job_id, owner)
+        asked = ledger.ask_stop(session.connection(), job.id)
+        session.refresh(job)
+    if asked is None and job.state not in ("stopping", "cancelled"):
+        raise Conflict(f"This job has ended already ({job.state}); there is nothing to stop.")
+    if asked == "cancelled":
+        delivery.withdraw(job)
+    return job
+
+
+def retry(job_id: str | UUID, *, owner: str, items: str = "all") -> Job:
+    """Run an ended job again: `all` from nothing, `failed` keeping what is done. Raises NotFound, Conflict."""
+    with database.session() as session:
+        job = queries.owned(session, Job, job_id, owner)
+        if items == "failed" and job.ended and job.failed == 0 and not job.pending and job.total is not None:
+            raise Conflict("No item of this job has failed; there is nothing to retry.")
+        if not ledger.retry(session.connection(), job.id, everything=items != "failed"):
+            raise Conflict("This job has not ended yet; stop it first.")
+        session.refresh(job)
+    _send(job)
+    return job
+
+
+def delete(job_id: str | UUID, *, owner: str) -> None:
+    """Remove an ended job, its items, log and outputs. Uploads stay. Raises NotFound, Conflict if it has not ended."""
+    with database.session() as session:
+        job = queries.owned(session, Job, job_id, owner)
+        if not job.ended:
+            raise Conflict("This job has not ended yet; stop it first.")
+        blobs = ledger.delete(session.connection(), job.id)
+    for blob in blobs:
+        storage().delete(blob)
+
+
+def upload(stream: BinaryIO, name: str, *, owner: str) -> File:
+    """Keep an upload; what it looks like as a table is looked up once and kept with it.
+
+    `name` is only ever shown. Raises TooLarge over MAX_UPLOAD_MB, BadInput for an empty file.
+    """
+    blob = storage().put(stream, limit=settings.current().max_upload_bytes)
+    if blob.bytes == 0:
+        storage().delete(blob.key)
+        raise BadInput("The file is empty.")
+    shown = clean_text(name).replace("\\", "/").rsplit("/", 1)[-1][:255] or "unnamed"
+    file = File(
+        owner=owner,
+        name=shown,
+        media_type=mimetypes.guess_type(shown)[0] or "application/octet-stream",
+        bytes=blob.bytes,
+        sha256=blob.sha256,
+        blob=blob.key,
+        table=_table(blob, shown),
+    )
+    with database.session() as session:
+        session.add(file)
+        session.flush()
+        session.refresh(file)
+    return file
+
+
+def _send(job: Job) -> None:
+    """Deliver a job that is committed. If the broker is away the clock does it later."""
+    if job.run_at is not None and job.run_at > datetime.now(UTC):
+        return
+    try:
+        delivery.deliver([job])
+    except BrokerAway:
+        return
+    with database.session() as session:
+        ledger.mark_delivered(session.connection(), [job.id])
+
+
+def _known(owner: str, key: str, fingerprint: str) -> Job | None:
+    with database.session() as session:
+        job = _by_key(session, owner, key)
+    if job is not None and job.fingerprint != fingerprint:
+        raise Conflict("This Idempotency-Key was used for another job; take a new one.")
+    return job
+
+
+def _by_key(session: Session, owner: str, key: str) -> Job | None:
+    return session.scalar(select(Job).where(Job.owner == owner, Job.idempotency_key == key))
+
+
+def _fingerprint(kind: str, params: dict[str, Any], sample: int | None, run_at: datetime | None) -> str:
+    body = dumps([kind, sorted(params.items()), sample, run_at.isoformat() if run_at else None])
+    return hashlib.sha256(body.encode()).hexdigest()
+
+
+def _check_options(sample: int | None, run_at: datetime | None) -> None:
+    if sample is not None and not 1 <= sample <= MOST_SAMPLE:
+        raise InvalidParams([FieldError("sample", f"This must be from 1 to {MOST_SAMPLE:,}.")])
+    if run_at is None:
+        return
+    if run_at.tzinfo is None:
+        raise InvalidParams([FieldError("run_at", "Write the time with its zone, as in 2026-11-24T06:00:00Z.")])
+    if run_at > datetime.now(UTC) + MOST_AHEAD:
+        raise InvalidParams([FieldError("run_at", "This is more than a year ahead.")])
+
+
+def _text_errors(params: dict[str, Any], path: str = "") -> list[FieldError]:
+    """NUL and lone surrogates, which Postgres refuses, named by their field."""
+    errors = []
+    for name, value in params.items():
+        where = f"{path}{name}"
+        if isinstance(value, dict):
+            errors += _text_errors(value, f"{where}.")
+        elif clean_text(str(value)) != str(value):
+            errors.append(
+                FieldError(where, "This holds a character that cannot be kept (NUL or half a surrogate pair).")
+            )
+    return errors
+
+
+def _finder(owner: str) -> catalogue.Find:
+    return lambda ref: inputs.find(ref, owner)
+
+
+def _table(blob: Blob, name: str) -> dict[str, Any] | None:
+    try:
+        with storage().local(blob.key) as path:
+            return tables.describe(path, name).as_json()
+    except BadInput:
+        return None

@@ -1,0 +1,366 @@
+"""Reads for pages and for the engine: no function here changes anything. Rows come detached from their session."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, or_, select, text, tuple_
+from sqlalchemy.orm import Session
+
+from jobs.engine import database, exports, inputs, migrations, presence
+from jobs.engine.errors import BadInput, NotFound, SettingsError
+from jobs.engine.models import Attempt, File, Item, Job, LogLine, WorkerProcess
+from jobs.engine.tables import TableInfo
+from jobs.engine.waiting import Pace, Waiting, pace, waiting
+
+__all__ = ["Pace", "Waiting", "pace", "waiting"]  # read with the rest, kept in a room of their own
+
+COUNT_CAP = 10_000
+SHOWN_STATES = ("scheduled", "waiting", "running", "stopping", "succeeded", "partial", "failed", "cancelled")
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True)
+class Page(Generic[Row]):
+    """Some rows of a list, and the cursors of the pages after and before them; None where there is none."""
+
+    rows: list[Row]
+    next: str | None = None
+    previous: str | None = None
+
+
+# Jobs.
+
+
+def job(job_id: str | UUID, owner: str) -> Job:
+    """The one way to a job by its id: NotFound where there is none or it is somebody else's."""
+    with database.session() as session:
+        return owned(session, Job, job_id, owner)
+
+
+def owned(session: Session, model: type[Row], record_id: str | UUID, owner: str) -> Row:
+    """A record of `model` that belongs to `owner`, or NotFound; a malformed id is not found either."""
+    found = session.scalar(select(model).where(model.id == as_id(record_id), model.owner == owner))  # type: ignore[attr-defined]
+    if found is None:
+        raise NotFound("There is nothing at this address, or it is not yours.")
+    return found
+
+
+def as_id(text_: str | UUID) -> UUID:
+    if isinstance(text_, UUID):
+        return text_
+    with suppress(ValueError):
+        if len(text_) == 36:
+            return UUID(text_)
+    raise NotFound("There is nothing at this address, or it is not yours.")
+
+
+def jobs(
+    owner: str,
+    *,
+    states: Collection[str] = (),
+    kind: str | None = None,
+    q: str | None = None,
+    after: str | None = None,
+    before: str | None = None,
+    limit: int = 50,
+) -> Page[Job]:
+    """The jobs of an owner, the newest first. `states` takes SHOWN_STATES; `q` looks in label, note and message."""
+    query = _filtered(select(Job), owner, states, kind, q)
+    with database.session() as session:
+        if before is not None:
+            rows = list(session.scalars(query.where(Job.id > as_id(before)).order_by(Job.id).limit(limit + 1)))
+            more, rows = len(rows) > limit, rows[:limit][::-1]
+            return Page(rows, str(rows[-1].id) if rows else None, str(rows[0].id) if more else None)
+        older = query if after is None else query.where(Job.id < as_id(after))
+        rows = list(session.scalars(older.order_by(Job.id.desc()).limit(limit + 1)))
+        more, rows = len(rows) > limit, rows[:limit]
+        first = str(rows[0].id) if rows and after is not None else None
+        return Page(rows, str(rows[-1].id) if more else None, first)
+
+
+def job_counts(owner: str, *, kind: str | None = None, q: str | None = None) -> dict[str, int]:
+    """How many jobs are in each of SHOWN_STATES; no count goes beyond COUNT_CAP."""
+    with database.session() as session:
+        return {
+            state: session.scalar(
+                select(func.count()).select_from(
+                    _filtered(select(Job.id), owner, (state,), kind, q).limit(COUNT_CAP).subquery()
+                )
+            )
+            or 0
+            for state in SHOWN_STATES
+        }
+
+
+def _filtered(query: Select[Any], owner: str, states: Collection[str], kind: str | None, q: str | None) -> Select[Any]:
+    query = query.where(Job.owner == owner)
+    if states:
+        query = query.where(or_(*(_in_state(state) for state in states)))
+    if kind:
+        query = query.where(Job.kind == kind)
+    if q:
+        words = f"%{_escaped(q)}%"
+        query = query.where(
+            or_(Job.label.ilike(words), Job.note.ilike(words), Job.message.ilike(words), Job.kind.ilike(words))
+        )
+    return query
+
+
+def _in_state(state: str) -> ColumnElement[bool]:
+    scheduled = and_(Job.state == "queued", Job.run_at > func.now(), Job.lease == 0)
+    if state == "scheduled":
+        return scheduled
+    if state == "waiting":
+        return and_(Job.state == "queued", or_(Job.run_at.is_(None), Job.run_at <= func.now(), Job.lease > 0))
+    return Job.state == state
+
+
+def _escaped(words: str) -> str:
+    return words.replace("\x00", "").replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")
+
+
+# Items.
+
+
+def items(
+    job: Job,
+    *,
+    state: str | None = None,
+    q: str | None = None,
+    after: str | None = None,
+    before: str | None = None,
+    limit: int = 50,
+    newest_first: bool = False,
+) -> Page[Item]:
+    """Items in the order of the input, or from its end. A cursor is `position~key`."""
+    query = select(Item).where(Item.job_id == job.id)
+    if state:
+        query = query.where(Item.state == state)
+    if q:
+        words = f"%{_escaped(q)}%"
+        query = query.where(
+            or_(*(column.ilike(words) for column in (cast(Item.input, Text), cast(Item.output, Text), Item.error)))
+        )
+    cursor, backward = (before, True) if before is not None else (after, False)
+    descending = newest_first != backward
+    if cursor is not None:
+        place = tuple_(Item.position, Item.key)
+        query = query.where(place < _place(cursor) if descending else place > _place(cursor))
+    order = (Item.position.desc(), Item.key.desc()) if descending else (Item.position, Item.key)
+    with database.session() as session:
+        rows = list(session.scalars(query.order_by(*order).limit(limit + 1)))
+    more, rows = len(rows) > limit, rows[:limit]
+    if backward:
+        rows.reverse()
+        return Page(rows, _cursor(rows[-1]) if rows else None, _cursor(rows[0]) if more else None)
+    return Page(rows, _cursor(rows[-1]) if more else None, _cursor(rows[0]) if rows and after is not None else None)
+
+
+def item_columns(job: Job, look_at: int = 200) -> list[str]:
+    """The columns of the result table: the input's, then the output's, as the first items have them."""
+    with database.session() as session:
+        rows = session.execute(
+            select(Item.input, Item.output).where(Item.job_id == job.id).order_by(Item.position).limit(look_at)
+        ).all()
+    inputs_ = [name for row in rows for name in row.input or {}]
+    return list(dict.fromkeys(inputs_ + [name for row in rows for name in row.output or {}]))
+
+
+def item_rows(job: Job, state: str | None = None) -> Iterator[dict[str, Any]]:
+    """Every recorded item as one row: input, output, `_state`, `_error`. Read through a cursor, in constant memory."""
+    query = select(Item.input, Item.output, Item.state, Item.error).where(Item.job_id == job.id)
+    if state:
+        query = query.where(Item.state == state)
+    with database.session() as session:
+        session.execute(text("set local statement_timeout = 0"))
+        rows = session.execute(query.order_by(Item.position, Item.key), execution_options={"yield_per": 1_000})
+        for row in rows:
+            yield {**(row.input or {}), **(row.output or {}), "_state": row.state, "_error": row.error}
+
+
+def export(job: Job, format: str, state: str | None = None) -> tuple[str, str, Iterator[bytes]]:
+    """The result table as a download: media type, file name, and its bytes as they are made."""
+    if format not in exports.FORMATS:
+        raise NotFound(f"There is no download as {format[:20]!r}; there are {', '.join(exports.FORMATS)}.")
+    columns = [*item_columns(job), "_state", "_error"]
+    name = f"{job.label.rsplit('.', 1)[0] or job.kind} {state or 'result'}.{format}"
+    return exports.FORMATS[format], name, exports.export(item_rows(job, state), columns, format)
+
+
+def finished_keys(session: Session, job_id: UUID, keys: Sequence[str]) -> set[str]:
+    """Which of these items need nothing more."""
+    query = select(Item.key).where(Item.job_id == job_id, Item.key.in_(keys), Item.state != "started")
+    return set(session.scalars(query))
+
+
+def counts(session: Session, job_id: UUID) -> tuple[int, int, int, int, int | None]:
+    """done, failed, skipped, unknown, total."""
+    return (
+        session.execute(select(Job.done, Job.failed, Job.skipped, Job.unknown, Job.total).where(Job.id == job_id))
+        .one()
+        ._tuple()
+    )
+
+
+def commonest_error(session: Session, job_id: UUID) -> tuple[str | None, str, int]:
+    """Reason, sentence and count of the error that most items failed with."""
+    times = func.count().label("times")
+    query = select(Item.reason, Item.error, times).where(Item.job_id == job_id, Item.state.in_(("failed", "unknown")))
+    row = session.execute(query.group_by(Item.reason, Item.error).order_by(times.desc()).limit(1)).one_or_none()
+    return (row.reason, row.error or "", row.times) if row else (None, "", 0)
+
+
+def _place(cursor: str) -> Any:
+    position, _, key = cursor.partition("~")
+    if not (position.isascii() and position.isdigit() and len(position) < 19):
+        raise NotFound("There is no page after this one.")
+    return tuple_(int(position), key)
+
+
+def _cursor(item: Item) -> str:
+    return f"{item.position}~{item.key}"
+
+
+# What hangs on a job.
+
+
+def log(job: Job, *, after: str | int | None = None, limit: int = 500) -> Page[LogLine]:
+    """Lines of the log in their order; `next` is where to go on, also at the present end."""
+    try:
+        seen = int(after or 0)
+    except ValueError:
+        raise NotFound("There is no such place in the log.") from None
+    if not 0 <= seen < 2**63:
+        raise NotFound("There is no such place in the log.")
+    with database.session() as session:
+        query = select(LogLine).where(LogLine.job_id == job.id, LogLine.id > seen).order_by(LogLine.id).limit(limit + 1)
+        rows = list(session.scalars(query))
+    more, rows = len(rows) > limit, rows[:limit]
+    return Page(rows, str(rows[-1].id) if more else None)
+
+
+def log_count(job: Job) -> int:
+    with database.session() as session:
+        lines = select(LogLine.id).where(LogLine.job_id == job.id).limit(COUNT_CAP)
+        return session.scalar(select(func.count()).select_from(lines.subquery())) or 0
+
+
+def attempts(job: Job) -> list[Attempt]:
+    with database.session() as session:
+        return list(session.scalars(select(Attempt).where(Attempt.job_id == job.id).order_by(Attempt.lease)))
+
+
+def files(job: Job) -> list[File]:
+    """The outputs that may be seen."""
+    with database.session() as session:
+        return list(session.scalars(select(File).where(File.job_id == job.id, File.visible).order_by(File.id)))
+
+
+def file(file_id: str | UUID, owner: str) -> File:
+    """An upload or a visible output of that owner, or NotFound."""
+    with database.session() as session:
+        found = owned(session, File, file_id, owner)
+    if not found.visible:
+        raise NotFound("There is nothing at this address, or it is not yours.")
+    return found
+
+
+def uploads(owner: str, limit: int = 20) -> list[File]:
+    """An owner's own files, the newest first."""
+    with database.session() as session:
+        mine = select(File).where(File.owner == owner, File.job_id.is_(None), File.visible)
+        return list(session.scalars(mine.order_by(File.id.desc()).limit(limit)))
+
+
+def table_of(ref: str, owner: str, encoding: str | None = None, delimiter: str | None = None) -> dict[str, Any] | None:
+    """What a file looks like as a table: TableInfo as a dict; {"error": sentence} if it is none; None if there is no file."""
+    try:
+        found = inputs.find(ref, owner)
+    except BadInput:
+        return None
+    try:
+        info: TableInfo = found.table(encoding=encoding or None, delimiter=delimiter or None)
+    except BadInput as error:
+        return {"error": error.message}
+    return {**info.as_json(), "name": found.name, "bytes": found.bytes, "error": None}
+
+
+# The house as a whole.
+
+
+def ready() -> None:
+    """Raise unless the database answers and has the tables of this version."""
+    with database.session() as session:
+        if not migrations.is_current(session.connection()):
+            raise SettingsError("The database has not the tables of this version; run `python -m jobs migrate`.")
+
+
+def workers() -> list[WorkerProcess]:
+    with database.session() as session:
+        return presence.alive(session)
+
+
+def served_queues() -> set[str]:
+    """The queues that a living worker takes jobs from."""
+    return {queue for worker in workers() for queue in worker.queues}
+
+
+_FIGURES = text("""
+    select queue, count(*) filter (where state = 'queued' and (run_at is null or run_at <= now())) as waiting,
+        count(*) filter (where state in ('running', 'stopping')) as running,
+        extract(epoch from now() - min(coalesce(run_at, created_at))
+            filter (where state = 'queued' and (run_at is null or run_at <= now())))::float8 as oldest_seconds
+    from jobs where state in ('queued', 'running', 'stopping') group by queue
+""")
+
+
+def figures() -> dict[str, Any]:
+    """Jobs by state, and for each queue what waits, for how long, what runs, and how many workers serve it."""
+    with database.session() as session:
+        states = dict(session.execute(select(Job.state, func.count()).group_by(Job.state)).tuples().all())
+        rows = session.execute(_FIGURES).mappings().all()
+        there = presence.alive(session)
+    queues: dict[str, dict[str, Any]] = {
+        queue: {"waiting": 0, "running": 0, "oldest_seconds": 0.0, "workers": 0} for queue in ("io", "cpu", "mail")
+    }
+    for row in rows:
+        found = {name: row[name] or 0 for name in ("waiting", "running", "oldest_seconds")}
+        queues.setdefault(row["queue"], {"workers": 0}).update(found)
+    for worker in there:
+        for queue in worker.queues:
+            queues.setdefault(queue, {"waiting": 0, "running": 0, "oldest_seconds": 0.0, "workers": 0})["workers"] += 1
+    return {"jobs": states, "queues": queues}
+
+
+# What the clock asks.
+
+
+def undelivered(session: Session, *, job_id: UUID | None = None, again: Collection[UUID] | None = None) -> list[Job]:
+    """Due queued jobs that no message was put out for, at most 1,000; or, of these jobs, those still due."""
+    due = select(Job).where(Job.state == "queued", or_(Job.run_at.is_(None), Job.run_at <= func.now()))
+    if again is not None:
+        return list(session.scalars(due.where(Job.id.in_(again)).order_by(Job.id)))
+    if job_id is not None:
+        due = due.where(Job.id == job_id)
+    return list(session.scalars(due.where(Job.delivered_at.is_(None)).order_by(Job.id).limit(1_000)))
+
+
+_SETTLED_IN = text("interval '2 s'")  # a message younger than this may still be on its way
+
+
+def delivered_count(session: Session, queue: str) -> int:
+    return session.scalar(select(func.count()).select_from(Job).where(*_delivered(queue))) or 0
+
+
+def delivered_ids(session: Session, queue: str) -> list[UUID]:
+    return list(session.scalars(select(Job.id).where(*_delivered(queue))))
+
+
+def _delivered(queue: str) -> list[ColumnElement[bool]]:
+    return [Job.state == "queued", Job.queue == queue, Job.delivered_at < func.now() - _SETTLED_IN]

@@ -1,0 +1,105 @@
+"""Why a job waits, how fast one runs, and when it would be done: what its page says beside the state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from jobs.engine import database, presence
+from jobs.engine.models import Attempt, Item, Job
+
+RECENT = 50  # ended jobs of a queue that say how long one takes
+PACE_SECONDS = 60  # how far back the rate looks
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Why a queued job does not run yet. code: scheduled, retrying, worker_lost, no_worker, undelivered, queue."""
+
+    code: str
+    sentence: str
+    position: int | None = None  # how many are before it
+    eta_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Items a second of late, and the seconds left at that rate; None where it cannot be told."""
+
+    per_second: float
+    seconds_left: float | None
+
+
+def waiting(job: Job) -> Waiting | None:
+    """Why this job waits; None if it does not."""
+    if job.state != "queued":
+        return None
+    with database.session() as session:
+        now = datetime.now(UTC)
+        if job.run_at is not None and job.run_at > now:
+            return _later(job, (job.run_at - now).total_seconds())
+        serving = sum(job.queue in worker.queues for worker in presence.alive(session))
+        before = _before(session, job)
+        if serving == 0:
+            return Waiting("no_worker", f"No worker serves queue {job.queue}. It starts as soon as one does.", before)
+        if job.delivered_at is None and (now - job.created_at).total_seconds() > 3:
+            return Waiting("undelivered", _BROKER, before)
+        seconds = _seconds_a_job(session, job.queue)
+        eta = None if seconds is None else seconds * (before + 1) / serving if before else 0.0
+    if job.reason in ("worker_lost", "shutdown"):
+        return Waiting("worker_lost", job.message or "Its worker was lost; another takes over.", before, eta)
+    ahead = "Next in line." if before == 0 else f"{before:,} {'job' if before == 1 else 'jobs'} before this one."
+    return Waiting("queue", ahead, before, eta)
+
+
+_BROKER = "The broker does not answer. The job is safe in the database and starts when it is back."
+
+
+def _later(job: Job, seconds: float) -> Waiting:
+    if job.lease > 0:
+        tries = f"Attempt {job.attempt + 1} of {job.max_attempts}"
+        return Waiting(
+            "retrying", f"{job.message or 'It failed in a way that may pass.'} {tries} comes next.", None, seconds
+        )
+    return Waiting("scheduled", "It starts at its time.", None, seconds)
+
+
+def _before(session: Session, job: Job) -> int:
+    due = select(func.count()).select_from(Job).where(Job.state == "queued", Job.queue == job.queue, Job.id < job.id)
+    return session.scalar(due.where((Job.run_at.is_(None)) | (Job.run_at <= func.now()))) or 0
+
+
+def _seconds_a_job(session: Session, queue: str) -> float | None:
+    """The median time that the last jobs of a queue took."""
+    took = func.extract("epoch", Job.finished_at - Job.started_at)
+    ended = Job.state.in_(("succeeded", "partial"))
+    recent = (
+        select(took.label("took")).where(Job.queue == queue, ended).order_by(Job.id.desc()).limit(RECENT).subquery()
+    )
+    median = session.scalar(select(func.percentile_cont(0.5).within_group(recent.c.took)))
+    return float(median) if median is not None else None
+
+
+def pace(job: Job) -> Pace | None:
+    """How fast the items of a running job end: over the last minute, or since the attempt began if that is later."""
+    if job.state not in ("running", "stopping"):
+        return None
+    with database.session() as session:
+        began = session.scalar(select(Attempt.started_at).where(Attempt.job_id == job.id, Attempt.lease == job.lease))
+        since = func.greatest(began, func.now() - text(f"interval '{PACE_SECONDS} s'"))
+        newest = (
+            select(Item.finished_at).where(Item.job_id == job.id).order_by(Item.position.desc()).limit(2_000).subquery()
+        )
+        ended, seconds = session.execute(
+            select(
+                func.count().filter(newest.c.finished_at >= since),
+                func.extract("epoch", func.now() - func.greatest(since, func.min(newest.c.finished_at))),
+            )
+        ).one()
+    if not ended or not seconds or seconds <= 0:
+        return None
+    rate = ended / float(seconds)
+    return Pace(rate, job.pending / rate if job.pending is not None else None)
