@@ -1,0 +1,50 @@
+"""The web side of Legwork: speaks HTTP, never does the work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Flask
+
+from jobs.engine import settings
+from webapp import (
+    access,
+    api,
+    cancellations,
+    errors,
+    files,
+    health,
+    history,
+    kinds,
+    operations,
+    progress,
+    retries,
+    submissions,
+    theme,
+)
+
+
+def create_app(config: Mapping[str, Any] | None = None) -> Flask:
+    """The contents page of the site. `config` goes over Flask's own, for tests. Opens no connection."""
+    app = Flask(__name__, template_folder="../templates")
+    access.guard(app, settings.current())
+    errors.answer_errors(app)
+
+    app.register_blueprint(theme.blueprint)  # what stands round every page
+    app.register_blueprint(kinds.blueprint)  # /  /kinds/<kind>
+    app.register_blueprint(submissions.blueprint)  # a form, posted
+    app.register_blueprint(history.blueprint)  # /jobs
+    app.register_blueprint(progress.blueprint)  # /jobs/<id>
+    app.register_blueprint(cancellations.blueprint)  # stop
+    app.register_blueprint(retries.blueprint)  # retry, again with changes
+    app.register_blueprint(files.blueprint)  # /files/<id>  /jobs/<id>/items.<format>
+    app.register_blueprint(api.blueprint)  # /api/v1
+    app.register_blueprint(health.blueprint)  # /healthz  /readyz  /metrics
+    operations.mount(app)  # /rq
+
+    access.csrf.exempt(api.blueprint)  # guarded by Origin and Sec-Fetch-Site
+    access.csrf.exempt(operations.dashboard.blueprint)  # takes no state change at all
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.config.update(config or {})
+    return app

@@ -1,0 +1,163 @@
+"""Who may do what: the owner of a request, the Host and Origin checks, CSRF, size limits, security headers.
+
+Until accounts exist everything belongs to "local", and Legwork answers only programs on this machine. That is a door
+of its own: any web page that the person has open can send requests to loopback too. So a request must be addressed to
+this machine by a name of its own (no DNS rebinding), a form must carry its token, and a state-changing API request
+must not come from another site.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, abort, current_app, request
+from flask_wtf import CSRFProtect
+
+from jobs.engine.errors import NotFound, SettingsError
+from jobs.engine.settings import Settings, is_loopback
+
+LOCAL_OWNER = "local"
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+API_PREFIXES = ("/api/", "/v1/")
+
+MAX_JSON_BYTES = 1_000_000
+MAX_FORM_BYTES = 2_000_000  # of text fields
+MAX_FORM_PARTS = 1_000
+UPLOAD_SLACK_BYTES = MAX_FORM_BYTES + 1_000_000  # what surrounds a file in a multipart body
+
+CONTENT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Cache-Control": "private, no-cache",
+}
+
+csrf = CSRFProtect()
+
+
+def guard(app: Flask, settings: Settings) -> None:
+    """Put every check in front of every route. Raises SettingsError where the settings would leave the door open."""
+    app.config.update(
+        SECRET_KEY=_secret_key(settings),
+        TRUSTED_HOSTS=_trusted_hosts(settings),
+        SESSION_COOKIE_NAME=f"legwork_{settings.port}",  # cookies do not tell ports apart, and two Legworks may share a host
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        MAX_CONTENT_LENGTH=settings.max_upload_bytes + UPLOAD_SLACK_BYTES,
+        MAX_FORM_MEMORY_SIZE=MAX_FORM_BYTES,
+        MAX_FORM_PARTS=MAX_FORM_PARTS,
+        WTF_CSRF_TIME_LIMIT=None,  # a form may stay open over lunch; its token ends with the session
+    )
+    app.before_request(_limit_body)
+    app.before_request(_refuse_other_sites)
+    csrf.init_app(app)
+    app.after_request(_add_headers)
+
+
+def current_owner() -> str:
+    """Whose jobs and files this request may see."""
+    return LOCAL_OWNER
+
+
+def require_operator() -> None:
+    """Raise NotFound unless this request comes from an operator; on a machine without accounts that is everybody."""
+    if current_owner() != LOCAL_OWNER:
+        raise NotFound("There is no such page.")
+
+
+def local_path(target: str | None, default: str = "/") -> str:
+    """A `next` target if it is a path of this site, else the default: never another host, scheme or header line."""
+    if not target or not re.fullmatch(r"/(?![/\\])[!-~]*", target) or "\\" in target:
+        return default
+    parts = urlsplit(target)
+    return default if parts.scheme or parts.netloc else target
+
+
+def is_api_path() -> bool:
+    return request.path.startswith(API_PREFIXES)
+
+
+def _secret_key(settings: Settings) -> str:
+    if settings.loopback:
+        return settings.secret_key or _kept_secret(settings.data_dir / "secret_key")
+    settings.require("secret_key")
+    raise SettingsError(
+        f"HOST is {settings.host}, which other machines can reach, and there are no accounts to sign in with yet. "
+        "Leave HOST at 127.0.0.1 and reach it through an SSH tunnel."
+    )
+
+
+def _kept_secret(path: Path) -> str:
+    """A secret for this data folder, made once, so that sessions outlive a restart and all web processes agree."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_hex(32))
+    try:
+        os.link(draft, path)  # the first of several processes wins, and nobody reads half a secret
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+    return path.read_text().strip()
+
+
+def _trusted_hosts(settings: Settings) -> list[str]:
+    return [
+        *LOOPBACK_HOSTS,
+        settings.host if ":" not in settings.host else f"[{settings.host}]",
+        *settings.trusted_hosts,
+    ]
+
+
+def _limit_body() -> None:
+    """Each kind of body has its own limit; one that says it is longer is refused before it is read."""
+    if request.mimetype == "multipart/form-data":
+        return
+    request.max_content_length = MAX_JSON_BYTES if is_api_path() else MAX_FORM_BYTES
+    if request.content_length is not None and request.content_length > request.max_content_length:
+        abort(413)
+    if request.mimetype == "application/x-www-form-urlencoded" and request.get_data().count(b"&") >= MAX_FORM_PARTS:
+        abort(413)  # werkzeug counts the parts of multipart bodies only
+
+
+def _refuse_other_sites() -> None:
+    """A browser says where a request comes from. Forms have their token; the API has this."""
+    if request.method in SAFE_METHODS or not is_api_path():
+        return
+    origin = request.headers.get("Origin")
+    if origin is not None and origin not in _own_origins():
+        abort(403, "This request comes from another site, and only pages of this site may change anything here.")
+    if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
+        abort(403, "This request comes from another site, and only pages of this site may change anything here.")
+
+
+def _own_origins() -> set[str]:
+    """How a page of this site names its origin. Behind a proxy that ends TLS the page says https where we see http."""
+    own = {f"{request.scheme}://{request.host}"}
+    name = (urlsplit(f"//{request.host}").hostname or "").rstrip(".")
+    return own if is_loopback(name) else own | {f"https://{request.host}"}
+
+
+def _add_headers(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.endpoint == "static" and response.status_code in (200, 304):
+        response.headers["Cache-Control"] = "public, max-age=3600" if not current_app.debug else "no-cache"
+    return response

@@ -1,0 +1,153 @@
+"""The site's verbs in JSON, under /api/v1. openapi.py describes them."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+from werkzeug.exceptions import UnsupportedMediaType
+
+from jobs.engine import catalogue, commands, queries
+from webapp import bodies, files, openapi, serializing
+from webapp.access import current_owner
+from webapp.shapes import ITEM_STATES, JOB_FILTERS
+
+MAX_SAMPLE = 1_000
+MAX_AHEAD = timedelta(days=365)
+POLL_SECONDS = 1
+
+blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
+
+
+@blueprint.get("/openapi.json")
+def description() -> Response:
+    body, etag = openapi.written()
+    response = Response(body, content_type="application/json")
+    response.set_etag(etag)
+    return response.make_conditional(request)
+
+
+@blueprint.get("/kinds")
+def kinds() -> Response:
+    return jsonify(kinds=[serializing.kind_row(kind) for kind in catalogue.kinds()], next=None)
+
+
+@blueprint.get("/kinds/<name>")
+def kind(name: str) -> Response:
+    return jsonify(serializing.kind_whole(catalogue.kind(name)))
+
+
+@blueprint.post("/kinds/<name>/jobs")
+def submit(name: str) -> Response:
+    """The row is written before this answers; Redis may be away."""
+    found = catalogue.kind(name)
+    key = _idempotency_key()
+    sample = bodies.whole_number("sample", None, 1, MAX_SAMPLE)
+    run_at = bodies.moment_ahead("run_at", datetime.now(UTC), MAX_AHEAD)
+    params = bodies.json_object()
+    job = commands.submit(found.name, params, owner=current_owner(), sample=sample, run_at=run_at, idempotency_key=key)
+    return _accepted(job)
+
+
+@blueprint.get("/jobs")
+def jobs() -> Response:
+    page = queries.jobs(
+        current_owner(),
+        states=_states(JOB_FILTERS),
+        kind=bodies.text("kind", 100),
+        q=bodies.text("q", 200),
+        after=bodies.text("after", 200),
+        limit=bodies.whole_number("limit", 50, 1, 200),
+    )
+    return jsonify(jobs=[serializing.job_row(job) for job in page.rows], next=_text(page.next))
+
+
+@blueprint.get("/jobs/<id>")
+def job(id: str) -> Response:
+    return jsonify(serializing.job_whole(queries.job(id, current_owner())))
+
+
+@blueprint.delete("/jobs/<id>")
+def delete(id: str) -> Response:
+    """An ended job with its items, log and files."""
+    commands.delete(id, owner=current_owner())
+    return Response(status=204)
+
+
+@blueprint.get("/jobs/<id>/items")
+def items(id: str) -> Response:
+    page = queries.items(
+        queries.job(id, current_owner()),
+        state=next(iter(_states(ITEM_STATES)), None),
+        after=bodies.text("after", 2_000),
+        limit=bodies.whole_number("limit", 50, 1, 1_000),
+    )
+    return jsonify(items=[serializing.item(row) for row in page.rows], next=_text(page.next))
+
+
+@blueprint.get("/jobs/<id>/log")
+def log(id: str) -> Response:
+    limit = bodies.whole_number("limit", 500, 1, 1_000)
+    page = queries.log(queries.job(id, current_owner()), after=bodies.text("after", 200), limit=limit)
+    return jsonify(lines=[serializing.log_line(row) for row in page.rows], next=_text(page.next))
+
+
+@blueprint.post("/jobs/<id>/cancel")
+def cancel(id: str) -> Response:
+    return _accepted(commands.cancel(id, owner=current_owner()))
+
+
+@blueprint.post("/jobs/<id>/retry")
+def retry(id: str) -> Response:
+    which = bodies.one_of("items", ("all", "failed"), "all")
+    return _accepted(commands.retry(id, owner=current_owner(), items=which))
+
+
+@blueprint.post("/files")
+def upload() -> Response:
+    """The body is streamed to a temporary file by the form parser, then into storage."""
+    if request.mimetype != "multipart/form-data":
+        raise UnsupportedMediaType("Send the file as the field `file` of a multipart/form-data body.")
+    sent = request.files.getlist("file")
+    if len(sent) != 1:
+        raise bodies.invalid("file", "Send exactly one file, in the field `file`.")
+    name = bodies.printable(sent[0].filename or "", 255) or "file"
+    kept = serializing.file(commands.upload(sent[0].stream, name, owner=current_owner()))
+    return Response(jsonify(kept).get_data(), 201, {"Location": kept["url"]}, content_type="application/json")
+
+
+@blueprint.get("/files/<id>")
+def file(id: str) -> Response:
+    """The bytes, as the page's own download gives them."""
+    return files.download(id)
+
+
+def _accepted(job: Any) -> Response:
+    response = jsonify(serializing.job_whole(job))
+    response.status_code = 202
+    response.headers["Location"] = f"/api/v1/jobs/{job.id}"
+    if not job.ended:
+        response.headers["Retry-After"] = str(POLL_SECONDS)
+    return response
+
+
+def _idempotency_key() -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not re.fullmatch(r"[!-~]{1,200}", key):
+        raise bodies.invalid(
+            "Idempotency-Key", "Idempotency-Key must be 1 to 200 visible ASCII characters without spaces."
+        )
+    return key
+
+
+def _states(known: tuple[str, ...]) -> tuple[str, ...]:
+    asked = tuple(state for state in request.args.getlist("state") if state)
+    if not set(asked) <= set(known):
+        raise bodies.invalid("state", f"state must be one of {', '.join(known)}.")
+    return asked
+
+
+def _text(cursor: Any) -> str | None:
+    return None if cursor is None else str(cursor)

@@ -1,0 +1,175 @@
+"""What went wrong, told to whoever asked: a page for a person, application/problem+json (RFC 9457) for a program."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Response, json, render_template, request
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException, SecurityError
+
+from jobs.engine.errors import (
+    BadInput,
+    BrokerAway,
+    Conflict,
+    DatabaseAway,
+    FieldError,
+    InvalidParams,
+    KindUnavailable,
+    LegworkError,
+    NotFound,
+    SettingsError,
+    TooLarge,
+)
+from webapp.access import is_api_path
+
+log = logging.getLogger(__name__)
+
+PROBLEM = "application/problem+json"
+RETRY_SECONDS = 5
+
+STATUSES: dict[type[LegworkError], int] = {
+    InvalidParams: 422,
+    BadInput: 422,
+    NotFound: 404,
+    Conflict: 409,
+    KindUnavailable: 409,
+    TooLarge: 413,
+    DatabaseAway: 503,
+    BrokerAway: 503,
+    SettingsError: 503,
+}
+
+SENTENCES = {
+    400: "The request cannot be understood. Look at its address and its body again.",
+    403: "This is not allowed.",
+    404: "There is nothing at this address. It may have been deleted, or the address may be mistyped.",
+    405: "This address does not take that method.",
+    413: "What was sent is larger than this address takes. Send less at once.",
+    415: "This address does not take that type of body.",
+    429: "There were too many requests in a short time. Wait a moment and try again.",
+}
+
+
+class Malformed(LegworkError):
+    """The body is not what it says it is: no JSON, say."""
+
+    reason = "malformed"
+
+
+def answer_errors(app: Flask) -> None:
+    """Every error of every route passes through here."""
+    app.register_error_handler(LegworkError, _legwork_error)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def problem(
+    status: int, sentence: str, *, reason: str | None = None, errors: list[FieldError] | None = None
+) -> Response:
+    """The error as application/problem+json."""
+    body: dict[str, Any] = {"type": "about:blank", "title": _title(status), "status": status, "detail": sentence}
+    if reason:
+        body["reason"] = reason
+    if errors is not None:
+        body["errors"] = [{"field": error.field, "message": error.message} for error in errors]
+    return Response(json.dumps(body), status, content_type=PROBLEM)
+
+
+def answer(
+    status: int, sentence: str, *, reason: str | None = None, errors: list[FieldError] | None = None
+) -> Response:
+    """The error in the form that this client reads."""
+    if _wants_json():
+        return problem(status, sentence, reason=reason, errors=errors)
+    return _page(status, sentence)
+
+
+def _legwork_error(error: LegworkError) -> Response:
+    status = _status(error)
+    fields = error.errors if isinstance(error, InvalidParams) else None
+    if status >= 500:
+        log.warning("%s %s: %s", request.method, request.path, error.message)
+    response = answer(status, error.message, reason=error.reason, errors=fields)
+    if error.retryable:
+        response.headers["Retry-After"] = str(RETRY_SECONDS)
+    return response
+
+
+def _status(error: LegworkError) -> int:
+    if isinstance(error, Malformed):
+        return 400
+    for known, status in STATUSES.items():
+        if isinstance(error, known):
+            return status
+    return 503 if error.retryable else 409
+
+
+def _http_error(error: HTTPException) -> Response:
+    if error.response is not None and error.code is None:
+        return error.response
+    status = error.code or 500
+    if isinstance(error, SecurityError):
+        return _wrong_host()
+    response = error.get_response() if 300 <= status < 400 else answer(status, _sentence(error))
+    for name, value in error.get_headers():
+        if name not in ("Content-Type", "Content-Length"):
+            response.headers[name] = value
+    return response
+
+
+def _sentence(error: HTTPException) -> str:
+    """Our words for the status, unless the one who raised it had words of his own."""
+    if isinstance(error, CSRFError):
+        return "This form belongs to an earlier session or another site. Nothing was changed; reload the page and send it again."
+    own = error.description if error.description != type(error).description else None
+    return own or SENTENCES.get(error.code or 500) or error.description or "Something went wrong."
+
+
+def _wrong_host() -> Response:
+    """No page: its links could not be built on a host that is not ours."""
+    sentence = "This server does not answer to that host name. An operator can add it to TRUSTED_HOSTS."
+    return problem(400, sentence, reason="untrusted_host") if is_api_path() else _plain(400, sentence)
+
+
+def _unexpected(error: Exception) -> Response:
+    """A fault of ours: the log has the trace, the person has the number to find it by."""
+    number = secrets.token_hex(4)
+    log.error("fault %s at %s %s", number, request.method, request.path, exc_info=error)
+    return answer(500, f"Something went wrong on our side. The log knows it as {number}; nothing else was changed.")
+
+
+def _wants_json() -> bool:
+    if is_api_path():
+        return True
+    accepted = request.accept_mimetypes
+    return accepted["application/json"] > accepted["text/html"] or accepted[PROBLEM] > accepted["text/html"]
+
+
+def _page(status: int, sentence: str) -> Response:
+    quiet = {"running": _nothing} if status >= 500 else {}  # the menu must not ask a database that is away, again
+    try:
+        return Response(
+            render_template("error.html", status=status, title=_title(status), sentence=sentence, **quiet), status
+        )
+    except Exception:  # the page that tells of a fault must not fail for the same reason
+        log.exception("the error page cannot be shown")
+        return _plain(status, sentence)
+
+
+def _nothing() -> None:
+    return None
+
+
+def _plain(status: int, sentence: str) -> Response:
+    return Response(sentence + "\n", status, content_type="text/plain; charset=utf-8")
+
+
+def _title(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase.capitalize()
+    except ValueError:
+        return "Error"

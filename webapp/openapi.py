@@ -1,0 +1,223 @@
+"""What the API takes and gives, as OpenAPI 3.1: one operation for each kind, with its typed body."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache
+from typing import Any
+
+from jobs.engine import catalogue
+from webapp.shapes import ANY_OBJECT, PARAMETERS, RECORDS, TEXT, Schema, parameter, ref
+
+PROBLEMS = {
+    400: "The request is malformed: no JSON, a name twice, a host that is not ours.",
+    403: "The request comes from another site.",
+    404: "There is no such thing, or it is not yours.",
+    409: "It cannot be done in this state, or the kind is not available here, or the key was used with another body.",
+    413: "The body is too large.",
+    415: "The body is of another type than this takes.",
+    422: "The values do not fit; `errors` names the fields.",
+    503: "The database does not answer. Nothing is lost; try again after `Retry-After` seconds.",
+}
+
+
+@cache
+def written() -> tuple[bytes, str]:
+    """The description of this process's kinds, and its ETag."""
+    body = json.dumps(document(catalogue.kinds()), ensure_ascii=False).encode()
+    return body, hashlib.sha256(body).hexdigest()[:32]
+
+
+def document(kinds: list[catalogue.Kind]) -> Schema:
+    """The whole description. Kinds that are not available here are left out: they take nothing."""
+    usable = [kind for kind in kinds if kind.available]
+    schemas = dict(RECORDS)
+    for kind in usable:
+        schemas |= _kind_schemas(kind)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Legwork", "version": "1", "description": _INTRODUCTION},
+        "servers": [{"url": "/api/v1"}],
+        "paths": _PATHS | {f"/kinds/{kind.name}/jobs": {"post": _submit(kind)} for kind in usable},
+        "components": {
+            "schemas": schemas,
+            "parameters": PARAMETERS,
+            "responses": {f"Problem{status}": _problem_response(status) for status in PROBLEMS},
+        },
+    }
+
+
+def _kind_schemas(kind: catalogue.Kind) -> dict[str, Schema]:
+    """The kind's params and the types they use, under names of their own."""
+    schema = _moved(kind.schema(), f"#/components/schemas/{kind.name}.")
+    inner = schema.pop("$defs", {})
+    return {f"{kind.name}.Params": schema} | {f"{kind.name}.{name}": body for name, body in inner.items()}
+
+
+def _moved(value: Any, prefix: str) -> Any:
+    """The same schema with its references pointing into the components."""
+    if isinstance(value, dict):
+        return {name: _moved(inner, prefix) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_moved(inner, prefix) for inner in value]
+    if isinstance(value, str) and value.startswith("#/$defs/"):
+        return prefix + value.removeprefix("#/$defs/")
+    return value
+
+
+def _submit(kind: catalogue.Kind) -> Schema:
+    content = {"application/json": {"schema": ref(f"{kind.name}.Params"), "example": kind.example}}
+    return _operation(
+        f"submit_{kind.name}",
+        kind.title,
+        {"202": _accepted("The job is in the database; poll it at `Location`.")},
+        400, 403, 409, 413, 415, 422,
+        description=kind.text,
+        parameters=[parameter(name) for name in ("sample", "run_at", "idempotency_key")],
+        requestBody={"required": True, "content": content},
+    )  # fmt: skip
+
+
+def _operation(name: str, summary: str, answers: Schema, *statuses: int, **more: Any) -> Schema:
+    problems = {
+        str(status): {"$ref": f"#/components/responses/Problem{status}"} for status in sorted({400, *statuses, 503})
+    }
+    return {"operationId": name, "summary": summary, **more, "responses": answers | problems}
+
+
+def _accepted(text: str) -> Schema:
+    headers = {
+        "Location": {"description": "The job's address.", "schema": {"type": "string"}},
+        "Retry-After": {"description": "Seconds until the next look makes sense.", "schema": {"type": "integer"}},
+    }
+    return _answer(text, "Job") | {"headers": headers}
+
+
+def _answer(text: str, schema: str) -> Schema:
+    return {"description": text, "content": {"application/json": {"schema": ref(schema)}}}
+
+
+def _problem_response(status: int) -> Schema:
+    response: Schema = {
+        "description": PROBLEMS[status],
+        "content": {"application/problem+json": {"schema": ref("Problem")}},
+    }
+    if status == 503:
+        response["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
+    return response
+
+
+_INTRODUCTION = (
+    "Start a job with the operation of its kind, then poll it at its `Location`. A file param takes the id of an upload "
+    "or of a job's output, or `sample:<name>`. Lists answer `next`, which goes into `after`. Errors are "
+    "`application/problem+json` (RFC 9457); `errors` names the fields."
+)
+
+
+_UPLOAD = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {"file": {"type": "string", "contentMediaType": "application/octet-stream"}},
+}
+_CREATED = _answer("The file is kept.", "File") | {"headers": {"Location": {"schema": TEXT}}}
+_BYTES = {
+    "description": "The bytes, to save.",
+    "content": {"*/*": {"schema": {"contentMediaType": "application/octet-stream"}}},
+}
+
+_PATHS: Schema = {
+    "/openapi.json": {
+        "get": _operation(
+            "describe",
+            "This description",
+            {"200": {"description": "OpenAPI.", "content": {"application/json": {"schema": ANY_OBJECT}}}},
+        )
+    },
+    "/kinds": {"get": _operation("list_kinds", "All kinds of job", {"200": _answer("The kinds.", "Kinds")})},
+    "/kinds/{kind}": {
+        "get": _operation(
+            "show_kind", "A kind with its schema and an example", {"200": _answer("The kind.", "Kind")}, 404
+        ),
+        "parameters": [parameter("kind")],
+    },
+    "/jobs": {
+        "get": _operation(
+            "list_jobs",
+            "Your jobs, newest first",
+            {"200": _answer("A page of jobs.", "Jobs")},
+            422,
+            parameters=[parameter(name) for name in ("state", "of_kind", "q", "after", "limit")],
+        )
+    },
+    "/jobs/{job}": {
+        "get": _operation("show_job", "A job", {"200": _answer("The job.", "Job")}, 404),
+        "delete": _operation(
+            "delete_job",
+            "Delete a job that has ended, with its items and log",
+            {"204": {"description": "It is gone."}},
+            403,
+            404,
+            409,
+        ),
+        "parameters": [parameter("job")],
+    },
+    "/jobs/{job}/items": {
+        "get": _operation(
+            "list_items",
+            "A job's items, in the order of the input",
+            {"200": _answer("A page of items.", "Items")},
+            404,
+            422,
+            parameters=[parameter(name) for name in ("item_state", "item_after", "item_limit")],
+        ),
+        "parameters": [parameter("job")],
+    },
+    "/jobs/{job}/log": {
+        "get": _operation(
+            "read_log",
+            "A job's log",
+            {"200": _answer("Lines of the log.", "Log")},
+            404,
+            422,
+            parameters=[parameter("after"), parameter("line_limit")],
+        ),
+        "parameters": [parameter("job")],
+    },
+    "/jobs/{job}/cancel": {
+        "post": _operation(
+            "cancel_job", "Ask a job to stop", {"202": _accepted("The stop is asked for.")}, 403, 404, 409, 413
+        ),
+        "parameters": [parameter("job")],
+    },
+    "/jobs/{job}/retry": {
+        "post": _operation(
+            "retry_job",
+            "Run an ended job again",
+            {"202": _accepted("It is queued.")},
+            403,
+            404,
+            409,
+            413,
+            422,
+            parameters=[parameter("items")],
+        ),
+        "parameters": [parameter("job")],
+    },
+    "/files": {
+        "post": _operation(
+            "upload_file",
+            "Upload a file",
+            {"201": _CREATED},
+            403,
+            413,
+            415,
+            422,
+            requestBody={"required": True, "content": {"multipart/form-data": {"schema": _UPLOAD}}},
+        )
+    },
+    "/files/{file}": {
+        "get": _operation("download_file", "A file's bytes", {"200": _BYTES}, 404),
+        "parameters": [parameter("file")],
+    },
+}

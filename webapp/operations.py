@@ -1,0 +1,168 @@
+"""For operators: rq-dashboard at /rq, to look at what is on its way through Redis. Acting is for our own pages.
+
+rq-dashboard 0.9.0 was written for an older RQ with pickled jobs, and for a network where everybody may do everything.
+Mounted here it reads JSON only, shows what it cannot read as absent, asks the operator check, and changes nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import zlib
+from functools import cache
+from typing import Any
+
+import rq_dashboard
+from flask import Flask, Response, abort, current_app, request
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue, Worker
+from rq.exceptions import DeserializationError, NoSuchJobError
+from rq.job import Job
+from rq.serializers import JSONSerializer
+from rq_dashboard import web as dashboard
+
+from jobs.engine import delivery
+from jobs.engine.errors import BrokerAway, NotFound
+from webapp.access import require_operator
+
+PREFIX = "/rq"
+REGISTRIES = ("queued", "started", "finished", "failed", "deferred", "scheduled", "canceled")
+CHANGING = ("rq_dashboard.requeue_all",)  # it would change the queues on a GET
+UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, zlib.error, DeserializationError)
+INLINE_SCRIPT = re.compile(r'<script type="text/javascript">(.*?)</script>', re.DOTALL)
+
+# Its templates are compiled in the browser (unsafe-eval), some elements carry a style, its one script stands in the page.
+POLICY = (
+    "default-src 'none'; script-src 'self' 'unsafe-eval'{hashes}; style-src 'self'; style-src-attr 'unsafe-inline'; "
+    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+def mount(app: Flask) -> None:
+    """Put rq-dashboard at /rq."""
+    app.config["RQ_DASHBOARD_REDIS_URL"] = ("the broker",)  # shown on its pages; the address may hold a password
+    app.config["RQ_DASHBOARD_DISABLE_DELETE"] = True
+    app.register_blueprint(_blueprint(), url_prefix=PREFIX)
+
+
+@cache
+def _blueprint() -> Any:
+    """rq-dashboard's own blueprint, made safe once a process."""
+    dashboard.config.serializer = JSONSerializer
+    dashboard.Job, dashboard.Queue, dashboard.Worker = ShownJob, ShownQueue, ShownWorkers
+    dashboard.from_url = lambda *_, **__: (None, delivery.broker())
+    blueprint = rq_dashboard.blueprint
+    blueprint.before_request_funcs.setdefault(None, []).insert(0, _guard)
+    blueprint.after_request(_add_policy)
+    blueprint.register_error_handler(NoSuchJobError, _no_such_job)
+    blueprint.register_error_handler(RedisError, _broker_away)
+    return blueprint
+
+
+class ShownJob(Job):
+    """A message as far as it can be read as JSON."""
+
+    @classmethod
+    def fetch(cls, id: str, connection: Redis | None = None, serializer: Any = None) -> Job:
+        try:
+            return super().fetch(id, connection=connection, serializer=JSONSerializer)
+        except UNREADABLE as error:
+            raise NoSuchJobError(f"{id} is not a message that can be read.") from error
+
+    @property
+    def dependency_ids(self) -> list[bytes]:
+        """As rq-dashboard expects them: bytes."""
+        return [f"{id}".encode() for id in super().dependency_ids]
+
+    def latest_result(self, timeout: int = 0) -> Any:
+        return self._readable(super().latest_result, None)
+
+    def return_value(self, refresh: bool = False) -> Any:
+        return self._readable(super().return_value, None)
+
+    def get_meta(self, refresh: bool = True) -> dict[str, Any]:
+        return self._readable(super().get_meta, {})
+
+    def get_call_string(self) -> str | None:
+        return self._readable(super().get_call_string, self.description)
+
+    def _readable(self, read: Any, otherwise: Any) -> Any:
+        try:
+            return read()
+        except UNREADABLE:
+            return otherwise
+
+
+class ShownQueue(Queue):
+    job_class = ShownJob
+
+    def fetch_job(self, job_id: str) -> Job | None:
+        """Unlike RQ's own, leaves an id without a message where it is: looking changes nothing."""
+        try:
+            return self.job_class.fetch(job_id, connection=self.connection)
+        except NoSuchJobError:
+            return None
+
+
+class ShownWorkers(Worker):
+    @classmethod
+    def all(cls, connection: Redis | None = None, **_: Any) -> list[Any]:
+        return Worker.all(connection=connection, job_class=ShownJob, queue_class=ShownQueue, serializer=JSONSerializer)
+
+
+def _guard() -> None:
+    require_operator()
+    if request.method not in ("GET", "HEAD", "OPTIONS") or request.endpoint in CHANGING:
+        abort(405, "Nothing can be changed here. Stop and retry jobs on their own pages.")
+    if not _known(request.view_args or {}):
+        raise NotFound("There is no such page.")
+    if request.endpoint != "rq_dashboard.static":
+        _reach_broker()
+
+
+def _known(arguments: dict[str, Any]) -> bool:
+    """Whether rq-dashboard knows what to do with these parts of an address; it would fail on others."""
+    figures = [str(arguments[name]) for name in ("per_page", "page") if name in arguments]
+    return (
+        arguments.get("instance_number", 0) == 0
+        and arguments.get("registry_name", "queued") in REGISTRIES
+        and arguments.get("order", "asc") in ("asc", "dsc")
+        and all(re.fullmatch(r"[1-9][0-9]{0,5}", figure) for figure in figures)
+    )
+
+
+def _reach_broker() -> None:
+    current_app.redis_conn = delivery.broker()  # type: ignore[attr-defined]
+    try:
+        delivery.broker().ping()
+    except RedisError as error:
+        raise BrokerAway(_AWAY) from error
+
+
+_AWAY = "The broker (Redis) does not answer, so there is nothing to show. Jobs are safe in the database meanwhile."
+
+
+def _no_such_job(error: NoSuchJobError) -> Response:
+    raise NotFound(
+        "There is no readable message of that id in Redis. Messages of ended jobs go after some minutes."
+    ) from error
+
+
+def _broker_away(error: RedisError) -> Response:
+    raise BrokerAway(_AWAY) from error
+
+
+def _add_policy(response: Response) -> Response:
+    """A policy that allows this page's own script by its hash, and no other inline one."""
+    page = response.mimetype == "text/html" and not response.direct_passthrough
+    scripts = INLINE_SCRIPT.findall(response.get_data(as_text=True)) if page else []
+    response.headers["Content-Security-Policy"] = POLICY.format(
+        hashes="".join(f" '{_hash(script)}'" for script in scripts)
+    )
+    return response
+
+
+def _hash(script: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

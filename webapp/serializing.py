@@ -1,0 +1,118 @@
+"""Records as JSON, in the shapes that openapi.py describes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from jobs.engine import catalogue, queries
+
+
+def kind_row(kind: catalogue.Kind) -> dict[str, Any]:
+    """A kind in the list of kinds."""
+    return {
+        "name": kind.name,
+        "title": kind.title,
+        "group": kind.group,
+        "queue": kind.queue,
+        "summary": kind.summary,
+        "available": kind.available,
+        "reason": kind.reason,
+    }
+
+
+def kind_whole(kind: catalogue.Kind) -> dict[str, Any]:
+    """A kind with all that is needed to start one; a broken one has no schema."""
+    return kind_row(kind) | {
+        "text": kind.text,
+        "schema": kind.schema() if kind.available else None,
+        "example": kind.example,
+        "time_limit": kind.time_limit,
+        "max_attempts": kind.max_attempts,
+    }
+
+
+def job_row(job: Any) -> dict[str, Any]:
+    """A job in a list."""
+    return {
+        "id": str(job.id),
+        "kind": job.kind,
+        "label": job.label,
+        "state": job.state,
+        "reason": job.reason,
+        "message": job.message,
+        "attempt": job.attempt,
+        "max_attempts": job.max_attempts,
+        "progress": _progress(job),
+        "queue": job.queue,
+        "sample": job.sample,
+        "parent": str(job.parent) if job.parent else None,
+        "usage": {"prompt_tokens": job.prompt_tokens, "completion_tokens": job.completion_tokens},
+        "worker": job.worker,
+        "run_at": moment(job.run_at),
+        "created_at": moment(job.created_at),
+        "started_at": moment(job.started_at),
+        "cancel_requested_at": moment(job.cancel_requested_at),
+        "finished_at": moment(job.finished_at),
+        "url": f"/api/v1/jobs/{job.id}",
+    }
+
+
+def job_whole(job: Any) -> dict[str, Any]:
+    """A job by itself: also why it waits, how long it takes yet, and what came of it."""
+    return job_row(job) | _waiting(job) | {"params": job.params, "result": job.result, "files": _files(job)}
+
+
+def item(row: Any) -> dict[str, Any]:
+    return {
+        "key": row.key,
+        "position": row.position,
+        "state": row.state,
+        "input": row.input,
+        "output": row.output,
+        "reason": row.reason,
+        "error": row.error,
+        "tokens": row.tokens,
+        "seconds": row.seconds,
+        "finished_at": moment(row.finished_at),
+    }
+
+
+def log_line(row: Any) -> dict[str, Any]:
+    return {"at": moment(row.at), "level": row.level, "text": row.text}
+
+
+def file(row: Any) -> dict[str, Any]:
+    return {
+        "id": str(row.id),
+        "name": row.name,
+        "media_type": row.media_type,
+        "bytes": row.bytes,
+        "sha256": row.sha256,
+        "url": f"/api/v1/files/{row.id}",
+    }
+
+
+def moment(at: datetime | None) -> str | None:
+    """RFC 3339 in UTC."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z") if at else None
+
+
+def _progress(job: Any) -> dict[str, Any]:
+    counts = {name: getattr(job, name) for name in ("done", "failed", "skipped", "unknown", "total")}
+    return counts | {"note": job.note}
+
+
+def _waiting(job: Any) -> dict[str, Any]:
+    waiting = queries.waiting(job)
+    if waiting:
+        position, seconds = waiting.position, waiting.eta_seconds
+        reason = {"code": waiting.code, "sentence": waiting.sentence}
+    else:
+        pace = queries.pace(job)
+        position, seconds, reason = None, pace.seconds_left if pace else None, None
+    return {"queue_position": position, "eta_seconds": seconds, "waiting_for": reason}
+
+
+def _files(job: Any) -> list[dict[str, Any]]:
+    return [file(row) for row in queries.files(job)]

@@ -1,0 +1,176 @@
+"""The records and parameters of the API, as JSON schemas. serializing.py makes what is described here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Schema = dict[str, Any]
+
+JOB_STATES = ("queued", "running", "stopping", "succeeded", "partial", "failed", "cancelled")
+JOB_FILTERS = (*JOB_STATES, "waiting", "scheduled")
+ITEM_STATES = ("started", "done", "failed", "skipped", "unknown")
+
+
+def ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def parameter(name: str) -> Schema:
+    return {"$ref": f"#/components/parameters/{name}"}
+
+
+def _object(required: Schema, **more: Schema) -> Schema:
+    """A record in which everything named first is always there."""
+    return {"type": "object", "required": list(required), "properties": required | more}
+
+
+def maybe(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def _list_of(plural: str, schema: str) -> Schema:
+    """`next` goes into `after=`; null at the end."""
+    return _object({plural: {"type": "array", "items": ref(schema)}, "next": maybe(TEXT)})
+
+
+def _query(name: str, text: str, schema: Schema) -> Schema:
+    return {"name": name, "in": "query", "description": text, "schema": schema}
+
+
+def _path(name: str, text: str) -> Schema:
+    return {"name": name, "in": "path", "required": True, "description": text, "schema": TEXT}
+
+
+def _count(most: int, default: int) -> Schema:
+    return {"type": "integer", "minimum": 1, "maximum": most, "default": default}
+
+
+TEXT: Schema = {"type": "string"}
+_WHOLE: Schema = {"type": "integer", "minimum": 0}
+_MOMENT: Schema = {"type": "string", "format": "date-time"}
+ANY_OBJECT: Schema = {"type": "object"}
+
+PARAMETERS = {
+    "kind": _path("kind", "The name of a kind."),
+    "job": _path("job", "The id of a job."),
+    "file": _path("file", "The id of a file."),
+    "sample": _query("sample", "Only the first N items.", {"type": "integer", "minimum": 1, "maximum": 1000}),
+    "run_at": _query("run_at", "Not before this time, at most a year ahead (RFC 3339).", _MOMENT),
+    "idempotency_key": {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "The same key with the same body is the same job, however often it is sent.",
+        "schema": {"type": "string", "pattern": "^[!-~]{1,200}$"},
+    },
+    "state": _query("state", "Only these; may be repeated.", {"type": "array", "items": {"enum": list(JOB_FILTERS)}}),
+    "item_state": _query("state", "Only items in this state.", {"enum": list(ITEM_STATES)}),
+    "of_kind": _query("kind", "Only jobs of this kind.", {"type": "string", "maxLength": 100}),
+    "q": _query("q", "Only jobs with this text.", {"type": "string", "maxLength": 200}),
+    "after": _query("after", "The `next` of the page before.", {"type": "string", "maxLength": 200}),
+    "item_after": _query("after", "The `next` of the page before.", {"type": "string", "maxLength": 2000}),
+    "limit": _query("limit", "Jobs a page.", _count(200, 50)),
+    "item_limit": _query("limit", "Items a page.", _count(1000, 50)),
+    "line_limit": _query("limit", "Lines a page.", _count(1000, 500)),
+    "items": _query("items", "All items, or only those that failed.", {"enum": ["all", "failed"], "default": "all"}),
+}
+
+_KIND_ROW = {
+    "name": TEXT,
+    "title": TEXT,
+    "group": TEXT,
+    "queue": TEXT,
+    "summary": TEXT,
+    "available": {"type": "boolean"},
+    "reason": maybe(TEXT),
+}
+_PROGRESS = _object(
+    {
+        "done": _WHOLE,
+        "failed": _WHOLE,
+        "skipped": _WHOLE,
+        "unknown": _WHOLE,
+        "total": maybe(_WHOLE),
+        "note": maybe(TEXT),
+    }
+)
+_JOB_ROW = {
+    "id": {"type": "string", "format": "uuid"},
+    "kind": TEXT,
+    "label": TEXT,
+    "state": {"enum": list(JOB_STATES)},
+    "reason": maybe(TEXT),
+    "message": maybe(TEXT),
+    "attempt": _WHOLE,
+    "max_attempts": _WHOLE,
+    "progress": _PROGRESS,
+    "queue": TEXT,
+    "sample": maybe(_WHOLE),
+    "parent": maybe({"type": "string", "format": "uuid"}),
+    "usage": _object({"prompt_tokens": _WHOLE, "completion_tokens": _WHOLE}),
+    "worker": maybe(TEXT),
+    "run_at": maybe(_MOMENT),
+    "created_at": _MOMENT,
+    "started_at": maybe(_MOMENT),
+    "cancel_requested_at": maybe(_MOMENT),
+    "finished_at": maybe(_MOMENT),
+    "url": TEXT,
+}
+RECORDS = {
+    "Problem": _object(
+        {"type": TEXT, "title": TEXT, "status": {"type": "integer"}, "detail": TEXT},
+        reason=TEXT,
+        errors={"type": "array", "items": _object({"field": TEXT, "message": TEXT})},
+    ),
+    "KindRow": _object(_KIND_ROW),
+    "Kind": _object(
+        _KIND_ROW
+        | {
+            "text": TEXT,
+            "schema": maybe(ANY_OBJECT),
+            "example": ANY_OBJECT,
+            "time_limit": _WHOLE,
+            "max_attempts": _WHOLE,
+        }
+    ),
+    "JobRow": _object(_JOB_ROW),
+    "Job": _object(
+        _JOB_ROW
+        | {
+            "params": ANY_OBJECT,
+            "result": maybe(ANY_OBJECT),
+            "files": {"type": "array", "items": ref("File")},
+            "queue_position": maybe(_WHOLE),
+            "eta_seconds": maybe({"type": "number"}),
+            "waiting_for": maybe(_object({"code": TEXT, "sentence": TEXT})),
+        }
+    ),
+    "Item": _object(
+        {
+            "key": TEXT,
+            "position": _WHOLE,
+            "state": {"enum": list(ITEM_STATES)},
+            "input": maybe(ANY_OBJECT),
+            "output": maybe(ANY_OBJECT),
+            "reason": maybe(TEXT),
+            "error": maybe(TEXT),
+            "tokens": maybe(_WHOLE),
+            "seconds": maybe({"type": "number"}),
+            "finished_at": maybe(_MOMENT),
+        }
+    ),
+    "LogLine": _object({"at": _MOMENT, "level": {"enum": ["info", "warning", "error"]}, "text": TEXT}),
+    "File": _object(
+        {
+            "id": {"type": "string", "format": "uuid"},
+            "name": TEXT,
+            "media_type": TEXT,
+            "bytes": _WHOLE,
+            "sha256": TEXT,
+            "url": TEXT,
+        }
+    ),
+    "Kinds": _list_of("kinds", "KindRow"),
+    "Jobs": _list_of("jobs", "JobRow"),
+    "Items": _list_of("items", "Item"),
+    "Log": _list_of("lines", "LogLine"),
+}
