@@ -1,0 +1,85 @@
+"""Parquet, by DuckDB. The rows are put down once, to learn each column's type from all of them; then they are converted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from jobs.engine.errors import LegworkError
+
+INT64 = 1 << 63
+
+
+def write(columns: list[str], rows: Iterable[list[Any]], target: Path) -> None:
+    spool = target.with_suffix(".jsonl")
+    types: list[set[str]] = [set() for _ in columns]
+    longest = _spooled(rows, spool, types)
+    _convert(columns, [column_type(found) for found in types], spool, longest, target)
+
+
+def column_type(found: set[str]) -> str:
+    """One type that holds all values of a column; text where there is no better, or no value at all."""
+    if len(found) == 1 and (only := next(iter(found))) != "JSON":
+        return only
+    if found == {"BIGINT", "DOUBLE"}:
+        return "DOUBLE"
+    return "DOUBLE[]" if found == {"DOUBLE[]", "BIGINT[]"} else "VARCHAR"
+
+
+def value_type(value: Any) -> str | None:
+    """The narrowest type for one value; None for one that any type has."""
+    if isinstance(value, bool):
+        return "BOOLEAN"
+    if isinstance(value, int):
+        return "BIGINT" if -INT64 <= value < INT64 else "VARCHAR"
+    if isinstance(value, list):
+        return _list_type(value)
+    return {float: "DOUBLE", str: "VARCHAR", dict: "JSON"}.get(type(value))
+
+
+def _list_type(values: list[Any]) -> str | None:
+    """A list of plain values of one type; of anything else, its JSON."""
+    inner = {value_type(value) for value in values} - {None}
+    if not inner:
+        return None if not values else "JSON"
+    merged = column_type({str(name) for name in inner})
+    mixed = merged == "VARCHAR" and not all(isinstance(value, str | None) for value in values)
+    return "JSON" if mixed or merged.endswith("[]") else f"{merged}[]"
+
+
+def _spooled(rows: Iterable[list[Any]], spool: Path, types: list[set[str]]) -> int:
+    """Write the rows under short names that no two columns share; the length of the longest line, in bytes."""
+    longest = 0
+    with spool.open("wb") as opened:
+        for values in rows:
+            for found, value in zip(types, values, strict=True):
+                if value is not None and (name := value_type(value)):
+                    found.add(name)
+            line = json.dumps({f"c{index}": value for index, value in enumerate(values)}, ensure_ascii=False).encode()
+            longest = max(longest, len(line))
+            opened.write(line + b"\n")
+    return longest
+
+
+def _convert(columns: list[str], types: list[str], spool: Path, longest: int, target: Path) -> None:
+    import duckdb
+
+    typed = ", ".join(f"c{index}: '{name}'" for index, name in enumerate(types))
+    named = ", ".join(f"c{index} as {_quoted(column)}" for index, column in enumerate(columns))
+    source = f"read_json(?, format='newline_delimited', columns={{{typed}}}, maximum_object_size={max(longest + 1024, 1 << 20)})"
+    config = {"threads": 1, "memory_limit": "512MB", "temp_directory": str(target.parent)}
+    try:
+        with duckdb.connect(config=config) as database:
+            database.execute(f"copy (select {named} from {source}) to {_text(target)} (format parquet)", [str(spool)])
+    except duckdb.Error as error:
+        raise LegworkError(f"The table could not be written as Parquet: {str(error).splitlines()[0][:200]}", reason="export_failed") from error
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _text(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
