@@ -1,0 +1,84 @@
+"""A limit of tokens that holds: a call starts only when the most it can take still fits."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from jobs.engine.errors import BudgetSpent
+
+
+@dataclass
+class Spend:
+    """What a call really took; 0 until it is known."""
+
+    tokens: int = 0
+
+
+class Budget:
+    """The tokens of one job, for use in one event loop. limit: None for none. used: by earlier attempts."""
+
+    def __init__(self, limit: int | None, used: int = 0) -> None:
+        self.limit = limit
+        self.used = used
+        self._reserved = 0
+        self._flying = 0
+        self._freed = asyncio.Event()
+
+    @asynccontextmanager
+    async def room_for(self, most: int) -> AsyncIterator[Spend]:
+        """Wait for room, and keep it until the block ends; the block says what was spent.
+
+        Raises BudgetSpent when there is no room and nothing is in flight that could leave some.
+        """
+        while not self._fits(most):
+            if not self._flying:
+                raise BudgetSpent(self._sentence(most))
+            self._freed.clear()
+            await self._freed.wait()
+        spend = Spend()
+        self._reserved += most
+        self._flying += 1
+        try:
+            yield spend
+        finally:
+            self._reserved -= most
+            self._flying -= 1
+            self.used += spend.tokens
+            self._freed.set()
+
+    def _fits(self, most: int) -> bool:
+        return self.limit is None or self.used + self._reserved + most <= self.limit
+
+    def _sentence(self, most: int) -> str:
+        return (
+            f"The token budget is reached: {self.used:,} of {self.limit:,} tokens are used, and the next call could "
+            f"take up to {most:,}. What is done is kept."
+        )
+
+
+def most_tokens(body: Mapping[str, Any]) -> int:
+    """The most that a request for a chat completion can take: a token for two bytes, and the longest answer.
+
+    With a schema an answer that does not fit is asked for a second time.
+    """
+    tries = 2 if isinstance(body.get("response_format"), dict) else 1
+    return tries * (_bytes(body) // 2 + _longest(body))
+
+
+def about_tokens(body: Mapping[str, Any]) -> int:
+    """What a request is likely to take: a token for four bytes, and half the longest answer."""
+    return _bytes(body) // 4 + _longest(body) // 2
+
+
+def _bytes(body: Mapping[str, Any]) -> int:
+    return len(json.dumps(body["messages"], ensure_ascii=False).encode(errors="replace"))
+
+
+def _longest(body: Mapping[str, Any]) -> int:
+    asked = body.get("max_completion_tokens") or body.get("max_tokens")
+    return asked if isinstance(asked, int) else 0
