@@ -6,10 +6,12 @@
 
     python -m tests.fake_provider --port 0               # a process of its own; prints its port
 
-HTTP: `GET /v1/models`, `POST /v1/chat/completions` (streaming too), and for the test `POST /script`, `GET /calls`, `DELETE /calls`.
+HTTP: `GET /v1/models`, `POST /v1/chat/completions` (streaming too), and for the test `POST /script`, `GET /calls`,
+`DELETE /calls`.
 An answer follows from the prompt alone, so two runs agree. A behaviour is used up after its `calls` (default 1) or its
-`seconds`, and can be kept to prompts that contain `match`. The behaviours: status (status, message, retry_after, retry_after_date),
-hang, drip, cut, rubbish, no_choices, empty, wrong_json, refusal, content_filter, length, slow (latency).
+`seconds`, and can be kept to prompts that contain `match`. The behaviours: status (with status, message, code,
+retry_after, retry_after_date), hang, drip, cut, rubbish, no_choices, empty, wrong_json, refusal, content_filter, length,
+slow (with latency).
 """
 
 from __future__ import annotations
@@ -57,7 +59,7 @@ class FakeProvider:
         urllib.request.urlopen(f"http://127.0.0.1:{self._port}/script", body, timeout=10).close()
 
     def calls(self) -> list[dict[str, Any]]:
-        """Each call as {n, at, prompt, hash, model, key, did, status, ended, body}; `ended` only where the whole answer was sent."""
+        """Each as {n, at, prompt, hash, model, key, did, status, ended, body}; `ended` if the whole answer was sent."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/calls", timeout=10) as answer:
             return json.load(answer)["calls"]
 
@@ -165,7 +167,13 @@ class Server:
         if body.get("model") not in MODELS:
             return _error(call, 404, f"The model `{body.get('model')}` does not exist or you do not have access to it.")
         if did == "status":
-            return _error(call, how["status"], how.get("message", "The server had an error."), **_retry_after(how))
+            return _error(
+                call,
+                how["status"],
+                how.get("message", "The server had an error."),
+                how.get("code"),
+                **_retry_after(how),
+            )
         if did == "hang":
             await asyncio.sleep(3600)
         call["status"] = 200
@@ -188,10 +196,10 @@ def answer_to(prompt: str) -> str:
     return f"Answer {digest(prompt)} to: {prompt[:60]}"
 
 
-def _error(call: dict[str, Any], status: int, message: str, **headers: str) -> web.Response:
+def _error(call: dict[str, Any], status: int, message: str, code: str | None = None, **headers: str) -> web.Response:
     call["status"] = status
     return web.json_response(
-        {"error": {"message": message, "type": "error", "code": None}}, status=status, headers=headers
+        {"error": {"message": message, "type": "error", "code": code}}, status=status, headers=headers
     )
 
 

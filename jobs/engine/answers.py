@@ -1,4 +1,4 @@
-"""What a model provider sends back, read with distrust: an answer is one only if it has text and, where asked, fits its schema."""
+"""What a model provider sends back, read with distrust: an answer is one only if it has text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ _KEYS = re.compile(r"(?:\b(?:sk|pk|key|gsk|xai)[-_]|Bearer\s+)[\w*.\-]{6,}", re.
 
 @dataclass(frozen=True)
 class Completion:
-    """An answer. `finish_reason` is the provider's own; tokens include those of an answer that had to be asked for again."""
+    """An answer. `finish_reason` is the provider's own; tokens include those of a first answer that did not do."""
 
     text: str
     finish_reason: str
@@ -34,9 +34,22 @@ class Completion:
     refused: bool = False
 
     @property
+    def tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+    @property
     def cut_off(self) -> bool:
         """Whether the answer ends where the limit of tokens was, not where the model ended it."""
         return self.finish_reason == "length"
+
+    def after(self, other: Completion) -> Completion:
+        """This answer, with the cost of the one before it."""
+        return replace(
+            self,
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            completion_tokens=self.completion_tokens + other.completion_tokens,
+            seconds=self.seconds + other.seconds,
+        )
 
 
 class Unwell(Exception):
@@ -113,33 +126,9 @@ def schema_of(body: Mapping[str, Any]) -> dict[str, Any] | None:
     return (asked.get("json_schema") or {}).get("schema")
 
 
-def misfit(answer: Completion, schema: Mapping[str, Any]) -> str | None:
-    """Why the answer does not fit the schema, as a sentence; None where it does, or where the model declined."""
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
-
-    if answer.refused:
-        return None
-    try:
-        value = json.loads(answer.text)
-    except (ValueError, RecursionError):
-        return "it is not JSON."
-    error = best_match(Draft202012Validator(schema).iter_errors(value))
-    return f"{error.message[:LONGEST_SENTENCE]}." if error else None
-
-
 def sentence_of(raw: bytes, api_key: str) -> tuple[str, str]:
     """The provider's own words about an error, without keys and not long, and its code for it."""
-    said, code = raw[:2000].decode(errors="replace"), ""
-    try:
-        error = json.loads(raw)["error"]
-        said, code = (
-            (error, "")
-            if isinstance(error, str)
-            else (str(error["message"]), str(error.get("code") or error.get("type") or ""))
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        pass
+    said, code = _said(raw)
     if api_key:
         said = said.replace(api_key, "[key]")
     said = " ".join(_KEYS.sub("[key]", said).split())
@@ -159,6 +148,16 @@ def wants_other_limit_name(said: str, body: Mapping[str, Any]) -> bool:
 
 def renamed_limit(body: Mapping[str, Any]) -> dict[str, Any]:
     return {"max_completion_tokens" if name == "max_tokens" else name: value for name, value in body.items()}
+
+
+def _said(raw: bytes) -> tuple[str, str]:
+    try:
+        error = json.loads(raw)["error"]
+        if isinstance(error, str):
+            return error, ""
+        return str(error["message"]), str(error.get("code") or error.get("type") or "")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return raw[:2000].decode(errors="replace"), ""
 
 
 def _retry_after(text: str) -> float | None:

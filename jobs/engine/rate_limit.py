@@ -19,8 +19,8 @@ LOOK_SECONDS = 0.1  # how old the news of a pause may be
 # Keep the longer of two pauses. Milliseconds.
 _PAUSE = "if redis.call('pttl', KEYS[1]) < tonumber(ARGV[1]) then redis.call('set', KEYS[1], '1', 'px', ARGV[1]) end"
 
-# The generic cell rate algorithm (ITU-T I.371) with no burst: the key holds when the next call may start, by Redis's own
-# clock. Takes microseconds between calls, books the next place and gives the microseconds until it.
+# The generic cell rate algorithm (ITU-T I.371) with no burst: the key holds when the next call may start, by Redis's
+# own clock. Takes microseconds between calls, books the next place and gives the microseconds until it.
 _BOOK = """
 local time = redis.call('time')
 local now, gap = time[1] * 1000000 + time[2], tonumber(ARGV[1])
@@ -31,7 +31,7 @@ return at - now
 
 
 class Limits:
-    """The limits of one process, for use in one event loop. `redis_url` may be empty: then they are of this process alone."""
+    """The limits as one process sees them, for use in one event loop. Without `redis_url` they are its own alone."""
 
     def __init__(self, redis_url: str) -> None:
         self._redis_url = redis_url
@@ -46,7 +46,8 @@ class Limits:
             async with one.turn:  # one booking at a time: a killed process leaves one place unused, not dozens
                 await asyncio.sleep(await self._book(one, 60 / per_minute))
         while (left := await self._pause_left(one)) > 0:
-            await asyncio.sleep(left + random.uniform(0, min(left, 1) / 4))  # not all in the same instant
+            late = random.uniform(0, min(left, 1) / 4)  # noqa: S311 - so that not all start in the same instant
+            await asyncio.sleep(left + late)
 
     async def pause(self, name: str, seconds: float) -> None:
         """Let nobody start a call under this name for so long."""

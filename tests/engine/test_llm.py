@@ -49,7 +49,8 @@ def test_an_answer_has_its_text_its_tokens_and_its_end(provider: FakeProvider) -
     answer = ask(provider, "What is a kettle?", max_tokens=60, temperature=0.4)
     assert answer.text == answer_to("What is a kettle?")
     assert (answer.finish_reason, answer.model, answer.refused) == ("stop", "fake-small", False)
-    assert answer.prompt_tokens == 5 and answer.completion_tokens > 5
+    assert answer.prompt_tokens == 5
+    assert answer.completion_tokens > 5
     call = provider.calls()[0]
     assert call["body"] == {"model": "fake-small", "max_tokens": 60, "temperature": 0.4, "stream": False}
     assert call["key"] == "sk-test-123456"
@@ -106,7 +107,8 @@ def test_without_a_named_wait_it_grows(provider: FakeProvider) -> None:
     provider.script(do=[{"do": "status", "status": 429, "calls": 6}])
     assert ask(provider).text == answer_to("Hello")
     times = [call["at"] for call in provider.calls()]
-    assert len(times) == 7 and times[6] - times[5] > times[1] - times[0]
+    assert len(times) == 7
+    assert times[6] - times[5] > times[1] - times[0]
 
 
 def test_a_wait_of_hours_is_not_sat_out(provider: FakeProvider) -> None:
@@ -117,10 +119,10 @@ def test_a_wait_of_hours_is_not_sat_out(provider: FakeProvider) -> None:
 
 
 def test_no_credit_ends_the_job(provider: FakeProvider) -> None:
-    from jobs.engine import answers
-
-    raw = json.dumps({"error": {"message": "You exceeded your current quota.", "code": "insufficient_quota"}}).encode()
-    assert isinstance(answers.busy({}, *answers.sentence_of(raw, "")), JobFailed)
+    spent = {"do": "status", "status": 429, "code": "insufficient_quota", "message": "You exceeded your quota."}
+    provider.script(do=[spent])
+    with pytest.raises(JobFailed, match=r"no credit left: You exceeded your quota\."):
+        ask(provider)
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
@@ -129,7 +131,8 @@ def test_a_refused_request_brings_the_providers_words_without_the_key(provider: 
     provider.script(do=[{"do": "status", "status": status, "message": message, "calls": 9}])
     with pytest.raises(BadInput, match=r"Too long for \[key\], also \[key\] and \[key\]") as error:
         ask(provider)
-    assert len(str(error.value)) < 360 and len(provider.calls()) == 1
+    assert len(str(error.value)) < 360
+    assert len(provider.calls()) == 1
 
 
 def test_a_refused_key_ends_the_job(provider: FakeProvider) -> None:
@@ -161,7 +164,8 @@ def test_a_newer_name_for_the_limit_is_learned_once(provider: FakeProvider) -> N
 def test_a_cut_off_answer_is_kept_and_marked(provider: FakeProvider) -> None:
     provider.script(do=[{"do": "length"}])
     answer = ask(provider)
-    assert answer.cut_off and answer_to("Hello").startswith(answer.text)
+    assert answer.cut_off
+    assert answer_to("Hello").startswith(answer.text)
 
 
 @pytest.mark.parametrize("what", ["refusal", "content_filter"])
@@ -173,13 +177,15 @@ def test_a_refusal_is_marked(provider: FakeProvider, what: str) -> None:
 def test_json_fits_its_schema(provider: FakeProvider) -> None:
     assert json.loads(ask(provider, json_schema=SCHEMA).text)["mood"] in ("good", "bad")
     asked = provider.calls()[0]["body"]["response_format"]
-    assert asked["type"] == "json_schema" and asked["json_schema"]["strict"] is True
+    assert asked["type"] == "json_schema"
+    assert asked["json_schema"]["strict"] is True
 
 
 def test_json_that_does_not_fit_is_asked_for_once_more_and_both_are_paid(provider: FakeProvider) -> None:
     provider.script(do=[{"do": "wrong_json"}])
     answer = ask(provider, json_schema=SCHEMA)
-    assert "mood" in answer.text and answer.prompt_tokens == 4
+    assert "mood" in answer.text
+    assert answer.prompt_tokens == 4
     provider.script(do=[{"do": "wrong_json", "calls": 9}])
     with pytest.raises(BadInput, match="does not fit the JSON schema, twice"):
         ask(provider, json_schema=SCHEMA)

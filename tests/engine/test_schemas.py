@@ -1,0 +1,65 @@
+"""Schemas of answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from jobs.engine.schemas import misfit, wrong
+from tests.fake_provider import FakeProvider
+
+MOOD = {"type": "object", "properties": {"mood": {"enum": ["good", "bad"]}}, "required": ["mood"]}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [MOOD, {"type": "object", "$defs": {"a": {"type": "string"}}, "properties": {"a": {"$ref": "#/$defs/a"}}}],
+    ids=["plain", "reference"],
+)
+def test_a_schema_that_can_be_used(schema: dict[str, Any]) -> None:
+    assert wrong(schema) is None
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        ({"type": "objct"}, "not a JSON schema"),
+        ({"type": "array"}, "must describe an object"),
+        ({}, "must describe an object"),
+        ({"type": "object", "properties": {"a": {"$ref": "#/nowhere"}}}, "#/nowhere leads nowhere"),
+        ({"type": "object", "properties": {"a": {"$ref": "file:///etc/passwd"}}}, "leads nowhere"),
+        ({"type": "object", "patternProperties": {"(": {}}}, "not a JSON schema"),
+    ],
+)
+def test_a_schema_that_cannot(schema: dict[str, Any], said: str) -> None:
+    assert said in (wrong(schema) or "")
+
+
+def test_a_reference_is_never_fetched() -> None:
+    with FakeProvider() as provider:
+        provider.script(do=[])
+        schema = {"type": "object", "properties": {"a": {"$ref": f"{provider.base_url}/models"}}}
+        assert "leads nowhere" in (wrong(schema) or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"mood": "good"}', None),
+        ('{"mood": "so so"}', "'so so' is not one of"),
+        ("{}", "'mood' is a required property"),
+        ("[]", "is not of type 'object'"),
+        ("good", "it is not JSON."),
+        ('{"mood": "good"', "it is not JSON."),
+    ],
+)
+def test_whether_an_answer_fits(text: str, said: str | None) -> None:
+    found = misfit(text, MOOD)
+    assert found is None if said is None else said in (found or "")
+
+
+def test_a_schema_without_end_is_no_crash() -> None:
+    endless = {"type": "object", "allOf": [{"$ref": "#"}]}
+    assert wrong(endless) is None
+    assert "too deeply" in (misfit("{}", endless) or "")
