@@ -1,0 +1,166 @@
+"""Real parts for tests: one Postgres and one Redis a session, a fresh database a test.
+
+Test modules ask for `environment` to have the engine of this process point at them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from jobs.engine.embedded.postgres import Postgres
+from jobs.engine.embedded.redis import Redis
+
+CODE = Path(__file__).parents[1]
+TEMPLATE = "legwork_template"
+OURS = (
+    *("DATABASE_URL", "REDIS_URL", "OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL", "STORAGE_URL", "SMTP_URL"),
+    *(
+        "SECRET_KEY",
+        "TRUSTED_HOSTS",
+        "MAX_UPLOAD_MB",
+        "HOST",
+        "PORT",
+        "DATA_DIR",
+        "WEB_CONCURRENCY",
+        "LEGWORK_BUILT_IN",
+    ),
+)
+_numbers = itertools.count(1)
+
+Database = Callable[[], AbstractContextManager[str]]
+
+
+@pytest.fixture(scope="session")
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may enter: pytest's own are closed, and root's Postgres runs as somebody else."""
+    with _open_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def postgres(open_folder: Path) -> Iterator[Postgres]:
+    """One server for the session, with a migrated database to copy from."""
+    server = Postgres(open_folder / "postgres")
+    server.launch()
+    try:
+        server.wait_ready()
+        _make_template(server)
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres: Postgres) -> str:
+    return postgres.url
+
+
+@pytest.fixture(scope="session")
+def fresh_database(postgres: Postgres) -> Database:
+    """For fixtures of any scope: `with fresh_database() as url` gives a migrated database and drops it afterwards."""
+
+    @contextmanager
+    def make() -> Iterator[str]:
+        name = f"test_{next(_numbers)}"
+        postgres.create_database(name, TEMPLATE)
+        try:
+            yield postgres.url_of(name)
+        finally:
+            postgres.execute(f'DROP DATABASE "{name}" WITH (FORCE)', "postgres")
+
+    return make
+
+
+@pytest.fixture
+def database_url(fresh_database: Database) -> Iterator[str]:
+    """The address of a migrated, empty database of this test's own."""
+    with fresh_database() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def redis(open_folder: Path) -> Iterator[Redis]:
+    server = Redis(open_folder / "redis")
+    server.launch()
+    try:
+        server.wait_ready()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def redis_url(redis: Redis) -> str:
+    """The address of a Redis that is empty when the test begins."""
+    import redis as client
+
+    with client.Redis.from_url(redis.url) as connection:
+        connection.flushall()
+    return redis.url
+
+
+@pytest.fixture
+def environment(
+    database_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., None]]:
+    """The engine of this process uses this test's database, Redis and folder, and no model.
+
+    The value sets more variables: `environment(OPENAI_BASE_URL=url)`; None removes one.
+    """
+
+    def change(**variables: str | None) -> None:
+        for name, value in variables.items():
+            monkeypatch.delenv(name, raising=False) if value is None else monkeypatch.setenv(name, value)
+        forget()
+
+    change(**dict.fromkeys(OURS))
+    change(DATABASE_URL=database_url, REDIS_URL=redis_url, DATA_DIR=str(tmp_path / "data"), SECRET_KEY="only for tests")
+    yield change
+    forget()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium. Without one a test is skipped at home and fails in CI."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if path := shutil.which(name):
+            return path
+    return (pytest.fail if os.environ.get("CI") else pytest.skip)("There is no Chromium on the PATH.")
+
+
+def forget() -> None:
+    """Have this process read its settings anew, and open no connection that it had before."""
+    from jobs.engine import database
+
+    if database.engine.cache_info().currsize:
+        database.engine().dispose()
+    for name, module in list(sys.modules.items()):
+        if name.startswith(("jobs.engine", "webapp")) and name != "jobs.engine.catalogue":
+            for value in list(vars(module).values()):
+                if callable(getattr(value, "cache_clear", None)):
+                    value.cache_clear()
+
+
+@contextmanager
+def _open_folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="legwork-test-", ignore_cleanup_errors=True) as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def _make_template(server: Postgres) -> None:
+    """Migrate once, in a process of its own, so that nobody is connected when this database is copied."""
+    server.create_database(TEMPLATE)
+    environ = {**os.environ, "DATABASE_URL": server.url_of(TEMPLATE)}
+    migrate = "from jobs.engine import migrations; migrations.upgrade()"
+    subprocess.run([sys.executable, "-c", migrate], env=environ, cwd=CODE, check=True)
