@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from jobs.engine import settings
+import sys
 
-_chosen = settings.current()
+from jobs.engine import settings
+from jobs.engine.errors import SettingsError
+
+try:
+    _chosen = settings.current()
+except SettingsError as error:
+    print(error, file=sys.stderr)
+    raise SystemExit(2) from None
 _host = f"[{_chosen.host}]" if ":" in _chosen.host else _chosen.host
 
 bind = f"{_host}:{_chosen.port}"
