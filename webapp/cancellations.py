@@ -1,0 +1,22 @@
+"""Stop a job."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from flask import Blueprint, redirect
+from werkzeug.wrappers import Response
+
+from jobs.engine import commands
+from jobs.engine.errors import Conflict
+from webapp.access import current_owner
+
+blueprint = Blueprint("cancellations", __name__)
+
+
+@blueprint.post("/jobs/<job_id>/cancel")
+def create(job_id: str) -> Response:
+    """Ask for a stop. A job that ended a moment earlier needs none; its page says how it ended."""
+    with suppress(Conflict):
+        commands.cancel(job_id, owner=current_owner())
+    return redirect(f"/jobs/{job_id}", 303)

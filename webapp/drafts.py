@@ -1,0 +1,227 @@
+"""A job that is being written: what its form holds, and the page that shows it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+from uuid import uuid4
+
+from flask import render_template
+
+from jobs.engine import commands, queries
+from jobs.engine.errors import FieldError, InvalidParams, LegworkError, NotFound
+from webapp import forms, words
+from webapp.access import current_owner
+
+SAMPLE_ROWS = 3
+
+
+@dataclass
+class Draft:
+    """One form, as filled in so far. `key` makes submissions of the same form the same job."""
+
+    kind: Any
+    raw: forms.Raw
+    errors: list[FieldError] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    parent: str = ""
+    later: str = ""  # of a datetime-local control; empty means now
+    run_at: datetime | None = None
+    zone: str = ""
+    key: str = field(default_factory=lambda: uuid4().hex)
+    pasted: str = ""
+
+    @cached_property
+    def fields(self) -> list[forms.Field]:
+        return forms.fields(self.kind.schema())
+
+    @cached_property
+    def params(self) -> dict[str, Any]:
+        """The params that can be read out of the form, whole or not."""
+        return forms.params_of(self.fields, self.raw)[0]
+
+    @cached_property
+    def files(self) -> dict[str, Any]:
+        """Every chosen file by its ref: name and bytes; None for one that is gone."""
+        refs = [ref for one in self.fields if one.control in ("file", "files") for ref in _refs(self.raw.get(one.name))]
+        return {ref: file_of(ref) for ref in refs}
+
+    @cached_property
+    def tables(self) -> dict[str, dict[str, Any]]:
+        """The first table chosen in each file field that holds one."""
+        found = {one.name: self._table(one) for one in self.fields if one.control in ("file", "files")}
+        return {name: table for name, table in found.items() if table}
+
+    def columns(self, one: forms.Field) -> list[str]:
+        """The columns that may be named in this field."""
+        table = self.tables.get(one.columns_of or "") or next(iter(self.tables.values()), None)
+        return list((table or {}).get("columns") or ())
+
+    def estimate(self) -> Any:
+        """What it would take; None while the form is not complete."""
+        if self.errors:
+            return None
+        try:
+            return commands.estimate(self.kind.name, self.params, owner=current_owner())
+        except LegworkError:
+            return None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every field could be read."""
+        return not self.errors and not forms.params_of(self.fields, self.raw)[1]
+
+    def as_json(self) -> str:
+        """The body of the same job for the API; secrets are left out."""
+        secret = {one.name for one in self.fields if one.control == "secret"}
+        shown = {name: "…" if name in secret and value else value for name, value in self.params.items()}
+        return json.dumps(shown, ensure_ascii=False, indent=2)
+
+    def _table(self, one: forms.Field) -> dict[str, Any] | None:
+        ref = next(iter(_refs(self.raw.get(one.name))), None)
+        if ref is None or (one.control == "files" and one.accept != "table"):
+            return None
+        how = {name: str(self.raw[name]) for name in ("encoding", "delimiter") if self.raw.get(name)}
+        try:
+            return queries.table_of(ref, current_owner(), **how)
+        except NotFound:
+            return None
+        except LegworkError as error:
+            return {"error": str(error)}
+
+
+def blank(kind: Any) -> Draft:
+    return Draft(kind, forms.blank(forms.fields(kind.schema())))
+
+
+def of_params(kind: Any, params: Mapping[str, Any]) -> Draft:
+    """A form that stands for these params; what the kind does not know any more is dropped, with a notice."""
+    found = forms.fields(kind.schema())
+    draft = Draft(kind, forms.filled(found, params))
+    if strange := forms.strangers(found, params):
+        draft.notices.append(f"Left out, because this kind does not ask for it (any more): {', '.join(strange)[:300]}.")
+    return draft
+
+
+def page(draft: Draft, status: int = 200) -> tuple[str, int]:
+    """The form's page. Its errors stand on top and at their fields."""
+    _miss_files(draft)
+    at_field, general = forms.by_field(draft.fields, draft.errors)
+    html = render_template(
+        "form.html",
+        draft=draft,
+        kind=draft.kind,
+        errors=at_field,
+        general=general,
+        shown=[one for one in draft.fields if not one.advanced],
+        folded=[one for one in draft.fields if one.advanced],
+        served=is_served(draft.kind),
+        sample_rows=SAMPLE_ROWS,
+        summary=_summary(draft),
+        limits_of=forms.limits,
+        earlier=_earlier,
+        read_as=read_as,
+    )
+    return html, status
+
+
+def check(draft: Draft) -> bool:
+    """Read and judge the whole form; its errors are in the draft. True if it may start."""
+    params, errors = forms.params_of(draft.fields, draft.raw)
+    draft.errors += errors
+    try:
+        draft.run_at = run_at(draft)
+    except ValueError as error:
+        draft.errors.append(FieldError("run_at", str(error)))
+    try:
+        commands.validate(draft.kind.name, params, owner=current_owner())
+    except InvalidParams as error:
+        unread = {one.field for one in draft.errors}
+        draft.errors += [one for one in error.errors if one.field.split(".")[0] not in unread]
+    return not draft.errors
+
+
+def run_at(draft: Draft) -> datetime | None:
+    """The moment the job may start, from the viewer's clock; ValueError with a sentence."""
+    if not draft.later:
+        return None
+    try:
+        local = datetime.fromisoformat(draft.later)
+    except ValueError:
+        raise ValueError("Write the time as a date and a clock time, such as 2026-11-24T06:00.") from None
+    moment = local if local.tzinfo else local.replace(tzinfo=words.named_zone(draft.zone or "UTC") or words.zone())
+    if moment <= words.now():
+        raise ValueError("This time has passed. Choose a later one, or start now.")
+    return moment
+
+
+def is_served(kind: Any) -> bool:
+    """Whether a worker that is alive takes this kind's jobs."""
+    return kind.queue in queries.served_queues()
+
+
+def file_of(ref: str) -> dict[str, Any] | None:
+    if ref.startswith("sample:"):
+        return {"id": ref, "name": ref.removeprefix("sample:"), "bytes": None, "sample": True}
+    try:
+        file = queries.file(ref, current_owner())
+    except NotFound:
+        return None
+    return {"id": ref, "name": file.name, "bytes": file.bytes, "sample": False}
+
+
+def read_as(table: Mapping[str, Any]) -> str:
+    """How a table was read: Read as CSV, separated by commas, UTF-8. 1,204 rows, 5 columns."""
+    how = [str(table["format"]).upper()]
+    if table.get("delimiter"):
+        how.append(f"separated by {_DELIMITERS.get(table['delimiter'], table['delimiter'])}")
+    if table.get("encoding"):
+        how.append(str(table["encoding"]).upper().replace("UTF-8-SIG", "UTF-8"))
+    rows, columns = table.get("rows"), len(table["columns"])
+    counted = f"{words.number(columns)} {'column' if columns == 1 else 'columns'}"
+    if rows is not None:
+        about = "" if table.get("exact") else "About "
+        counted = f"{about}{words.number(rows)} {'row' if rows == 1 else 'rows'}, {counted}"
+    return f"Read as {', '.join(how)}. {counted}."
+
+
+_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+
+
+def _earlier(one: forms.Field) -> list[Any]:
+    """The uploads that may be chosen again in this field."""
+    uploads = queries.uploads(current_owner())
+    return [file for file in uploads if file.table or one.accept != "table"]
+
+
+def _summary(draft: Draft) -> str:
+    """The folded fields that hold something, in a line."""
+    said = []
+    for one in draft.fields:
+        raw = draft.raw.get(one.name)
+        if one.advanced and raw and isinstance(raw, str) and one.control not in ("secret", "json"):
+            said.append(f"{one.label.lower()} {'yes' if one.control == 'checkbox' else words.cell(raw, 40)}")
+    return ", ".join(said)
+
+
+def _refs(raw: str | list[str] | None) -> list[str]:
+    return [ref for ref in ([raw] if isinstance(raw, str) else raw or []) if ref]
+
+
+def _miss_files(draft: Draft) -> None:
+    """A file that was deleted meanwhile is said so at its field, and unchosen."""
+    for one in draft.fields:
+        gone = [ref for ref in _refs(draft.raw.get(one.name)) if one.control in ("file", "files") and not draft.files[ref]]
+        if not gone:
+            continue
+        left = [ref for ref in _refs(draft.raw[one.name]) if ref not in gone]
+        draft.raw[one.name] = left if one.control == "files" else ""
+        if not any(error.field == one.name for error in draft.errors):
+            draft.errors.append(FieldError(one.name, "The file that was chosen is not there any more. Choose another."))
+
+
+

@@ -1,0 +1,78 @@
+"""Files out: uploads and outputs by id, and a job's items as a table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from typing import BinaryIO
+
+from flask import Blueprint, Response, request
+
+from jobs.engine import queries
+from webapp import tabs
+from webapp.access import current_owner
+
+blueprint = Blueprint("files", __name__)
+CHUNK = 256 * 1024
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]+")
+
+
+@blueprint.get("/files/<file_id>")
+def download(file_id: str) -> Response:
+    """One file, whole or the range that was asked for. Never shown inside the site: always an attachment."""
+    file = queries.file(file_id, current_owner())
+    response = _attachment((), file.media_type, file.name)
+    response.set_etag(file.sha256)
+    response.headers["Cache-Control"] = "private, max-age=0, must-revalidate"
+    response.content_length = file.bytes
+    if request.method == "GET":
+        response.response = _chunks(queries.open_file(file))
+    return response.make_conditional(request, accept_ranges=True, complete_length=file.bytes)
+
+
+@blueprint.get("/jobs/<job_id>/items.<any(csv, jsonl, xlsx, parquet):format>")
+def items(job_id: str, format: str) -> Response:
+    """The items of a job as a table, with what is there by now; `?state=failed` for those only."""
+    job = queries.job(job_id, current_owner())
+    state = request.args.get("state")
+    media_type, name, chunks = queries.export(job, format, state=state if state in tabs.ITEM_STATES else None)
+    response = _attachment(chunks, media_type, name)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@blueprint.get("/jobs/<job_id>/log.txt")
+def log(job_id: str) -> Response:
+    """A job's whole log as text, oldest line first."""
+    job = queries.job(job_id, current_owner())
+    return _attachment(_log_lines(job), "text/plain; charset=utf-8", f"{job.kind}-{str(job.id)[:8]}-log.txt")
+
+
+def safe_name(name: str) -> str:
+    """A name that no file system and no reader takes for something else."""
+    return _UNSAFE.sub("_", name).strip(" .")[:150] or "file"
+
+
+def _attachment(chunks: Iterable[bytes], media_type: str, name: str) -> Response:
+    response = Response(chunks, content_type=media_type, direct_passthrough=False)
+    response.headers.set("Content-Disposition", "attachment", filename=safe_name(name))
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _chunks(stream: BinaryIO) -> Iterator[bytes]:
+    with closing(stream):
+        while chunk := stream.read(CHUNK):
+            yield chunk
+
+
+def _log_lines(job: object) -> Iterator[bytes]:
+    after = None
+    while True:
+        page = queries.log(job, after=after, limit=1000)
+        for line in page.rows:
+            yield f"{line.at.isoformat(timespec='milliseconds')}  {line.level:<7}  {line.text}\n".encode()
+        after = page.next
+        if not after:
+            return

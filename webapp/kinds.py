@@ -1,0 +1,110 @@
+"""The catalogue, and the empty or prefilled form of a kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import groupby
+from typing import Any
+
+from flask import Blueprint, make_response, redirect, render_template, request
+from werkzeug.wrappers import Response
+
+from jobs.engine import catalogue, queries, settings
+from jobs.engine.errors import NotFound
+from webapp import drafts, forms
+from webapp.access import current_owner
+
+blueprint = Blueprint("kinds", __name__)
+FIRST = "generate_texts"  # what a newcomer is offered
+A_YEAR = 365 * 86400
+_LIVE = ("running", "stopping", "waiting")
+_ENDED = ("succeeded", "partial", "failed", "cancelled")
+
+
+@blueprint.get("/")
+def index() -> str:
+    """The catalogue; with `HX-Request` only the viewer's jobs beside it."""
+    if request.headers.get("HX-Request"):
+        return render_template("catalogue/_mine.html", **_mine())
+    wanted = request.args.get("q", "").strip()
+    found = [kind for kind in catalogue.kinds() if _matches(kind, wanted)]
+    return render_template(
+        "catalogue.html",
+        q=wanted,
+        groups=[(group, list(kinds)) for group, kinds in groupby(found, key=lambda kind: kind.group)],
+        all_kinds=catalogue.kinds(),
+        served=queries.served_queues(),
+        welcome=None if request.cookies.get("welcome") == "hidden" else settings.current(),
+        first=next((kind for kind in catalogue.kinds() if kind.name == FIRST and kind.available), None),
+        **_mine(),
+    )
+
+
+@blueprint.post("/welcome/hide")
+def hide_welcome() -> Response:
+    response = make_response(redirect("/", 303))
+    response.set_cookie("welcome", "hidden", max_age=A_YEAR, samesite="Lax", httponly=True)
+    return response
+
+
+@blueprint.get("/kinds/<name>")
+def form(name: str) -> Any:
+    """A kind's form: blank, with the example (`?example=1`), with another job's params (`?from=<id>`), or `?field=value`."""
+    kind = catalogue.kind(name)
+    if not kind.available:
+        return render_template("kind_off.html", kind=kind), 503
+    return drafts.page(_draft(kind))
+
+
+def titles() -> dict[str, str]:
+    """kind -> title, for the kinds that are there."""
+    return {kind.name: kind.title for kind in catalogue.kinds()}
+
+
+def noun_of(job: Any) -> tuple[str, str]:
+    """What the items of this job are called."""
+    return nouns().get(job.kind, ("item", "items"))
+
+
+def nouns() -> dict[str, tuple[str, str]]:
+    return {kind.name: kind.noun for kind in catalogue.kinds()}
+
+
+def _draft(kind: Any) -> drafts.Draft:
+    if source := request.args.get("from"):
+        job = queries.job(source, current_owner())
+        if job.kind != kind.name:
+            raise NotFound("That job is of another kind, so its answers do not fit this form.")
+        draft = drafts.of_params(kind, job.params)
+        draft.parent = str(job.id)
+        return draft
+    if request.args.get("example"):
+        return drafts.of_params(kind, kind.example)
+    draft = drafts.blank(kind)
+    _prefill(draft, request.args)
+    return draft
+
+
+def _prefill(draft: drafts.Draft, given: Mapping[str, str]) -> None:
+    """Take over the fields that the address names; a secret never comes by an address."""
+    safe = [one for one in draft.fields if one.control != "secret"]
+    named = [one for one in safe if one.name in given]
+    draft.raw |= {name: text for name, text in forms.posted(named, request.args).items()}
+
+
+def _matches(kind: Any, wanted: str) -> bool:
+    text = f"{kind.title} {kind.name} {kind.group} {kind.summary}".casefold()
+    return all(part in text for part in wanted.casefold().split())
+
+
+def _mine() -> dict[str, Any]:
+    """The viewer's jobs that move or wait, and the last that ended."""
+    owner = current_owner()
+    return {
+        "live": queries.jobs(owner, states=_LIVE, limit=6).rows,
+        "recent": queries.jobs(owner, states=_ENDED, limit=6).rows,
+        "counts": queries.job_counts(owner),
+        "titles": titles(),
+        "nouns": nouns(),
+        "waiting": queries.waiting,
+    }

@@ -1,0 +1,110 @@
+"""One job's page, and the fragment that it polls while the job is not over."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from flask import Blueprint, Response, make_response, render_template, request
+
+from jobs.engine import catalogue, commands, queries
+from jobs.engine.errors import LegworkError, NotFound
+from webapp import tabs, words
+from webapp.access import current_owner
+
+blueprint = Blueprint("progress", __name__)
+AGES = 10  # seconds; what an age on the page may be behind while nothing else changes
+
+
+@blueprint.get("/jobs/<job_id>", defaults={"tab": "result"})
+@blueprint.get("/jobs/<job_id>/<any(items, files, log, input, timeline):tab>")
+def show(job_id: str, tab: str) -> str:
+    """A job's page with one of its tabs; with `HX-Request` only what stands under the tabs."""
+    job = queries.job(job_id, current_owner())
+    view = _view(job, tab) | tabs.content(tab, job, request.args)
+    return render_template("job/_tab.html" if request.headers.get("HX-Request") else "job.html", **view)
+
+
+@blueprint.get("/jobs/<job_id>/progress")
+def fragment(job_id: str) -> Response:
+    """The live part. 304 while nothing changed; once the job is over it polls no more and tells the page so."""
+    job = queries.job(job_id, current_owner())
+    tab = request.args.get("tab", "result")
+    response = make_response()
+    response.set_etag(_version(job, tab))
+    response.headers["Cache-Control"] = "private, no-cache"
+    if response.get_etag()[0] in request.if_none_match:
+        response.status_code = 304
+        return response
+    response.set_data(render_template("job/_live.html", titled=True, **_view(job, tab)))
+    if job.ended:
+        response.headers["HX-Trigger"] = "job-over"
+    return response
+
+
+def title_of(job: Any, title: str) -> str:
+    """What the browser's tab says: the share first while it runs, then how it ended."""
+    share = words.percent(job)
+    moving = job.state in words.MOVING and share is not None
+    return f"{f'{share}%' if moving else words.state_of(job).text} · {title}{f', {job.label}' if job.label else ''}"
+
+
+def announcement(job: Any, nouns: tuple[str, str]) -> str:
+    """The sentence of the live region. It changes at the start, at half and at the end, not at each poll."""
+    if job.ended:
+        return f"{words.state_of(job).text}: {words.counted(job, nouns)}." if job.total else f"{words.state_of(job).text}."
+    share = words.percent(job) or 0
+    if job.state == "running" and share >= 50:
+        half = (job.total + 1) // 2
+        return f"Half done: {words.number(half)} of {words.number(job.total)} {words.noun(nouns, job.total)}."
+    return f"{words.state_of(job).text}."
+
+
+def _view(job: Any, tab: str) -> dict[str, Any]:
+    kind = _kind(job)
+    nouns = kind.noun if kind else ("item", "items")
+    title = kind.title if kind else job.kind
+    return {
+        "job": job,
+        "kind": kind,
+        "title": title,
+        "nouns": nouns,
+        "tab": tab if tab in tabs.TABS else "result",
+        "page_title": title_of(job, title),
+        "announcement": announcement(job, nouns),
+        "waits": queries.waiting(job) if job.state == "queued" else None,
+        "pace": queries.pace(job) if job.state == "running" else None,
+        "file_count": len(queries.files(job)),
+        "whole": _whole(job) if job.sample and job.ended else None,
+        "every": _every(job),
+    }
+
+
+def _kind(job: Any) -> Any:
+    try:
+        return catalogue.kind(job.kind)
+    except NotFound:
+        return None
+
+
+def _every(job: Any) -> str:
+    """How often the page asks: less often for what starts later."""
+    ahead = (job.run_at - words.now()).total_seconds() if job.state == "queued" and job.run_at else 0
+    return "15s" if ahead > 60 else "2s" if job.state == "queued" else "1s"
+
+
+def _whole(job: Any) -> int | None:
+    """How many items the job would have without the limit of a try."""
+    try:
+        estimate = commands.estimate(job.kind, job.params, owner=job.owner)
+    except LegworkError:
+        return None
+    return estimate.items if estimate else None
+
+
+def _version(job: Any, tab: str) -> str:
+    """What the fragment is made of, cheap to read: the row, the viewer's zone, and for ages a few seconds' worth of time."""
+    age = None if job.ended else int(words.now().timestamp()) // AGES
+    row = (job.id, job.state, job.reason, job.message, job.lease, job.cancel_requested_at, job.run_at, job.finished_at)
+    counts = (job.done, job.failed, job.skipped, job.unknown, job.total, job.note, job.prompt_tokens, job.completion_tokens)
+    return hashlib.sha256(repr((row, counts, tab, age, words.zone_name())).encode()).hexdigest()[:24]

@@ -1,0 +1,30 @@
+"""Do a job again: as it was, only what failed, or whole after a try."""
+
+from __future__ import annotations
+
+from flask import Blueprint, redirect, request
+from werkzeug.wrappers import Response
+
+from jobs.engine import commands, queries
+from webapp.access import current_owner
+
+blueprint = Blueprint("retries", __name__)
+
+
+@blueprint.post("/jobs/<job_id>/retry")
+def create(job_id: str) -> Response:
+    """Queue the same job again: `items=failed` for the failed ones only, else all that is not done."""
+    items = "failed" if request.values.get("items") == "failed" else "all"
+    commands.retry(job_id, owner=current_owner(), items=items)
+    return redirect(f"/jobs/{job_id}", 303)
+
+
+@blueprint.post("/jobs/<job_id>/whole")
+def whole(job_id: str) -> Response:
+    """Start the job of which this one was a try on a few items. Pressed twice, it is one job."""
+    owner = current_owner()
+    tried = queries.job(job_id, owner)
+    job = commands.submit(
+        tried.kind, tried.params, owner=owner, parent=tried.id, idempotency_key=f"whole-{tried.id}"
+    )
+    return redirect(f"/jobs/{job.id}", 303)

@@ -1,0 +1,109 @@
+"""Form in, row out, 303 to the job. Nothing that was typed or chosen is lost on the way."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from flask import Blueprint, redirect, request
+from werkzeug.datastructures import FileStorage
+
+from jobs.engine import catalogue, commands
+from jobs.engine.errors import BadInput, FieldError, InvalidParams, TooLarge
+from webapp import drafts, forms
+from webapp.access import current_owner
+
+blueprint = Blueprint("submissions", __name__)
+
+
+@blueprint.post("/kinds/<name>")
+def submit(name: str) -> Any:
+    """Start the job of a filled-in form; or, by the button that was pressed, only look at its table or fill it from JSON."""
+    kind = catalogue.kind(name)
+    if "json" in request.form:
+        return _pasted(kind)
+    draft = _posted(kind)
+    if "upload" in request.form:
+        return drafts.page(draft, 422 if draft.errors else 200)
+    if not drafts.check(draft):
+        return drafts.page(draft, 422)
+    return _start(draft)
+
+
+def _posted(kind: Any) -> drafts.Draft:
+    form = request.form
+    draft = drafts.blank(kind)
+    draft.raw = forms.posted(draft.fields, form)
+    draft.parent = form.get("parent", "")
+    draft.zone = form.get("zone", "")
+    draft.later = form.get("run_at", "").strip() if form.get("when") == "later" else ""
+    draft.key = form.get("key", "")[:64] or draft.key
+    for field in draft.fields:
+        if field.control in ("file", "files"):
+            _take_files(draft, field)
+    return draft
+
+
+def _take_files(draft: drafts.Draft, field: forms.Field) -> None:
+    """What was uploaded now goes before what was picked from earlier uploads, and that before what was chosen before."""
+    picked = [ref for ref in request.form.getlist(f"{field.name}.earlier") if ref]
+    uploaded = [ref for part in request.files.getlist(field.name) if (ref := _stored(draft, field, part))]
+    before = draft.raw[field.name]
+    if field.control == "files":
+        dropped = set(request.form.getlist(f"{field.name}.drop"))
+        refs = [*before, *picked, *uploaded]
+        draft.raw[field.name] = [ref for ref in dict.fromkeys(refs) if ref not in dropped]
+    else:
+        draft.raw[field.name] = next(iter(uploaded or picked), before)
+
+
+def _stored(draft: drafts.Draft, field: forms.Field, part: FileStorage) -> str | None:
+    if not part.filename:
+        return None
+    try:
+        return str(commands.upload(part.stream, part.filename, owner=current_owner()).id)
+    except (TooLarge, BadInput) as error:
+        draft.errors.append(FieldError(field.name, str(error)))
+        return None
+
+
+def _start(draft: drafts.Draft) -> Any:
+    try:
+        job = commands.submit(
+            draft.kind.name,
+            draft.params,
+            owner=current_owner(),
+            sample=_sample(),
+            run_at=draft.run_at,
+            idempotency_key=_key(draft),
+            parent=draft.parent or None,
+        )
+    except InvalidParams as error:
+        draft.errors += error.errors
+        return drafts.page(draft, 422)
+    return redirect(f"/jobs/{job.id}", 303)
+
+
+def _sample() -> int | None:
+    asked = request.form.get("sample", "")
+    return min(int(asked), 1000) if asked.isascii() and asked.isdigit() and 0 < len(asked) < 6 and int(asked) else None
+
+
+def _key(draft: drafts.Draft) -> str:
+    """The same form sent twice is one job; the same page sent again with other words is another job."""
+    body = json.dumps([draft.params, _sample(), draft.later], sort_keys=True, default=str)
+    return f"{draft.key}-{hashlib.sha256(body.encode()).hexdigest()[:16]}"
+
+
+def _pasted(kind: Any) -> Any:
+    """The form filled from the JSON that was pasted."""
+    text = request.form.get("pasted", "")
+    try:
+        draft = drafts.of_params(kind, forms.from_json(text))
+    except ValueError as error:
+        draft = _posted(kind)
+        draft.pasted = text
+        draft.errors.append(FieldError("pasted", str(error)))
+        return drafts.page(draft, 422)
+    return drafts.page(draft)

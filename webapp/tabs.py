@@ -1,0 +1,155 @@
+"""What stands under each tab of a job's page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from jobs.engine import catalogue, queries
+from jobs.engine.errors import LegworkError
+from webapp import drafts, forms, words
+
+TABS = ("result", "items", "files", "log", "input", "timeline")
+ITEM_STATES = ("done", "failed", "skipped", "unknown")
+FORMATS = (("csv", "CSV"), ("jsonl", "JSONL"), ("xlsx", "XLSX"), ("parquet", "Parquet"))
+FIRST_ROWS = 8
+PAGE = 50
+
+
+class Step(NamedTuple):
+    """One row of the timeline."""
+
+    at: datetime | None
+    what: str
+    detail: str
+    seconds: float | None
+
+
+class Given(NamedTuple):
+    """One param, as it was given."""
+
+    label: str
+    value: str
+    long: bool
+    files: list[Any]
+
+
+def content(tab: str, job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
+    """What the template of that tab needs."""
+    return _CONTENT[tab](job, asked) | {"formats": FORMATS}
+
+
+def _result(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
+    rows = queries.items(job, state="done", limit=FIRST_ROWS).rows if job.done else []
+    facts = {key: value for key, value in (job.result or {}).items() if not isinstance(value, (dict, list))}
+    rest = {key: value for key, value in (job.result or {}).items() if isinstance(value, (dict, list)) and value}
+    return {
+        "rows": rows,
+        "columns": _columns(rows),
+        "facts": facts,
+        "rest": json.dumps(rest, ensure_ascii=False, indent=2, default=str) if rest else "",
+        "files": queries.files(job),
+        "result_template": _result_template(job),
+    }
+
+
+def _items(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
+    state = asked.get("state") if asked.get("state") in ITEM_STATES else None
+    q = asked.get("q", "").strip()[:200] or None
+    page = queries.items(
+        job, state=state, q=q, after=asked.get("after"), before=asked.get("before"), limit=PAGE, newest_first=True
+    )
+    first_page = not (asked.get("after") or asked.get("before"))
+    return {"page": page, "state": state, "q": q or "", "first_page": first_page, "item_states": ITEM_STATES}
+
+
+def _files(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
+    return {"files": queries.files(job)}
+
+
+def _log(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
+    return {"page": queries.log(job, after=asked.get("after")), "first_page": not asked.get("after")}
+
+
+def _input(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
+    fields = {one.name: one for one in _fields(job)}
+    return {"given": [_given(name, value, fields.get(name)) for name, value in job.params.items()]}
+
+
+def _timeline(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
+    return {"steps": steps(job, queries.attempts(job))}
+
+
+_CONTENT = {"result": _result, "items": _items, "files": _files, "log": _log, "input": _input, "timeline": _timeline}
+
+
+def steps(job: Any, attempts: list[Any]) -> list[Step]:
+    """Submitted, each wait, each attempt and how it ended, a stop asked, the end."""
+    found = [Step(job.created_at, "Submitted", "as a try" if job.sample else "", None)]
+    free = job.created_at
+    for attempt in attempts:
+        found.append(Step(free, "Waited", f"for a worker on queue {job.queue}", _apart(free, attempt.started_at)))
+        found.append(_attempt(attempt))
+        free = attempt.ended_at or attempt.started_at
+    if job.cancel_requested_at:
+        found.append(Step(job.cancel_requested_at, "Stop asked", "", None))
+    if job.ended:
+        found.append(Step(job.finished_at, words.state_of(job).text, job.message or "", _apart(job.created_at, job.finished_at)))
+    elif job.state == "queued":
+        found.append(Step(free, "Waits", f"for a worker on queue {job.queue}", _apart(free, words.now())))
+    ordered = sorted(found, key=lambda step: step.at or words.now())
+    return [step for step, after in pairwise([*ordered, None]) if step and (step.what != "Waited" or after)]
+
+
+def _attempt(attempt: Any) -> Step:
+    ended = words.ending(attempt.how) if attempt.ended_at else "at work"
+    finished = f", {words.number(attempt.finished)} finished" if attempt.finished is not None else ""
+    detail = f"worker {attempt.worker}, {ended}{finished}"
+    lasted = _apart(attempt.started_at, attempt.ended_at or words.now())
+    return Step(attempt.started_at, f"Attempt {attempt.attempt}", detail, lasted)
+
+
+def _apart(start: datetime | None, end: datetime | None) -> float | None:
+    return max((end - start).total_seconds(), 0.0) if start and end else None
+
+
+def _columns(rows: list[Any]) -> list[str]:
+    """The columns of the result's table: those of the outputs first, then those of the input."""
+    found: dict[str, None] = {}
+    for part in ("output", "input"):
+        for row in rows:
+            found |= dict.fromkeys(getattr(row, part) or ())
+    return list(found)[:8]
+
+
+def _fields(job: Any) -> list[forms.Field]:
+    try:
+        return forms.fields(catalogue.kind(job.kind).schema())
+    except LegworkError:
+        return []
+
+
+def _given(name: str, value: Any, field: forms.Field | None) -> Given:
+    control = field.control if field else "json"
+    label = field.label if field else name
+    if control in ("file", "files"):
+        refs = [value] if isinstance(value, str) else list(value or ())
+        return Given(label, "", False, [drafts.file_of(ref) or {"id": "", "name": "a file that is gone"} for ref in refs if ref])
+    if control == "secret":
+        return Given(label, "given, and not shown again" if value else "", False, [])
+    text = value if isinstance(value, str) else words.cell(value, 20_000)
+    if isinstance(value, (dict, list)):
+        text = json.dumps(value, ensure_ascii=False, indent=2)
+    unit = f" {field.unit}" if field and field.unit and value is not None else ""
+    return Given(label, f"{text}{unit}", "\n" in text or len(text) > 120, [])
+
+
+def _result_template(job: Any) -> str | None:
+    """The kind's own template for its result, if it names one."""
+    try:
+        return getattr(catalogue.kind(job.kind).module, "RESULT_TEMPLATE", None)
+    except LegworkError:
+        return None

@@ -1,0 +1,67 @@
+"""What stands round every page: the menu, the theme and the words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, current_app, make_response, redirect, request
+from flask.blueprints import BlueprintSetupState
+from werkzeug.wrappers import Response
+
+from jobs.engine import queries, settings
+from jobs.engine.errors import LegworkError
+from webapp import words
+from webapp.access import current_owner, local_path
+
+blueprint = Blueprint("theme", __name__)
+THEMES = ("system", "light", "dark")
+A_YEAR = 365 * 86400
+MENU = (
+    ("/", "Catalogue"),
+    ("/jobs", "Jobs"),
+    ("/library", "Library"),
+    ("/chat", "Chat"),
+    ("/schedules", "Schedules"),
+    ("/outbox", "Outbox"),
+    ("/operations", "Operations"),
+)
+
+
+@blueprint.record_once
+def _install(state: BlueprintSetupState) -> None:
+    words.install(state.app)
+
+
+@blueprint.app_context_processor
+def _site() -> dict[str, Any]:
+    theme = request.cookies.get("theme", "system")
+    return {
+        "theme": theme if theme in THEMES else "system",
+        "menu": _menu(),
+        "running": _running,
+        "this_machine": settings.current().loopback,
+    }
+
+
+@blueprint.post("/theme")
+def choose() -> Response:
+    """Keep the theme in a cookie and go back to the page it was chosen on."""
+    response = make_response(redirect(local_path(request.form.get("next")), 303))
+    theme = request.form.get("theme", "")
+    response.set_cookie("theme", theme if theme in THEMES else "system", max_age=A_YEAR, samesite="Lax", httponly=True)
+    return response
+
+
+def _menu() -> list[tuple[str, str]]:
+    """The places that this app has."""
+    there = {rule.rule.rstrip("/") or "/" for rule in current_app.url_map.iter_rules()}
+    return [(path, name) for path, name in MENU if path in there]
+
+
+def _running() -> int | None:
+    """How many of the viewer's jobs run, for the menu; None if the database does not answer."""
+    try:
+        counts = queries.job_counts(current_owner())
+    except LegworkError:
+        return None
+    return counts.get("running", 0) + counts.get("stopping", 0)

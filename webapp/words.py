@@ -1,0 +1,326 @@
+"""How states, numbers and times are said on the pages: one word a state, one way for each quantity.
+
+Everything here is a filter or a global of the templates; `install(app)` hands them over. Times are shown in the zone of the
+cookie `zone`, which a script keeps; without it in UTC.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime, timedelta, tzinfo
+from decimal import Decimal
+from functools import cache
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from flask import Flask, has_request_context, request
+from markupsafe import Markup, escape
+
+MOVING = ("running", "stopping")
+_OVERRIDES = re.compile("[\u202a-\u202e\u2066-\u2069\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+class Word(NamedTuple):
+    """What a state is called, and the name of its class and icon."""
+
+    text: str
+    name: str
+
+
+_JOB_WORDS = {
+    "running": Word("Running", "running"),
+    "stopping": Word("Stopping", "stopping"),
+    "succeeded": Word("Succeeded", "succeeded"),
+    "partial": Word("Partly done", "partial"),
+    "cancelled": Word("Stopped", "stopped"),
+    "scheduled": Word("Scheduled", "scheduled"),
+    "waiting": Word("Waiting", "waiting"),
+    "queued": Word("Waiting", "waiting"),
+    "retrying": Word("Retrying", "retrying"),
+    "lost": Word("Worker lost", "lost"),
+    "failed": Word("Failed", "failed"),
+    "timed-out": Word("Timed out", "timed-out"),
+}
+_ITEM_WORDS = {
+    "to-go": Word("To go", "to-go"),
+    "started": Word("In work", "running"),
+    "done": Word("Done", "done"),
+    "skipped": Word("Skipped", "skipped"),
+    "failed": Word("Failed", "failed"),
+    "unknown": Word("Unknown", "unknown"),
+}
+_ENDINGS = {
+    "succeeded": "succeeded",
+    "partial": "partly done",
+    "failed": "failed",
+    "stopped": "stopped",
+    "time_limit": "reached its time limit",
+    "retry": "failed, and tries again",
+    "lost": "the worker was lost",
+    "shutdown": "handed back: the worker was shut down",
+}
+
+
+def install(app: Flask) -> None:
+    """Give the templates of `app` these words."""
+    app.jinja_env.finalize = harmless
+    app.jinja_env.filters.update(
+        number=number, size=size, duration=duration, seconds=seconds, when=when, ago=ago, cell=cell, kept=kept
+    )
+    app.jinja_env.globals.update(
+        state_of=state_of, item_word=item_word, word=word, percent=percent, counted=counted, bar=bar,
+        noun=noun, zone_line=zone_line, zone_name=zone_name, ending=ending, took=took, now=now, ends=ends, is_figure=is_figure,
+    )  # fmt: skip
+
+
+# States
+
+
+def word(state: str) -> Word:
+    return _JOB_WORDS.get(state) or Word(state.capitalize(), "waiting")
+
+
+def state_of(job: Any) -> Word:
+    """The word for a job as it is now."""
+    if job.state == "queued":
+        return word(_queued(job))
+    if job.state == "failed" and job.reason == "time_limit":
+        return word("timed-out")
+    return word(job.state)
+
+
+def item_word(state: str) -> Word:
+    return _ITEM_WORDS.get(state) or Word(state.capitalize(), "to-go")
+
+
+def ending(how: str | None) -> str:
+    """How an attempt ended."""
+    return _ENDINGS.get(how or "", how or "")
+
+
+def _queued(job: Any) -> str:
+    if job.run_at and job.run_at > now():
+        return "retrying" if job.lease else "scheduled"
+    return "lost" if job.reason == "worker_lost" else "waiting"
+
+
+# Numbers
+
+
+def number(value: float | None, digits: int | None = None) -> str:
+    """1204 -> 1,204; 3.271 -> 3.3. Nothing is an empty text."""
+    if value is None:
+        return ""
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.{_digits(value) if digits is None else digits}f}"
+
+
+def size(count: int | None) -> str:
+    """Bytes for people, in powers of 1000: 412 KB."""
+    if count is None:
+        return ""
+    if count < 1000:
+        return f"{count} bytes" if count != 1 else "1 byte"
+    amount, units = count / 1000, ["TB", "GB", "MB", "KB"]
+    unit = units.pop()
+    while amount >= 999.5 and units:
+        amount, unit = amount / 1000, units.pop()
+    return f"{amount:,.0f} {unit}" if amount >= 9.95 else f"{amount:.1f} {unit}"
+
+
+def percent(job: Any) -> int | None:
+    """The finished share of a job, rounded down; 100 only once the state is final; None while nobody knows."""
+    if not job.total:
+        return 100 if job.state == "succeeded" else None
+    return min(job.finished * 100 // job.total, 100 if job.ended else 99)
+
+
+def noun(nouns: tuple[str, str], count: int | None) -> str:
+    return nouns[0] if count == 1 else nouns[1]
+
+
+def counted(job: Any, nouns: tuple[str, str]) -> str:
+    """756 of 1,204 rows. While the total is unknown: 756 rows so far."""
+    if job.total is None:
+        return f"{number(job.finished)} {noun(nouns, job.finished)} so far" if job.finished else ""
+    return f"{number(job.finished)} of {number(job.total)} {noun(nouns, job.total)}"
+
+
+def bar(job: Any, thin: bool = False) -> list[dict[str, str]]:
+    """The rects of a progress bar. Few failures stay visible: each part that is not empty has a least width."""
+    least = 1.5 if thin else 0.7
+    parts = [("done", job.done, 0.0), ("failed", job.failed, least), ("skipped", job.skipped + job.unknown, 1.0)]
+    at, rects = 0.0, []
+    for name, count, smallest in parts:
+        wide = min(max(100 * count / job.total, smallest), 100 - at) if count and job.total else 0.0
+        if wide:
+            rects.append({"name": name, "x": f"{at:.1f}%", "width": f"{wide:.1f}%"})
+        at += wide
+    return rects
+
+
+def _digits(value: float) -> int:
+    if value == int(value) or abs(value) >= 100:
+        return 0
+    return 1 if abs(value) >= 0.1 else 3
+
+
+# Times
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def duration(value: float | timedelta | None) -> str:
+    """4.1 s; 41 s; 3 min 49 s; 1 h 12 min; 2 d 3 h. Two units at most."""
+    if value is None:
+        return ""
+    span = value.total_seconds() if isinstance(value, timedelta) else float(value)
+    span = max(span, 0.0)
+    if span < 9.95:
+        return f"{span:.1f} s" if span >= 0.05 else "under 0.1 s"
+    whole = int(span + 0.5)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def took(job: Any) -> float | None:
+    """Seconds from the first start to the end, or until now."""
+    if not job.started_at:
+        return None
+    return ((job.finished_at or now()) - job.started_at).total_seconds()
+
+
+def ends(left: float) -> datetime:
+    """The clock time that many seconds from now."""
+    return now() + timedelta(seconds=left)
+
+
+def when(moment: datetime | None, exact: bool = False) -> Markup:
+    """A <time>: 14:02 today (with seconds if exact), Tue 06:00 within a week, 19 Nov before; all of it in the title."""
+    if moment is None:
+        return Markup("")
+    local = moment.astimezone(zone())
+    full = f"{local:%a} {local.day} {local:%b %Y, %H:%M:%S} {local.tzname()}"
+    stamp = local.isoformat(timespec="seconds")
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(stamp, full, _clock(local, exact))
+
+
+def seconds(moment: datetime | None) -> Markup:
+    """`when` with seconds, for a job's own page."""
+    return when(moment, exact=True)
+
+
+def ago(moment: datetime | None) -> str:
+    """How long ago, in one unit; `in 4 min` for what is ahead."""
+    if moment is None:
+        return ""
+    span = (now() - moment).total_seconds()
+    if span < -1:
+        return f"in {_one_unit(-span)}"
+    return f"{_one_unit(span)} ago" if span >= 1 else "just now"
+
+
+def zone_name() -> str:
+    asked = request.cookies.get("zone", "") if has_request_context() else ""
+    return asked if _zone(asked[:64]) else "UTC"
+
+
+def zone() -> tzinfo:
+    return _zone(zone_name()) or UTC
+
+
+def named_zone(name: str) -> tzinfo | None:
+    """The zone of that name, if there is one."""
+    return _zone(name[:64])
+
+
+def zone_line() -> str:
+    """Times in Europe/Berlin (CET, UTC+1)"""
+    local = now().astimezone(zone())
+    offset = local.utcoffset() or timedelta()
+    hours, minutes = divmod(abs(int(offset.total_seconds())) // 60, 60)
+    sign = "-" if offset < timedelta() else "+"
+    shift = f"UTC{sign}{hours}{f':{minutes:02d}' if minutes else ''}" if offset else "UTC"
+    short = local.tzname() or ""
+    if zone_name() == "UTC":
+        return "Times in UTC"
+    return f"Times in {zone_name()} ({short + ', ' if short[:1].isalpha() else ''}{shift})"
+
+
+@cache
+def _zone(name: str) -> tzinfo | None:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_+\-/]*", name):
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError):
+        return None
+
+
+def _clock(local: datetime, exact: bool) -> str:
+    today = now().astimezone(local.tzinfo)
+    apart = abs((today.date() - local.date()).days)
+    clock = f"{local:%H:%M:%S}" if exact else f"{local:%H:%M}"
+    if apart == 0:
+        return clock
+    if apart < 7:
+        return f"{local:%a} {clock}"
+    year = "" if local.year == today.year else f" {local.year}"
+    return f"{local.day} {local:%b}{year}{', ' + clock if exact else ''}"
+
+
+def _one_unit(span: float) -> str:
+    for length, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if span >= length:
+            return f"{int(span // length)} {unit}"
+    return f"{int(span)} s"
+
+
+# Text of others
+
+
+def harmless(value: Any) -> Any:
+    """Text that cannot turn the rest of the line round: controls and bidi overrides are shown, not obeyed."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return _OVERRIDES.sub(lambda found: f"[U+{ord(found[0]):04X}]", value)
+
+
+def kept(value: str) -> Markup:
+    """Text for a form control, as it was typed: escaped and otherwise left alone."""
+    return escape(value.replace("\x00", ""))
+
+
+def cell(value: Any, limit: int = 300) -> str:
+    """One value of a table, in a line."""
+    if value is None:
+        return ""
+    text = _plain(value)
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def is_figure(value: Any) -> bool:
+    """Whether a value of a table is a number, or reads as one, and so stands to the right."""
+    text = value if isinstance(value, str) else ""
+    if text:
+        return bool(re.fullmatch(r"[+-]?\d{1,15}(\.\d+)?", text, re.ASCII))
+    return isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, (dict, list)):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
