@@ -1,0 +1,93 @@
+// What the pages gain with script. Everything also works without.
+(() => {
+  "use strict";
+  const root = document.documentElement;
+  const each = (selector, act, within = document) => within.querySelectorAll(selector).forEach(act);
+
+  // The viewer's zone, for the server: times are written in it from the next page on, and at once if this one had none.
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+  const known = document.cookie.split("; ").includes(`zone=${zone}`);
+  if (!known) {
+    document.cookie = `zone=${zone}; path=/; max-age=31536000; samesite=lax`;
+    each("[data-zone]", (field) => { field.value = zone; });
+    each("[data-zone-name]", (text) => { text.textContent = zone; });
+    const stored = document.cookie.split("; ").includes(`zone=${zone}`);
+    if (stored && zone !== "UTC" && document.querySelector("time") && !document.querySelector("#job-form")) location.reload();
+  }
+
+  // Polling: not while the tab is hidden or the reader paused it; with the version that is shown, so that "nothing new" is 304.
+  let paused = false;
+  const versions = new WeakMap();
+  document.addEventListener("htmx:before:request", (event) => {
+    const { ctx } = event.detail;
+    if (document.hidden || paused) return event.preventDefault();
+    const version = versions.get(ctx.sourceElement);
+    if (version) ctx.request.headers["If-None-Match"] = version;
+  });
+  document.addEventListener("htmx:after:request", (event) => {
+    const { ctx } = event.detail;
+    const version = ctx.response?.headers.get("ETag");
+    if (version) versions.set(ctx.sourceElement, version);
+  });
+  each("[data-pause]", (button) => {
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      paused = !paused;
+      button.setAttribute("aria-pressed", String(paused));
+    });
+  });
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("[data-insert], [data-copy]");
+    if (button?.dataset.insert) insert(button);
+    if (button?.dataset.copy) copy(button);
+  });
+
+  function insert(button) {
+    const area = document.getElementById(button.dataset.into);
+    area.setRangeText(button.dataset.insert, area.selectionStart, area.selectionEnd, "end");
+    area.focus();
+  }
+
+  // navigator.clipboard is there on https and localhost only; a selection can be copied everywhere.
+  function copy(button) {
+    const source = document.querySelector(button.dataset.copy);
+    getSelection().selectAllChildren(source);
+    const done = document.execCommand("copy");
+    getSelection().removeAllRanges();
+    const label = button.lastChild;
+    const before = label.textContent;
+    label.textContent = done ? "Copied" : "Not copied";
+    setTimeout(() => { label.textContent = before; }, 2000);
+  }
+  const reveal = () => each("[data-copy]", (button) => { button.hidden = false; });
+  reveal();
+  document.addEventListener("htmx:after:swap", reveal);
+
+  // A file that is chosen shows its first rows without another press.
+  each("[data-upload]", (control) => control.addEventListener("change", () => {
+    const button = control.closest(".drop")?.querySelector("[data-use]");
+    if (control.value && button) control.form.requestSubmit(button);
+  }));
+  each("[data-later]", (control) => control.addEventListener("input", () => {
+    if (control.value) document.getElementById("when-later").checked = true;
+  }));
+
+  // One press, one job: the server knows a second one by its key, and the button says that it was heard.
+  each("#job-form", (form) => form.addEventListener("submit", (event) => {
+    if (form.dataset.sent) return event.preventDefault();
+    form.dataset.sent = "1";
+    form.setAttribute("aria-busy", "true");
+  }));
+  addEventListener("pageshow", () => each("#job-form", (form) => { delete form.dataset.sent; form.removeAttribute("aria-busy"); }));
+  document.getElementById("errors")?.focus();
+
+  // "/" goes to the search of the page, as its label says.
+  document.addEventListener("keydown", (event) => {
+    const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName) || event.target.isContentEditable;
+    if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    const field = document.querySelector("input[type=search]");
+    if (field) { event.preventDefault(); field.focus(); field.select(); }
+  });
+  root.classList.add("scripted");
+})();
