@@ -1,0 +1,240 @@
+"""Write one text per row of a table.
+
+A language model reads your prompt once for each row, with the row's values filled in, and its answers become a new
+column. What is done can be downloaded at any time. A file of requests for OpenAI's batch endpoint is taken as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from jobs.engine import batches, llm, schemas, tally, templates
+from jobs.engine.answers import Completion, response_format
+from jobs.engine.budget import Budget, about_tokens, most_tokens
+from jobs.engine.catalogue import Estimate, Find
+from jobs.engine.context import Context, Output
+from jobs.engine.errors import BadInput, FieldError, Skip
+from jobs.engine.params import KindParams, TableFile, param
+
+TITLE = "Generate texts"
+GROUP = "Text and AI"
+QUEUE = "io"
+NEEDS = ("aiohttp", "jsonschema")
+NOUN = ("row", "rows")
+
+OWN_COLUMNS = ("tokens", "finish_reason", "flag")
+REFUSED = "refused"
+BUILT_IN_TOKENS_PER_SECOND = 150  # of the built-in model on two cores, several rows at a time
+SECONDS_PER_CALL = 3.0  # of a usual provider
+CHECKED_AT_ONCE = 20_000_000  # bytes of a batch file whose ids are looked through before the job is accepted
+
+
+class Params(KindParams):
+    source: TableFile = param("Table", "CSV, TSV, JSONL, XLSX or Parquet. One row makes one text.")
+    encoding: str | None = param("Encoding", "Empty: as found.", default=None, advanced=True, max_length=40)
+    delimiter: str | None = param("Separator", "Empty: as found.", default=None, advanced=True, max_length=1)
+    prompt: str = param(
+        "Prompt",
+        "What the model reads for each row. A column's name in braces stands for its value.",
+        default="",
+        widget="code",
+        columns_of="source",
+        max_length=20_000,
+    )
+    system: str = param(
+        "Instructions for all rows",
+        "Optional. Tone, length, what to leave out.",
+        default="",
+        widget="text",
+        max_length=20_000,
+    )
+    output_column: str = param("Name of the new column", default="text", min_length=1, max_length=100)
+    model: str = param("Model", "Empty: the one that is set up here.", default="", advanced=True, max_length=200)
+    max_tokens: int = param(
+        "Longest answer",
+        "A longer answer is cut off and marked.",
+        default=256,
+        ge=1,
+        le=32_768,
+        unit="tokens",
+        advanced=True,
+    )
+    temperature: float | None = param(
+        "Temperature", "0 repeats itself, 1 wanders. Empty: the model's own.", default=None, ge=0, le=2, advanced=True
+    )
+    json_schema: dict[str, Any] | None = param(
+        "JSON schema of the answer",
+        "Optional. Answers that do not fit it are refused; each plain property becomes a column.",
+        default=None,
+        widget="json",
+        advanced=True,
+    )
+    concurrency: int = param("Rows at a time", default=16, ge=1, le=64, unit="rows", advanced=True)
+    requests_per_minute: int | None = param(
+        "Calls a minute",
+        "Shared by all jobs on the same model. Empty: no limit of ours.",
+        default=None,
+        ge=1,
+        le=100_000,
+        unit="calls",
+        advanced=True,
+    )
+    token_budget: int | None = param(
+        "Token budget",
+        "The job stops there and keeps what is done. Empty: no limit.",
+        default=None,
+        ge=1,
+        le=10**12,
+        unit="tokens",
+        advanced=True,
+    )
+
+
+EXAMPLE = {
+    "source": "sample:reviews.csv",
+    "prompt": "A customer wrote about our {product}, {stars} of 5 stars:\n{review}\n\nAnswer in one friendly sentence.",
+    "system": "You write for a small shop. Plain words.",
+    "max_tokens": 60,
+    "temperature": 0.4,
+}
+
+
+def check(params: Params, find: Find) -> list[FieldError]:
+    try:
+        source = find(params.source)
+        table = source.table(params.encoding, params.delimiter)
+        batch = batches.is_batch(table.columns)
+        if batch and source.bytes <= CHECKED_AT_ONCE:
+            batches.check_ids(source.rows(params.encoding, params.delimiter))
+    except BadInput as error:
+        return [FieldError("source", error.message)]
+    errors = [] if batch else _prompt_errors(params, table.columns, source.name)
+    if params.output_column in (*table.columns, *OWN_COLUMNS):
+        taken = f"There is a column “{params.output_column}” already. Choose another name."
+        errors.append(FieldError("output_column", taken))
+    if params.json_schema is not None and (wrong := schemas.wrong(params.json_schema)):
+        errors.append(FieldError("json_schema", wrong))
+    if (missing := llm.missing()) is not None:
+        errors.append(FieldError("model", missing))
+    return errors
+
+
+def estimate(params: Params, find: Find) -> Estimate:
+    source = find(params.source)
+    table = source.table(params.encoding, params.delimiter)
+    if table.rows is None:
+        return Estimate()
+    rows, a_row = table.rows, _tokens_a_row(_asker(params, table.columns), table.first)
+    seconds = (
+        rows * a_row / BUILT_IN_TOKENS_PER_SECOND
+        if llm.describe().built_in
+        else rows * SECONDS_PER_CALL / params.concurrency
+    )
+    if params.requests_per_minute:
+        seconds = max(seconds, rows * 60 / params.requests_per_minute)
+    return Estimate(items=rows, calls=rows, tokens=round(rows * a_row), seconds=round(seconds, 1))
+
+
+def label(params: Params, find: Find) -> str:
+    return find(params.source).name
+
+
+def run(params: Params, context: Context) -> dict[str, Any]:
+    began = time.monotonic()
+    source = context.open(params.source)
+    table = source.table(params.encoding, params.delimiter)
+    batch = batches.is_batch(table.columns)
+    if batch:
+        batches.check_ids(source.rows(params.encoding, params.delimiter))
+    ask, budget = _asker(params, table.columns), Budget(params.token_budget, sum(context.used))
+
+    async def write(row: dict[str, Any], model: llm.Chat) -> Output:
+        body = ask(row)
+        async with budget.room_for(most_tokens(body)) as spend:
+            answer = await model.send(body, params.requests_per_minute)
+            spend.tokens = answer.tokens
+        return Output(_columns(answer, params, table.columns), answer.prompt_tokens, answer.completion_tokens)
+
+    counts = context.map(
+        write,
+        source.rows(params.encoding, params.delimiter),
+        key=batches.custom_id if batch else None,
+        row=(lambda row: {"custom_id": batches.custom_id(row)}) if batch else None,
+        total=table.rows if table.exact else source.count(params.encoding, params.delimiter),
+        concurrency=params.concurrency,
+        using=llm.client(),
+    )
+    prompt_tokens, completion_tokens = context.used
+    flags = tally.by_value(context.job.job_id, _free("flag", params, table.columns))
+    return {
+        "rows": counts.done,
+        "tokens": prompt_tokens + completion_tokens,
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": completion_tokens,
+        "cut_off": sum(flags.values()) - flags.get(REFUSED, 0),
+        "refused": flags.get(REFUSED, 0),
+        "model": params.model or llm.default_model(),
+        "seconds": round(time.monotonic() - began, 1),
+    }
+
+
+def _prompt_errors(params: Params, columns: list[str], table: str) -> list[FieldError]:
+    try:
+        template = templates.parse(params.prompt)
+    except BadInput as error:
+        return [FieldError("prompt", error.message)]
+    if template.columns:
+        return [FieldError("prompt", sentence) for sentence in template.unknown(columns, table)]
+    some = ", ".join(f"{{{column}}}" for column in columns[:5])
+    return [FieldError("prompt", f"The prompt names no column, so each row would ask the same. Put in one of: {some}.")]
+
+
+def _asker(params: Params, columns: list[str]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """The function from a row to the body of its request. It raises Skip or BadInput for a row that cannot be asked."""
+    if batches.is_batch(columns):
+        at_most = params.max_tokens if params.token_budget else None
+        return lambda row: batches.request(row, params.model, at_most)
+    template = templates.parse(params.prompt)
+    settings = {"model": params.model, "max_tokens": params.max_tokens, "temperature": params.temperature}
+    settings["response_format"] = None if params.json_schema is None else response_format(params.json_schema)
+    always = {name: value for name, value in settings.items() if value is not None}
+    system = [{"role": "system", "content": params.system}] if params.system.strip() else []
+
+    def ask(row: dict[str, Any]) -> dict[str, Any]:
+        if not any(templates.as_text(row.get(column)).strip() for column in template.columns):
+            raise Skip(
+                f"Nothing to ask: {', '.join(template.columns)} {'are' if template.columns[1:] else 'is'} empty."
+            )
+        return always | {"messages": [*system, {"role": "user", "content": template.render(row)}]}
+
+    return ask
+
+
+def _columns(answer: Completion, params: Params, taken: list[str]) -> dict[str, Any]:
+    """What is added to a row: the text, what its JSON says in plain values, and how it came about."""
+    said: dict[str, Any] = {}
+    if params.json_schema is not None and not answer.refused:
+        said = {name: value for name, value in json.loads(answer.text).items() if not isinstance(value, dict | list)}
+    own: dict[str, Any] = {"tokens": answer.tokens, "finish_reason": answer.finish_reason}
+    if answer.refused or answer.cut_off:
+        own["flag"] = REFUSED if answer.refused else f"cut off at {answer.completion_tokens} tokens"
+    added = {_free(name, params, [*taken, *OWN_COLUMNS]): value for name, value in said.items()}
+    return {params.output_column: answer.text} | added | {_free(name, params, taken): own[name] for name in own}
+
+
+def _free(name: str, params: Params, taken: list[str]) -> str:
+    """The name of an added column; one that is taken gets the new column's name before it."""
+    return f"{params.output_column}.{name}" if name in taken or name == params.output_column else name
+
+
+def _tokens_a_row(ask: Callable[[dict[str, Any]], dict[str, Any]], first: list[dict[str, Any]]) -> float:
+    """About how many tokens a row takes: four characters each, and half of the longest answer."""
+    sizes = []
+    for row in first:
+        with suppress(Skip, BadInput):
+            sizes.append(about_tokens(ask(row)))
+    return sum(sizes) / len(sizes) if sizes else 0.0
