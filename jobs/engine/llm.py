@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.error import URLError
 from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import Request, getproxies, proxy_bypass, urlopen
 
 from jobs.engine import answers, schemas, settings
 from jobs.engine.answers import Completion, Unwell
@@ -101,7 +101,7 @@ class Chat:
             connector=aiohttp.TCPConnector(limit=0),
             timeout=aiohttp.ClientTimeout(total=self.answer_seconds, sock_connect=self.connect_seconds),
             headers={"Authorization": f"Bearer {self.api_key}"} if self.api_key else {},
-            trust_env=True,
+            proxy=_proxy(self.base_url),  # found once: the library would look, in a thread, at each call
         )
         return self
 
@@ -250,6 +250,12 @@ class Chat:
 
 
 _TIMES = {1: "once", 2: "twice", 3: "three times", 4: "four times"}
+
+
+def _proxy(url: str) -> str | None:
+    """The proxy that the environment names for this address, as every program here takes it."""
+    parts = urlsplit(url)
+    return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
 
 
 @lru_cache(maxsize=8)
