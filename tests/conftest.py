@@ -5,6 +5,7 @@ Test modules ask for `environment` to have the engine of this process point at t
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import shutil
@@ -33,6 +34,7 @@ OURS = (
         "DATA_DIR",
         "WEB_CONCURRENCY",
         "LEGWORK_BUILT_IN",
+        "EXTRA_KINDS",
     ),
 )
 _numbers = itertools.count(1)
@@ -145,9 +147,9 @@ def forget() -> None:
     if database.engine.cache_info().currsize:
         database.engine().dispose()
     for name, module in list(sys.modules.items()):
-        if name.startswith(("jobs.engine", "webapp")) and name != "jobs.engine.catalogue":
+        if name.startswith(("jobs.engine", "webapp")):
             for value in list(vars(module).values()):
-                if callable(getattr(value, "cache_clear", None)):
+                if isinstance(value, functools._lru_cache_wrapper):  # a look at an attribute would wake Flask's proxies
                     value.cache_clear()
 
 

@@ -16,12 +16,12 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, current_app, request
 from flask_wtf import CSRFProtect
+from werkzeug.exceptions import SecurityError
 
 from jobs.engine.errors import NotFound, SettingsError
 from jobs.engine.settings import Settings, is_loopback
 
 LOCAL_OWNER = "local"
-LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 API_PREFIXES = ("/api/", "/v1/")
 
@@ -52,7 +52,7 @@ def guard(app: Flask, settings: Settings) -> None:
     """Put every check in front of every route. Raises SettingsError where the settings would leave the door open."""
     app.config.update(
         SECRET_KEY=_secret_key(settings),
-        TRUSTED_HOSTS=_trusted_hosts(settings),
+        OWN_HOSTS={"localhost", settings.host.lower(), *(host.lower() for host in settings.trusted_hosts)},
         SESSION_COOKIE_NAME=f"legwork_{settings.port}",  # cookies do not tell ports apart, and two Legworks may share a host
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
@@ -61,6 +61,7 @@ def guard(app: Flask, settings: Settings) -> None:
         MAX_FORM_PARTS=MAX_FORM_PARTS,
         WTF_CSRF_TIME_LIMIT=None,  # a form may stay open over lunch; its token ends with the session
     )
+    app.before_request(_refuse_other_hosts)
     app.before_request(_limit_body)
     app.before_request(_refuse_other_sites)
     csrf.init_app(app)
@@ -118,22 +119,34 @@ def _kept_secret(path: Path) -> str:
     return path.read_text().strip()
 
 
-def _trusted_hosts(settings: Settings) -> list[str]:
-    return [
-        *LOOPBACK_HOSTS,
-        settings.host if ":" not in settings.host else f"[{settings.host}]",
-        *settings.trusted_hosts,
-    ]
+def _refuse_other_hosts() -> None:
+    """A page of evil.example whose name now resolves to 127.0.0.1 still sends its own name; an address cannot be rebound."""
+    name = _host_name()
+    if name not in current_app.config["OWN_HOSTS"] and not is_loopback(name):
+        raise SecurityError
+
+
+def _host_name() -> str:
+    """The host that the request is addressed to, without its port; empty if there is none that makes sense."""
+    try:
+        parts = urlsplit(f"//{request.host}")
+        return (parts.hostname or "") if parts.port != 0 else ""
+    except ValueError:
+        return ""
 
 
 def _limit_body() -> None:
     """Each kind of body has its own limit; one that says it is longer is refused before it is read."""
     if request.mimetype == "multipart/form-data":
         return
-    request.max_content_length = MAX_JSON_BYTES if is_api_path() else MAX_FORM_BYTES
-    if request.content_length is not None and request.content_length > request.max_content_length:
+    most = MAX_JSON_BYTES if is_api_path() else MAX_FORM_BYTES
+    if (request.content_length or 0) > most:
         abort(413)
-    if request.mimetype == "application/x-www-form-urlencoded" and request.get_data().count(b"&") >= MAX_FORM_PARTS:
+    request.max_content_length = most + 1  # werkzeug cuts a chunked body off there, and does not say so
+    body = request.get_data()
+    if len(body) > most:
+        abort(413)
+    if request.mimetype == "application/x-www-form-urlencoded" and body.count(b"&") >= MAX_FORM_PARTS:
         abort(413)  # werkzeug counts the parts of multipart bodies only
 
 
@@ -151,8 +164,7 @@ def _refuse_other_sites() -> None:
 def _own_origins() -> set[str]:
     """How a page of this site names its origin. Behind a proxy that ends TLS the page says https where we see http."""
     own = {f"{request.scheme}://{request.host}"}
-    name = (urlsplit(f"//{request.host}").hostname or "").rstrip(".")
-    return own if is_loopback(name) else own | {f"https://{request.host}"}
+    return own if is_loopback(_host_name()) else own | {f"https://{request.host}"}
 
 
 def _add_headers(response: Response) -> Response:

@@ -10,11 +10,10 @@ import base64
 import hashlib
 import re
 import zlib
-from functools import cache
 from typing import Any
 
 import rq_dashboard
-from flask import Flask, Response, abort, current_app, request
+from flask import Blueprint, Flask, Response, abort, current_app, request
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, Worker
@@ -44,21 +43,20 @@ def mount(app: Flask) -> None:
     """Put rq-dashboard at /rq."""
     app.config["RQ_DASHBOARD_REDIS_URL"] = ("the broker",)  # shown on its pages; the address may hold a password
     app.config["RQ_DASHBOARD_DISABLE_DELETE"] = True
-    app.register_blueprint(_blueprint(), url_prefix=PREFIX)
+    if _guard not in rq_dashboard.blueprint.before_request_funcs.get(None, []):
+        _make_safe(rq_dashboard.blueprint)
+    app.register_blueprint(rq_dashboard.blueprint, url_prefix=PREFIX)
 
 
-@cache
-def _blueprint() -> Any:
-    """rq-dashboard's own blueprint, made safe once a process."""
+def _make_safe(blueprint: Blueprint) -> None:
+    """Once a process: the blueprint belongs to the package, not to an app."""
     dashboard.config.serializer = JSONSerializer
     dashboard.Job, dashboard.Queue, dashboard.Worker = ShownJob, ShownQueue, ShownWorkers
     dashboard.from_url = lambda *_, **__: (None, delivery.broker())
-    blueprint = rq_dashboard.blueprint
     blueprint.before_request_funcs.setdefault(None, []).insert(0, _guard)
     blueprint.after_request(_add_policy)
     blueprint.register_error_handler(NoSuchJobError, _no_such_job)
     blueprint.register_error_handler(RedisError, _broker_away)
-    return blueprint
 
 
 class ShownJob(Job):
