@@ -57,7 +57,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
     most = max(8, (shutil.get_terminal_size((100, 24)).columns - 2 * len(columns)) // len(columns))
     longest = [max(map(len, column)) for column in columns]
     spare = sum(max(0, most - length) for length in longest)
-    widths = [min(length, most + spare) for length in longest]
+    share = most + spare // max(1, sum(length > most for length in longest))
+    widths = [min(length, share) for length in longest]
     return ["  ".join(map(_fitted, row, widths, numeric)).rstrip() for row in cells]
 
 

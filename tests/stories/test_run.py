@@ -1,0 +1,171 @@
+"""One command starts Legwork, keeps it up, and takes all of it away again. Seen from outside, as a person would."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.stories.conftest import App, Start, free_port
+
+ROLES = {"web", "worker", "rq worker", "clock", "postgres", "redis", "model"}
+
+
+def until(condition: Callable[[], object], what: str, seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not happen within {seconds:.0f} s"
+        time.sleep(0.1)
+
+
+def there(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def up(app: App) -> bool:
+    return {each.role for each in app.processes()} >= ROLES
+
+
+def get(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return answer.read().decode()
+
+
+def submit(app: App) -> str:
+    """Post the main kind's own example; the job's id."""
+    example = json.loads(get(f"{app.url}/api/v1/kinds/generate_texts"))["example"]
+    body = json.dumps(example).encode()
+    url = f"{app.url}/api/v1/kinds/generate_texts/jobs?sample=1"
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        assert answer.status == 202
+        return json.load(answer)["id"]
+
+
+def state(app: App, job: str) -> str:
+    return json.loads(get(f"{app.url}/api/v1/jobs/{job}"))["state"]
+
+
+def test_one_command_brings_everything_and_takes_it_away(app_process: App) -> None:
+    app = app_process
+    until(lambda: up(app), "every process being there")
+    ready = f"Legwork is ready at {app.url} (Ctrl-C stops it; data in {app.data_dir}/)\n"
+    until(lambda: app.said.read_text() == ready, "the one line")
+    assert stat.S_IMODE((app.data_dir / "secret_key").stat().st_mode) == 0o600
+    everything = [each.pid for each in app.processes()]
+
+    assert app.stop(signal.SIGINT) == 0
+    assert [pid for pid in everything if there(pid)] == []
+    assert app.said.read_text() == ready
+
+
+def test_jobs_survive_a_restart(start_app: Start) -> None:
+    first = start_app()
+    job = submit(first)
+    until(lambda: state(first, job) == "succeeded", "the job's success")
+    assert first.stop() == 0
+    again = start_app(data_dir=first.data_dir)
+    assert state(again, job) == "succeeded"
+
+
+def test_whatever_dies_comes_back(app_process: App) -> None:
+    app = app_process
+    until(lambda: up(app), "every process being there")
+    before = {each.pid for each in app.processes()}
+    for role in ("postgres", "redis", "model", "worker", "web"):
+        app.kill(role)
+    until(lambda: up(app) and before.isdisjoint({each.pid for each in app.processes()}), "the return of every process")
+    app.wait_ready()
+    job = submit(app)
+    until(lambda: state(app, job) == "succeeded", "the success of a job afterwards")
+    assert re.search(
+        r"^postgres was ended by signal 9; it is started again in \d+ s\. Its log: ", app.said.read_text(), re.M
+    )
+
+
+def test_nothing_is_left_when_the_command_is_killed(app_process: App) -> None:
+    app = app_process
+    until(lambda: up(app), "every process being there")
+    everything = [each.pid for each in app.processes()]
+    os.kill(app.pid, signal.SIGKILL)
+    app.running.wait()
+    until(lambda: not any(map(there, everything)), "the end of every process")
+
+
+def test_it_starts_again_right_after_being_killed(start_app: Start) -> None:
+    first = start_app()
+    os.kill(first.pid, signal.SIGKILL)
+    first.running.wait()
+    again = start_app(data_dir=first.data_dir)
+    assert get(f"{again.url}/readyz")
+
+
+def test_two_run_side_by_side_but_not_on_one_folder(start_app: Start) -> None:
+    first, second = start_app(), start_app()
+    assert get(f"{first.url}/readyz") == get(f"{second.url}/readyz")
+    third = start_app(data_dir=first.data_dir, wait=False)
+    assert third.running.wait(30) == 2
+    assert f"{first.data_dir} is in use by another Legwork (process {first.pid})." in third.said.read_text()
+
+
+def test_a_taken_port_is_said_before_anything_starts(start_app: Start) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        app = start_app(wait=False, PORT=str(port))
+        assert app.running.wait(30) == 2
+    assert app.said.read_text() == (
+        f"PORT {port} cannot be used: address already in use. "
+        "Stop the program that has it, or set PORT to another number.\n"
+    )
+    assert not app.data_dir.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HOST", "0.0.0.0"),
+        ("PORT", "http"),
+        ("DATABASE_URL", "mysql://x"),
+        ("REDIS_URL", "x"),
+        ("DATA_DIR", "/proc/no"),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence(start_app: Start, name: str, value: str) -> None:
+    extra = {"PORT": str(free_port()), name: value}
+    data_dir = Path(value) if name == "DATA_DIR" else None
+    app = start_app(wait=False, data_dir=data_dir, **extra) if name != "PORT" else start_app(wait=False, PORT=value)
+    assert app.running.wait(30) == 2
+    said = app.said.read_text()
+    assert said.startswith(name)
+    assert said.count("\n") == 1
+
+
+def test_a_release_that_fails_stops_the_start(start_app: Start, tmp_path: Path) -> None:
+    procfile = tmp_path / "Procfile"
+    procfile.write_text("release: sh -c 'echo no such table; exit 3'\nweb: sleep 1000\n")
+    app = start_app(wait=False, arguments=("--procfile", str(procfile)))
+    assert app.running.wait(60) == 1
+    assert "ended with code 3" in app.said.read_text()
+    assert "no such table" in app.said.read_text()
+
+
+def test_the_demo_runs_and_ends(start_app: Start) -> None:
+    app = start_app(wait=False, arguments=("--demo",))
+    assert app.running.wait(600) == 0, app.logs()
+    said = app.said.read_text()
+    assert re.search(r"^generate_texts +succeeded +\d+ ", said, re.M)
+    assert f"Its page: {app.url}/jobs/" in said
