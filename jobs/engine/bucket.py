@@ -36,7 +36,9 @@ class Bucket:
             raise SettingsError("STORAGE_URL names no bucket; write it as s3://bucket/prefix.")
         query = parse_qs(parts.query)
         prefix = parts.path.strip("/")
-        return cls(parts.netloc, prefix and f"{prefix}/", query.get("endpoint", [None])[0], query.get("region", [None])[0])
+        return cls(
+            parts.netloc, prefix and f"{prefix}/", query.get("endpoint", [None])[0], query.get("region", [None])[0]
+        )
 
     def upload(self, key: str, read: Callable[[int], bytes]) -> None:
         """Upload until `read` gives nothing. If anything fails, the object does not appear."""
@@ -122,7 +124,8 @@ class Bucket:
         if code in BUSY:
             return _away()
         return LegworkError(
-            f"The file store refused: {code or 'no reason given'}. Look at STORAGE_URL and its credentials.", reason="storage_refused"
+            f"The file store refused: {code or 'no reason given'}. Look at STORAGE_URL and its credentials.",
+            reason="storage_refused",
         )
 
 

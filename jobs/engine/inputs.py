@@ -20,7 +20,12 @@ from jobs.engine.tables import TableInfo
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 SAMPLE = "sample:"
-MEDIA_TYPES = {".jsonl": "application/x-ndjson", ".parquet": "application/vnd.apache.parquet", ".csv": "text/csv", ".md": "text/markdown"}
+MEDIA_TYPES = {
+    ".jsonl": "application/x-ndjson",
+    ".parquet": "application/vnd.apache.parquet",
+    ".csv": "text/csv",
+    ".md": "text/markdown",
+}
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,9 @@ class Storage(Protocol):
 def storage() -> Storage:
     """The storage of this process, as the settings say."""
     wanted = settings.current()
-    return BucketStorage(Bucket.of(wanted.storage_url)) if wanted.storage_url else FolderStorage(wanted.data_dir / "files")
+    return (
+        BucketStorage(Bucket.of(wanted.storage_url)) if wanted.storage_url else FolderStorage(wanted.data_dir / "files")
+    )
 
 
 class FolderStorage:

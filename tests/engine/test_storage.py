@@ -5,6 +5,7 @@ import io
 import os
 import resource
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from jobs.engine import settings
 from jobs.engine.bucket import PART, Bucket
+from jobs.engine.child import ROOT
 from jobs.engine.errors import LegworkError, NotFound, SettingsError, TooLarge, Transient
 from jobs.engine.storage import BucketStorage, FolderStorage, Storage, storage
 
@@ -97,7 +99,9 @@ def test_a_cut_upload_leaves_nothing_behind(place: Storage) -> None:
     assert place.sweep(older_than=-1) == 0
 
 
-@pytest.mark.parametrize("key", ["", "..", "../../etc/passwd", "a/b", "A" * 32, "0" * 31, "0" * 32 + "\n", "0" * 30 + "\0a", "é" * 32])
+@pytest.mark.parametrize(
+    "key", ["", "..", "../../etc/passwd", "a/b", "A" * 32, "0" * 31, "0" * 32 + "\n", "0" * 30 + "\0a", "é" * 32]
+)
 def test_no_key_leads_elsewhere(place: Storage, key: str) -> None:
     for use in (place.open, place.delete, lambda key: place.head(key, 1), lambda key: place.local(key).__enter__()):
         with pytest.raises(NotFound):
@@ -173,4 +177,4 @@ def test_the_settings_choose_the_place(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_importing_it_brings_no_boto3() -> None:
     code = "import sys, jobs.engine.storage; sys.exit('boto3' in sys.modules or 'botocore' in sys.modules)"
-    assert os.spawnv(os.P_WAIT, sys.executable, [sys.executable, "-c", code]) == 0
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

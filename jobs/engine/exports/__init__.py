@@ -29,7 +29,7 @@ FORMATS = {
 }
 CHUNK = 1 << 16
 END = "end"  # the last line for a child; without it the rows were broken off
-FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]")
+FORMULA = re.compile(r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")  # the last four: their full-width forms
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
 
 
@@ -92,7 +92,10 @@ def _jsonl(rows: Iterable[dict[str, Any]], columns: list[str]) -> Iterator[bytes
 
 
 def _by_child(rows: Iterable[dict[str, Any]], columns: list[str], format: str) -> Iterator[bytes]:
-    with _no_space_in_words(), tempfile.TemporaryDirectory(prefix="legwork-export-", ignore_cleanup_errors=True) as folder:
+    with (
+        _no_space_in_words(),
+        tempfile.TemporaryDirectory(prefix="legwork-export-", ignore_cleanup_errors=True) as folder,
+    ):
         target = Path(folder) / f"table.{format}"
         with _running(format, target) as writer:
             _feed(writer, rows, columns)
@@ -147,7 +150,9 @@ def _settle(writer: subprocess.Popen[bytes]) -> None:
     try:
         said = json.loads(answer)
     except ValueError:
-        raise LegworkError("The table could not be written: its writer stopped. Try CSV, or try again.", reason="export_failed") from None
+        raise LegworkError(
+            "The table could not be written: its writer stopped. Try CSV, or try again.", reason="export_failed"
+        ) from None
     raise (BadInput if said["reason"] == "bad_input" else LegworkError)(said["message"], reason=said["reason"])
 
 
@@ -158,4 +163,6 @@ def _no_space_in_words() -> Iterator[None]:
     except OSError as error:
         if error.errno not in NO_SPACE:
             raise
-        raise LegworkError("There is no space left to prepare the table. Download it as CSV, or free some space.", reason="no_space") from error
+        raise LegworkError(
+            "There is no space left to prepare the table. Download it as CSV, or free some space.", reason="no_space"
+        ) from error

@@ -72,9 +72,12 @@ def _convert(columns: list[str], types: list[str], spool: Path, longest: int, ta
     config = {"threads": 1, "memory_limit": "512MB", "temp_directory": str(target.parent)}
     try:
         with duckdb.connect(config=config) as database:
-            database.execute(f"copy (select {named} from {source}) to {_text(target)} (format parquet)", [str(spool)])
+            database.execute("set enable_progress_bar = false")  # it would be drawn on the standard output
+            database.execute(f"copy (select {named} from {source}) to {_text(target)} (format parquet)", [str(spool)])  # noqa: S608 - names are quoted
     except duckdb.Error as error:
-        raise LegworkError(f"The table could not be written as Parquet: {str(error).splitlines()[0][:200]}", reason="export_failed") from error
+        raise LegworkError(
+            f"The table could not be written as Parquet: {str(error).splitlines()[0][:200]}", reason="export_failed"
+        ) from error
 
 
 def _quoted(name: str) -> str:

@@ -25,7 +25,12 @@ def write(columns: list[str], rows: Iterable[list[Any]], target: Path) -> None:
 
     if len(columns) > COLUMNS:
         raise BadInput(f"A spreadsheet holds {COLUMNS:,} columns, and these are {len(columns):,}. {INSTEAD}")
-    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+    options = {
+        "constant_memory": True,
+        "strings_to_formulas": False,
+        "strings_to_urls": False,
+        "strings_to_numbers": False,
+    }
     book = xlsxwriter.Workbook(str(target), options)
     sheet = book.add_worksheet("Table")
     sheet.freeze_panes(1, 0)
@@ -50,5 +55,7 @@ def _write_row(sheet: Worksheet, number: int, values: list[Any], columns: list[s
 def _fitting(value: Any, number: int, column: str) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     if len(text) > LETTERS:
-        raise BadInput(f"A spreadsheet's cell holds {LETTERS:,} characters; “{column[:60]}” in row {number:,} has {len(text):,}. {INSTEAD}")
+        raise BadInput(
+            f"A spreadsheet's cell holds {LETTERS:,} characters; “{column[:60]}” in row {number:,} has {len(text):,}. {INSTEAD}"
+        )
     return text

@@ -21,6 +21,7 @@ from jobs.engine.tables import delimited, detect, json_rows, parquet, workbook
 
 HEAD = 1_000_000
 DESCRIBE_SECONDS = 20
+SUSPICIOUS = 100_000  # characters of one record without an end in sight
 FIRST_ROWS = 10
 FIRST_BYTES = 200_000
 KEYS_OF_ROWS = 100  # a JSON file's columns are the keys of this many rows
@@ -56,7 +57,12 @@ class TableInfo:
 
 
 def describe(
-    source: Path | bytes, name: str, *, encoding: str | None = None, delimiter: str | None = None, size: int | None = None
+    source: Path | bytes,
+    name: str,
+    *,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    size: int | None = None,
 ) -> TableInfo:
     """What table this is. Raises BadInput with a sentence if it is none, or if its first megabyte is broken.
 
@@ -69,12 +75,14 @@ def describe(
     if detect.is_binary(head):
         return _describe_in_child(source, name)
     info = _describe_text(head, name, encoding, delimiter, size)
-    if info.rows is None:  # not one whole row in a megabyte
+    if info.rows is None:
         info = _describe_text(_head(source, delimited.RECORD_LIMIT + HEAD), name, encoding, delimiter, size)
     return info
 
 
-def read(path: Path, name: str, *, encoding: str | None = None, delimiter: str | None = None) -> Iterator[dict[str, Any]]:
+def read(
+    path: Path, name: str, *, encoding: str | None = None, delimiter: str | None = None
+) -> Iterator[dict[str, Any]]:
     """The rows, one at a time. Values of CSV and TSV are str, those of the others keep their type.
 
     Raises BadInput naming the line where the table breaks off; the rows before it have been given by then.
@@ -137,13 +145,19 @@ def _describe_text(head: bytes, name: str, encoding: str | None, delimiter: str 
             columns.extend(key for key in row if key not in columns)
     if layout.format in ("json", "jsonl"):
         _check_columns(columns, whole)
+    if layout.format in ("csv", "tsv") and table.cut > SUSPICIOUS:
+        seen = 0  # a lost quote may be swallowing the file: let more of it be looked at
     shown_delimiter = layout.delimiter if layout.format in ("csv", "tsv") else None
-    total = seen if whole else _estimate(seen, stream.tell() if layout.format == "json" else len(text), text, size, len(head))
+    total = (
+        seen
+        if whole
+        else _estimate(seen, stream.tell() if layout.format == "json" else len(text), text, size, len(head))
+    )
     return TableInfo(layout.format, layout.encoding, shown_delimiter, columns, total, whole, _shortened(first, columns))
 
 
 def _estimate(seen: int, used: int, text: str, size: int, head_bytes: int) -> int | None:
-    """Rows in the whole, from those in the head; None if there was not one."""
+    """Rows in the whole, from those in the head; None if that does not tell."""
     if not seen:
         return None
     bytes_used = head_bytes * used / max(len(text), 1)
@@ -157,7 +171,9 @@ def _check_columns(columns: list[str], whole: bool) -> None:
         raise delimited.too_many_columns(len(columns))
 
 
-def _read_text(path: Path, name: str, head: bytes, encoding: str | None, delimiter: str | None) -> Iterator[dict[str, Any]]:
+def _read_text(
+    path: Path, name: str, head: bytes, encoding: str | None, delimiter: str | None
+) -> Iterator[dict[str, Any]]:
     layout = _layout(head, name, encoding, delimiter, path)
     with _opened(path, layout.encoding) as stream:
         if layout.format in ("json", "jsonl"):
@@ -219,7 +235,9 @@ def _describe_in_child(path: Path, name: str) -> TableInfo:
         )
         answer = json.loads(done.stdout)
     except (subprocess.TimeoutExpired, ValueError):
-        raise BadInput(f"{name} takes too much time or memory to open. Save the table as CSV and upload that.") from None
+        raise BadInput(
+            f"{name} takes too much time or memory to open. Save the table as CSV and upload that."
+        ) from None
     if "error" in answer:
         raise BadInput(answer["error"])
     return TableInfo.from_json(answer)

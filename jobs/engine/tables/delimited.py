@@ -22,7 +22,8 @@ class Table:
     """The rows of one open text. `partial`: it is the beginning of a longer one, and may break off anywhere."""
 
     def __init__(self, stream: TextIO, delimiter: str, partial: bool = False):
-        self._records = _records(stream, delimiter, partial)
+        self._lines = _Lines(stream, delimiter, partial)
+        self._records = _records(self._lines, delimiter)
         _, header = next(self._records, (0, []))
         if not header and not partial:
             raise BadInput("There is no header line with the names of the columns.")
@@ -37,6 +38,11 @@ class Table:
 
     def count(self) -> int:
         return sum(1 for _ in self._records)
+
+    @property
+    def cut(self) -> int:
+        """How many characters of a partial text belong to a record that it does not hold whole."""
+        return self._lines.cut
 
 
 def header_names(cells: list[str]) -> list[str]:
@@ -59,7 +65,9 @@ def known_delimiter(text: str) -> str:
     """The delimiter itself. Raises BadInput for what cannot be one."""
     delimiter = {"tab": "\t", "\\t": "\t"}.get(text.lower(), text)
     if len(delimiter) != 1 or delimiter in '"\r\n\0\ufeff' or delimiter.isalnum():
-        raise BadInput(f"“{text[:20]}” cannot be the delimiter. It is one character, such as a comma, a semicolon or a tab.")
+        raise BadInput(
+            f"“{text[:20]}” cannot be the delimiter. It is one character, such as a comma, a semicolon or a tab."
+        )
     return delimiter
 
 
@@ -84,10 +92,9 @@ def _evenness(lines: list[str], delimiter: str) -> tuple[float, int]:
     return round(widths.count(widths[0]) / len(widths), 1), widths[0]
 
 
-def _records(stream: TextIO, delimiter: str, partial: bool) -> Iterator[tuple[int, list[str]]]:
+def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Each record with the number of its first line. Blank lines are passed over."""
     _raise_field_limit()
-    lines = _Lines(stream, delimiter, partial)
     reader = csv.reader(lines, delimiter=delimiter)
     while True:
         start = lines.number + 1
@@ -122,7 +129,7 @@ class _Lines:
         self.number = 0
         self.size = 0
         self.pending: list[str] = []
-        self.cut = False
+        self.cut = 0
 
     def __iter__(self) -> _Lines:
         return self
@@ -132,8 +139,8 @@ class _Lines:
             line = self._stream.readline(RECORD_LIMIT)
         except UnicodeError:
             raise wrong_encoding(getattr(self._stream, "encoding", "this encoding"), self.number + 1) from None
-        if not line or (self._partial and not line.endswith(("\n", "\r"))):
-            return self._end(cut=bool(line))
+        if not line or (self._partial and len(line) < RECORD_LIMIT and not line.endswith(("\n", "\r"))):
+            return self._end(rest=line)
         self.number += 1
         if "\0" in line:
             raise BadInput(f"Line {self.number:,} has a NUL byte in it: the file is damaged, or is not text.")
@@ -161,11 +168,11 @@ class _Lines:
         opened = _badly_quoted(self.pending, self._delimiter) if len(self.pending) > 1 else None
         return _too_long(first) if opened is None else _unclosed(first + opened)
 
-    def _end(self, cut: bool) -> str:
+    def _end(self, rest: str) -> str:
         if self.pending and not self._partial:
             first = self.number - len(self.pending) + 1
             raise _unclosed(first + (_badly_quoted(self.pending, self._delimiter) or 0))
-        self.cut = cut or bool(self.pending)
+        self.cut = self.size + len(rest)
         raise StopIteration
 
 
@@ -190,7 +197,9 @@ def _badly_quoted(lines: Iterable[str], delimiter: str) -> int | None:
 
 
 def _unclosed(line: int) -> BadInput:
-    return BadInput(f"A quote opens in line {line:,} and is not closed where a field ends. A quote within a field is written twice.")
+    return BadInput(
+        f"A quote opens in line {line:,} and is not closed where a field ends. A quote within a field is written twice."
+    )
 
 
 def _too_long(line: int) -> BadInput:

@@ -20,9 +20,15 @@ SIGNATURES = (
     (rb"RIFF....WEBP|....ftyp(avif|heic)", "an image"),
     (rb"RIFF....(WAVE|AVI )|ID3|OggS|fLaC|\x1aE\xdf\xa3|....ftyp", "a sound or film"),
     (rb"MZ[^\0]{0,60}\0|\x7fELF|\xca\xfe\xba\xbe|\xcf\xfa\xed\xfe", "a program"),
-    (rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office file (.xls or .doc), or one with a password; save it as XLSX without one"),
+    (
+        rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+        "an old Office file (.xls or .doc), or one with a password; save it as XLSX without one",
+    ),
     (rb"PK\x05\x06", "an empty ZIP archive"),
-    (rb"\x1f\x8b|7z\xbc\xaf\x27\x1c|Rar!\x1a|BZh[1-9]1AY|\xfd7zXZ\0|\x28\xb5\x2f\xfd", "a compressed archive; unpack it first"),
+    (
+        rb"\x1f\x8b|7z\xbc\xaf\x27\x1c|Rar!\x1a|BZh[1-9]1AY|\xfd7zXZ\0|\x28\xb5\x2f\xfd",
+        "a compressed archive; unpack it first",
+    ),
     (rb"SQLite format 3\0", "an SQLite database"),
     (rb"ARROW1|FEA1", "an Arrow or Feather file"),
     (rb"\{\\rtf", "an RTF document"),
@@ -95,7 +101,9 @@ def decoded(head: bytes, encoding: str, whole: bool) -> str:
 
 
 def wrong_encoding(encoding: str, line: int) -> BadInput:
-    return BadInput(f"The text near line {line:,} is not written in {encoding}. Choose another encoding, or leave it to be detected.")
+    return BadInput(
+        f"The text near line {line:,} is not written in {encoding}. Choose another encoding, or leave it to be detected."
+    )
 
 
 def text_format(text: str, name: str) -> str:

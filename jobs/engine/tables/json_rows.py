@@ -120,7 +120,9 @@ class _Window:
         letter = self.peek()
         if letter not in wanted:
             found = f"“{letter}”" if letter else "the end of the file"
-            raise BadInput(f"Line {self.line:,}: {found} stands where “{'” or “'.join(wanted)}” should. The list is broken off or damaged.")
+            raise BadInput(
+                f"Line {self.line:,}: {found} stands where “{'” or “'.join(wanted)}” should. The list is broken off or damaged."
+            )
         self._at += 1
         return letter
 
@@ -131,11 +133,12 @@ class _Window:
             try:
                 value, end = _DECODER.raw_decode(self._text, self._at)
             except json.JSONDecodeError as error:
+                line = self._line + error.lineno - 1
                 if len(self._text) - self._at < OBJECT_LIMIT and self._grow():
                     continue
                 if partial:
                     return _CUT
-                raise BadInput(f"Line {self._line + error.lineno - 1:,} is not JSON: {_said(error)}.") from None
+                raise BadInput(f"Line {line:,} is not JSON: {_said(error)}.") from None
             except (ValueError, RecursionError):
                 raise _too_deep(self.line) from None
             self._at = end

@@ -44,19 +44,27 @@ def _connected() -> Iterator[DuckDBPyConnection]:
     """A DuckDB of its own, with little memory and nothing to load from elsewhere; its errors become sentences."""
     import duckdb
 
-    config = {"threads": 1, "memory_limit": "512MB", "autoinstall_known_extensions": False, "autoload_known_extensions": False}
+    config = {
+        "threads": 1,
+        "memory_limit": "512MB",
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
     try:
         with duckdb.connect(config=config) as database:
+            database.execute("set enable_progress_bar = false")  # it would be drawn on the standard output
             yield database
     except duckdb.OutOfMemoryException:
-        raise BadInput("The Parquet file needs more memory than is allowed here. Write it again with smaller row groups.") from None
+        raise BadInput(
+            "The Parquet file needs more memory than is allowed here. Write it again with smaller row groups."
+        ) from None
     except duckdb.Error as error:
         reason = str(error).splitlines()[0].replace("read_parquet", "")[:200]
         raise BadInput(f"The Parquet file cannot be read; it may be cut off or damaged. ({reason})") from None
 
 
 def _rows(database: DuckDBPyConnection, path: Path, limit: str) -> Iterator[dict[str, Any]]:
-    result = database.execute(f"select * from read_parquet(?){limit}", [_literal(path)])
+    result = database.execute(f"select * from read_parquet(?){limit}", [_literal(path)])  # noqa: S608 - the limit is a number of ours
     columns = _columns(result)
     converters = [(index, _converter(str(column[1]))) for index, column in enumerate(result.description)]
     converters = [(index, converter) for index, converter in converters if converter]

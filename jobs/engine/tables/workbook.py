@@ -23,8 +23,12 @@ STRINGS_LIMIT = 250_000_000  # openpyxl holds the shared strings in memory
 RATIO_LIMIT = 500
 PARTS_LIMIT = 10_000
 BLANK_ROWS = 100_000
-LOOKED_AT = 400_000  # cells: what fits into a few seconds
-OTHERS = {"word/": "a Word document", "ppt/": "a PowerPoint presentation", "META-INF/manifest.xml": "an OpenDocument or Java file"}
+LOOKED_AT = 100_000  # cells: what fits into a second or two
+OTHERS = {
+    "word/": "a Word document",
+    "ppt/": "a PowerPoint presentation",
+    "META-INF/manifest.xml": "an OpenDocument or Java file",
+}
 
 
 class Sheet:
@@ -35,8 +39,7 @@ class Sheet:
 
     def rows(self) -> Iterator[dict[str, Any]]:
         with _opened(self._path) as sheet:
-            columns, rows = _table(sheet)
-            yield from rows
+            yield from _table(sheet)[1]
 
     def look(self, n: int) -> tuple[list[str], int, bool, list[dict[str, Any]]]:
         """The columns, the number of rows, whether that is exact, and the first n rows."""
@@ -52,10 +55,10 @@ class Sheet:
 @contextmanager
 def _opened(path: Path) -> Iterator[ReadOnlyWorksheet]:
     _check_archive(path)
-    with _in_words():
+    with _in_words(), path.open("rb") as opened:  # of a path, openpyxl would judge the suffix
         import openpyxl
 
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
+        book = openpyxl.load_workbook(opened, read_only=True, data_only=True, keep_links=False)
         try:
             if not book.worksheets:
                 raise BadInput("There is no sheet with cells in this workbook.")
@@ -93,11 +96,15 @@ def _check_archive(path: Path) -> None:
         raise BadInput(f"This is {_other(names)}. {ACCEPTED}")
     unpacked = sum(part.file_size for part in parts)
     strings = sum(part.file_size for part in parts if "sharedStrings" in part.filename)
-    packed = max(path.stat().st_size, 1)
+    ratio = unpacked // max(path.stat().st_size, 1)
     if unpacked > UNPACKED_LIMIT or strings > STRINGS_LIMIT or len(parts) > PARTS_LIMIT:
-        raise BadInput(f"The workbook's unpacked size, {unpacked / 1e6:,.0f} MB, is over the limit. Save the table as CSV and upload that.")
-    if unpacked > 10_000_000 and unpacked / packed > RATIO_LIMIT:
-        raise BadInput(f"The workbook unpacks to {unpacked // packed:,} times its size, over the limit. Save the table as CSV and upload that.")
+        raise BadInput(
+            f"The workbook's unpacked size, {unpacked / 1e6:,.0f} MB, is over the limit. Save the table as CSV and upload that."
+        )
+    if unpacked > 10_000_000 and ratio > RATIO_LIMIT:
+        raise BadInput(
+            f"The workbook unpacks to {ratio:,} times its size, over the limit. Save the table as CSV and upload that."
+        )
 
 
 def _other(names: set[str]) -> str:
@@ -121,7 +128,9 @@ def _rows(columns: list[str], cells: Iterator[tuple[int, tuple[Any, ...]]]) -> I
     width = len(columns)
     for number, values in cells:
         if any(value is not None for value in values[width:]):
-            raise BadInput(f"Row {number:,} has a value right of the last column that has a name. Name that column, or empty the cell.")
+            raise BadInput(
+                f"Row {number:,} has a value right of the last column that has a name. Name that column, or empty the cell."
+            )
         fitted = [_plain(value) for value in values[:width]] + [None] * (width - len(values))
         yield dict(zip(columns, fitted, strict=True))
 
