@@ -77,7 +77,8 @@ class Bucket:
     def _upload_parts(self, key: str, first: bytes, read: Callable[[int], bytes]) -> None:
         upload = {**self._at(key), "UploadId": self._client.create_multipart_upload(**self._at(key))["UploadId"]}
         try:
-            parts, body = [], first
+            parts: list[dict[str, Any]] = []
+            body = first
             while body:
                 number = len(parts) + 1
                 answer = self._client.upload_part(**upload, PartNumber=number, Body=body)

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from jobs.engine import child, jsonsafe
 from jobs.engine.errors import BadInput, LegworkError
@@ -123,8 +123,8 @@ def _running(format: str, target: Path) -> Iterator[subprocess.Popen[bytes]]:
         if writer.poll() is None:
             writer.kill()
         with suppress(BrokenPipeError):
-            writer.stdin.close()
-        writer.stdout.close()
+            _rows_in(writer).close()
+        _answer_of(writer).close()
         writer.wait()
 
 
@@ -135,16 +135,16 @@ def _feed(writer: subprocess.Popen[bytes], rows: Iterable[dict[str, Any]], colum
         for row in rows:
             waiting += jsonsafe.dumps([row.get(column) for column in columns]).encode() + b"\n"
             if len(waiting) > CHUNK:
-                writer.stdin.write(waiting)
+                _rows_in(writer).write(waiting)
                 waiting.clear()
-        writer.stdin.write(waiting + f'"{END}"\n'.encode())
+        _rows_in(writer).write(waiting + f'"{END}"\n'.encode())
 
 
 def _settle(writer: subprocess.Popen[bytes]) -> None:
     """Wait for the file to be whole. Raises the child's reason if it will not be."""
     with suppress(BrokenPipeError):
-        writer.stdin.close()
-    answer = writer.stdout.read()
+        _rows_in(writer).close()
+    answer = _answer_of(writer).read()
     if writer.wait() == 0 and not answer:
         return
     try:
@@ -154,6 +154,16 @@ def _settle(writer: subprocess.Popen[bytes]) -> None:
             "The table could not be written: its writer stopped. Try CSV, or try again.", reason="export_failed"
         ) from None
     raise (BadInput if said["reason"] == "bad_input" else LegworkError)(said["message"], reason=said["reason"])
+
+
+def _rows_in(writer: subprocess.Popen[bytes]) -> IO[bytes]:
+    assert writer.stdin is not None
+    return writer.stdin
+
+
+def _answer_of(writer: subprocess.Popen[bytes]) -> IO[bytes]:
+    assert writer.stdout is not None
+    return writer.stdout
 
 
 @contextmanager

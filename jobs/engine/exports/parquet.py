@@ -69,7 +69,7 @@ def _convert(columns: list[str], types: list[str], spool: Path, longest: int, ta
     typed = ", ".join(f"c{index}: '{name}'" for index, name in enumerate(types))
     named = ", ".join(f"c{index} as {_quoted(column)}" for index, column in enumerate(columns))
     source = f"read_json(?, format='newline_delimited', columns={{{typed}}}, maximum_object_size={max(longest + 1024, 1 << 20)})"
-    config = {"threads": 1, "memory_limit": "512MB", "temp_directory": str(target.parent)}
+    config: dict[str, Any] = {"threads": 1, "memory_limit": "512MB", "temp_directory": str(target.parent)}
     try:
         with duckdb.connect(config=config) as database:
             database.execute("set enable_progress_bar = false")  # it would be drawn on the standard output

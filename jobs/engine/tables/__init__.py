@@ -206,7 +206,8 @@ def _head(path: Path, n: int) -> bytes:
 def _shortened(rows: list[dict[str, Any]], columns: list[str]) -> list[dict[str, Any]]:
     """Rows for showing: long values cut, and fewer rows where they are wide."""
     longest = max(40, min(2_000, FIRST_BYTES // max(len(columns), 1)))
-    kept, left = [], FIRST_BYTES
+    kept: list[dict[str, Any]] = []
+    left = FIRST_BYTES
     for row in rows:
         short = {key: _cut(value, longest) for key, value in row.items()}
         left -= len(jsonsafe.dumps(short))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from jobs.engine.errors import BadInput
@@ -140,7 +141,7 @@ def _narrow(head: bytes, path: Path | None) -> str:
         return _narrowed(iter(lambda: opened.read(CHUNK), b""), final=True)
 
 
-def _narrowed(chunks: object, final: bool = False) -> str:
+def _narrowed(chunks: Iterable[bytes], final: bool = False) -> str:
     decoder = codecs.getincrementaldecoder("utf-8")()
     utf8, cp1252 = True, True
     for chunk in chunks:

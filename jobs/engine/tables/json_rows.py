@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 from jobs.engine import jsonsafe
 from jobs.engine.errors import BadInput
@@ -110,7 +110,7 @@ class _Window:
     def peek(self) -> str:
         """The next letter that is no space; empty at the end."""
         while True:
-            self._at = SPACE.match(self._text, self._at).end()
+            self._at = cast(re.Match[str], SPACE.match(self._text, self._at)).end()
             if self._at < len(self._text):
                 return self._text[self._at]
             if not self._grow():

@@ -28,15 +28,19 @@ def rows(path: Path) -> Iterator[dict[str, Any]]:
 
 def count(path: Path) -> int:
     with _connected() as database:
-        return database.execute("select count(*) from read_parquet(?)", [_literal(path)]).fetchone()[0]
+        return _count(database, path)
 
 
 def look(path: Path, n: int) -> tuple[list[str], int, list[dict[str, Any]]]:
     """The columns, the number of rows, and the first n of them."""
     with _connected() as database:
         columns = _columns(database.execute("select * from read_parquet(?) limit 0", [_literal(path)]))
-        total = database.execute("select count(*) from read_parquet(?)", [_literal(path)]).fetchone()[0]
-        return columns, total, list(_rows(database, path, f" limit {n}"))
+        return columns, _count(database, path), list(_rows(database, path, f" limit {n}"))
+
+
+def _count(database: DuckDBPyConnection, path: Path) -> int:
+    [(found,)] = database.execute("select count(*) from read_parquet(?)", [_literal(path)]).fetchall()
+    return int(found)
 
 
 @contextmanager
@@ -44,7 +48,7 @@ def _connected() -> Iterator[DuckDBPyConnection]:
     """A DuckDB of its own, with little memory and nothing to load from elsewhere; its errors become sentences."""
     import duckdb
 
-    config = {
+    config: dict[str, Any] = {
         "threads": 1,
         "memory_limit": "512MB",
         "autoinstall_known_extensions": False,
@@ -66,8 +70,8 @@ def _connected() -> Iterator[DuckDBPyConnection]:
 def _rows(database: DuckDBPyConnection, path: Path, limit: str) -> Iterator[dict[str, Any]]:
     result = database.execute(f"select * from read_parquet(?){limit}", [_literal(path)])  # noqa: S608 - the limit is a number of ours
     columns = _columns(result)
-    converters = [(index, _converter(str(column[1]))) for index, column in enumerate(result.description)]
-    converters = [(index, converter) for index, converter in converters if converter]
+    found = ((index, _converter(str(column[1]))) for index, column in enumerate(result.description))
+    converters = [(index, converter) for index, converter in found if converter is not None]
     while batch := result.fetchmany(BATCH):
         for record in batch:
             values = list(record)
