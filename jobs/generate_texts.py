@@ -112,7 +112,8 @@ def check(params: Params, find: Find) -> list[FieldError]:
             batches.check_ids(source.rows(params.encoding, params.delimiter))
     except BadInput as error:
         return [FieldError("source", error.message)]
-    errors = [] if batch else _prompt_errors(params, table.columns, source.name)
+    wrong_prompt = [] if batch else templates.errors(params.prompt, table.columns, source.name)
+    errors = [FieldError("prompt", sentence) for sentence in wrong_prompt]
     if params.output_column in (*table.columns, *OWN_COLUMNS):
         taken = f"There is a column “{params.output_column}” already. Choose another name."
         errors.append(FieldError("output_column", taken))
@@ -180,17 +181,6 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         "model": params.model or llm.default_model(),
         "seconds": round(time.monotonic() - began, 1),
     }
-
-
-def _prompt_errors(params: Params, columns: list[str], table: str) -> list[FieldError]:
-    try:
-        template = templates.parse(params.prompt)
-    except BadInput as error:
-        return [FieldError("prompt", error.message)]
-    if template.columns:
-        return [FieldError("prompt", sentence) for sentence in template.unknown(columns, table)]
-    some = ", ".join(f"{{{column}}}" for column in columns[:5])
-    return [FieldError("prompt", f"The prompt names no column, so each row would ask the same. Put in one of: {some}.")]
 
 
 def _asker(params: Params, columns: list[str]) -> Callable[[dict[str, Any]], dict[str, Any]]:

@@ -53,6 +53,18 @@ def parse(text: str) -> Template:
     return Template(tuple(pieces))
 
 
+def errors(text: str, available: Sequence[str], table: str) -> list[str]:
+    """What is wrong with a template that is to say something else for each row of this table, in sentences."""
+    try:
+        template = parse(text)
+    except BadInput as error:
+        return [error.message]
+    if template.columns:
+        return template.unknown(available, table)
+    some = ", ".join(f"{{{column}}}" for column in available[:5])
+    return [f"This names no column, so it would be the same for each row. Put in one of: {some}."]
+
+
 def as_text(value: Any) -> str:
     return "" if value is None else str(value)
 

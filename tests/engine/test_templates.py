@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.engine.errors import BadInput
-from jobs.engine.templates import parse
+from jobs.engine.templates import errors, parse
 
 
 def test_a_column_stands_for_its_value() -> None:
@@ -67,6 +67,13 @@ def test_an_unknown_column_comes_with_the_nearest() -> None:
     ]
     assert "Did you mean {Stars}?" in parse("{stars}").unknown(columns, "reviews.csv")[0]
     assert "Its columns are: id, product, Stars." in parse("{weather}").unknown(columns, "reviews.csv")[0]
+
+
+def test_what_is_wrong_is_said_before_anything_is_sent() -> None:
+    assert errors("{a}", ["a", "b"], "t.csv") == []
+    assert errors("{a} {c}", ["a", "b"], "t.csv")[0].startswith("There is no column “c” in t.csv.")
+    assert "has no closing one" in errors("{", ["a"], "t.csv")[0]
+    assert "Put in one of: {a}, {b}." in errors("Hello", ["a", "b"], "t.csv")[0]
 
 
 @given(st.text(max_size=60))
