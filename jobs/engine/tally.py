@@ -18,4 +18,4 @@ def by_value(job_id: UUID, column: str) -> dict[str, int]:
     """How many finished items have each value in a column of their output; items without it are not counted."""
     with database.session() as session:
         rows = session.execute(_BY_VALUE, {"job_id": job_id, "column": column})
-        return {row.value: row.count for row in rows}
+        return {value: count for value, count in rows.tuples()}
