@@ -121,7 +121,8 @@ def test_a_second_postgres_on_the_same_folder_is_refused(folder: Path, up: Up, m
 
 
 @pytest.mark.parametrize("name", ["with space", "comma,and%20 'quotes\"", "ünïcode", "long" * 40])
-def test_services_live_in_awkward_folders(folder: Path, up: Up, name: str) -> None:
+def test_services_live_in_awkward_folders(folder: Path, up: Up, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(home, "PRIVATE", folder / "private")
     data_dir = folder / name
     assert one(up(Postgres(data_dir)).url, "SELECT 1") == 1
     with client.Redis.from_url(up(Redis(data_dir)).url) as connection:
@@ -138,21 +139,26 @@ def test_a_broken_postgres_says_where_its_log_is(folder: Path, up: Up) -> None:
         again.wait_ready()
 
 
-@pytest.mark.skipif(not AS_ROOT, reason="only root has to hand Postgres to somebody else")
-def test_root_may_keep_data_below_a_closed_folder(folder: Path, up: Up) -> None:
+def test_postgres_runs_below_a_closed_folder(folder: Path, up: Up, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkout below /root, programs and data: root's Postgres is another user, who cannot get in there."""
+    monkeypatch.setattr(home, "PRIVATE", folder / "private")
     closed = folder / "closed"
-    closed.mkdir(mode=0o700)
+    closed.mkdir()
+    home._copy_programs(home._programs(), closed)
+    closed.chmod(0o700)
+    programs = next(closed.glob("*/*/bin")).parent
+    monkeypatch.setattr(home, "_programs", lambda: programs)
+
     first = up(Postgres(closed / "var"))
     first.execute("CREATE TABLE kept AS SELECT 7 AS n")
     first.stop()
-    link = closed / "var" / "postgres"
-    assert link.is_symlink()
     assert one(up(Postgres(closed / "var")).url, "SELECT n FROM kept") == 7
-    assert first.home.account is not None
-    assert first.home.data.stat().st_uid == first.home.account.uid != 0
+    assert (closed / "var" / "postgres").is_symlink() is AS_ROOT
+    assert first.home.data.is_relative_to(folder / "private") is AS_ROOT
+    assert first.home.programs.is_relative_to(folder / "private") is AS_ROOT
+    assert first.home.data.stat().st_uid != 0
 
 
-@pytest.mark.skipif(not AS_ROOT, reason="only root has to hand Postgres to somebody else")
 def test_a_link_to_a_lost_database_is_an_error(folder: Path) -> None:
     (folder / "postgres").symlink_to(folder / "gone")
     with pytest.raises(ServiceFailed, match="which is gone"):

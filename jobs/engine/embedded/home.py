@@ -63,11 +63,16 @@ class Home:
 
 def find(data_dir: Path, socket_name: str) -> Home:
     """Make the folders below `data_dir`, and as root whatever else is needed. Raises ServiceFailed in a sentence."""
+    place = data_dir / "postgres"
+    if place.is_symlink() and not place.exists():
+        raise ServiceFailed(
+            f"{place} points to {place.readlink()}, which is gone, and the database with it. "
+            "Bring that folder back, or remove the link to start with an empty database."
+        )
     if os.getuid() == 0:
-        return _find_as_root(data_dir, socket_name)
-    data = data_dir / "postgres" / "data"
-    data.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return Home(_programs(), data, service.socket_folder(data_dir, socket_name), None)
+        return _find_as_root(place, socket_name)
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return Home(_programs(), place / "data", service.socket_folder(data_dir, socket_name), None)
 
 
 def _programs() -> Path:
@@ -78,13 +83,7 @@ def _programs() -> Path:
     return folder
 
 
-def _find_as_root(data_dir: Path, socket_name: str) -> Home:
-    place = data_dir / "postgres"
-    if place.is_symlink() and not place.exists():
-        raise ServiceFailed(
-            f"{place} points to {place.readlink()}, which is gone, and the database with it. "
-            "Bring that folder back, or remove the link to start with an empty database."
-        )
+def _find_as_root(place: Path, socket_name: str) -> Home:
     account = _account(place)
     folder = place.resolve() if place.is_symlink() else _own_folder(place, account)
     sockets = folder / "run"
@@ -131,10 +130,10 @@ def _known(name: str) -> bool:
 
 def _own_folder(place: Path, account: Account) -> Path:
     """`place` itself if the user can work there; else a folder below PRIVATE, with a link from `place`."""
-    if _give(place, account) and _can(account, place, "w"):
+    if _give(place, account) and _can_write(account, place):
         return place
     elsewhere = _private(f"{_digest(place)}-{secrets.token_hex(3)}")
-    if not (_give(elsewhere, account) and _can(account, elsewhere, "w")):
+    if not (_give(elsewhere, account) and _can_write(account, elsewhere)):
         raise ServiceFailed(
             f"Postgres does not run as root, and no other user can write to {place} or {elsewhere}. "
             "Set DATA_DIR to a folder that others can reach, start Legwork as an ordinary user, or set DATABASE_URL."
@@ -153,33 +152,42 @@ def _give(folder: Path, account: Account) -> bool:
     return folder.stat().st_uid == account.uid
 
 
-def _can(account: Account, path: Path, how: str) -> bool:
-    """Ask a shell of that user, rather than guess from the modes of all parents."""
-    asked = subprocess.run(
-        ["/bin/sh", "-c", f'test -{how} "$1"', "sh", str(path)],
-        cwd="/",
-        check=False,
-        user=account.uid,
-        group=account.gid,
-        extra_groups=[],
-    )
-    return asked.returncode == 0
+def _can_write(account: Account, folder: Path) -> bool:
+    """Ask a program of that user, rather than guess from the modes of all parents."""
+    return _runs(account, "/bin/sh", "-c", 'test -w "$1"', "sh", folder)
+
+
+def _runs(account: Account, *command: str | Path) -> bool:
+    options: dict[str, Any] = {"user": account.uid, "group": account.gid, "extra_groups": []}
+    try:
+        return subprocess.run(command, cwd="/", capture_output=True, check=False, **options).returncode == 0
+    except OSError:
+        return False
 
 
 def _reachable_programs(account: Account) -> Path:
-    """The wheel's programs, or a copy of them where the user cannot get at the wheel."""
+    """The wheel's programs, or a copy of them where the user cannot run the wheel's."""
     programs = _programs()
-    if _can(account, programs / "bin" / "postgres", "x") and _can(account, programs / "lib", "x"):
+    if _runs(account, programs / "bin" / "postgres", "--version"):
         return programs
     copy = PRIVATE / f"postgres-{version(PACKAGE)}"
     if not copy.exists():
         fresh = _private(f"postgres-{secrets.token_hex(3)}")
-        shutil.copytree(programs, fresh, symlinks=True, dirs_exist_ok=True)
-        for path in (fresh, *fresh.rglob("*")):
-            if not path.is_symlink():
-                path.chmod(0o755)
+        _copy_programs(programs, fresh)
         fresh.rename(copy)
-    return copy
+    return copy / programs.parent.name / programs.name
+
+
+def _copy_programs(programs: Path, target: Path) -> None:
+    """Keep the wheel's layout: the programs look for their libraries in the folder beside the package."""
+    package = programs.parent
+    shutil.copytree(programs, target / package.name / programs.name, symlinks=True)
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.exists():
+        shutil.copytree(libraries, target / libraries.name, symlinks=True)
+    for path in (target, *target.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o755)
 
 
 def _private(name: str) -> Path:

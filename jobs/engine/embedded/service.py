@@ -156,7 +156,7 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
 
 def open_log(path: Path) -> IO[bytes]:
     """Open a log to append to; one that has grown too long is put aside first, and the one before it forgotten."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if path.exists() and path.stat().st_size > LOG_BYTES:
         path.replace(path.with_suffix(".log.1"))
     return path.open("ab")
