@@ -177,8 +177,9 @@ def _refuse_taken_port(chosen: Settings) -> None:
 
 
 def _hold_data_dir(data_dir: Path) -> IO[str]:
+    """Make the folder, closed to others (root's Postgres, another user, must pass through it), and lock it."""
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(mode=0o711 if os.getuid() == 0 else 0o700, parents=True, exist_ok=True)
         return service.hold(data_dir)
     except OSError as error:
         raise SettingsError(f"DATA_DIR is {data_dir}, and nothing can be written there: {error.strerror}.") from error
