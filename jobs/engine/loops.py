@@ -84,7 +84,8 @@ def put(writer: Writer, item: Item, came: Any, seconds: float) -> None:
     else:
         outcome.output = output.columns
         outcome.tokens = output.prompt_tokens + output.completion_tokens or None
-    writer.put(outcome, output.prompt_tokens, output.completion_tokens)
+    paid = came if isinstance(came, BaseException) else output  # an answer that was refused was paid for all the same
+    writer.put(outcome, getattr(paid, "prompt_tokens", 0), getattr(paid, "completion_tokens", 0))
 
 
 def _trace(writer: Writer, item: Item, error: Exception) -> None:

@@ -323,7 +323,7 @@ _FIGURES = text("""
 def figures() -> dict[str, Any]:
     """Jobs by state, and for each queue what waits, for how long, what runs, and how many workers serve it."""
     with database.session() as session:
-        states = dict(session.execute(select(Job.state, func.count()).group_by(Job.state)).tuples().all())
+        states = {row[0]: row[1] for row in session.execute(select(Job.state, func.count()).group_by(Job.state))}
         rows = session.execute(_FIGURES).mappings().all()
         there = presence.alive(session)
     queues: dict[str, dict[str, Any]] = {

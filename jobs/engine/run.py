@@ -138,6 +138,10 @@ class Run:
         return self.claim.job_id, self.claim.lease
 
 
+def _commonest(unwell: int, count: int) -> str:
+    return "The reason" if count == unwell else f"The commonest reason, {count:,} of {unwell:,}"
+
+
 def _over_time(seconds: int) -> str:
     limit = f"{seconds // 60} min" if seconds >= 60 else f"{seconds} s"
     return f"Reached its time limit of {limit}. What was done is kept."

@@ -16,6 +16,7 @@ from jobs.engine.errors import DatabaseAway, LeaseLost, RunEnded, StopAsked, Tim
 from jobs.engine.ledger import Batch, Outcome
 
 TICK_SECONDS = 0.5
+GATHER_SECONDS = 0.005  # after the first outcome, for others to come along
 MOST_OUTCOMES = 1_000  # a commit
 MOST_WAITING = 4_000  # before put() waits: memory stays bounded where work is faster than the disk
 AWAY_SECONDS = 0.25  # between tries while the database is away; the parent ends the run when its lease is at risk
@@ -49,7 +50,8 @@ class Writer:
             self._batch.outcomes.append(outcome)
             self._batch.prompt_tokens += prompt_tokens
             self._batch.completion_tokens += completion_tokens
-            self._change.notify_all()
+            if len(self._batch.outcomes) in (1, MOST_OUTCOMES):  # in between, the writer knows already
+                self._change.notify_all()
 
     def line(self, level: str, text: str) -> None:
         with self._change:
@@ -118,12 +120,16 @@ class Writer:
             self._writing = False
             self._change.notify_all()
             self._change.wait_for(lambda: self._batch.outcomes or self._closing or self._flushing, TICK_SECONDS)
+            self._change.wait_for(self._pressing, GATHER_SECONDS)
             if self._closing and not _full(self._batch):
                 return None
             batch, rest = _split(self._batch)
             self._batch, self._flushing, self._writing = rest, False, True
             self._change.notify_all()
         return batch
+
+    def _pressing(self) -> bool:
+        return self._closing or self._flushing or len(self._batch.outcomes) >= MOST_OUTCOMES
 
     def _commit(self, engine: Engine, connection: Connection | None, batch: Batch) -> Connection:
         while True:
