@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import threading
 import time
 from typing import Any
 from uuid import UUID
@@ -34,7 +35,7 @@ _STILL = text("select 1")
 
 class Clock:
     def __init__(self) -> None:
-        self.leaving = False
+        self._leaving = threading.Event()
         self._missing: dict[str, set[UUID]] = {}  # by queue: due rows that had no message at the last look
         self._looked: dict[str, float] = {}
         self._tidied = 0.0
@@ -45,28 +46,28 @@ class Clock:
             die_with_parent(child_of, signal.SIGTERM)
         signal.signal(signal.SIGTERM, self._leave)
         signal.signal(signal.SIGINT, self._leave)
-        while not self.leaving:
+        while not self._leaving.is_set():
             try:
                 with database.translated(), database.unpooled().connect() as election:
                     self._while_elected(election)
             except DatabaseAway as error:
                 log.warning("waiting for the database: %s", error)
-            time.sleep(TICK_SECONDS)
+            self._leaving.wait(TICK_SECONDS)
 
     def _leave(self, *_: object) -> None:
-        self.leaving = True
+        self._leaving.set()
 
     def _while_elected(self, election: Connection) -> None:
         if not election.execute(_ELECT, {"lock": _LOCK}).scalar_one():
             return
         election.commit()
         log.info("clock %d ticks", os.getpid())
-        while not self.leaving:
+        while not self._leaving.is_set():
             began = time.monotonic()
             election.execute(_STILL)  # raises when the session that holds the lock is gone
             election.commit()
             self.tick()
-            time.sleep(max(0.0, TICK_SECONDS - (time.monotonic() - began)))
+            self._leaving.wait(max(0.0, TICK_SECONDS - (time.monotonic() - began)))
 
     def tick(self) -> None:
         """One second's work. The broker being away stops deliveries only."""

@@ -85,7 +85,9 @@ class Supervisor:
     def _reap(self) -> None:
         for slot in self.slots:
             if slot.pid and os.waitpid(slot.pid, os.WNOHANG)[0]:
-                log.warning("worker %s is gone; starting another", slot.name)
+                log.info("worker %s has left", slot.name) if self.leaving else log.warning(
+                    "worker %s is gone", slot.name
+                )
                 slot.pid = 0
 
     def _report(self) -> None:

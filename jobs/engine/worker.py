@@ -79,6 +79,9 @@ class LegworkWorker(Worker):
         self._exit_status: int | None = None
         self._ended_by: str | None = None  # why the parent killed the child: stop, time_limit, shutdown, risk
 
+    def subscribe(self) -> None:
+        """RQ's commands over pub/sub are not listened to: a stop is a column, and a parent without threads forks safely."""
+
     # Taking a message.
 
     def dequeue_job_and_maintain_ttl(self, timeout: int | None, max_idle_time: int | None = None) -> Any:
