@@ -40,6 +40,7 @@ OURS = (
 _numbers = itertools.count(1)
 
 Database = Callable[[], AbstractContextManager[str]]
+House = Callable[..., AbstractContextManager[None]]
 
 
 @pytest.fixture(scope="session")
@@ -104,10 +105,7 @@ def redis(open_folder: Path) -> Iterator[Redis]:
 @pytest.fixture
 def redis_url(redis: Redis) -> str:
     """The address of a Redis that is empty when the test begins."""
-    import redis as client
-
-    with client.Redis.from_url(redis.url) as connection:
-        connection.flushall()
+    _empty(redis)
     return redis.url
 
 
@@ -132,12 +130,43 @@ def environment(
 
 
 @pytest.fixture(scope="session")
+def house(fresh_database: Database, redis: Redis, open_folder: Path) -> House:
+    """For fixtures of a wider scope than a test: `with house(NAME=value)` is `environment` for as long as it is open.
+
+    The Redis is shared and emptied, so one house stands at a time.
+    """
+
+    @contextmanager
+    def stand(**variables: str) -> Iterator[None]:
+        folder = open_folder / f"house{next(_numbers)}"
+        with fresh_database() as url, pytest.MonkeyPatch.context() as patch:
+            for name in OURS:
+                patch.delenv(name, raising=False)
+            _empty(redis)
+            values = {"DATABASE_URL": url, "REDIS_URL": redis.url, "DATA_DIR": str(folder), "SECRET_KEY": "only for tests"}
+            for name, value in (values | variables).items():
+                patch.setenv(name, value)
+            forget()
+            yield
+        forget()
+
+    return stand
+
+
+@pytest.fixture(scope="session")
 def chromium() -> str:
     """The path of a Chromium. Without one a test is skipped at home and fails in CI."""
     for name in ("chromium", "chromium-browser", "google-chrome"):
         if path := shutil.which(name):
             return path
     return (pytest.fail if os.environ.get("CI") else pytest.skip)("There is no Chromium on the PATH.")
+
+
+def _empty(redis: Redis) -> None:
+    import redis as client
+
+    with client.Redis.from_url(redis.url) as connection:
+        connection.flushall()
 
 
 def forget() -> None:
