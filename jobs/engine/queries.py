@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, BinaryIO, Generic, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, or_, select, text, tuple_
@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from jobs.engine import database, exports, inputs, migrations, presence
 from jobs.engine.errors import BadInput, NotFound, SettingsError
 from jobs.engine.models import Attempt, File, Item, Job, LogLine, WorkerProcess
+from jobs.engine.storage import storage
 from jobs.engine.tables import TableInfo
 from jobs.engine.waiting import Pace, Waiting, pace, waiting
 
@@ -269,6 +270,11 @@ def file(file_id: str | UUID, owner: str) -> File:
     if not found.visible:
         raise NotFound("There is nothing at this address, or it is not yours.")
     return found
+
+
+def open_file(file: File) -> BinaryIO:
+    """Its bytes, to read from the start."""
+    return storage().open(file.blob)
 
 
 def uploads(owner: str, limit: int = 20) -> list[File]:
