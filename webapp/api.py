@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from flask import Blueprint, Response, jsonify, request
+from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import UnsupportedMediaType
 
 from jobs.engine import catalogue, commands, queries
@@ -22,7 +23,7 @@ blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 
 
 @blueprint.get("/openapi.json")
-def description() -> Response:
+def description() -> ResponseReturnValue:
     body, etag = openapi.written()
     response = Response(body, content_type="application/json")
     response.set_etag(etag)
@@ -44,7 +45,7 @@ def submit(name: str) -> Response:
     """The row is written before this answers; Redis may be away."""
     found = catalogue.kind(name)
     key = _idempotency_key()
-    sample = bodies.whole_number("sample", None, 1, MAX_SAMPLE)
+    sample = bodies.whole_number("sample", 1, 1, MAX_SAMPLE) if "sample" in request.args else None
     run_at = bodies.moment_ahead("run_at", datetime.now(UTC), MAX_AHEAD)
     params = bodies.json_object()
     job = commands.submit(found.name, params, owner=current_owner(), sample=sample, run_at=run_at, idempotency_key=key)
@@ -114,7 +115,7 @@ def upload() -> Response:
     if len(sent) != 1:
         raise bodies.invalid("file", "Send exactly one file, in the field `file`.")
     name = bodies.printable(sent[0].filename or "", 255) or "file"
-    kept = serializing.file(commands.upload(sent[0].stream, name, owner=current_owner()))
+    kept = serializing.file(commands.upload(cast(BinaryIO, sent[0].stream), name, owner=current_owner()))
     return Response(jsonify(kept).get_data(), 201, {"Location": kept["url"]}, content_type="application/json")
 
 

@@ -35,7 +35,7 @@ def json_object() -> dict[str, Any]:
     return value
 
 
-def whole_number(name: str, default: int | None, least: int, most: int) -> int | None:
+def whole_number(name: str, default: int, least: int, most: int) -> int:
     """A whole number of the query, in ASCII digits and within limits."""
     text = request.args.get(name)
     if text is None:

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, json, render_template, request
+from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, SecurityError
 
@@ -108,13 +109,13 @@ def _status(error: LegworkError) -> int:
     return 503 if error.retryable else 409
 
 
-def _http_error(error: HTTPException) -> Response:
-    if error.response is not None and error.code is None:
-        return error.response
+def _http_error(error: HTTPException) -> ResponseReturnValue:
     status = error.code or 500
     if isinstance(error, SecurityError):
         return _wrong_host()
-    response = error.get_response() if 300 <= status < 400 else answer(status, _sentence(error))
+    if status < 400:
+        return error  # a redirect of the router's
+    response = answer(status, _sentence(error))
     for name, value in error.get_headers():
         if name not in ("Content-Type", "Content-Length"):
             response.headers[name] = value

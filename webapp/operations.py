@@ -17,19 +17,20 @@ from flask import Blueprint, Flask, Response, abort, current_app, request
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, Worker
-from rq.exceptions import DeserializationError, NoSuchJobError
-from rq.job import Job
+from rq.exceptions import DeserializationError, InvalidJobOperation, NoSuchJobError
+from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 from rq_dashboard import web as dashboard
 
 from jobs.engine import delivery
 from jobs.engine.errors import BrokerAway, NotFound
 from webapp.access import require_operator
+from webapp.errors import answer
 
 PREFIX = "/rq"
 REGISTRIES = ("queued", "started", "finished", "failed", "deferred", "scheduled", "canceled")
 CHANGING = ("rq_dashboard.requeue_all",)  # it would change the queues on a GET
-UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, zlib.error, DeserializationError)
+UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, zlib.error, DeserializationError, InvalidJobOperation)
 INLINE_SCRIPT = re.compile(r'<script type="text/javascript">(.*?)</script>', re.DOTALL)
 
 # Its templates are compiled in the browser (unsafe-eval), some elements carry a style, its one script stands in the page.
@@ -70,9 +71,12 @@ class ShownJob(Job):
             raise NoSuchJobError(f"{id} is not a message that can be read.") from error
 
     @property
-    def dependency_ids(self) -> list[bytes]:
+    def dependency_ids(self) -> list[bytes]:  # type: ignore[override]
         """As rq-dashboard expects them: bytes."""
         return [f"{id}".encode() for id in super().dependency_ids]
+
+    def get_status(self, refresh: bool = True) -> JobStatus:
+        return self._readable(lambda: super(ShownJob, self).get_status(refresh), JobStatus.CREATED)
 
     def latest_result(self, timeout: int = 0) -> Any:
         return self._readable(super().latest_result, None)
@@ -106,16 +110,17 @@ class ShownQueue(Queue):
 
 class ShownWorkers(Worker):
     @classmethod
-    def all(cls, connection: Redis | None = None, **_: Any) -> list[Any]:
+    def all(cls, connection: Redis | None = None, **_: Any) -> list[Any]:  # type: ignore[override]
         return Worker.all(connection=connection, job_class=ShownJob, queue_class=ShownQueue, serializer=JSONSerializer)
 
 
 def _guard() -> None:
     require_operator()
     if request.method not in ("GET", "HEAD", "OPTIONS") or request.endpoint in CHANGING:
-        abort(405, "Nothing can be changed here. Stop and retry jobs on their own pages.")
+        abort(405, description="Nothing can be changed here. Stop and retry jobs on their own pages.")
     if not _known(request.view_args or {}):
         raise NotFound("There is no such page.")
+    current_app.redis_conn = delivery.broker()  # type: ignore[attr-defined]
     if request.endpoint != "rq_dashboard.static":
         _reach_broker()
 
@@ -132,7 +137,6 @@ def _known(arguments: dict[str, Any]) -> bool:
 
 
 def _reach_broker() -> None:
-    current_app.redis_conn = delivery.broker()  # type: ignore[attr-defined]
     try:
         delivery.broker().ping()
     except RedisError as error:
@@ -142,14 +146,14 @@ def _reach_broker() -> None:
 _AWAY = "The broker (Redis) does not answer, so there is nothing to show. Jobs are safe in the database meanwhile."
 
 
-def _no_such_job(error: NoSuchJobError) -> Response:
-    raise NotFound(
-        "There is no readable message of that id in Redis. Messages of ended jobs go after some minutes."
-    ) from error
+def _no_such_job(_: NoSuchJobError) -> Response:
+    return answer(
+        404, "There is no readable message of that id in Redis. Messages of ended jobs go after some minutes."
+    )
 
 
-def _broker_away(error: RedisError) -> Response:
-    raise BrokerAway(_AWAY) from error
+def _broker_away(_: RedisError) -> Response:
+    return answer(503, _AWAY, reason=BrokerAway.reason)
 
 
 def _add_policy(response: Response) -> Response:

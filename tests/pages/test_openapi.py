@@ -1,0 +1,117 @@
+"""The description of the API is valid, whole, and true of what the API answers."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from jobs.engine import catalogue, models
+from webapp import shapes
+
+
+@pytest.fixture
+def description(client: FlaskClient) -> dict[str, Any]:
+    found: dict[str, Any] = client.get("/api/v1/openapi.json").get_json()
+    return found
+
+
+def test_it_is_openapi_3_1(description: dict[str, Any]) -> None:
+    assert description["openapi"].startswith("3.1")
+    assert [error.message for error in OpenAPIV31SpecValidator(description).iter_errors()] == []
+
+
+def test_every_route_is_described_and_nothing_else(app: Flask, description: dict[str, Any]) -> None:
+    there = {
+        (re.sub(r"<(?:\w+:)?\w+>", "{}", rule.rule), method)
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint.startswith("api.")
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    submit = "/api/v1/kinds/{}/jobs"
+    described = {
+        (re.sub(r"\{\w+\}", "{}", re.sub(r"^/kinds/\w+/jobs$", "/kinds/{}/jobs", f"{path}")), method.upper())
+        for path, operations in description["paths"].items()
+        for method in operations
+        if method != "parameters"
+    }
+    assert {(f"/api/v1{path}", method) for path, method in described} == there
+    assert (submit, "POST") in there
+
+
+def test_each_kind_has_an_operation_with_its_typed_body(description: dict[str, Any]) -> None:
+    for kind in catalogue.kinds():
+        if not kind.available:
+            continue
+        operation = description["paths"][f"/kinds/{kind.name}/jobs"]["post"]
+        content = operation["requestBody"]["content"]["application/json"]
+        assert operation["operationId"] == f"submit_{kind.name}"
+        assert list(_validator(description, content["schema"]).iter_errors(content["example"])) == []
+
+
+def test_operation_names_are_unique(description: dict[str, Any]) -> None:
+    names = [
+        operation["operationId"]
+        for operations in description["paths"].values()
+        for method, operation in operations.items()
+        if method != "parameters"
+    ]
+    assert len(names) == len(set(names))
+
+
+def test_the_states_are_those_of_the_tables() -> None:
+    assert shapes.JOB_STATES == models.JOB_STATES
+    assert shapes.ITEM_STATES == models.ITEM_STATES
+
+
+def test_it_is_sent_once(client: FlaskClient) -> None:
+    first = client.get("/api/v1/openapi.json")
+    again = client.get("/api/v1/openapi.json", headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.get_data()) == (304, b"")
+
+
+def test_what_the_api_answers_is_what_it_describes(client: FlaskClient, description: dict[str, Any]) -> None:
+    job = client.post("/api/v1/kinds/nap/jobs", json={"naps": 1})
+    address = job.headers["Location"]
+    kept = client.post("/api/v1/files", data={"file": (io.BytesIO(b"a\n1\n"), "x.csv")})
+    answers = [
+        ("/kinds", "get", client.get("/api/v1/kinds")),
+        ("/kinds/{kind}", "get", client.get("/api/v1/kinds/nap")),
+        ("/kinds/nap/jobs", "post", job),
+        ("/kinds/nap/jobs", "post", client.post("/api/v1/kinds/nap/jobs", json={"nap": 1})),
+        ("/kinds/nap/jobs", "post", client.post("/api/v1/kinds/nap/jobs", data="x")),
+        ("/jobs", "get", client.get("/api/v1/jobs")),
+        ("/jobs", "get", client.get("/api/v1/jobs?limit=0")),
+        ("/jobs/{job}", "get", client.get(address)),
+        ("/jobs/{job}", "delete", client.delete(address)),
+        ("/jobs/{job}/items", "get", client.get(f"{address}/items")),
+        ("/jobs/{job}/log", "get", client.get(f"{address}/log")),
+        ("/jobs/{job}/cancel", "post", client.post(f"{address}/cancel")),
+        ("/jobs/{job}/retry", "post", client.post(f"{address}/retry")),
+        ("/files", "post", kept),
+        ("/files/{file}", "get", client.get("/api/v1/files/x")),
+    ]
+    for path, method, answer in answers:
+        described = _resolved(description, description["paths"][path][method]["responses"][str(answer.status_code)])
+        assert answer.mimetype in described["content"], path
+        schema = described["content"][answer.mimetype]["schema"]
+        assert [
+            error.message for error in _validator(description, schema).iter_errors(answer.get_json(force=True))
+        ] == []
+
+
+def _validator(description: dict[str, Any], schema: dict[str, Any]) -> Draft202012Validator:
+    """Of a schema whose references point into the description."""
+    return Draft202012Validator(schema | {"components": description["components"]})
+
+
+def _resolved(description: dict[str, Any], response: dict[str, Any]) -> dict[str, Any]:
+    name = response.get("$ref", "").rsplit("/", 1)[-1]
+    found: dict[str, Any] = description["components"]["responses"][name] if name else response
+    return found
