@@ -18,7 +18,7 @@ _LOCK = 7_023_461  # any number: two releases at once must not both migrate
 
 def upgrade() -> None:
     """Run what is missing. Safe to run twice, and by two programs at once."""
-    with database.translated(), database.connect().begin() as connection:
+    with database.translated(), database.unpooled().begin() as connection:
         connection.execute(text("set local statement_timeout = 0"))
         connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         config = _config()
