@@ -13,7 +13,7 @@ from uuid import uuid4
 from flask import render_template
 
 from jobs.engine import commands, queries
-from jobs.engine.errors import FieldError, InvalidParams, LegworkError, NotFound
+from jobs.engine.errors import BadInput, FieldError, InvalidParams, LegworkError, NotFound
 from webapp import forms, words
 from webapp.access import current_owner
 
@@ -142,6 +142,8 @@ def check(draft: Draft) -> bool:
     except InvalidParams as error:
         unread = {one.field for one in draft.errors}
         draft.errors += [one for one in error.errors if one.field.split(".")[0] not in unread]
+    except BadInput as error:
+        draft.errors.append(FieldError("", str(error)))
     return not draft.errors
 
 
@@ -166,6 +168,8 @@ def is_served(kind: Any) -> bool:
 
 def file_of(ref: str) -> dict[str, Any] | None:
     if ref.startswith("sample:"):
+        if queries.table_of(ref, current_owner()) is None:
+            return None
         return {"id": ref, "name": ref.removeprefix("sample:"), "bytes": None, "sample": True}
     try:
         file = queries.file(ref, current_owner())
@@ -215,13 +219,12 @@ def _refs(raw: str | list[str] | None) -> list[str]:
 def _miss_files(draft: Draft) -> None:
     """A file that was deleted meanwhile is said so at its field, and unchosen."""
     for one in draft.fields:
-        gone = [ref for ref in _refs(draft.raw.get(one.name)) if one.control in ("file", "files") and not draft.files[ref]]
+        gone = [
+            ref for ref in _refs(draft.raw.get(one.name)) if one.control in ("file", "files") and not draft.files[ref]
+        ]
         if not gone:
             continue
         left = [ref for ref in _refs(draft.raw[one.name]) if ref not in gone]
         draft.raw[one.name] = left if one.control == "files" else ""
         if not any(error.field == one.name for error in draft.errors):
             draft.errors.append(FieldError(one.name, "The file that was chosen is not there any more. Choose another."))
-
-
-

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import closing
-from typing import BinaryIO
+from typing import Any
 
 from flask import Blueprint, Response, request
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
+from werkzeug.wrappers import Response as BaseResponse
+from werkzeug.wsgi import FileWrapper
 
-from jobs.engine import queries
+from jobs.engine import queries, storage
 from webapp import tabs
 from webapp.access import current_owner
 
@@ -19,16 +21,18 @@ _UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|\u200e\u200f\u061c\u202a-\u202e\
 
 
 @blueprint.get("/files/<file_id>")
-def download(file_id: str) -> Response:
+def download(file_id: str) -> BaseResponse:
     """One file, whole or the range that was asked for. Never shown inside the site: always an attachment."""
     file = queries.file(file_id, current_owner())
-    response = _attachment((), file.media_type, file.name)
+    stream = storage.storage().open(file.blob)
+    response = _attachment(FileWrapper(stream, CHUNK), file.media_type, file.name)
     response.set_etag(file.sha256)
-    response.headers["Cache-Control"] = "private, max-age=0, must-revalidate"
     response.content_length = file.bytes
-    if request.method == "GET":
-        response.response = _chunks(queries.open_file(file))
-    return response.make_conditional(request, accept_ranges=True, complete_length=file.bytes)
+    try:
+        return response.make_conditional(request, accept_ranges=True, complete_length=file.bytes)
+    except RequestedRangeNotSatisfiable:
+        response.close()
+        raise
 
 
 @blueprint.get("/jobs/<job_id>/items.<any(csv, jsonl, xlsx, parquet):format>")
@@ -61,18 +65,12 @@ def _attachment(chunks: Iterable[bytes], media_type: str, name: str) -> Response
     return response
 
 
-def _chunks(stream: BinaryIO) -> Iterator[bytes]:
-    with closing(stream):
-        while chunk := stream.read(CHUNK):
-            yield chunk
-
-
-def _log_lines(job: object) -> Iterator[bytes]:
+def _log_lines(job: Any) -> Iterator[bytes]:
     after = None
     while True:
         page = queries.log(job, after=after, limit=1000)
         for line in page.rows:
-            yield f"{line.at.isoformat(timespec='milliseconds')}  {line.level:<7}  {line.text}\n".encode()
+            yield f"{line.at.isoformat(timespec='milliseconds')}  {line.level:<7} {line.text}\n".encode()
         after = page.next
         if not after:
             return

@@ -257,7 +257,9 @@ _WANTED = {
 def _number(field: Field, text: str) -> int | float:
     if field.integer:
         if not _WHOLE.fullmatch(text):
-            raise ValueError(f"“{text[:40]}” is not a whole number. Write digits only, such as {_such_as(field, '400')}.")
+            raise ValueError(
+                f"“{text[:40]}” is not a whole number. Write digits only, such as {_such_as(field, '400')}."
+            )
         return int(text)
     if not _DECIMAL.fullmatch(text):
         raise ValueError(f"“{text[:40]}” is not a number. Write digits and a dot, such as {_such_as(field, '0.5')}.")

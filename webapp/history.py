@@ -14,6 +14,7 @@ from webapp.access import current_owner
 
 blueprint = Blueprint("history", __name__)
 PAGE = 50
+EXPLAINED = 10
 CHIPS = ("running", "waiting", "scheduled", "succeeded", "partial", "failed", "cancelled")
 _STATES = {"running": ("running", "stopping")}  # a chip that stands for more than one state
 
@@ -69,14 +70,20 @@ def _list(state: str, kind: str, q: str) -> dict[str, Any]:
         limit=PAGE,
     )
     counts = queries.job_counts(owner, kind=kind or None, q=q or None)
-    return {
+    for_menu = {} if kind or q else {"counts": counts}
+    return for_menu | {
         "page": page,
         "chips": [(chip, _count(counts, chip)) for chip in CHIPS],
         "everything": _total(counts),
         "titles": kinds.titles(),
         "nouns": kinds.nouns(),
-        "waiting": queries.waiting,
+        "reasons": _reasons(page.rows),
     }
+
+
+def _reasons(rows: list[Any]) -> dict[Any, Any]:
+    """Why the first few jobs wait; to ask it for each of a long list would keep the database busy."""
+    return {job.id: queries.waiting(job) for job in [job for job in rows if job.state == "queued"][:EXPLAINED]}
 
 
 def _count(counts: dict[str, int], chip: str) -> int:

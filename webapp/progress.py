@@ -31,9 +31,10 @@ def fragment(job_id: str) -> Response:
     job = queries.job(job_id, current_owner())
     tab = request.args.get("tab", "result")
     response = make_response()
-    response.set_etag(_version(job, tab))
+    version = _version(job, tab)
+    response.set_etag(version)
     response.headers["Cache-Control"] = "private, no-cache"
-    if response.get_etag()[0] in request.if_none_match:
+    if version in request.if_none_match:
         response.status_code = 304
         return response
     response.set_data(render_template("job/_live.html", titled=True, **_view(job, tab)))
@@ -52,7 +53,9 @@ def title_of(job: Any, title: str) -> str:
 def announcement(job: Any, nouns: tuple[str, str]) -> str:
     """The sentence of the live region. It changes at the start, at half and at the end, not at each poll."""
     if job.ended:
-        return f"{words.state_of(job).text}: {words.counted(job, nouns)}." if job.total else f"{words.state_of(job).text}."
+        return (
+            f"{words.state_of(job).text}: {words.counted(job, nouns)}." if job.total else f"{words.state_of(job).text}."
+        )
     share = words.percent(job) or 0
     if job.state == "running" and share >= 50:
         half = (job.total + 1) // 2
@@ -106,5 +109,14 @@ def _version(job: Any, tab: str) -> str:
     """What the fragment is made of, cheap to read: the row, the viewer's zone, and for ages a few seconds' worth of time."""
     age = None if job.ended else int(words.now().timestamp()) // AGES
     row = (job.id, job.state, job.reason, job.message, job.lease, job.cancel_requested_at, job.run_at, job.finished_at)
-    counts = (job.done, job.failed, job.skipped, job.unknown, job.total, job.note, job.prompt_tokens, job.completion_tokens)
+    counts = (
+        job.done,
+        job.failed,
+        job.skipped,
+        job.unknown,
+        job.total,
+        job.note,
+        job.prompt_tokens,
+        job.completion_tokens,
+    )
     return hashlib.sha256(repr((row, counts, tab, age, words.zone_name())).encode()).hexdigest()[:24]

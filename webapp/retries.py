@@ -24,7 +24,5 @@ def whole(job_id: str) -> Response:
     """Start the job of which this one was a try on a few items. Pressed twice, it is one job."""
     owner = current_owner()
     tried = queries.job(job_id, owner)
-    job = commands.submit(
-        tried.kind, tried.params, owner=owner, parent=tried.id, idempotency_key=f"whole-{tried.id}"
-    )
+    job = commands.submit(tried.kind, tried.params, owner=owner, parent=tried.id, idempotency_key=f"whole-{tried.id}")
     return redirect(f"/jobs/{job.id}", 303)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from contextlib import suppress
+from typing import Any, BinaryIO, cast
+from uuid import UUID
 
 from flask import Blueprint, redirect, request
 from werkzeug.datastructures import FileStorage
 
-from jobs.engine import catalogue, commands
-from jobs.engine.errors import BadInput, FieldError, InvalidParams, TooLarge
+from jobs.engine import catalogue, commands, queries
+from jobs.engine.errors import BadInput, FieldError, InvalidParams, NotFound, TooLarge
 from webapp import drafts, forms
 from webapp.access import current_owner
 
 blueprint = Blueprint("submissions", __name__)
+
+# Fields of the form itself begin with an underscore, as no param can: _key, _parent, _when, _run_at, _zone, _pasted.
+# The buttons are `sample`, `upload` and `json`.
 
 
 @blueprint.post("/kinds/<name>")
@@ -35,10 +40,10 @@ def _posted(kind: Any) -> drafts.Draft:
     form = request.form
     draft = drafts.blank(kind)
     draft.raw = forms.posted(draft.fields, form)
-    draft.parent = form.get("parent", "")
-    draft.zone = form.get("zone", "")
-    draft.later = form.get("run_at", "").strip() if form.get("when") == "later" else ""
-    draft.key = form.get("key", "")[:64] or draft.key
+    draft.parent = form.get("_parent", "")
+    draft.zone = form.get("_zone", "")
+    draft.later = form.get("_run_at", "").strip() if form.get("_when") == "later" else ""
+    draft.key = form.get("_key", "")[:64] or draft.key
     for field in draft.fields:
         if field.control in ("file", "files"):
             _take_files(draft, field)
@@ -49,20 +54,20 @@ def _take_files(draft: drafts.Draft, field: forms.Field) -> None:
     """What was uploaded now goes before what was picked from earlier uploads, and that before what was chosen before."""
     picked = [ref for ref in request.form.getlist(f"{field.name}.earlier") if ref]
     uploaded = [ref for part in request.files.getlist(field.name) if (ref := _stored(draft, field, part))]
-    before = draft.raw[field.name]
+    dropped = set(request.form.getlist(f"{field.name}.drop"))
     if field.control == "files":
-        dropped = set(request.form.getlist(f"{field.name}.drop"))
-        refs = [*before, *picked, *uploaded]
-        draft.raw[field.name] = [ref for ref in dict.fromkeys(refs) if ref not in dropped]
+        refs = dict.fromkeys([*draft.raw[field.name], *picked, *uploaded])
+        draft.raw[field.name] = [ref for ref in refs if ref not in dropped]
     else:
-        draft.raw[field.name] = next(iter(uploaded or picked), before)
+        before = str(draft.raw[field.name])
+        draft.raw[field.name] = next(iter(uploaded or picked), "" if before in dropped else before)
 
 
 def _stored(draft: drafts.Draft, field: forms.Field, part: FileStorage) -> str | None:
     if not part.filename:
         return None
     try:
-        return str(commands.upload(part.stream, part.filename, owner=current_owner()).id)
+        return str(commands.upload(cast(BinaryIO, part.stream), part.filename, owner=current_owner()).id)
     except (TooLarge, BadInput) as error:
         draft.errors.append(FieldError(field.name, str(error)))
         return None
@@ -77,12 +82,19 @@ def _start(draft: drafts.Draft) -> Any:
             sample=_sample(),
             run_at=draft.run_at,
             idempotency_key=_key(draft),
-            parent=draft.parent or None,
+            parent=_parent(draft),
         )
     except InvalidParams as error:
         draft.errors += error.errors
         return drafts.page(draft, 422)
     return redirect(f"/jobs/{job.id}", 303)
+
+
+def _parent(draft: drafts.Draft) -> UUID | None:
+    """The job that this one repeats, if it is there and the viewer's."""
+    with suppress(NotFound):
+        return queries.job(draft.parent, current_owner()).id
+    return None
 
 
 def _sample() -> int | None:
@@ -98,7 +110,7 @@ def _key(draft: drafts.Draft) -> str:
 
 def _pasted(kind: Any) -> Any:
     """The form filled from the JSON that was pasted."""
-    text = request.form.get("pasted", "")
+    text = request.form.get("_pasted", "")
     try:
         draft = drafts.of_params(kind, forms.from_json(text))
     except ValueError as error:

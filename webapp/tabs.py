@@ -63,7 +63,8 @@ def _items(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
         job, state=state, q=q, after=asked.get("after"), before=asked.get("before"), limit=PAGE, newest_first=True
     )
     first_page = not (asked.get("after") or asked.get("before"))
-    return {"page": page, "state": state, "q": q or "", "first_page": first_page, "item_states": ITEM_STATES}
+    asked_for = {"state": state, "q": q or "", "first_page": first_page}
+    return asked_for | {"page": page, "item_states": ITEM_STATES, "main_of": main_of}
 
 
 def _files(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
@@ -76,7 +77,8 @@ def _log(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
 
 def _input(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
     fields = {one.name: one for one in _fields(job)}
-    return {"given": [_given(name, value, fields.get(name)) for name, value in job.params.items()]}
+    names = [name for name in fields if name in job.params] + [name for name in job.params if name not in fields]
+    return {"given": [_given(name, job.params[name], fields.get(name)) for name in names]}
 
 
 def _timeline(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
@@ -84,6 +86,12 @@ def _timeline(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
 
 
 _CONTENT = {"result": _result, "items": _items, "files": _files, "log": _log, "input": _input, "timeline": _timeline}
+
+
+def main_of(row: Any) -> str | None:
+    """The name of the output that says most: its longest text. (The order of the keys is not kept by the database.)"""
+    texts = {name: len(value) for name, value in (row.output or {}).items() if isinstance(value, str)}
+    return max(texts, key=lambda name: texts[name], default=None)
 
 
 def steps(job: Any, attempts: list[Any]) -> list[Step]:
@@ -97,7 +105,9 @@ def steps(job: Any, attempts: list[Any]) -> list[Step]:
     if job.cancel_requested_at:
         found.append(Step(job.cancel_requested_at, "Stop asked", "", None))
     if job.ended:
-        found.append(Step(job.finished_at, words.state_of(job).text, job.message or "", _apart(job.created_at, job.finished_at)))
+        found.append(
+            Step(job.finished_at, words.state_of(job).text, job.message or "", _apart(job.created_at, job.finished_at))
+        )
     elif job.state == "queued":
         found.append(Step(free, "Waits", f"for a worker on queue {job.queue}", _apart(free, words.now())))
     ordered = sorted(found, key=lambda step: step.at or words.now())
@@ -117,8 +127,8 @@ def _apart(start: datetime | None, end: datetime | None) -> float | None:
 
 
 def _columns(rows: list[Any]) -> list[str]:
-    """The columns of the result's table: those of the outputs first, then those of the input."""
-    found: dict[str, None] = {}
+    """The columns of the result's table: the one that says most, those of the outputs, those of the input."""
+    found: dict[str, None] = dict.fromkeys(name for row in rows if (name := main_of(row)))
     for part in ("output", "input"):
         for row in rows:
             found |= dict.fromkeys(getattr(row, part) or ())
@@ -137,7 +147,9 @@ def _given(name: str, value: Any, field: forms.Field | None) -> Given:
     label = field.label if field else name
     if control in ("file", "files"):
         refs = [value] if isinstance(value, str) else list(value or ())
-        return Given(label, "", False, [drafts.file_of(ref) or {"id": "", "name": "a file that is gone"} for ref in refs if ref])
+        return Given(
+            label, "", False, [drafts.file_of(ref) or {"id": "", "name": "a file that is gone"} for ref in refs if ref]
+        )
     if control == "secret":
         return Given(label, "given, and not shown again" if value else "", False, [])
     text = value if isinstance(value, str) else words.cell(value, 20_000)

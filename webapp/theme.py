@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
-from flask import Blueprint, current_app, make_response, redirect, request
+from flask import Blueprint, Flask, current_app, make_response, redirect, request
 from flask.blueprints import BlueprintSetupState
 from werkzeug.wrappers import Response
 
@@ -29,7 +29,7 @@ MENU = (
 
 @blueprint.record_once
 def _install(state: BlueprintSetupState) -> None:
-    words.install(state.app)
+    words.install(cast(Flask, state.app))
 
 
 @blueprint.app_context_processor

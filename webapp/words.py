@@ -10,7 +10,7 @@ import json
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
-from functools import cache
+from functools import lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -256,13 +256,13 @@ def zone_line() -> str:
     return f"Times in {zone_name()} ({short + ', ' if short[:1].isalpha() else ''}{shift})"
 
 
-@cache
+@lru_cache(maxsize=512)
 def _zone(name: str) -> tzinfo | None:
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_+\-/]*", name):
         return None
     try:
         return ZoneInfo(name)
-    except (ValueError, OSError):
+    except (KeyError, ValueError, OSError):
         return None
 
 
