@@ -14,6 +14,8 @@ from jobs.engine import catalogue
 from jobs.engine.embedded.redis import Redis
 from tests.conftest import OURS, Database, forget
 
+KINDS = "tests.specimens,tests.pages.kinds"
+
 
 @pytest.fixture(scope="module")
 def app(fresh_database: Database, redis: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
@@ -36,7 +38,7 @@ def _environment(**variables: str | Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in OURS:
             patch.delenv(name, raising=False)
-        for name, value in {"SECRET_KEY": "only for tests", "EXTRA_KINDS": "tests.specimens", **variables}.items():
+        for name, value in {"SECRET_KEY": "only for tests", "EXTRA_KINDS": KINDS, **variables}.items():
             patch.setenv(name, str(value))
         _forget()
         yield

@@ -1,0 +1,3 @@
+"""Cannot be imported, on purpose."""
+
+raise ImportError("libfriction is not installed")

@@ -1,0 +1,129 @@
+"""The list of jobs, and what the buttons of a job do."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from flask.testing import FlaskClient
+
+from jobs.engine import queries
+from jobs.engine.errors import NotFound
+from tests.pages import making
+from webapp import history
+from webapp.access import LOCAL_OWNER
+
+
+@pytest.fixture
+def press(client: FlaskClient) -> Any:
+    token = re.findall(r'name="csrf_token" value="([^"]*)"', client.get("/jobs").text)[0]
+    return lambda address, **fields: client.post(address, data={"csrf_token": token, **fields})
+
+
+def rows(text: str) -> list[str]:
+    return re.findall(r'<tr id="job-([^"]*)"', text)
+
+
+def test_an_empty_list_says_how_to_start(client: FlaskClient) -> None:
+    assert "No jobs yet" in client.get("/jobs").text
+    assert "No job matches" in client.get("/jobs?state=failed").text
+
+
+def test_jobs_are_listed_the_newest_first_with_state_and_progress(client: FlaskClient) -> None:
+    first = making.ended(making.waiting(), outcomes=making.outcomes(done=2), total=2, whole=True)
+    second, _ = making.running(making.waiting(), total=1204, outcomes=making.outcomes(done=756))
+    text = client.get("/jobs").text
+    assert rows(text)[:2] == [str(second.id), str(first.id)]
+    assert "756 of 1,204 naps" in text and "2 of 2 naps" in text
+
+
+def test_filters_stand_in_the_address(client: FlaskClient) -> None:
+    failed = making.ended(making.waiting(), "failed", reason="x", message="The oven is cold.")
+    other = making.waiting("questions", word="needle", side="left")
+    assert str(failed.id) in rows(client.get("/jobs?state=failed").text)
+    assert str(other.id) not in rows(client.get("/jobs?state=failed").text)
+    assert rows(client.get("/jobs?q=needle").text) == [str(other.id)]
+    assert rows(client.get("/jobs?kind=questions&state=waiting").text) == [str(other.id)]
+    assert 'href="/jobs?state=failed&amp;q=needle"' in client.get("/jobs?q=needle").text
+
+
+@pytest.mark.parametrize("query", ["state=nonsense", "kind=../x", "q=%25%5C_%00", "state=<script>", "q=" + "x" * 5000])
+def test_a_filter_that_is_none_does_no_harm(client: FlaskClient, query: str) -> None:
+    answer = client.get(f"/jobs?{query}")
+    assert answer.status_code == 200
+    assert "<script>alert" not in answer.text
+
+
+def test_pages_follow_each_other(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "PAGE", 2)
+    made = [making.waiting("questions", word=f"page {n}", side="left") for n in range(5)][::-1]
+    text = client.get("/jobs?q=page").text
+    assert rows(text) == [str(job.id) for job in made[:2]]
+    older = re.search(r'href="([^"]*)">Older', text)
+    assert older
+    text = client.get(older[1].replace("&amp;", "&")).text
+    assert rows(text) == [str(job.id) for job in made[2:4]]
+    newer = re.search(r'href="([^"]*)">Newer', text)
+    assert newer
+    assert rows(client.get(newer[1].replace("&amp;", "&")).text) == [str(job.id) for job in made[:2]]
+    assert client.get("/jobs?after=nonsense").status_code == 404
+
+
+def test_the_live_part_is_a_fragment(client: FlaskClient) -> None:
+    text = client.get("/jobs?state=failed", headers={"HX-Request": "true"}).text
+    assert "<html" not in text and 'hx-get="/jobs?state=failed"' in text
+
+
+def test_stop_leads_back_to_the_job_also_when_it_has_ended(client: FlaskClient, press: Any) -> None:
+    job = making.waiting()
+    answer = press(f"/jobs/{job.id}/cancel")
+    assert (answer.status_code, answer.location) == (303, f"/jobs/{job.id}")
+    assert making.again(job).state == "cancelled"
+    done = making.ended(making.waiting())
+    assert press(f"/jobs/{done.id}/cancel").status_code == 303
+    assert making.again(done).state == "succeeded"
+
+
+def test_retry_takes_all_or_only_what_failed(press: Any) -> None:
+    job = making.ended(making.waiting(), "partial", outcomes=making.outcomes(done=2, failed=1), total=3, whole=True)
+    assert press(f"/jobs/{job.id}/retry", items="failed").status_code == 303
+    kept = making.again(job)
+    assert (kept.state, kept.done, kept.failed) == ("queued", 2, 0)
+    job = making.ended(making.waiting(), "failed", outcomes=making.outcomes(failed=1), total=1, whole=True)
+    press(f"/jobs/{job.id}/retry", items="all")
+    assert making.again(job).done == 0 and making.again(job).state == "queued"
+
+
+def test_a_retry_that_cannot_be_is_a_page_with_the_reason(press: Any) -> None:
+    job, _ = making.running(making.waiting())
+    answer = press(f"/jobs/{job.id}/retry")
+    assert answer.status_code == 409
+    assert "stop it first" in answer.text
+
+
+def test_all_of_a_try_is_started_once(press: Any) -> None:
+    tried = making.ended(making.waiting("questions", sample=2, word="w", side="left"), total=2)
+    first, second = press(f"/jobs/{tried.id}/whole"), press(f"/jobs/{tried.id}/whole")
+    assert first.location == second.location
+    whole = queries.job(first.location.rsplit("/", 1)[1], LOCAL_OWNER)
+    assert whole.sample is None and whole.parent == tried.id and whole.params == tried.params
+
+
+def test_delete_asks_first_and_then_does_it(client: FlaskClient, press: Any) -> None:
+    job = making.ended(making.waiting())
+    assert "Delete this job?" in client.get(f"/jobs/{job.id}/delete").text
+    assert press(f"/jobs/{job.id}/delete").location == "/jobs"
+    with pytest.raises(NotFound):
+        making.again(job)
+    running, _ = making.running(making.waiting())
+    assert press(f"/jobs/{running.id}/delete").status_code == 409
+
+
+@pytest.mark.parametrize("verb", ["cancel", "retry", "delete", "whole"])
+def test_what_changes_something_needs_its_token_and_its_job(client: FlaskClient, press: Any, verb: str) -> None:
+    job = making.waiting()
+    assert client.post(f"/jobs/{job.id}/{verb}").status_code == 400
+    assert making.again(job).state == "queued"
+    assert press(f"/jobs/{uuid4()}/{verb}").status_code == 404
