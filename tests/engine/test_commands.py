@@ -1,0 +1,270 @@
+"""What the web calls, and what it reads back."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from jobs.engine import clock, commands, database, delivery, ledger, queries
+from jobs.engine.embedded.redis import Redis
+from jobs.engine.errors import BadInput, Conflict, InvalidParams, NotFound, TooLarge
+from jobs.engine.ledger import Batch, Outcome
+from jobs.engine.models import Job
+
+
+@pytest.fixture(autouse=True)
+def specimens(environment: Callable[..., None]) -> None:
+    environment(EXTRA_KINDS="tests.specimens")
+
+
+def nap(owner: str = "local", **options: object) -> Job:
+    return commands.submit("nap", {"naps": 3}, owner=owner, **options)  # type: ignore[arg-type]
+
+
+def end(job: Job, state: str = "succeeded", outcomes: int = 0) -> Job:
+    with database.session() as session:
+        connection = session.connection()
+        claim = ledger.claim(connection, job.id, "w")
+        assert claim is not None
+        made = [Outcome(str(n), n, "done", {"n": n}, {"twice": 2 * n}) for n in range(1, outcomes + 1)]
+        ledger.record(connection, job.id, claim.lease, Batch(made, progress={"total": outcomes}))
+        ledger.settle(connection, job.id, claim.lease, state)
+    delivery.withdraw(job)  # as if a worker had taken it
+    return queries.job(job.id, job.owner)
+
+
+def count() -> int:
+    with database.session() as session:
+        return session.scalar(text("select count(*) from jobs")) or 0
+
+
+class TestSubmit:
+    def test_the_row_is_there_and_its_message_too(self) -> None:
+        job = nap()
+        assert (job.state, job.queue, job.kind) == ("queued", "cpu", "nap")
+        assert delivery.waiting_ids("cpu") == {str(job.id)}
+        assert queries.job(job.id, "local").delivered_at is not None
+
+    @pytest.mark.parametrize(
+        ("params", "field"),
+        [
+            ({"naps": -1}, "naps"),
+            ({"naps": "3"}, "naps"),
+            ({"naps": True}, "naps"),
+            ({"seconds": float("nan")}, "seconds"),
+            ({"naps": 2**70}, "naps"),
+            ({"owner": "me"}, "owner"),
+            ({"witness": "a\x00b"}, "witness"),
+            ({"witness": "\ud800"}, "witness"),
+            ({"job": "no such"}, "job"),
+        ],
+    )
+    def test_params_that_do_not_fit_create_nothing(self, params: dict[str, object], field: str) -> None:
+        with pytest.raises(InvalidParams) as caught:
+            commands.submit("nap", params, owner="local")
+        assert [error.field for error in caught.value.errors] == [field]
+        assert all(error.message.endswith(".") for error in caught.value.errors)
+        assert count() == 0
+
+    @pytest.mark.parametrize("name", ["os.system", "../nap", "engine", "__main__", "", "no_such"])
+    def test_an_unknown_kind_is_not_found(self, name: str) -> None:
+        with pytest.raises(NotFound):
+            commands.submit(name, {}, owner="local")
+
+    @pytest.mark.parametrize("sample", [0, -1, 1_001])
+    def test_a_sample_has_limits(self, sample: int) -> None:
+        with pytest.raises(InvalidParams):
+            nap(sample=sample)
+
+    def test_a_job_for_later_is_not_delivered_yet(self) -> None:
+        job = nap(run_at=datetime.now(UTC) + timedelta(hours=1))
+        assert delivery.waiting_ids("cpu") == set()
+        waiting = queries.waiting(job)
+        assert waiting is not None
+        assert waiting.code == "scheduled"
+
+    def test_one_key_is_one_job_however_often_it_is_sent(self) -> None:
+        with ThreadPoolExecutor(20) as pool:
+            jobs = list(pool.map(lambda _: nap(idempotency_key="k"), range(50)))
+        assert len({job.id for job in jobs}) == 1
+        assert count() == 1
+
+    def test_one_key_with_another_body_is_a_conflict(self) -> None:
+        nap(idempotency_key="k")
+        with pytest.raises(Conflict, match="another job"):
+            commands.submit("nap", {"naps": 4}, owner="local", idempotency_key="k")
+
+    def test_another_owners_key_is_another_job(self) -> None:
+        assert nap(idempotency_key="k").id != nap(owner="other", idempotency_key="k").id
+
+
+class TestOwnership:
+    def test_what_is_not_yours_is_not_found(self) -> None:
+        job = nap(owner="other")
+        file = commands.upload(io.BytesIO(b"a,b\n1,2\n"), "t.csv", owner="other")
+        for read in (queries.job, queries.file):
+            with pytest.raises(NotFound):
+                read(job.id if read is queries.job else file.id, "local")
+        for act in (commands.cancel, commands.retry, commands.delete):
+            with pytest.raises(NotFound):
+                act(job.id, owner="local")
+        assert queries.jobs("local").rows == []
+        assert queries.uploads("local") == []
+
+    @pytest.mark.parametrize("wrong", ["", "1", "x" * 36, "../../etc/passwd", str(uuid4()), "{" + "0" * 34 + "}"])
+    def test_an_id_that_is_none_is_not_found(self, wrong: str) -> None:
+        with pytest.raises(NotFound):
+            queries.job(wrong, "local")
+
+
+class TestEnding:
+    def test_a_waiting_job_is_stopped_at_once_and_its_message_withdrawn(self) -> None:
+        job = commands.cancel(nap().id, owner="local")
+        assert job.state == "cancelled"
+        assert delivery.waiting_ids("cpu") == set()
+        assert commands.cancel(job.id, owner="local").state == "cancelled"
+
+    def test_only_what_has_ended_is_retried_or_deleted(self) -> None:
+        job = nap()
+        for act in (commands.retry, commands.delete):
+            with pytest.raises(Conflict, match="not ended"):
+                act(job.id, owner="local")
+
+    def test_a_retry_goes_to_the_front(self) -> None:
+        job = end(nap())
+        others = [nap() for _ in range(3)]
+        commands.retry(job.id, owner="local")
+        ids = delivery.broker().lrange("rq:queue:cpu", 0, -1)
+        assert [entry.decode() for entry in ids] == [str(each.id) for each in (job, *others)]
+
+    def test_deleting_takes_the_files_along(self) -> None:
+        job = end(nap(), outcomes=2)
+        commands.delete(job.id, owner="local")
+        with pytest.raises(NotFound):
+            queries.job(job.id, "local")
+
+
+class TestUpload:
+    def test_a_table_is_looked_at_once(self) -> None:
+        file = commands.upload(io.BytesIO("näme;n\nå;1\nb;2\n".encode()), "C:\\x\\..\\tablé.csv", owner="local")
+        assert file.name == "tablé.csv"
+        assert file.table is not None
+        assert (file.table["delimiter"], file.table["columns"], file.table["rows"]) == (";", ["näme", "n"], 2)
+
+    def test_an_empty_file_is_refused(self) -> None:
+        with pytest.raises(BadInput, match="empty"):
+            commands.upload(io.BytesIO(b""), "t.csv", owner="local")
+
+    def test_a_file_over_the_limit_is_refused(self, environment: Callable[..., None]) -> None:
+        environment(MAX_UPLOAD_MB="1")
+        with pytest.raises(TooLarge):
+            commands.upload(io.BytesIO(b"x" * 1_000_001), "t.csv", owner="local")
+
+
+class TestLists:
+    def test_pages_of_jobs_join_without_gap_or_repeat(self) -> None:
+        made = [nap().id for _ in range(7)][::-1]
+        found, after = [], None
+        while True:
+            page = queries.jobs("local", after=after, limit=3)
+            found += [job.id for job in page.rows]
+            if page.next is None:
+                break
+            after = page.next
+        assert found == made
+        back = queries.jobs("local", before=page.previous, limit=3)
+        assert [job.id for job in back.rows] == made[3:6]
+
+    def test_filters_and_counts_agree(self) -> None:
+        end(nap())
+        nap()
+        nap(run_at=datetime.now(UTC) + timedelta(hours=1))
+        counts = queries.job_counts("local")
+        assert {state: times for state, times in counts.items() if times} == {
+            "succeeded": 1,
+            "waiting": 1,
+            "scheduled": 1,
+        }
+        for state, times in counts.items():
+            assert len(queries.jobs("local", states=(state,)).rows) == times
+        assert queries.jobs("local", q="100%").rows == []
+        assert len(queries.jobs("local", kind="nap", q="NAP").rows) == 3
+
+    @pytest.mark.parametrize("newest_first", [False, True])
+    def test_pages_of_items_join_without_gap_or_repeat(self, newest_first: bool) -> None:
+        job = end(nap(), outcomes=10)
+        found, after = [], None
+        while True:
+            page = queries.items(job, after=after, limit=4, newest_first=newest_first)
+            found += [item.position for item in page.rows]
+            if page.next is None:
+                break
+            after = page.next
+        assert found == sorted(range(1, 11), reverse=newest_first)
+        back = queries.items(job, before=page.previous, limit=4, newest_first=newest_first)
+        assert [item.position for item in back.rows] == found[4:8]
+
+    def test_the_result_table_is_input_and_output(self) -> None:
+        job = end(nap(), outcomes=2)
+        assert queries.item_columns(job) == ["n", "twice"]
+        assert list(queries.item_rows(job)) == [
+            {"n": 1, "twice": 2, "_state": "done", "_error": None},
+            {"n": 2, "twice": 4, "_state": "done", "_error": None},
+        ]
+
+
+class TestWaiting:
+    def test_it_says_why(self) -> None:
+        first, second = nap(), nap()
+        waiting = queries.waiting(second)
+        assert waiting is not None
+        assert (waiting.code, waiting.position) == ("no_worker", 1)
+        with database.session() as session:
+            session.execute(text("insert into workers (name, host, pid, queues) values ('w', 'h', 1, '{cpu}')"))
+        waiting = queries.waiting(second)
+        assert waiting is not None
+        assert (waiting.code, waiting.sentence) == ("queue", "1 job before this one.")
+        assert queries.waiting(end(first)) is None
+
+
+class TestClock:
+    def test_what_the_broker_lost_is_delivered_again(self) -> None:
+        jobs = [nap() for _ in range(5)]
+        delivery.broker().flushall()
+        _age("delivered_at", 10)
+        ticking = clock.Clock()
+        ticking.tick()
+        assert delivery.waiting_ids("cpu") == set()  # the first look only remembers
+        ticking.tick()
+        assert delivery.waiting_ids("cpu") == {str(job.id) for job in jobs}
+        ticking.tick()
+        assert delivery.waiting_count("cpu") == 5
+
+    def test_what_was_never_delivered_is(self, redis: Redis) -> None:
+        job = nap(run_at=datetime.now(UTC) + timedelta(seconds=30))
+        clock.Clock().tick()
+        assert delivery.waiting_ids("cpu") == set()
+        _age("run_at", 60)
+        clock.Clock().tick()
+        assert delivery.waiting_ids("cpu") == {str(job.id)}
+
+    def test_silent_workers_jobs_come_back_at_the_front(self) -> None:
+        job, other = nap(), nap()
+        with database.session() as session:
+            ledger.claim(session.connection(), job.id, "w")
+        delivery.withdraw(job)
+        _age("lease_until", 60)
+        clock.Clock().tick()
+        ids = [entry.decode() for entry in delivery.broker().lrange("rq:queue:cpu", 0, -1)]
+        assert ids == [str(job.id), str(other.id)]
+
+
+def _age(column: str, seconds: int) -> None:
+    with database.session() as session:
+        session.execute(text(f"update jobs set {column} = {column} - interval '{seconds} s'"))
