@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class KindParams(BaseModel):
     """The base of every kind's Params: unknown fields are refused, NaN and infinity too, and text is never coerced to a number."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_max_length=1_000_000)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, str_max_length=1_000_000)
 
 
 FileRef = Annotated[str, Field(max_length=200, json_schema_extra={"format": "legwork-file"})]

@@ -202,11 +202,8 @@ def finished_keys(session: Session, job_id: UUID, keys: Sequence[str]) -> set[st
 
 def counts(session: Session, job_id: UUID) -> tuple[int, int, int, int, int | None]:
     """done, failed, skipped, unknown, total."""
-    return (
-        session.execute(select(Job.done, Job.failed, Job.skipped, Job.unknown, Job.total).where(Job.id == job_id))
-        .one()
-        ._tuple()
-    )
+    query = select(Job.done, Job.failed, Job.skipped, Job.unknown, Job.total).where(Job.id == job_id)
+    return tuple(session.execute(query).one())
 
 
 def commonest_error(session: Session, job_id: UUID) -> tuple[str | None, str, int]:
