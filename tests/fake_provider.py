@@ -6,7 +6,7 @@
 
     python -m tests.fake_provider --port 0               # a process of its own; prints its port
 
-HTTP: `GET /v1/models`, `POST /v1/chat/completions` (streaming too), and for the test `POST /script`, `GET /calls`,
+HTTP: `GET /v1/models`, `POST /v1/chat/completions` (streaming too), `POST /v1/embeddings`, and for the test `POST /script`, `GET /calls`,
 `DELETE /calls`.
 An answer follows from the prompt alone, so two runs agree. A behaviour is used up after its `calls` (default 1) or its
 `seconds`, and can be kept to prompts that contain `match`. The behaviours: status (with status, message, code,
@@ -78,6 +78,7 @@ class Server:
         app = web.Application(client_max_size=64_000_000)
         app.router.add_get("/v1/models", self.models)
         app.router.add_post("/v1/chat/completions", self.complete)
+        app.router.add_post("/v1/embeddings", self.embed)
         app.router.add_post("/script", self.take_script)
         app.router.add_get("/calls", self.show_calls)
         app.router.add_delete("/calls", self.forget_calls)
@@ -105,6 +106,23 @@ class Server:
     async def models(self, _: web.Request) -> web.Response:
         return web.json_response({"object": "list", "data": [{"id": name, "object": "model"} for name in MODELS]})
 
+    async def embed(self, request: web.Request) -> web.StreamResponse:
+        """As many numbers as `dimension` of the script says (default 8), from the text alone."""
+        body = await request.json()
+        prompt = "\n".join(body["input"])
+        call = self._note(body | {"messages": [{"role": "user", "content": prompt}]}, request)
+        behaviour = self._behaviour(call)
+        await asyncio.sleep(behaviour.get("latency", self._latency))
+        if call["did"] == "status":
+            return _error(call, behaviour["status"], behaviour.get("message", "No."), **_retry_after(behaviour))
+        call["status"] = 200
+        rows = [
+            {"object": "embedding", "index": place, "embedding": vector_of(text, self._dimension)}
+            for place, text in enumerate(body["input"])
+        ]
+        usage = {"prompt_tokens": len(prompt) // 4 + len(rows), "total_tokens": len(prompt) // 4 + len(rows)}
+        return web.json_response({"object": "list", "data": rows[::-1], "model": body["model"], "usage": usage})
+
     async def complete(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         call = self._note(body, request)
@@ -122,6 +140,7 @@ class Server:
     def _set(self, script: dict[str, Any]) -> None:
         self._latency = script.get("latency", 0.0)
         self._key = script.get("key")
+        self._dimension = script.get("dimension", 8)
         self._behaviours = [
             dict(one, until=time.time() + one["seconds"]) if "seconds" in one else dict(one)
             for one in script.get("do", [])
@@ -194,6 +213,12 @@ def digest(text: str) -> str:
 def answer_to(prompt: str) -> str:
     """The text that answers this prompt."""
     return f"Answer {digest(prompt)} to: {prompt[:60]}"
+
+
+def vector_of(text: str, dimension: int = 8) -> list[float]:
+    """The embedding of this text."""
+    seed = hashlib.sha256(text.encode()).digest()
+    return [seed[place % 32] / 128 - 1 for place in range(dimension)]
 
 
 def _error(call: dict[str, Any], status: int, message: str, code: str | None = None, **headers: str) -> web.Response:

@@ -13,11 +13,11 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.error import URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, getproxies, proxy_bypass, urlopen
@@ -36,6 +36,9 @@ LONGEST_PAUSE = 600.0  # a provider that asks for more at once is given up for n
 LONGEST_WAIT = 3600.0  # and so is one that asks again and again
 LIST_PATIENCE = 2  # seconds for that list: somebody waits for the form
 LIST_SECONDS = 60  # how long the list of models is believed
+
+Answer = TypeVar("Answer")
+Parse = Callable[[bytes, Mapping[str, Any], float], Answer]
 
 
 @dataclass(frozen=True)
@@ -161,15 +164,23 @@ class Chat:
         return again
 
     async def _tried(self, body: dict[str, Any], per_minute: int | None) -> Completion:
-        """Post until there is an answer, with the waits that the provider asks for or that double."""
+        return await self.post("chat/completions", body, answers.parse, per_minute)
+
+    async def post(
+        self, path: str, body: dict[str, Any], parse: Parse[Answer], requests_per_minute: int | None = None
+    ) -> Answer:
+        """Post until there is an answer, with the waits that the provider asks for or that double. Raises as `complete`.
+
+        path: below the base URL. parse: takes the bytes of a 200, the body that was sent and the seconds it took.
+        """
         name = f"{self.base_url} {body['model']}"
         failures, waits, waited = 0, 0, 0.0
         while True:
             if body["model"] in self._newer_names:
                 body = answers.renamed_limit(body)
-            await self._limits.wait(name, per_minute)
+            await self._limits.wait(name, requests_per_minute)
             try:
-                return await self._once(body)
+                return await self._once(path, body, parse)
             except answers.Busy as error:
                 waits += 1
                 pause = error.seconds or self._growing(waits)
@@ -186,13 +197,13 @@ class Chat:
                     raise Transient(f"{error}, {_TIMES[failures]}.", reason="provider_unwell") from error
                 await asyncio.sleep(self._growing(failures))
 
-    async def _once(self, body: dict[str, Any]) -> Completion:
+    async def _once(self, path: str, body: dict[str, Any], parse: Parse[Answer]) -> Answer:
         import aiohttp
 
         began = time.monotonic()
         try:
             async with self._session.post(
-                f"{self.base_url.rstrip('/')}/chat/completions",
+                f"{self.base_url.rstrip('/')}/{path}",
                 data=json.dumps(body).encode(),
                 headers={"Content-Type": "application/json"},
                 allow_redirects=False,
@@ -209,10 +220,12 @@ class Chat:
         except (aiohttp.ClientError, OSError) as error:
             raise Unwell("The connection to the provider broke") from error
         if response.status == 200:
-            return answers.parse(raw, body, time.monotonic() - began)
-        raise await self._refused(response.status, response.headers, raw, body)
+            return parse(raw, body, time.monotonic() - began)
+        raise await self._refused(path, response.status, response.headers, raw, body)
 
-    async def _refused(self, status: int, headers: Mapping[str, str], raw: bytes, body: dict[str, Any]) -> Exception:
+    async def _refused(
+        self, path: str, status: int, headers: Mapping[str, str], raw: bytes, body: dict[str, Any]
+    ) -> Exception:
         """What an answer other than 200 means."""
         said, code = answers.sentence_of(raw, self.api_key)
         if status == 429:
@@ -227,17 +240,17 @@ class Chat:
         if status == 402:
             return JobFailed(f"The provider asks for payment first. It says: {said}", reason="provider_credit")
         if status < 400 or status in (404, 405):
-            return JobFailed(await self._not_there(status, body["model"]), reason="no_model")
+            return JobFailed(await self._not_there(path, status, body["model"]), reason="no_model")
         if answers.wants_other_limit_name(said, body):
             return answers.OtherLimitName()
         return BadInput(f"The provider refused this request. It says: {said}", reason="provider_refused")
 
-    async def _not_there(self, status: int, model: str) -> str:
+    async def _not_there(self, path: str, status: int, model: str) -> str:
         offered = await asyncio.to_thread(_listed, self.base_url, self.api_key, _period())
         if offered and model not in offered:
             some = ", ".join(offered[:8]) + (", …" if len(offered) > 8 else "")
             return f"The provider at {self._host} has no model “{model}”. It offers: {some}."
-        where = f"The provider at {self._host} has no chat completions at this address ({status})."
+        where = f"The provider at {self._host} has no {path.replace('/', ' ')} at this address ({status})."
         return f"{where} Look at OPENAI_BASE_URL; it usually ends in /v1."
 
     @property

@@ -31,6 +31,7 @@ class Settings:
     openai_base_url: str
     openai_api_key: str
     model: str
+    embedding_model: str  # of the provider; empty: the one that comes along
     storage_url: str
     smtp_url: str
     secret_key: str
@@ -82,6 +83,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         openai_api_key=environ.get("OPENAI_API_KEY", "").strip(),
         model=environ.get("OPENAI_MODEL", "").strip()
         or (BUILT_IN_MODEL if "model" in _built_in(environ) else "gpt-4o-mini"),
+        embedding_model=environ.get("EMBEDDING_MODEL", "").strip(),
         storage_url=_url(environ, "STORAGE_URL", "s3"),
         smtp_url=_url(environ, "SMTP_URL", "smtp", "smtps"),
         secret_key=environ.get("SECRET_KEY", "").strip(),

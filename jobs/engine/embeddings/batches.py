@@ -1,0 +1,158 @@
+"""Many texts, one at a time from the outside and in batches to the model: for the items of a job.
+
+    async with Vectors("") as vectors:
+        one = await vectors.of("a red kettle")      # waits a moment for others to go along with
+
+What the cache knows is not asked for. A batch that is refused is asked for again text by text, so that one text that cannot
+be embedded fails alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from jobs.engine import llm
+from jobs.engine.embeddings import Embedded, cache, embedder, provider
+from jobs.engine.errors import BadInput, DatabaseAway, JobFailed
+
+GATHER_SECONDS = 0.01
+CALLS = 4  # at a time, to a provider; this machine's processor does one after the other
+AWAY_SECONDS = 0.25
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Vector:
+    """One text's vector, as the model gave it. `known`: the cache had it, and it took nothing; `cut`: its end was not read."""
+
+    numbers: list[float]
+    tokens: int
+    cut: bool
+    known: bool
+
+
+class Vectors:
+    """One model for one event loop. `dimension` is known after the first vector; another one later ends the job."""
+
+    def __init__(self, model: str, batch_size: int = 32, dimension: int | None = None):
+        self.embedder = embedder(model)
+        self.dimension = dimension
+        self._size = batch_size
+        self._waiting: list[tuple[str, asyncio.Future[Vector]]] = []
+        self._flying: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def __aenter__(self) -> Self:
+        self._open = AsyncExitStack()
+        self._room = asyncio.Semaphore(1 if self.embedder.built_in else CALLS)
+        self._client = None if self.embedder.built_in else await self._open.enter_async_context(llm.client())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._flying:
+            task.cancel()
+        await asyncio.gather(*self._flying, return_exceptions=True)
+        await self._open.aclose()
+
+    async def of(self, text: str) -> Vector:
+        """Raises BadInput or Transient for this text alone, JobFailed where none can be embedded."""
+        future: asyncio.Future[Vector] = asyncio.get_running_loop().create_future()
+        self._waiting.append((text, future))
+        if len(self._waiting) >= self._size:
+            self._send()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(GATHER_SECONDS, self._send)
+        return await future
+
+    def _send(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        batch, self._waiting = self._waiting, []
+        task = asyncio.create_task(self._settle(batch))
+        self._flying.add(task)
+        task.add_done_callback(self._flying.discard)
+
+    async def _settle(self, batch: list[tuple[str, asyncio.Future[Vector]]]) -> None:
+        """Give every text of the batch its vector, or its error."""
+        wanted = list(dict.fromkeys(text for text, _ in batch))
+        try:
+            found = await self._found(wanted)
+        except Exception as error:
+            found = dict.fromkeys(wanted, error)
+        for text, future in batch:
+            if not future.done():
+                came = found[text]
+                future.set_exception(came) if isinstance(came, Exception) else future.set_result(came)
+
+    async def _found(self, texts: list[str]) -> dict[str, Any]:
+        """What is known, then what the model says. Values are vectors or the exceptions of single texts."""
+        hashes = {text: cache.digest(text) for text in texts}
+        known = await _patiently(lambda: cache.look(self.embedder.model, list(hashes.values())))
+        found: dict[str, Any] = {
+            text: self._agreed(Vector(known[digest], 0, False, True))
+            for text, digest in hashes.items()
+            if digest in known
+        }
+        new = [text for text in texts if text not in found]
+        if new:
+            async with self._room:
+                made = await self._made(new)
+            fine = {hashes[text]: one.numbers for text, one in made.items() if isinstance(one, Vector)}
+            if fine:
+                await _patiently(lambda: cache.keep(self.embedder.model, fine))
+            found |= made
+        return found
+
+    async def _made(self, texts: list[str]) -> dict[str, Any]:
+        try:
+            return self._by_text(texts, await self._asked(texts))
+        except BadInput as error:
+            if len(texts) == 1:
+                return {texts[0]: error}
+            return {text: one for single in texts for text, one in (await self._made([single])).items()}
+
+    async def _asked(self, texts: list[str]) -> Embedded:
+        if self._client is None:
+            return await asyncio.to_thread(self.embedder.raw, texts)
+        parts = [await provider.ask(self._client, self.embedder.model, some) for some in provider.batches(texts)]
+        return provider.joined(parts)
+
+    def _by_text(self, texts: list[str], came: Embedded) -> dict[str, Any]:
+        return {
+            text: self._agreed(Vector(numbers, tokens, cut, False))
+            for text, numbers, tokens, cut in zip(texts, came.vectors, came.tokens, came.cut, strict=True)
+        }
+
+    def _agreed(self, vector: Vector) -> Vector:
+        """The vector, if it has as many numbers as those before it."""
+        self.dimension = self.dimension or len(vector.numbers)
+        if len(vector.numbers) != self.dimension:
+            raise JobFailed(
+                f"{self.embedder.model} gave a vector of {len(vector.numbers):,} numbers after vectors of "
+                f"{self.dimension:,}. They cannot be compared, so the job ends here; look at what the provider serves.",
+                reason="mixed_dimensions",
+            )
+        return vector
+
+
+async def _patiently(ask: Callable[[], Found]) -> Found:
+    """Ask the database, for as long as it is away: without it nothing of the job can be kept anyway."""
+
+    def until_there() -> Found:
+        while True:
+            try:
+                return ask()
+            except DatabaseAway:
+                time.sleep(AWAY_SECONDS)
+
+    return await asyncio.to_thread(until_there)

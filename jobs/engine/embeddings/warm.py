@@ -1,0 +1,135 @@
+"""Embeddings for a process that must stay light, such as a web process: a child has the model loaded and answers over a pipe.
+
+It is started at the first question, takes one at a time, and ends with its parent or when nobody has asked for a while.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import threading
+import time
+import weakref
+from functools import cache
+from typing import Any
+
+from jobs.engine import child, embeddings, settings
+from jobs.engine.errors import Transient
+
+ANSWER_SECONDS = 20.0
+IDLE_SECONDS = 900.0
+
+
+def embed(texts: list[str], model: str = "") -> list[list[float]]:
+    """A vector of length 1 for each text. Raises JobFailed for a model that is not there, Transient where none answers."""
+    return _home().ask(embeddings.embedder(model).model, texts)
+
+
+class Home:
+    """The child, started anew when it has ended."""
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def ask(self, model: str, texts: list[str]) -> list[list[float]]:
+        line = json.dumps({"model": model, "texts": texts}).encode() + b"\n"
+        with self._turn:
+            for again in (True, False):
+                try:
+                    return self._answer(line)
+                except OSError:  # it had ended, most likely for want of questions
+                    self._end()
+                    if not again:
+                        raise _silent() from None
+        raise AssertionError
+
+    def _answer(self, line: bytes) -> list[list[float]]:
+        running = self._running()
+        assert running.stdin is not None and running.stdout is not None
+        running.stdin.write(line)
+        running.stdin.flush()
+        said: dict[str, Any] = json.loads(self._line(running.stdout.fileno()))
+        if "error" in said:
+            raise Transient(said["error"], reason="no_embedding")
+        vectors: list[list[float]] = said["vectors"]
+        return vectors
+
+    def _line(self, descriptor: int) -> bytes:
+        """One line, within ANSWER_SECONDS; OSError if the child has ended."""
+        deadline, got = time.monotonic() + ANSWER_SECONDS, b""
+        while not got.endswith(b"\n"):
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([descriptor], [], [], left)[0]:
+                self._end()
+                raise _silent()
+            chunk = os.read(descriptor, 1 << 20)
+            if not chunk:
+                raise BrokenPipeError
+            got += chunk
+        return got
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._child is None:
+            self._child = subprocess.Popen(
+                child.command("jobs.engine.embeddings"),
+                cwd=child.ROOT,
+                env=child.environment() | _provider(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+            weakref.finalize(self, _ended, self._child, os.getpid())
+        return self._child
+
+    def _end(self) -> None:
+        if self._child is not None:
+            _ended(self._child, os.getpid())
+            self._child = None
+
+
+def _provider() -> dict[str, str]:
+    """What the child must know of the settings to ask the provider."""
+    current = settings.current()
+    return {
+        "OPENAI_BASE_URL": current.openai_base_url,
+        "OPENAI_API_KEY": current.openai_api_key,
+        "EMBEDDING_MODEL": current.embedding_model,
+        "REDIS_URL": current.redis_url,
+        "LEGWORK_BUILT_IN": ",".join(current.built_in),
+    }
+
+
+def _ended(process: subprocess.Popen[bytes], parent: int) -> None:
+    if os.getpid() != parent:
+        return  # a fork is at its end, not the process that started the child
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            try:
+                pipe.close()
+            except OSError:
+                continue
+
+
+def _silent() -> Transient:
+    return Transient("The embedding model does not answer. Try again in a moment.", reason="no_embedding")
+
+
+@cache
+def _home() -> Home:
+    return Home()
+
+
+def _forget_after_fork() -> None:
+    """The child belongs to the process that started it: it must not be ended, nor asked, from a fork."""
+    if _home.cache_info().currsize:
+        _kept.append(_home())
+        _home.cache_clear()
+
+
+_kept: list[Home] = []
+os.register_at_fork(after_in_child=_forget_after_fork)
