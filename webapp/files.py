@@ -25,7 +25,7 @@ def download(file_id: str) -> BaseResponse:
     """One file, whole or the range that was asked for. Never shown inside the site: always an attachment."""
     file = queries.file(file_id, current_owner())
     stream = storage.storage().open(file.blob)
-    response = _attachment(FileWrapper(stream, CHUNK), file.media_type, file.name)
+    response = _attachment(_Body(stream, CHUNK), file.media_type, file.name)
     response.set_etag(file.sha256)
     response.content_length = file.bytes
     try:
@@ -51,6 +51,17 @@ def log(job_id: str) -> Response:
     """A job's whole log as text, oldest line first."""
     job = queries.job(job_id, current_owner())
     return _attachment(_log_lines(job), "text/plain; charset=utf-8", f"{job.kind}-{str(job.id)[:8]}-log.txt")
+
+
+class _Body(FileWrapper):
+    """A file that is sent. It is closed at its end, and by whoever sends it if that comes earlier."""
+
+    def __next__(self) -> bytes:
+        try:
+            return super().__next__()
+        except StopIteration:
+            self.close()
+            raise
 
 
 def safe_name(name: str) -> str:

@@ -56,7 +56,7 @@ def test_a_scheduled_job_says_when(shown: Get) -> None:
     job = commands.submit("nap", {}, owner=LOCAL_OWNER, run_at=words.now() + timedelta(hours=3))
     text = shown(job)
     assert title(text).startswith("Scheduled")
-    assert "in 2 h" in text
+    assert "In 2 h" in text
     assert 'hx-trigger="every 15s"' in text
 
 

@@ -5,7 +5,6 @@ The job gives its answers back.
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
@@ -20,11 +19,6 @@ GROUP = "Data and numbers"
 QUEUE = "cpu"
 NEEDS = ()
 NOUN = ("answer", "answers")
-
-
-class Size(Enum):
-    small = 1
-    large = 2
 
 
 class Point(BaseModel):
@@ -43,7 +37,7 @@ class Params(KindParams):
     sure: bool = param("Are you sure", default=True)
     colour: Literal["red", "green", "blue", "ochre"] = param("A colour", default="green")
     side: Literal["left", "right"] = param("A side")
-    size: Size = param("A size", default=Size.small)
+    size: Literal[1, 2] = param("A size", default=1)
     tools: list[Literal["hammer", "saw"]] = param("Tools", default_factory=list)
     point: Point | None = param("A point", default=None)
     anything: dict[str, Any] = param("Anything", default_factory=dict, widget="json")

@@ -1,0 +1,197 @@
+"""What a person does, in a real Chromium against a real worker: with script, without it, and under the strict policy."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from werkzeug.serving import make_server
+
+from jobs.engine import queries
+from tests.engine import workers
+from tests.pages import making
+from webapp.access import LOCAL_OWNER
+
+pytestmark = pytest.mark.browser
+PATIENCE = 60_000  # ms; the machine may be busy
+
+
+@pytest.fixture(scope="module")
+def chrome(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+
+
+@pytest.fixture
+def tab(chrome: Browser) -> Iterator[Page]:
+    """A tab of a browser that was never here before."""
+    context = chrome.new_context()
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    yield page
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def site(app: Flask) -> Iterator[str]:
+    """The address of the site, served over a socket."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def complaints(tab: Page) -> Iterator[list[str]]:
+    """What the browser complains of: there must be nothing, a breach of the policy least of all."""
+    found: list[str] = []
+    tab.on("console", lambda said: found.append(said.text) if said.type in ("error", "warning") else None)
+    tab.on("pageerror", lambda error: found.append(str(error)))
+    yield found
+    assert not found
+
+
+@pytest.fixture
+def worker(site: str) -> Iterator[None]:
+    with workers.running("--processes", "1"):
+        yield
+
+
+def job_of(page: Page) -> Any:
+    return queries.job(page.url.split("/jobs/")[1][:36], LOCAL_OWNER)
+
+
+def test_a_job_is_followed_to_its_end_without_a_reload(
+    tab: Page, site: str, worker: None, complaints: list[str]
+) -> None:
+    tab.goto(f"{site}/kinds/nap?naps=40&seconds=0.05")
+    tab.get_by_role("button", name="Start", exact=True).click()
+    tab.wait_for_url("**/jobs/*")
+    tab.evaluate("window.same = true")
+    tab.get_by_role("link", name="Timeline").focus()
+    expect(tab).to_have_title(re.compile(r"^\d+% · Nap"), timeout=PATIENCE)
+    expect(tab.locator("#announce")).to_have_text("Succeeded: 40 of 40 naps.", timeout=PATIENCE)
+    expect(tab).to_have_title("Succeeded · Nap · Legwork")
+    expect(tab.locator("#tab")).to_contain_text("of 40 done", timeout=PATIENCE)
+    assert tab.evaluate("window.same")
+    assert tab.evaluate("document.activeElement.textContent") == "Timeline"
+    assert tab.locator("[hx-trigger]").count() == 0
+
+
+def test_a_running_job_is_stopped(tab: Page, site: str, worker: None, complaints: list[str]) -> None:
+    tab.goto(f"{site}/kinds/nap?naps=5000&seconds=0.1")
+    tab.get_by_role("button", name="Start", exact=True).click()
+    expect(tab.locator("#live")).to_contain_text("Running", timeout=PATIENCE)
+    tab.get_by_role("button", name="Stop").click()
+    expect(tab.locator("#live")).to_contain_text("Stopped by you", timeout=PATIENCE)
+    assert job_of(tab).state == "cancelled"
+
+
+def test_a_try_leads_to_all_of_it(tab: Page, site: str, worker: None, complaints: list[str]) -> None:
+    tab.goto(f"{site}/kinds/nap?example=1")
+    tab.get_by_role("button", name="Try on 3 naps").click()
+    tab.get_by_role("button", name="Start all").click()
+    expect(tab.locator("#announce")).to_have_text("Succeeded: 5 of 5 naps.", timeout=PATIENCE)
+
+
+def test_a_chosen_table_shows_itself_and_its_columns_go_into_the_text(
+    tab: Page, site: str, tmp_path: Path, complaints: list[str]
+) -> None:
+    table = tmp_path / "mine.csv"
+    table.write_text("name,stars\nkettle,5\n")
+    tab.goto(f"{site}/kinds/questions")
+    tab.get_by_label("A word").fill("typed before")
+    tab.get_by_label("Table: upload").set_input_files(table)
+    expect(tab.get_by_text("1 row, 2 columns.")).to_be_visible()
+    expect(tab.get_by_label("A word")).to_have_value("typed before")
+    tab.get_by_role("textbox", name="A pattern").fill("")
+    tab.get_by_role("button", name="{stars}").click()
+    expect(tab.get_by_role("textbox", name="A pattern")).to_have_value("{stars}")
+
+
+def test_errors_are_led_to_and_nothing_typed_is_lost(tab: Page, site: str) -> None:
+    tab.goto(f"{site}/kinds/questions")
+    tab.get_by_label("A whole number").fill("lots")
+    tab.get_by_label("A story").fill("a long story")
+    tab.get_by_role("button", name="Start", exact=True).click()
+    expect(tab.locator("#errors")).to_be_focused()
+    expect(tab.get_by_label("A story")).to_have_value("a long story")
+    tab.locator("#errors").get_by_role("link", name=re.compile("^A whole number")).click()
+    expect(tab.get_by_label("A whole number")).to_be_focused()
+    expect(tab.get_by_label("A whole number")).to_have_attribute("aria-invalid", "true")
+
+
+def test_enter_starts_the_whole_job_and_not_a_try(tab: Page, site: str, complaints: list[str]) -> None:
+    tab.goto(f"{site}/kinds/nap?naps=4")
+    tab.get_by_label("Naps", exact=True).press("Enter")
+    tab.wait_for_url("**/jobs/*")
+    assert job_of(tab).sample is None
+
+
+def test_all_of_it_works_without_script(chrome: Browser, site: str, worker: None, tmp_path: Path) -> None:
+    table = tmp_path / "plain.csv"
+    table.write_text("name\nkettle\n")
+    context = chrome.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(f"{site}/kinds/questions")
+    page.get_by_label("Table: upload").set_input_files(table)
+    page.get_by_role("button", name="Use this table").click()
+    expect(page.get_by_text("1 row, 1 column.")).to_be_visible()
+    page.get_by_label("A word").fill("no script")
+    page.get_by_label("left").check()
+    page.get_by_role("button", name="Start", exact=True).click()
+    page.wait_for_url("**/jobs/*")
+    workers.ended(job_of(page))
+    expect(page.get_by_role("heading", level=1)).to_contain_text("no script")
+    page.reload()
+    expect(page.locator("#live")).to_contain_text("Succeeded")
+    context.close()
+
+
+def test_a_hidden_page_does_not_ask(tab: Page, site: str, complaints: list[str]) -> None:
+    job, _ = making.running(making.waiting(), total=10, outcomes=making.outcomes(done=2))
+    tab.add_init_script("Object.defineProperty(document, 'hidden', { get: () => !window.seen })")
+    asked: list[str] = []
+    tab.on("request", lambda request: asked.append(request.url) if "/progress" in request.url else None)
+    tab.goto(f"{site}/jobs/{job.id}")
+    with tab.expect_event("requestfinished", lambda request: "/progress" in request.url):
+        tab.wait_for_timeout(2500)
+        assert not asked
+        tab.evaluate("window.seen = true")
+
+
+def test_times_are_the_viewers_own(chrome: Browser, site: str) -> None:
+    job = making.ended(making.waiting())
+    context = chrome.new_context(timezone_id="Asia/Tokyo")
+    page = context.new_page()
+    page.goto(f"{site}/jobs/{job.id}")
+    expect(page.get_by_text("Times in Asia/Tokyo (JST, UTC+9)")).to_be_visible()
+    expect(page.locator("#live time").first).to_have_attribute("datetime", re.compile(r"\+09:00$"))
+    context.close()
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_no_page_scrolls_sideways(tab: Page, site: str, width: int, complaints: list[str]) -> None:
+    job = making.ended(
+        making.waiting("questions", word="x" * 20, side="left", story="y" * 3000),
+        "partial",
+        outcomes=making.outcomes(done=3, failed=1, text="z" * 2000),
+        total=4,
+        message="w" * 500,
+        lines=[("info", "v" * 1000)],
+    )
+    tab.set_viewport_size({"width": width, "height": 800})
+    tabs = [f"/jobs/{job.id}{tab}" for tab in ("", "/items", "/files", "/log", "/input", "/timeline", "/delete")]
+    for address in ("/", "/jobs", "/kinds/questions?example=1", *tabs):
+        tab.goto(site + address)
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width, address
