@@ -57,7 +57,7 @@ class Postgres(Service):
 
     def launch(self) -> None:
         self._create()
-        _wait_for_predecessor(self.home.data)
+        _wait_for_predecessor(self.home.data, self.home.sockets)
         settings = [f"--{name}={value}" for name, value in OPTIONS.items()]
         self.process = service.spawn(
             [self.home.program("postgres"), "-D", self.home.data, "-k", f'"{self.home.sockets}"', *settings],
@@ -120,12 +120,12 @@ class Postgres(Service):
             raise ServiceFailed(f"The data folder {self.home.data} could not be made. {self._last_words()}")
 
 
-def _wait_for_predecessor(data: Path) -> None:
-    """Clear the way past the pid file of an earlier server.
+def _wait_for_predecessor(data: Path, sockets: Path) -> None:
+    """Clear the way past the two pid files of an earlier server.
 
     A server whose parent was killed needs a moment to shut down. One that stays belongs to somebody else, and Legwork
-    keeps its hands off: SettingsError. A pid file without a server is removed, because by now its number may be that
-    of any other program, and Postgres would believe it.
+    keeps its hands off: SettingsError. Pid files without a server are removed, because by now their number may be that
+    of any other program, or of a dead one that nobody has buried, and Postgres would believe it.
     """
     deadline = time.monotonic() + PREDECESSOR_SECONDS
     while (pid := _server_of(data)) is not None:
@@ -135,6 +135,7 @@ def _wait_for_predecessor(data: Path) -> None:
             )
         time.sleep(0.1)
     (data / "postmaster.pid").unlink(missing_ok=True)
+    (sockets / f"{SOCKET}.lock").unlink(missing_ok=True)
 
 
 def _server_of(data: Path) -> int | None:
