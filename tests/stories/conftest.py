@@ -18,6 +18,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import OURS, _open_folder
+from tests.fake_provider import FakeProvider
+from tests.stories.outside import Site
 
 CODE = Path(__file__).parents[2]
 READY_SECONDS = 120.0
@@ -117,6 +119,36 @@ def app() -> Iterator[App]:
 def app_process(start_app: Start) -> App:
     """A running app of this test's own, to be broken."""
     return start_app()
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[FakeProvider]:
+    """A model provider that counts what it was asked."""
+    with FakeProvider() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def with_provider(provider: FakeProvider) -> dict[str, str]:
+    """The variables of an app that asks this provider and has the specimens among its kinds."""
+    address = {"OPENAI_BASE_URL": provider.base_url, "OPENAI_API_KEY": "key", "OPENAI_MODEL": "fake-small"}
+    return address | {"EXTRA_KINDS": "tests.specimens"}
+
+
+@pytest.fixture(scope="module")
+def served(with_provider: dict[str, str]) -> Iterator[App]:
+    """One such app for all tests of a module that do not break it for good."""
+    with _open_folder() as folder:
+        started = _start(folder / "data", folder, (), with_provider)
+        try:
+            yield started.wait_ready()
+        finally:
+            _end(started)
+
+
+@pytest.fixture
+def site(served: App) -> Site:
+    return Site(served.url)
 
 
 def free_port() -> int:

@@ -1,0 +1,85 @@
+"""Everything ends at once, politely or not, and a second start on the same data goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+from pathlib import Path
+
+from tests.fake_provider import FakeProvider
+from tests.stories.conftest import App, Start
+from tests.stories.outside import Site, table, until
+
+ROWS = 40
+
+
+def start(site: Site, prompt: str) -> str:
+    source = site.upload("words.csv", table(ROWS))
+    return site.submit("generate_texts", source=source, prompt=f"{prompt} {{word}}", concurrency=2)
+
+
+def paid(provider: FakeProvider, prompt: str) -> dict[str, int]:
+    return {text.split()[1]: count for text, count in provider.answered().items() if text.startswith(prompt)}
+
+
+def there(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def kill_everything(app: App) -> None:
+    """At one moment, Postgres included: the one command first, so that it brings nothing back."""
+    everything = [each.pid for each in app.processes()]
+    app.running.send_signal(signal.SIGSTOP)
+    app.kill(None, signal.SIGKILL)
+    app.running.kill()
+    app.running.wait()
+    until(lambda: not any(map(there, everything)), "the end of every process")
+
+
+def test_a_deploy_interrupts_a_job_and_the_next_version_goes_on(
+    start_app: Start, with_provider: dict[str, str], provider: FakeProvider
+) -> None:
+    provider.script(latency=0.2)
+    first = start_app(**with_provider)
+    site = Site(first.url)
+    job = start(site, "deploy")
+    site.done(job, 5)
+    assert first.stop() == 0
+    done_before = set(paid(provider, "deploy"))
+
+    site = Site(start_app(data_dir=first.data_dir, **with_provider).url)
+    ended = site.ended(job)
+    assert (ended["state"], ended["progress"]["done"]) == ("succeeded", ROWS)
+    assert ended["attempt"] == 1  # a deploy is nobody's failure
+    twice = [word for word, count in paid(provider, "deploy").items() if count > 1]
+    assert len(done_before) >= 5
+    assert len(twice) <= 2  # the calls that were cut off
+    assert "the worker was shut down" in site.get(f"/jobs/{job}/timeline").text
+
+
+def test_what_succeeded_outlives_the_end_of_everything(
+    start_app: Start, with_provider: dict[str, str], provider: FakeProvider
+) -> None:
+    provider.script()
+    first = start_app(**with_provider)
+    site = Site(first.url)
+    upload = site.upload("words.csv", table(ROWS))
+    keepsake = site.submit("keepsake", bytes=300_000)
+    job = site.submit("generate_texts", source=upload, prompt="outlive {word}", concurrency=2)
+    kept, ended = site.ended(keepsake), site.ended(job)
+    kill_everything(first)
+
+    again = Site(start_app(data_dir=first.data_dir, **with_provider).url)
+    assert {one["id"]: one["state"] for one in again.jobs()} == {job: "succeeded", keepsake: "succeeded"}
+    assert again.job(job)["result"] == ended["result"]
+    assert {item["input"]["word"] for item in again.items(job, "done")} == set(paid(provider, "outlive"))
+    assert again.get(f"/api/v1/files/{upload}").body == table(ROWS)
+    (file,) = again.job(keepsake)["files"]
+    assert kept["files"] == [file]
+    data = again.get(file["url"]).body
+    assert (len(data), hashlib.sha256(data).hexdigest()) == (file["bytes"], file["sha256"])
+    assert kept["result"]["sha256"] == file["sha256"]
+    assert max(paid(provider, "outlive").values()) == 1

@@ -1,0 +1,89 @@
+"""The queue under hard conditions: two workers share it, Redis loses it, Redis does not answer."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import redis
+
+from tests.stories.conftest import App
+from tests.stories.outside import Answer, Site, environment_of, until
+
+ANSWERED_SECONDS = 10.0
+
+
+@contextmanager
+def frozen(app: App, role: str) -> Iterator[None]:
+    """The processes of a role hold still."""
+    pids = app.kill(role, signal.SIGSTOP)
+    assert pids
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def broker_of(app: App) -> redis.Redis:
+    return redis.Redis.from_url(environment_of(app.processes("worker")[0].pid)["REDIS_URL"])
+
+
+def test_two_workers_share_the_work_evenly(served: App, site: Site) -> None:
+    until(lambda: len(served.processes("rq worker")) == 2, "both workers being there")
+    jobs = site.all_ended(site.submit_many(200, "nap", naps=1, seconds=0.02))
+    assert {job["state"] for job in jobs} == {"succeeded"}
+    did = Counter(job["worker"] for job in jobs)
+    assert len(did) == 2
+    assert min(did.values()) >= len(jobs) / 3, did
+
+
+def test_a_redis_that_forgets_everything_costs_no_job(served: App, site: Site) -> None:
+    with frozen(served, "rq worker"):
+        queued = site.submit_many(100, "nap", naps=1)
+        with broker_of(served) as broker:
+            assert broker.llen("rq:queue:cpu") >= 98  # a worker may have had one in its hand already
+            broker.flushall()
+    jobs = site.all_ended(queued)
+    assert {(job["state"], job["progress"]["done"]) for job in jobs} == {("succeeded", 1)}
+
+
+def test_submissions_are_answered_while_redis_is_frozen(served: App, site: Site) -> None:
+    def submit(number: int) -> tuple[Answer, float]:
+        began = time.monotonic()
+        return site.try_submit("nap", {"naps": number}), time.monotonic() - began
+
+    with frozen(served, "redis"), ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(submit, range(1, 21)))
+        assert {answer.status for answer, _ in answers} == {202}
+        assert max(seconds for _, seconds in answers) < ANSWERED_SECONDS
+        assert site.get("/readyz")
+    jobs = site.all_ended([answer.json["id"] for answer, _ in answers])
+    assert {job["state"] for job in jobs} == {"succeeded"}
+    assert sorted(job["progress"]["done"] for job in jobs) == list(range(1, 21))
+
+
+def test_twenty_posts_with_one_key_are_one_job(site: Site) -> None:
+    barrier = threading.Barrier(20)
+
+    def submit(_: int) -> Answer:
+        barrier.wait()
+        return site.try_submit("nap", {"naps": 2}, Idempotency_Key="one-and-the-same")
+
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(submit, range(20)))
+    assert {answer.status for answer in answers} == {202}
+    (job,) = {answer.json["id"] for answer in answers}
+    assert site.ended(job)["attempt"] == 1
+
+    other = site.try_submit("nap", {"naps": 3}, Idempotency_Key="one-and-the-same")
+    assert other.status == 409
+    assert other.headers["Content-Type"] == "application/problem+json"
+    again = site.try_submit("nap", {"naps": 2}, Idempotency_Key="one-and-the-same")
+    assert (again.status, again.json["id"]) == (202, job)
