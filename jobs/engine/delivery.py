@@ -30,20 +30,15 @@ PARAM_CHARACTERS = 500  # of one param in a message: it is a description, not th
 @cache
 def broker() -> Redis:
     """A client for short questions: it gives up within two seconds and never repeats a write by itself."""
-    return connect(socket_timeout=2, socket_connect_timeout=1)
+    return connect(socket_timeout=1.5, socket_connect_timeout=1)
 
 
 def connect(**options: Any) -> Redis:
     """A client on REDIS_URL without redis-py's own retries, which can hang for a minute and push one message twice."""
     settings.current().require("redis_url")
-    # The version is read once here: redis-py would read its package's metadata at each new connection.
-    options |= {"retry": Retry(NoBackoff(), 0), "driver_info": _driver()}
+    # No greeting with the library's name: it costs each new connection two round trips and a look into package metadata.
+    options |= {"retry": Retry(NoBackoff(), 0), "driver_info": DriverInfo(name=None, lib_version=None), "protocol": 2}
     return Redis.from_url(settings.current().redis_url, **options)
-
-
-@cache
-def _driver() -> DriverInfo:
-    return DriverInfo()
 
 
 def queue(name: str, connection: Redis | None = None) -> Queue:
@@ -70,7 +65,8 @@ def deliver(jobs: Sequence[Job]) -> None:
 def waiting_ids(name: str) -> set[str]:
     """The job ids of the messages that wait in a queue. Raises BrokerAway."""
     try:
-        return {entry.decode("ascii", "replace") for entry in broker().lrange(queue(name).key, 0, -1)}
+        entries: list[Any] = broker().lrange(queue(name).key, 0, -1)
+        return {str(entry, "ascii", "replace") for entry in entries}
     except RedisError as error:
         raise BrokerAway("The broker does not answer.") from error
 
