@@ -120,7 +120,7 @@ def upload() -> Response:
 
 
 @blueprint.get("/files/<id>")
-def file(id: str) -> Response:
+def file(id: str) -> ResponseReturnValue:
     """The bytes, as the page's own download gives them."""
     return files.download(id)
 

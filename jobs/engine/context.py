@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,7 +138,7 @@ class Context:
         row: Callable[[Any], dict[str, Any]] | None,
         total: int | None,
     ) -> Iterator[Item]:
-        known = total if total is not None else len(items) if hasattr(items, "__len__") else None
+        known = total if total is not None else len(items) if isinstance(items, Sized) else None
         sample = self.job.sample
         self.progress(total=known if sample is None or known is None else min(known, sample))
         entries = loops.entries(items, key, row, sample)

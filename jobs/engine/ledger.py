@@ -367,10 +367,12 @@ def end_step(connection: Connection, job_id: UUID, lease: int, key: str, result:
 def add_file(connection: Connection, claim: Claim, name: str, media_type: str, blob: Blob) -> UUID:
     """Record an output; it is hidden until its job is settled by the same lease. Raises LeaseLost."""
     hold(connection, claim.job_id, claim.lease)
-    file = {"id": new_id(), "owner": claim.owner, "job_id": claim.job_id, "lease": claim.lease, "visible": False}
-    file |= {"name": clean_text(name)[:255], "media_type": media_type, "blob": blob.key}
-    connection.execute(insert(File).values(**file, bytes=blob.bytes, sha256=blob.sha256))
-    return file["id"]
+    file_id = new_id()
+    whose = {"owner": claim.owner, "job_id": claim.job_id, "lease": claim.lease, "visible": False}
+    what = {"name": clean_text(name)[:255], "media_type": media_type}
+    kept = {"blob": blob.key, "bytes": blob.bytes, "sha256": blob.sha256}
+    connection.execute(insert(File).values(id=file_id, **whose, **what, **kept))
+    return file_id
 
 
 def hold(connection: Connection, job_id: UUID, lease: int) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, BinaryIO, Generic, TypeVar
+from typing import Any, BinaryIO
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, or_, select, text, tuple_
@@ -14,6 +12,7 @@ from sqlalchemy.orm import Session
 from jobs.engine import database, exports, inputs, migrations, presence
 from jobs.engine.errors import BadInput, NotFound, SettingsError
 from jobs.engine.models import Attempt, File, Item, Job, LogLine, WorkerProcess
+from jobs.engine.records import Page, as_id, escaped, owned
 from jobs.engine.storage import storage
 from jobs.engine.tables import TableInfo
 from jobs.engine.waiting import Pace, Waiting, pace, waiting
@@ -23,17 +22,6 @@ __all__ = ["Pace", "Waiting", "pace", "waiting"]  # read with the rest, kept in 
 COUNT_CAP = 10_000
 SHOWN_STATES = ("scheduled", "waiting", "running", "stopping", "succeeded", "partial", "failed", "cancelled")
 
-Row = TypeVar("Row")
-
-
-@dataclass(frozen=True)
-class Page(Generic[Row]):
-    """Some rows of a list, and the cursors of the pages after and before them; None where there is none."""
-
-    rows: list[Row]
-    next: str | None = None
-    previous: str | None = None
-
 
 # Jobs.
 
@@ -42,23 +30,6 @@ def job(job_id: str | UUID, owner: str) -> Job:
     """The one way to a job by its id: NotFound where there is none or it is somebody else's."""
     with database.session() as session:
         return owned(session, Job, job_id, owner)
-
-
-def owned(session: Session, model: type[Row], record_id: str | UUID, owner: str) -> Row:
-    """A record of `model` that belongs to `owner`, or NotFound; a malformed id is not found either."""
-    found = session.scalar(select(model).where(model.id == as_id(record_id), model.owner == owner))  # type: ignore[attr-defined]
-    if found is None:
-        raise NotFound("There is nothing at this address, or it is not yours.")
-    return found
-
-
-def as_id(text_: str | UUID) -> UUID:
-    if isinstance(text_, UUID):
-        return text_
-    with suppress(ValueError):
-        if len(text_) == 36:
-            return UUID(text_)
-    raise NotFound("There is nothing at this address, or it is not yours.")
 
 
 def jobs(
@@ -106,7 +77,7 @@ def _filtered(query: Select[Any], owner: str, states: Collection[str], kind: str
     if kind:
         query = query.where(Job.kind == kind)
     if q:
-        words = f"%{_escaped(q)}%"
+        words = f"%{escaped(q)}%"
         query = query.where(
             or_(Job.label.ilike(words), Job.note.ilike(words), Job.message.ilike(words), Job.kind.ilike(words))
         )
@@ -120,10 +91,6 @@ def _in_state(state: str) -> ColumnElement[bool]:
     if state == "waiting":
         return and_(Job.state == "queued", or_(Job.run_at.is_(None), Job.run_at <= func.now(), Job.lease > 0))
     return Job.state == state
-
-
-def _escaped(words: str) -> str:
-    return words.replace("\x00", "").replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")
 
 
 # Items.
@@ -144,7 +111,7 @@ def items(
     if state:
         query = query.where(Item.state == state)
     if q:
-        words = f"%{_escaped(q)}%"
+        words = f"%{escaped(q)}%"
         query = query.where(
             or_(*(column.ilike(words) for column in (cast(Item.input, Text), cast(Item.output, Text), Item.error)))
         )
@@ -203,7 +170,8 @@ def finished_keys(session: Session, job_id: UUID, keys: Sequence[str]) -> set[st
 def counts(session: Session, job_id: UUID) -> tuple[int, int, int, int, int | None]:
     """done, failed, skipped, unknown, total."""
     query = select(Job.done, Job.failed, Job.skipped, Job.unknown, Job.total).where(Job.id == job_id)
-    return tuple(session.execute(query).one())
+    done, failed, skipped, unknown, total = session.execute(query).one()
+    return done, failed, skipped, unknown, total
 
 
 def commonest_error(session: Session, job_id: UUID) -> tuple[str | None, str, int]:

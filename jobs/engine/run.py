@@ -104,19 +104,18 @@ class Run:
         )
 
     def _fail(self, error: BaseException) -> str:
-        known = isinstance(error, LegworkError)
-        reason = error.reason if known else "unexpected"
-        message = (
-            error.message if known else f"The job ended with an error that its kind did not expect: {_name(error)}"
-        )
         detail = "".join(traceback.format_exception(error))
-        if known and error.retryable and self._postpone(error, reason, message, detail):
+        if not isinstance(error, LegworkError):
+            message = f"The job ended with an error that its kind did not expect: {_name(error)}"
+            return self._settle("failed", "unexpected", message, detail=detail)
+        if error.retryable and self._postpone(error, detail):
             return "queued"
-        return self._settle("failed", reason, message, detail=detail)
+        return self._settle("failed", error.reason, error.message, detail=detail)
 
-    def _postpone(self, error: LegworkError, reason: str, message: str, detail: str) -> bool:
+    def _postpone(self, error: LegworkError, detail: str) -> bool:
+        why = error.reason, error.message, detail
         with database.session() as session:
-            return ledger.postpone(session.connection(), *self._held, self._delay(error), reason, message, detail)
+            return ledger.postpone(session.connection(), *self._held, self._delay(error), *why)
 
     def _delay(self, error: LegworkError) -> float:
         """Seconds to wait: what the other side asked for, else by the attempt, with jitter."""
