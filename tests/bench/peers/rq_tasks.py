@@ -1,0 +1,23 @@
+"""RQ as its documents start: worked by `rq worker bench`. REDIS_URL names the Redis."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from redis import Redis
+from rq import Queue
+
+
+def noop(number: int) -> int:
+    return number
+
+
+def stamp() -> float:
+    return time.time()
+
+
+def enqueue(count: int, name: str) -> None:
+    queue = Queue("bench", connection=Redis.from_url(os.environ["REDIS_URL"]))
+    for number in range(count):
+        queue.enqueue(f"rq_tasks.{name}", number)

@@ -1,0 +1,157 @@
+"""How much a worker gets done: many small items in a job, many waits, many model calls, many jobs, a very long table."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from jobs.engine import commands, queries
+from jobs.engine.models import File
+from tests.bench import house
+from tests.bench.figures import Figure, Target
+from tests.bench.peers import run as peers
+from tests.engine.workers import CODE, Workers
+
+PEERS = (peers.HUEY, peers.HUEY_PROCESS, peers.SAQ, peers.SAQ_MORE, peers.TASKIQ, peers.RQ, peers.RQ_SIMPLE)
+WAITERS = (peers.TASKIQ, peers.SAQ_MORE)
+CALLS, CALL_SECONDS, AT_ONCE = 1_000, 0.2, 64
+IDEAL_SECONDS = CALLS / AT_ONCE * CALL_SECONDS
+
+
+def items(redis_url: str, count: int, repeat: int) -> list[Figure]:
+    one: list[float] = []
+    eight: list[float] = []
+    theirs: dict[str, list[float]] = {peer.name: [] for peer in PEERS}
+    for _ in range(repeat):
+        with house.worker():
+            one.append(count / house.seconds(house.run("nap", naps=count)))
+            eight.append(count / house.seconds(house.run("nap", naps=count, concurrency=8)))
+        for peer in PEERS:
+            theirs[peer.name].append(peers.rate(peer, redis_url, count))
+    target = Target("ratio", ">=", 5)
+    return [
+        Figure(f"{count:,} no-op items of a job, one at a time", "/s", one, theirs, target),
+        Figure(f"{count:,} no-op items of a job, 8 at a time", "/s", eight, theirs, target),
+    ]
+
+
+def jobs(redis_url: str, count: int, repeat: int) -> Figure:
+    ours: list[float] = []
+    theirs: list[float] = []
+    for _ in range(repeat):
+        with house.worker():
+            ours.append(_jobs_a_second(count))
+        theirs.append(peers.rate(peers.RQ, redis_url, 10_000))
+    return Figure("no-op jobs one after another, one worker", "/s", ours, {"RQ": theirs})
+
+
+def waits(redis_url: str, repeat: int) -> list[Figure]:
+    inside: list[float] = []
+    whole: list[float] = []
+    theirs: dict[str, list[float]] = {peer.name: [] for peer in WAITERS}
+    for _ in range(repeat):
+        with house.worker():
+            for _ in range(3):
+                began = time.time()
+                job = house.run("nap", naps=200, seconds=0.05, concurrency=64)
+                inside.append(house.seconds(job))
+                whole.append(job.finished_at.timestamp() - began)
+        for peer in WAITERS:
+            theirs[peer.name].append(peers.wait_seconds(peer, redis_url, 200))
+    what = "200 waits of 50 ms at 64"
+    return [
+        Figure(f"{what}, claim → settled", "s", inside, target=Target("ours", "<=", 0.25), best="lowest"),
+        Figure(f"{what}, submit → settled", "s", whole, theirs, best="lowest"),
+    ]
+
+
+def calls(repeat: int) -> Figure:
+    """Shares of the ideal; the provider is a process of its own, the same for both."""
+    ours: list[float] = []
+    theirs: list[float] = []
+    with TemporaryDirectory() as folder, _provider() as base_url, house.worker(OPENAI_BASE_URL=base_url):
+        file = _upload(Path(folder) / "calls.csv", CALLS)
+        params = {"source": str(file.id), "prompt": "Row {number}: write one line.", "output_column": "answer"}
+        for _ in range(repeat):
+            job = house.run("generate_texts", model="fake-small", concurrency=AT_ONCE, **params)
+            assert job.done == CALLS, job.done
+            ours.append(IDEAL_SECONDS / house.seconds(job))
+            command = [sys.executable, "tests/bench/peers/openai_calls.py", base_url, str(CALLS), str(AT_ONCE)]
+            theirs.append(IDEAL_SECONDS / float(subprocess.check_output(command, cwd=CODE)))
+    what = f"{CALLS:,} model calls of 200 ms at {AT_ONCE}, each row recorded"
+    return Figure(what, "of the ideal", ours, {"AsyncOpenAI": theirs}, Target("ours", ">=", 0.9))
+
+
+def long_table(rows: int) -> list[Figure]:
+    rates: dict[int, float] = {}
+    with TemporaryDirectory() as folder, house.worker() as program:
+        for count in (rows // 10, rows):
+            file = _upload(Path(folder) / "long.csv", count)
+            watch = _Memory(program)
+            job = house.run("read_rows", watch.look, source=str(file.id))
+            assert job.done == count, job.done
+            rates[count] = count / house.seconds(job)
+    return [
+        Figure(f"a table of {rows:,} rows, each recorded", "rows/s", [rates[rows]]),
+        Figure(f"{rows:,} rows beside {rows // 10:,}, rows a second", "of its rate", [rates[rows] / rates[rows // 10]]),
+        Figure(f"{rows:,} rows, most memory of the child", "MB", [watch.most], target=Target("ours", "<=", 300)),
+    ]
+
+
+def _jobs_a_second(count: int) -> float:
+    """Those done after the last was submitted, over the time they took."""
+    ids = [house.submit("stamp").id for _ in range(count)]
+    submitted = time.time()
+    house.ended(queries.job(ids[-1], house.OWNER))
+    ends = sorted(queries.job(id, house.OWNER).finished_at.timestamp() for id in ids)
+    late = [end for end in ends if end > submitted]
+    return len(late) / (late[-1] - submitted)
+
+
+@contextmanager
+def _provider() -> Iterator[str]:
+    command = [sys.executable, "-m", "tests.fake_provider"]
+    with subprocess.Popen(command, cwd=CODE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            address = f"http://127.0.0.1:{int(process.stdout.readline())}"
+            script = json.dumps({"latency": CALL_SECONDS}).encode()
+            urllib.request.urlopen(f"{address}/script", script, timeout=10).close()
+            yield f"{address}/v1"
+        finally:
+            process.kill()
+
+
+def _upload(path: Path, rows: int) -> File:
+    with path.open("w") as out:
+        out.write("number,name,text\n")
+        out.writelines(f"{row},name {row % 997},some words that a row has {row * 7919 % 1000}\n" for row in range(rows))
+    with path.open("rb") as stream:
+        return commands.upload(stream, path.name, owner=house.OWNER)
+
+
+class _Memory:
+    """The most that a worker's child had in memory, as the kernel counts it."""
+
+    def __init__(self, program: Workers):
+        self.most = 0.0
+        self._program = program
+
+    def look(self) -> None:
+        for pid in self._program.horses:
+            self.most = max(self.most, _megabytes(pid, "VmHWM"))
+
+
+def _megabytes(pid: int, name: str) -> float:
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith(f"{name}:")), 0.0)
