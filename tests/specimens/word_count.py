@@ -1,0 +1,65 @@
+"""Count the words of one column of a table.
+
+Each row gets the number of its words and its longest word as new columns.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from jobs.engine.catalogue import Estimate, Find
+from jobs.engine.context import Context
+from jobs.engine.errors import BadInput, FieldError, Skip
+from jobs.engine.params import KindParams, TableFile, param
+
+TITLE = "Count words"
+GROUP = "Data and numbers"
+QUEUE = "cpu"
+NEEDS = ()
+NOUN = ("row", "rows")
+
+ROWS_PER_SECOND = 5_000
+WORD = re.compile(r"\w+(?:['’-]\w+)*")
+
+
+class Params(KindParams):
+    source: TableFile = param("Table", "CSV, TSV, JSONL, XLSX or Parquet.")
+    column: str = param("Column", "The one whose words are counted.", min_length=1, max_length=200)
+    shortest: int = param("Shortest word", "Shorter ones are not counted.", default=1, ge=1, le=50, unit="letters")
+
+
+EXAMPLE: dict[str, Any] = {"source": "sample:reviews.csv", "column": "review"}
+
+
+def check(params: Params, find: Find) -> list[FieldError]:
+    try:
+        columns = find(params.source).table().columns
+    except BadInput as error:
+        return [FieldError("source", error.message)]
+    if params.column in columns:
+        return []
+    return [FieldError("column", f"There is no column “{params.column}”. The table has {', '.join(columns[:20])}.")]
+
+
+def estimate(params: Params, find: Find) -> Estimate:
+    rows = find(params.source).table().rows
+    return Estimate(items=rows, seconds=None if rows is None else rows / ROWS_PER_SECOND)
+
+
+def label(params: Params, find: Find) -> str:
+    return find(params.source).name
+
+
+def run(params: Params, context: Context) -> dict[str, Any]:
+    source = context.open(params.source)
+    counts = context.map(lambda row: _count(row, params), source.rows(), total=source.count())
+    return {"rows": counts.done}
+
+
+def _count(row: dict[str, Any], params: Params) -> dict[str, Any]:
+    text = row.get(params.column)
+    if text is None or not str(text).strip():
+        raise Skip(f"{params.column} is empty.")
+    words = [word for word in WORD.findall(str(text)) if len(word) >= params.shortest]
+    return {"words": len(words), "longest_word": max(words, key=len, default="")}

@@ -1,0 +1,165 @@
+"""What is asked of every kind there is. A new file in jobs/ is found by itself and must pass."""
+
+from __future__ import annotations
+
+import os
+import pkgutil
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+import jobs
+from jobs.engine import catalogue, commands, queries
+from tests import specimens
+from tests.conftest import House, forget
+from tests.engine.workers import Workers, adds_up, children, ended, running, until
+from tests.fake_provider import FakeProvider
+
+OWNER = "local"
+CATCHES = 5  # how often a process that lives for milliseconds is waited for
+
+
+def names_in(package: Any) -> list[str]:
+    return [one.name for one in pkgutil.iter_modules(package.__path__) if not one.ispkg and one.name[0] != "_"]
+
+
+OURS = names_in(jobs)
+KINDS = [*OURS, *names_in(specimens)]
+
+
+@dataclass
+class Standing:
+    """Workers, and a site beside them."""
+
+    workers: Workers
+    client: FlaskClient
+
+
+@pytest.fixture(scope="module")
+def standing(house: House) -> Iterator[Standing]:
+    with FakeProvider() as provider:
+        provider.script(latency=0.05)
+        model = {"OPENAI_BASE_URL": provider.base_url, "OPENAI_API_KEY": "key", "OPENAI_MODEL": "fake-small"}
+        with house(EXTRA_KINDS="tests.specimens", **model), running("--processes", "2") as workers:
+            from webapp import create_app
+
+            until(lambda: queries.served_queues() >= set(catalogue.QUEUES))
+            yield Standing(workers, create_app({"TESTING": True}).test_client())
+            forget()
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest, standing: Standing) -> catalogue.Kind:
+    return catalogue.kind(request.param)
+
+
+def submit(standing: Standing, kind: catalogue.Kind) -> Any:
+    answer = standing.client.post(f"/api/v1/kinds/{kind.name}/jobs", json=kind.example)
+    assert answer.status_code == 202, answer.text
+    return queries.job(answer.json["id"], OWNER)
+
+
+def caught(standing: Standing) -> int | None:
+    """The process of a run, held still as soon as it is born; None if it was gone before it could be."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for worker in standing.workers.workers:
+            for horse in children(worker):
+                try:
+                    os.kill(horse, signal.SIGSTOP)
+                except ProcessLookupError:
+                    return None
+                return horse
+    raise AssertionError("no worker took the job")
+
+
+def catch(standing: Standing, kind: catalogue.Kind) -> tuple[Any, int]:
+    """A job of this kind whose process has just begun and holds still."""
+    for _ in range(CATCHES):
+        job = submit(standing, kind)
+        horse = caught(standing)
+        if horse is not None and queries.job(job.id, OWNER).state == "running":
+            return job, horse
+        ended(job)
+    raise AssertionError("it was never caught running")
+
+
+def hows(job: Any) -> list[str | None]:
+    return [attempt.how for attempt in queries.attempts(job)]
+
+
+def test_the_catalogue_has_them_all(standing: Standing) -> None:
+    assert sorted(kind.name for kind in catalogue.kinds()) == sorted(KINDS)
+    listed = standing.client.get("/api/v1/kinds").json["kinds"]
+    assert sorted(kind["name"] for kind in listed) == sorted(KINDS)
+    assert OURS
+
+
+def test_it_is_available_and_its_example_is_valid(kind: catalogue.Kind) -> None:
+    assert kind.available, kind.reason
+    assert kind.group in catalogue.GROUPS
+    assert kind.summary.endswith(".")
+    fit = commands.validate(kind.name, kind.example, owner=OWNER)
+    assert kind.Params.model_validate(fit.json) == fit.params
+    estimate = commands.estimate(kind.name, kind.example, owner=OWNER)
+    assert estimate is None or estimate.items is None or estimate.items > 0
+
+
+def test_every_param_has_a_label_a_person_can_read(kind: catalogue.Kind) -> None:
+    for name, described in kind.Params.model_fields.items():
+        assert described.title, name
+        assert described.title != name
+
+
+def test_its_form_and_its_card_render(standing: Standing, kind: catalogue.Kind) -> None:
+    assert f'href="/kinds/{kind.name}"' in standing.client.get("/").text
+    for query in ("", "?example=1"):
+        form = standing.client.get(f"/kinds/{kind.name}{query}")
+        assert form.status_code == 200
+        assert 'class="error"' not in form.text
+
+
+def test_its_example_succeeds_and_its_pages_render(standing: Standing, kind: catalogue.Kind) -> None:
+    job = ended(submit(standing, kind))
+    assert job.state == "succeeded", (job.reason, job.message, job.detail)
+    assert adds_up(job)
+    for tab in ("", "/items", "/files", "/log", "/input", "/timeline"):
+        assert standing.client.get(f"/jobs/{job.id}{tab}").status_code == 200
+    told = standing.client.get(f"/api/v1/jobs/{job.id}").json
+    assert told["progress"]["done"] == job.done
+    for file in told["files"]:
+        assert len(standing.client.get(file["url"]).data) == file["bytes"]
+    for format in ("csv", "jsonl"):
+        assert standing.client.get(f"/jobs/{job.id}/items.{format}").status_code == 200
+
+
+def test_it_obeys_a_stop(standing: Standing, kind: catalogue.Kind) -> None:
+    job, horse = catch(standing, kind)
+    assert commands.cancel(job.id, owner=OWNER).state == "stopping"
+    os.kill(horse, signal.SIGCONT)
+    job = ended(job)
+    assert (job.state, job.reason) == ("cancelled", "stopped")
+    assert adds_up(job)
+
+
+def test_it_survives_a_kill_in_the_middle(standing: Standing, kind: catalogue.Kind) -> None:
+    job, horse = catch(standing, kind)
+    os.kill(horse, signal.SIGKILL)
+    job = ended(job)
+    assert job.state == "succeeded", (job.reason, job.message, job.detail)
+    assert hows(job) == ["lost", "succeeded"]
+    assert adds_up(job)
+
+
+def test_running_it_twice_is_safe(standing: Standing, kind: catalogue.Kind) -> None:
+    first = ended(submit(standing, kind))
+    commands.retry(first.id, owner=OWNER)
+    second = ended(first)
+    assert (second.state, second.done, second.total) == ("succeeded", first.done, first.total)
+    assert len(queries.items(second, limit=1_000).rows) == len(queries.items(first, limit=1_000).rows) == second.done
+    assert len(queries.files(second)) == len(queries.files(first))
