@@ -24,6 +24,7 @@ from jobs.engine.errors import (
     NotFound,
     SettingsError,
     TooLarge,
+    TooMany,
 )
 from webapp.access import is_api_path
 
@@ -39,6 +40,7 @@ STATUSES: dict[type[LegworkError], int] = {
     Conflict: 409,
     KindUnavailable: 409,
     TooLarge: 413,
+    TooMany: 429,
     DatabaseAway: 503,
     BrokerAway: 503,
     SettingsError: 503,

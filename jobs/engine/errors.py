@@ -69,6 +69,13 @@ class TooLarge(LegworkError):
     reason = "too_large"
 
 
+class TooMany(LegworkError):
+    """A person has as many of these at a time as one may have."""
+
+    reason = "too_many"
+    retryable = True
+
+
 class DatabaseAway(LegworkError):
     """Postgres does not answer."""
 

@@ -26,11 +26,14 @@ from jobs.engine import answers, schemas, settings
 from jobs.engine.answers import Completion, Unwell
 from jobs.engine.errors import BadInput, JobFailed, Transient
 from jobs.engine.rate_limit import Limits
+from jobs.engine.streaming import Provider, Stream
 
 OPENAI = "https://api.openai.com/v1"
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 60.0
 BUILT_IN_SECONDS = 600.0  # this machine's processor answers everybody in turn
+FIRST_SECONDS = 120.0  # of a streamed answer: until its first byte,
+SILENCE_SECONDS = 60.0  # and between two of its tokens
 TRIES = 4
 LONGEST_PAUSE = 600.0  # a provider that asks for more at once is given up for now,
 LONGEST_WAIT = 3600.0  # and so is one that asks again and again
@@ -287,3 +290,21 @@ def _listed(url: str, key: str, period: int) -> tuple[str, ...]:
 
 def _period() -> int:
     return int(time.time() / LIST_SECONDS)
+
+
+# Streamed, for text that somebody waits for.
+
+
+def stream(body: Mapping[str, Any]) -> Stream:
+    """A request for a streamed answer, not sent yet; an empty model is the default one. Raises JobFailed without a provider."""
+    if (reason := missing()) is not None:
+        raise JobFailed(reason, reason="no_model")
+    slow = "model" in settings.current().built_in
+    provider = Provider(
+        base_url(),
+        settings.current().openai_api_key,
+        BUILT_IN_SECONDS if slow else FIRST_SECONDS,
+        SILENCE_SECONDS,
+        _proxy(base_url()),
+    )
+    return Stream(provider, {**body, "model": body.get("model") or default_model()})

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, or_, select, text, tuple_
 from sqlalchemy.orm import Session
 
+from jobs.engine import conversations as _talks
 from jobs.engine import database, exports, inputs, migrations, presence
 from jobs.engine.errors import BadInput, NotFound, SettingsError
 from jobs.engine.models import Attempt, File, Item, Job, LogLine, WorkerProcess
@@ -58,16 +59,10 @@ def jobs(
 
 def job_counts(owner: str, *, kind: str | None = None, q: str | None = None) -> dict[str, int]:
     """How many jobs are in each of SHOWN_STATES; no count goes beyond COUNT_CAP."""
+    capped = [_filtered(select(Job.id), owner, (state,), kind, q).limit(COUNT_CAP).subquery() for state in SHOWN_STATES]
+    counted = [select(func.count()).select_from(some).scalar_subquery() for some in capped]
     with database.session() as session:
-        return {
-            state: session.scalar(
-                select(func.count()).select_from(
-                    _filtered(select(Job.id), owner, (state,), kind, q).limit(COUNT_CAP).subquery()
-                )
-            )
-            or 0
-            for state in SHOWN_STATES
-        }
+        return dict(zip(SHOWN_STATES, session.execute(select(*counted)).one(), strict=True))
 
 
 def _filtered(query: Select[Any], owner: str, states: Collection[str], kind: str | None, q: str | None) -> Select[Any]:
@@ -335,3 +330,12 @@ def delivered_ids(session: Session, queue: str) -> list[UUID]:
 
 def _delivered(queue: str) -> list[ColumnElement[bool]]:
     return [Job.state == "queued", Job.queue == queue, Job.delivered_at < func.now() - _SETTLED_IN]
+
+
+# Conversations, which conversations.py reads.
+
+conversations = _talks.conversations
+conversation = _talks.conversation
+turns = _talks.turns
+message = _talks.message
+writing = _talks.writing

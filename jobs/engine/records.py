@@ -1,0 +1,47 @@
+"""Finding records: by an id that may be anything, for an owner, a page at a time."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from jobs.engine.errors import NotFound
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True)
+class Page(Generic[Row]):
+    """Some rows of a list, and the cursors of the pages after and before them; None where there is none."""
+
+    rows: list[Row]
+    next: str | None = None
+    previous: str | None = None
+
+
+def owned(session: Session, model: type[Row], record_id: str | UUID, owner: str, *, for_update: bool = False) -> Row:
+    """A record of `model` that belongs to `owner`, or NotFound; a malformed id is not found either."""
+    query = select(model).where(model.id == as_id(record_id), model.owner == owner)  # type: ignore[attr-defined]
+    found = session.scalar(query.with_for_update() if for_update else query)
+    if found is None:
+        raise NotFound("There is nothing at this address, or it is not yours.")
+    return found
+
+
+def as_id(text: str | UUID) -> UUID:
+    if isinstance(text, UUID):
+        return text
+    with suppress(ValueError):
+        if len(text) == 36:
+            return UUID(text)
+    raise NotFound("There is nothing at this address, or it is not yours.")
+
+
+def escaped(words: str) -> str:
+    """Words for ILIKE, in which nothing is a pattern."""
+    return words.replace("\x00", "").replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")
