@@ -133,8 +133,8 @@ _RECORD = text("""
         insert into items (job_id, key, position, state, input, output, reason, error, tokens, seconds, finished_at)
         select held.id, o.key, o.position, o.state, o.input, o.output, o.reason, o.error, o.tokens, o.seconds,
             case when o.state <> 'started' then now() end
-        from held, jsonb_to_recordset(cast(:outcomes as jsonb)) as o(key text, position bigint, state text, input jsonb,
-            output jsonb, reason text, error text, tokens bigint, seconds float8)
+        from held, json_to_recordset(cast(:outcomes as json)) as o(key text, position bigint, state text, input json,
+            output json, reason text, error text, tokens bigint, seconds float8)
         on conflict (job_id, key) do update set (state, input, output, reason, error, tokens, seconds, finished_at) =
             (excluded.state, coalesce(excluded.input, items.input), excluded.output, excluded.reason, excluded.error,
              excluded.tokens, excluded.seconds, excluded.finished_at)
@@ -146,7 +146,7 @@ _RECORD = text("""
         from outcome
     ), lines as (
         insert into job_log (job_id, level, text)
-        select held.id, line ->> 0, line ->> 1 from held, jsonb_array_elements(cast(:lines as jsonb)) as line
+        select held.id, line ->> 0, line ->> 1 from held, json_array_elements(cast(:lines as json)) as line
     )
     update jobs set
         done = coalesce(cast(:done as bigint), jobs.done + counted.done), failed = jobs.failed + counted.failed,
@@ -184,7 +184,7 @@ _SETTLE = text("""
     update jobs set state = case when state = 'stopping' then 'cancelled' else :state end,
         reason = case when state = 'stopping' then 'stopped' else cast(:reason as text) end,
         message = case when state = 'stopping' then cast(:stop_message as text) else cast(:message as text) end,
-        detail = :detail, result = cast(:result as jsonb), lease_until = null, finished_at = now(),
+        detail = :detail, result = cast(:result as json), lease_until = null, finished_at = now(),
         total = case when :whole and state <> 'stopping' and (total is not null or done + failed + skipped + unknown > 0)
             then done + failed + skipped + unknown else total end
     where id = :id and lease = :lease and state in ('running', 'stopping')

@@ -9,7 +9,7 @@ from uuid import UUID
 import uuid6
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, MetaData, SmallInteger, Text, func, text
 from sqlalchemy import text as sql
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
+from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, TIMESTAMP
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 JOB_STATES = ("queued", "running", "stopping", "succeeded", "partial", "failed", "cancelled")
@@ -49,7 +49,7 @@ class Job(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     kind: Mapped[str]
     label: Mapped[str] = mapped_column(server_default="")  # what the work is on, for lists: a file's name
-    params: Mapped[dict[str, Any]]
+    params: Mapped[dict[str, Any]] = mapped_column(JSON)
     sample: Mapped[int | None]  # only the first N items
     owner: Mapped[str]
     queue: Mapped[str]
@@ -83,7 +83,7 @@ class Job(Base):
     note: Mapped[str | None]
     prompt_tokens: Mapped[int] = mapped_column(server_default="0")
     completion_tokens: Mapped[int] = mapped_column(server_default="0")
-    result: Mapped[dict[str, Any] | None]
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSON)
 
     __table_args__ = (
         CheckConstraint(
@@ -146,8 +146,9 @@ class Item(Base):
     key: Mapped[str] = mapped_column(primary_key=True)  # what makes it the same item in a later attempt
     position: Mapped[int]  # its place in the input, from 1
     state: Mapped[str]
-    input: Mapped[dict[str, Any] | None]  # as a row of a table
-    output: Mapped[dict[str, Any] | None]  # what came of it, as more columns of that row
+    # json, not jsonb: the order of the columns is the table's.
+    input: Mapped[dict[str, Any] | None] = mapped_column(JSON)  # as a row of a table
+    output: Mapped[dict[str, Any] | None] = mapped_column(JSON)  # what came of it, as more columns of that row
     reason: Mapped[str | None]
     error: Mapped[str | None]  # the sentence
     tokens: Mapped[int | None]
