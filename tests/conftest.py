@@ -24,7 +24,15 @@ from jobs.engine.embedded.redis import Redis
 CODE = Path(__file__).parents[1]
 TEMPLATE = "legwork_template"
 OURS = (
-    *("DATABASE_URL", "REDIS_URL", "OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL", "EMBEDDING_MODEL", "STORAGE_URL"),
+    *(
+        "DATABASE_URL",
+        "REDIS_URL",
+        "OPENAI_BASE_URL",
+        "OPENAI_API_KEY",
+        "OPENAI_MODEL",
+        "EMBEDDING_MODEL",
+        "STORAGE_URL",
+    ),
     *(
         "SMTP_URL",
         "SECRET_KEY",
@@ -144,7 +152,12 @@ def house(fresh_database: Database, redis: Redis, open_folder: Path) -> House:
             for name in OURS:
                 patch.delenv(name, raising=False)
             _empty(redis)
-            values = {"DATABASE_URL": url, "REDIS_URL": redis.url, "DATA_DIR": str(folder), "SECRET_KEY": "only for tests"}
+            values = {
+                "DATABASE_URL": url,
+                "REDIS_URL": redis.url,
+                "DATA_DIR": str(folder),
+                "SECRET_KEY": "only for tests",
+            }
             for name, value in (values | variables).items():
                 patch.setenv(name, value)
             forget()

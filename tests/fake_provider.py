@@ -6,8 +6,8 @@
 
     python -m tests.fake_provider --port 0               # a process of its own; prints its port
 
-HTTP: `GET /v1/models`, `POST /v1/chat/completions` (streaming too), `POST /v1/embeddings`, and for the test `POST /script`, `GET /calls`,
-`DELETE /calls`.
+HTTP: `GET /v1/models`, `POST /v1/chat/completions` (streaming too), `POST /v1/embeddings`, and for the test
+`POST /script`, `GET /calls`, `DELETE /calls`.
 An answer follows from the prompt alone, so two runs agree. A behaviour is used up after its `calls` (default 1) or its
 `seconds`, and can be kept to prompts that contain `match`. The behaviours: status (with status, message, code,
 retry_after, retry_after_date), hang, drip, cut, rubbish, no_choices, empty, wrong_json, refusal, content_filter, length,

@@ -6,6 +6,7 @@ import asyncio
 import json
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from jobs.engine import llm
@@ -72,4 +73,4 @@ def _shares(usage: Any, texts: Sequence[str]) -> list[int]:
     for text in texts:
         seen += len(text)
         ends.append(round(total * seen / characters))
-    return [after - before for before, after in zip(ends, ends[1:], strict=False)]
+    return [after - before for before, after in pairwise(ends)]

@@ -48,7 +48,8 @@ class Home:
 
     def _answer(self, line: bytes) -> list[list[float]]:
         running = self._running()
-        assert running.stdin is not None and running.stdout is not None
+        assert running.stdin is not None
+        assert running.stdout is not None
         running.stdin.write(line)
         running.stdin.flush()
         said: dict[str, Any] = json.loads(self._line(running.stdout.fileno()))

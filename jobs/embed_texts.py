@@ -1,0 +1,197 @@
+"""Turn the texts of a table into vectors.
+
+Each row's text becomes a vector that stands for its meaning, for search, grouping or comparing. A text that was embedded
+before is not embedded again. The file with the vectors is written at the end; what is done is kept if the job stops.
+"""
+
+from __future__ import annotations
+
+import itertools
+import struct
+import tempfile
+import time
+from array import array
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from jobs.engine import embeddings, exports, tally
+from jobs.engine.catalogue import Estimate, Find
+from jobs.engine.context import Context, Output
+from jobs.engine.embeddings import batches, cache
+from jobs.engine.errors import BadInput, FieldError, JobFailed, Skip
+from jobs.engine.params import KindParams, TableFile, param
+from jobs.engine.templates import as_text
+
+TITLE = "Embed texts"
+GROUP = "Text and AI"
+QUEUE = "io"
+NEEDS = ("aiohttp", "onnxruntime", "tokenizers")
+NOUN = ("text", "texts")
+
+BUILT_IN_TOKENS_PER_SECOND = 1_000
+SECONDS_PER_CALL = 0.5  # of a usual provider
+AT_ONCE = 500  # rows in memory while the file is written
+OWN = ("tokens", "cut", "reused")
+
+
+class Params(KindParams):
+    source: TableFile = param("Table", "CSV, TSV, JSONL, XLSX or Parquet. Each row has one text.")
+    encoding: str | None = param("Encoding", "Empty: as found.", default=None, advanced=True, max_length=40)
+    delimiter: str | None = param("Separator", "Empty: as found.", default=None, advanced=True, max_length=1)
+    text_column: str = param("Column with the texts", columns_of="source", min_length=1, max_length=1_000)
+    format: Literal["parquet", "npy", "jsonl"] = param(
+        "File",
+        "Parquet and JSONL have the table's columns and the vectors; NPY has the vectors alone, with the rows as CSV beside it.",
+        default="parquet",
+    )
+    output_column: str = param(
+        "Name of the new column", default="embedding", min_length=1, max_length=100, advanced=True
+    )
+    model: str = param("Model", "Empty: the one that is set up here.", default="", advanced=True, max_length=200)
+    batch_size: int = param("Texts a call", default=32, ge=1, le=256, unit="texts", advanced=True)
+    normalize: bool = param(
+        "Vectors of length 1", "What most searches want: likeness is then a plain product.", default=True, advanced=True
+    )
+
+
+EXAMPLE = {"source": "sample:reviews.csv", "text_column": "review", "format": "parquet"}
+
+
+def check(params: Params, find: Find) -> list[FieldError]:
+    try:
+        columns = find(params.source).table(params.encoding, params.delimiter).columns
+    except BadInput as error:
+        return [FieldError("source", error.message)]
+    errors = []
+    if params.text_column not in columns:
+        some = ", ".join(columns[:12]) + (", …" if len(columns) > 12 else "")
+        errors.append(FieldError("text_column", f"There is no column “{params.text_column}”. There are: {some}."))
+    taken = [name for name in (params.output_column, *_own(params)) if name in columns]
+    if taken:
+        errors.append(FieldError("output_column", f"There is a column “{taken[0]}” already. Choose another name."))
+    try:
+        embeddings.embedder(params.model)
+    except JobFailed as error:
+        errors.append(FieldError("model", error.message))
+    return errors
+
+
+def estimate(params: Params, find: Find) -> Estimate:
+    table = find(params.source).table(params.encoding, params.delimiter)
+    if table.rows is None or not table.first:
+        return Estimate(items=table.rows)
+    tokens = sum(len(as_text(row.get(params.text_column))) for row in table.first) / 4 / len(table.first) * table.rows
+    if embeddings.embedder(params.model).built_in:
+        return Estimate(items=table.rows, seconds=round(1 + tokens / BUILT_IN_TOKENS_PER_SECOND, 1))
+    calls = -(-table.rows // params.batch_size)
+    return Estimate(table.rows, calls, round(tokens), round(calls * SECONDS_PER_CALL / batches.CALLS, 1))
+
+
+def label(params: Params, find: Find) -> str:
+    return find(params.source).name
+
+
+def run(params: Params, context: Context) -> dict[str, Any]:
+    began = time.monotonic()
+    source = context.open(params.source)
+    table = source.table(params.encoding, params.delimiter)
+    model = context.once(
+        "model", lambda: _model(params)
+    )  # an attempt after a change of settings goes on with the first one
+    tokens, cut, reused = _own(params)
+
+    async def embed(row: dict[str, Any], vectors: batches.Vectors) -> Output:
+        text = _text(row, params)
+        if not text.strip():
+            raise Skip("There is no text in this row.")
+        vector = await vectors.of(text)
+        came = {tokens: vector.tokens, cut: vector.cut, reused: vector.known}
+        return Output(came, prompt_tokens=vector.tokens)
+
+    counts = context.map(
+        embed,
+        source.rows(params.encoding, params.delimiter),
+        total=table.rows if table.exact else source.count(params.encoding, params.delimiter),
+        concurrency=params.batch_size * batches.CALLS,
+        using=batches.Vectors(model["model"], params.batch_size, model["dimension"]),
+    )
+    if counts.done:
+        context.progress(note="Writing the file")
+        _write(params, context, model, table.columns, counts.done)
+    return {
+        "texts": counts.done,
+        "model": model["model"],
+        "dimension": model["dimension"],
+        "length_1": params.normalize,
+        "tokens": sum(context.used),
+        "not_embedded_again": tally.by_value(context.job.job_id, reused).get("true", 0),
+        "cut_off": tally.by_value(context.job.job_id, cut).get("true", 0),
+        "seconds": round(time.monotonic() - began, 1),
+    }
+
+
+def _own(params: Params) -> list[str]:
+    return [f"{params.output_column}_{name}" for name in OWN]
+
+
+def _model(params: Params) -> dict[str, Any]:
+    """The model of this job and how many numbers its vectors have."""
+    embedder = embeddings.embedder(params.model)
+    return {"model": embedder.model, "dimension": embedder.dimension}
+
+
+def _write(params: Params, context: Context, model: dict[str, Any], columns: list[str], count: int) -> None:
+    """Save the file of vectors, in constant memory."""
+    stem = context.open(params.source).name.rsplit(".", 1)[0] or "texts"
+    rows = _with_vectors(params, context, model["model"])
+    with tempfile.TemporaryDirectory(prefix="legwork-vectors-") as folder:
+        target = Path(folder) / "vectors"
+        with target.open("wb") as opened:
+            if params.format == "npy":
+                opened.write(_npy_head(count, model["dimension"]))
+                opened.writelines(array("f", row[params.output_column]).tobytes() for row in rows)
+            else:
+                shown = ({**row, params.output_column: _short(row[params.output_column])} for row in rows)
+                opened.writelines(exports.export(shown, [*columns, params.output_column], params.format))
+        media_type = exports.FORMATS.get(params.format, "application/octet-stream")
+        context.save(f"{stem} vectors.{params.format}", target, media_type)
+        if params.format == "npy":
+            with target.open("wb") as opened:
+                opened.writelines(exports.export(_done(params, context), columns, "csv"))
+            context.save(f"{stem} rows.csv", target, exports.FORMATS["csv"])
+
+
+def _with_vectors(params: Params, context: Context, model: str) -> Iterator[dict[str, Any]]:
+    done = _done(params, context)
+    while some := list(itertools.islice(done, AT_ONCE)):
+        context.check()
+        hashes = [cache.digest(_text(row, params)) for row in some]
+        known = cache.look(model, hashes)
+        for row, digest in zip(some, hashes, strict=True):
+            if digest not in known:
+                raise JobFailed("A vector that was made is not there any more. Run the job again.", reason="no_vector")
+            yield row | {params.output_column: embeddings.unit(known[digest]) if params.normalize else known[digest]}
+
+
+def _done(params: Params, context: Context) -> Iterator[dict[str, Any]]:
+    """The rows that have a vector, in their order."""
+    rows = enumerate(context.open(params.source).rows(params.encoding, params.delimiter), start=1)
+    for place in tally.places(context.job.job_id):
+        yield next(row for at, row in rows if at == place)
+
+
+def _text(row: dict[str, Any], params: Params) -> str:
+    return as_text(row.get(params.text_column)).encode(errors="replace").decode()
+
+
+def _short(vector: list[float]) -> list[float]:
+    """As many digits as a 32-bit number has."""
+    return [float(f"{number:.8g}") for number in vector]
+
+
+def _npy_head(rows: int, columns: int) -> bytes:
+    """The header of NumPy's file format, version 1.0, for a table of 32-bit numbers."""
+    head = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}".encode()
+    head += b" " * (-(len(head) + 11) % 64) + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head

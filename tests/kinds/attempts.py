@@ -1,0 +1,56 @@
+"""One job in this process: handed in, claimed, run, and looked at."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from jobs.engine import commands, database, ledger, queries
+from jobs.engine.errors import InvalidParams
+from jobs.engine.models import File, Item, Job
+from jobs.engine.run import Run
+
+OWNER = "local"
+
+
+def upload(content: bytes | Path, name: str = "") -> str:
+    """The id of a new upload."""
+    data = content.read_bytes() if isinstance(content, Path) else content
+    return str(commands.upload(io.BytesIO(data), name or getattr(content, "name", "file"), owner=OWNER).id)
+
+
+def run(job: Job) -> Job:
+    """One attempt."""
+    with database.session() as session:
+        claim = ledger.claim(session.connection(), job.id, "test")
+    assert claim
+    Run(claim).go()
+    job = queries.job(job.id, OWNER)
+    print(job.state, job.reason, job.message, job.detail)  # shown where a test fails
+    return job
+
+
+def done(kind: str, sample: int | None = None, **params: Any) -> Job:
+    """A new job of that kind, after one attempt."""
+    return run(commands.submit(kind, params, owner=OWNER, sample=sample))
+
+
+def errors(kind: str, **params: Any) -> dict[str, str]:
+    """Why the params are refused, by field."""
+    with pytest.raises(InvalidParams) as error:
+        commands.submit(kind, params, owner=OWNER)
+    return {one.field: one.message for one in error.value.errors}
+
+
+def items(job: Job) -> list[Item]:
+    with database.session() as session:
+        return list(session.scalars(select(Item).where(Item.job_id == job.id).order_by(Item.position, Item.key)))
+
+
+def content(file: File) -> bytes:
+    with queries.open_file(file) as opened:
+        return opened.read()

@@ -1,0 +1,125 @@
+"""Vectors for the texts of a table: by the model that comes along on real texts, and by a scripted provider."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import duckdb
+import numpy
+import pytest
+
+from jobs import embed_texts
+from jobs.engine import commands, embeddings, queries
+from tests.engine import workers
+from tests.fake_provider import FakeProvider, vector_of
+from tests.kinds.attempts import OWNER, content, done, errors, items, run, upload
+
+TABLE = b"id,text\n1,red\n2,green\n3,\n4,red\n5,blue\n"
+
+
+@pytest.fixture
+def provider(environment: Callable[..., None]) -> Iterator[FakeProvider]:
+    with FakeProvider() as running:
+        environment(OPENAI_BASE_URL=running.base_url, OPENAI_API_KEY="sk-test", EMBEDDING_MODEL="fake-embed")
+        yield running
+
+
+def test_the_example_gives_a_parquet_file_of_vectors(environment: Callable[..., None], tmp_path: Path) -> None:
+    job = done("embed_texts", **embed_texts.EXAMPLE)
+    assert (job.state, job.result["model"], job.result["dimension"]) == ("succeeded", "all-MiniLM-L6-v2", 384)
+    (file,) = queries.files(job)
+    (tmp_path / "it.parquet").write_bytes(content(file))
+    rows = duckdb.sql(f"select review, embedding from '{tmp_path}/it.parquet'").fetchall()
+    assert len(rows) == job.done == job.result["texts"] > 5
+    expected = embeddings.embedder().embed([rows[0][0]])[0]
+    assert sum(a * b for a, b in zip(rows[0][1], expected, strict=True)) > 0.98
+
+
+def test_real_titles_near_each_other(environment: Callable[..., None], vega: Path) -> None:
+    films = json.loads((vega / "movies.json").read_bytes())
+    titles = [str(film["Title"]) for film in films if film["Title"]][:60]
+    lines = "".join(json.dumps({"title": title}) + "\n" for title in titles).encode()
+    job = done("embed_texts", source=upload(lines, "films.jsonl"), text_column="title", format="npy", batch_size=8)
+    vectors_file, rows_file = queries.files(job)
+    vectors = numpy.load(io.BytesIO(content(vectors_file)))
+    assert vectors.shape == (60, 384) and vectors.dtype == numpy.float32
+    assert numpy.allclose(numpy.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    assert content(rows_file).decode("utf-8-sig").splitlines()[1].strip('"') == titles[0]
+
+
+def test_the_same_text_is_asked_for_once(provider: FakeProvider) -> None:
+    job = done("embed_texts", source=upload(TABLE), text_column="text", format="jsonl", normalize=False)
+    assert (job.state, job.done, job.skipped) == ("succeeded", 4, 1)
+    assert sorted(provider.calls()[-1]["prompt"].split("\n")) == ["blue", "green", "red"]
+    lines = [json.loads(line) for line in content(queries.files(job)[0]).splitlines()]
+    assert [line["id"] for line in lines] == ["1", "2", "4", "5"]
+    assert [line["embedding"] for line in lines] == [vector_of(word) for word in ("red", "green", "red", "blue")]
+    provider.script()
+    before = len(provider.calls())
+    again = done("embed_texts", source=upload(TABLE), text_column="text")
+    assert again.result["not_embedded_again"] == 4
+    assert {call["prompt"] for call in provider.calls()[before:]} == {"dimension"}
+
+
+def test_an_earlier_attempt_is_gone_on_with_by_the_same_model(
+    provider: FakeProvider, environment: Callable[..., None]
+) -> None:
+    table = "text\n" + "".join(f"word {number}\n" for number in range(30))
+    stop = {"do": "status", "status": 402, "match": "word 20"}
+    provider.script(do=[stop])
+    job = done("embed_texts", source=upload(table.encode()), text_column="text", batch_size=4)
+    assert (job.state, job.reason) == ("failed", "provider_credit")
+    finished = job.done
+    environment(EMBEDDING_MODEL="another")
+    commands.retry(job.id, owner=OWNER, items="failed")
+    job = run(job)
+    assert (job.state, job.done, job.result["model"]) == ("succeeded", 30, "fake-embed")
+    assert 0 < finished < 30
+    paid = [word for call in provider.calls() if call["status"] == 200 for word in call["prompt"].split("\n")]
+    assert len(paid) == len(set(paid))
+
+
+def test_mixed_vectors_are_refused(provider: FakeProvider) -> None:
+    provider.script(dimension=8)
+    job = commands.submit("embed_texts", {"source": upload(TABLE), "text_column": "text"}, owner=OWNER)
+    done("embed_texts", source=upload(b"text\nred\n"), text_column="text")
+    provider.script(dimension=12)
+    assert run(job).reason == "mixed_dimensions"
+
+
+def test_a_killed_worker_is_gone_on_after(provider: FakeProvider) -> None:
+    provider.script(latency=0.3)
+    table = "text\n" + "".join(f"word {number}\n" for number in range(400))
+    params = {"source": upload(table.encode()), "text_column": "text", "batch_size": 5}
+    job = commands.submit("embed_texts", params, owner=OWNER)
+    with workers.running("--queues", "io", "--processes", "1") as program:
+        workers.begun(job, 40)
+        workers.kill(*program.horses)
+        job = workers.ended(job)
+    assert (job.state, job.done, len(queries.files(job))) == ("succeeded", 400, 1)
+    assert len(queries.attempts(job)) == 2
+    paid = [word for call in provider.calls() if call["status"] == 200 for word in call["prompt"].split("\n")]
+    assert len(set(paid) - {"dimension"}) == 400
+    assert len(paid) - 400 <= 4 * 5 + 2  # what was in flight
+
+
+def test_a_try_takes_the_first_rows_only(provider: FakeProvider) -> None:
+    job = done("embed_texts", sample=2, source=upload(TABLE), text_column="text", format="jsonl")
+    assert (job.done, job.total, len(content(queries.files(job)[0]).splitlines())) == (2, 2, 2)
+
+
+def test_wrong_params_are_named(environment: Callable[..., None]) -> None:
+    wrong = errors("embed_texts", source=upload(TABLE), text_column="txet", output_column="id", model="other")
+    assert set(wrong) == {"text_column", "output_column", "model"}
+    assert "There are: id, text." in wrong["text_column"]
+    assert set(errors("embed_texts", source=upload(b"\x00\x01\x02"), text_column="text")) == {"source"}
+
+
+def test_numbers_and_odd_characters_are_texts_too(environment: Callable[..., None]) -> None:
+    lines = b'{"t": 1e20}\n{"t": "\\ud800 half"}\n{"t": "a\\u0000b"}\n{"t": ["a", 1]}\n'
+    job = done("embed_texts", source=upload(lines, "odd.jsonl"), text_column="t", format="npy")
+    assert (job.state, [item.state for item in items(job)]) == ("succeeded", ["done"] * 4)
+    assert numpy.load(io.BytesIO(content(queries.files(job)[0]))).shape == (4, 384)
