@@ -19,6 +19,8 @@ TICK_SECONDS = 0.5
 GATHER_SECONDS = 0.005  # after the first outcome, for others to come along
 MOST_OUTCOMES = 1_000  # a commit
 MOST_WAITING = 4_000  # before put() waits: memory stays bounded where work is faster than the disk
+MOST_LINES = 10_000
+LINE_CHARACTERS = 10_000
 AWAY_SECONDS = 0.25  # between tries while the database is away; the parent ends the run when its lease is at risk
 
 
@@ -30,6 +32,7 @@ class Writer:
         self.ended: RunEnded | None = None
         self.prompt_tokens = 0
         self.completion_tokens = 0
+        self._lines = 0
         self.traces = 0  # of unexpected errors, that went into the log
         self._deadline = time.monotonic() + claim.time_limit
         self._batch = Batch()
@@ -54,8 +57,13 @@ class Writer:
                 self._change.notify_all()
 
     def line(self, level: str, text: str) -> None:
+        """A line of the log. An attempt has MOST_LINES; the last says that there were more."""
         with self._change:
-            self._batch.lines.append((level, text))
+            self._lines += 1
+            if self._lines <= MOST_LINES:
+                self._batch.lines.append((level, text[:LINE_CHARACTERS]))
+            if self._lines == MOST_LINES:
+                self._batch.lines.append(("warning", f"The log ends here: an attempt may write {MOST_LINES:,} lines."))
 
     def progress(self, **figures: int | str | None) -> None:
         """done, total, note: written with the next batch, at the latest after TICK_SECONDS."""

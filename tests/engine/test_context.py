@@ -261,6 +261,16 @@ def test_an_output_shows_when_its_attempt_settles(bench: Bench) -> None:
     storage().delete(blob)
 
 
+def test_a_log_has_an_end(bench: Bench) -> None:
+    context = bench.attempt()
+    for number in range(10_100):
+        context.log(f"line {number}")
+    context._writer.flush()
+    assert queries.log_count(bench.job) == 10_000
+    after = queries.log(bench.job, limit=1).rows[0].id + 9_998
+    assert "log ends here" in queries.log(bench.job, after=after).rows[-1].text
+
+
 def test_the_time_limit_ends_a_run(environment: Callable[..., None]) -> None:
     bench = Bench(time_limit=1)
     context = bench.attempt()
