@@ -23,6 +23,7 @@ from jobs.engine.embedded.processes import Process, Supervisor, read_procfile, w
 from jobs.engine.embedded.service import ServiceFailed
 from jobs.engine.errors import LegworkError, SettingsError
 from jobs.engine.settings import Settings
+from webapp import demo
 
 CODE = Path(__file__).resolve().parent.parent
 READY_SECONDS = 120.0
@@ -145,8 +146,6 @@ def _serve(chosen: Settings, supervisor: Supervisor, stop: _Stop) -> int:
 
 
 def _demo(chosen: Settings, supervisor: Supervisor, stop: _Stop) -> int:
-    from webapp import demo
-
     def between() -> None:
         stop.check()
         supervisor.look()

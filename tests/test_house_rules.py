@@ -1,0 +1,357 @@
+"""The rules of the house: who may import whom, who may write where, and what an import must not do.
+
+Every exception is named here with its reason.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.conftest import OURS as SETTINGS
+
+CODE = Path(__file__).parents[1]
+ROOTS = ("jobs", "webapp")
+
+ENGINE_FOR_WEB = {"commands", "queries", "catalogue", "storage", "llm", "documents", "settings", "errors"}
+MORE_FOR = {
+    "webapp.operations": {"delivery"},  # mounts rq-dashboard on the queues
+    "webapp.__main__": {"embedded"},  # starts the embedded services
+}
+
+# Upper floors stand on lower ones: what stands in a row may use the rows below it, never one above.
+FLOORS = (
+    {"worker", "clock", "commands", "supervisor"},
+    {"catalogue", "context", "delivery"},
+    {"ledger", "queries"},
+    {"models", "inputs", "tables", "storage", "llm", "documents"},
+    {"database"},
+    {"settings", "errors"},
+)
+
+HEAVY = {
+    *("langchain", "openai", "duckdb", "numpy", "openpyxl", "xlsxwriter", "boto3", "aiohttp", "xllamacpp"),
+    *("onnxruntime", "pandas", "pyarrow", "scipy", "sklearn", "PIL", "pypandoc", "typst"),
+}
+
+ENVIRONMENT_ALLOWED = {
+    "jobs.engine.settings": "the one reader",
+    "webapp.__main__": "hands it to the settings, and on to the processes it starts",
+}
+
+SWALLOWING_ALLOWED = {
+    ("jobs.engine.catalogue", "load"): "a broken kind must not take the others with it",
+    ("jobs.engine.loops", "_one"): "an item fails alone, whatever its kind raised",
+    ("jobs.engine.loops", "_take"): "an item fails alone, whatever its kind raised",
+    ("jobs.engine.run", "_work"): "how a run ended must be written, whatever its kind raised",
+    ("jobs.engine.supervisor", "_be_worker"): "a forked child must not run on in its parent's code",
+    ("jobs.engine.worker", "_try_to_claim"): "RQ raises many things for a broken message",
+    ("jobs.engine.writer", "_write_on"): "a thread must not die in silence: the run raises it",
+    ("webapp.errors", "_page"): "the page that tells of a fault must not fail for the same reason",
+}
+
+# Not imported but run, by a server or by Alembic.
+DOORS = {"webapp.wsgi", "webapp.gunicorn", "jobs.engine.migrations.env"}
+
+MOST_LINES = 350
+LONG_ALLOWED = {
+    "jobs.engine.ledger": "all writing of job rows in one room, so that claim, fence and settle can be read side by side",
+}
+
+
+class Module(NamedTuple):
+    name: str  # dotted; a package by its own name
+    path: Path
+    tree: ast.Module
+    lines: int
+
+    @property
+    def kind(self) -> bool:
+        return self.path.parent == CODE / "jobs" and not self.path.name.startswith("__")
+
+
+def _modules() -> Iterator[Module]:
+    for root in ROOTS:
+        for path in sorted((CODE / root).rglob("*.py")):
+            parts = path.relative_to(CODE).with_suffix("").parts
+            name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+            text = path.read_text()
+            yield Module(name, path, ast.parse(text), text.count("\n"))
+
+
+MODULES = {module.name: module for module in _modules()}
+WEB = [module for module in MODULES.values() if module.name.startswith("webapp")]
+
+
+def imports(tree: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
+    """The dotted names that are imported, as far down as they are modules of ours, with their statements."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                below = f"{node.module}.{alias.name}"
+                yield (below if below in MODULES else str(node.module)), node
+
+
+def inside(tree: ast.AST, *, functions: bool) -> set[ast.AST]:
+    """Every node inside a function, or else every node that only a type checker sees."""
+    found: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) and functions:
+            found.update(ast.walk(node))
+        elif isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING" and not functions:
+            found.update(part for statement in node.body for part in ast.walk(statement))
+    return found
+
+
+@cache
+def at_import(name: str) -> frozenset[str]:
+    """What importing a module of ours imports directly."""
+    tree = MODULES[name].tree
+    later = inside(tree, functions=True) | inside(tree, functions=False)
+    return frozenset(imported for imported, node in imports(tree) if node not in later)
+
+
+def reach(start: str) -> dict[str, str]:
+    """All that importing a module brings in, each with the module of ours that asks for it."""
+    found: dict[str, str] = {}
+    waiting = [start]
+    while waiting:
+        here = waiting.pop()
+        for name in at_import(here) - found.keys():
+            found[name] = here
+            if name in MODULES:
+                waiting.append(name)
+    return found
+
+
+def top(name: str) -> str:
+    return name.split(".")[0]
+
+
+def engine_part(name: str) -> str:
+    """The name right below jobs.engine; empty for all others."""
+    parts = name.split(".")
+    return parts[2] if parts[:2] == ["jobs", "engine"] and len(parts) > 2 else ""
+
+
+# Who may import whom.
+
+
+def test_the_web_knows_only_the_doors_of_the_engine() -> None:
+    wrong = [
+        (module.name, name)
+        for module in WEB
+        for name, _ in imports(module.tree)
+        if top(name) == "jobs" and engine_part(name) not in ENGINE_FOR_WEB | MORE_FOR.get(module.name, set())
+    ]
+    assert wrong == []
+
+
+def test_nobody_in_jobs_knows_the_web() -> None:
+    jobs = [module for module in MODULES.values() if module.name.startswith("jobs")]
+    assert [(module.name, name) for module in jobs for name, _ in imports(module.tree) if top(name) == "webapp"] == []
+
+
+def test_a_kind_knows_only_the_engine_and_the_engine_no_kind() -> None:
+    kinds = [module for module in MODULES.values() if module.kind]
+    engine = [module for module in MODULES.values() if engine_part(module.name)]
+    assert kinds
+    used = [(kind.name, name) for kind in kinds for name, _ in imports(kind.tree) if top(name) in ROOTS]
+    assert [(kind, name) for kind, name in used if not engine_part(name)] == []
+    known = {kind.name for kind in kinds}
+    assert [(module.name, name) for module in engine for name, _ in imports(module.tree) if name in known] == []
+
+
+def test_no_import_of_ours_hides_in_a_function() -> None:
+    wrong = []
+    for module in MODULES.values():
+        hidden = inside(module.tree, functions=True)
+        wrong += [(module.name, name) for name, node in imports(module.tree) if top(name) in ROOTS and node in hidden]
+    assert wrong == []
+
+
+def test_no_module_imports_itself_by_a_detour() -> None:
+    assert [name for name in MODULES if name in reach(name)] == []
+
+
+def test_imports_run_downwards() -> None:
+    floor = {part: number for number, parts in enumerate(FLOORS) for part in parts}
+    wrong = []
+    for module in MODULES.values():
+        here = floor.get(engine_part(module.name))
+        if here is not None:
+            met = reach(module.name).items()
+            wrong += [(module.name, name, by) for name, by in met if floor.get(engine_part(name), here) < here]
+    assert wrong == []
+
+
+def test_nothing_heavy_comes_with_an_import_of_the_web() -> None:
+    met = {name: by for module in WEB for name, by in reach(module.name).items()}
+    assert {name: by for name, by in met.items() if top(name) in HEAVY} == {}
+
+
+# What an import and the first page must not do.
+
+WATCH = """
+import os, sys, threading
+
+touched, asked = [], set()
+LOUD = {"socket.connect", "socket.bind", "subprocess.Popen", "os.fork", "os.exec", "_thread.start_new_thread"}
+
+class Environment(os._Environ):
+    def __getitem__(self, name):
+        asked.add(name)
+        return super().__getitem__(name)
+
+coding = [getattr(os.environ, part) for part in ("encodekey", "decodekey", "encodevalue", "decodevalue")]
+os.environ = Environment(os.environ._data, *coding)
+
+def watch(event, arguments):
+    written = event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+")
+    if event in LOUD or written:
+        touched.append(f"{event} {arguments}")
+
+sys.addaudithook(watch)
+"""
+
+
+def run(script: str, **variables: str) -> dict[str, Any]:
+    """What a script prints as JSON in its last line, run by an interpreter that has none of our settings."""
+    kept = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+    environ = {**kept, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONWARNINGS": "error::ResourceWarning", **variables}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=CODE, env=environ, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_importing_opens_nothing_and_asks_for_no_setting() -> None:
+    names = [name for name in MODULES if name not in DOORS and not name.endswith("__main__")]
+    told = run(f"""
+import importlib, json
+{WATCH}
+for name in {names!r}:
+    importlib.import_module(name)
+ours = sorted(asked & {set(SETTINGS)!r})
+print(json.dumps({{"touched": touched, "asked": ours, "threads": threading.active_count()}}))
+""")
+    assert told == {"touched": [], "asked": [], "threads": 1}
+
+
+def test_the_first_page_loads_nothing_heavy(database_url: str, redis_url: str, tmp_path: Path) -> None:
+    script = f"""
+import json, sys
+from webapp import create_app
+before = sorted(set(sys.modules) & {HEAVY!r})
+answer = create_app().test_client().get("/")
+after = sorted(set(sys.modules) & {HEAVY!r})
+print(json.dumps({{"status": answer.status_code, "before": before, "after": after}}))
+"""
+    told = run(script, DATABASE_URL=database_url, REDIS_URL=redis_url, DATA_DIR=str(tmp_path))
+    assert told == {"status": 200, "before": [], "after": []}
+
+
+# Who may read and write what.
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    readers = {module.name for module in MODULES.values() if any(map(_reads_environment, ast.walk(module.tree)))}
+    assert readers == set(ENVIRONMENT_ALLOWED)
+
+
+def _reads_environment(node: ast.AST) -> bool:
+    names = {"environ", "environb", "getenv", "getenvb"}
+    if isinstance(node, ast.ImportFrom) and node.module == "os":
+        return any(alias.name in names for alias in node.names)
+    return isinstance(node, ast.Attribute) and node.attr in names and getattr(node.value, "id", "") == "os"
+
+
+def test_only_the_ledger_writes_job_rows() -> None:
+    others = [
+        module for module in MODULES.values() if module.name != "jobs.engine.ledger" and ".migr" not in module.name
+    ]
+    wrong = [(module.name, node) for module in others for node in ast.walk(module.tree) if _writes_job(node)]
+    assert [(name, node.lineno) for name, node in wrong] == []
+
+
+def _writes_job(node: ast.AST) -> bool:
+    """Whether a node is SQL, a statement of SQLAlchemy or an assignment that changes jobs, their attempts or items."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return bool(re.search(r"\b(update|insert\s+into|delete\s+from)\s+(jobs|attempts|items)\b", text, re.I))
+        case ast.Call(func=ast.Attribute(attr="add" | "add_all" | "merge" | "delete")):
+            return any(map(_is_job, node.args))
+        case ast.Call(func=ast.Name(id="update" | "insert" | "delete"), args=[ast.Name(id="Job" | "Attempt" | "Item")]):
+            return True
+        case ast.Assign(targets=targets):
+            return any(isinstance(target, ast.Attribute) and _is_job(target.value) for target in targets)
+        case ast.AugAssign(target=ast.Attribute(value=value)):
+            return _is_job(value)
+    return False
+
+
+def _is_job(node: ast.AST) -> bool:
+    match node:
+        case ast.Name(id="job") | ast.Call(func=ast.Name(id="Job")):
+            return True
+    return False
+
+
+def test_errors_are_caught_by_name_or_raised_again() -> None:
+    swallowing = {(module.name, function) for module in MODULES.values() for function in _swallowing(module.tree)}
+    assert sorted(swallowing) == sorted(SWALLOWING_ALLOWED)
+
+
+def _swallowing(tree: ast.Module) -> Iterator[str]:
+    """The functions with a handler that takes every error and raises none."""
+    function: dict[ast.AST, str] = {}
+    for node in ast.walk(tree):  # outer functions come first, so the innermost one stays
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            function.update(dict.fromkeys(ast.walk(node), node.name))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ExceptHandler) and _catches_all(node) and not _raises(node):
+            yield function.get(node, "")
+
+
+def _catches_all(handler: ast.ExceptHandler) -> bool:
+    types = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return any(one is None or getattr(one, "id", "") in ("Exception", "BaseException") for one in types)
+
+
+def _raises(handler: ast.ExceptHandler) -> bool:
+    return any(isinstance(part, ast.Raise) for part in ast.walk(handler))
+
+
+# How it is written.
+
+
+def test_public_functions_say_what_they_take_and_give() -> None:
+    wrong = [
+        (module.name, node.name)
+        for module in MODULES.values()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_")
+        if node.returns is None or any(one.annotation is None for one in _taken(node))
+    ]
+    assert wrong == []
+
+
+def _taken(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.arg]:
+    given = function.args
+    return [one for one in (*given.posonlyargs, *given.args, *given.kwonlyargs) if one.arg not in ("self", "cls")]
+
+
+def test_files_stay_small() -> None:
+    long = [module.name for module in MODULES.values() if module.lines > MOST_LINES]
+    assert sorted(long) == sorted(LONG_ALLOWED)
