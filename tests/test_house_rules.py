@@ -48,9 +48,11 @@ ENVIRONMENT_ALLOWED = {
 }
 
 SWALLOWING_ALLOWED = {
+    ("jobs.engine.answering", "_run"): "one answer must not keep the others from being kept",
+    ("jobs.engine.answering", "_write"): "how an answer ended must be written, whatever ended it",
     ("jobs.engine.catalogue", "load"): "a broken kind must not take the others with it",
-    ("jobs.engine.loops", "_one"): "an item fails alone, whatever its kind raised",
-    ("jobs.engine.loops", "_take"): "an item fails alone, whatever its kind raised",
+    ("jobs.engine.embeddings.batches", "_settle"): "each text of a batch waits for its vector, or for this error",
+    ("jobs.engine.following", "_follow"): "a thread must not die in silence, and its readers must be told",
     ("jobs.engine.run", "_work"): "how a run ended must be written, whatever its kind raised",
     ("jobs.engine.supervisor", "_be_worker"): "a forked child must not run on in its parent's code",
     ("jobs.engine.worker", "_try_to_claim"): "RQ raises many things for a broken message",
