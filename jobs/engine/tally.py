@@ -11,7 +11,7 @@ from jobs.engine import database
 
 _BY_VALUE = text("""
     select output ->> cast(:column as text) as value, count(*) as count from items
-    where job_id = :job_id and state = 'done' and output ? cast(:column as text) group by 1
+    where job_id = :job_id and state = 'done' and output -> cast(:column as text) is not null group by 1
 """)
 
 
