@@ -147,4 +147,5 @@ def _over_time(seconds: int) -> str:
 
 
 def _name(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"[:500]
+    first, *_ = str(error).splitlines() or [""]
+    return f"{type(error).__name__}: {first}"[:300]
