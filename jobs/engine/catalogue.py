@@ -32,6 +32,7 @@ class Estimate:
     calls: int | None = None
     tokens: int | None = None
     seconds: float | None = None
+    notes: tuple[str, ...] = ()  # sentences that a person should read before the start
 
 
 @dataclass(frozen=True)

@@ -55,22 +55,25 @@ class Context:
         total: int | None = None,
         concurrency: int = 1,
         using: AbstractAsyncContextManager[Any] | None = None,
+        ready: Callable[[Any], Any] | None = None,
         at_most_once: bool = False,
     ) -> Counts:
         """Run `function` over `items`, each to its recorded end, and go on after what earlier attempts finished.
 
         function: takes an item and returns a dict or an Output, whose columns are kept with the item. A coroutine function
             runs in this process's one event loop, any other in threads. Raising Skip skips the item, JobFailed and
-            BudgetSpent end the job, any other exception fails this item alone.
+            BudgetSpent end the job, Doubtful leaves it `unknown`, any other exception fails this item alone.
         items: any iterable, never held whole. key: what makes an item the same one in a later attempt (default: its place).
         row: the item as a row of a table, kept as its input (default: the item itself where it is a dict).
         total: how many there are, if it is known. concurrency: how many at a time.
         using: for coroutines: entered once around all calls; what it gives is the function's second argument.
+        ready: called with the item before its start is recorded, as a coroutine where the function is one: the place to
+            wait for a turn. What it raises is the item's outcome, as if the function had raised it.
         at_most_once: record the start before each call; an item that was started and never ended is `unknown` and is not
             done again.
         """
         entries = self._entries(items, key, row, total)
-        self.loop.run(function, entries, self._writer, concurrency, using, at_most_once)
+        self.loop.run(function, entries, self._writer, concurrency, using, loops.Care(ready, at_most_once))
         return self._whole()
 
     def items(

@@ -122,6 +122,12 @@ class Transient(LegworkError):
         self.retry_after = retry_after
 
 
+class Doubtful(LegworkError):
+    """Whether a side effect happened cannot be told. The item is `unknown`, and repeated only by a person."""
+
+    reason = "doubtful"
+
+
 class JobFailed(LegworkError):
     """The whole job cannot go on: no item can succeed until somebody changes something."""
 

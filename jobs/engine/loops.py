@@ -17,7 +17,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from jobs.engine.errors import BudgetSpent, JobFailed, LegworkError, RunEnded, Skip
+from jobs.engine.errors import BudgetSpent, Doubtful, JobFailed, LegworkError, RunEnded, Skip
 from jobs.engine.ledger import Outcome
 from jobs.engine.writer import Writer
 
@@ -33,6 +33,14 @@ class Item:
     key: str
     value: Any
     row: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Care:
+    """What is done before an item's function is called. `ready` is called with the item's value; then the start is recorded."""
+
+    ready: Callable[[Any], Any] | None = None
+    at_most_once: bool = False
 
 
 @dataclass(slots=True)
@@ -77,7 +85,8 @@ def put(writer: Writer, item: Item, came: Any, seconds: float) -> None:
     if isinstance(came, Skip):
         outcome.state, outcome.reason, outcome.error = "skipped", came.reason, came.message
     elif isinstance(came, LegworkError):
-        outcome.state, outcome.reason, outcome.error = "failed", came.reason, came.message
+        outcome.state = "unknown" if isinstance(came, Doubtful) else "failed"
+        outcome.reason, outcome.error = came.reason, came.message
     elif isinstance(came, Exception):
         outcome.state, outcome.reason, outcome.error = "failed", "unexpected", f"{type(came).__name__}: {came}"[:1_000]
         _trace(writer, item, came)
@@ -108,17 +117,17 @@ class Loop:
         writer: Writer,
         concurrency: int,
         using: AbstractAsyncContextManager[Any] | None,
-        at_most_once: bool,
+        care: Care,
     ) -> None:
         if inspect.iscoroutinefunction(function):
             self._runner = self._runner or asyncio.Runner()
-            self._runner.run(_gather(function, items, writer, concurrency, using, at_most_once))
+            self._runner.run(_gather(function, items, writer, concurrency, using, care))
         elif concurrency > 1:
-            _spread(function, items, writer, concurrency, at_most_once)
+            _spread(function, items, writer, concurrency, care)
         else:
             for item in items:
                 writer.check()
-                _one(function, item, writer, at_most_once)
+                _one(function, item, writer, care)
         writer.check()
 
     def close(self) -> None:
@@ -126,12 +135,14 @@ class Loop:
             self._runner.close()
 
 
-def _one(function: Callable[[Any], Any], item: Item, writer: Writer, at_most_once: bool) -> None:
+def _one(function: Callable[[Any], Any], item: Item, writer: Writer, care: Care) -> None:
     began = time.monotonic()
-    if at_most_once:
-        writer.put(started(item))
-        writer.flush()
     try:
+        if care.ready:
+            care.ready(item.value)
+        if care.at_most_once:
+            writer.put(started(item))
+            writer.flush()
         came = function(item.value)
     except Exception as error:
         if ends_job(error):
@@ -141,7 +152,7 @@ def _one(function: Callable[[Any], Any], item: Item, writer: Writer, at_most_onc
 
 
 def _spread(
-    function: Callable[[Any], Any], items: Iterator[Item], writer: Writer, concurrency: int, at_most_once: bool
+    function: Callable[[Any], Any], items: Iterator[Item], writer: Writer, concurrency: int, care: Care
 ) -> None:
     """In threads. When the run must end, what has not begun is dropped; what is in flight has until the parent's patience ends."""
     pool = ThreadPoolExecutor(concurrency, thread_name_prefix="item")
@@ -149,7 +160,7 @@ def _spread(
     try:
         for item in items:
             writer.check()
-            flying.add(pool.submit(_one, function, item, writer, at_most_once))
+            flying.add(pool.submit(_one, function, item, writer, care))
             while len(flying) >= concurrency:
                 flying = _landed(flying, writer)
         while flying:
@@ -175,14 +186,12 @@ async def _gather(
     writer: Writer,
     concurrency: int,
     using: AbstractAsyncContextManager[Any] | None,
-    at_most_once: bool,
+    care: Care,
 ) -> None:
     """In one event loop: `concurrency` tasks take from the same iterator; the end of the run cancels them."""
     async with using or nullcontext() as shared:
         arguments = () if using is None else (shared,)
-        tasks = [
-            asyncio.create_task(_take(function, items, writer, arguments, at_most_once)) for _ in range(concurrency)
-        ]
+        tasks = [asyncio.create_task(_take(function, items, writer, arguments, care)) for _ in range(concurrency)]
         try:
             await _until_done(tasks, writer)
         finally:
@@ -201,14 +210,16 @@ async def _until_done(tasks: list[asyncio.Task[None]], writer: Writer) -> None:
 
 
 async def _take(
-    function: Callable[..., Any], items: Iterator[Item], writer: Writer, arguments: tuple[Any, ...], at_most_once: bool
+    function: Callable[..., Any], items: Iterator[Item], writer: Writer, arguments: tuple[Any, ...], care: Care
 ) -> None:
     for item in items:
         began = time.monotonic()
-        if at_most_once:
-            writer.put(started(item))
-            await asyncio.to_thread(writer.flush)
         try:
+            if care.ready:
+                await care.ready(item.value)
+            if care.at_most_once:
+                writer.put(started(item))
+                await asyncio.to_thread(writer.flush)
             came = await function(item.value, *arguments)
         except RunEnded as ended:
             writer.end(ended)
