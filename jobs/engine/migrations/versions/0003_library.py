@@ -56,6 +56,7 @@ def upgrade() -> None:
         sa.Column("dimension", sa.BigInteger(), nullable=True),
         sa.Column("chunk_size", sa.BigInteger(), nullable=False),
         sa.Column("overlap", sa.BigInteger(), nullable=False),
+        sa.Column("chunks", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("job_id", sa.Uuid(), nullable=True),
         sa.Column("live", sa.Boolean(), server_default="false", nullable=False),
         sa.Column("built_at", postgresql.TIMESTAMP(timezone=True), nullable=True),

@@ -1,0 +1,44 @@
+"""The library: documents, their passages, and search over them."""
+
+from __future__ import annotations
+
+from jobs.engine.documents.finding import Passage, passages, search
+from jobs.engine.documents.shelf import (
+    DEFAULT_COLLECTION,
+    Collection,
+    Duplicate,
+    add,
+    add_text,
+    collections,
+    count,
+    delete,
+    document,
+    documents,
+    each,
+    keep_file,
+    live,
+    thumbnail,
+)
+from jobs.engine.documents.tables import Document, Generation
+
+__all__ = [
+    "DEFAULT_COLLECTION",
+    "Collection",
+    "Document",
+    "Duplicate",
+    "Generation",
+    "Passage",
+    "add",
+    "add_text",
+    "collections",
+    "count",
+    "delete",
+    "document",
+    "documents",
+    "each",
+    "keep_file",
+    "live",
+    "passages",
+    "search",
+    "thumbnail",
+]

@@ -1,0 +1,190 @@
+"""An index is built beside the one that answers, and takes its place in one transaction.
+
+1. `begin` makes a generation that is not live. What earlier jobs left unfinished is cleared away.
+2. `put` writes the passages of one document; `carry_over` copies those of a document that has not changed.
+3. `go_live` moves the word "live" from the old generation to the new one, and then drops the old.
+
+A build that fails or stops leaves its generation without that word: nobody sees it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, func, select, text, update
+from sqlalchemy.orm import Session
+
+from jobs.engine import database
+from jobs.engine.documents.cutting import Piece
+from jobs.engine.documents.tables import Generation
+from jobs.engine.errors import JobFailed
+
+HNSW_FROM = 20_000  # passages; below that looking at all of them is as fast
+HNSW_DIMENSIONS = 4_000  # the most that pgvector indexes
+
+
+def begin(owner: str, collection: str, model: str, chunk_size: int, overlap: int, job_id: UUID) -> int:
+    """A new generation. Clears away those of jobs that have ended without going live."""
+    made = Generation(
+        owner=owner, collection=collection, model=model, chunk_size=chunk_size, overlap=overlap, job_id=job_id
+    )
+    with database.session() as session:
+        _drop(session, list(session.scalars(_ABANDONED, {"owner": owner, "collection": collection})))
+        session.add(made)
+        session.flush()
+        return made.id
+
+
+_ABANDONED = text("""
+    select g.id from generations g left join jobs j on j.id = g.job_id
+    where g.owner = :owner and g.collection = :collection and not g.live
+        and (j.id is null or j.state in ('succeeded', 'partial', 'failed', 'cancelled'))
+""")
+
+
+def unfinished(generation_id: int) -> Generation:
+    """A generation that is being built. Raises JobFailed where it was cleared away meanwhile."""
+    with database.session() as session:
+        found = session.get(Generation, generation_id)
+    if found is None:
+        raise JobFailed(
+            "What this job had built was cleared away by a later one. Run it again from the start.", reason="superseded"
+        )
+    return found
+
+
+def previous(generation: Generation) -> Generation | None:
+    """The live generation of the same collection, if its passages can be carried over."""
+    same = select(Generation).where(
+        Generation.owner == generation.owner,
+        Generation.collection == generation.collection,
+        Generation.live,
+        Generation.model == generation.model,
+        Generation.chunk_size == generation.chunk_size,
+        Generation.overlap == generation.overlap,
+        Generation.id != generation.id,
+    )
+    with database.session() as session:
+        return session.scalar(same)
+
+
+_DIGEST = text("select digest from entries where generation_id = :generation and document_id = :document")
+
+
+def digest_in(generation_id: int, document_id: UUID) -> bytes | None:
+    """What the document's text was when it was indexed there."""
+    with database.session() as session:
+        found = session.scalar(_DIGEST, {"generation": generation_id, "document": document_id})
+        return None if found is None else bytes(found)
+
+
+def put(
+    generation_id: int, document_id: UUID, digest: bytes, pieces: Sequence[Piece], vectors: list[list[float]]
+) -> None:
+    """Write the passages of one document, instead of any that an earlier attempt wrote."""
+    key = {"generation": generation_id, "document": document_id}
+    rows = [
+        key | {"position": one.position, "headings": one.headings, "text": one.text, "vector": str(vector)}
+        for one, vector in zip(pieces, vectors, strict=True)
+    ]
+    with database.session() as session:
+        session.execute(_ENTER, key | {"digest": digest})
+        session.execute(_CLEAR, key)
+        if rows:
+            session.execute(_PUT, rows)
+
+
+_ENTER = text("""
+    insert into entries (generation_id, document_id, digest) values (:generation, :document, :digest)
+    on conflict (generation_id, document_id) do update set digest = excluded.digest
+""")
+_CLEAR = text("delete from chunks where generation_id = :generation and document_id = :document")
+_PUT = text("""
+    insert into chunks (generation_id, document_id, position, headings, text, embedding)
+    values (:generation, :document, :position, :headings, :text, cast(:vector as halfvec))
+""")
+
+
+def carry_over(before: int, generation_id: int, document_id: UUID) -> int:
+    """Copy a document's passages from one generation to another. Returns how many."""
+    key = {"before": before, "generation": generation_id, "document": document_id}
+    with database.session() as session:
+        session.execute(_ENTER_AGAIN, key)
+        session.execute(_CLEAR, key)
+        copied: Any = session.execute(_COPY, key)
+        return int(copied.rowcount)
+
+
+_ENTER_AGAIN = text("""
+    insert into entries (generation_id, document_id, digest)
+    select :generation, document_id, digest from entries where generation_id = :before and document_id = :document
+    on conflict (generation_id, document_id) do update set digest = excluded.digest
+""")
+_COPY = text("""
+    insert into chunks (generation_id, document_id, position, headings, text, embedding)
+    select :generation, document_id, position, headings, text, embedding from chunks
+    where generation_id = :before and document_id = :document order by position
+""")
+
+
+def go_live(generation: Generation, dimension: int) -> int:
+    """Let this generation answer from now on. Returns how many passages it has."""
+    with database.session() as session:
+        session.execute(text("set local statement_timeout = 0"))
+        chunks = session.scalar(_COUNT, {"generation": generation.id}) or 0
+        _help_search(session, generation.id, chunks, dimension)
+        session.execute(
+            update(Generation)
+            .where(
+                Generation.owner == generation.owner, Generation.collection == generation.collection, Generation.live
+            )
+            .values(live=False)
+        )
+        session.execute(
+            update(Generation)
+            .where(Generation.id == generation.id)
+            .values(live=True, built_at=func.now(), chunks=chunks, dimension=dimension)
+        )
+    _drop_replaced(generation)
+    return chunks
+
+
+_COUNT = text("select count(*) from chunks where generation_id = :generation")
+
+
+def discard(generation_id: int) -> None:
+    """Forget a generation that shall not go live."""
+    with database.session() as session:
+        _drop(session, [generation_id])
+
+
+def _help_search(session: Session, generation_id: int, chunks: int, dimension: int) -> None:
+    """A large generation gets an HNSW index of its own (Malkov and Yashunin, 2016)."""
+    if chunks >= HNSW_FROM and dimension <= HNSW_DIMENSIONS:
+        session.execute(
+            text(f"""
+                create index if not exists chunks_near_{generation_id:d} on chunks
+                using hnsw ((embedding::halfvec({dimension:d})) halfvec_cosine_ops) where generation_id = {generation_id:d}
+            """)
+        )
+
+
+def _drop_replaced(generation: Generation) -> None:
+    """Those that were live before this one; what another job is building stays."""
+    with database.session() as session:
+        replaced = select(Generation.id).where(
+            Generation.owner == generation.owner,
+            Generation.collection == generation.collection,
+            Generation.live.is_(False),
+            Generation.built_at.is_not(None),
+        )
+        _drop(session, list(session.scalars(replaced)))
+
+
+def _drop(session: Session, generations: list[int]) -> None:
+    session.execute(text("set local statement_timeout = 0"))
+    for generation in generations:
+        session.execute(text(f"drop index if exists chunks_near_{generation:d}"))
+    session.execute(delete(Generation).where(Generation.id.in_(generations)))

@@ -1,0 +1,106 @@
+"""Cuts a text into passages of some words: at headings first, then between paragraphs, then within them."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+LONGEST_WORD = 400  # characters; a longer one is cut, so that no passage is all one "word"
+SENTENCE_ENDS = ".!?…\u3002\uff01\uff1f"  # the last three: of Chinese and Japanese
+
+_HEADING = re.compile(r"(#{1,6})[ \t]+(\S.*?)[ \t#]*")
+_FENCE = re.compile(r"\s{0,3}(```|~~~)")
+_PARAGRAPHS = re.compile(r"\n[ \t]*\n|\f")
+_WORD = re.compile(rf"\S{{1,{LONGEST_WORD}}}")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One passage: its place from 0, the headings above it from the outermost, and its text."""
+
+    position: int
+    headings: str
+    text: str
+
+    @property
+    def embedded(self) -> str:
+        """What stands for it in vectors: a passage often makes sense only below its heading."""
+        return f"{self.headings}\n{self.text}" if self.headings else self.text
+
+
+def pieces(text: str, size: int, overlap: int) -> Iterator[Piece]:
+    """Passages of at most `size` words; one that goes on begins with the last `overlap` words of the one before."""
+    place = 0
+    for section in _sections(text):
+        for words in _runs(section.paragraphs(), size, overlap):
+            yield Piece(place, " > ".join(section.headings), words)
+            place += 1
+
+
+@dataclass
+class _Section:
+    headings: tuple[str, ...]
+    lines: list[str] = field(default_factory=list)
+
+    def paragraphs(self) -> Iterator[str]:
+        return (part.strip() for part in _PARAGRAPHS.split("\n".join(self.lines)) if part.strip())
+
+
+def _sections(text: str) -> Iterator[_Section]:
+    """What stands between one heading (Markdown's, with #) and the next."""
+    path: dict[int, str] = {}
+    section, in_code = _Section(()), False
+    for line in text.split("\n"):
+        in_code ^= _FENCE.match(line) is not None
+        found = None if in_code else _HEADING.fullmatch(line.strip())
+        if found is None:
+            section.lines.append(line)
+            continue
+        yield section
+        level = len(found[1])
+        path = {above: name for above, name in path.items() if above < level} | {level: found[2][:200]}
+        section = _Section(tuple(path.values()))
+    yield section
+
+
+def _runs(paragraphs: Iterator[str], size: int, overlap: int) -> Iterator[str]:
+    """Paragraphs together, as many as fit; one that is too long alone is cut into runs of words."""
+    held, count = "", 0
+    for paragraph in paragraphs:
+        words = sum(1 for _ in _WORD.finditer(paragraph))
+        if count and count + words > size:
+            yield held
+            held, count = _tail(held, overlap, size - words)
+        if words > size:
+            *whole, (held, count) = _windows(paragraph, size, overlap)
+            yield from (text for text, _ in whole)
+        else:
+            held, count = (f"{held}\n\n{paragraph}", count + words) if held else (paragraph, words)
+    if held:
+        yield held
+
+
+def _tail(text: str, overlap: int, room: int) -> tuple[str, int]:
+    """The last words of a passage, for the next one to begin with, as far as there is room for them."""
+    found = [word.start() for word in _WORD.finditer(text)]
+    kept = min(overlap, max(room, 0), len(found) - 1)
+    return (text[found[-kept] :], kept) if kept > 0 else ("", 0)
+
+
+def _windows(text: str, size: int, overlap: int) -> Iterator[tuple[str, int]]:
+    """Runs of at most `size` words, each with its number of words. One ends with a sentence if that ends in its second half."""
+    starts, ends = array("Q"), array("Q")
+    for word in _WORD.finditer(text):
+        starts.append(word.start())
+        ends.append(word.end())
+    first = 0
+    while True:
+        last = min(first + size, len(starts)) - 1
+        if last + 1 == len(starts):
+            yield text[starts[first] : ends[last]], last + 1 - first
+            return
+        last = next((at for at in range(last, first + size // 2, -1) if text[ends[at] - 1] in SENTENCE_ENDS), last)
+        yield text[starts[first] : ends[last]], last + 1 - first
+        first = max(last + 1 - overlap, first + 1)

@@ -1,0 +1,168 @@
+"""Search by meaning and by words at once.
+
+Two lists of candidates a collection: the passages whose vectors lie nearest, and those that have the words of the question.
+A passage's score is the likeness of its vector, plus a little for the words it shares with the question, of which rare ones
+count more (their inverse document frequency), plus more for what can only be meant to the letter: codes, numbers, names in
+capitals, and what stands in quotation marks. So a question in other words is answered by its meaning, a part number by its letters.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from jobs.engine import database
+from jobs.engine.documents import shelf
+from jobs.engine.documents.tables import Generation
+from jobs.engine.embeddings import warm
+from jobs.engine.errors import LegworkError
+
+WORDS_WEIGH = 0.1  # against 1 for the vector; more than that and a paraphrase loses to a text that only sounds alike
+LETTERS_WEIGH = 0.4
+MOST_WORDS = 16  # of a question
+MOST_CHARACTERS = 2_000
+CANDIDATES = 40
+COMMON = 0.4  # a word that more of the passages have finds none by itself
+
+_ASKED = re.compile(r'"([^"]+)"|(\S+)')
+_LITERAL = re.compile(r"\w*\d.*|.*\w[/_.:@+-]\w.*|[A-Z]{2,}")
+_AROUND = "\"'.,;:!?()[]{}\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb"
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A part of a document that answers. `score` is about 0 to 1.5; `position` is its place in the document, from 0."""
+
+    document_id: UUID
+    title: str
+    text: str
+    score: float
+    position: int
+    headings: str
+    collection: str = ""
+    name: str = ""
+
+
+def search(owner: str, q: str, collection: str | None = None, limit: int = 8) -> list[Passage]:
+    """The passages that answer best, the best first; of all collections that have an index, or of one.
+
+    Where no vector can be had for the question, words alone decide.
+    """
+    q = " ".join(q.replace("\x00", " ").split())[:MOST_CHARACTERS]
+    generations = shelf.live(owner, collection) if q else []
+    vectors = {model: _vector(model, q) for model in {generation.model for generation in generations}}
+    found: list[Passage] = []
+    with database.session() as session:
+        for generation in generations:
+            found += _of_one(session, generation, q, vectors[generation.model], limit)
+    return sorted(found, key=lambda passage: -passage.score)[:limit]
+
+
+def passages(owner: str, document_id: str | UUID) -> list[Passage]:
+    """The passages of a document as its collection's index has them."""
+    document = shelf.document(document_id, owner)
+    with database.session() as session:
+        rows = session.execute(_PASSAGES, {"owner": owner, "id": document.id}).mappings()
+        return [Passage(document.id, document.title, score=0.0, **row) for row in rows]
+
+
+_PASSAGES = text("""
+    select c.text, c.position, c.headings from chunks c join generations g on g.id = c.generation_id
+    where c.document_id = :id and g.owner = :owner and g.live order by c.position limit 1000
+""")
+
+
+def _vector(model: str, q: str) -> str | None:
+    """The question's vector as Postgres reads it; None where that model cannot be asked now."""
+    try:
+        return str(warm.embed([q], model)[0])
+    except LegworkError:
+        return None
+
+
+def _of_one(session: Session, generation: Generation, q: str, vector: str | None, limit: int) -> list[Passage]:
+    words = _words(session, generation, q)
+    if vector is None and not words:
+        return []
+    wanted: dict[str, Any] = {"owner": generation.owner, "collection": generation.collection, "vector": vector}
+    wanted |= {"many": max(CANDIDATES, 3 * limit)} | {f"w{place}": word.query for place, word in enumerate(words)}
+    rows = session.execute(text(_sql(generation, words, vector is not None)), wanted).mappings()
+    return [Passage(score=round(row["likeness"] + row["worded"], 4), **_shown(row)) for row in rows]
+
+
+def _shown(row: Any) -> dict[str, Any]:
+    return {name: row[name] for name in ("document_id", "title", "text", "position", "headings", "collection", "name")}
+
+
+@dataclass(frozen=True)
+class _Word:
+    """A word of the question: as Postgres's tsquery, what it adds to a score, and whether many passages have it."""
+
+    query: str
+    adds: float
+    common: bool
+
+
+_COUNTS = text("""
+    select w.place, q::text as query, (select count(*) from chunks where generation_id = :generation and words @@ q) as found
+    from unnest(cast(:words as text[])) with ordinality as w(word, place), phraseto_tsquery('simple', w.word) as q
+    where numnode(q) > 0
+""")
+
+
+def _words(session: Session, generation: Generation, q: str) -> list[_Word]:
+    """The words of the question that stand somewhere in the collection."""
+    asked = _asked(q)
+    rows = session.execute(_COUNTS, {"generation": generation.id, "words": list(asked)}).all()
+    literal = [list(asked.values())[row.place - 1] for row in rows]
+    total = max(generation.chunks, 1)
+    rarity = [math.log(1 + total / (row.found + 0.5)) for row in rows]
+    to_the_letter = sum(rare for rare, exact in zip(rarity, literal, strict=True) if exact)
+    return [
+        _Word(
+            row.query,
+            WORDS_WEIGH * rare / sum(rarity) + (LETTERS_WEIGH * rare / to_the_letter if exact else 0),
+            row.found > COMMON * total,
+        )
+        for row, rare, exact in zip(rows, rarity, literal, strict=True)
+        if row.found
+    ]
+
+
+def _asked(q: str) -> dict[str, bool]:
+    """The words and quoted phrases of a question, and whether each is meant to the letter."""
+    found: dict[str, bool] = {}
+    for phrase, word in _ASKED.findall(q):
+        bare = word.strip(_AROUND)
+        if phrase or bare:
+            found.setdefault((phrase or bare).lower(), bool(phrase or _LITERAL.fullmatch(bare)))
+    return dict(list(found.items())[:MOST_WORDS])
+
+
+def _sql(generation: Generation, words: list[_Word], by_vector: bool) -> str:
+    """The generation's own number stands in the text, so that its own HNSW index can be used."""
+    near = f"c.embedding::halfvec({generation.dimension}) <=> cast(:vector as halfvec({generation.dimension}))"
+    worded = " + ".join(
+        f"case when c.words @@ cast(:w{place} as tsquery) then {word.adds:.6f} else 0 end"
+        for place, word in enumerate(words)
+    )
+    finding = [place for place, word in enumerate(words) if not word.common] or range(len(words))
+    having = " or ".join(f"c.words @@ cast(:w{place} as tsquery)" for place in finding)
+    here = f"from chunks c where c.generation_id = {generation.id:d}"
+    lists = []
+    if by_vector:
+        lists.append(f"(select c.id {here} order by {near} limit :many)")
+    if words:
+        lists.append(f"(select c.id {here} and ({having}) order by {worded} desc, c.id limit :many)")
+    return f"""
+        select d.id as document_id, d.title, d.name, d.collection, c.text, c.position, c.headings,
+            {f"1 - ({near})" if by_vector else "0"} as likeness, ({worded or "0"})::float8 as worded
+        from chunks c join documents d on d.id = c.document_id and d.owner = :owner and d.collection = :collection
+        where c.id in ({" union ".join(lists)})
+    """  # noqa: S608 - numbers of ours; what came from outside is bound

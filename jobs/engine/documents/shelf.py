@@ -1,0 +1,207 @@
+"""Documents in and out of the library. Every read and write names the owner."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, BinaryIO
+from uuid import UUID
+
+from sqlalchemy import func, or_, select, text
+from sqlalchemy.orm import Session
+
+from jobs.engine import database
+from jobs.engine.documents.tables import Document, Generation
+from jobs.engine.errors import Skip
+from jobs.engine.jsonsafe import clean, clean_text
+from jobs.engine.models import File
+from jobs.engine.queries import Page, as_id, owned
+from jobs.engine.storage import Blob, storage
+
+LONGEST_TEXT = 20_000_000  # characters
+LONGEST_NAME = 100
+DEFAULT_COLLECTION = "library"
+
+
+class Duplicate(Skip):
+    """The same file is in the collection already."""
+
+    reason = "duplicate"
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A collection and its live index; `model` and what follows are None where it has none. `changed`: not indexed as it is."""
+
+    name: str
+    documents: int
+    words: int
+    updated_at: datetime
+    model: str | None
+    dimension: int | None
+    chunks: int
+    built_at: datetime | None
+    changed: int
+
+
+def add(owner: str, document: Document, *, duplicates: bool = True) -> UUID:
+    """Put a document into the library; one with the `source` of an earlier one takes its place. Returns its id.
+
+    Without `duplicates` raises Duplicate where another document of the collection has the same sha256.
+    """
+    document.owner = owner
+    _make_fit(document)
+    with database.session() as session:
+        _one_at_a_time(session, f"{owner}\n{document.collection}\n{document.sha256}")
+        same = _same(session, document)
+        if same is not None and not duplicates:
+            raise Duplicate(
+                f"Skipped: the same as “{same.name or same.title}”, which is in “{same.collection}” already."
+            )
+        known = document.source and session.scalar(
+            select(Document.id).where(Document.owner == owner, Document.source == document.source)
+        )
+        if known:
+            document.id = known
+        kept = session.merge(document)
+        kept.updated_at = func.now()
+        session.flush()
+        return kept.id
+
+
+def add_text(owner: str, collection: str, title: str, body: str, **more: Any) -> UUID:
+    """Put a plain text into the library."""
+    sha256 = hashlib.sha256(body.encode("utf-8", "surrogatepass")).hexdigest()
+    words = len(body.split())
+    return add(owner, Document(collection=collection, title=title, text=body, words=words, sha256=sha256, **more))
+
+
+def keep_file(owner: str, stream: BinaryIO, name: str, media_type: str, limit: int | None = None) -> File:
+    """Keep a file that came out of another, such as a member of an archive, as an upload of its own."""
+    blob: Blob = storage().put(stream, limit)
+    file = File(
+        owner=owner, name=name[:255], media_type=media_type, bytes=blob.bytes, sha256=blob.sha256, blob=blob.key
+    )
+    with database.session() as session:
+        session.add(file)
+        session.flush()
+    return file
+
+
+def document(document_id: str | UUID, owner: str, *, with_text: bool = False) -> Document:
+    """One document; its text only where asked for. NotFound where there is none or it is somebody else's."""
+    with database.session() as session:
+        found = owned(session, Document, document_id, owner)
+        if with_text:
+            session.refresh(found, ["text"])
+        return found
+
+
+def thumbnail(document_id: str | UUID, owner: str) -> bytes | None:
+    """A small PNG of the first page or the image."""
+    with database.session() as session:
+        return owned(session, Document, document_id, owner).thumbnail
+
+
+def documents(
+    owner: str,
+    *,
+    collection: str | None = None,
+    q: str | None = None,
+    after: str | None = None,
+    limit: int = 50,
+) -> Page[Document]:
+    """The documents of an owner, the newest first. `q` looks in titles, names and tags."""
+    query = select(Document).where(Document.owner == owner)
+    if collection:
+        query = query.where(Document.collection == collection)
+    if q:
+        words = f"%{_escaped(q)}%"
+        tagged = func.array_to_string(Document.tags, " ").ilike(words)
+        query = query.where(or_(Document.title.ilike(words), Document.name.ilike(words), tagged))
+    if after:
+        query = query.where(Document.id < as_id(after))
+    with database.session() as session:
+        rows = list(session.scalars(query.order_by(Document.id.desc()).limit(limit + 1)))
+    more, rows = len(rows) > limit, rows[:limit]
+    return Page(rows, str(rows[-1].id) if more else None)
+
+
+def count(owner: str, collection: str | None = None) -> int:
+    query = select(func.count()).where(Document.owner == owner)
+    with database.session() as session:
+        return session.scalar(query.where(Document.collection == collection) if collection else query) or 0
+
+
+def each(owner: str, collection: str, *, page: int = 200) -> Iterator[Document]:
+    """All documents of a collection, the oldest first, without their text, a page at a time in memory."""
+    query = select(Document).where(Document.owner == owner, Document.collection == collection)
+    last: UUID | None = None
+    while True:
+        with database.session() as session:
+            older = query if last is None else query.where(Document.id > last)
+            rows = list(session.scalars(older.order_by(Document.id).limit(page)))
+        yield from rows
+        if len(rows) < page:
+            return
+        last = rows[-1].id
+
+
+def collections(owner: str) -> list[Collection]:
+    """An owner's collections by name. One without documents is none."""
+    with database.session() as session:
+        rows = session.execute(_COLLECTIONS, {"owner": owner}).mappings()
+        return [Collection(**row) for row in rows]
+
+
+_COLLECTIONS = text("""
+    select d.collection as name, count(*) as documents, sum(d.words)::bigint as words, max(d.updated_at) as updated_at,
+        g.model, g.dimension, coalesce(g.chunks, 0) as chunks, g.built_at,
+        count(*) filter (where g.id is null or d.updated_at > g.built_at) as changed
+    from documents d left join generations g on g.owner = d.owner and g.collection = d.collection and g.live
+    where d.owner = :owner group by d.collection, g.id order by d.collection
+""")
+
+
+def delete(document_id: str | UUID, owner: str) -> None:
+    """Remove a document with its passages. The file it came from stays."""
+    with database.session() as session:
+        session.delete(owned(session, Document, document_id, owner))
+
+
+def live(owner: str, collection: str | None = None) -> list[Generation]:
+    """The indexes that answer."""
+    query = select(Generation).where(Generation.owner == owner, Generation.live)
+    with database.session() as session:
+        return list(session.scalars(query.where(Generation.collection == collection) if collection else query))
+
+
+def _make_fit(document: Document) -> None:
+    """Cut and clean what Postgres or a page could not hold."""
+    document.title = clean_text(document.title)[:500].strip() or document.name or "Untitled"
+    document.name = clean_text(document.name or "")[:255]
+    document.text = clean_text(document.text or "")[:LONGEST_TEXT]
+    document.meta = clean(document.meta or {})
+
+
+def _same(session: Session, document: Document) -> Document | None:
+    same = select(Document).where(
+        Document.owner == document.owner,
+        Document.collection == document.collection,
+        Document.sha256 == document.sha256,
+    )
+    if document.source:
+        same = same.where(Document.source.is_distinct_from(document.source))
+    return session.scalar(same.order_by(Document.id).limit(1))
+
+
+def _one_at_a_time(session: Session, what: str) -> None:
+    """Wait for others that add the same thing; until this transaction ends."""
+    number = int.from_bytes(hashlib.sha256(what.encode("utf-8", "replace")).digest()[:8], "big", signed=True)
+    session.execute(text("select pg_advisory_xact_lock(:number)"), {"number": number})
+
+
+def _escaped(q: str) -> str:
+    return q.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
