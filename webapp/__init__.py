@@ -12,6 +12,9 @@ from webapp import (
     access,
     api,
     cancellations,
+    chat,
+    chat_api,
+    completions,
     errors,
     files,
     health,
@@ -39,11 +42,16 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(cancellations.blueprint)  # stop
     app.register_blueprint(retries.blueprint)  # retry, again with changes
     app.register_blueprint(files.blueprint)  # /files/<id>  /jobs/<id>/items.<format>
+    app.register_blueprint(chat.blueprint)  # /chat
     app.register_blueprint(api.blueprint)  # /api/v1
+    app.register_blueprint(chat_api.blueprint)  # /api/v1/chat
+    app.register_blueprint(completions.blueprint)  # /v1
     app.register_blueprint(health.blueprint)  # /healthz  /readyz  /metrics
     operations.mount(app)  # /rq
 
     access.csrf.exempt(api.blueprint)  # guarded by Origin and Sec-Fetch-Site
+    access.csrf.exempt(chat_api.blueprint)
+    access.csrf.exempt(completions.blueprint)
     access.csrf.exempt(operations.dashboard.blueprint)  # takes no state change at all
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.config.update(config or {})

@@ -9,6 +9,8 @@ from jobs.engine.errors import SettingsError
 
 try:
     _chosen = settings.current()
+    _chosen.require("database_url", "redis_url")
+    _chosen.refuse_open_host()
 except SettingsError as error:
     print(error, file=sys.stderr)
     raise SystemExit(2) from None
@@ -24,3 +26,10 @@ keepalive = 5
 control_socket_disable = True
 accesslog = None
 errorlog = "-"
+
+
+def worker_exit(server: object, worker: object) -> None:
+    """Answers that this process still writes are kept and marked now, not found silent later."""
+    from jobs.engine import commands  # not above: this file is read before gevent has patched the modules below
+
+    commands.hand_in_answers()

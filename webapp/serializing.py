@@ -116,3 +116,63 @@ def _waiting(job: Any) -> dict[str, Any]:
 
 def _files(job: Any) -> list[dict[str, Any]]:
     return [file(row) for row in queries.files(job)]
+
+
+def conversation_row(row: Any) -> dict[str, Any]:
+    return {
+        "id": str(row.id),
+        "title": row.title,
+        "model": row.model,
+        "system": row.system,
+        "temperature": row.temperature,
+        "library": row.library,
+        "collection": row.collection,
+        "created_at": moment(row.created_at),
+        "changed_at": moment(row.changed_at),
+        "url": f"/api/v1/chat/{row.id}",
+    }
+
+
+def conversation_whole(row: Any, turns: list[Any]) -> dict[str, Any]:
+    said = [message(part) for turn in turns for part in (turn.question, turn.answer) if part is not None]
+    return conversation_row(row) | {"messages": said}
+
+
+def message(row: Any) -> dict[str, Any]:
+    """A question, or an answer with how it is written."""
+    plain = {"id": str(row.id), "role": row.role, "text": row.text, "created_at": moment(row.created_at)}
+    return plain | (answer_ended(row) | _answer_addresses(row) if row.role == "assistant" else {})
+
+
+def answer_ended(row: Any) -> dict[str, Any]:
+    """How an answer stands, without its text."""
+    return {
+        "state": row.state,
+        "reason": row.reason,
+        "message": row.message,
+        "model": row.model,
+        "prompt_tokens": row.prompt_tokens,
+        "tokens": row.completion_tokens,
+        "seconds": row.seconds,
+        "first_token_seconds": row.first_token_seconds,
+        "tokens_per_second": tokens_per_second(row),
+        "finished_at": moment(row.finished_at),
+    }
+
+
+def tokens_per_second(row: Any) -> float | None:
+    """Since the first token, which is when the model began to write."""
+    if not row.completion_tokens or row.seconds is None:
+        return None
+    writing = row.seconds - (row.first_token_seconds or 0)
+    return float(round(row.completion_tokens / writing, 1)) if writing > 0.01 else None
+
+
+def _answer_addresses(row: Any) -> dict[str, Any]:
+    url = f"/api/v1/chat/answers/{row.id}"
+    return {
+        "conversation": str(row.conversation_id),
+        "sources": row.sources or [],
+        "url": url,
+        "stream": f"{url}/stream",
+    }

@@ -31,7 +31,7 @@ LOOK_SECONDS = 0.3
 KEEP_SECONDS = 1.0
 BEAT_SECONDS = 2.0
 LONGEST_SECONDS = 1_800.0
-LONGEST_TEXT = 200_000  # characters
+LONGEST_TEXT = 100_000  # characters
 FINISH_TRIES = 300  # a second apart, while the database is away
 GO_ON = "Go on exactly where your last message ended. Repeat nothing of it and do not comment."
 

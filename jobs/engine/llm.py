@@ -26,7 +26,9 @@ from jobs.engine import answers, schemas, settings
 from jobs.engine.answers import Completion, Unwell
 from jobs.engine.errors import BadInput, JobFailed, Transient
 from jobs.engine.rate_limit import Limits
-from jobs.engine.streaming import Provider, Stream
+from jobs.engine.streaming import Provider, Stopped, Stream
+
+__all__ = ["Stopped", "Stream"]  # what `stream` gives and raises
 
 OPENAI = "https://api.openai.com/v1"
 CONNECT_SECONDS = 10.0

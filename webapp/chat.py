@@ -1,0 +1,190 @@
+"""The pages of conversations: ask, watch the answer being written, stop it, ask again. No job, no worker."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, jsonify, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+
+from jobs.engine import catalogue, commands, llm, queries
+from jobs.engine.commands import Talk
+from jobs.engine.errors import Conflict, FieldError, InvalidParams, NotFound, TooMany
+from webapp import markdown, serializing, streams
+from webapp.access import current_owner
+
+blueprint = Blueprint("chat", __name__, url_prefix="/chat")
+LISTED = 40
+BULK = "generate_texts"  # the kind that does for a whole table what a conversation does once
+LONGEST_LINK = 4_000  # characters of a prompt that go along in an address
+
+
+@blueprint.get("")
+def index() -> str:
+    """The conversations, and an empty one to begin with."""
+    return render_template("chat.html", **_page(None))
+
+
+@blueprint.post("")
+def create() -> ResponseReturnValue:
+    """A new conversation and its first question."""
+    try:
+        talk = commands.start_conversation(_talk(), owner=current_owner())
+        commands.ask(talk.id, request.form.get("message", ""), owner=current_owner())
+    except (InvalidParams, TooMany) as error:
+        return _refused(None, error)
+    return redirect(f"/chat/{talk.id}#end", 303)
+
+
+@blueprint.get("/<id>")
+def show(id: str) -> str:
+    return render_template("chat.html", **_page(queries.conversation(id, current_owner())))
+
+
+@blueprint.post("/<id>/messages")
+def ask(id: str) -> ResponseReturnValue:
+    """A question. A script gets the answer's addresses and the two messages as HTML, anybody else the page."""
+    try:
+        answer = commands.ask(id, request.form.get("message", ""), owner=current_owner())
+    except (InvalidParams, Conflict, TooMany) as error:
+        if _by_script():
+            raise
+        return _refused(queries.conversation(id, current_owner()), error)
+    if not _by_script():
+        return redirect(f"/chat/{id}#end", 303)
+    turn = next(turn for turn in queries.turns(answer.conversation_id) if turn.answer and turn.answer.id == answer.id)
+    html = render_template("chat/_turn.html", turn=turn, **_words())
+    response = jsonify(answer=str(answer.id), stream=f"/chat/answers/{answer.id}/stream", html=html)
+    response.status_code = 202
+    return response
+
+
+@blueprint.post("/messages/<id>/edit")
+def edit(id: str) -> ResponseReturnValue:
+    """Ask a question in other words."""
+    answer = commands.edit_question(id, request.form.get("message", ""), owner=current_owner())
+    return redirect(f"/chat/{answer.conversation_id}#end", 303)
+
+
+@blueprint.get("/answers/<id>")
+def answer(id: str) -> ResponseReturnValue:
+    """One answer as its page shows it, for a script; anybody else gets the page."""
+    found = commands.look_at_answer(id, owner=current_owner())
+    if _by_script():
+        return render_template("chat/_answer.html", answer=found, last=True, **_words())
+    return redirect(f"/chat/{found.conversation_id}#answer-{found.id}", 303)
+
+
+@blueprint.get("/answers/<id>/stream")
+def stream(id: str) -> Response:
+    return streams.respond(id, painted="plain" not in request.args)
+
+
+@blueprint.post("/answers/<id>/stop")
+def stop(id: str) -> ResponseReturnValue:
+    found = commands.stop_answer(id, owner=current_owner())
+    if _by_script():
+        return jsonify(serializing.message(found)), 202
+    return redirect(f"/chat/{found.conversation_id}#end", 303)
+
+
+@blueprint.post("/answers/<id>/again")
+def again(id: str) -> ResponseReturnValue:
+    """Another answer to the same question."""
+    return redirect(f"/chat/{commands.ask_again(id, owner=current_owner()).conversation_id}#end", 303)
+
+
+@blueprint.post("/answers/<id>/continue")
+def go_on(id: str) -> ResponseReturnValue:
+    return redirect(f"/chat/{commands.continue_answer(id, owner=current_owner()).conversation_id}#end", 303)
+
+
+@blueprint.post("/<id>/settings")
+def change(id: str) -> ResponseReturnValue:
+    """Its name, model, system prompt, temperature and sources."""
+    commands.change_conversation(id, _talk(), owner=current_owner())
+    return redirect(f"/chat/{id}", 303)
+
+
+@blueprint.post("/<id>/delete")
+def delete(id: str) -> ResponseReturnValue:
+    commands.delete_conversation(id, owner=current_owner())
+    return redirect("/chat", 303)
+
+
+def _page(talk: Any | None) -> dict[str, Any]:
+    owner, q = current_owner(), request.args.get("q", "").strip()[:200]
+    turns = queries.turns(talk.id) if talk else []
+    last = turns[-1].answer if turns else None
+    return {
+        "talk": talk,
+        "turns": turns,
+        "writing": last if last and last.state == "writing" else None,
+        "talks": queries.conversations(owner, q=q, after=_after(owner), limit=LISTED),
+        "answering": queries.writing(owner),
+        "q": q,
+        "models": llm.models(),
+        "missing": llm.missing(),
+        "bulk": _bulk(talk, turns),
+        **_words(),
+    }
+
+
+def _words() -> dict[str, Any]:
+    return {"render": markdown.render, "pace": serializing.tokens_per_second, "draft": "", "refusal": None}
+
+
+def _after(owner: str) -> str | None:
+    """The cursor of the address, unless its conversation is gone."""
+    after = request.args.get("after")
+    try:
+        return str(queries.conversation(after, owner).id) if after else None
+    except NotFound:
+        return None
+
+
+def _refused(talk: Any | None, error: Any) -> ResponseReturnValue:
+    """The page again, with what was written and why it was not sent."""
+    page = _page(talk) | {"draft": request.form.get("message", ""), "refusal": error.message, "given": request.form}
+    return render_template("chat.html", **page), {"conflict": 409, "too_many": 429}.get(error.reason, 422)
+
+
+def _by_script() -> bool:
+    return request.headers.get("X-Requested-With") == "chat.js"
+
+
+def _talk() -> Talk:
+    form = request.form
+    return Talk(
+        title=form.get("title", "").strip(),
+        model=form.get("model", "").strip(),
+        system=form.get("system", "").strip(),
+        temperature=_temperature(form.get("temperature", "").strip()),
+        library="library" in form,
+        collection=form.get("collection", "").strip() or None,
+    )
+
+
+def _temperature(text: str) -> float | None:
+    if not text:
+        return None
+    try:
+        value = float(text.replace(",", "."))
+    except ValueError:
+        value = math.nan
+    if math.isnan(value):
+        raise InvalidParams(
+            [FieldError("temperature", "The temperature must be a number between 0 and 2, such as 0.7.")]
+        )
+    return value
+
+
+def _bulk(talk: Any | None, turns: list[Any]) -> str | None:
+    """The address of the bulk form with this conversation's last question in it."""
+    question = next((turn.question.text for turn in reversed(turns) if turn.question), None)
+    if question is None or not any(kind.name == BULK and kind.available for kind in catalogue.kinds()):
+        return None
+    given = {"prompt": question[:LONGEST_LINK], "system": talk.system[:LONGEST_LINK] if talk else ""}
+    return f"/kinds/{BULK}?{urlencode({name: text for name, text in given.items() if text})}"

@@ -1,0 +1,113 @@
+"""Conversations in JSON, under /api/v1/chat. An answer is streamed from `stream`, or polled at `url`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, jsonify
+
+from jobs.engine import commands, queries
+from jobs.engine.commands import Talk
+from webapp import bodies, serializing, streams
+from webapp.access import current_owner
+
+blueprint = Blueprint("chat_api", __name__, url_prefix="/api/v1/chat")
+_SETTINGS: dict[str, tuple[type, ...]] = {
+    "title": (str,),
+    "model": (str,),
+    "system": (str,),
+    "temperature": (int, float, type(None)),
+    "library": (bool,),
+    "collection": (str, type(None)),
+}
+
+
+@blueprint.get("")
+def index() -> Response:
+    limit = bodies.whole_number("limit", 50, 1, 200)
+    q, after = bodies.text("q", 200), bodies.text("after", 200)
+    page = queries.conversations(current_owner(), q=q, after=after, limit=limit)
+    return jsonify(conversations=[serializing.conversation_row(row) for row in page.rows], next=page.next)
+
+
+@blueprint.post("")
+def create() -> Response:
+    talk = commands.start_conversation(_talk(Talk()), owner=current_owner())
+    return _at(serializing.conversation_row(talk), 201)
+
+
+@blueprint.get("/<id>")
+def show(id: str) -> Response:
+    talk = queries.conversation(id, current_owner())
+    return jsonify(serializing.conversation_whole(talk, queries.turns(talk.id)))
+
+
+@blueprint.patch("/<id>")
+def change(id: str) -> Response:
+    talk = queries.conversation(id, current_owner())
+    before = Talk(**{name: getattr(talk, name) for name in _SETTINGS})
+    return jsonify(serializing.conversation_row(commands.change_conversation(id, _talk(before), owner=current_owner())))
+
+
+@blueprint.delete("/<id>")
+def delete(id: str) -> Response:
+    commands.delete_conversation(id, owner=current_owner())
+    return Response(status=204)
+
+
+@blueprint.post("/<id>/messages")
+def ask(id: str) -> Response:
+    body = bodies.json_object()
+    text = body.get("text", body.get("message", body.get("content")))
+    if not isinstance(text, str):
+        raise bodies.invalid("text", "text must be the message, as a text.")
+    return _accepted(commands.ask(id, text, owner=current_owner()))
+
+
+@blueprint.get("/answers/<id>")
+def answer(id: str) -> Response:
+    return jsonify(serializing.message(commands.look_at_answer(id, owner=current_owner())))
+
+
+@blueprint.get("/answers/<id>/stream")
+def stream(id: str) -> Response:
+    return streams.respond(id)
+
+
+@blueprint.post("/answers/<id>/stop")
+def stop(id: str) -> Response:
+    return _accepted(commands.stop_answer(id, owner=current_owner()))
+
+
+@blueprint.post("/answers/<id>/again")
+def again(id: str) -> Response:
+    return _accepted(commands.ask_again(id, owner=current_owner()))
+
+
+@blueprint.post("/answers/<id>/continue")
+def go_on(id: str) -> Response:
+    return _accepted(commands.continue_answer(id, owner=current_owner()))
+
+
+def _accepted(answer: Any) -> Response:
+    return _at(serializing.message(answer), 202)
+
+
+def _at(body: dict[str, Any], status: int) -> Response:
+    response = jsonify(body)
+    response.status_code = status
+    response.headers["Location"] = body["url"]
+    return response
+
+
+def _talk(before: Talk) -> Talk:
+    """The settings in the body, over those before. Raises InvalidParams for a name or type that is none."""
+    body = bodies.json_object()
+    for name, value in body.items():
+        if name not in _SETTINGS:
+            raise bodies.invalid(
+                bodies.printable(name), f"There is no setting of that name; there are {', '.join(_SETTINGS)}."
+            )
+        if not isinstance(value, _SETTINGS[name]) or (isinstance(value, bool) and bool not in _SETTINGS[name]):
+            raise bodies.invalid(name, f"{name} is of the wrong type.")
+    return Talk(**vars(before) | body)

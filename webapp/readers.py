@@ -1,0 +1,24 @@
+"""Whether the one who reads a long answer is still there: only the server's connection can tell before the next write."""
+
+from __future__ import annotations
+
+import select
+import socket
+
+from flask import request
+
+
+def connection() -> socket.socket | None:
+    """The connection of this request, where the server hands it over."""
+    found = request.environ.get("gunicorn.socket")
+    return found if isinstance(found, socket.socket) else None
+
+
+def has_left(reader: socket.socket) -> bool:
+    try:
+        readable, _, _ = select.select([reader], [], [], 0)
+        return bool(readable) and reader.recv(1, socket.MSG_PEEK) == b""
+    except OSError:
+        return True
+    except ValueError:  # select cannot look at it
+        return False

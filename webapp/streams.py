@@ -1,0 +1,130 @@
+"""Answers as Server-Sent Events: from any place, to any number of readers, in any web process.
+
+Each event's id is the offset, in characters, behind what it brings; a reader that comes back names the last one in
+`Last-Event-ID` and gets what follows, without a gap or a repeat. Events without a name bring text: `{"at", "text",
+"tokens"}`. `html` (only for our page) brings the text between two offsets as HTML, `end` how the answer ended.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+from flask import Response, request
+
+from jobs.engine import commands
+from jobs.engine.errors import DatabaseAway, NotFound, TooMany
+from webapp import readers
+from webapp.access import current_owner
+from webapp.markdown import Painter
+from webapp.serializing import answer_ended
+
+HEARTBEAT_SECONDS = 15.0
+LOOK_SECONDS = 2.0  # how often a silent stream looks whether its reader is still there
+STUCK_SECONDS = 60.0  # a reader that takes nothing for so long is let go
+MOST_OPEN = 400  # streams of one person in one process, which serves a thousand connections
+
+_open: Counter[str] = Counter()
+
+
+def respond(answer_id: str, *, painted: bool = False) -> Response:
+    """The stream of an answer of this request's owner, from where its reader was."""
+    owner = current_owner()
+    answer = commands.look_at_answer(answer_id, owner=owner)
+    if _open[owner] >= MOST_OPEN:
+        raise TooMany(f"{MOST_OPEN} streams are open for you already. Close some pages, then try again.")
+    if (connection := readers.connection()) is not None:
+        connection.settimeout(STUCK_SECONDS)
+    painter = Painter(len(answer.sources or ()), str(answer.id)) if painted else None
+    events = _Reader(answer, owner, painter, connection).events(_last_seen())
+    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+    return Response(_counted(events, owner), headers=headers, content_type="text/event-stream; charset=utf-8")
+
+
+class _Gone(Exception):
+    """The reader has left."""
+
+
+class _Reader:
+    def __init__(self, answer: Any, owner: str, painter: Painter | None, connection: socket.socket | None) -> None:
+        self._answer = answer
+        self._owner = owner
+        self._painter = painter
+        self._connection = connection
+        self._silent = 0.0
+
+    def events(self, seen: int) -> Iterator[str]:
+        yield "retry: 1000\n\n"
+        with suppress(_Gone):
+            while self._answer.state == "writing":
+                for event in self._written(seen):
+                    seen = event[0]
+                    yield event[1]
+                self._answer = self._look()
+            text = self._answer.text
+            seen = min(seen, len(text))
+            if text[seen:]:
+                yield _text(seen, text[seen:], self._answer.completion_tokens or 0)[1]
+            yield _event("end", len(text), answer_ended(self._answer))
+
+    def _written(self, seen: int) -> Iterator[tuple[int, str]]:
+        """What one run writes, as offsets and events."""
+        with commands.read_answer(self._answer) as live:
+            seen = seen if seen <= live.length else 0
+            while not live.ended or live.length > seen:
+                due = self._painter.due_in(live.length) if self._painter and seen == live.length else None
+                text = live.wait(seen, LOOK_SECONDS if due is None else min(due, LOOK_SECONDS))
+                if text:
+                    self._silent = 0.0
+                    yield _text(seen, text, live.tokens)
+                    seen += len(text)
+                elif due is None and not live.ended:
+                    yield from self._waited(seen)
+                if self._painter and self._painter.due_in(seen) == 0:
+                    for part in self._painter.paint(live.after(self._painter.settled)[: seen - self._painter.settled]):
+                        yield seen, _event("html", seen, {"from": part.start, "to": part.end, "html": part.html})
+
+    def _waited(self, seen: int) -> Iterator[tuple[int, str]]:
+        """A sign of life now and then; the end where nobody is there to see it."""
+        if self._connection is not None and readers.has_left(self._connection):
+            raise _Gone
+        self._silent += LOOK_SECONDS
+        if self._silent >= HEARTBEAT_SECONDS:
+            self._silent = 0.0
+            yield seen, ": still writing\n\n"
+
+    def _look(self) -> Any:
+        """The row, after its run ended here; a reader whose row cannot be read comes back by itself."""
+        try:
+            return commands.look_at_answer(self._answer.id, owner=self._owner)
+        except (DatabaseAway, NotFound):
+            raise _Gone from None
+
+
+def _counted(events: Iterator[str], owner: str) -> Iterator[str]:
+    _open[owner] += 1
+    try:
+        yield from events
+    finally:
+        _open[owner] -= 1
+
+
+def _text(at: int, text: str, tokens: int) -> tuple[int, str]:
+    to = at + len(text)
+    return to, _event("", to, {"at": at, "text": text, "tokens": tokens})
+
+
+def _event(name: str, offset: int, data: dict[str, Any]) -> str:
+    named = f"event: {name}\n" if name else ""
+    return f"{named}id: {offset}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
+
+
+def _last_seen() -> int:
+    """The offset that the reader names; the start where it names none that makes sense."""
+    named = request.headers.get("Last-Event-ID") or request.args.get("after") or ""
+    return int(named) if re.fullmatch(r"[0-9]{1,9}", named) else 0
