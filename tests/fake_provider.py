@@ -11,7 +11,8 @@ HTTP: `GET /v1/models`, `POST /v1/chat/completions` (streaming too), `POST /v1/e
 An answer follows from the prompt alone, so two runs agree. A behaviour is used up after its `calls` (default 1) or its
 `seconds`, and can be kept to prompts that contain `match`. The behaviours: status (with status, message, code,
 retry_after, retry_after_date), hang, drip, cut, rubbish, no_choices, empty, wrong_json, refusal, content_filter, length,
-slow (with latency).
+slow (with latency); of streams: break, silence, garbage (each `after` so many words), endless, and any with `text`,
+`token_seconds`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import threading
 import time
 import urllib.request
 from collections import Counter
+from collections.abc import Iterator
 from email.utils import formatdate
 from typing import Any, Self
 
@@ -59,7 +61,7 @@ class FakeProvider:
         urllib.request.urlopen(f"http://127.0.0.1:{self._port}/script", body, timeout=10).close()
 
     def calls(self) -> list[dict[str, Any]]:
-        """Each as {n, at, prompt, hash, model, key, did, status, ended, body}; `ended` if the whole answer was sent."""
+        """Each as {n, at, prompt, hash, model, key, did, status, ended, left, body}; `ended` if the whole answer was sent."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/calls", timeout=10) as answer:
             return json.load(answer)["calls"]
 
@@ -82,7 +84,7 @@ class Server:
         app.router.add_post("/script", self.take_script)
         app.router.add_get("/calls", self.show_calls)
         app.router.add_delete("/calls", self.forget_calls)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", port, backlog=512)
         await site.start()
@@ -96,7 +98,9 @@ class Server:
         return web.json_response({})
 
     async def show_calls(self, _: web.Request) -> web.Response:
-        return web.json_response({"count": len(self.calls), "busiest": self.busiest, "calls": self.calls})
+        return web.json_response(
+            {"count": len(self.calls), "busy": self.busy, "busiest": self.busiest, "calls": self.calls}
+        )
 
     async def forget_calls(self, _: web.Request) -> web.Response:
         self.calls.clear()
@@ -135,6 +139,7 @@ class Server:
             call["ended"] = time.time()
             return response
         finally:
+            call["left"] = time.time()
             self.busy -= 1
 
     def _set(self, script: dict[str, Any]) -> None:
@@ -202,7 +207,7 @@ class Server:
         if did in ("drip", "cut"):
             return await _unwell(request, json.dumps(answer).encode(), did)
         if body.get("stream"):
-            return await _stream(request, body, answer, how.get("token_seconds", 0.0))
+            return await _stream(request, body, answer, how)
         return web.json_response(answer)
 
 
@@ -292,8 +297,10 @@ async def _unwell(request: web.Request, body: bytes, did: str) -> web.StreamResp
 
 
 async def _stream(
-    request: web.Request, body: dict[str, Any], answer: dict[str, Any], seconds: float
+    request: web.Request, body: dict[str, Any], answer: dict[str, Any], how: dict[str, Any]
 ) -> web.StreamResponse:
+    """Word by word, `token_seconds` apart. After `after` words a stream may `break`, fall into `silence`, or send `garbage`."""
+    seconds, end = how.get("token_seconds", 0.0), how.get("after", 3)
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     await response.prepare(request)
     head = {
@@ -303,7 +310,9 @@ async def _stream(
         "model": answer["model"],
     }
     choice = answer["choices"][0]
-    for word in choice["message"]["content"].split(" "):
+    for place, word in enumerate(_words(choice["message"]["content"], how)):
+        if place == end and how.get("do") in ("break", "silence", "garbage"):
+            return await _spoilt(request, response, how["do"])
         delta = {"index": 0, "delta": {"content": word + " "}, "finish_reason": None}
         await response.write(b"data: " + json.dumps(head | {"choices": [delta]}).encode() + b"\n\n")
         await asyncio.sleep(seconds)
@@ -314,6 +323,23 @@ async def _stream(
             b"data: " + json.dumps(head | {"choices": [], "usage": answer["usage"]}).encode() + b"\n\n"
         )
     await response.write(b"data: [DONE]\n\n")
+    return response
+
+
+def _words(text: str, how: dict[str, Any]) -> Iterator[str]:
+    """The words of the answer; for `endless` never an end, for `text` those given."""
+    yield from how.get("text", text).split(" ")
+    while how.get("do") == "endless":
+        yield "more"
+
+
+async def _spoilt(request: web.Request, response: web.StreamResponse, did: str) -> web.StreamResponse:
+    if did == "garbage":
+        await response.write(b"data: {not json\n\n")
+    if did == "silence":
+        await asyncio.sleep(3600)
+    assert request.transport
+    request.transport.close()
     return response
 
 
