@@ -14,6 +14,7 @@ from jobs.engine.errors import DatabaseAway, SettingsError
 def main() -> int:
     arguments = _parser().parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         return _COMMANDS[arguments.command](arguments)
     except SettingsError as error:

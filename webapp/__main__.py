@@ -74,7 +74,7 @@ class _Stop:
 
 def _run(chosen: Settings, procfile: Path, stop: _Stop, *, demo: bool) -> int:
     lines = read_procfile(procfile)
-    _refuse_open_host(chosen)
+    chosen.refuse_open_host()
     _refuse_taken_port(chosen)
     with _hold_data_dir(chosen.data_dir):
         supervisor = Supervisor(_say)
@@ -151,14 +151,6 @@ def _demo(chosen: Settings, supervisor: Supervisor, stop: _Stop) -> int:
         supervisor.look()
 
     return 0 if demo.run(_address(chosen), between) else 1
-
-
-def _refuse_open_host(chosen: Settings) -> None:
-    if not chosen.loopback:
-        raise SettingsError(
-            f"HOST is {chosen.host!r}, which other machines could reach, and there are no accounts yet to keep them "
-            "out. Leave HOST unset to serve this machine only."
-        )
 
 
 def _refuse_taken_port(chosen: Settings) -> None:

@@ -18,7 +18,7 @@ from flask import Flask, Response, abort, current_app, request
 from flask_wtf import CSRFProtect
 from werkzeug.exceptions import SecurityError
 
-from jobs.engine.errors import NotFound, SettingsError
+from jobs.engine.errors import NotFound
 from jobs.engine.settings import Settings, is_loopback
 
 LOCAL_OWNER = "local"
@@ -92,13 +92,8 @@ def is_api_path() -> bool:
 
 
 def _secret_key(settings: Settings) -> str:
-    if settings.loopback:
-        return settings.secret_key or _kept_secret(settings.data_dir / "secret_key")
-    settings.require("secret_key")
-    raise SettingsError(
-        f"HOST is {settings.host}, which other machines can reach, and there are no accounts to sign in with yet. "
-        "Leave HOST at 127.0.0.1 and reach it through an SSH tunnel."
-    )
+    settings.refuse_open_host()
+    return settings.secret_key or _kept_secret(settings.data_dir / "secret_key")
 
 
 def _kept_secret(path: Path) -> str:

@@ -50,6 +50,15 @@ class Settings:
     def has_model(self) -> bool:
         return bool(self.openai_base_url or self.openai_api_key)
 
+    def refuse_open_host(self) -> None:
+        """Raise SettingsError if other machines could reach the web server: there are no accounts to keep them out yet."""
+        if self.loopback:
+            return
+        raise SettingsError(
+            f"HOST is {self.host!r}, which other machines could reach: that takes a SECRET_KEY and accounts, and there are "
+            "no accounts yet. Leave HOST unset, and reach this machine through an SSH tunnel or a proxy with its own sign-in."
+        )
+
     def require(self, *names: str) -> None:
         """Raise SettingsError for the first of these settings that is empty."""
         for name in names:
