@@ -79,6 +79,21 @@ def waiting_count(name: str) -> int:
         raise BrokerAway("The broker does not answer.") from error
 
 
+def complaint() -> str | None:
+    """What is wrong with the broker's own settings, in a sentence; None if nothing. Raises BrokerAway."""
+    try:
+        memory = broker().info("memory")
+    except RedisError as error:
+        raise BrokerAway("The broker does not answer.") from error
+    policy = memory.get("maxmemory_policy", "noeviction")
+    if policy == "noeviction" or not memory.get("maxmemory"):
+        return None
+    return (
+        f"The broker at REDIS_URL drops keys when it is full (maxmemory-policy {policy}). No job is lost by that, but each "
+        "one dropped starts late; set maxmemory-policy noeviction."
+    )
+
+
 def withdraw(job: Job) -> None:
     """Take a job's message out of its queue where that is easy; one that stays is harmless."""
     try:

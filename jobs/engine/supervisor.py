@@ -17,8 +17,8 @@ import sys
 import time
 from dataclasses import dataclass
 
-from jobs.engine import catalogue, database, presence, worker
-from jobs.engine.errors import DatabaseAway
+from jobs.engine import catalogue, database, delivery, presence, worker
+from jobs.engine.errors import BrokerAway, DatabaseAway
 from jobs.engine.lifeline import die_with_parent
 
 BEAT_SECONDS = 2
@@ -53,6 +53,7 @@ class Supervisor:
         signal.signal(signal.SIGTERM, self._leave)
         signal.signal(signal.SIGINT, self._leave)
         preload(self.queues)
+        _warn_of_broker()
         while not self.leaving:
             self._keep_running()
             self._report()
@@ -121,6 +122,15 @@ class Supervisor:
                 presence.leave(session, names)
         except DatabaseAway:
             log.warning("could not say goodbye: the database does not answer")
+
+
+def _warn_of_broker() -> None:
+    try:
+        if complaint := delivery.complaint():
+            log.warning(complaint)
+    except BrokerAway as error:
+        log.warning("%s The workers start when it is back.", error)
+    delivery.broker().close()  # no connection may exist at a fork
 
 
 def worker_name(pid: int) -> str:

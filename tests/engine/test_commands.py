@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -102,6 +104,29 @@ class TestSubmit:
 
     def test_another_owners_key_is_another_job(self) -> None:
         assert nap(idempotency_key="k").id != nap(owner="other", idempotency_key="k").id
+
+
+class TestBroker:
+    def test_one_that_drops_keys_is_named(self) -> None:
+        assert delivery.complaint() is None
+        delivery.broker().config_set("maxmemory", "1gb")
+        delivery.broker().config_set("maxmemory-policy", "allkeys-lru")
+        try:
+            assert "noeviction" in (delivery.complaint() or "")
+        finally:
+            delivery.broker().config_set("maxmemory-policy", "noeviction")
+            delivery.broker().config_set("maxmemory", "0")
+
+    def test_a_submission_does_not_need_it(self, redis: Redis) -> None:
+        assert redis.process is not None
+        os.kill(redis.process.pid, signal.SIGSTOP)
+        try:
+            job = nap()
+        finally:
+            os.kill(redis.process.pid, signal.SIGCONT)
+        assert queries.job(job.id, "local").delivered_at is None
+        clock.Clock().tick()
+        assert str(job.id) in delivery.waiting_ids("cpu")
 
 
 class TestOwnership:
