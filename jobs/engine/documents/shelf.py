@@ -17,7 +17,7 @@ from jobs.engine.documents.tables import Document, Generation
 from jobs.engine.errors import Skip
 from jobs.engine.jsonsafe import clean, clean_text
 from jobs.engine.models import File
-from jobs.engine.queries import Page, as_id, owned
+from jobs.engine.records import Page, as_id, owned
 from jobs.engine.storage import Blob, storage
 
 LONGEST_TEXT = 20_000_000  # characters
