@@ -60,6 +60,10 @@ SWALLOWING_ALLOWED = {
     ("webapp.errors", "_page"): "the page that tells of a fault must not fail for the same reason",
 }
 
+HIDDEN_ALLOWED = {
+    ("webapp.gunicorn", "jobs.engine.commands"): "gunicorn reads its file before gevent has patched what this imports",
+}
+
 # Not imported but run, by a server or by Alembic.
 DOORS = {"webapp.wsgi", "webapp.gunicorn", "jobs.engine.migrations.env"}
 
@@ -175,11 +179,11 @@ def test_a_kind_knows_only_the_engine_and_the_engine_no_kind() -> None:
 
 
 def test_no_import_of_ours_hides_in_a_function() -> None:
-    wrong = []
+    hidden = []
     for module in MODULES.values():
-        hidden = inside(module.tree, functions=True)
-        wrong += [(module.name, name) for name, node in imports(module.tree) if top(name) in ROOTS and node in hidden]
-    assert wrong == []
+        inner = inside(module.tree, functions=True)
+        hidden += [(module.name, name) for name, node in imports(module.tree) if top(name) in ROOTS and node in inner]
+    assert sorted(hidden) == sorted(HIDDEN_ALLOWED)
 
 
 def test_no_module_imports_itself_by_a_detour() -> None:
