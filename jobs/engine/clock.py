@@ -16,7 +16,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from jobs.engine import database, delivery, ledger, presence, queries
+from jobs.engine import commands, database, delivery, ledger, presence, queries
 from jobs.engine.catalogue import QUEUES
 from jobs.engine.errors import BrokerAway, DatabaseAway
 from jobs.engine.lifeline import die_with_parent
@@ -74,6 +74,7 @@ class Clock:
         with database.session() as session:
             for job_id in ledger.free_silent(session.connection()):
                 log.warning("job %s: its worker was silent; freed", job_id)
+        commands.run_due_schedules()
         try:
             deliver_due()
             for queue in QUEUES:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import mimetypes
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO
 from uuid import UUID
@@ -25,15 +26,18 @@ from jobs.engine import (
     ledger,
     llm,
     queries,
+    schedules,
     settings,
     tables,
+    timetable,
 )
 from jobs.engine.catalogue import Estimate, Kind
 from jobs.engine.conversations import Talk
 from jobs.engine.errors import BadInput, BrokerAway, Conflict, FieldError, InvalidParams
 from jobs.engine.jsonsafe import clean_text, dumps
-from jobs.engine.models import Conversation, File, Job, Message
+from jobs.engine.models import Conversation, File, Job, Message, Schedule
 from jobs.engine.params import KindParams
+from jobs.engine.schedules import Plan
 from jobs.engine.storage import Blob, storage
 from jobs.engine.validation import params_errors
 
@@ -83,6 +87,8 @@ def submit(
     run_at: datetime | None = None,
     idempotency_key: str | None = None,
     parent: UUID | None = None,
+    schedule_id: UUID | None = None,
+    notify: Sequence[Mapping[str, str]] = (),
 ) -> Job:
     """Create a job and send for a worker. The job is safe once this returns, whether or not the broker answers.
 
@@ -102,6 +108,7 @@ def submit(
         owner=owner,
         queue=fit.kind.queue,
         parent=parent,
+        schedule_id=schedule_id,
         idempotency_key=idempotency_key,
         fingerprint=fingerprint if idempotency_key else None,
         max_attempts=fit.kind.max_attempts,
@@ -303,3 +310,28 @@ hand_in_answers = answering.hand_in
 def _answered(answer: Message) -> Message:
     answering.start(answer)
     return answer
+
+
+# Schedules.
+
+
+def create_schedule(plan: Plan, *, owner: str) -> Schedule:
+    """Repeat a job. Raises what validate raises, InvalidParams for the times, TooMany."""
+    fit = validate(plan.kind, plan.params, owner=owner)
+    label = clean_text(fit.kind.label(fit.params, _finder(owner)))[:200]
+    return schedules.create(replace(plan, params=fit.json, label=label), owner)
+
+
+check_times = timetable.checked
+change_schedule = schedules.change
+delete_schedule = schedules.remove
+
+
+def run_schedule(schedule_id: str | UUID, *, owner: str, key: str) -> Job:
+    """Its job, now; pressed twice with one key it is one job."""
+    return schedules.run_now(schedule_id, owner=owner, key=key, submit=submit)
+
+
+def run_due_schedules() -> int:
+    """What the clock does each second. Raises DatabaseAway."""
+    return schedules.run_due(submit)

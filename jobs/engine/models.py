@@ -54,6 +54,7 @@ class Job(Base):
     owner: Mapped[str]
     queue: Mapped[str]
     parent: Mapped[UUID | None]  # the job this one repeats
+    schedule_id: Mapped[UUID | None] = mapped_column(ForeignKey("schedules.id", ondelete="SET NULL"))
     idempotency_key: Mapped[str | None]
     fingerprint: Mapped[str | None]  # of the body that came with the key
 
@@ -93,6 +94,7 @@ class Job(Base):
         Index("jobs_owner_state_id", "owner", "state", "id"),
         Index("jobs_owner_kind_id", "owner", "kind", "id"),
         Index("jobs_queued", "queue", "id", postgresql_where=text("state = 'queued'")),
+        Index("jobs_schedule_id_id", "schedule_id", "id", postgresql_where=text("schedule_id is not null")),
         Index("jobs_held", "id", postgresql_where=text("state in ('running', 'stopping')")),
         Index(
             "jobs_idempotency",
@@ -221,6 +223,54 @@ class WorkerProcess(Base):
     slots: Mapped[int] = mapped_column(SmallInteger, server_default="1")
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     beat_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Schedule(Base):
+    """A job that repeats: what it is made of, and when."""
+
+    __tablename__ = "schedules"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    owner: Mapped[str]
+    kind: Mapped[str]
+    label: Mapped[str] = mapped_column(server_default="")
+    params: Mapped[dict[str, Any]] = mapped_column(JSON)
+    cron: Mapped[str]  # five fields
+    zone: Mapped[str]  # in which they are read
+    notify: Mapped[list[Any]] = mapped_column(JSONB, server_default="[]")  # {channel, target} of each job to come
+    paused_at: Mapped[datetime | None]
+    next_at: Mapped[datetime | None]
+    ran_at: Mapped[datetime | None]
+    trouble: Mapped[str | None]  # why the last due time made no job, as a sentence
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        Index("schedules_owner_id", "owner", "id"),
+        Index("schedules_due", "next_at", postgresql_where=text("paused_at is null")),
+    )
+
+
+class Notification(Base):
+    """Somebody who is told when a job has ended, and how that went."""
+
+    __tablename__ = "notifications"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    channel: Mapped[str]
+    target: Mapped[str]  # an address of mail or of the web
+    state: Mapped[str] = mapped_column(server_default="open")
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    next_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    tries: Mapped[list[Any]] = mapped_column(JSONB, server_default="[]")  # {at, ok, text} of each
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        CheckConstraint("channel in ('mail','webhook')", name="channel_known"),
+        CheckConstraint("state in ('open','sent','given_up','not_needed')", name="state_known"),
+        Index("notifications_job_id", "job_id"),
+        Index("notifications_open", "next_at", postgresql_where=text("state = 'open'")),
+    )
 
 
 class Conversation(Base):

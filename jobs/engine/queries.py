@@ -14,11 +14,14 @@ from jobs.engine import database, exports, inputs, migrations, presence
 from jobs.engine.errors import BadInput, NotFound, SettingsError
 from jobs.engine.models import Attempt, File, Item, Job, LogLine, WorkerProcess
 from jobs.engine.records import Page, as_id, escaped, owned
+from jobs.engine.schedules import latest_jobs, schedule, scheduled_jobs, schedules
 from jobs.engine.storage import storage
 from jobs.engine.tables import TableInfo
+from jobs.engine.timetable import upcoming
 from jobs.engine.waiting import Pace, Waiting, pace, waiting
 
 __all__ = ["Pace", "Waiting", "pace", "waiting"]  # read with the rest, kept in a room of their own
+__all__ += ["latest_jobs", "schedule", "scheduled_jobs", "schedules", "upcoming"]
 
 COUNT_CAP = 10_000
 SHOWN_STATES = ("scheduled", "waiting", "running", "stopping", "succeeded", "partial", "failed", "cancelled")
