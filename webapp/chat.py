@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, jsonify, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
-from jobs.engine import catalogue, commands, llm, queries
+from jobs.engine import catalogue, commands, documents, llm, queries
 from jobs.engine.commands import Talk
 from jobs.engine.errors import Conflict, FieldError, InvalidParams, NotFound, TooMany
 from webapp import markdown, serializing, streams
@@ -127,6 +127,7 @@ def _page(talk: Any | None) -> dict[str, Any]:
         "q": q,
         "models": llm.models(),
         "missing": llm.missing(),
+        "collections": [collection.name for collection in documents.collections(owner)],
         "bulk": _bulk(talk, turns),
         **_words(),
     }

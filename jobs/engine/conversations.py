@@ -23,7 +23,7 @@ from jobs.engine.records import Page, as_id, escaped, owned
 
 MOST_WRITING = 20  # answers at a time for one person
 SILENT_SECONDS = 8
-TITLE_CHARACTERS = 80
+TITLE_CHARACTERS = 60
 LIMITS = {"title": 200, "model": 200, "system": 20_000, "text": 100_000, "collection": 200}
 LOST = "The web process that wrote this answer has ended. What came is kept."
 
