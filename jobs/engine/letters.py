@@ -1,0 +1,142 @@
+"""Mail messages, made so that no text from outside can add a header, a recipient or a line of SMTP."""
+
+from __future__ import annotations
+
+import hashlib
+import mimetypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+from email.headerregistry import Address as HeaderAddress
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
+from email.utils import format_datetime, localtime
+from html.parser import HTMLParser
+
+from jobs.engine.addresses import Address, has_control
+from jobs.engine.errors import BadInput
+
+LONGEST_SUBJECT = 500
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A file that goes with a message."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A message for one person, before it is a message."""
+
+    to: Address
+    sender: Address
+    subject: str
+    text: str = ""
+    html: str = ""
+    reply_to: Address | None = None
+    unsubscribe: str = ""  # an https: or mailto: address
+    one_click: bool = False
+    message_id: str = ""
+
+    @property
+    def plain(self) -> str:
+        """The text; where there is only HTML, what that says."""
+        return self.text if self.text.strip() or not self.html else plain_of(self.html)
+
+
+def message(letter: Letter, attachments: Sequence[Attachment] = ()) -> EmailMessage:
+    """The message as it goes out. Raises BadInput where a header would not be one line."""
+    addresses = [letter.to, letter.sender, *([letter.reply_to] if letter.reply_to else [])]
+    ascii_only = all(address.local.isascii() for address in addresses)
+    made = EmailMessage(policy=(SMTP if ascii_only else SMTPUTF8).clone(cte_type="7bit"))
+    made["From"] = _header(letter.sender)
+    made["To"] = _header(letter.to)
+    if letter.reply_to:
+        made["Reply-To"] = _header(letter.reply_to)
+    made["Subject"] = one_line(letter.subject, "subject")
+    made["Date"] = format_datetime(localtime())
+    made["Message-ID"] = letter.message_id or message_id(letter.sender, str(letter.to), made["Date"], letter.subject)
+    if letter.unsubscribe:
+        made["List-Unsubscribe"] = f"<{one_line(letter.unsubscribe, 'List-Unsubscribe')}>"
+        if letter.one_click:
+            made["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    made.set_content(letter.plain)
+    if letter.html:
+        made.add_alternative(letter.html, subtype="html")
+    for attachment in attachments:
+        main, _, sub = _media_type(attachment).partition("/")
+        made.add_attachment(attachment.content, main, sub, filename=_file_name(attachment.name))
+    return made
+
+
+def message_id(sender: Address, *about: str) -> str:
+    """The same Message-ID whenever it is asked about the same: a copy that comes twice can be told to be one."""
+    digest = hashlib.sha256("\n".join(about).encode()).hexdigest()[:40]
+    return f"<{digest}@{sender.domain}>"
+
+
+def one_line(text: str, what: str) -> str:
+    """The text, if it can stand in a header. Raises BadInput."""
+    if has_control(text):
+        raise BadInput(f"The {what} would have a line break or another control character in it.")
+    if len(text) > LONGEST_SUBJECT:
+        raise BadInput(f"The {what} would be longer than {LONGEST_SUBJECT} characters.")
+    return text
+
+
+def plain_of(html: str) -> str:
+    """What an HTML text says, for those who read without."""
+    reader = _Reader()
+    reader.feed(html)
+    reader.close()
+    lines = [" ".join(line.split()) for line in "".join(reader.said).split("\n")]
+    return "\n".join(line for place, line in enumerate(lines) if line or (place and lines[place - 1])).strip() + "\n"
+
+
+class _Reader(HTMLParser):
+    BREAKS = ("p", "br", "div", "tr", "li", "h1", "h2", "h3", "h4", "table", "ul", "ol", "hr", "blockquote")
+    SILENT = ("style", "script", "head", "title")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str] = []
+        self._silent = 0
+        self._link = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._silent += tag in self.SILENT
+        self._link = dict(attrs).get("href") or "" if tag == "a" else self._link
+        if tag in self.BREAKS:
+            self.said.append("\n")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._silent = max(0, self._silent - (tag in self.SILENT))
+        if tag == "a" and self._link and self._link not in "".join(self.said[-1:]):
+            self.said.append(f" ({self._link})")
+            self._link = ""
+        if tag in self.BREAKS:
+            self.said.append("\n")
+
+    def handle_data(self, data: str) -> None:
+        if not self._silent:
+            self.said.append(data.replace("\n", " "))
+
+
+def _header(address: Address) -> HeaderAddress:
+    return HeaderAddress(one_line(address.name, "name"), address.local, address.domain)
+
+
+def _media_type(attachment: Attachment) -> str:
+    known = attachment.media_type or mimetypes.guess_type(attachment.name)[0] or ""
+    media_type = known.split(";")[0].strip()
+    usable = (
+        media_type.count("/") == 1 and media_type.isascii() and not media_type.startswith(("message/", "multipart/"))
+    )
+    return media_type if usable and not has_control(media_type) else "application/octet-stream"
+
+
+def _file_name(name: str) -> str:
+    return "".join("_" if has_control(character) else character for character in name)[:200] or "file"

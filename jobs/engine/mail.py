@@ -1,0 +1,310 @@
+"""Handing a message over: to the server at SMTP_URL, or, where none is set, to the outbox.
+
+SMTP_URL is smtp://user:password@host:587 (TLS by STARTTLS where the server offers it) or smtps://host:465 (TLS from the
+start). After a `?` may stand `starttls=always` or `never`, `from=` the address that Legwork itself writes from, and
+`timeout=` in seconds.
+
+What can go wrong says whether the message may have been taken: Transient and BadInput say it was not, Doubtful that it
+cannot be told. It can be told until the first byte of the message is sent.
+"""
+
+from __future__ import annotations
+
+import re
+import smtplib
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.message import EmailMessage
+from typing import Protocol
+from urllib.parse import parse_qs, unquote, urlsplit
+from uuid import UUID
+
+from jobs.engine import addresses, letters, outbox, settings
+from jobs.engine.errors import BadInput, Doubtful, JobFailed, SettingsError, Transient
+from jobs.engine.outbox import Reply
+from jobs.engine.settings import is_loopback
+
+SECONDS = 30.0
+GO_ON = 354
+BUSY = 421  # the server closes the connection after it
+
+NOT_SET_UP = "Mail is not set up: the messages go to the outbox and to nobody."
+
+
+class Sender(Protocol):
+    """Takes one message after another. Belongs to one thread at a time."""
+
+    def open(self) -> None:
+        """Connect now rather than at the first message. Raises Transient, JobFailed."""
+
+    def send(self, message: EmailMessage) -> Reply:
+        """Hand over a message with one address in To. Raises Transient, BadInput, JobFailed, Doubtful."""
+
+    def close(self) -> None:
+        """Break the connection off."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """What SMTP_URL says. tls: wrapped, always, auto, never."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    tls: str
+    seconds: float
+    sender: str
+
+
+def is_set_up() -> bool:
+    return bool(settings.current().smtp_url)
+
+
+def where() -> str:
+    """Where messages go, in words."""
+    server = _server()
+    return server.host if server else "the outbox"
+
+
+def sender(owner: str, job_id: UUID | None = None) -> Sender:
+    """A new sender; it connects at its first message. The owner is whose outbox it is."""
+    server = _server()
+    return SmtpSender(server) if server else outbox.OutboxSender(owner, job_id)
+
+
+def send(to: str, subject: str, text: str, *, owner: str, html: str = "", job_id: UUID | None = None) -> Reply:
+    """Write to one person in Legwork's own name. Raises what Sender.send raises."""
+    letter = letters.Letter(addresses.parse(to), own_address(), subject, text, html)
+    hand = sender(owner, job_id)
+    try:
+        return hand.send(letters.message(letter))
+    finally:
+        hand.close()
+
+
+def own_address() -> addresses.Address:
+    """Who Legwork writes as."""
+    server = _server()
+    written = server.sender or (server.user if "@" in server.user else "") if server else ""
+    try:
+        return addresses.parse(written or "Legwork <legwork@localhost.localdomain>")
+    except BadInput as error:
+        raise SettingsError(f"SMTP_URL has a `from` that cannot be used. {error.message}") from None
+
+
+def read(url: str) -> Server:
+    """The parts of an SMTP_URL. Raises SettingsError."""
+    parts = urlsplit(url)
+    query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    wrapped = parts.scheme == "smtps"
+    tls = query.get("starttls", "auto").lower()
+    try:
+        port, seconds = parts.port or (465 if wrapped else 587), float(query.get("timeout", SECONDS))
+    except ValueError:
+        raise SettingsError("SMTP_URL has a port or a time-out that is not a number.") from None
+    if not parts.hostname or tls not in ("auto", "always", "never") or not 0 < seconds <= 600:
+        raise SettingsError("SMTP_URL must look like smtp://user:password@host:587, with ?starttls=always or never.")
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    return Server(parts.hostname, port, user, password, "wrapped" if wrapped else tls, seconds, query.get("from", ""))
+
+
+class SmtpSender:
+    """One connection, kept for many messages, made anew when it is gone."""
+
+    def __init__(self, server: Server):
+        self.server = server
+        self._smtp: smtplib.SMTP | None = None
+
+    def open(self) -> None:
+        self._smtp = self._smtp or _connected(self.server)
+
+    def send(self, message: EmailMessage) -> Reply:
+        envelope = _envelope(message)
+        raw = _wire(message)
+        kept = self._smtp is not None
+        try:
+            return self._deliver(envelope, raw)
+        except _Gone as gone:
+            if not kept:
+                raise Transient(gone.message, reason="mail_server_away") from gone
+        try:  # a connection that was kept may have been closed for being idle; nothing was sent on it
+            return self._deliver(envelope, raw)
+        except _Gone as gone:
+            raise Transient(gone.message, reason="mail_server_away") from gone
+
+    def close(self) -> None:
+        if self._smtp is not None:
+            self._smtp.close()
+            self._smtp = None
+
+    def _deliver(self, envelope: _Envelope, raw: bytes) -> Reply:
+        self.open()
+        assert self._smtp is not None
+        smtp = self._smtp
+        try:
+            self._announce(smtp, envelope)
+        except (OSError, smtplib.SMTPServerDisconnected) as error:
+            self.close()
+            raise _Gone(f"The mail server {self.server.host} broke off: {_why(error)}.") from error
+        return self._transfer(smtp, envelope, raw)
+
+    def _announce(self, smtp: smtplib.SMTP, envelope: _Envelope) -> None:
+        """Who writes to whom. Nothing has been handed over when this raises."""
+        smtp.command_encoding = "ascii"
+        options = ["SMTPUTF8"] if envelope.utf8 else []
+        steps: list[tuple[Callable[[], tuple[int, bytes]], tuple[int, ...]]] = [
+            (lambda: smtp.mail(envelope.sender, options), (250,)),
+            (lambda: smtp.rcpt(envelope.to), (250, 251)),
+            (lambda: smtp.docmd("DATA"), (GO_ON,)),
+        ]
+        for step, wanted in steps:
+            reply = _reply(*_supported(step, envelope))
+            if reply.code not in wanted:
+                self._after_refusal(smtp, reply)
+                raise _refusal(reply, envelope)
+
+    def _transfer(self, smtp: smtplib.SMTP, envelope: _Envelope, raw: bytes) -> Reply:
+        try:
+            smtp.send(raw)
+            reply = _reply(*smtp.getreply())
+        except OSError as error:  # smtplib's own errors are OSErrors too
+            self.close()
+            raise Doubtful(
+                f"The mail server {self.server.host} did not say whether it took the message: {_why(error)}. "
+                "It may have been sent; it is not sent again by itself.",
+                reason="no_reply",
+            ) from error
+        if reply.code != 250:
+            self._after_refusal(smtp, reply)
+            raise _refusal(reply, envelope)
+        return reply
+
+    def _after_refusal(self, smtp: smtplib.SMTP, reply: Reply) -> None:
+        """Make the connection fit for the next message, or give it up."""
+        try:
+            if reply.code == BUSY or smtp.rset()[0] != 250:
+                self.close()
+        except OSError:
+            self.close()
+        if reply.code == BUSY:
+            raise _Gone(f"The mail server {self.server.host} closed the connection: {reply}.")
+
+
+class _Gone(Exception):
+    """The connection is gone, and nothing was handed over on it."""
+
+    def __init__(self, message: str):
+        super().__init__(message)
+        self.message = message
+
+
+@dataclass(frozen=True)
+class _Envelope:
+    sender: str
+    to: str
+
+    @property
+    def utf8(self) -> bool:
+        return not (self.sender.isascii() and self.to.isascii())
+
+
+def _server() -> Server | None:
+    url = settings.current().smtp_url
+    return read(url) if url else None
+
+
+def _connected(server: Server) -> smtplib.SMTP:
+    """Raises Transient where the server is away, JobFailed where it will never let us in like this."""
+    try:
+        return _signed_in(server)
+    except smtplib.SMTPAuthenticationError as error:
+        reply = _reply(error.smtp_code, error.smtp_error)
+        if error.smtp_code < 500:
+            raise Transient(
+                f"The mail server {server.host} puts the sign-in off: {reply}.", reason="mail_server_away"
+            ) from None
+        raise JobFailed(
+            f"The mail server {server.host} refuses the name and password of SMTP_URL: {reply}.", reason="mail_sign_in"
+        ) from None
+    except (ssl.SSLCertVerificationError, smtplib.SMTPNotSupportedError) as error:
+        raise JobFailed(
+            f"The mail server {server.host} cannot be used safely: {_why(error)}.", reason="mail_tls"
+        ) from error
+    except OSError as error:
+        message = f"The mail server {server.host}:{server.port} cannot be reached: {_why(error)}."
+        raise Transient(message, reason="mail_server_away") from error
+
+
+def _signed_in(server: Server) -> smtplib.SMTP:
+    context = ssl.create_default_context()
+    ours = socket.gethostname() or "localhost"  # without a name of our own smtplib asks DNS for one, which can take long
+    smtp: smtplib.SMTP = (
+        smtplib.SMTP_SSL(server.host, server.port, ours, timeout=server.seconds, context=context)
+        if server.tls == "wrapped"
+        else smtplib.SMTP(server.host, server.port, ours, timeout=server.seconds)
+    )
+    try:
+        smtp.ehlo_or_helo_if_needed()
+        encrypted = server.tls == "wrapped" or _encrypt(smtp, server, context)
+        if server.user:
+            if not encrypted and server.tls != "never" and not is_loopback(server.host):
+                raise smtplib.SMTPNotSupportedError(
+                    "it offers no encryption, and the password would be readable on the way (?starttls=never allows it)"
+                )
+            smtp.login(server.user, server.password)
+    except BaseException:
+        smtp.close()
+        raise
+    return smtp
+
+
+def _encrypt(smtp: smtplib.SMTP, server: Server, context: ssl.SSLContext) -> bool:
+    if server.tls == "never" or (server.tls == "auto" and not smtp.has_extn("starttls")):
+        return False
+    smtp.starttls(context=context)
+    smtp.ehlo_or_helo_if_needed()
+    return True
+
+
+def _envelope(message: EmailMessage) -> _Envelope:
+    (to,) = message["To"].addresses
+    (writer,) = message["From"].addresses
+    return _Envelope(writer.addr_spec, to.addr_spec)
+
+
+def _wire(message: EmailMessage) -> bytes:
+    """The bytes that follow DATA. A line is ended by CR LF and by nothing else, and no line of the message can end it."""
+    raw = re.sub(rb"\r\n|\r|\n", b"\r\n", message.as_bytes())
+    return re.sub(rb"(?m)^\.", b"..", raw).removesuffix(b"\r\n") + b"\r\n.\r\n"
+
+
+def _supported(step: Callable[[], tuple[int, bytes]], envelope: _Envelope) -> tuple[int, bytes]:
+    try:
+        return step()
+    except smtplib.SMTPNotSupportedError:
+        message = f"The mail server does not take {envelope.to}: it knows only plain letters before the @."
+        raise BadInput(message, reason="refused") from None
+
+
+def _reply(code: int, text: bytes | str) -> Reply:
+    words = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    return Reply(code, " ".join(words.split())[:500])
+
+
+def _refusal(reply: Reply, envelope: _Envelope) -> Transient | BadInput:
+    if 400 <= reply.code < 500:
+        return Transient(f"The mail server puts the message to {envelope.to} off: {reply}", reason="put_off")
+    return BadInput(f"The mail server refuses the message to {envelope.to}: {reply}", reason="refused")
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, smtplib.SMTPResponseException):
+        return str(_reply(error.smtp_code, error.smtp_error))
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return (str(error) or type(error).__name__)[:300].rstrip(".")

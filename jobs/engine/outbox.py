@@ -1,0 +1,174 @@
+"""Where messages go while mail is not set up: each is kept as .eml, its headers in a row beside it, and sent to nobody."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email import message_from_binary_file, policy
+from email.message import EmailMessage
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, func, select
+
+from jobs.engine import database
+from jobs.engine.errors import NotFound
+from jobs.engine.jsonsafe import clean_text
+from jobs.engine.models import OutboxMessage
+from jobs.engine.records import Page, as_id, escaped, owned
+from jobs.engine.storage import storage
+
+MOST_SHOWN = 500_000  # characters of a body
+HEADERS = ("From", "To", "Reply-To", "Subject", "Date", "Message-ID", "List-Unsubscribe")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a mail server said of a message."""
+
+    code: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.text}".strip()
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file inside a message; `place` is its number, from 0."""
+
+    place: int
+    name: str
+    media_type: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A message as it can be read. text and html are empty where it has none."""
+
+    headers: list[tuple[str, str]]
+    text: str
+    html: str
+    parts: list[Part]
+
+
+class OutboxSender:
+    """A mail.Sender that keeps what it is handed."""
+
+    def __init__(self, owner: str, job_id: UUID | None = None):
+        self._owner, self._job_id = owner, job_id
+
+    def open(self) -> None:
+        """Nothing to connect to."""
+
+    def send(self, message: EmailMessage) -> Reply:
+        blob = storage().put(io.BytesIO(message.as_bytes()), limit=None)
+        row = OutboxMessage(
+            owner=self._owner,
+            job_id=self._job_id,
+            message_id=message["Message-ID"],
+            sender=str(message["From"]),
+            recipient=str(message["To"]),
+            subject=clean_text(str(message["Subject"] or "")),
+            attachments=sum(1 for _ in message.iter_attachments()),
+            bytes=blob.bytes,
+            blob=blob.key,
+        )
+        with database.session() as session:
+            session.add(row)
+        return Reply(250, "kept in the outbox; mail is not set up")
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def messages(
+    owner: str, *, q: str | None = None, after: str | None = None, before: str | None = None, limit: int = 50
+) -> Page[OutboxMessage]:
+    """An owner's messages, the newest first. `q` looks in recipient and subject."""
+    query = select(OutboxMessage).where(OutboxMessage.owner == owner)
+    if q:
+        words = f"%{escaped(q)}%"
+        query = query.where(OutboxMessage.recipient.ilike(words) | OutboxMessage.subject.ilike(words))
+    with database.session() as session:
+        if before is not None:
+            newer = query.where(OutboxMessage.id > as_id(before)).order_by(OutboxMessage.id).limit(limit + 1)
+            rows = list(session.scalars(newer))
+            more, rows = len(rows) > limit, rows[:limit][::-1]
+            return Page(rows, str(rows[-1].id) if rows else None, str(rows[0].id) if more else None)
+        older = query if after is None else query.where(OutboxMessage.id < as_id(after))
+        rows = list(session.scalars(older.order_by(OutboxMessage.id.desc()).limit(limit + 1)))
+    more, rows = len(rows) > limit, rows[:limit]
+    return Page(rows, str(rows[-1].id) if more else None, str(rows[0].id) if rows and after is not None else None)
+
+
+def message(message_id: str | UUID, owner: str) -> OutboxMessage:
+    """One of the owner's, or NotFound."""
+    with database.session() as session:
+        return owned(session, OutboxMessage, message_id, owner)
+
+
+def count(owner: str, most: int = 10_000) -> int:
+    """How many there are; not counted beyond `most`."""
+    some = select(OutboxMessage.id).where(OutboxMessage.owner == owner).limit(most).subquery()
+    with database.session() as session:
+        return session.scalar(select(func.count()).select_from(some)) or 0
+
+
+def opened(row: OutboxMessage) -> Opened:
+    """What a message says."""
+    parsed = _parsed(row)
+    headers = [(name, str(value)) for name in HEADERS for value in parsed.get_all(name, [])]
+    parts = [
+        Part(place, part.get_filename() or f"attachment {place + 1}", part.get_content_type(), len(_bytes(part)))
+        for place, part in enumerate(parsed.iter_attachments())
+    ]
+    return Opened(headers, _body(parsed, "plain"), _body(parsed, "html"), parts)
+
+
+def part(row: OutboxMessage, place: int) -> tuple[Part, bytes]:
+    """A file inside a message, or NotFound."""
+    for at, found in enumerate(_parsed(row).iter_attachments()):
+        if at == place:
+            content = _bytes(found)
+            name = found.get_filename() or f"attachment {at + 1}"
+            return Part(at, name, found.get_content_type(), len(content)), content
+    raise NotFound("There is no such attachment in this message.")
+
+
+def clear(owner: str) -> int:
+    """Delete all messages of an owner. Returns how many there were."""
+    gone = 0
+    for blobs in _forgotten(owner):
+        for blob in blobs:
+            storage().delete(blob)
+        gone += len(blobs)
+    return gone
+
+
+def _forgotten(owner: str) -> Iterator[list[str]]:
+    """The blobs of rows that are gone, some at a time."""
+    while True:
+        with database.session() as session:
+            some = select(OutboxMessage.id).where(OutboxMessage.owner == owner).limit(500)
+            removed = delete(OutboxMessage).where(OutboxMessage.id.in_(some)).returning(OutboxMessage.blob)
+            blobs = list(session.scalars(removed))
+        if not blobs:
+            return
+        yield blobs
+
+
+def _parsed(row: OutboxMessage) -> Any:
+    with storage().open(row.blob) as stream:
+        return message_from_binary_file(stream, policy=policy.default)
+
+
+def _body(parsed: Any, kind: str) -> str:
+    found = parsed.get_body(preferencelist=(kind,))
+    return found.get_content()[:MOST_SHOWN] if found else ""
+
+
+def _bytes(part: Any) -> bytes:
+    return part.get_payload(decode=True) or b""

@@ -1,0 +1,62 @@
+"""Addresses that asked not to be written to. Every mailing of the same owner leaves them out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert
+
+from jobs.engine import addresses, database
+from jobs.engine.errors import BadInput, FieldError, InvalidParams, NotFound
+from jobs.engine.models import Suppression
+from jobs.engine.records import Page, escaped
+
+MOST_AT_ONCE = 50_000
+
+
+def add(text: str, owner: str) -> int:
+    """Add the addresses of a text, one to a line. Returns how many are new. Raises InvalidParams; nothing is added then."""
+    keys, errors = [], []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            keys.append(addresses.parse(line).key)
+        except BadInput as error:
+            errors.append(FieldError("addresses", f"Line {number}: {error.message}"))
+    if errors or not keys or len(keys) > MOST_AT_ONCE:
+        raise InvalidParams(
+            errors[:20] or [FieldError("addresses", f"Write 1 to {MOST_AT_ONCE:,} addresses, one to a line.")]
+        )
+    rows = [{"owner": owner, "address": key} for key in dict.fromkeys(keys)]
+    new = insert(Suppression).on_conflict_do_nothing().returning(Suppression.address)
+    with database.session() as session:
+        return len(list(session.scalars(new, rows)))
+
+
+def remove(address: str, owner: str) -> None:
+    """Let an address be written to again. Raises NotFound."""
+    gone = delete(Suppression).where(Suppression.owner == owner, Suppression.address == address)
+    with database.session() as session:
+        if session.scalar(gone.returning(Suppression.address)) is None:
+            raise NotFound("This address is not on the list.")
+
+
+def among(keys: Iterable[str], owner: str) -> set[str]:
+    """Which of these must not be written to."""
+    found = select(Suppression.address).where(Suppression.owner == owner, Suppression.address.in_(list(keys)))
+    with database.session() as session:
+        return set(session.scalars(found))
+
+
+def listed(owner: str, *, q: str | None = None, after: str | None = None, limit: int = 100) -> Page[Suppression]:
+    """The list, by address."""
+    query = select(Suppression).where(Suppression.owner == owner).order_by(Suppression.address).limit(limit + 1)
+    if q:
+        query = query.where(Suppression.address.ilike(f"%{escaped(q)}%"))
+    if after:
+        query = query.where(Suppression.address > after.replace("\x00", ""))
+    with database.session() as session:
+        rows = list(session.scalars(query))
+    return Page(rows[:limit], rows[limit - 1].address if len(rows) > limit else None)
