@@ -23,6 +23,8 @@ from webapp import (
     operations,
     progress,
     retries,
+    schedules,
+    schedules_api,
     submissions,
     theme,
 )
@@ -41,15 +43,18 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(progress.blueprint)  # /jobs/<id>
     app.register_blueprint(cancellations.blueprint)  # stop
     app.register_blueprint(retries.blueprint)  # retry, again with changes
+    app.register_blueprint(schedules.blueprint)  # /schedules
     app.register_blueprint(files.blueprint)  # /files/<id>  /jobs/<id>/items.<format>
     app.register_blueprint(chat.blueprint)  # /chat
     app.register_blueprint(api.blueprint)  # /api/v1
+    app.register_blueprint(schedules_api.blueprint)  # /api/v1/schedules
     app.register_blueprint(chat_api.blueprint)  # /api/v1/chat
     app.register_blueprint(completions.blueprint)  # /v1
     app.register_blueprint(health.blueprint)  # /healthz  /readyz  /metrics
     operations.mount(app)  # /rq
 
     access.csrf.exempt(api.blueprint)  # guarded by Origin and Sec-Fetch-Site
+    access.csrf.exempt(schedules_api.blueprint)
     access.csrf.exempt(chat_api.blueprint)
     access.csrf.exempt(completions.blueprint)
     access.csrf.exempt(operations.dashboard.blueprint)  # takes no state change at all

@@ -44,12 +44,12 @@ def kind(name: str) -> Response:
 def submit(name: str) -> Response:
     """The row is written before this answers; Redis may be away."""
     found = catalogue.kind(name)
-    key = _idempotency_key()
+    key = idempotency_key()
     sample = bodies.whole_number("sample", 1, 1, MAX_SAMPLE) if "sample" in request.args else None
     run_at = bodies.moment_ahead("run_at", datetime.now(UTC), MAX_AHEAD)
     params = bodies.json_object()
     job = commands.submit(found.name, params, owner=current_owner(), sample=sample, run_at=run_at, idempotency_key=key)
-    return _accepted(job)
+    return accepted(job)
 
 
 @blueprint.get("/jobs")
@@ -97,13 +97,13 @@ def log(id: str) -> Response:
 
 @blueprint.post("/jobs/<id>/cancel")
 def cancel(id: str) -> Response:
-    return _accepted(commands.cancel(id, owner=current_owner()))
+    return accepted(commands.cancel(id, owner=current_owner()))
 
 
 @blueprint.post("/jobs/<id>/retry")
 def retry(id: str) -> Response:
     which = bodies.one_of("items", ("all", "failed"), "all")
-    return _accepted(commands.retry(id, owner=current_owner(), items=which))
+    return accepted(commands.retry(id, owner=current_owner(), items=which))
 
 
 @blueprint.post("/files")
@@ -125,7 +125,7 @@ def file(id: str) -> ResponseReturnValue:
     return files.download(id)
 
 
-def _accepted(job: Any) -> Response:
+def accepted(job: Any) -> Response:
     response = jsonify(serializing.job_whole(job))
     response.status_code = 202
     response.headers["Location"] = f"/api/v1/jobs/{job.id}"
@@ -134,7 +134,7 @@ def _accepted(job: Any) -> Response:
     return response
 
 
-def _idempotency_key() -> str | None:
+def idempotency_key() -> str | None:
     key = request.headers.get("Idempotency-Key")
     if key is not None and not re.fullmatch(r"[!-~]{1,200}", key):
         raise bodies.invalid(

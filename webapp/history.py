@@ -58,6 +58,11 @@ def address(**changed: str | None) -> str:
     return f"/jobs?{query}" if query else "/jobs"
 
 
+def reasons(rows: list[Any]) -> dict[Any, Any]:
+    """Why the first few jobs wait; to ask it for each of a long list would keep the database busy."""
+    return {job.id: queries.waiting(job) for job in [job for job in rows if job.state == "queued"][:EXPLAINED]}
+
+
 def _list(state: str, kind: str, q: str) -> dict[str, Any]:
     owner = current_owner()
     page = queries.jobs(
@@ -77,13 +82,8 @@ def _list(state: str, kind: str, q: str) -> dict[str, Any]:
         "everything": _total(counts),
         "titles": kinds.titles(),
         "nouns": kinds.nouns(),
-        "reasons": _reasons(page.rows),
+        "reasons": reasons(page.rows),
     }
-
-
-def _reasons(rows: list[Any]) -> dict[Any, Any]:
-    """Why the first few jobs wait; to ask it for each of a long list would keep the database busy."""
-    return {job.id: queries.waiting(job) for job in [job for job in rows if job.state == "queued"][:EXPLAINED]}
 
 
 def _count(counts: dict[str, int], chip: str) -> int:

@@ -94,6 +94,10 @@ def _accepted(text: str) -> Schema:
     return _answer(text, "Job") | {"headers": headers}
 
 
+def _body(schema: str) -> Schema:
+    return {"required": True, "content": {"application/json": {"schema": ref(schema)}}}
+
+
 def _answer(text: str, schema: str) -> Schema:
     return {"description": text, "content": {"application/json": {"schema": ref(schema)}}}
 
@@ -220,4 +224,38 @@ _PATHS: Schema = {
         "get": _operation("download_file", "A file's bytes", {"200": _BYTES}, 404),
         "parameters": [parameter("file")],
     },
-}
+    "/schedules": {
+        "get": _operation("list_schedules", "Your schedules", {"200": _answer("The schedules.", "Schedules")}),
+        "post": _operation(
+            "create_schedule",
+            "Repeat a job",
+            {"201": _answer("It is kept.", "Schedule") | {"headers": {"Location": {"schema": TEXT}}}},
+            403, 404, 409, 413, 415, 422,
+            requestBody=_body("NewSchedule"),
+        ),
+    },
+    "/schedules/{schedule}": {
+        "get": _operation("show_schedule", "A schedule", {"200": _answer("The schedule.", "Schedule")}, 404),
+        "patch": _operation(
+            "change_schedule",
+            "Other times, a pause, its end",
+            {"200": _answer("As it is now.", "Schedule")},
+            403, 404, 413, 415, 422,
+            requestBody=_body("ChangedSchedule"),
+        ),
+        "delete": _operation(
+            "delete_schedule", "Repeat no more; its jobs stay", {"204": {"description": "It is gone."}}, 403, 404
+        ),
+        "parameters": [parameter("schedule")],
+    },
+    "/schedules/{schedule}/run": {
+        "post": _operation(
+            "run_schedule",
+            "Its job, now",
+            {"202": _accepted("The job is in the database; poll it at `Location`.")},
+            403, 404, 409, 413, 422,
+            parameters=[parameter("idempotency_key")],
+        ),
+        "parameters": [parameter("schedule")],
+    },
+}  # fmt: skip

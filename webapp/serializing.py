@@ -47,6 +47,7 @@ def job_row(job: Any) -> dict[str, Any]:
         "queue": job.queue,
         "sample": job.sample,
         "parent": str(job.parent) if job.parent else None,
+        "schedule": str(job.schedule_id) if job.schedule_id else None,
         "usage": {"prompt_tokens": job.prompt_tokens, "completion_tokens": job.completion_tokens},
         "worker": job.worker,
         "run_at": moment(job.run_at),
@@ -90,6 +91,25 @@ def file(row: Any) -> dict[str, Any]:
         "bytes": row.bytes,
         "sha256": row.sha256,
         "url": f"/api/v1/files/{row.id}",
+    }
+
+
+def schedule(row: Any) -> dict[str, Any]:
+    """A schedule with its next three times; while it is paused it has none."""
+    paused = row.paused_at is not None
+    return {
+        "id": str(row.id),
+        "kind": row.kind,
+        "label": row.label,
+        "params": row.params,
+        "cron": row.cron,
+        "zone": row.zone,
+        "paused": paused,
+        "next_runs": [] if paused else [moment(at) for at in queries.upcoming(row.cron, row.zone, 3)],
+        "ran_at": moment(row.ran_at),
+        "trouble": row.trouble,
+        "created_at": moment(row.created_at),
+        "url": f"/api/v1/schedules/{row.id}",
     }
 
 

@@ -54,6 +54,7 @@ PARAMETERS = {
     "kind": _path("kind", "The name of a kind."),
     "job": _path("job", "The id of a job."),
     "file": _path("file", "The id of a file."),
+    "schedule": _path("schedule", "The id of a schedule."),
     "sample": _query("sample", "Only the first N items.", {"type": "integer", "minimum": 1, "maximum": 1000}),
     "run_at": _query("run_at", "Not before this time, at most a year ahead (RFC 3339).", _MOMENT),
     "idempotency_key": {
@@ -106,6 +107,7 @@ _JOB_ROW = {
     "queue": TEXT,
     "sample": maybe(_WHOLE),
     "parent": maybe({"type": "string", "format": "uuid"}),
+    "schedule": maybe({"type": "string", "format": "uuid"}),
     "usage": _object({"prompt_tokens": _WHOLE, "completion_tokens": _WHOLE}),
     "worker": maybe(TEXT),
     "run_at": maybe(_MOMENT),
@@ -169,6 +171,31 @@ RECORDS = {
             "url": TEXT,
         }
     ),
+    "Schedule": _object(
+        {
+            "id": {"type": "string", "format": "uuid"},
+            "kind": TEXT,
+            "label": TEXT,
+            "params": ANY_OBJECT,
+            "cron": TEXT,
+            "zone": TEXT,
+            "paused": {"type": "boolean"},
+            "next_runs": {"type": "array", "items": _MOMENT},
+            "ran_at": maybe(_MOMENT),
+            "trouble": maybe(TEXT),
+            "created_at": _MOMENT,
+            "url": TEXT,
+        }
+    ),
+    "NewSchedule": _object(
+        {"cron": {"type": "string", "description": "Five fields: minute, hour, day, month, day of the week."}},
+        zone={"type": "string", "default": "UTC", "description": "In which the times are read, as Europe/Berlin."},
+        job={"type": "string", "description": "The job that is repeated; or else:"},
+        kind=TEXT,
+        params=ANY_OBJECT,
+    ),
+    "ChangedSchedule": _object({}, cron=TEXT, zone=TEXT, paused={"type": "boolean"}),
+    "Schedules": _list_of("schedules", "Schedule"),
     "Kinds": _list_of("kinds", "KindRow"),
     "Jobs": _list_of("jobs", "JobRow"),
     "Items": _list_of("items", "Item"),

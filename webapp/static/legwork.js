@@ -73,6 +73,11 @@
     if (control.value) document.getElementById("when-later").checked = true;
   }));
 
+  each(".ways", (ways) => ways.addEventListener("input", (event) => {
+    const radio = event.target.closest(".choice")?.querySelector("[type=radio]");
+    if (radio) radio.checked = true;
+  }));
+
   // One press, one job: the server knows a second one by its key, and the button says that it was heard.
   each("#job-form", (form) => form.addEventListener("submit", (event) => {
     if (form.dataset.sent) return event.preventDefault();

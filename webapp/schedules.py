@@ -1,0 +1,161 @@
+"""Jobs that repeat: the list, one schedule with its history, and what can be done to it."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from flask import Blueprint, redirect, render_template, request
+from werkzeug.wrappers import Response
+
+from jobs.engine import catalogue, commands, queries
+from jobs.engine.commands import Plan
+from jobs.engine.errors import BadInput, FieldError, InvalidParams, NotFound
+from webapp import history, kinds, tabs, timing, words
+from webapp.access import current_owner
+
+blueprint = Blueprint("schedules", __name__)
+SHOWN_RUNS = 3
+
+
+@blueprint.get("/schedules")
+def index() -> str:
+    """All of them; with `HX-Request` only the live part."""
+    found = queries.schedules(current_owner())
+    return render_template(
+        "schedules/_list.html" if request.headers.get("HX-Request") else "schedules.html",
+        schedules=found,
+        latest=queries.latest_jobs([one.id for one in found]),
+        titles=kinds.titles(),
+        in_words=timing.in_words,
+    )
+
+
+@blueprint.get("/schedules/new")
+def form() -> Any:
+    """When the job of `?job=<id>` is to be repeated."""
+    return _form(_job(request.args.get("job", "")), timing.BLANK, words.zone_name())
+
+
+@blueprint.post("/schedules")
+def create() -> Any:
+    """Repeat a job; or, by the button `look`, only show when that would be."""
+    job = _job(request.form.get("job", ""))
+    chosen, zone = timing.posted(request.form), timing.zone_of(request.form)
+    try:
+        cron = timing.cron_of(chosen)
+        if "look" in request.form:
+            commands.check_times(cron, zone)
+            return _form(job, chosen, zone, runs=queries.upcoming(cron, zone, SHOWN_RUNS))
+        plan = Plan(job.kind, job.params, cron, zone)
+        return _to(commands.create_schedule(plan, owner=current_owner()))
+    except InvalidParams as error:
+        return _form(job, chosen, zone, errors=error.errors), 422
+    except BadInput as error:
+        return _form(job, chosen, zone, errors=[FieldError("", error.message)]), 422
+
+
+@blueprint.get("/schedules/<schedule_id>")
+def show(schedule_id: str) -> str:
+    return _page(queries.schedule(schedule_id, current_owner()))
+
+
+@blueprint.post("/schedules/<schedule_id>/times")
+def change(schedule_id: str) -> Any:
+    schedule = queries.schedule(schedule_id, current_owner())
+    chosen, zone = timing.posted(request.form), timing.zone_of(request.form)
+    try:
+        return _to(commands.change_schedule(schedule.id, owner=current_owner(), cron=timing.cron_of(chosen), zone=zone))
+    except InvalidParams as error:
+        return _page(schedule, errors=error.errors, **timing.view(chosen, zone)), 422
+
+
+@blueprint.post("/schedules/<schedule_id>/pause")
+def pause(schedule_id: str) -> Response:
+    return _to(commands.change_schedule(schedule_id, owner=current_owner(), paused=True))
+
+
+@blueprint.post("/schedules/<schedule_id>/resume")
+def resume(schedule_id: str) -> Response:
+    return _to(commands.change_schedule(schedule_id, owner=current_owner(), paused=False))
+
+
+@blueprint.post("/schedules/<schedule_id>/run")
+def run(schedule_id: str) -> Response:
+    """Its job now. The page's key makes two presses one job."""
+    key = request.form.get("key", "")[:64] or uuid4().hex
+    return redirect(f"/jobs/{commands.run_schedule(schedule_id, owner=current_owner(), key=key).id}", 303)
+
+
+@blueprint.get("/schedules/<schedule_id>/delete")
+def ask_delete(schedule_id: str) -> str:
+    schedule = queries.schedule(schedule_id, current_owner())
+    return render_template("schedules/delete.html", schedule=schedule, title=_title(schedule), in_words=timing.in_words)
+
+
+@blueprint.post("/schedules/<schedule_id>/delete")
+def delete(schedule_id: str) -> Response:
+    commands.delete_schedule(schedule_id, owner=current_owner())
+    return redirect("/schedules", 303)
+
+
+def _job(job_id: str) -> Any:
+    return queries.job(job_id, current_owner())
+
+
+def _to(schedule: Any) -> Response:
+    return redirect(f"/schedules/{schedule.id}", 303)
+
+
+def _title(one: Any) -> str:
+    return kinds.titles().get(one.kind, one.kind)
+
+
+def _form(
+    job: Any, chosen: dict[str, str], zone: str, errors: list[FieldError] | None = None, runs: list[Any] | None = None
+) -> str:
+    at_field, general = _by_field(errors or [])
+    return render_template(
+        "schedules/new.html",
+        job=job,
+        title=_title(job),
+        errors=at_field,
+        general=general,
+        runs=runs,
+        **timing.view(chosen, zone),
+    )
+
+
+def _page(schedule: Any, errors: list[FieldError] | None = None, **typed: Any) -> str:
+    at_field, _ = _by_field(errors or [])
+    page = queries.scheduled_jobs(schedule, after=request.args.get("after"))
+    shown = {
+        "schedule": schedule,
+        "title": _title(schedule),
+        "known": _is_known(schedule.kind),
+        "when_it_runs": timing.in_words(schedule.cron),
+        "runs": [] if schedule.paused_at else queries.upcoming(schedule.cron, schedule.zone, SHOWN_RUNS),
+        "key": uuid4().hex,
+        "errors": at_field,
+        "page": page,
+        "titles": kinds.titles(),
+        "nouns": kinds.nouns(),
+        "reasons": history.reasons(page.rows),
+    }
+    given = tabs.content("input", schedule, {})
+    times = timing.view(timing.chosen_of(schedule.cron), schedule.zone) | typed
+    return render_template("schedules/show.html", **shown, **given, **times)
+
+
+def _by_field(errors: list[FieldError]) -> tuple[dict[str, str], list[str]]:
+    """Errors of the times by their control, and the sentences about the job itself."""
+    ours = {*timing.BLANK, "zone"}
+    general = [error.message for error in errors if error.field not in ours]
+    return {error.field: error.message for error in errors if error.field in ours}, general
+
+
+def _is_known(kind: str) -> bool:
+    try:
+        return catalogue.kind(kind).available
+    except NotFound:
+        return False

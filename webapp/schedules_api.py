@@ -1,0 +1,71 @@
+"""Schedules in JSON, under /api/v1/schedules."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from flask import Blueprint, Response, jsonify
+
+from jobs.engine import commands, queries
+from jobs.engine.commands import Plan
+from webapp import api, bodies, serializing
+from webapp.access import current_owner
+
+blueprint = Blueprint("schedules_api", __name__, url_prefix="/api/v1/schedules")
+
+NEW = {"job": str, "kind": str, "params": dict, "cron": str, "zone": str}
+CHANGED = {"cron": str, "zone": str, "paused": bool}
+
+
+@blueprint.get("")
+def schedules() -> Response:
+    return jsonify(schedules=[serializing.schedule(one) for one in queries.schedules(current_owner())], next=None)
+
+
+@blueprint.post("")
+def create_schedule() -> Response:
+    """Of a job that was (`job`), or of a `kind` and `params`."""
+    body = bodies.fields(bodies.json_object(), NEW, required=("cron",))
+    kind, params = _what(body)
+    plan = Plan(kind, params, body["cron"], body.get("zone", "UTC"))
+    kept = serializing.schedule(commands.create_schedule(plan, owner=current_owner()))
+    answer = jsonify(kept)
+    answer.status_code = 201
+    answer.headers["Location"] = kept["url"]
+    return answer
+
+
+@blueprint.get("/<id>")
+def schedule(id: str) -> Response:
+    return jsonify(serializing.schedule(queries.schedule(id, current_owner())))
+
+
+@blueprint.patch("/<id>")
+def change_schedule(id: str) -> Response:
+    """Other times, or a pause (`paused`: true) and its end."""
+    body = bodies.fields(bodies.json_object(), CHANGED)
+    return jsonify(serializing.schedule(commands.change_schedule(id, owner=current_owner(), **body)))
+
+
+@blueprint.delete("/<id>")
+def delete_schedule(id: str) -> Response:
+    commands.delete_schedule(id, owner=current_owner())
+    return Response(status=204)
+
+
+@blueprint.post("/<id>/run")
+def run_schedule(id: str) -> Response:
+    key = api.idempotency_key() or uuid4().hex
+    return api.accepted(commands.run_schedule(id, owner=current_owner(), key=key))
+
+
+def _what(body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    if ("job" in body) == ("kind" in body):
+        raise bodies.invalid("job", "Name the job that is to be repeated as `job`, or its `kind` and `params`.")
+    if "kind" in body:
+        return body["kind"], body.get("params", {})
+    if "params" in body:
+        raise bodies.invalid("params", "The params are those of the job; leave them out, or name a `kind`.")
+    found = queries.job(body["job"], current_owner())
+    return found.kind, found.params

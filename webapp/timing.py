@@ -1,0 +1,132 @@
+"""When a schedule runs, between people and cron: the choices of its form, the line they make, and the line in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from jobs.engine.errors import FieldError, InvalidParams
+from webapp import words
+
+DAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
+MONTH_DAYS = (*map(str, range(1, 29)), "L")
+BLANK = {
+    "every": "day",
+    "minute": "0",
+    "day_at": "06:00",
+    "weekday_at": "06:00",
+    "week_on": "1",
+    "week_at": "06:00",
+    "month_on": "1",
+    "month_at": "06:00",
+    "cron": "",
+}
+
+_CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)(:\d\d)?", re.ASCII)
+_PLAIN = re.compile(r"(\d{1,2}) (\d{1,2}|\*) (\d{1,2}|L|\*) \* (\d|1-5|\*)", re.ASCII)
+
+
+def posted(form: Mapping[str, str]) -> dict[str, str]:
+    """What was chosen, as it was typed."""
+    return {name: form.get(name, default)[:600] for name, default in BLANK.items()}
+
+
+def cron_of(chosen: Mapping[str, str]) -> str:
+    """The cron line of what was chosen. Raises InvalidParams for a choice that is none."""
+    every = chosen["every"]
+    if every == "cron":
+        return chosen["cron"]
+    if every == "hour":
+        return f"{_minute(chosen['minute'])} * * * *"
+    if every == "day":
+        return f"{_clock(chosen, 'day_at')} * * *"
+    if every == "weekday":
+        return f"{_clock(chosen, 'weekday_at')} * * 1-5"
+    if every == "week":
+        return f"{_clock(chosen, 'week_at')} * * {_one_of(chosen, 'week_on', '0123456')}"
+    if every == "month":
+        return f"{_clock(chosen, 'month_at')} {_one_of(chosen, 'month_on', MONTH_DAYS)} * *"
+    raise InvalidParams([FieldError("every", "Choose how often it runs.")])
+
+
+def chosen_of(cron: str) -> dict[str, str]:
+    """The choices that stand for a cron line."""
+    every, minute, hour, day, weekday = _read(cron)
+    found = BLANK | {"every": every, "cron": cron}
+    if every == "hour":
+        return found | {"minute": minute}
+    if every == "cron":
+        return found
+    found[f"{every}_at"] = f"{hour:0>2}:{minute:0>2}"
+    if every == "week":
+        found["week_on"] = str(int(weekday) % 7)
+    if every == "month":
+        found["month_on"] = day
+    return found
+
+
+def in_words(cron: str) -> str:
+    """Every Monday at 06:00. A line that has no such words is shown as it is."""
+    every, minute, hour, day, weekday = _read(cron)
+    at = f"at {hour:0>2}:{minute:0>2}"
+    if every == "hour":
+        return f"Every hour at minute {int(minute)}" if int(minute) else "Every hour, on the hour"
+    if every == "day":
+        return f"Every day {at}"
+    if every == "weekday":
+        return f"Every weekday {at}"
+    if every == "week":
+        return f"Every {DAYS[int(weekday) % 7]} {at}"
+    if every == "month":
+        return f"Every month on {'its last day' if day == 'L' else f'day {day}'} {at}"
+    return f"By the cron line {cron}"
+
+
+def zone_of(form: Mapping[str, str]) -> str:
+    return form.get("zone", "").strip()[:64] or words.zone_name()
+
+
+def view(chosen: Mapping[str, str], zone: str) -> dict[str, Any]:
+    """What the template of the choices needs."""
+    return {"chosen": chosen, "zone": zone, "days": DAYS, "month_days": MONTH_DAYS}
+
+
+def _read(cron: str) -> tuple[str, str, str, str, str]:
+    """Which choice the line is, and its minute, hour, day and weekday."""
+    plain = _PLAIN.fullmatch(cron)
+    if not plain:
+        return "cron", "", "", "", ""
+    minute, hour, day, weekday = plain.groups()
+    shape = (hour == "*", day == "*", weekday if weekday in ("*", "1-5") else "one")
+    names = {
+        (True, True, "*"): "hour",
+        (False, True, "*"): "day",
+        (False, True, "1-5"): "weekday",
+        (False, True, "one"): "week",
+        (False, False, "*"): "month",
+    }
+    every = names.get(shape, "cron")
+    if every == "month" and day not in MONTH_DAYS:
+        every = "cron"
+    return every, minute, hour, day, weekday
+
+
+def _minute(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,2}", text.strip()) or int(text) > 59:
+        raise InvalidParams([FieldError("minute", "Write the minute as a number from 0 to 59.")])
+    return int(text)
+
+
+def _clock(chosen: Mapping[str, str], name: str) -> str:
+    """The minute and the hour of a clock time, as cron has them."""
+    found = _CLOCK.fullmatch(chosen[name].strip())
+    if not found:
+        raise InvalidParams([FieldError(name, "Write the time as hours and minutes, such as 06:00.")])
+    return f"{int(found[2])} {int(found[1])}"
+
+
+def _one_of(chosen: Mapping[str, str], name: str, known: Any) -> str:
+    if not chosen[name] or chosen[name] not in known:
+        raise InvalidParams([FieldError(name, "Choose a day.")])
+    return chosen[name]
