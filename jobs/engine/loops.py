@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 import itertools
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -154,30 +155,47 @@ def _one(function: Callable[[Any], Any], item: Item, writer: Writer, care: Care)
 def _spread(
     function: Callable[[Any], Any], items: Iterator[Item], writer: Writer, concurrency: int, care: Care
 ) -> None:
-    """In threads. When the run must end, what has not begun is dropped; what is in flight has until the parent's patience ends."""
+    """In threads that take from the same iterator. When the run must end, they take no more; what is in flight has until
+    the parent's patience ends."""
+    shared = _Shared(items)
     pool = ThreadPoolExecutor(concurrency, thread_name_prefix="item")
-    flying: set[Future[None]] = set()
+    takers = {pool.submit(_keep_taking, function, shared, writer, care) for _ in range(concurrency)}
     try:
-        for item in items:
+        while takers:
+            done, takers = wait(takers, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED)
+            for taker in done:
+                taker.result()
             writer.check()
-            flying.add(pool.submit(_one, function, item, writer, care))
-            while len(flying) >= concurrency:
-                flying = _landed(flying, writer)
-        while flying:
-            flying = _landed(flying, writer)
     finally:
+        shared.close()
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _landed(flying: set[Future[None]], writer: Writer) -> set[Future[None]]:
-    """Wait for one at least; raise what ends the job. Returns those still in flight."""
-    while True:
-        done, left = wait(flying, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED)
-        for future in done:
-            future.result()
+def _keep_taking(function: Callable[[Any], Any], items: _Shared, writer: Writer, care: Care) -> None:
+    for item in items:
         writer.check()
-        if done:
-            return left
+        _one(function, item, writer, care)
+
+
+class _Shared:
+    """An iterator that several threads take from, one at a time, until it is closed."""
+
+    def __init__(self, items: Iterator[Item]):
+        self._items = items
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def __iter__(self) -> Iterator[Item]:
+        return self
+
+    def __next__(self) -> Item:
+        with self._lock:
+            if self._closed:
+                raise StopIteration
+            return next(self._items)
+
+    def close(self) -> None:
+        self._closed = True
 
 
 async def _gather(
