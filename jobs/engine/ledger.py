@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from jobs.engine.errors import LeaseLost, LegworkError
 from jobs.engine.jsonsafe import clean, clean_text, dumps
-from jobs.engine.models import Attempt, File, Job, Step, new_id
+from jobs.engine.models import File, Job, Step, new_id
 from jobs.engine.storage import Blob
 
 LEASE_SECONDS = 6
@@ -91,12 +91,17 @@ def create(session: Session, job: Job) -> Job:
 
 
 _CLAIM = text(f"""
-    update jobs set state = 'running', lease = lease + 1, attempt = attempt + 1, advanced = false, worker = :worker,
-        lease_until = now() + interval '{LEASE_SECONDS} s', started_at = coalesce(started_at, now()),
-        reason = null, message = null, detail = null, result = null
-    where id = :id and state = 'queued' and (run_at is null or run_at <= now())
-    returning id as job_id, lease, kind, params, owner, attempt, max_attempts, sample, time_limit,
-        (lease > 1) as resumed
+    with taken as (
+        update jobs set state = 'running', lease = lease + 1, attempt = attempt + 1, advanced = false, worker = :worker,
+            lease_until = now() + interval '{LEASE_SECONDS} s', started_at = coalesce(started_at, now()),
+            reason = null, message = null, detail = null, result = null
+        where id = :id and state = 'queued' and (run_at is null or run_at <= now())
+        returning id as job_id, lease, kind, params, owner, attempt, max_attempts, sample, time_limit,
+            (lease > 1) as resumed
+    ), attempt as (
+        insert into attempts (job_id, lease, attempt, worker) select job_id, lease, attempt, :worker from taken
+    )
+    select * from taken
 """)
 
 
@@ -106,9 +111,8 @@ def claim(connection: Connection, job_id: UUID, worker: str) -> Claim | None:
     if row is None:
         return None
     taken = Claim(**row)
-    doubt_started(connection, job_id)
-    values = {"job_id": job_id, "lease": taken.lease, "attempt": taken.attempt, "worker": worker}
-    connection.execute(insert(Attempt).values(values))
+    if taken.resumed:
+        doubt_started(connection, job_id)
     return taken
 
 
@@ -401,17 +405,21 @@ _RETRY = text("""
         result = null, run_at = null, delivered_at = null, cancel_requested_at = null, finished_at = null, worker = null,
         started_at = null, failed = 0,
         done = case when :everything then 0 else done end, skipped = case when :everything then 0 else skipped end,
-        unknown = case when :everything then 0 else unknown end, total = case when :everything then null else total end,
+        unknown = case when :everything or :doubtful then 0 else unknown end, total = case when :everything then null else total end,
         note = null
     where id = :id and state in ('succeeded', 'partial', 'failed', 'cancelled') returning id
 """)
 
 
-def retry(connection: Connection, job_id: UUID, *, everything: bool) -> bool:
-    """Queue an ended job again: from nothing, or keeping all but its failed items. False if it has not ended."""
-    if connection.execute(_RETRY, {"id": job_id, "everything": everything}).scalar_one_or_none() is None:
+def retry(connection: Connection, job_id: UUID, *, everything: bool, doubtful: bool = False) -> bool:
+    """Queue an ended job again: from nothing, or keeping all but its failed items. False if it has not ended.
+
+    doubtful: the items that are `unknown` are done again too.
+    """
+    wanted = {"id": job_id, "everything": everything, "doubtful": doubtful}
+    if connection.execute(_RETRY, wanted).scalar_one_or_none() is None:
         return False
-    connection.execute(_FORGET_ITEMS, {"id": job_id, "everything": everything})
+    connection.execute(_FORGET_ITEMS, wanted)
     if everything:
         connection.execute(_FORGET_STEPS, {"id": job_id})
     connection.execute(_HIDE_FILES, {"id": job_id})
@@ -419,7 +427,10 @@ def retry(connection: Connection, job_id: UUID, *, everything: bool) -> bool:
     return True
 
 
-_FORGET_ITEMS = text("delete from items where job_id = :id and (:everything or state = 'failed')")
+_FORGET_ITEMS = text("""
+    delete from items where job_id = :id
+        and (:everything or state = 'failed' or (cast(:doubtful as boolean) and state = 'unknown'))
+""")
 _FORGET_STEPS = text("delete from steps where job_id = :id")
 _HIDE_FILES = text("update files set visible = false where job_id = :id and lease is not null")
 

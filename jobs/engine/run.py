@@ -86,7 +86,7 @@ class Run:
 
     def _verdict(self) -> tuple[str, str | None, str | None]:
         """succeeded, partial or failed, as the items say."""
-        with database.session() as session:
+        with database.session(database.unpooled()) as session:
             done, failed, skipped, unknown, _total = queries.counts(session, self.claim.job_id)
             if failed + unknown == 0:
                 return "succeeded", None, None
@@ -114,7 +114,7 @@ class Run:
 
     def _postpone(self, error: LegworkError, detail: str) -> bool:
         why = error.reason, error.message, detail
-        with database.session() as session:
+        with database.session(database.unpooled()) as session:
             return ledger.postpone(session.connection(), *self._held, self._delay(error), *why)
 
     def _delay(self, error: LegworkError) -> float:
@@ -124,11 +124,11 @@ class Run:
         return asked if asked is not None else usual * random.uniform(1, 1.5)  # noqa: S311  (jitter)
 
     def _settle(self, state: str, reason: str | None = None, message: str | None = None, **more: Any) -> str:
-        with database.session() as session:
+        with database.session(database.unpooled()) as session:
             return ledger.settle(session.connection(), *self._held, state, reason=reason, message=message, **more)
 
     def _release(self) -> str:
-        with database.session() as session:
+        with database.session(database.unpooled()) as session:
             ledger.release(session.connection(), *self._held)
         return "queued"
 

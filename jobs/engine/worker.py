@@ -16,7 +16,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +26,7 @@ from rq.executions import Execution
 from rq.job import Job as Message
 from rq.serializers import JSONSerializer
 from sqlalchemy import Connection
+from sqlalchemy.exc import NoResultFound
 
 from jobs.engine import catalogue, database, delivery, ledger, queries
 from jobs.engine.errors import BrokerAway, DatabaseAway, LeaseLost, LegworkError
@@ -250,7 +251,14 @@ class LegworkWorker(Worker):
 
 def work(queues: list[str], name: str) -> None:
     """Take jobs from these queues, the first ones first, until told to leave."""
+    _ask_once()
     LegworkWorker(queues, name).work(logging_level="WARNING")
+
+
+def _ask_once() -> None:
+    """Have the mappers, the engine and a query set up before the first fork: each child would do it again, for 50 ms."""
+    with suppress(DatabaseAway, NoResultFound), database.session(database.unpooled()) as session:
+        queries.counts(session, UUID(int=0))
 
 
 def _ring_again(job_id: UUID) -> None:
