@@ -49,7 +49,9 @@ class Kind:
     example: dict[str, Any]
     time_limit: int
     max_attempts: int
+    at_most_once: bool = False  # a retry by hand leaves alone what is done
     reason: str | None = None  # why it is unavailable
+    hidden: bool = False  # started by the pages, and not offered to be picked
     module: ModuleType | None = None
 
     @property
@@ -81,6 +83,14 @@ class Kind:
         """What the work is on, in a few words."""
         return self._optional("label", params, find) or ""
 
+    @property
+    def has_preview(self) -> bool:
+        return hasattr(self.module, "preview")
+
+    def preview(self, params: KindParams, find: Find, place: int) -> dict[str, Any] | None:
+        """What the item at this place, from 1, would become; None where the kind cannot show it. Raises BadInput."""
+        return self._optional("preview", params, find, place)
+
     def _optional(self, function: str, *arguments: Any) -> Any:
         found = getattr(self._module(), function, None)
         return found(*arguments) if found else None
@@ -91,9 +101,17 @@ class Kind:
         return self.module
 
 
-def kinds() -> list[Kind]:
-    """All kinds, in the order of the catalogue page."""
-    return list(_found().values())
+def kinds(*, hidden: bool = False) -> list[Kind]:
+    """The kinds that are offered, in the order of the catalogue page; with `hidden` all of them."""
+    return [kind for kind in _found().values() if hidden or not kind.hidden]
+
+
+def offered(name: str) -> Kind:
+    """The kind of that name if people may pick it, else NotFound."""
+    found = kind(name)
+    if found.hidden:
+        raise NotFound(f"There is no kind of job called {name[:80]!r}.")
+    return found
 
 
 def kind(name: str) -> Kind:
@@ -147,8 +165,10 @@ def _kind(name: str, module: ModuleType) -> Kind:
         example=module.EXAMPLE,
         time_limit=getattr(module, "TIME_LIMIT", DEFAULT_TIME_LIMIT),
         max_attempts=getattr(module, "MAX_ATTEMPTS", DEFAULT_ATTEMPTS),
+        at_most_once=getattr(module, "AT_MOST_ONCE", False),
         reason=f"the package {', '.join(missing)} is missing; install requirements.txt" if missing else None,
         module=module,
+        hidden=getattr(module, "HIDDEN", False),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import mimetypes
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO
@@ -25,15 +26,17 @@ from jobs.engine import (
     inputs,
     ledger,
     llm,
+    outbox,
     queries,
     schedules,
     settings,
+    suppressions,
     tables,
     timetable,
 )
 from jobs.engine.catalogue import Estimate, Kind
 from jobs.engine.conversations import Talk
-from jobs.engine.errors import BadInput, BrokerAway, Conflict, FieldError, InvalidParams
+from jobs.engine.errors import BadInput, BrokerAway, Conflict, FieldError, InvalidParams, NotFound
 from jobs.engine.jsonsafe import clean_text, dumps
 from jobs.engine.models import Conversation, File, Job, Message, Schedule
 from jobs.engine.params import KindParams
@@ -75,7 +78,14 @@ def estimate(kind_name: str, params: dict[str, Any], *, owner: str, sample: int 
         return whole
     share = sample / whole.items
     scaled = {name: getattr(whole, name) for name in ("calls", "tokens", "seconds")}
-    return Estimate(sample, **{name: type(value)(value * share) if value else value for name, value in scaled.items()})
+    scaled = {name: type(value)(value * share) if value else value for name, value in scaled.items()}
+    return replace(whole, items=sample, **scaled)
+
+
+def preview(kind_name: str, params: dict[str, Any], place: int, *, owner: str) -> dict[str, Any] | None:
+    """What the item at this place, from 1, would become, in the kind's own words. Raises what validate raises, BadInput."""
+    fit = validate(kind_name, params, owner=owner)
+    return fit.kind.preview(fit.params, _finder(owner), place)
 
 
 def submit(
@@ -141,16 +151,27 @@ def cancel(job_id: str | UUID, *, owner: str) -> Job:
 
 
 def retry(job_id: str | UUID, *, owner: str, items: str = "all") -> Job:
-    """Run an ended job again: `all` from nothing, `failed` keeping what is done. Raises NotFound, Conflict."""
+    """Run an ended job again: `all` from nothing, `failed` keeping what is done. Raises NotFound, Conflict.
+
+    In a kind that does nothing twice, `all` is all that failed, that is unknown or that was never begun.
+    """
     with database.session() as session:
         job = queries.owned(session, Job, job_id, owner)
         if items == "failed" and job.ended and job.failed == 0 and not job.pending and job.total is not None:
             raise Conflict("No item of this job has failed; there is nothing to retry.")
-        if not ledger.retry(session.connection(), job.id, everything=items != "failed"):
+        everything = items != "failed"
+        careful = everything and _at_most_once(job.kind)
+        if not ledger.retry(session.connection(), job.id, everything=everything and not careful, doubtful=careful):
             raise Conflict("This job has not ended yet; stop it first.")
         session.refresh(job)
     _send(job)
     return job
+
+
+def _at_most_once(kind_name: str) -> bool:
+    with suppress(NotFound):
+        return catalogue.kind(kind_name).at_most_once
+    return True  # nobody knows the kind any more
 
 
 def delete(job_id: str | UUID, *, owner: str) -> None:
@@ -188,6 +209,21 @@ def upload(stream: BinaryIO, name: str, *, owner: str) -> File:
         session.flush()
         session.refresh(file)
     return file
+
+
+def clear_outbox(*, owner: str) -> int:
+    """Delete all messages that were kept instead of sent. Returns how many."""
+    return outbox.clear(owner)
+
+
+def suppress_addresses(text: str, *, owner: str) -> int:
+    """Never write to these addresses again, one to a line. Returns how many are new. Raises InvalidParams."""
+    return suppressions.add(text, owner)
+
+
+def allow_address(address: str, *, owner: str) -> None:
+    """Take an address off that list. Raises NotFound."""
+    suppressions.remove(address, owner)
 
 
 def _send(job: Job) -> None:

@@ -405,7 +405,8 @@ _RETRY = text("""
         result = null, run_at = null, delivered_at = null, cancel_requested_at = null, finished_at = null, worker = null,
         started_at = null, failed = 0,
         done = case when :everything then 0 else done end, skipped = case when :everything then 0 else skipped end,
-        unknown = case when :everything or :doubtful then 0 else unknown end, total = case when :everything then null else total end,
+        unknown = case when :everything or :doubtful then 0 else unknown end,
+        total = case when :everything then null else total end,
         note = null
     where id = :id and state in ('succeeded', 'partial', 'failed', 'cancelled') returning id
 """)

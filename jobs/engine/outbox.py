@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from email import message_from_binary_file, policy
 from email.message import EmailMessage
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import UUID
 
 from sqlalchemy import delete, func, select
@@ -120,12 +120,17 @@ def count(owner: str, most: int = 10_000) -> int:
 def opened(row: OutboxMessage) -> Opened:
     """What a message says."""
     parsed = _parsed(row)
-    headers = [(name, str(value)) for name in HEADERS for value in parsed.get_all(name, [])]
+    headers = [(name, str(value).strip()) for name in HEADERS for value in parsed.get_all(name, [])]
     parts = [
         Part(place, part.get_filename() or f"attachment {place + 1}", part.get_content_type(), len(_bytes(part)))
         for place, part in enumerate(parsed.iter_attachments())
     ]
     return Opened(headers, _body(parsed, "plain"), _body(parsed, "html"), parts)
+
+
+def source(row: OutboxMessage) -> BinaryIO:
+    """The message as it would have gone out."""
+    return storage().open(row.blob)
 
 
 def part(row: OutboxMessage, place: int) -> tuple[Part, bytes]:
@@ -161,7 +166,7 @@ def _forgotten(owner: str) -> Iterator[list[str]]:
 
 
 def _parsed(row: OutboxMessage) -> Any:
-    with storage().open(row.blob) as stream:
+    with source(row) as stream:
         return message_from_binary_file(stream, policy=policy.default)
 
 

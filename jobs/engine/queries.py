@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, or_, selec
 from sqlalchemy.orm import Session
 
 from jobs.engine import conversations as _talks
-from jobs.engine import database, exports, inputs, migrations, presence
+from jobs.engine import database, exports, inputs, migrations, outbox, presence, suppressions
 from jobs.engine.errors import BadInput, NotFound, SettingsError
 from jobs.engine.models import Attempt, File, Item, Job, LogLine, WorkerProcess
 from jobs.engine.records import Page, as_id, escaped, owned
@@ -305,6 +305,17 @@ def figures() -> dict[str, Any]:
         for queue in worker.queues:
             queues.setdefault(queue, {"waiting": 0, "running": 0, "oldest_seconds": 0.0, "workers": 0})["workers"] += 1
     return {"jobs": states, "queues": queues}
+
+
+# Mail that was kept instead of sent, which outbox.py reads, and addresses that must not be written to.
+
+outbox_messages = outbox.messages
+outbox_message = outbox.message
+outbox_count = outbox.count
+open_message = outbox.opened
+message_source = outbox.source
+message_part = outbox.part
+suppressed = suppressions.listed
 
 
 # What the clock asks.

@@ -31,3 +31,17 @@ def places(job_id: UUID) -> Iterator[int]:
         session.execute(text("set local statement_timeout = 0"))
         rows = session.execute(_PLACES, {"job_id": job_id}, execution_options={"yield_per": 5_000})
         yield from rows.scalars()
+
+
+_WRITTEN_IN_TRY = text("""
+    select items.key from jobs join jobs as tried on tried.id = jobs.parent
+    join items on items.job_id = tried.id and items.state in ('done', 'unknown', 'started')
+    where jobs.id = :job_id and jobs.sample is null and tried.sample is not null and tried.owner = jobs.owner
+        and tried.kind = jobs.kind and tried.params::jsonb = jobs.params::jsonb
+""")
+
+
+def written_in_try(job_id: UUID) -> set[str]:
+    """The keys that were dealt with, or may have been, when this very job was tried on its first items."""
+    with database.session() as session:
+        return set(session.execute(_WRITTEN_IN_TRY, {"job_id": job_id}).scalars())

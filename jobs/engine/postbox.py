@@ -1,0 +1,105 @@
+"""Handing many messages over at a time, in a run's event loop: several connections, one pace, further tries.
+
+A message that was put off is tried again here, because nothing has been taken yet; after the message itself was sent there
+is no further try, whatever came back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from email.message import EmailMessage
+from typing import Any
+from uuid import UUID
+
+from jobs.engine import mail, settings
+from jobs.engine.errors import JobFailed, RunEnded, Transient
+from jobs.engine.outbox import Reply
+from jobs.engine.rate_limit import Limits
+
+PAUSES = (2.0, 8.0, 30.0, 60.0)  # before further tries, each with up to half as much again
+STOP_SECONDS = 2.0  # what is on its way gets this long to be answered when the run must end
+
+
+class Postbox:
+    """`async with` opens the connections; `hand_over` takes one message at a time for each of them."""
+
+    def __init__(
+        self,
+        owner: str,
+        job_id: UUID,
+        check: Callable[[], None],
+        *,
+        connections: int,
+        per_second: float | None,
+        tries: int,
+    ):
+        self._senders = [mail.sender(owner, job_id) for _ in range(connections)]
+        self._free = list(self._senders)
+        self._check = check
+        self._per_minute = max(1, round(per_second * 60)) if per_second else None
+        self._name = f"mail:{mail.where()}"
+        self._pauses = PAUSES[: tries - 1]
+        self._threads = ThreadPoolExecutor(connections, thread_name_prefix="mail")
+        self._limits = Limits(settings.current().redis_url)
+        self.refused: JobFailed | None = None  # why no further message can be sent
+
+    async def __aenter__(self) -> Postbox:
+        """Raises Transient or JobFailed before anything is sent, where nothing could be."""
+        await self.thread(self._senders[0].open)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for sender in self._free:  # the others are in use by a thread that nobody waits for
+            sender.close()
+        await self._limits.close()
+
+    async def turn(self) -> None:
+        """Return when the next message may be sent. The pace holds for all workers together."""
+        await self._limits.wait(self._name, self._per_minute)
+
+    async def hand_over(self, message: EmailMessage) -> Reply:
+        """Raises BadInput or Transient: not taken. Doubtful: perhaps. CancelledError: the run ends, and perhaps."""
+        for pause in self._pauses:
+            try:
+                return await self._try(message)
+            except Transient as error:
+                if not await self._pause(pause * random.uniform(1, 1.5)):  # noqa: S311 - jitter
+                    raise Transient(
+                        f"{error.message}. The job ended before another try.", reason=error.reason
+                    ) from error
+        return await self._try(message)
+
+    async def thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+
+    async def _try(self, message: EmailMessage) -> Reply:
+        sender = self._free.pop()
+        flying = asyncio.ensure_future(self.thread(sender.send, message))
+        try:
+            await asyncio.wait({flying})
+        except asyncio.CancelledError:
+            await asyncio.wait({flying}, timeout=STOP_SECONDS)
+            if not flying.done():
+                raise
+        self._free.append(sender)
+        try:
+            reply: Reply = flying.result()
+        except JobFailed as error:
+            self.refused = error
+            raise Transient(error.message, reason=error.reason) from error
+        return reply
+
+    async def _pause(self, seconds: float) -> bool:
+        """Wait; False at once where the run must end."""
+        try:
+            until = asyncio.get_running_loop().time() + seconds
+            while (left := until - asyncio.get_running_loop().time()) > 0:
+                self._check()
+                await asyncio.sleep(min(left, 0.2))
+        except (RunEnded, asyncio.CancelledError):
+            return False
+        return True

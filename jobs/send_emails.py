@@ -1,0 +1,418 @@
+"""Write to many people, each message filled in from a row of a table.
+
+Every address is written to at most once, whatever is killed when; what was on its way at that moment is shown as unknown
+and never sent again by itself. Look at any message in the preview first, or send one to yourself. What a mail server puts
+off is tried again; what it refuses is listed with its words.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from typing import Any
+
+from pydantic import ConfigDict
+
+from jobs.engine import addresses, letters, mail, merging, suppressions, tally, templates
+from jobs.engine.catalogue import Estimate, Find
+from jobs.engine.context import Context
+from jobs.engine.errors import BadInput, BudgetSpent, Doubtful, FieldError, SettingsError, Skip, Transient
+from jobs.engine.letters import Attachment
+from jobs.engine.merging import Mailing, Recipient
+from jobs.engine.params import FileRef, KindParams, TableFile, param
+from jobs.engine.postbox import Postbox
+
+TITLE = "Send emails"
+GROUP = "Mail"
+QUEUE = "mail"
+NEEDS = ("idna",)
+NOUN = ("recipient", "recipients")
+AT_MOST_ONCE = True
+
+MOST_ATTACHED = 20_000_000  # bytes; most servers take 25 MB of what these become
+OWN_COLUMNS = ("address", "smtp_reply", "message_id", "sent_at")
+
+
+class Params(KindParams):
+    model_config = ConfigDict(serialize_by_alias=True)  # `from` is a word of Python
+
+    recipients: TableFile | None = param(
+        "Recipients", "CSV, TSV, JSONL, XLSX or Parquet with a column of addresses. One row, one message.", default=None
+    )
+    encoding: str | None = param("Encoding", "Empty: as found.", default=None, advanced=True, max_length=40)
+    delimiter: str | None = param("Separator", "Empty: as found.", default=None, advanced=True, max_length=1)
+    addresses: str = param(
+        "Or addresses",
+        "Instead of a table: one to a line, as ann@example.org or Ann <ann@example.org>. {email} and {name} stand for them.",
+        default="",
+        widget="text",
+    )
+    address_column: str | None = param(
+        "Column of addresses", "Empty: as found.", default=None, max_length=200, advanced=True
+    )
+    name_column: str | None = param(
+        "Column of names", "Shown before the address in To. Empty: none.", default=None, max_length=200, advanced=True
+    )
+    from_: str = param("From", "One address, such as Ann <ann@example.org>.", alias="from", max_length=400)
+    reply_to: str = param("Reply to", "Empty: the address above.", default="", max_length=400, advanced=True)
+    subject: str = param("Subject", "A column's name in braces stands for its value.", min_length=1, max_length=400)
+    text: str = param(
+        "Text",
+        "What the message says. A column's name in braces stands for its value.",
+        default="",
+        widget="code",
+        columns_of="recipients",
+        max_length=200_000,
+    )
+    html: str = param(
+        "HTML",
+        "Optional, for those who read with formatting. Values are escaped; write {{ and }} for the braces of a style.",
+        default="",
+        widget="code",
+        columns_of="recipients",
+        max_length=500_000,
+    )
+    attachments: list[FileRef] = param(
+        "Attachments", "The same for everybody; 20 MB at most.", default=[], max_length=20
+    )
+    test_to: str = param(
+        "Send a test to",
+        "An address of yours: it gets the first row's message, and nobody else gets any. Empty: the mailing itself.",
+        default="",
+        max_length=400,
+    )
+    per_second: float | None = param(
+        "Messages a second",
+        "All workers together. Empty: as fast as the mail server takes them.",
+        default=5.0,
+        ge=0.02,
+        le=1_000,
+        advanced=True,
+    )
+    error_limit: int | None = param(
+        "Stop after",
+        "So many messages that could not be sent. What is left can be sent by a retry. Empty: never.",
+        default=20,
+        ge=1,
+        le=1_000_000,
+        unit="failed messages",
+        advanced=True,
+    )
+    tries: int = param("Tries", "For a message that the mail server puts off.", default=4, ge=1, le=5, advanced=True)
+    connections: int = param("Connections to the mail server", default=4, ge=1, le=16, advanced=True)
+    list_unsubscribe: str = param(
+        "Address for unsubscribing",
+        "https:// or mailto:, for the button that mail programs show; a column may stand in it. "
+        "Addresses that must not be written to are kept at /suppressions.",
+        default="",
+        max_length=1_000,
+        advanced=True,
+    )
+    one_click: bool = param(
+        "Unsubscribe by one click", "The https address takes a POST (RFC 8058).", default=False, advanced=True
+    )
+
+
+EXAMPLE = {
+    "recipients": "sample:recipients.csv",
+    "from": "Nora Lind <nora@workshop.example.org>",
+    "subject": "{name}, your place in “{course}” is booked",
+    "text": "Dear {name},\n\nyou are coming to “{course}” on {day}. Bring {bring}.\n\nUntil then,\nNora\n",
+    "html": (
+        "<p>Dear {name},</p>\n<p>you are coming to <b>{course}</b> on {day}. Bring {bring}.</p>\n"
+        "<p>Until then,<br>Nora</p>\n"
+    ),
+    "name_column": "name",
+    "list_unsubscribe": "mailto:nora@workshop.example.org?subject=stop%20{email}",
+    "per_second": 10,
+}
+
+
+def check(params: Params, find: Find) -> list[FieldError]:
+    """All that would go wrong for every message is found here, before the first one."""
+    errors = _wrong_addresses(params)
+    try:
+        columns, table = _columns(params, find)
+        errors += _wrong_columns(params, columns, find) + _wrong_templates(params, columns, table)
+    except BadInput as error:
+        errors.append(FieldError("recipients", error.message))
+    try:
+        _attachments(params, find)
+    except BadInput as error:
+        errors.append(FieldError("attachments", error.message))
+    try:
+        mail.where()
+    except SettingsError as error:
+        errors.append(FieldError("", error.message))
+    return errors
+
+
+def estimate(params: Params, find: Find) -> Estimate:
+    notes = () if mail.is_set_up() else (mail.NOT_SET_UP,)
+    if params.test_to:
+        return Estimate(items=1, notes=(*notes, f"A test: only {params.test_to} is written to."))
+    rows = find(params.recipients).table(params.encoding, params.delimiter).rows if params.recipients else None
+    if params.addresses:
+        rows = sum(1 for _ in _rows(params, find))
+    seconds = rows / params.per_second if rows is not None and params.per_second else None
+    return Estimate(items=rows, seconds=seconds, notes=notes)
+
+
+def label(params: Params, find: Find) -> str:
+    return f"test to {params.test_to}" if params.test_to else params.subject
+
+
+def preview(params: Params, find: Find, place: int) -> dict[str, Any]:
+    """The message of the row at this place, from 1, as it would go out; `trouble` is why it would not."""
+    rows = itertools.islice(_recipients(params, find), place - 1, place)
+    for recipient in rows:
+        shown: dict[str, Any] = {"place": place, "trouble": recipient.trouble and recipient.trouble.message}
+        try:
+            letter = recipient.to and _mailing(params).letter(recipient.to, recipient.row)
+            message = letter and letters.message(letter)
+        except BadInput as error:
+            return shown | {"trouble": error.message}
+        if letter and message:
+            headers = [(name, str(message[name])) for name in ("From", "To", "Reply-To", "Subject") if message[name]]
+            headers += [("List-Unsubscribe", letter.unsubscribe)] if letter.unsubscribe else []
+            shown |= {"headers": headers, "text": letter.plain, "html": letter.html}
+        return shown
+    raise BadInput(f"There is no row {place:,} in this table.")
+
+
+def run(params: Params, context: Context) -> dict[str, Any]:
+    began = time.monotonic()
+    if not mail.is_set_up():
+        context.log(mail.NOT_SET_UP, "warning")
+    writing = Writing(params, context)
+    counts = context.map(
+        writing.send,
+        _test(params, context.open) if params.test_to else _recipients(params, context.open),
+        key=lambda recipient: recipient.key,
+        row=lambda recipient: recipient.row,
+        total=_total(params, context),
+        concurrency=params.connections,
+        using=writing.postbox,
+        ready=writing.ready,
+        at_most_once=True,
+    )
+    return {
+        "sent": counts.done,
+        "failed": counts.failed,
+        "skipped": counts.skipped,
+        "unknown": counts.unknown,
+        "sent_by": mail.where(),
+        "test": bool(params.test_to),
+        "seconds": round(time.monotonic() - began, 1),
+    }
+
+
+class Writing:
+    """One run of the mailing."""
+
+    def __init__(self, params: Params, context: Context):
+        self.params, self.context = params, context
+        self.mailing = _mailing(params)
+        self.attachments = _attachments(params, context.open)
+        self.tried = tally.written_in_try(context.job.job_id)
+        self.failed = 0
+        self.postbox = Postbox(
+            context.job.owner,
+            context.job.job_id,
+            context.check,
+            connections=params.connections,
+            per_second=params.per_second,
+            tries=params.tries,
+        )
+        columns = _columns(params, context.open)[0]
+        self.names = [f"mail.{name}" if name in columns else name for name in OWN_COLUMNS]
+
+    async def ready(self, recipient: Recipient) -> None:
+        """All that can keep a message from being sent, and the wait for its turn: before its start is recorded."""
+        self.context.check()
+        self._look_at_limit()
+        if recipient.trouble:
+            raise recipient.trouble
+        if recipient.key in self.tried:
+            raise Skip("It was written to in the try before this job.", reason="duplicate")
+        if await self.postbox.thread(suppressions.among, [recipient.key], self.context.job.owner):
+            raise Skip("This address asked not to be written to.", reason="suppressed")
+        recipient.message = await self.postbox.thread(self._message, recipient)
+        await self.postbox.turn()
+        self.context.check()
+        self._look_at_limit()
+
+    async def send(self, recipient: Recipient, postbox: Postbox) -> dict[str, Any]:
+        message = recipient.message
+        recipient.message = None  # it may be large
+        assert message is not None
+        with self._counted():
+            reply = await postbox.hand_over(message)
+        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        to = self.params.test_to if self.params.test_to else str(recipient.to)
+        return dict(zip(self.names, (to, str(reply), message["Message-ID"], now), strict=True))
+
+    def _message(self, recipient: Recipient) -> EmailMessage:
+        assert recipient.to is not None
+        letter = self.mailing.letter(recipient.to, recipient.row)
+        message_id = letters.message_id(letter.sender, str(self.context.job.job_id), recipient.key)
+        return letters.message(_as_test(letter, self.params, message_id), self.attachments)
+
+    def _look_at_limit(self) -> None:
+        if self.postbox.refused:
+            raise self.postbox.refused
+        if self.params.error_limit and self.failed >= self.params.error_limit:
+            raise BudgetSpent(
+                f"Stopped after {self.failed:,} messages that could not be sent, the limit of this job. "
+                "Look at their errors; a retry sends what is left.",
+                reason="error_limit",
+            )
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        try:
+            yield
+        except (BadInput, Transient, Doubtful):
+            self.failed += 1
+            raise
+
+
+def _wrong_addresses(params: Params) -> list[FieldError]:
+    errors = []
+    for field, written in (("from", params.from_), ("reply_to", params.reply_to), ("test_to", params.test_to)):
+        try:
+            if written.strip() or field == "from":
+                addresses.parse(written)
+        except BadInput as error:
+            errors.append(FieldError(field, error.message))
+    return errors
+
+
+def _columns(params: Params, find: Find) -> tuple[list[str], str]:
+    """The columns that templates may name, and what the table is called. Raises BadInput."""
+    if bool(params.recipients) == bool(params.addresses.strip()):
+        raise BadInput(
+            "Choose a table, or write addresses below: one of the two."
+            if not params.recipients
+            else "There is a table, and there are addresses below. Leave one of the two out."
+        )
+    if not params.recipients:
+        return ["email", "name"], "the list of addresses"
+    source = find(params.recipients)
+    return source.table(params.encoding, params.delimiter).columns, source.name
+
+
+def _wrong_columns(params: Params, columns: list[str], find: Find) -> list[FieldError]:
+    errors = []
+    if _address_column(params, find) not in columns:
+        some = ", ".join(columns[:10])
+        errors.append(FieldError("address_column", f"Say which column holds the addresses. There are: {some}."))
+    if params.name_column and params.name_column not in columns:
+        errors.append(FieldError("name_column", f"There is no column “{params.name_column}”."))
+    return errors
+
+
+def _wrong_templates(params: Params, columns: list[str], table: str) -> list[FieldError]:
+    written = {name: getattr(params, name) for name in ("subject", "text", "html", "list_unsubscribe")}
+    errors = [
+        FieldError(name, sentence) for name, text in written.items() for sentence in merging.wrong(text, columns, table)
+    ]
+    if addresses.has_control(params.subject):
+        errors.append(FieldError("subject", "The subject has a line break or another control character in it."))
+    if not params.subject.strip():
+        errors.append(FieldError("subject", "Write a subject."))
+    if not (params.text.strip() or params.html.strip()):
+        errors.append(FieldError("text", "Write what the message says, as text or as HTML."))
+    for name, sentence in (
+        ("html", merging.wrong_html(params.html)),
+        ("list_unsubscribe", merging.wrong_link(params.list_unsubscribe)),
+    ):
+        if sentence:
+            errors.append(FieldError(name, sentence))
+    return errors
+
+
+def _attachments(params: Params, find: Find) -> list[Attachment]:
+    """Raises BadInput where they are too large; nothing is read then."""
+    found = [find(ref) for ref in params.attachments]
+    if sum(one.bytes for one in found) > MOST_ATTACHED:
+        raise BadInput(f"The attachments are larger than {MOST_ATTACHED / 1e6:.0f} MB together. Link to them instead.")
+    attachments = []
+    for one in found:
+        with one.path() as path:
+            attachments.append(Attachment(one.name, one.media_type, path.read_bytes()))
+    return attachments
+
+
+def _address_column(params: Params, find: Find) -> str | None:
+    if not params.recipients:
+        return "email"
+    if params.address_column:
+        return params.address_column
+    table = find(params.recipients).table(params.encoding, params.delimiter)
+    return merging.address_column(table.columns, table.first)
+
+
+def _rows(params: Params, find: Find) -> Iterator[dict[str, Any]]:
+    if params.recipients:
+        yield from find(params.recipients).rows(params.encoding, params.delimiter)
+        return
+    for line in params.addresses.splitlines():
+        if line.strip():
+            yield _as_row(line.strip())
+
+
+def _as_row(line: str) -> dict[str, Any]:
+    try:
+        found = addresses.parse(line)
+    except BadInput:
+        return {"email": line, "name": ""}
+    return {"email": str(found) if not found.name else line, "name": found.name}
+
+
+def _recipients(params: Params, find: Find) -> Iterator[Recipient]:
+    return merging.recipients(_rows(params, find), _address_column(params, find) or "")
+
+
+def _test(params: Params, find: Find) -> Iterator[Recipient]:
+    """The first row that can be written to, addressed to whoever tests."""
+    for recipient in _recipients(params, find):
+        if recipient.to is not None:
+            recipient.key, recipient.to = "test", addresses.parse(params.test_to)
+            yield recipient
+            return
+    raise BadInput("No row of the table has an address.")
+
+
+def _as_test(letter: letters.Letter, params: Params, message_id: str) -> letters.Letter:
+    from dataclasses import replace
+
+    subject = f"[Test] {letter.subject}" if params.test_to else letter.subject
+    return replace(letter, subject=subject, message_id=message_id)
+
+
+def _mailing(params: Params) -> Mailing:
+    return Mailing(
+        sender=addresses.parse(params.from_),
+        reply_to=addresses.parse(params.reply_to) if params.reply_to.strip() else None,
+        subject=templates.parse(params.subject),
+        text=templates.parse(params.text),
+        html=templates.parse(params.html),
+        unsubscribe=templates.parse(params.list_unsubscribe),
+        one_click=params.one_click,
+        name_column=params.name_column or None,
+    )
+
+
+def _total(params: Params, context: Context) -> int | None:
+    if params.test_to:
+        return 1
+    if not params.recipients:
+        return sum(1 for _ in _rows(params, context.open))
+    source = context.open(params.recipients)
+    table = source.table(params.encoding, params.delimiter)
+    return table.rows if table.exact else source.count(params.encoding, params.delimiter)
