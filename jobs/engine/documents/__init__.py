@@ -15,8 +15,8 @@ from jobs.engine.documents.shelf import (
     document,
     documents,
     each,
-    keep_file,
     live,
+    refuse_same,
     thumbnail,
 )
 from jobs.engine.documents.tables import Document, Generation
@@ -36,9 +36,9 @@ __all__ = [
     "document",
     "documents",
     "each",
-    "keep_file",
     "live",
     "passages",
+    "refuse_same",
     "search",
     "thumbnail",
 ]

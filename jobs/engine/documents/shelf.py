@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, BinaryIO
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, or_, select, text
@@ -18,7 +18,6 @@ from jobs.engine.errors import Skip
 from jobs.engine.jsonsafe import clean, clean_text
 from jobs.engine.models import File
 from jobs.engine.records import Page, as_id, owned
-from jobs.engine.storage import Blob, storage
 
 LONGEST_TEXT = 20_000_000  # characters
 LONGEST_NAME = 100
@@ -46,25 +45,27 @@ class Collection:
     changed: int
 
 
-def add(owner: str, document: Document, *, duplicates: bool = True) -> UUID:
+def add(owner: str, document: Document, *, duplicates: bool = True, file: File | None = None) -> UUID:
     """Put a document into the library; one with the `source` of an earlier one takes its place. Returns its id.
 
     Without `duplicates` raises Duplicate where another document of the collection has the same sha256.
+    file: what it came from, where that is not kept yet.
     """
     document.owner = owner
     _make_fit(document)
     with database.session() as session:
         _one_at_a_time(session, f"{owner}\n{document.collection}\n{document.sha256}")
-        same = _same(session, document)
-        if same is not None and not duplicates:
-            raise Duplicate(
-                f"Skipped: the same as “{same.name or same.title}”, which is in “{same.collection}” already."
-            )
+        if not duplicates:
+            _refuse_same(session, document)
         known = document.source and session.scalar(
             select(Document.id).where(Document.owner == owner, Document.source == document.source)
         )
         if known:
             document.id = known
+        if file is not None:
+            session.add(file)
+            session.flush()
+            document.file_id = file.id
         kept = session.merge(document)
         kept.updated_at = func.now()
         session.flush()
@@ -78,16 +79,10 @@ def add_text(owner: str, collection: str, title: str, body: str, **more: Any) ->
     return add(owner, Document(collection=collection, title=title, text=body, words=words, sha256=sha256, **more))
 
 
-def keep_file(owner: str, stream: BinaryIO, name: str, media_type: str, limit: int | None = None) -> File:
-    """Keep a file that came out of another, such as a member of an archive, as an upload of its own."""
-    blob: Blob = storage().put(stream, limit)
-    file = File(
-        owner=owner, name=name[:255], media_type=media_type, bytes=blob.bytes, sha256=blob.sha256, blob=blob.key
-    )
+def refuse_same(owner: str, collection: str, sha256: str, source: str) -> None:
+    """Raise Duplicate where another document of the collection has the same sha256: to know it before the work is done."""
     with database.session() as session:
-        session.add(file)
-        session.flush()
-    return file
+        _refuse_same(session, Document(owner=owner, collection=collection, sha256=sha256, source=source))
 
 
 def document(document_id: str | UUID, owner: str, *, with_text: bool = False) -> Document:
@@ -118,7 +113,7 @@ def documents(
     if collection:
         query = query.where(Document.collection == collection)
     if q:
-        words = f"%{_escaped(q)}%"
+        words = f"%{escaped(q)}%"
         tagged = func.array_to_string(Document.tags, " ").ilike(words)
         query = query.where(or_(Document.title.ilike(words), Document.name.ilike(words), tagged))
     if after:
@@ -186,22 +181,20 @@ def _make_fit(document: Document) -> None:
     document.meta = clean(document.meta or {})
 
 
-def _same(session: Session, document: Document) -> Document | None:
-    same = select(Document).where(
+def _refuse_same(session: Session, document: Document) -> None:
+    query = select(Document).where(
         Document.owner == document.owner,
         Document.collection == document.collection,
         Document.sha256 == document.sha256,
     )
     if document.source:
-        same = same.where(Document.source.is_distinct_from(document.source))
-    return session.scalar(same.order_by(Document.id).limit(1))
+        query = query.where(Document.source.is_distinct_from(document.source))
+    same = session.scalar(query.order_by(Document.id).limit(1))
+    if same is not None:
+        raise Duplicate(f"Skipped, the same as “{same.name or same.title}”, which is in “{same.collection}” already.")
 
 
 def _one_at_a_time(session: Session, what: str) -> None:
     """Wait for others that add the same thing; until this transaction ends."""
     number = int.from_bytes(hashlib.sha256(what.encode("utf-8", "replace")).digest()[:8], "big", signed=True)
     session.execute(text("select pg_advisory_xact_lock(:number)"), {"number": number})
-
-
-def _escaped(q: str) -> str:
-    return q.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

@@ -1,0 +1,46 @@
+"""Text, Markdown and pages of HTML."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+
+from jobs.engine.errors import BadInput
+from jobs.engine.extraction import MOST_TEXT, Extracted, office
+from jobs.engine.tables import detect
+
+_HEADING = re.compile(r"^#{1,2}[ \t]+(.+?)[ \t#]*$", re.M)
+_MARKDOWN = (".md", ".markdown", ".mkd")
+_HEAD = 1_000_000
+
+
+def read(path: Path, name: str, ocr: bool) -> Extracted:
+    text = decoded(path, 4 * MOST_TEXT).replace("\r\n", "\n").replace("\r", "\n")
+    if name.lower().endswith(_MARKDOWN):
+        heading = _HEADING.search(text[:20_000])
+        return Extracted("text/markdown", text, heading[1] if heading else "")
+    return Extracted("text/plain", text)
+
+
+def page(path: Path, name: str, ocr: bool) -> Extracted:
+    """A page as its text. It is handed to pandoc as UTF-8, which is all that it reads."""
+    with tempfile.NamedTemporaryFile("w", suffix=".html", encoding="utf-8", errors="replace") as copy:
+        copy.write(decoded(path, 4 * MOST_TEXT))
+        copy.flush()
+        title, text = office.by_pandoc(Path(copy.name), "html")
+    return Extracted("text/html", text, title)
+
+
+def decoded(path: Path, most: int) -> str:
+    """The first `most` bytes as text. Raises BadInput for what is none."""
+    with path.open("rb") as opened:
+        data = opened.read(most)
+    try:
+        encoding = detect.encoding_of(data[:_HEAD], path)
+        return data.decode(detect.codec(encoding), "replace")
+    except (BadInput, LookupError) as error:
+        raise BadInput(
+            "This is not text, nor a format that is read here: PDF, DOCX, PPTX, XLSX, ODT, RTF, EPUB, HTML, EML, pictures, text.",
+            reason="unknown_type",
+        ) from error

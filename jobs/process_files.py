@@ -1,0 +1,229 @@
+"""Read files into the library.
+
+Documents, workbooks, mails, pages and pictures become searchable text. What a file is, is told by what is in it; a ZIP
+archive is opened, and each file in it counts by itself. A file that cannot be read is listed with the reason; the others go on.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from jobs.engine import documents, extraction, settings, tally
+from jobs.engine.catalogue import Estimate, Find
+from jobs.engine.context import Context
+from jobs.engine.errors import BadInput, FieldError
+from jobs.engine.extraction import archives, formats, recognition
+from jobs.engine.inputs import Input
+from jobs.engine.models import File
+from jobs.engine.params import FileRef, KindParams, param
+from jobs.engine.storage import storage
+
+TITLE = "Process files"
+GROUP = "Files and documents"
+QUEUE = "cpu"
+NEEDS = ("pypdfium2", "pypandoc", "openpyxl", "PIL", "py3langid")
+NOUN = ("file", "files")
+RESULT_TEMPLATE = "library/_processed.html"
+
+AT_ONCE = 2
+SECONDS_EACH = 1.0
+LANGUAGE_FROM = 25  # letters; less says little
+LANGUAGE_BY = 4_000  # characters are enough
+
+
+class Params(KindParams):
+    files: list[FileRef] = param(
+        "Files",
+        "PDF, DOCX, PPTX, XLSX, ODT, RTF, EPUB, HTML, EML, pictures, text, or a ZIP archive of these.",
+        min_length=1,
+        max_length=1_000,
+    )
+    collection: str = param(
+        "Collection",
+        "Where they go; a new name makes a new collection.",
+        default="library",
+        min_length=1,
+        max_length=100,
+    )
+    duplicates: Literal["skip", "keep"] = param(
+        "A file that is there already", "The same to the byte, in the same collection.", default="skip"
+    )
+    ocr: bool = param(
+        "Recognise text in pictures", "For scanned pages. It takes seconds a page.", default=False, advanced=True
+    )
+
+
+EXAMPLE = {
+    "files": ["sample:handbook.md", "sample:returns.html", "sample:price-list.pdf", "sample:letters.zip"],
+    "collection": "samples",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file to read: an upload itself, or a member of one that is an archive. `wrong`: why it cannot be opened at all."""
+
+    key: str
+    ref: str
+    name: str
+    path: str = ""  # in the archive, for showing
+    index: int | None = None
+    wrong: BadInput | None = None
+
+
+def check(params: Params, find: Find) -> list[FieldError]:
+    errors = []
+    for place, ref in enumerate(params.files):
+        try:
+            find(ref)
+        except BadInput as error:
+            errors.append(FieldError(f"files.{place}", error.message))
+    if not params.collection.strip():
+        errors.append(FieldError("collection", "Write a name that is not empty."))
+    if params.ocr and not recognition.available():
+        errors.append(FieldError("ocr", recognition.MISSING))
+    return errors
+
+
+def estimate(params: Params, find: Find) -> Estimate:
+    count = sum(len(_entries(find(ref))) for ref in params.files)
+    return Estimate(items=count, seconds=round(1 + count * SECONDS_EACH / AT_ONCE, 1))
+
+
+def label(params: Params, find: Find) -> str:
+    first = find(params.files[0]).name
+    return first if len(params.files) == 1 else f"{first} and {len(params.files) - 1:,} more"
+
+
+def run(params: Params, context: Context) -> dict[str, Any]:
+    owner, collection = context.job.owner, params.collection.strip()
+    entries = [entry for ref in dict.fromkeys(params.files) for entry in _entries(context.open(ref))]
+
+    def read(entry: Entry) -> dict[str, Any]:
+        if entry.wrong is not None:
+            raise entry.wrong
+        source = f"{context.job.job_id}:{entry.key}"
+        with _opened(entry, context) as (path, given):
+            sha256 = _sha256(path)
+            if params.duplicates == "skip":
+                documents.refuse_same(owner, collection, sha256, source)
+            found = extraction.extract(path, entry.name, ocr=params.ocr)
+            document = _document(entry, found, path.stat().st_size, sha256)
+            document.collection, document.source, document.file_id = collection, source, given
+            file = None if entry.index is None else _kept(owner, path, entry, found.media_type)
+        number = documents.add(owner, document, duplicates=params.duplicates == "keep", file=file)
+        return _shown(document, found) | {"document": str(number)}
+
+    counts = context.map(read, entries, key=lambda entry: entry.key, row=_row, concurrency=AT_ONCE)
+    status = tally.by_value(context.job.job_id, "status")
+    return {
+        "collection": collection,
+        "added": counts.done,
+        "duplicates": counts.skipped,
+        "failed": counts.failed,
+        "without_text": counts.done - status.get("read", 0),
+        "types": tally.by_value(context.job.job_id, "type"),
+        "languages": tally.by_value(context.job.job_id, "language"),
+    }
+
+
+def _entries(source: Input) -> list[Entry]:
+    """The upload itself, or what is in it if it is an archive of files."""
+    try:
+        with source.path() as path:
+            if formats.is_archive(path):
+                return [
+                    Entry(f"{source.ref}/{one.index}", source.ref, one.name, f"{source.name}: {one.path}", one.index)
+                    for one in archives.members(path)
+                ]
+    except BadInput as error:
+        return [Entry(source.ref, source.ref, source.name, wrong=error)]
+    return [Entry(source.ref, source.ref, source.name)]
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    return {"file": entry.name} | ({"from": entry.path} if entry.path else {})
+
+
+@contextmanager
+def _opened(entry: Entry, context: Context) -> Iterator[tuple[Path, Any]]:
+    """Where the file is, and its id if it is an upload by itself."""
+    source = context.open(entry.ref)
+    with source.path() as path:
+        if entry.index is None:
+            yield path, (None if source.blob is None else source.ref)
+            return
+        with tempfile.NamedTemporaryFile(prefix="legwork-member-") as target:
+            archives.unpack(path, entry.index, target, settings.current().max_upload_bytes)  # type: ignore[arg-type]
+            target.flush()
+            yield Path(target.name), None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _document(entry: Entry, found: extraction.Extracted, size: int, sha256: str) -> documents.Document:
+    note = {"note": found.note} if found.note else {}
+    return documents.Document(
+        title=found.title or entry.name,
+        name=entry.name,
+        media_type=found.media_type,
+        language=_language(found.text),
+        pages=found.pages,
+        words=len(found.text.split()),
+        bytes=size,
+        sha256=sha256,
+        text=found.text,
+        thumbnail=base64.b64decode(found.thumbnail) or None,
+        meta=found.meta | note | ({"path": entry.path} if entry.path else {}),
+    )
+
+
+def _kept(owner: str, path: Path, entry: Entry, media_type: str) -> File:
+    """A file that came out of an archive, as a file of its own. Its row is written together with the document's."""
+    with path.open("rb") as opened:
+        blob = storage().put(opened, limit=None)
+    return File(
+        owner=owner, name=entry.name, media_type=media_type, bytes=blob.bytes, sha256=blob.sha256, blob=blob.key
+    )
+
+
+def _shown(document: documents.Document, found: extraction.Extracted) -> dict[str, Any]:
+    status = "read" if document.words else "scanned" if found.media_type == "application/pdf" else "no text"
+    shown: dict[str, Any] = {
+        "status": status,
+        "title": document.title,
+        "type": found.media_type,
+        "pages": document.pages,
+        "words": document.words,
+        "language": document.language,
+        "sha256": document.sha256,
+        "thumbnail": bool(document.thumbnail),
+        "note": found.note or None,
+    }
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def _language(text: str) -> str | None:
+    """As ISO 639-1; None where there is too little text to tell."""
+    some = text[:LANGUAGE_BY]
+    if sum(map(str.isalpha, some)) < LANGUAGE_FROM:
+        return None
+    return str(_identifier().classify(some)[0])
+
+
+@cache
+def _identifier() -> Any:
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE)
