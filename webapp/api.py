@@ -37,13 +37,13 @@ def kinds() -> Response:
 
 @blueprint.get("/kinds/<name>")
 def kind(name: str) -> Response:
-    return jsonify(serializing.kind_whole(catalogue.kind(name)))
+    return jsonify(serializing.kind_whole(catalogue.offered(name)))
 
 
 @blueprint.post("/kinds/<name>/jobs")
 def submit(name: str) -> Response:
     """The row is written before this answers; Redis may be away."""
-    found = catalogue.kind(name)
+    found = catalogue.offered(name)
     key = idempotency_key()
     sample = bodies.whole_number("sample", 1, 1, MAX_SAMPLE) if "sample" in request.args else None
     run_at = bodies.moment_ahead("run_at", datetime.now(UTC), MAX_AHEAD)

@@ -50,15 +50,15 @@ def hide_welcome() -> Response:
 @blueprint.get("/kinds/<name>")
 def form(name: str) -> Any:
     """A kind's form: blank, with the example (`?example=1`), with another job's params (`?from=<id>`), or `?field=value`."""
-    kind = catalogue.kind(name)
+    kind = catalogue.offered(name)
     if not kind.available:
         return render_template("kind_off.html", kind=kind), 503
     return drafts.page(_draft(kind))
 
 
 def titles() -> dict[str, str]:
-    """kind -> title, for the kinds that are there."""
-    return {kind.name: kind.title for kind in catalogue.kinds()}
+    """kind -> title, for all kinds, the hidden ones too."""
+    return {kind.name: kind.title for kind in catalogue.kinds(hidden=True)}
 
 
 def noun_of(job: Any) -> tuple[str, str]:
@@ -67,7 +67,7 @@ def noun_of(job: Any) -> tuple[str, str]:
 
 
 def nouns() -> dict[str, tuple[str, str]]:
-    return {kind.name: kind.noun for kind in catalogue.kinds()}
+    return {kind.name: kind.noun for kind in catalogue.kinds(hidden=True)}
 
 
 def _draft(kind: Any) -> drafts.Draft:

@@ -25,7 +25,7 @@ blueprint = Blueprint("submissions", __name__)
 @blueprint.post("/kinds/<name>")
 def submit(name: str) -> Any:
     """Start the job of a filled-in form; or, by the button that was pressed, only look at its table or fill it from JSON."""
-    kind = catalogue.kind(name)
+    kind = catalogue.offered(name)
     if "json" in request.form:
         return _pasted(kind)
     draft = _posted(kind)

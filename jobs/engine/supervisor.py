@@ -139,7 +139,7 @@ def worker_name(pid: int) -> str:
 
 def preload(queues: list[str]) -> None:
     """Import what the kinds of these queues need, then freeze it, so that forks share the memory."""
-    for kind in catalogue.kinds():
+    for kind in catalogue.kinds(hidden=True):
         if kind.available and kind.queue in queues:
             for need in kind.needs:
                 importlib.import_module(need)

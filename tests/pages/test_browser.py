@@ -195,3 +195,20 @@ def test_no_page_scrolls_sideways(tab: Page, site: str, width: int, complaints: 
     for address in ("/", "/jobs", "/kinds/questions?example=1", *tabs):
         tab.goto(site + address)
         assert tab.evaluate("document.documentElement.scrollWidth") <= width, address
+
+
+def test_what_is_chosen_stays_chosen_while_the_list_moves(tab: Page, site: str, complaints: list[str]) -> None:
+    chosen, other = making.ended(making.waiting()), making.ended(making.waiting())
+    tab.goto(f"{site}/jobs")
+    bar = tab.get_by_role("region", name="Selected jobs")
+    expect(bar).to_be_hidden()
+    tab.locator(f"#tick-{chosen.id}").check()
+    expect(bar).to_contain_text("1 selected")
+    newer = making.ended(making.waiting())
+    expect(tab.locator(f"#job-{newer.id}")).to_be_visible(timeout=PATIENCE)
+    expect(tab.locator(f"#tick-{chosen.id}")).to_be_checked()
+    expect(tab.locator(f"#tick-{newer.id}")).not_to_be_checked()
+    expect(bar).to_contain_text("1 selected")
+    tab.locator(f"#tick-{other.id}").check()
+    tab.get_by_role("button", name="Delete…").click()
+    expect(tab.get_by_role("heading", level=1)).to_have_text("Delete 2 jobs?")

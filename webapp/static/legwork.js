@@ -87,6 +87,25 @@
   addEventListener("pageshow", () => each("#job-form", (form) => { delete form.dataset.sent; form.removeAttribute("aria-busy"); }));
   document.getElementById("errors")?.focus();
 
+  // The bar counts what is chosen; the box in the head chooses the page. The live list leaves the boxes as they are.
+  const ticks = () => [...document.querySelectorAll("#bulk [name=job]:not(:disabled)")];
+  const count = () => {
+    const chosen = ticks().filter((tick) => tick.checked).length;
+    each("[data-selected]", (text) => { text.textContent = `${chosen} selected`; });
+    each("[data-tick-all]", (head) => {
+      head.hidden = false;
+      if (head.disabled) return;
+      head.checked = chosen > 0 && chosen === ticks().length;
+      head.indeterminate = chosen > 0 && !head.checked;
+    });
+  };
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("[data-tick-all]")) ticks().forEach((tick) => { tick.checked = event.target.checked; });
+    if (event.target.closest(".tick")) count();
+  });
+  document.addEventListener("htmx:after:swap", count);
+  addEventListener("pageshow", count);
+
   // "/" goes to the search of the page, as its label says.
   document.addEventListener("keydown", (event) => {
     const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName) || event.target.isContentEditable;

@@ -1,0 +1,120 @@
+"""Do one thing to many jobs.
+
+The list of jobs starts this when something is done to all that are chosen. Each of them is an item: done, or left alone with
+the reason.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+from uuid import UUID
+
+from jobs.engine import commands, queries
+from jobs.engine.catalogue import Find
+from jobs.engine.context import Context
+from jobs.engine.errors import Conflict, FieldError, NotFound, Skip
+from jobs.engine.params import KindParams, param
+
+TITLE = "Change many jobs"
+GROUP = "Housekeeping"
+QUEUE = "io"
+NEEDS = ()
+NOUN = ("job", "jobs")
+HIDDEN = True  # started from the list of jobs, not from the catalogue
+
+MOST = 10_000
+PAGE = 500
+
+Action = Literal["retry_failed", "retry", "stop", "delete"]
+WORDS = {"retry_failed": "Retry failed items", "retry": "Retry", "stop": "Stop", "delete": "Delete"}
+DONE = {"retry_failed": "queued again", "retry": "queued again", "stop": "stopped", "delete": "deleted"}
+
+
+class Params(KindParams):
+    action: Action = param("What to do")
+    jobs: list[str] = param("Jobs", "Their ids.", default_factory=list, max_length=MOST)
+    all: bool = param("All that match", "The ones below, and not the list above.", default=False)
+    states: list[str] = param("States", default_factory=list, max_length=len(queries.SHOWN_STATES))
+    of_kind: str = param("Kind", default="", max_length=100)
+    q: str = param("Words", default="", max_length=200)
+
+
+EXAMPLE: dict[str, Any] = {"action": "stop", "all": True, "states": ["scheduled"], "of_kind": "none"}
+
+
+def check(params: Params, find: Find) -> list[FieldError]:
+    unknown = [state for state in params.states if state not in queries.SHOWN_STATES]
+    if unknown:
+        return [FieldError("states", f"There is no state “{unknown[0][:40]}”.")]
+    if not params.all and not params.jobs:
+        return [FieldError("jobs", "No job is chosen.")]
+    return []
+
+
+def label(params: Params, find: Find) -> str:
+    count = len(set(params.jobs))
+    which = "all that match" if params.all else f"{count:,} {'job' if count == 1 else 'jobs'}"
+    return f"{WORDS[params.action]}: {which}"
+
+
+def run(params: Params, context: Context) -> dict[str, Any]:
+    chosen = context.once("chosen", lambda: _chosen(params, context))
+    counts = context.map(
+        lambda job_id: _change(job_id, params.action, context.job.owner),
+        chosen,
+        key=lambda job_id: job_id,
+        row=lambda job_id: {"job": job_id},
+    )
+    return {DONE[params.action]: counts.done, "left alone": counts.skipped}
+
+
+def _chosen(params: Params, context: Context) -> list[str]:
+    """The ids, read once: what the work changes must not change what there is to do. Newer jobs than this one are left out."""
+    if not params.all:
+        return list(dict.fromkeys(params.jobs))
+    found: list[str] = []
+    before: str | None = str(context.job.job_id)
+    while before and len(found) < MOST:
+        page = queries.jobs(
+            context.job.owner,
+            states=params.states,
+            kind=params.of_kind or None,
+            q=params.q or None,
+            after=before,
+            limit=PAGE,
+        )
+        found += [str(job.id) for job in page.rows]
+        before = page.next
+    return found[:MOST]
+
+
+def _change(job_id: str, action: str, owner: str) -> dict[str, Any]:
+    try:
+        job = queries.job(job_id, owner)
+        if action == "retry_failed" and job.ended and not job.failed:
+            raise Skip("No item of it has failed.")
+        _ACTIONS[action](job.id, owner)
+    except NotFound:
+        raise Skip("It is not there any more.") from None
+    except Conflict as error:
+        raise Skip(error.message) from None
+    return {"outcome": DONE[action], "kind": job.kind, "on": job.label}
+
+
+def _retry_failed(job_id: UUID, owner: str) -> None:
+    commands.retry(job_id, owner=owner, items="failed")
+
+
+def _retry(job_id: UUID, owner: str) -> None:
+    commands.retry(job_id, owner=owner)
+
+
+def _stop(job_id: UUID, owner: str) -> None:
+    commands.cancel(job_id, owner=owner)
+
+
+def _delete(job_id: UUID, owner: str) -> None:
+    commands.delete(job_id, owner=owner)
+
+
+_ACTIONS = {"retry_failed": _retry_failed, "retry": _retry, "stop": _stop, "delete": _delete}
