@@ -162,9 +162,19 @@ class LegworkWorker(Worker):
     def maintain_heartbeats(self, message: Message, execution: Execution) -> None:
         self._beat()
         try:
-            super().maintain_heartbeats(message, execution)
+            with self._asking_briefly():
+                super().maintain_heartbeats(message, execution)
         except RedisError as error:  # a broker that is away must not end a worker in the middle of a job
             log.warning("job %s: the broker does not answer: %s", message.id, error)
+
+    @contextmanager
+    def _asking_briefly(self) -> Iterator[None]:
+        """RQ's own client waits 15 s for an answer, longer than a lease lasts without a beat; this one waits two."""
+        patient, self.connection = self.connection, delivery.broker()
+        try:
+            yield
+        finally:
+            self.connection = patient
 
     def _beat(self) -> None:
         assert self._claim is not None
