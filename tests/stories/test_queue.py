@@ -69,6 +69,27 @@ def test_submissions_are_answered_while_redis_is_frozen(served: App, site: Site)
     assert sorted(job["progress"]["done"] for job in jobs) == list(range(1, 21))
 
 
+def test_a_job_that_runs_goes_on_while_redis_is_frozen(served: App, site: Site) -> None:
+    job = site.submit("nap", naps=80, seconds=0.15)
+    site.done(job, 3)
+    with frozen(served, "redis"):
+        ended = site.ended(job)
+    assert (ended["state"], ended["progress"]["done"], ended["attempt"]) == ("succeeded", 80, 1)
+    log = [line["text"] for line in site.api(f"/jobs/{job}/log")["lines"]]
+    assert not [line for line in log if "lost" in line]
+    assert sum("naps, process" in line for line in log) == 1
+    assert site.ended(site.submit("nap", naps=1))["state"] == "succeeded"
+
+
+def test_a_stop_stops_while_redis_is_frozen(served: App, site: Site) -> None:
+    job = site.submit("nap", naps=1_000, seconds=0.1)
+    site.done(job, 3)
+    with frozen(served, "redis"):
+        site.tell(job, "cancel")
+        assert site.ended(job)["state"] == "cancelled"
+    assert site.ended(site.submit("nap", naps=1))["state"] == "succeeded"
+
+
 def test_twenty_posts_with_one_key_are_one_job(site: Site) -> None:
     barrier = threading.Barrier(20)
 
