@@ -129,6 +129,30 @@ _COPY = text("""
 """)
 
 
+def carry_failed(generation: Generation, job_id: UUID) -> int:
+    """Copy from the live generation what could not be indexed anew, if it has vectors of the same model. Returns how many."""
+    values = {"owner": generation.owner, "collection": generation.collection, "model": generation.model, "job": job_id}
+    with database.session() as session:
+        rows = session.execute(_FAILED, values).all()
+    return sum(1 for row in rows if carry_over(row.generation, generation.id, row.document))
+
+
+_FAILED = text("""
+    select g.id as generation, i.key::uuid as document from items i
+    join generations g on g.owner = :owner and g.collection = :collection and g.live and g.model = :model
+    where i.job_id = :job and i.state in ('failed', 'unknown')
+""")
+
+_DIMENSION = text("select vector_dims(embedding) from chunks where generation_id = :generation limit 1")
+
+
+def dimension_of(generation_id: int) -> int | None:
+    """How many numbers its vectors have; None where it has none."""
+    with database.session() as session:
+        found: int | None = session.scalar(_DIMENSION, {"generation": generation_id})
+        return found
+
+
 def go_live(generation: Generation, dimension: int) -> int:
     """Let this generation answer from now on. Returns how many passages it has."""
     with database.session() as session:

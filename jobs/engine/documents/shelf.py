@@ -17,7 +17,7 @@ from jobs.engine.documents.tables import Document, Generation
 from jobs.engine.errors import Skip
 from jobs.engine.jsonsafe import clean, clean_text
 from jobs.engine.models import File
-from jobs.engine.records import Page, as_id, owned
+from jobs.engine.records import Page, as_id, escaped, owned
 
 LONGEST_TEXT = 20_000_000  # characters
 LONGEST_NAME = 100

@@ -97,7 +97,7 @@ class Vectors:
     async def _found(self, texts: list[str]) -> dict[str, Any]:
         """What is known, then what the model says. Values are vectors or the exceptions of single texts."""
         hashes = {text: cache.digest(text) for text in texts}
-        known = await _patiently(lambda: cache.look(self.embedder.model, list(hashes.values())))
+        known = await patiently(lambda: cache.look(self.embedder.model, list(hashes.values())))
         found: dict[str, Any] = {
             text: self._agreed(Vector(known[digest], 0, False, True))
             for text, digest in hashes.items()
@@ -109,7 +109,7 @@ class Vectors:
                 made = await self._made(new)
             fine = {hashes[text]: one.numbers for text, one in made.items() if isinstance(one, Vector)}
             if fine:
-                await _patiently(lambda: cache.keep(self.embedder.model, fine))
+                await patiently(lambda: cache.keep(self.embedder.model, fine))
             found |= made
         return found
 
@@ -145,7 +145,7 @@ class Vectors:
         return vector
 
 
-async def _patiently(ask: Callable[[], Found]) -> Found:
+async def patiently(ask: Callable[[], Found]) -> Found:
     """Ask the database, for as long as it is away: without it nothing of the job can be kept anyway."""
 
     def until_there() -> Found:

@@ -1,0 +1,157 @@
+"""Make a collection of the library searchable.
+
+Each document is cut into passages, and each passage gets a vector, so that search finds what is meant as well as what is
+written. Only what changed is embedded again. Until the new index is whole the old one goes on answering.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from typing import Any
+
+from jobs.engine import documents, embeddings, tally
+from jobs.engine.catalogue import Find
+from jobs.engine.context import Context, Counts, Output
+from jobs.engine.documents import building, cutting
+from jobs.engine.embeddings import batches
+from jobs.engine.errors import FieldError, JobFailed, Skip
+from jobs.engine.inputs import sample_path
+from jobs.engine.params import KindParams, param
+
+TITLE = "Index documents"
+GROUP = "Files and documents"
+QUEUE = "io"
+NEEDS = ("aiohttp", "onnxruntime", "tokenizers")
+NOUN = ("document", "documents")
+RESULT_TEMPLATE = "library/_indexed.html"
+
+SAMPLES = "samples"  # a collection of that name is filled with documents of ours where it is empty
+SAMPLE_FILES = ("handbook.md",)
+AT_ONCE = 8  # documents
+
+
+class Params(KindParams):
+    collection: str = param(
+        "Collection", "The one to make searchable.", default="library", min_length=1, max_length=100
+    )
+    rebuild: bool = param(
+        "Cut everything anew",
+        "Otherwise documents that have not changed keep their passages. Known passages are not embedded again either way.",
+        default=False,
+    )
+    chunk_size: int = param("Words a passage", default=160, ge=20, le=2_000, unit="words", advanced=True)
+    overlap: int = param(
+        "Words that passages share",
+        "At most half of a passage.",
+        default=30,
+        ge=0,
+        le=1_000,
+        unit="words",
+        advanced=True,
+    )
+    model: str = param("Model", "Empty: the one that is set up here.", default="", advanced=True, max_length=200)
+
+
+EXAMPLE = {"collection": SAMPLES}
+
+
+def check(params: Params, find: Find) -> list[FieldError]:
+    errors = []
+    if not params.collection.strip():
+        errors.append(FieldError("collection", "Write the name of a collection."))
+    if params.overlap * 2 > params.chunk_size:
+        errors.append(FieldError("overlap", f"This must be at most {params.chunk_size // 2}, half of a passage."))
+    try:
+        embeddings.embedder(params.model)
+    except JobFailed as error:
+        errors.append(FieldError("model", error.message))
+    return errors
+
+
+def label(params: Params, find: Find) -> str:
+    return params.collection.strip()
+
+
+def run(params: Params, context: Context) -> dict[str, Any]:
+    began, owner, collection = time.monotonic(), context.job.owner, params.collection.strip()
+    if collection == SAMPLES:
+        _fill(owner)
+    total = documents.count(owner, collection)
+    if not total:
+        raise JobFailed(f"There is no document in “{collection}”. Put some in with “Process files”.", reason="empty")
+    generation = building.unfinished(context.once("generation", lambda: _begin(params, context)))
+    before = None if params.rebuild else building.previous(generation)
+
+    async def index(document: documents.Document, vectors: batches.Vectors) -> Output:
+        text = await batches.patiently(lambda: documents.document(document.id, owner, with_text=True).text)
+        digest = hashlib.sha256(text.encode()).digest()
+        if before is not None and await batches.patiently(lambda: building.digest_in(before.id, document.id)) == digest:
+            copied = await batches.patiently(lambda: building.carry_over(before.id, generation.id, document.id))
+            return Output({"status": "unchanged", "passages": copied, "embedded": 0})
+        pieces = list(cutting.pieces(text, params.chunk_size, params.overlap))
+        if not pieces:
+            raise Skip("There is no text in it.")
+        made = await asyncio.gather(*(vectors.of(piece.embedded) for piece in pieces))
+        numbers = [embeddings.unit(one.numbers) for one in made]
+        await batches.patiently(lambda: building.put(generation.id, document.id, digest, pieces, numbers))
+        new = sum(not one.known for one in made)
+        return Output({"status": "indexed", "passages": len(pieces), "embedded": new}, sum(one.tokens for one in made))
+
+    counts = context.map(
+        index,
+        documents.each(owner, collection),
+        key=lambda document: str(document.id),
+        row=lambda document: {"document": str(document.id), "title": document.title},
+        total=total,
+        concurrency=AT_ONCE,
+        using=batches.Vectors(generation.model),
+    )
+    context.check()
+    status = tally.by_value(context.job.job_id, "status")
+    return {
+        "collection": collection,
+        "received": counts.done + counts.failed + counts.skipped,
+        "indexed": status.get("indexed", 0),
+        "unchanged": status.get("unchanged", 0),
+        "without_text": counts.skipped,
+        "failed": counts.failed,
+        **_finish(context, generation, counts),
+        "model": generation.model,
+        "seconds": round(time.monotonic() - began, 1),
+    }
+
+
+def _fill(owner: str) -> None:
+    """Put our samples into their collection, so that there is something to try."""
+    if not documents.count(owner, SAMPLES):
+        for name in SAMPLE_FILES:
+            text = sample_path(name).read_text("utf-8")
+            documents.add_text(
+                owner, SAMPLES, name, text, name=name, media_type="text/markdown", source=f"sample:{name}"
+            )
+
+
+def _begin(params: Params, context: Context) -> int:
+    model = embeddings.embedder(params.model).model
+    name = params.collection.strip()
+    return building.begin(context.job.owner, name, model, params.chunk_size, params.overlap, context.job.job_id)
+
+
+def _finish(
+    context: Context,
+    generation: documents.Generation,
+    counts: Counts,
+) -> dict[str, Any]:
+    """Swap the new index in, unless this was a try or nothing came of it; then the old one goes on answering."""
+    dimension = building.dimension_of(generation.id)
+    if context.job.sample or not counts.done or not dimension:
+        building.discard(generation.id)
+        context.log("The new index was put away; what was searchable before still is.")
+        return {"live": False}
+    if counts.failed:
+        kept = building.carry_failed(generation, context.job.job_id)
+        context.log(f"{counts.failed} documents could not be indexed; {kept} of them stay as they were indexed before.")
+    context.progress(note="Swapping the new index in")
+    return {"live": True, "passages": building.go_live(generation, dimension), "dimension": dimension}
