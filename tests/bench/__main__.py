@@ -36,10 +36,14 @@ def main() -> None:
         for name in arguments.only:
             print(f"measuring: {name}", flush=True)
             figures += MEASURES[name](redis_url, arguments.quick, arguments.repeat)
+            _keep(figures, arguments.file)  # after each, so that a run that is broken off has not been for nothing
     print(f"\n{table(figures)}\n")
-    arguments.file.parent.mkdir(parents=True, exist_ok=True)
-    arguments.file.write_text(json.dumps(_machine() | {"figures": [figure.as_json() for figure in figures]}, indent=1))
     print(f"All runs are in {arguments.file}.")
+
+
+def _keep(figures: list[Figure], file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(_machine() | {"figures": [figure.as_json() for figure in figures]}, indent=1))
 
 
 def _arguments() -> argparse.Namespace:
