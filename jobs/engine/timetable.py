@@ -10,9 +10,6 @@ import re
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from croniter import croniter
-from croniter.croniter import CroniterError
-
 from jobs.engine.errors import FieldError, InvalidParams
 
 _FIELDS = re.compile(r"[0-9A-Za-z*,/#-]{1,100}( [0-9A-Za-z*,/#-]{1,100}){4}", re.ASCII)
@@ -33,13 +30,15 @@ def checked(cron: str, zone: str) -> tuple[str, str]:
         raise InvalidParams([FieldError("cron", _FIVE)])
     try:
         after(cron, zone, datetime.now(UTC))
-    except CroniterError as error:
+    except ValueError as error:  # croniter's own errors are
         raise InvalidParams([FieldError("cron", f"“{cron[:60]}” names no time that comes: {error}.")]) from None
     return cron, zone
 
 
 def after(cron: str, zone: str, moment: datetime) -> datetime:
     """The first time it is due after `moment`, in UTC."""
+    from croniter import croniter  # its import starts a program, to ask how wide this machine is
+
     times = croniter(cron, moment.astimezone(ZoneInfo(zone)))
     named_hours = "*" not in cron.split()[1]
     found: datetime = times.get_next(datetime)
