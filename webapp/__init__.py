@@ -19,13 +19,17 @@ from webapp import (
     files,
     health,
     history,
+    item_previews,
     kinds,
     operations,
+    outbox,
+    outbox_api,
     progress,
     retries,
     schedules,
     schedules_api,
     submissions,
+    suppressions,
     theme,
 )
 
@@ -39,6 +43,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(theme.blueprint)  # what stands round every page
     app.register_blueprint(kinds.blueprint)  # /  /kinds/<kind>
     app.register_blueprint(submissions.blueprint)  # a form, posted
+    app.register_blueprint(item_previews.blueprint)  # /kinds/<kind>/preview
     app.register_blueprint(history.blueprint)  # /jobs
     app.register_blueprint(progress.blueprint)  # /jobs/<id>
     app.register_blueprint(cancellations.blueprint)  # stop
@@ -46,8 +51,11 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(schedules.blueprint)  # /schedules
     app.register_blueprint(files.blueprint)  # /files/<id>  /jobs/<id>/items.<format>
     app.register_blueprint(chat.blueprint)  # /chat
+    app.register_blueprint(outbox.blueprint)  # /outbox
+    app.register_blueprint(suppressions.blueprint)  # /suppressions
     app.register_blueprint(api.blueprint)  # /api/v1
     app.register_blueprint(schedules_api.blueprint)  # /api/v1/schedules
+    app.register_blueprint(outbox_api.blueprint)  # /api/v1/outbox  /api/v1/suppressions
     app.register_blueprint(chat_api.blueprint)  # /api/v1/chat
     app.register_blueprint(completions.blueprint)  # /v1
     app.register_blueprint(health.blueprint)  # /healthz  /readyz  /metrics
@@ -55,6 +63,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
 
     access.csrf.exempt(api.blueprint)  # guarded by Origin and Sec-Fetch-Site
     access.csrf.exempt(schedules_api.blueprint)
+    access.csrf.exempt(outbox_api.blueprint)
     access.csrf.exempt(chat_api.blueprint)
     access.csrf.exempt(completions.blueprint)
     access.csrf.exempt(operations.dashboard.blueprint)  # takes no state change at all

@@ -224,6 +224,40 @@ _PATHS: Schema = {
         "get": _operation("download_file", "A file's bytes", {"200": _BYTES}, 404),
         "parameters": [parameter("file")],
     },
+    "/outbox": {
+        "get": _operation(
+            "list_outbox",
+            "Mail that was kept instead of sent, newest first",
+            {"200": _answer("A page of messages.", "Messages")},
+            422,
+            parameters=[parameter(name) for name in ("message_q", "after", "limit")],
+        ),
+        "delete": _operation("clear_outbox", "Delete all of it", {"204": {"description": "It is gone."}}, 403),
+    },
+    "/outbox/{message}": {
+        "get": _operation("show_message", "A message", {"200": _answer("The message.", "Message")}, 404),
+        "parameters": [parameter("message")],
+    },
+    "/suppressions": {
+        "get": _operation(
+            "list_suppressions",
+            "Addresses that are not written to",
+            {"200": _answer("A page of addresses.", "Suppressions")},
+            422,
+            parameters=[parameter(name) for name in ("address_q", "address_after", "item_limit")],
+        ),
+        "post": _operation(
+            "suppress",
+            "Write to these addresses no more",
+            {"200": _answer("They are on the list.", "Suppressed")},
+            403, 413, 415, 422,
+            requestBody=_body("Suppress"),
+        ),
+    },
+    "/suppressions/{address}": {
+        "delete": _operation("allow", "Let it be written to again", {"204": {"description": "It is off the list."}}, 403, 404),
+        "parameters": [parameter("address")],
+    },
     "/schedules": {
         "get": _operation("list_schedules", "Your schedules", {"200": _answer("The schedules.", "Schedules")}),
         "post": _operation(

@@ -67,6 +67,11 @@ PARAMETERS = {
     "item_state": _query("state", "Only items in this state.", {"enum": list(ITEM_STATES)}),
     "of_kind": _query("kind", "Only jobs of this kind.", {"type": "string", "maxLength": 100}),
     "q": _query("q", "Only jobs with this text.", {"type": "string", "maxLength": 200}),
+    "message": _path("message", "The id of a message."),
+    "address": _path("address", "A mail address, as the list has it."),
+    "message_q": _query("q", "Only messages with this text in recipient or subject.", {"type": "string", "maxLength": 200}),
+    "address_q": _query("q", "Only addresses with this text.", {"type": "string", "maxLength": 200}),
+    "address_after": _query("after", "The `next` of the page before.", {"type": "string", "maxLength": 300}),
     "after": _query("after", "The `next` of the page before.", {"type": "string", "maxLength": 200}),
     "item_after": _query("after", "The `next` of the page before.", {"type": "string", "maxLength": 2000}),
     "limit": _query("limit", "Jobs a page.", _count(200, 50)),
@@ -115,6 +120,18 @@ _JOB_ROW = {
     "started_at": maybe(_MOMENT),
     "cancel_requested_at": maybe(_MOMENT),
     "finished_at": maybe(_MOMENT),
+    "url": TEXT,
+}
+MESSAGE_ROW = {
+    "id": {"type": "string", "format": "uuid"},
+    "job": maybe({"type": "string", "format": "uuid"}),
+    "message_id": TEXT,
+    "from": TEXT,
+    "to": TEXT,
+    "subject": TEXT,
+    "attachments": _WHOLE,
+    "bytes": _WHOLE,
+    "created_at": _MOMENT,
     "url": TEXT,
 }
 RECORDS = {
@@ -195,6 +212,16 @@ RECORDS = {
         params=ANY_OBJECT,
     ),
     "ChangedSchedule": _object({}, cron=TEXT, zone=TEXT, paused={"type": "boolean"}),
+    "MessageRow": _object(MESSAGE_ROW),
+    "Message": _object(
+        MESSAGE_ROW
+        | {"headers": {"type": "array", "items": _object({"name": TEXT, "value": TEXT})}, "text": TEXT, "html": TEXT}
+    ),
+    "Messages": _list_of("messages", "MessageRow"),
+    "Suppression": _object({"address": TEXT, "created_at": _MOMENT}),
+    "Suppressions": _list_of("suppressions", "Suppression"),
+    "Suppress": _object({"addresses": {"anyOf": [TEXT, {"type": "array", "items": TEXT}]}}),
+    "Suppressed": _object({"added": _WHOLE}),
     "Schedules": _list_of("schedules", "Schedule"),
     "Kinds": _list_of("kinds", "KindRow"),
     "Jobs": _list_of("jobs", "JobRow"),

@@ -28,7 +28,7 @@ def submit(name: str) -> Any:
     kind = catalogue.offered(name)
     if "json" in request.form:
         return _pasted(kind)
-    draft = _posted(kind)
+    draft = posted(kind)
     if "upload" in request.form:
         return drafts.page(draft, 422 if draft.errors else 200)
     if not drafts.check(draft):
@@ -36,7 +36,8 @@ def submit(name: str) -> Any:
     return _start(draft)
 
 
-def _posted(kind: Any) -> drafts.Draft:
+def posted(kind: Any) -> drafts.Draft:
+    """The form that this request brings, with its new files stored."""
     form = request.form
     draft = drafts.blank(kind)
     draft.raw = forms.posted(draft.fields, form)
@@ -114,7 +115,7 @@ def _pasted(kind: Any) -> Any:
     try:
         draft = drafts.of_params(kind, forms.from_json(text))
     except ValueError as error:
-        draft = _posted(kind)
+        draft = posted(kind)
         draft.pasted = text
         draft.errors.append(FieldError("pasted", str(error)))
         return drafts.page(draft, 422)

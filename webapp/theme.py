@@ -53,8 +53,9 @@ def choose() -> Response:
 
 
 def _menu() -> list[tuple[str, str]]:
-    """The places that this app has."""
+    """The places that this app has. The outbox is one only while mail is not set up."""
     there = {rule.rule.rstrip("/") or "/" for rule in current_app.url_map.iter_rules()}
+    there -= {"/outbox"} if settings.current().smtp_url else set()
     return [(path, name) for path, name in MENU if path in there]
 
 

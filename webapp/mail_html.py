@@ -1,0 +1,65 @@
+"""HTML of a mail for showing: no script, no form, nothing that is fetched from elsewhere."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from flask import Response
+
+from webapp.access import CONTENT_POLICY
+
+PAGE_POLICY = f"{CONTENT_POLICY}; frame-src 'self'"
+FRAME_POLICY = (
+    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; base-uri 'none'; "
+    "form-action 'none'"
+)
+_LOOKS = {
+    "style",
+    "align",
+    "valign",
+    "bgcolor",
+    "width",
+    "height",
+    "border",
+    "cellpadding",
+    "cellspacing",
+    "color",
+    "dir",
+}
+
+
+def clean(html: str) -> str:
+    """What may be shown of it. Pictures from elsewhere are left out: fetching them would tell that it was read."""
+    import nh3
+
+    return nh3.clean(
+        html,
+        attributes=_attributes(),
+        attribute_filter=_allowed,
+        url_schemes={"http", "https", "mailto", "tel", "data"},
+    )
+
+
+def framed(html: str) -> Response:
+    """A document for an iframe of ours: even what `clean` might have missed runs nothing and fetches nothing."""
+    body = f'<!doctype html><meta charset="utf-8"><title>Message</title>{clean(html)}'
+    response = Response(body, content_type="text/html; charset=utf-8")
+    response.headers["Content-Security-Policy"] = FRAME_POLICY
+    response.headers["X-Frame-Options"] = "SAMEORIGIN"
+    return response
+
+
+@cache
+def _attributes() -> dict[str, set[str]]:
+    import nh3
+
+    allowed = {tag: set(names) for tag, names in nh3.ALLOWED_ATTRIBUTES.items()}
+    return allowed | {"*": allowed.get("*", set()) | _LOOKS}
+
+
+def _allowed(tag: str, attribute: str, value: str) -> str | None:
+    if attribute in ("src", "srcset", "background", "poster"):
+        return value if attribute == "src" and value.strip().lower().startswith("data:image/") else None
+    if attribute == "href" and value.strip().lower().startswith("data:"):
+        return None
+    return value

@@ -1,0 +1,88 @@
+"""Mail that was kept instead of sent: the list, one message, its parts; deleting all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, make_response, redirect, render_template, request
+from werkzeug.wrappers import Response as BaseResponse
+
+from jobs.engine import commands, queries, settings
+from webapp import files, mail_html
+from webapp.access import current_owner
+
+blueprint = Blueprint("outbox", __name__, url_prefix="/outbox")
+PAGE = 50
+CHUNK = 256 * 1024
+
+
+@blueprint.get("")
+def index() -> str:
+    q = request.args.get("q", "").strip()[:200]
+    page = queries.outbox_messages(
+        current_owner(), q=q or None, after=request.args.get("after"), before=request.args.get("before"), limit=PAGE
+    )
+    return render_template(
+        "outbox/list.html",
+        page=page,
+        q=q,
+        count=queries.outbox_count(current_owner()),
+        address=_address,
+        set_up=bool(settings.current().smtp_url),
+    )
+
+
+@blueprint.get("/<id>")
+def show(id: str) -> Response:
+    """The message as it can be read; its HTML stands in a frame of its own."""
+    message = queries.outbox_message(id, current_owner())
+    response = make_response(
+        render_template("outbox/message.html", message=message, opened=queries.open_message(message))
+    )
+    response.headers["Content-Security-Policy"] = mail_html.PAGE_POLICY
+    return response
+
+
+@blueprint.get("/<id>/html")
+def html(id: str) -> Response:
+    return mail_html.framed(queries.open_message(queries.outbox_message(id, current_owner())).html)
+
+
+@blueprint.get("/<id>/message.eml")
+def source(id: str) -> Response:
+    """The message as it would have gone out."""
+    message = queries.outbox_message(id, current_owner())
+    return files.attachment(_chunks(queries.message_source(message)), "message/rfc822", f"{message.subject[:80]}.eml")
+
+
+@blueprint.get("/<id>/parts/<int:place>")
+def part(id: str, place: int) -> Response:
+    """A file inside the message."""
+    found, content = queries.message_part(queries.outbox_message(id, current_owner()), place)
+    return files.attachment([content], found.media_type, found.name)
+
+
+@blueprint.get("/delete")
+def ask_delete() -> str:
+    return render_template("outbox/delete.html", count=queries.outbox_count(current_owner()))
+
+
+@blueprint.post("/delete")
+def delete() -> BaseResponse:
+    commands.clear_outbox(owner=current_owner())
+    return redirect("/outbox", 303)
+
+
+def _chunks(stream: BinaryIO) -> Iterator[bytes]:
+    with stream:
+        while chunk := stream.read(CHUNK):
+            yield chunk
+
+
+def _address(**changed: Any) -> str:
+    """This list at another page."""
+    kept = {"q": request.args.get("q")} | changed
+    query = urlencode({name: value for name, value in kept.items() if value})
+    return f"/outbox?{query}" if query else "/outbox"
