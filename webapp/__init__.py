@@ -21,6 +21,8 @@ from webapp import (
     history,
     item_previews,
     kinds,
+    library,
+    library_api,
     operations,
     outbox,
     outbox_api,
@@ -49,12 +51,14 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(cancellations.blueprint)  # stop
     app.register_blueprint(retries.blueprint)  # retry, again with changes
     app.register_blueprint(schedules.blueprint)  # /schedules
+    app.register_blueprint(library.blueprint)  # /library  /search
     app.register_blueprint(files.blueprint)  # /files/<id>  /jobs/<id>/items.<format>
     app.register_blueprint(chat.blueprint)  # /chat
     app.register_blueprint(outbox.blueprint)  # /outbox
     app.register_blueprint(suppressions.blueprint)  # /suppressions
     app.register_blueprint(api.blueprint)  # /api/v1
     app.register_blueprint(schedules_api.blueprint)  # /api/v1/schedules
+    app.register_blueprint(library_api.blueprint)  # /api/v1/documents  /api/v1/search
     app.register_blueprint(outbox_api.blueprint)  # /api/v1/outbox  /api/v1/suppressions
     app.register_blueprint(chat_api.blueprint)  # /api/v1/chat
     app.register_blueprint(completions.blueprint)  # /v1
@@ -63,6 +67,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
 
     access.csrf.exempt(api.blueprint)  # guarded by Origin and Sec-Fetch-Site
     access.csrf.exempt(schedules_api.blueprint)
+    access.csrf.exempt(library_api.blueprint)
     access.csrf.exempt(outbox_api.blueprint)
     access.csrf.exempt(chat_api.blueprint)
     access.csrf.exempt(completions.blueprint)

@@ -55,6 +55,12 @@ PARAMETERS = {
     "job": _path("job", "The id of a job."),
     "file": _path("file", "The id of a file."),
     "schedule": _path("schedule", "The id of a schedule."),
+    "document": _path("document", "The id of a document."),
+    "collection": _query("collection", "Only in this collection.", {"type": "string", "maxLength": 100}),
+    "titled": _query("q", "Only documents with this in title, name or tags.", {"type": "string", "maxLength": 200}),
+    "question": _query("q", "A question, or words.", {"type": "string", "minLength": 1, "maxLength": 2000})
+    | {"required": True},
+    "passage_limit": _query("limit", "Passages at most.", _count(50, 8)),
     "sample": _query("sample", "Only the first N items.", {"type": "integer", "minimum": 1, "maximum": 1000}),
     "run_at": _query("run_at", "Not before this time, at most a year ahead (RFC 3339).", _MOMENT),
     "idempotency_key": {
@@ -78,6 +84,25 @@ PARAMETERS = {
     "item_limit": _query("limit", "Items a page.", _count(1000, 50)),
     "line_limit": _query("limit", "Lines a page.", _count(1000, 500)),
     "items": _query("items", "All items, or only those that failed.", {"enum": ["all", "failed"], "default": "all"}),
+}
+
+_DOCUMENT = {
+    "id": {"type": "string", "format": "uuid"},
+    "collection": TEXT,
+    "title": TEXT,
+    "name": TEXT,
+    "media_type": TEXT,
+    "language": maybe(TEXT),
+    "pages": maybe(_WHOLE),
+    "words": _WHOLE,
+    "bytes": _WHOLE,
+    "sha256": TEXT,
+    "tags": {"type": "array", "items": TEXT},
+    "meta": ANY_OBJECT,
+    "file": maybe(TEXT),
+    "created_at": _MOMENT,
+    "updated_at": _MOMENT,
+    "url": TEXT,
 }
 
 _KIND_ROW = {
@@ -188,6 +213,21 @@ RECORDS = {
             "url": TEXT,
         }
     ),
+    "Document": _object(_DOCUMENT, text=TEXT),
+    "Documents": _list_of("documents", "Document"),
+    "Passage": _object(
+        {
+            "document": {"type": "string", "format": "uuid"},
+            "title": TEXT,
+            "collection": TEXT,
+            "headings": TEXT,
+            "position": _WHOLE,
+            "text": TEXT,
+            "score": {"type": "number"},
+            "url": TEXT,
+        }
+    ),
+    "Passages": _list_of("passages", "Passage"),
     "Schedule": _object(
         {
             "id": {"type": "string", "format": "uuid"},

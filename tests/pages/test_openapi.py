@@ -31,7 +31,7 @@ def test_every_route_is_described_and_nothing_else(app: Flask, description: dict
     there = {
         (re.sub(r"<(?:\w+:)?\w+>", "{}", rule.rule), method)
         for rule in app.url_map.iter_rules()
-        if rule.endpoint.startswith(("api.", "schedules_api.", "outbox_api."))
+        if rule.endpoint.startswith(("api.", "schedules_api.", "library_api.", "outbox_api."))
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
     submit = "/api/v1/kinds/{}/jobs"
@@ -95,6 +95,10 @@ def test_what_the_api_answers_is_what_it_describes(client: FlaskClient, descript
         ("/jobs/{job}/cancel", "post", client.post(f"{address}/cancel")),
         ("/jobs/{job}/retry", "post", client.post(f"{address}/retry")),
         ("/files", "post", kept),
+        ("/documents", "get", client.get("/api/v1/documents")),
+        ("/documents/{document}", "get", client.get("/api/v1/documents/x")),
+        ("/search", "get", client.get("/api/v1/search?q=x")),
+        ("/search", "get", client.get("/api/v1/search")),
         ("/files/{file}", "get", client.get("/api/v1/files/x")),
     ]
     for path, method, answer in answers:

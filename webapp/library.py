@@ -1,0 +1,129 @@
+"""The library: collections, documents, one document, and search over all of them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, abort, redirect, render_template, request
+from werkzeug.wrappers import Response as BaseResponse
+
+from jobs.engine import documents, queries
+from jobs.engine.errors import NotFound
+from webapp.access import current_owner
+
+blueprint = Blueprint("library", __name__)
+PAGE = 50
+TEXT_PAGE = 40_000  # characters of a document shown at a time
+FOUND = 12  # passages of a search
+LONGEST = 2_000  # characters of a question
+_WORD = re.compile(r"\w+")
+
+Parts = list[tuple[bool, str]]
+
+
+@blueprint.get("/library")
+def index() -> str:
+    """The collections, and the documents of one or of all."""
+    owner = current_owner()
+    collection, q = _asked("collection", 100), _asked("q", 200)
+    page = documents.documents(owner, collection=collection, q=q, after=request.args.get("after") or None, limit=PAGE)
+    return render_template(
+        "library.html",
+        collections=documents.collections(owner),
+        page=page,
+        collection=collection,
+        q=q,
+        address=address,
+    )
+
+
+@blueprint.get("/library/<document_id>")
+def show(document_id: str) -> str:
+    """One document with its text, a page of it at a time."""
+    document = documents.document(document_id, current_owner(), with_text=True)
+    start = _offset(len(document.text))
+    return render_template(
+        "library/document.html",
+        document=document,
+        file=_file(document.file_id),
+        passages=documents.passages(current_owner(), document.id),
+        text=document.text[start : start + TEXT_PAGE].replace("\f", "\n\n"),
+        start=start,
+        step=TEXT_PAGE,
+        characters=len(document.text),
+    )
+
+
+@blueprint.get("/library/<document_id>/thumbnail.png")
+def thumbnail(document_id: str) -> Response:
+    picture = documents.thumbnail(document_id, current_owner())
+    if picture is None:
+        abort(404)
+    return Response(picture, content_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
+
+
+@blueprint.get("/library/<document_id>/delete")
+def ask_delete(document_id: str) -> str:
+    return render_template("library/delete.html", document=documents.document(document_id, current_owner()))
+
+
+@blueprint.post("/library/<document_id>/delete")
+def delete(document_id: str) -> BaseResponse:
+    """Remove a document and its passages. The file it came from stays."""
+    collection = documents.document(document_id, current_owner()).collection
+    documents.delete(document_id, current_owner())
+    return redirect(f"/library?{urlencode({'collection': collection})}", 303)
+
+
+@blueprint.get("/search")
+def search() -> str:
+    """The passages that answer a question, the best first."""
+    q, collection = _asked("q", LONGEST), _asked("collection", 100)
+    owner = current_owner()
+    return render_template(
+        "search.html",
+        q=q or "",
+        collection=collection,
+        collections=documents.collections(owner),
+        passages=documents.search(owner, q, collection, FOUND) if q else [],
+        marked=lambda text: marked(text, q or ""),
+    )
+
+
+def address(**changed: Any) -> str:
+    """This list with other filters; the page starts anew."""
+    kept = {name: request.args.get(name) for name in ("collection", "q")} | changed
+    query = urlencode({name: value for name, value in kept.items() if value})
+    return f"/library?{query}" if query else "/library"
+
+
+def marked(text: str, q: str) -> Parts:
+    """The text in parts, each with whether it is a word of the question (of three letters or more, or with a digit)."""
+    wanted = {word.casefold() for word in _WORD.findall(q) if len(word) > 2 or any(map(str.isdigit, word))}
+    parts: Parts = []
+    end = 0
+    for found in _WORD.finditer(text):
+        if found[0].casefold() in wanted:
+            parts += [(False, text[end : found.start()]), (True, found[0])]
+            end = found.end()
+    return [part for part in (*parts, (False, text[end:])) if part[1]]
+
+
+def _asked(name: str, most: int) -> str | None:
+    return request.args.get(name, "").replace("\x00", "").strip()[:most] or None
+
+
+def _offset(characters: int) -> int:
+    """Where the page of text begins: a multiple of TEXT_PAGE within the text."""
+    asked = request.args.get("from", "0")
+    start = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 10 else 0
+    return min(start, max(characters - 1, 0)) // TEXT_PAGE * TEXT_PAGE
+
+
+def _file(file_id: Any) -> Any:
+    try:
+        return queries.file(file_id, current_owner()) if file_id else None
+    except NotFound:
+        return None
