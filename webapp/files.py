@@ -25,7 +25,7 @@ def download(file_id: str) -> BaseResponse:
     """One file, whole or the range that was asked for. Never shown inside the site: always an attachment."""
     file = queries.file(file_id, current_owner())
     stream = storage.storage().open(file.blob)
-    response = _attachment(_Body(stream, CHUNK), file.media_type, file.name)
+    response = attachment(_Body(stream, CHUNK), file.media_type, file.name)
     response.set_etag(file.sha256)
     response.content_length = file.bytes
     try:
@@ -41,7 +41,7 @@ def items(job_id: str, format: str) -> Response:
     job = queries.job(job_id, current_owner())
     state = request.args.get("state")
     media_type, name, chunks = queries.export(job, format, state=state if state in tabs.ITEM_STATES else None)
-    response = _attachment(chunks, media_type, name)
+    response = attachment(chunks, media_type, name)
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -50,7 +50,7 @@ def items(job_id: str, format: str) -> Response:
 def log(job_id: str) -> Response:
     """A job's whole log as text, oldest line first."""
     job = queries.job(job_id, current_owner())
-    return _attachment(_log_lines(job), "text/plain; charset=utf-8", f"{job.kind}-{str(job.id)[:8]}-log.txt")
+    return attachment(_log_lines(job), "text/plain; charset=utf-8", f"{job.kind}-{str(job.id)[:8]}-log.txt")
 
 
 class _Body(FileWrapper):
@@ -69,7 +69,7 @@ def safe_name(name: str) -> str:
     return _UNSAFE.sub("_", name).strip(" .")[:150] or "file"
 
 
-def _attachment(chunks: Iterable[bytes], media_type: str, name: str) -> Response:
+def attachment(chunks: Iterable[bytes], media_type: str, name: str) -> Response:
     response = Response(chunks, content_type=media_type, direct_passthrough=False)
     response.headers.set("Content-Disposition", "attachment", filename=safe_name(name))
     response.headers["X-Content-Type-Options"] = "nosniff"
