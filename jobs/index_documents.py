@@ -28,7 +28,7 @@ NOUN = ("document", "documents")
 RESULT_TEMPLATE = "library/_indexed.html"
 
 SAMPLES = "samples"  # a collection of that name is filled with documents of ours where it is empty
-SAMPLE_FILES = ("handbook.md",)
+SAMPLE_FILES = ("shop-handbook.md",)
 AT_ONCE = 8  # documents
 
 

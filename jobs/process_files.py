@@ -62,7 +62,7 @@ class Params(KindParams):
 
 
 EXAMPLE = {
-    "files": ["sample:handbook.md", "sample:returns.html", "sample:price-list.pdf", "sample:letters.zip"],
+    "files": ["sample:shop-handbook.md", "sample:returns.html", "sample:price-list.pdf", "sample:letters.zip"],
     "collection": "samples",
 }
 

@@ -60,7 +60,7 @@ def test_the_example_fills_a_collection(environment: Callable[..., None]) -> Non
     found = shown(job)
     assert found["price-list.pdf"]["pages"] == 2 and found["price-list.pdf"]["thumbnail"] is True
     assert found["returns.html"]["title"] == "Sending things back"
-    assert found["handbook.md"]["language"] == "en" and found["lampe.txt"]["language"] == "de"
+    assert found["shop-handbook.md"]["language"] == "en" and found["lampe.txt"]["language"] == "de"
     assert found["switch.eml"]["type"] == "message/rfc822"
     (collection,) = documents.collections(OWNER)
     assert (collection.name, collection.documents, collection.changed) == ("samples", 5, 5)

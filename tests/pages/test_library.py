@@ -58,7 +58,7 @@ def test_a_document_shows_its_text_passages_and_file(client: FlaskClient, filled
     assert client.get(download).data.startswith(b"From: Ada Okafor")
     picture = client.get(f"/library/{filled['price-list.pdf']}/thumbnail.png")
     assert (picture.mimetype, picture.data[:4]) == ("image/png", b"\x89PNG")
-    assert client.get(f"/library/{filled['handbook.md']}/thumbnail.png").status_code == 404
+    assert client.get(f"/library/{filled['shop-handbook.md']}/thumbnail.png").status_code == 404
 
 
 def test_a_long_text_comes_in_parts(client: FlaskClient, app: Flask) -> None:
@@ -141,7 +141,7 @@ def test_the_api_answers_as_described(client: FlaskClient, filled: dict[str, str
     rest = client.get(f"/api/v1/documents?collection=samples&after={listed['next']}").get_json()
     assert len(rest["documents"]) == 3 and rest["next"] is None
     found = client.get("/api/v1/search?q=TK-210&limit=3").get_json()
-    assert fits("Passages", found) and found["passages"][0]["document"] == filled["handbook.md"]
+    assert fits("Passages", found) and found["passages"][0]["document"] == filled["shop-handbook.md"]
     assert "TK-210" in client.get(found["passages"][0]["url"]).get_json()["text"]
     assert client.get("/api/v1/search").status_code == 422
     assert client.get("/api/v1/search?q=x&limit=0").status_code == 422
