@@ -11,6 +11,7 @@ from jobs.engine import settings
 from webapp import (
     access,
     api,
+    bundles,
     cancellations,
     chat,
     chat_api,
@@ -23,6 +24,7 @@ from webapp import (
     kinds,
     library,
     library_api,
+    looks,
     operations,
     outbox,
     outbox_api,
@@ -53,6 +55,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(schedules.blueprint)  # /schedules
     app.register_blueprint(library.blueprint)  # /library  /search
     app.register_blueprint(files.blueprint)  # /files/<id>  /jobs/<id>/items.<format>
+    app.register_blueprint(looks.blueprint)  # /files/<id>/preview
+    app.register_blueprint(bundles.blueprint)  # /jobs/<id>/all.zip
     app.register_blueprint(chat.blueprint)  # /chat
     app.register_blueprint(outbox.blueprint)  # /outbox
     app.register_blueprint(suppressions.blueprint)  # /suppressions

@@ -25,7 +25,7 @@ def download(file_id: str) -> BaseResponse:
     """One file, whole or the range that was asked for. Never shown inside the site: always an attachment."""
     file = queries.file(file_id, current_owner())
     stream = storage.storage().open(file.blob)
-    response = attachment(_Body(stream, CHUNK), file.media_type, file.name)
+    response = attachment(Body(stream, CHUNK), file.media_type, file.name)
     response.set_etag(file.sha256)
     response.content_length = file.bytes
     try:
@@ -50,10 +50,10 @@ def items(job_id: str, format: str) -> Response:
 def log(job_id: str) -> Response:
     """A job's whole log as text, oldest line first."""
     job = queries.job(job_id, current_owner())
-    return attachment(_log_lines(job), "text/plain; charset=utf-8", f"{job.kind}-{str(job.id)[:8]}-log.txt")
+    return attachment(log_lines(job), "text/plain; charset=utf-8", f"{job.kind}-{str(job.id)[:8]}-log.txt")
 
 
-class _Body(FileWrapper):
+class Body(FileWrapper):
     """A file that is sent. It is closed at its end, and by whoever sends it if that comes earlier."""
 
     def __next__(self) -> bytes:
@@ -70,13 +70,15 @@ def safe_name(name: str) -> str:
 
 
 def attachment(chunks: Iterable[bytes], media_type: str, name: str) -> Response:
+    """Something to save, never to be shown inside the site."""
     response = Response(chunks, content_type=media_type, direct_passthrough=False)
     response.headers.set("Content-Disposition", "attachment", filename=safe_name(name))
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
 
-def _log_lines(job: Any) -> Iterator[bytes]:
+def log_lines(job: Any) -> Iterator[bytes]:
+    """A job's whole log, a line at a time."""
     after = None
     while True:
         page = queries.log(job, after=after, limit=1000)

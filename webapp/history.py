@@ -28,15 +28,13 @@ _STATES = {"running": ("running", "stopping")}  # a chip that stands for more th
 def index() -> str:
     """The list; with `HX-Request` only its live part."""
     state, kind, q = _filters(request.args)
-    every = request.args.get("all") == "1"
     return render_template(
         "jobs/_list.html" if request.headers.get("HX-Request") else "jobs.html",
         **_list(state, kind, q),
         state=state,
         kind=kind,
         q=q,
-        every=every,
-        matching=_matching(state, kind, q) if every else None,
+        every=request.args.get("all") == "1",
         address=address,
         filtered=bool(state or kind or q),
         first_page=not (request.args.get("after") or request.args.get("before")),
@@ -126,6 +124,7 @@ def _list(state: str, kind: str, q: str) -> dict[str, Any]:
         "page": page,
         "chips": [(chip, _count(counts, chip)) for chip in CHIPS],
         "everything": _total(counts),
+        "matching": _count(counts, state) if state else _total(counts),
         "titles": kinds.titles(),
         "nouns": kinds.nouns(),
         "reasons": reasons(page.rows),

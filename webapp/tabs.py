@@ -15,6 +15,7 @@ from webapp import drafts, forms, words
 TABS = ("result", "items", "files", "log", "input", "timeline")
 ITEM_STATES = ("done", "failed", "skipped", "unknown")
 FORMATS = (("csv", "CSV"), ("jsonl", "JSONL"), ("xlsx", "XLSX"), ("parquet", "Parquet"))
+LEVELS = {"warning": ("warning", "error"), "error": ("error",)}  # a filter -> the levels it lets through
 FIRST_ROWS = 8
 PAGE = 50
 
@@ -72,7 +73,12 @@ def _files(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _log(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
-    return {"page": queries.log(job, after=asked.get("after")), "first_page": not asked.get("after")}
+    level = asked.get("level") if asked.get("level") in LEVELS else None
+    latest = asked.get("latest") == "1"
+    page = queries.log(job, after=asked.get("after"), levels=LEVELS.get(level or "", ()), latest=latest)
+    counts = {"": queries.log_count(job), **{name: queries.log_count(job, some) for name, some in LEVELS.items()}}
+    asked_for = {"level": level or "", "latest": latest, "first_page": not asked.get("after")}
+    return asked_for | {"page": page, "level_counts": counts}
 
 
 def _input(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:

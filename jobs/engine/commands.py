@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import mimetypes
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, BinaryIO
+from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -29,20 +28,21 @@ from jobs.engine import (
     outbox,
     queries,
     schedules,
-    settings,
     suppressions,
-    tables,
     timetable,
 )
 from jobs.engine.catalogue import Estimate, Kind
 from jobs.engine.conversations import Talk
-from jobs.engine.errors import BadInput, BrokerAway, Conflict, FieldError, InvalidParams, NotFound
+from jobs.engine.errors import BrokerAway, Conflict, FieldError, InvalidParams, NotFound
 from jobs.engine.jsonsafe import clean_text, dumps
-from jobs.engine.models import Conversation, File, Job, Message, Schedule
+from jobs.engine.models import Conversation, Job, Message, Schedule
 from jobs.engine.params import KindParams
 from jobs.engine.schedules import Plan
-from jobs.engine.storage import Blob, storage
+from jobs.engine.storage import storage
+from jobs.engine.uploads import upload
 from jobs.engine.validation import params_errors
+
+__all__ = ["Plan", "upload"]
 
 MOST_SAMPLE = 1_000
 MOST_AHEAD = timedelta(days=366)
@@ -185,32 +185,6 @@ def delete(job_id: str | UUID, *, owner: str) -> None:
         storage().delete(blob)
 
 
-def upload(stream: BinaryIO, name: str, *, owner: str) -> File:
-    """Keep an upload; what it looks like as a table is looked up once and kept with it.
-
-    `name` is only ever shown. Raises TooLarge over MAX_UPLOAD_MB, BadInput for an empty file.
-    """
-    blob = storage().put(stream, limit=settings.current().max_upload_bytes)
-    if blob.bytes == 0:
-        storage().delete(blob.key)
-        raise BadInput("The file is empty.")
-    shown = clean_text(name).replace("\\", "/").rsplit("/", 1)[-1][:255] or "unnamed"
-    file = File(
-        owner=owner,
-        name=shown,
-        media_type=mimetypes.guess_type(shown)[0] or "application/octet-stream",
-        bytes=blob.bytes,
-        sha256=blob.sha256,
-        blob=blob.key,
-        table=_table(blob, shown),
-    )
-    with database.session() as session:
-        session.add(file)
-        session.flush()
-        session.refresh(file)
-    return file
-
-
 def clear_outbox(*, owner: str) -> int:
     """Delete all messages that were kept instead of sent. Returns how many."""
     return outbox.clear(owner)
@@ -282,14 +256,6 @@ def _text_errors(params: dict[str, Any], path: str = "") -> list[FieldError]:
 
 def _finder(owner: str) -> catalogue.Find:
     return lambda ref: inputs.find(ref, owner)
-
-
-def _table(blob: Blob, name: str) -> dict[str, Any] | None:
-    try:
-        with storage().local(blob.key) as path:
-            return tables.describe(path, name).as_json()
-    except BadInput:
-        return None
 
 
 # Conversations. Text that somebody waits for is no job: this process asks for it, at once.

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from jobs.engine import conversations as _talks
 from jobs.engine import database, exports, inputs, migrations, outbox, presence, suppressions
 from jobs.engine.errors import BadInput, NotFound, SettingsError
-from jobs.engine.models import Attempt, File, Item, Job, LogLine, WorkerProcess
+from jobs.engine.log_lines import log, log_count
+from jobs.engine.models import Attempt, File, Item, Job, WorkerProcess
 from jobs.engine.records import Page, as_id, escaped, owned
 from jobs.engine.schedules import latest_jobs, schedule, scheduled_jobs, schedules
 from jobs.engine.storage import storage
@@ -21,7 +22,7 @@ from jobs.engine.timetable import upcoming
 from jobs.engine.waiting import Pace, Waiting, pace, waiting
 
 __all__ = ["Pace", "Waiting", "pace", "waiting"]  # read with the rest, kept in a room of their own
-__all__ += ["latest_jobs", "schedule", "scheduled_jobs", "schedules", "upcoming"]
+__all__ += ["latest_jobs", "log", "log_count", "schedule", "scheduled_jobs", "schedules", "upcoming"]
 
 COUNT_CAP = 10_000
 SHOWN_STATES = ("scheduled", "waiting", "running", "stopping", "succeeded", "partial", "failed", "cancelled")
@@ -192,27 +193,6 @@ def _cursor(item: Item) -> str:
 
 
 # What hangs on a job.
-
-
-def log(job: Job, *, after: str | int | None = None, limit: int = 500) -> Page[LogLine]:
-    """Lines of the log in their order; `next` is where to go on, also at the present end."""
-    try:
-        seen = int(after or 0)
-    except ValueError:
-        raise NotFound("There is no such place in the log.") from None
-    if not 0 <= seen < 2**63:
-        raise NotFound("There is no such place in the log.")
-    with database.session() as session:
-        query = select(LogLine).where(LogLine.job_id == job.id, LogLine.id > seen).order_by(LogLine.id).limit(limit + 1)
-        rows = list(session.scalars(query))
-    more, rows = len(rows) > limit, rows[:limit]
-    return Page(rows, str(rows[-1].id) if more else None)
-
-
-def log_count(job: Job) -> int:
-    with database.session() as session:
-        lines = select(LogLine.id).where(LogLine.job_id == job.id).limit(COUNT_CAP)
-        return session.scalar(select(func.count()).select_from(lines.subquery())) or 0
 
 
 def attempts(job: Job) -> list[Attempt]:

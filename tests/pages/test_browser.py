@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import threading
 from collections.abc import Iterator
@@ -13,9 +14,10 @@ from flask import Flask
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from werkzeug.serving import make_server
 
-from jobs.engine import queries
+from jobs.engine import commands, queries
 from tests.engine import workers
 from tests.pages import making
+from tests.pages.test_looks import png
 from webapp.access import LOCAL_OWNER
 
 pytestmark = pytest.mark.browser
@@ -212,3 +214,31 @@ def test_what_is_chosen_stays_chosen_while_the_list_moves(tab: Page, site: str, 
     tab.locator(f"#tick-{other.id}").check()
     tab.get_by_role("button", name="Delete…").click()
     expect(tab.get_by_role("heading", level=1)).to_have_text("Delete 2 jobs?")
+
+
+def test_the_tab_follows_the_job_and_tells_of_its_end(chrome: Browser, site: str, worker: None) -> None:
+    context = chrome.new_context(permissions=["notifications"])
+    page = context.new_page()
+    page.add_init_script(
+        "window.told = []; window.Notification = class { static permission = 'granted';"
+        " static async requestPermission() { return 'granted'; } constructor(title, { body }) { told.push(`${title}: ${body}`); }"
+        " close() {} };"
+    )
+    page.goto(f"{site}/kinds/nap?naps=30&seconds=0.1")
+    page.get_by_role("button", name="Start", exact=True).click()
+    page.wait_for_url("**/jobs/*")
+    icon = page.locator("link[rel=icon]")
+    expect(icon).to_have_attribute("href", re.compile("^data:image/svg"))
+    first = icon.get_attribute("href")
+    page.get_by_role("button", name="Tell me when it has ended").click()
+    expect(page.locator("#live")).to_have_attribute("data-over", "1", timeout=PATIENCE)
+    expect(icon).not_to_have_attribute("href", str(first))
+    page.wait_for_function("told.length === 1")
+    assert page.evaluate("told[0]") == "Nap: Succeeded: 30 of 30 naps."
+    context.close()
+
+
+def test_a_picture_that_a_job_left_is_seen(tab: Page, site: str, complaints: list[str]) -> None:
+    file = commands.upload(io.BytesIO(png(40, 30)), "dot.png", owner=LOCAL_OWNER)
+    tab.goto(f"{site}/files/{file.id}/preview")
+    tab.wait_for_function("document.querySelector('img.shown').naturalWidth === 40")

@@ -1,0 +1,49 @@
+"""Reads a job's log: from a place on, or its end."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import Select, func, select
+
+from jobs.engine import database
+from jobs.engine.errors import NotFound
+from jobs.engine.models import Job, LogLine
+from jobs.engine.records import Page
+
+COUNT_CAP = 10_000
+
+
+def log(
+    job: Job, *, after: str | int | None = None, limit: int = 500, levels: Collection[str] = (), latest: bool = False
+) -> Page[LogLine]:
+    """Lines in their order, of these levels or of all; `latest`: the last ones, and then no `next`."""
+    query = _lines(job, _place(after), levels)
+    with database.session() as session:
+        if latest:
+            return Page(list(session.scalars(query.order_by(LogLine.id.desc()).limit(limit)))[::-1])
+        rows = list(session.scalars(query.order_by(LogLine.id).limit(limit + 1)))
+    return Page(rows[:limit], str(rows[limit - 1].id) if len(rows) > limit else None)
+
+
+def log_count(job: Job, levels: Collection[str] = ()) -> int:
+    """How many lines there are, up to COUNT_CAP."""
+    with database.session() as session:
+        lines = _lines(job, 0, levels).with_only_columns(LogLine.id).limit(COUNT_CAP)
+        return session.scalar(select(func.count()).select_from(lines.subquery())) or 0
+
+
+def _lines(job: Job, seen: int, levels: Collection[str]) -> Select[Any]:
+    query = select(LogLine).where(LogLine.job_id == job.id, LogLine.id > seen)
+    return query.where(LogLine.level.in_(levels)) if levels else query
+
+
+def _place(after: str | int | None) -> int:
+    try:
+        seen = int(after or 0)
+    except ValueError:
+        raise NotFound("There is no such place in the log.") from None
+    if not 0 <= seen < 2**63:
+        raise NotFound("There is no such place in the log.")
+    return seen

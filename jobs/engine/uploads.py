@@ -1,0 +1,46 @@
+"""Files in: kept as a blob, with what they look like as a table."""
+
+from __future__ import annotations
+
+import mimetypes
+from typing import Any, BinaryIO
+
+from jobs.engine import database, settings, tables
+from jobs.engine.errors import BadInput
+from jobs.engine.jsonsafe import clean_text
+from jobs.engine.models import File
+from jobs.engine.storage import Blob, storage
+
+
+def upload(stream: BinaryIO, name: str, *, owner: str) -> File:
+    """Keep an upload; what it looks like as a table is looked up once and kept with it.
+
+    `name` is only ever shown. Raises TooLarge over MAX_UPLOAD_MB, BadInput for an empty file.
+    """
+    blob = storage().put(stream, limit=settings.current().max_upload_bytes)
+    if blob.bytes == 0:
+        storage().delete(blob.key)
+        raise BadInput("The file is empty.")
+    shown = clean_text(name).replace("\\", "/").rsplit("/", 1)[-1][:255] or "unnamed"
+    file = File(
+        owner=owner,
+        name=shown,
+        media_type=mimetypes.guess_type(shown)[0] or "application/octet-stream",
+        bytes=blob.bytes,
+        sha256=blob.sha256,
+        blob=blob.key,
+        table=_table(blob, shown),
+    )
+    with database.session() as session:
+        session.add(file)
+        session.flush()
+        session.refresh(file)
+    return file
+
+
+def _table(blob: Blob, name: str) -> dict[str, Any] | None:
+    try:
+        with storage().local(blob.key) as path:
+            return tables.describe(path, name).as_json()
+    except BadInput:
+        return None

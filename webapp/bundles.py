@@ -1,0 +1,81 @@
+"""Everything of a job in one zip: its files, its items as CSV, its log. Written as it is sent, never held."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from flask import Blueprint, Response
+
+from jobs.engine import queries
+from webapp import files
+from webapp.access import current_owner
+
+blueprint = Blueprint("bundles", __name__)
+PACKED = ("image/", "video/", "audio/", "application/zip", "application/vnd.openxmlformats")  # nothing to gain
+
+
+@blueprint.get("/jobs/<job_id>/all.zip")
+def download(job_id: str) -> Response:
+    job = queries.job(job_id, current_owner())
+    return files.attachment(_zipped(_parts(job)), "application/zip", f"{job.label or job.kind} {str(job.id)[:8]}.zip")
+
+
+def _parts(job: Any) -> Iterator[tuple[str, str, Iterable[bytes]]]:
+    """Name, media type and bytes of each part; a name that comes twice gets a number."""
+    taken: set[str] = set()
+    for file in queries.files(job):
+        yield _free(files.safe_name(file.name), taken), file.media_type, _chunks(file)
+    if job.finished:
+        media_type, _, chunks = queries.export(job, "csv")
+        yield _free("items.csv", taken), media_type, chunks
+    yield _free("log.txt", taken), "text/plain", files.log_lines(job)
+
+
+def _free(name: str, taken: set[str]) -> str:
+    stem, dot, ending = name.rpartition(".")
+    number, found = 1, name
+    while found.casefold() in taken:
+        number += 1
+        found = f"{stem} ({number}){dot}{ending}" if dot else f"{name} ({number})"
+    taken.add(found.casefold())
+    return found
+
+
+def _chunks(file: Any) -> Iterator[bytes]:
+    with queries.open_file(file) as stream:
+        while chunk := stream.read(files.CHUNK):
+            yield chunk
+
+
+class _Pipe:
+    """What zipfile writes into; it cannot be sought in, so that sizes come after the bytes."""
+
+    def __init__(self) -> None:
+        self._waiting: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        self._waiting.append(bytes(data))
+        return len(data)
+
+    def flush(self) -> None:
+        return None
+
+    def take(self) -> bytes:
+        taken, self._waiting = b"".join(self._waiting), []
+        return taken
+
+
+def _zipped(parts: Iterable[tuple[str, str, Iterable[bytes]]]) -> Iterator[bytes]:
+    pipe = _Pipe()
+    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:  # type: ignore[call-overload]
+        for name, media_type, chunks in parts:
+            entry = zipfile.ZipInfo(name)
+            entry.compress_type = zipfile.ZIP_STORED if media_type.startswith(PACKED) else zipfile.ZIP_DEFLATED
+            with archive.open(entry, "w", force_zip64=True) as opened:
+                for chunk in chunks:
+                    opened.write(chunk)
+                    if ready := pipe.take():
+                        yield ready
+    yield pipe.take()

@@ -1,0 +1,129 @@
+"""A look at a file without saving it: text as text, a table as a table, a picture as a picture. Nothing in it can run."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Any
+
+from flask import Blueprint, Response, render_template
+from werkzeug.wsgi import FileWrapper
+
+from jobs.engine import queries
+from jobs.engine.errors import LegworkError, NotFound
+from webapp import files, kinds
+from webapp.access import current_owner
+
+blueprint = Blueprint("looks", __name__)
+MOST_TEXT = 64_000  # bytes
+MOST_IMAGE = 20_000_000
+ROWS = 20
+RAW_POLICY = "default-src 'none'; sandbox"
+
+TEXTS = (
+    ".txt",
+    ".md",
+    ".markdown",
+    ".json",
+    ".jsonl",
+    ".csv",
+    ".tsv",
+    ".log",
+    ".xml",
+    ".yaml",
+    ".yml",
+    ".html",
+    ".sql",
+)
+_MAGIC = {
+    "image/png": (b"\x89PNG\r\n\x1a\n",),
+    "image/jpeg": (b"\xff\xd8\xff",),
+    "image/gif": (b"GIF87a", b"GIF89a"),
+    "image/webp": (b"RIFF",),
+}
+
+
+def previewable(file: Any) -> bool:
+    """Whether there is something to see, by its name and type; the look itself judges by its bytes."""
+    if file.media_type in _MAGIC:
+        return bool(file.bytes <= MOST_IMAGE)
+    return bool(file.table) or file.name.lower().endswith(TEXTS) or file.media_type.startswith("text/")
+
+
+@blueprint.app_context_processor
+def _words() -> dict[str, Any]:
+    return {"previewable": previewable}
+
+
+@blueprint.get("/files/<file_id>/preview")
+def show(file_id: str) -> str:
+    file = queries.file(file_id, current_owner())
+    if not previewable(file):
+        raise NotFound("This file cannot be shown here. Download it to look at it.")
+    job = _job_of(file)
+    return render_template("look.html", file=file, job=job, titles=kinds.titles(), **_look(file))
+
+
+@blueprint.get("/files/<file_id>/raw")
+def raw(file_id: str) -> Response:
+    """A picture for the page above; what is none of the four kinds by its first bytes is not given out like this."""
+    file = queries.file(file_id, current_owner())
+    if _image(file) is None:
+        raise NotFound("This is not a picture that can be shown.")
+    response = Response(FileWrapper(queries.open_file(file), files.CHUNK), content_type=file.media_type)
+    response.content_length = file.bytes
+    response.headers["Content-Security-Policy"] = RAW_POLICY
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers.set("Content-Disposition", "inline", filename=files.safe_name(file.name))
+    return response
+
+
+def _look(file: Any) -> dict[str, Any]:
+    if file.media_type in _MAGIC:
+        return {"image": _image(file), "table": None, "text": None}
+    if not file.name.lower().endswith(".json") and (table := _table(file)):
+        return {"image": None, "table": table, "text": None}
+    return {"image": None, "table": None} | _text(file)
+
+
+def _image(file: Any) -> str | None:
+    """Its type, if its first bytes say the same."""
+    starts = _MAGIC.get(file.media_type)
+    if starts is None or file.bytes > MOST_IMAGE:
+        return None
+    head = _head(file, 16)
+    webp = file.media_type != "image/webp" or head[8:12] == b"WEBP"
+    return str(file.media_type) if head.startswith(starts) and webp else None
+
+
+def _table(file: Any) -> dict[str, Any] | None:
+    if not (file.table or file.name.lower().endswith((".csv", ".tsv", ".jsonl"))):
+        return None
+    try:
+        found = queries.table_of(str(file.id), current_owner())
+    except LegworkError:
+        return None
+    if not found or found.get("error") or not found.get("first"):
+        return None
+    return found | {"first": found["first"][:ROWS]}
+
+
+def _text(file: Any) -> dict[str, Any]:
+    head = _head(file, MOST_TEXT)
+    text = head.decode("utf-8", "replace")
+    if file.name.lower().endswith(".json") and len(head) == file.bytes:
+        with suppress(ValueError, RecursionError):
+            text = json.dumps(json.loads(text), ensure_ascii=False, indent=2)
+    return {"text": text.replace("\x00", "\ufffd"), "cut": file.bytes > len(head)}
+
+
+def _head(file: Any, count: int) -> bytes:
+    with queries.open_file(file) as stream:
+        return stream.read(count)
+
+
+def _job_of(file: Any) -> Any:
+    try:
+        return queries.job(file.job_id, current_owner()) if file.job_id else None
+    except NotFound:
+        return None
