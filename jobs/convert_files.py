@@ -1,0 +1,224 @@
+"""Convert files to another format.
+
+Documents, tables and pictures, each to the formats of its own sort: Markdown, Word, HTML and more to each other and to PDF;
+CSV, Excel, JSON and Parquet to each other; pictures to each other and to PDF. What a format cannot hold is said for each file.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from jobs.engine import conversion, outputs, tally
+from jobs.engine.catalogue import Estimate, Find
+from jobs.engine.context import Context
+from jobs.engine.conversion import formats, options
+from jobs.engine.errors import BadInput, FieldError
+from jobs.engine.extraction import archives
+from jobs.engine.inputs import Input
+from jobs.engine.params import FileRef, KindParams, param
+from jobs.engine.storage import storage
+
+TITLE = "Convert files"
+GROUP = "Files and documents"
+QUEUE = "cpu"
+NEEDS = ("pypandoc", "typst", "PIL", "duckdb", "openpyxl", "xlsxwriter")
+NOUN = ("file", "files")
+
+SECONDS_A_FILE = 1.0
+LOOKED_AT = 200  # files whose type is looked up before the job is accepted
+NAMED = 5
+PACKED = (".md", ".html", ".rst", ".txt", ".csv", ".tsv", ".json", ".jsonl", ".bmp")  # the others are small already
+MOST_UNPACKED = 500_000_000  # bytes of one file in an archive
+CHUNK = 1 << 20
+
+
+# fmt: off
+Target = Literal[
+    "pdf", "docx", "md", "html", "odt", "epub", "rst", "txt",
+    "csv", "tsv", "json", "jsonl", "xlsx", "parquet",
+    "png", "jpeg", "webp", "gif", "bmp", "tiff",
+]
+# fmt: on
+
+
+class Params(KindParams):
+    files: list[FileRef] = param(
+        "Files",
+        "Documents, tables or pictures, or ZIP files of them. Their type is found by what is in them.",
+        max_length=1_000,
+    )
+    to: Target = param(
+        "New format",
+        "Documents become pdf, docx, md, html, odt, epub, rst or txt; tables csv, tsv, json, jsonl, xlsx or parquet; pictures png, "
+        "jpeg, webp, gif, bmp, tiff or pdf.",
+    )
+    options: dict[str, Any] = param(
+        "Options",
+        'Of a PDF: {"page_size": "a4", "landscape": true, "margin_mm": 20, "font_size": 11, "toc": true}. Of pictures: '
+        '{"quality": 85, "max_width": 1600}. Of CSV: {"delimiter": ";"}. Of tables: {"types": "text"}.',
+        default={},
+        widget="json",
+        advanced=True,
+    )
+    encoding: str | None = param("Encoding of tables", "Empty: as found.", default=None, advanced=True, max_length=40)
+    delimiter: str | None = param("Separator of tables", "Empty: as found.", default=None, advanced=True, max_length=1)
+    concurrency: int = param("Files at a time", default=2, ge=1, le=16, unit="files", advanced=True)
+
+
+EXAMPLE = {"files": ["sample:handbook.md", "sample:notice.html", "sample:lighthouse.png"], "to": "pdf"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file to convert, and the name of what it becomes. `index`: its place in the ZIP file that `ref` is."""
+
+    ref: str
+    name: str
+    bytes: int | None
+    target: str
+    index: int | None = None
+
+
+def check(params: Params, find: Find) -> list[FieldError]:
+    errors = options.errors(params.to, params.options)
+    if not params.files:
+        return [FieldError("files", "Choose at least one file."), *errors]
+    wrong = [sentence for ref in params.files[:LOOKED_AT] if (sentence := _wrong(ref, params, find))]
+    more = f" So do {len(wrong) - NAMED:,} more files." if len(wrong) > NAMED else ""
+    if wrong:
+        errors.append(FieldError("files", " ".join(wrong[:NAMED]) + more))
+    return errors
+
+
+def estimate(params: Params, find: Find) -> Estimate:
+    if any(find(ref).name.lower().endswith(".zip") for ref in params.files[:LOOKED_AT]):
+        return Estimate()
+    seconds = len(params.files) * SECONDS_A_FILE / min(params.concurrency, len(params.files) or 1)
+    return Estimate(items=len(params.files), seconds=round(seconds, 1))
+
+
+def label(params: Params, find: Find) -> str:
+    first = find(params.files[0]).name if len(params.files) == 1 else f"{len(params.files):,} files"
+    return f"{first} to {params.to}"
+
+
+def run(params: Params, context: Context) -> dict[str, Any]:
+    began = time.monotonic()
+    outputs.adopt(context.job)
+    sources = list(_sources(params, context))
+    filled = options.filled(params.to, params.options)
+    counts = context.map(
+        lambda source: _convert(source, params, filled, context),
+        sources,
+        row=lambda source: {"file": source.name, "bytes": source.bytes},
+        concurrency=params.concurrency,
+    )
+    if counts.done > 1:
+        context.progress(note="Packing the files into one")
+        _pack(params.to, context)
+    warned = tally.by_value(context.job.job_id, "warnings")
+    return {
+        "files": counts.done,
+        "with_warnings": sum(warned.values()),
+        "to": params.to,
+        "bytes": sum(file.bytes for file in outputs.made(context.job)),
+        "seconds": round(time.monotonic() - began, 1),
+    }
+
+
+def _wrong(ref: str, params: Params, find: Find) -> str | None:
+    """Why this file cannot become what is asked for; None if it can."""
+    try:
+        source = find(ref)
+        with source.path() as path:
+            format = formats.format_of(path, source.name)
+            return None if format == "zip" else formats.refusal(format, source.name, params.to)
+    except BadInput as error:
+        return error.message
+
+
+def _sources(params: Params, context: Context) -> Iterator[Source]:
+    """Each file, ZIP files unpacked, with a name for its output that no other has."""
+    taken: set[str] = set()
+    for ref in params.files:
+        try:
+            found = list(_inside(context.open(ref)))
+        except BadInput:
+            found = [("a file that is gone", None, None)]  # its item will say so
+        for name, size, index in found:
+            yield Source(ref, name, size, _free(name, params.to, taken), index)
+
+
+def _inside(given: Input) -> Iterator[tuple[str, int | None, int | None]]:
+    """Name, bytes and place: of the file itself, or of each file in it where it is an archive that can be opened."""
+    try:
+        with given.path() as path:
+            members = archives.members(path) if formats.format_of(path, given.name) == "zip" else None
+    except BadInput:
+        members = None
+    if members is None:
+        yield given.name, given.bytes, None
+    else:
+        yield from ((member.name, None, member.index) for member in members)
+
+
+def _free(name: str, to: str, taken: set[str]) -> str:
+    stem = name.rsplit(".", 1)[0][:150] or "file"
+    names = (f"{stem}{number}{formats.ending(to)}" for number in ("", *(f" ({place})" for place in range(2, 100_000))))
+    free = next(one for one in names if one.casefold() not in taken)
+    taken.add(free.casefold())
+    return free
+
+
+def _convert(source: Source, params: Params, filled: dict[str, Any], context: Context) -> dict[str, Any]:
+    with _unpacked(source, context) as path, _folder() as folder:
+        made = conversion.convert(
+            *(path, source.name, params.to, filled, folder),
+            encoding=params.encoding,
+            delimiter=params.delimiter,
+            check=context.check,
+        )
+        size = made.path.stat().st_size
+        file_id = context.save(source.target, made.path, formats.media_type(params.to))
+    said = {"warnings": " ".join(made.warnings)} if made.warnings else {}
+    rows = {} if made.rows is None else {"rows": made.rows}
+    return {"was": made.format, "output": source.target, "output_bytes": size, **rows, **said, "file_id": str(file_id)}
+
+
+@contextmanager
+def _unpacked(source: Source, context: Context) -> Iterator[Path]:
+    with context.open(source.ref).path() as path:
+        if source.index is None:
+            yield path
+            return
+        with tempfile.NamedTemporaryFile(prefix="legwork-unpacked-") as copy:
+            archives.unpack(path, source.index, copy, MOST_UNPACKED)  # type: ignore[arg-type]
+            copy.flush()
+            yield Path(copy.name)
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="legwork-convert-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+def _pack(to: str, context: Context) -> None:
+    """All outputs as one archive, a piece at a time."""
+    packing = zipfile.ZIP_DEFLATED if formats.ending(to) in PACKED else zipfile.ZIP_STORED
+    with _folder() as folder:
+        target = folder / "files.zip"
+        with zipfile.ZipFile(target, "w", packing) as archive:
+            for file in outputs.made(context.job):
+                with storage().open(file.blob) as read, archive.open(file.name, "w", force_zip64=True) as write:
+                    while chunk := read.read(CHUNK):
+                        context.check()
+                        write.write(chunk)
+        context.save(f"{to} files.zip", target, formats.media_type("zip"))

@@ -1,0 +1,165 @@
+"""The formats that files are converted between, and which one a file has: by what is in it.
+
+The name only helps to tell one kind of text from another.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobs.engine.errors import BadInput
+from jobs.engine.tables import delimited, detect
+
+HEAD = 200_000  # bytes that are looked at
+
+
+@dataclass(frozen=True)
+class Format:
+    """family: what it can be turned into is within that. title: for sentences, with its article."""
+
+    family: str
+    title: str
+    media_type: str
+
+
+_OFFICE = "application/vnd.openxmlformats-officedocument"
+FORMATS = {
+    "md": Format("document", "a Markdown text", "text/markdown; charset=utf-8"),
+    "docx": Format("document", "a Word document", f"{_OFFICE}.wordprocessingml.document"),
+    "html": Format("document", "an HTML page", "text/html; charset=utf-8"),
+    "odt": Format("document", "an OpenDocument text", "application/vnd.oasis.opendocument.text"),
+    "epub": Format("document", "an EPUB book", "application/epub+zip"),
+    "rst": Format("document", "a reStructuredText", "text/x-rst; charset=utf-8"),
+    "txt": Format("document", "a plain text", "text/plain; charset=utf-8"),
+    "rtf": Format("document", "an RTF document", "application/rtf"),
+    "csv": Format("table", "a CSV table", "text/csv; charset=utf-8"),
+    "tsv": Format("table", "a TSV table", "text/tab-separated-values; charset=utf-8"),
+    "json": Format("table", "a JSON table", "application/json"),
+    "jsonl": Format("table", "a JSON Lines table", "application/x-ndjson"),
+    "xlsx": Format("table", "an Excel workbook", f"{_OFFICE}.spreadsheetml.sheet"),
+    "parquet": Format("table", "a Parquet table", "application/vnd.apache.parquet"),
+    "png": Format("picture", "a PNG picture", "image/png"),
+    "jpeg": Format("picture", "a JPEG picture", "image/jpeg"),
+    "webp": Format("picture", "a WebP picture", "image/webp"),
+    "gif": Format("picture", "a GIF picture", "image/gif"),
+    "bmp": Format("picture", "a BMP picture", "image/bmp"),
+    "tiff": Format("picture", "a TIFF picture", "image/tiff"),
+    "pdf": Format("pdf", "a PDF", "application/pdf"),
+    "zip": Format("archive", "a ZIP archive", "application/zip"),
+}
+TARGETS = {
+    "document": ("md", "docx", "html", "odt", "epub", "rst", "txt", "pdf"),
+    "table": ("csv", "tsv", "json", "jsonl", "xlsx", "parquet"),
+    "picture": ("png", "jpeg", "webp", "gif", "bmp", "tiff", "pdf"),
+    "pdf": (),
+    "archive": (),
+}
+SUFFIXES = {"jpeg": "jpg"}  # where it is not the format's own name
+
+_SIGNATURES = (
+    (rb"%PDF-", "pdf"),
+    (rb"\x89PNG\r\n\x1a\n", "png"),
+    (rb"\xff\xd8\xff", "jpeg"),
+    (rb"GIF8[79]a", "gif"),
+    (rb"RIFF....WEBP", "webp"),
+    (rb"BM....\0\0\0\0", "bmp"),
+    (rb"II\*\0|MM\0\*", "tiff"),
+    (rb"PAR1", "parquet"),
+    (rb"\{\\rtf", "rtf"),
+)
+_IN_ARCHIVES = (("word/", "docx"), ("xl/workbook.xml", "xlsx"))
+_MIMETYPES = {"application/vnd.oasis.opendocument.text": "odt", "application/epub+zip": "epub"}
+_PAGE = re.compile(r"\s*(<!--.{0,2000}?-->\s*)?(<\?xml[^>]*>\s*)?<(!doctype\s+html|html|head|body)\b", re.I | re.S)
+_ENDINGS = {
+    **dict.fromkeys((".md", ".markdown", ".mkd"), "md"),
+    **dict.fromkeys((".rst", ".rest"), "rst"),
+    **dict.fromkeys((".htm", ".html", ".xhtml"), "html"),
+    **dict.fromkeys((".txt", ".text", ".log"), "txt"),
+    **dict.fromkeys((".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson"), "table"),
+}
+
+
+def format_of(path: Path, name: str) -> str:
+    """The format's name. Raises BadInput saying what the file is, where it is none of these."""
+    with path.open("rb") as opened:
+        head = opened.read(HEAD)
+    for signature, found in _SIGNATURES:
+        if re.match(signature, head, re.S):
+            return found
+    if head.startswith(detect.ZIP):
+        return _in_archive(path)
+    return _of_text(head, name)
+
+
+def targets(format: str) -> tuple[str, ...]:
+    """What a file of this format can become."""
+    return TARGETS[FORMATS[format].family]
+
+
+def refusal(format: str, name: str, to: str) -> str | None:
+    """Why this cannot be done, as a sentence that says what can; None if it can be done."""
+    possible = targets(format)
+    if to in possible:
+        return None
+    if not possible:
+        return f"“{name}” is {FORMATS[format].title}, which cannot be turned into another format here."
+    return f"“{name}” is {FORMATS[format].title}. It can become {', '.join(possible[:-1])} or {possible[-1]}, not {to}."
+
+
+def media_type(to: str) -> str:
+    return FORMATS[to].media_type
+
+
+def ending(to: str) -> str:
+    return f".{SUFFIXES.get(to, to)}"
+
+
+def _in_archive(path: Path) -> str:
+    """Office documents and books are ZIP archives too."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            said = archive.open("mimetype").read(100).decode("ascii", "replace").strip() if "mimetype" in names else ""
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError):
+        raise BadInput("The file is cut off or damaged. Upload it again.", reason="broken") from None
+    for start, format in _IN_ARCHIVES:
+        if any(name.startswith(start) for name in names):
+            return format
+    if said in _MIMETYPES:
+        return _MIMETYPES[said]
+    if said or any(name.startswith("ppt/") for name in names):
+        raise BadInput("This is a presentation or another office file that is not converted here. Save it as PDF.")
+    return "zip"
+
+
+def _of_text(head: bytes, name: str) -> str:
+    said = _ENDINGS.get(Path(name.lower()).suffix)
+    try:
+        if not said or said == "table":
+            detect.refuse_what_is_no_table(head)
+        text = detect.decoded(head, detect.encoding_of(head), whole=False)
+    except BadInput as error:
+        if _PAGE.match(head.decode("latin-1")):
+            return "html"
+        raise BadInput(error.message.replace(detect.ACCEPTED, "").strip(), reason=error.reason) from None
+    if not text.strip():
+        raise BadInput("The file is empty.", reason="empty")
+    if said != "md" and _PAGE.match(text):
+        return "html"
+    return said if said and said != "table" else _of_table(text, name, sure=said == "table")
+
+
+def _of_table(text: str, name: str, sure: bool) -> str:
+    found = detect.text_format(text, name)
+    if found in ("json", "jsonl"):
+        return found
+    try:
+        separator = delimited.sniff(text, name)
+    except BadInput:
+        separator = ","
+    if not sure and separator not in text.split("\n", 1)[0]:
+        return "txt"
+    return "tsv" if separator == "\t" else "csv"

@@ -1,0 +1,114 @@
+"""What pandoc is told: a filter over the document it has read, and the page of a PDF."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# Runs inside pandoc. It keeps what the new format can hold, and names the rest on the standard error.
+FILTER = r"""
+local textual = FORMAT:match("^gfm") or FORMAT == "rst" or FORMAT == "plain"
+local typst = FORMAT == "typst"
+local settable = {["image/png"]=1, ["image/jpeg"]=1, ["image/gif"]=1, ["image/svg+xml"]=1, ["image/webp"]=1}
+local bare, ids = false, {}
+
+local function say(word, what) io.stderr:write("[" .. word .. "] " .. what:sub(1, 80):gsub("%s+", " ") .. "\n") end
+
+local function inside(el)
+  if el.src:match("^data:") then
+    local known, kind, bytes = pcall(pandoc.mediabag.fetch, el.src)
+    if not known or not bytes then return nil end
+    local name = pandoc.utils.sha1(bytes) .. "." .. (kind:match("^image/(%a+)") or "bin")
+    pandoc.mediabag.insert(name, kind, bytes)
+    el.src = name
+    return kind
+  end
+  return (pandoc.mediabag.lookup(el.src))
+end
+
+local function image(el)
+  if textual and not el.src:match("^data:") and not pandoc.mediabag.lookup(el.src) then return nil end
+  local kind = inside(el)
+  if kind and not textual and not (typst and (bare or not settable[kind])) then return el end
+  if FORMAT:match("^html") and el.src:match("^https?:") then
+    say("LOST", el.src)
+    return pandoc.Link(el.caption, el.src)
+  end
+  say("LOST", (el.src:gsub("^.*/", "")))
+  return el.caption
+end
+
+local function figure(el)
+  local pictures = 0
+  el:walk({Image = function() pictures = pictures + 1 end})
+  if pictures == 0 then return el.content end
+end
+
+local function raw(el)
+  if el.format == "html" and (FORMAT:match("^gfm") or FORMAT:match("^html")) then return nil end
+  if not (el.format == "html" and el.text:match("^%s*</?%a")) and not el.text:match("^%s*<!%-%-") then say("RAW", el.format) end
+  if el.format == "html" and el.text:match("^%s*<[bB][rR]") then return el.t == "RawInline" and pandoc.LineBreak() or {} end
+  return {}
+end
+
+local function link(el)
+  local wanted = el.target:match("^#(.+)$")
+  if el.target == "#" or (wanted and ids[wanted] ~= 1) then
+    say("LINK", el.target)
+    return el.content
+  end
+end
+
+function Pandoc(doc)
+  bare = doc.meta.no_pictures
+  if not doc.meta.title and FORMAT:match("^epub") then doc.meta.title = doc.meta.title_if_none end
+  doc.meta.title_if_none, doc.meta.no_pictures = nil, nil
+  doc = doc:walk({RawBlock = raw, RawInline = raw, Image = image}):walk({Figure = figure})
+  if typst then
+    local function note(el) if el.identifier and el.identifier ~= "" then ids[el.identifier] = (ids[el.identifier] or 0) + 1 end end
+    doc:walk({Header = note, Div = note, Span = note, Figure = note, Table = note, Image = note, CodeBlock = note})
+    doc = doc:walk({Link = link})
+  end
+  return doc
+end
+"""
+
+_PAGE = """#set page(paper: "{page_size}", flipped: {landscape}, margin: {margin_mm}mm, numbering: "1")
+#set text(size: {font_size}pt)
+#set par(justify: true)
+#set heading(numbering: {numbering})
+#set table(inset: 5pt, stroke: 0.5pt + luma(180))
+#set image(width: auto)
+#show heading: set block(above: 1.4em, below: 0.8em)
+#show raw.where(block: true): it => block(width: 100%, inset: 8pt, fill: luma(245), it)
+#show link: underline
+#let horizontalrule = line(start: (25%, 0%), end: (75%, 0%))
+#let divider = horizontalrule
+#let blockquote(body) = [#set text(size: 0.92em); #block(inset: (left: 1.5em, top: 0.2em, bottom: 0.2em))[#body]]
+#let endnote(num, contents) = [#stack(dir: ltr, spacing: 3pt, super[#num], contents)]
+$if(title)$
+#align(center)[#text(size: 1.7em, weight: "bold")[$title$]
+$for(author)$
+#linebreak()$author$
+$endfor$
+$if(date)$
+#linebreak()$date$
+$endif$]
+#v(1em)
+$endif$
+$if(toc)$
+#outline(depth: 3)
+#pagebreak()
+$endif$
+$body$
+"""
+
+
+def page(options: dict[str, Any]) -> str:
+    """pandoc's template for the page of a PDF. The options are numbers and words of ours."""
+    return _PAGE.format(
+        page_size=options.get("page_size", "a4"),
+        landscape=str(options.get("landscape", False)).lower(),
+        margin_mm=options.get("margin_mm", 25),
+        font_size=options.get("font_size", 11),
+        numbering='"1.1"' if options.get("number_sections") else "none",
+    )

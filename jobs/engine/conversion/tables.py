@@ -1,0 +1,259 @@
+"""Tables into each other, a row at a time: what the engine's tables read, its exports write."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jobs.engine import exports, jsonsafe, tables
+from jobs.engine.errors import BadInput
+from jobs.engine.exports import parquet, workbook
+
+Row = dict[str, Any]
+
+PLAIN = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,15})?")
+TRUTHS = {"true": True, "false": False}
+LARGE_LISTS = 100_000  # keys of JSON rows
+
+
+def convert(
+    source: Path, name: str, to: str, options: dict[str, Any], folder: Path, encoding: str | None, delimiter: str | None
+) -> tuple[Path, list[str], int]:
+    """The new table, a sentence for each kind of thing that was lost, and how many rows it has."""
+    table = _Source(source, name, encoding, delimiter)
+    said = table.sheets_left_out()
+    columns = table.columns()
+    read, kept_as_text = _typed(table, columns, options.get("types", "text"), to)
+    said += kept_as_text
+    target = folder / f"converted.{to}"
+    rows = _Counted(read)
+    said += WRITERS[to](rows, columns, target, options)
+    return target, said, rows.count
+
+
+@dataclass(frozen=True)
+class _Source:
+    path: Path
+    name: str
+    encoding: str | None
+    delimiter: str | None
+
+    def rows(self) -> Iterator[Row]:
+        return tables.read(self.path, self.name, encoding=self.encoding, delimiter=self.delimiter)
+
+    @property
+    def format(self) -> str:
+        return self._info.format
+
+    @property
+    def _info(self) -> tables.TableInfo:
+        with self.path.open("rb") as opened:
+            binary = opened.read(4) in (b"PK\x03\x04", b"PAR1")
+        if binary:
+            return tables.describe_here(self.path)
+        return tables.describe(self.path, self.name, encoding=self.encoding, delimiter=self.delimiter)
+
+    def columns(self) -> list[str]:
+        """Those of the header; of JSON, the keys of all its rows."""
+        info = self._info
+        if info.format not in ("json", "jsonl"):
+            return info.columns
+        found: dict[str, None] = {}
+        for row in self.rows():
+            found.update(dict.fromkeys(row))
+            if len(found) > LARGE_LISTS:
+                raise BadInput(f"The rows have more than {LARGE_LISTS:,} different names of values; that is no table.")
+        return list(found)
+
+    def sheets_left_out(self) -> list[str]:
+        if self.format != "xlsx":
+            return []
+        import openpyxl
+
+        with self.path.open("rb") as opened:
+            book = openpyxl.load_workbook(opened, read_only=True, keep_links=False)
+            names = [str(name) for name in book.sheetnames]
+            book.close()
+        if len(names) < 2:
+            return []
+        return [
+            f"Only the first sheet, “{names[0]}”, was taken. Left out: {', '.join(names[1:6])}{', …' if names[6:] else ''}."
+        ]
+
+
+class _Counted:
+    """Rows, and how many there have been."""
+
+    def __init__(self, rows: Iterable[Row]):
+        self._rows = rows
+        self.count = 0
+
+    def __iter__(self) -> Iterator[Row]:
+        for row in self._rows:
+            self.count += 1
+            yield row
+
+
+# Texts into numbers.
+
+
+def _typed(table: _Source, columns: list[str], types: str, to: str) -> tuple[Iterator[Row], list[str]]:
+    """The rows, those columns of a text table as numbers that the option asks for; and which could have been."""
+    if table.format not in ("csv", "tsv") or types == "text" or to in ("csv", "tsv"):
+        return table.rows(), []
+    kinds = {column: _Column() for column in columns}
+    for row in table.rows():
+        for column, value in row.items():
+            kinds[column].see(value)
+    exact = types == "exact"
+    mixed = to in ("json", "jsonl")  # where whole numbers may stand beside others
+    chosen = {column: reader for column, kind in kinds.items() if (reader := kind.reader(exact, mixed))}
+    texts = [column for column, kind in kinds.items() if exact and column not in chosen and kind.reader(False, mixed)]
+    rows = (
+        {column: chosen[column](value) if column in chosen else value for column, value in row.items()}
+        for row in table.rows()
+    )
+    return rows, [_as_text(texts)] if texts else []
+
+
+class _Column:
+    """What the values of one column have in common so far."""
+
+    def __init__(self) -> None:
+        self.filled = False
+        self.exact_int = self.exact_float = self.exact = self.plain = self.truth = True
+
+    def see(self, value: str | None) -> None:
+        if not value:
+            return
+        self.filled = True
+        if self.truth:
+            self.truth = value in TRUTHS
+        if self.plain:
+            self.plain = PLAIN.fullmatch(value) is not None
+        if self.exact:
+            whole, broken = "." not in value and value != "-0", _as_written(value)
+            self.exact = self.plain and (whole or broken)
+            self.exact_int, self.exact_float = self.exact_int and whole, self.exact_float and broken
+
+    def reader(self, exact: bool, mixed: bool) -> Callable[[str], Any] | None:
+        """The function from a text to its value; None for a column that stays text."""
+        if not self.filled:
+            return None
+        if self.truth:
+            return lambda text: TRUTHS.get(text)
+        if self.exact and (self.exact_int or mixed):
+            return _number
+        if (self.exact and self.exact_float) or (self.plain and not exact):
+            return lambda text: float(text) if text else None
+        return None
+
+
+def _number(text: str) -> int | float | None:
+    return (float(text) if "." in text else int(text)) if text else None
+
+
+def _as_written(value: str) -> bool:
+    return "." in value and repr(float(value)) == value
+
+
+def _as_text(columns: list[str]) -> str:
+    why = "since numbers would be written differently (12.50 as 12.5)"
+    return f"{_names(columns)} stayed text, {why}. The option types=numbers makes them numbers."
+
+
+def _names(columns: list[str]) -> str:
+    return ", ".join(f"“{column}”" for column in columns[:5]) + (", …" if columns[5:] else "")
+
+
+# Writers. Each returns its warnings.
+
+
+def _write_csv(rows: Iterable[Row], columns: list[str], target: Path, options: dict[str, Any]) -> list[str]:
+    nested: dict[str, None] = {}
+    defused = 0
+    defuse = options["formulas"] == "defuse"
+    with target.open("w", encoding="utf-8-sig" if options["bom"] else "utf-8", newline="") as opened:
+        writer = csv.writer(opened, delimiter=options.get("delimiter", "\t"))
+        writer.writerow([exports.cell(column) if defuse else column for column in columns])
+        for row in rows:
+            cells = []
+            for column in columns:
+                value = row.get(column)
+                if isinstance(value, dict | list):
+                    nested[column] = None
+                cell = exports.cell(value)
+                if isinstance(value, str) and cell != (plain := jsonsafe.clean_text(value)):
+                    defused += defuse
+                    cell = cell if defuse else plain
+                cells.append(cell)
+            writer.writerow(cells)
+    said = [f"The nested values of {', '.join(list(nested)[:5])} were written as JSON."] if nested else []
+    if defused:
+        said.append(
+            f"{defused:,} values that a spreadsheet program would run as formulas begin with an apostrophe now. The option "
+            "formulas=keep leaves them as they are."
+        )
+    return said
+
+
+def _write_lines(rows: Iterable[Row], columns: list[str], target: Path, options: dict[str, Any]) -> list[str]:
+    with target.open("wb") as opened:
+        opened.writelines(jsonsafe.dumps(row).encode() + b"\n" for row in rows)
+    return []
+
+
+def _write_json(rows: Iterable[Row], columns: list[str], target: Path, options: dict[str, Any]) -> list[str]:
+    with target.open("w", encoding="utf-8") as opened:
+        opened.write("[")
+        for place, row in enumerate(rows):
+            opened.write(",\n" if place else "\n")
+            opened.write(json.dumps(jsonsafe.clean(row), ensure_ascii=False, indent=options["indent"]))
+        opened.write("\n]\n")
+    return []
+
+
+def _write_workbook(rows: Iterable[Row], columns: list[str], target: Path, options: dict[str, Any]) -> list[str]:
+    workbook.write(columns, _values(rows, columns), target)
+    return []
+
+
+def _write_parquet(rows: Iterable[Row], columns: list[str], target: Path, options: dict[str, Any]) -> list[str]:
+    found: list[set[str]] = [set() for _ in columns]
+    parquet.write(columns, _watched(_values(rows, columns), found), target)
+    target.with_suffix(".jsonl").unlink(missing_ok=True)
+    mixed = [column for column, kinds in zip(columns, found, strict=True) if len(kinds) > 1 and _text(kinds)]
+    return [f"{_names(mixed)} had values of several types and became text."] if mixed else []
+
+
+def _watched(rows: Iterable[list[Any]], found: list[set[str]]) -> Iterator[list[Any]]:
+    """The rows, while it is noted which types each column has."""
+    for values in rows:
+        for kinds, value in zip(found, values, strict=True):
+            if (kind := parquet.value_type(value)) is not None:
+                kinds.add(kind)
+        yield values
+
+
+def _text(kinds: set[str]) -> bool:
+    return parquet.column_type(kinds) == "VARCHAR"
+
+
+def _values(rows: Iterable[Row], columns: list[str]) -> Iterator[list[Any]]:
+    for row in rows:
+        yield [jsonsafe.clean(row.get(column)) for column in columns]
+
+
+WRITERS: dict[str, Callable[[Iterable[Row], list[str], Path, dict[str, Any]], list[str]]] = {
+    "csv": _write_csv,
+    "tsv": _write_csv,
+    "json": _write_json,
+    "jsonl": _write_lines,
+    "xlsx": _write_workbook,
+    "parquet": _write_parquet,
+}

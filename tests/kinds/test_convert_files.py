@@ -1,0 +1,289 @@
+"""Files into other formats: round trips of real ones, hostile ones, and what becomes of the job around them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pypdfium2
+import pytest
+from PIL import Image
+
+from jobs import convert_files
+from jobs.engine import commands, confined, conversion, queries
+from jobs.engine.conversion import formats, options
+from jobs.engine.errors import BadInput
+from jobs.engine.inputs import SAMPLES
+from tests.engine import workers
+from tests.kinds.attempts import OWNER, content, done, errors, items, run, upload
+
+PACKAGES = Path(pytest.__file__).parents[1]
+
+
+@pytest.fixture
+def into(tmp_path: Path) -> Callable[..., Path]:
+    """`into("docx", path)` is the converted file; its warnings are in `into.warnings`."""
+
+    def convert(to: str, source: Path | bytes, name: str = "", **given: Any) -> Path:
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        if isinstance(source, bytes):
+            (folder / "given").write_bytes(source)
+            source = folder / "given"
+        made = conversion.convert(source, name or source.name, to, options.filled(to, given), folder)
+        convert.warnings = made.warnings  # type: ignore[attr-defined]
+        return made.path
+
+    return convert
+
+
+def rows(path: Path) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
+
+
+# Documents.
+
+
+def test_markdown_comes_back_from_word(into: Callable[..., Path]) -> None:
+    back = into("md", into("docx", SAMPLES / "handbook.md")).read_text()
+    for line in ("# Opening hours", "## Reminders", "1.  Bring the book to the desk.", "- atlases,"):
+        assert line in back
+    assert [
+        cell.strip() for cell in next(line for line in back.splitlines() if "Wednesday" in line).split("|")[1:4]
+    ] == [*("Wednesday", "09:00", "20:00")]
+    assert "**weekdays**" in back and "[^1]: The desk" in back
+
+
+@pytest.mark.parametrize("to", ["html", "odt", "epub", "rst"])
+def test_every_document_keeps_its_headings_and_cells(into: Callable[..., Path], to: str) -> None:
+    made = into(to, SAMPLES / "notice.html")
+    assert formats.format_of(made, f"x.{to}") == to
+    text = into("txt", made, f"x.{to}").read_text()
+    assert "What to do" in text and "Fill a bucket" in text
+    assert "10:00" in text
+
+
+def test_a_pdf_of_a_real_document_can_be_read(into: Callable[..., Path]) -> None:
+    made = into("pdf", PACKAGES / "boto3/examples/s3.rst", page_size="a5", toc=True, landscape=True)
+    document = pypdfium2.PdfDocument(made)
+    first = document[0].get_size()
+    text = "".join(page.get_textpage().get_text_bounded() for page in document)
+    document.close()
+    assert [round(side) for side in first] == [595, 420]
+    assert "bucket" in text.lower()
+
+
+def test_nothing_is_read_or_fetched(into: Callable[..., Path], tmp_path: Path) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("top secret")
+    rst = f'.. include:: {secret}\n\n.. raw:: typst\n\n   #read("{secret}")\n\nPlain words\n'.encode()
+    document = pypdfium2.PdfDocument(into("pdf", rst, "x.rst"))
+    assert document[0].get_textpage().get_text_bounded().strip().splitlines()[0] == "Plain words"
+    document.close()
+    assert any("typst" in warning for warning in into.warnings)  # type: ignore[attr-defined]
+    page = f'<html><body><p>Here <img src="{secret}"><img src="http://127.0.0.1:9/x.png"></p></body></html>'.encode()
+    with zipfile.ZipFile(into("docx", page, "x.html")) as made:
+        assert not [name for name in made.namelist() if name.startswith("word/media/")]
+    assert into.warnings == ["2 pictures were left out (not part of the file): secret.txt, x.png."]  # type: ignore[attr-defined]
+
+
+def test_links_to_nowhere_and_odd_pictures_do_not_keep_a_pdf_from_being_set(into: Callable[..., Path]) -> None:
+    broken = "data:image/png;base64,iVBORw0KGgo="
+    made = into(
+        "pdf", f"# A\n\n[on](#nowhere) [up](#a) ![x]({broken}) #set *x* \\$ `#let` @a <b> 日\n".encode(), "x.md"
+    )
+    assert made.read_bytes().startswith(b"%PDF")
+    said = " ".join(into.warnings)  # type: ignore[attr-defined]
+    assert "#nowhere" in said and "pictures were left out" in said and "日" in said
+
+
+# Tables.
+
+
+@pytest.mark.parametrize("table", ["airports.csv", "weather.csv"])
+def test_values_come_back_from_parquet(into: Callable[..., Path], vega: Path, table: str) -> None:
+    assert rows(into("csv", into("parquet", vega / table))) == rows(vega / table)
+
+
+def test_only_what_comes_back_as_written_becomes_a_number(into: Callable[..., Path]) -> None:
+    text = b"id,zip,price,share,ok,note\n1,01234,12.50,0.5,true,=1+1\n2,99999,3.00,1.5,,\n"
+    made = json.loads(into("json", text, "x.csv").read_text())
+    assert made[0] == {"id": 1, "zip": "01234", "price": "12.50", "share": 0.5, "ok": True, "note": "=1+1"}
+    assert "“price”" in into.warnings[0]  # type: ignore[attr-defined]
+    numbers = json.loads(into("json", text, "x.csv", types="numbers").read_text())
+    assert (numbers[0]["price"], numbers[0]["zip"]) == (12.5, "01234")
+    parquet = into("parquet", text, "x.csv")
+    assert rows(into("csv", parquet, formulas="keep"))[1:] == [
+        *(["1", "01234", "12.50", "0.5", "true", "=1+1"], ["2", "99999", "3.00", "1.5", "", ""])
+    ]
+    assert rows(into("csv", parquet))[1][5] == "'=1+1"
+    assert "formulas=keep" in into.warnings[0]  # type: ignore[attr-defined]
+
+
+def test_json_goes_through_all_the_tables(into: Callable[..., Path], vega: Path) -> None:
+    films = json.loads((vega / "movies.json").read_bytes())[:300]
+    source = json.dumps(films).encode()
+    parquet = into("parquet", source, "films.json")
+    assert into.warnings == ["“Title” had values of several types and became text."]  # type: ignore[attr-defined]
+    there = into("jsonl", into("xlsx", parquet))
+    back = [json.loads(line) for line in there.read_text().splitlines()]
+    assert len(back) == 300
+    for film, came in zip(films, back, strict=True):
+        assert came == pytest.approx(film | {"Title": film["Title"] and str(film["Title"])})
+
+
+def test_dropped_sheets_and_nested_values_are_said(into: Callable[..., Path], tmp_path: Path) -> None:
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    book.worksheets[0].append(["a", "b"])
+    book.worksheets[0].append([1, "x"])
+    book.create_sheet("Costs")
+    book.save(tmp_path / "two.xlsx")
+    assert rows(into("csv", tmp_path / "two.xlsx")) == [["a", "b"], ["1", "x"]]
+    assert "Left out: Costs." in into.warnings[0]  # type: ignore[attr-defined]
+    assert rows(into("csv", b'[{"a": {"b": [1]}}]', "x.json"))[1] == ['{"b": [1]}']
+    assert "JSON" in into.warnings[0]  # type: ignore[attr-defined]
+
+
+# Pictures.
+
+
+@pytest.mark.parametrize("to", ["png", "jpeg", "webp", "gif", "bmp", "tiff"])
+def test_pictures_become_each_other(into: Callable[..., Path], vega: Path, to: str) -> None:
+    made = into(to, vega / "ffox.png", max_width=64)
+    with Image.open(made) as picture:
+        picture.load()
+        assert (picture.format, max(picture.size)) == (to.upper(), 64)
+    flat = "Transparency was filled with #ffffff." in into.warnings  # type: ignore[attr-defined]
+    assert flat == (to in ("jpeg", "bmp"))
+
+
+def test_films_keep_their_frames_where_the_format_has_them(into: Callable[..., Path], tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (20, 10), (shade, 0, 0)) for shade in (0, 90, 180)]
+    frames[0].save(tmp_path / "film.gif", save_all=True, append_images=frames[1:])
+    document = pypdfium2.PdfDocument(into("pdf", tmp_path / "film.gif"))
+    assert len(document) == 3
+    document.close()
+    into("jpeg", tmp_path / "film.gif")
+    assert into.warnings == ["Only the first of 3 frames was kept."]  # type: ignore[attr-defined]
+
+
+# Hostile and broken files.
+
+
+def bomb() -> bytes:
+    """A PNG whose header promises fifty thousand by fifty thousand pixels."""
+    kept = io.BytesIO()
+    Image.new("1", (1, 1)).save(kept, "PNG")
+    header = b"IHDR" + (50_000).to_bytes(4, "big") * 2 + kept.getvalue()[24:29]
+    return kept.getvalue()[:12] + header + zlib.crc32(header).to_bytes(4, "big") + kept.getvalue()[33:]
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "to", "said"),
+    [
+        (bomb(), "x.png", "jpeg", "50,000"),
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * 30, "x.png", "jpeg", "damaged"),
+        (b"PK\x03\x04" + b"\0" * 60, "x.docx", "md", "damaged"),
+        (b'a,b\n1,"2\n', "x.csv", "json", "quote"),
+        (b"MZ\x90\0\x03\0\0\0\x04", "x.csv", "json", "a program"),
+        (b"%PDF-1.7\n", "x.md", "docx", "PDF"),
+    ],
+)
+def test_a_broken_file_is_named(into: Callable[..., Path], data: bytes, name: str, to: str, said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        into(to, data, name)
+
+
+def test_what_takes_too_long_or_is_stopped_ends_with_all_it_started(tmp_path: Path) -> None:
+    deep = tmp_path / "deep.md"
+    deep.write_text("> " * 3_000 + "x\n" + "*a **b " * 60_000)
+    request = {"path": str(deep), "name": "deep.md", "format": "md", "to": "docx", "options": {}}
+    began = time.monotonic()
+    with pytest.raises(BadInput, match="given up after 1 s"):
+        confined.run("jobs.engine.conversion", request, tmp_path, confined.Limits(seconds=1))
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        confined.run("jobs.engine.conversion", request, tmp_path, check=stop)
+    assert time.monotonic() - began < 30
+    left = [path for path in Path("/proc").glob("[0-9]*/cmdline") if str(tmp_path) in _read(path)]
+    assert left == []
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+# The job.
+
+
+def test_the_example(environment: Callable[..., None]) -> None:
+    job = done("convert_files", **convert_files.EXAMPLE)
+    assert (job.state, job.done, job.result["with_warnings"]) == ("succeeded", 3, 1)
+    files = queries.files(job)
+    assert [file.name for file in files[-1:]] == ["pdf files.zip"]
+    with zipfile.ZipFile(io.BytesIO(content(files[-1]))) as packed:
+        assert packed.namelist() == ["handbook.pdf", "notice.pdf", "lighthouse.pdf"]
+        assert sorted(packed.read(name) for name in packed.namelist()) == sorted(content(file) for file in files[:-1])
+    assert all(item.output["output_bytes"] > 0 and item.input["bytes"] > 0 for item in items(job))
+
+
+def test_a_bad_file_does_not_stop_the_rest_and_is_tried_again_alone(environment: Callable[..., None]) -> None:
+    kept = io.BytesIO()
+    with zipfile.ZipFile(kept, "w") as archive:
+        archive.writestr("in/a.csv", "x\n1\n")
+        archive.writestr("in/b/a.csv", "x\n2\n")
+        archive.writestr("bad.csv", 'x\n"2\n')
+        archive.writestr("photo.png", bomb())
+    job = done("convert_files", files=[upload(kept.getvalue(), "all.zip"), upload(b"y\n3\n", "a.csv")], to="jsonl")
+    assert (job.state, job.done, job.failed) == ("partial", 3, 2)
+    assert [item.output["output"] for item in items(job) if item.output] == ["a.jsonl", "a (2).jsonl", "a (3).jsonl"]
+    assert "can become png" in next(item for item in items(job) if item.input["file"] == "photo.png").error
+    commands.retry(job.id, owner=OWNER, items="failed")
+    again = run(job)
+    assert (again.state, again.done, again.failed) == ("partial", 3, 2)
+    assert sorted(file.name for file in queries.files(again)) == sorted(file.name for file in queries.files(job))
+    assert all(file.bytes for file in queries.files(again))
+
+
+def test_only_what_is_possible_is_accepted(environment: Callable[..., None]) -> None:
+    wrong = errors(
+        "convert_files", files=["sample:reviews.csv", "sample:notice.html"], to="png", options={"quality": 300, "x": 1}
+    )
+    assert (
+        "“reviews.csv” is a CSV table. It can become csv, tsv, json, jsonl, xlsx or parquet, not png." in wrong["files"]
+    )
+    assert "“notice.html” is an HTML page" in wrong["files"]
+    assert set(wrong) == {"files", "options.quality", "options.x"}
+    assert "max_width" in wrong["options.quality"]
+    assert errors("convert_files", files=[], to="png") == {"files": "Choose at least one file."}
+    jpeg = errors("convert_files", files=["sample:lighthouse.png"], to="jpeg", options={"quality": 300})
+    assert jpeg == {"options.quality": "The option “quality”: this must be 100 or less."}
+
+
+def test_a_killed_worker_loses_no_finished_file(environment: Callable[..., None]) -> None:
+    refs = [upload(f"# Text {number}\n".encode(), f"t{number}.md") for number in range(8)]
+    job = commands.submit("convert_files", {"files": refs, "to": "html", "concurrency": 1}, owner=OWNER)
+    with workers.running("--queues", "cpu", "--processes", "1") as program:
+        workers.begun(job, 2)
+        workers.kill(*program.horses)
+        job = workers.ended(job)
+    assert (job.state, job.done, len(queries.attempts(job))) == ("succeeded", 8, 2)
+    assert sorted(file.name for file in queries.files(job)) == sorted(
+        [*(f"t{n}.html" for n in range(8)), "html files.zip"]
+    )
+    assert all(f"Text {file.name[1]}".encode() in content(file) for file in queries.files(job) if file.name[0] == "t")
