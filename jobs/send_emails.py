@@ -154,10 +154,11 @@ def check(params: Params, find: Find) -> list[FieldError]:
 def estimate(params: Params, find: Find) -> Estimate:
     notes = () if mail.is_set_up() else (mail.NOT_SET_UP,)
     if params.test_to:
-        return Estimate(items=1, notes=(*notes, f"A test: only {params.test_to} is written to."))
+        return Estimate(items=1, notes=(*notes, f"a test: only {params.test_to} is written to"))
     rows = find(params.recipients).table(params.encoding, params.delimiter).rows if params.recipients else None
     if params.addresses:
         rows = sum(1 for _ in _rows(params, find))
+    notes = (*notes, "a try writes to the first rows for real; a test writes to you")
     seconds = rows / params.per_second if rows is not None and params.per_second else None
     return Estimate(items=rows, seconds=seconds, notes=notes)
 
@@ -187,7 +188,7 @@ def preview(params: Params, find: Find, place: int) -> dict[str, Any]:
 def run(params: Params, context: Context) -> dict[str, Any]:
     began = time.monotonic()
     if not mail.is_set_up():
-        context.log(mail.NOT_SET_UP, "warning")
+        context.log(f"{mail.NOT_SET_UP}; SMTP_URL sets it up", "warning")
     writing = Writing(params, context)
     counts = context.map(
         writing.send,
@@ -205,7 +206,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         "failed": counts.failed,
         "skipped": counts.skipped,
         "unknown": counts.unknown,
-        "sent_by": mail.where(),
+        "went_to": mail.where() if mail.is_set_up() else f"{mail.where()}, and to nobody",
         "test": bool(params.test_to),
         "seconds": round(time.monotonic() - began, 1),
     }

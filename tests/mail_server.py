@@ -11,10 +11,14 @@ the connection closed after it, `shut` before it, once.
 from __future__ import annotations
 
 import asyncio
+import datetime
+import ipaddress
+import ssl
 import threading
 from collections import Counter
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -24,23 +28,37 @@ from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 class MailServer:
     """`messages` are those that it said it took, `seen` counts every message whose last byte came, by address."""
 
-    def __init__(self, *, latency: float = 0.0, utf8: bool = True, user: str = "", password: str = ""):
+    def __init__(
+        self,
+        *,
+        latency: float = 0.0,
+        utf8: bool = True,
+        user: str = "",
+        password: str = "",
+        tls: str = "",
+        certificate: Path | None = None,
+    ):
         self.latency = latency
         self.messages: list[EmailMessage] = []
         self.seen: Counter[str] = Counter()
         self.asked: Counter[str] = Counter()
         self.connections = 0
+        self.encrypted = 0  # messages that came encrypted
         self._utf8, self._login = utf8, (user, password)
+        self._tls, self._context = tls, _context(certificate) if certificate else None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
     def __enter__(self) -> MailServer:
         self._thread.start()
-        made = asyncio.run_coroutine_threadsafe(self._loop.create_server(self._protocol, "127.0.0.1", 0), self._loop)
+        wrapped = self._context if self._tls == "wrapped" else None
+        listening = self._loop.create_server(self._protocol, "127.0.0.1", 0, ssl=wrapped)
+        made = asyncio.run_coroutine_threadsafe(listening, self._loop)
         self._server = made.result(10)
         port = self._server.sockets[0].getsockname()[1]
         who = "{}:{}@".format(*self._login) if self._login[0] else ""
-        self.url = f"smtp://{who}127.0.0.1:{port}?timeout=2"
+        scheme = "smtps" if wrapped else "smtp"
+        self.url = f"{scheme}://{who}127.0.0.1:{port}?timeout=2"
         return self
 
     def __exit__(
@@ -72,6 +90,7 @@ class MailServer:
         (address,) = envelope.rcpt_tos
         what = address.split("@")[0].split("-")[0]
         self.seen[address] += 1
+        self.encrypted += server.transport.get_extra_info("ssl_object") is not None
         await asyncio.sleep(self.latency)
         if what == "hang":
             await asyncio.sleep(3_600)
@@ -90,6 +109,7 @@ class MailServer:
             self,
             hostname="mail.test",
             enable_SMTPUTF8=self._utf8,
+            tls_context=self._context if self._tls == "starttls" else None,
             loop=self._loop,
             authenticator=self._authenticate,
             **login,  # type: ignore[arg-type]
@@ -106,3 +126,23 @@ class MailServer:
             if task is not asyncio.current_task():
                 task.cancel()
         await asyncio.sleep(0.05)
+
+
+def _context(path: Path) -> ssl.SSLContext:
+    """A certificate for 127.0.0.1 that nobody vouches for but itself, kept with its key in this file."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "mail.test")])
+    now, day = datetime.datetime.now(datetime.UTC), datetime.timedelta(days=1)
+    here = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - day, now + day)
+    signed = made.add_extension(here, critical=False).sign(key, hashes.SHA256())
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(private + signed.public_bytes(pem))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    return context

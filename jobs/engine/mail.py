@@ -30,7 +30,7 @@ SECONDS = 30.0
 GO_ON = 354
 BUSY = 421  # the server closes the connection after it
 
-NOT_SET_UP = "Mail is not set up: the messages go to the outbox and to nobody."
+NOT_SET_UP = "mail is not set up: the messages go to the outbox and to nobody"
 
 
 class Sender(Protocol):

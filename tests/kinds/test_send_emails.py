@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -298,6 +299,35 @@ def test_a_wrong_password_ends_the_job_before_the_first_message(environment: Cal
         assert sent().state == "succeeded"
 
 
+@pytest.mark.parametrize("tls", ["starttls", "wrapped"])
+def test_messages_are_encrypted_and_the_server_must_prove_who_it_is(
+    tls: str, environment: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with MailServer(tls=tls, certificate=tmp_path / "mail.pem") as server:
+        environment(SMTP_URL=server.url)
+        job = sent()
+        assert (job.state, job.reason, job.finished) == ("failed", "mail_tls", 0)
+        assert "cannot be used safely" in (job.message or "") and not server.seen
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "mail.pem"))
+        assert sent().state == "succeeded"
+        assert server.encrypted == 2
+
+
+def test_a_server_that_must_encrypt_and_does_not_gets_nothing(environment: Callable[..., None]) -> None:
+    with MailServer() as server:
+        environment(SMTP_URL=server.url + "&starttls=always")
+        job = sent()
+    assert (job.state, job.reason) == ("failed", "mail_tls") and not server.seen
+
+
+@pytest.mark.parametrize(
+    "url", ["smtp://", "smtp://host:port", "smtp://host?starttls=perhaps", "smtp://host?timeout=x"]
+)
+def test_a_wrong_setting_is_said_on_the_form(url: str, environment: Callable[..., None]) -> None:
+    environment(SMTP_URL=url)
+    assert "SMTP_URL" in wrong()[""]
+
+
 def test_a_server_that_is_away_leaves_the_job_waiting(environment: Callable[..., None]) -> None:
     with MailServer() as server:
         url = server.url
@@ -310,7 +340,7 @@ def test_without_a_mail_server_messages_go_to_the_outbox(environment: Callable[.
     notes = commands.estimate("send_emails", send_emails.EXAMPLE, owner=OWNER)
     assert notes and "to the outbox and to nobody" in notes.notes[0]
     job = done("send_emails", **send_emails.EXAMPLE)
-    assert (job.state, job.done, job.result["sent_by"]) == ("succeeded", 12, "the outbox")
+    assert (job.state, job.done, job.result["went_to"]) == ("succeeded", 12, "the outbox, and to nobody")
     kept = queries.outbox_messages(OWNER).rows
     assert len(kept) == 12 and {row.job_id for row in kept} == {job.id}
     assert "outbox" in queries.log(job).rows[0].text
