@@ -34,12 +34,12 @@ def count(path: Path) -> int:
 def look(path: Path, n: int) -> tuple[list[str], int, list[dict[str, Any]]]:
     """The columns, the number of rows, and the first n of them."""
     with _connected() as database:
-        columns = _columns(database.execute("select * from read_parquet(?) limit 0", [_literal(path)]))
+        columns = _columns(database.execute("select * from read_parquet(?) limit 0", [literal(path)]))
         return columns, _count(database, path), list(_rows(database, path, f" limit {n}"))
 
 
 def _count(database: DuckDBPyConnection, path: Path) -> int:
-    [(found,)] = database.execute("select count(*) from read_parquet(?)", [_literal(path)]).fetchall()
+    [(found,)] = database.execute("select count(*) from read_parquet(?)", [literal(path)]).fetchall()
     return int(found)
 
 
@@ -68,16 +68,16 @@ def _connected() -> Iterator[DuckDBPyConnection]:
 
 
 def _rows(database: DuckDBPyConnection, path: Path, limit: str) -> Iterator[dict[str, Any]]:
-    result = database.execute(f"select * from read_parquet(?){limit}", [_literal(path)])  # noqa: S608 - the limit is a number of ours
+    result = database.execute(f"select * from read_parquet(?){limit}", [literal(path)])  # noqa: S608 - the limit is a number of ours
     columns = _columns(result)
-    found = ((index, _converter(str(column[1]))) for index, column in enumerate(result.description))
-    converters = [(index, converter) for index, converter in found if converter is not None]
+    found = ((index, converter(str(column[1]))) for index, column in enumerate(result.description))
+    converters = [(index, convert) for index, convert in found if convert is not None]
     while batch := result.fetchmany(BATCH):
         for record in batch:
             values = list(record)
-            for index, converter in converters:
+            for index, convert in converters:
                 if values[index] is not None:
-                    values[index] = converter(values[index])
+                    values[index] = convert(values[index])
             yield dict(zip(columns, values, strict=True))
 
 
@@ -88,12 +88,12 @@ def _columns(result: DuckDBPyConnection) -> list[str]:
     return columns
 
 
-def _literal(path: Path) -> str:
+def literal(path: Path) -> str:
     """The path as DuckDB's pattern of file names: what would be a wildcard stands for itself."""
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path))
 
 
-def _converter(type_name: str) -> Callable[[Any], Any] | None:
+def converter(type_name: str) -> Callable[[Any], Any] | None:
     if type_name in PLAIN:
         return None
     return _text if type_name == "VARCHAR" else _plain
