@@ -1,0 +1,172 @@
+"""Ask tables a question in SQL.
+
+Each file becomes a table named after it: Sales 2024.xlsx is sales_2024. One SELECT reads them, with joins, groups and
+windows, and its rows become a file. It can reach nothing else: no other file, no network, no setting.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Literal
+
+from jobs.engine import exports, sql
+from jobs.engine.catalogue import Estimate, Find
+from jobs.engine.context import Context
+from jobs.engine.errors import BadInput, BudgetSpent, FieldError, JobFailed, StopAsked, TimeLimitReached
+from jobs.engine.params import KindParams, TableFile, param
+
+TITLE = "Query data"
+GROUP = "Data and numbers"
+QUEUE = "cpu"
+NEEDS = ("duckdb",)
+NOUN = ("row", "rows")
+RESULT_TEMPLATE = "results/query_data.html"
+
+FIRST_ROWS = 20
+FIRST_COLUMNS = 30
+CELL = 300  # characters of a value among the first rows
+BYTES_PER_SECOND = 10_000_000
+KEPT = ("time_limit", "memory_limit", "row_too_large")  # ends of a query that leave the rows before them
+
+
+class Params(KindParams):
+    files: list[TableFile] = param(
+        "Tables", "CSV, TSV, JSONL, XLSX or Parquet. Each is a table named after its file.", min_length=1, max_length=20
+    )
+    encoding: str | None = param("Encoding", "Empty: as found.", default=None, advanced=True, max_length=40)
+    delimiter: str | None = param("Separator", "Empty: as found.", default=None, advanced=True, max_length=1)
+    sql: str = param(
+        "SQL",
+        "One SELECT, in DuckDB's SQL. sales.csv is the table sales; a column with spaces stands in double quotes.",
+        widget="code",
+        min_length=1,
+        max_length=50_000,
+    )
+    format: Literal["csv", "parquet", "xlsx", "jsonl"] = param("File", "What the result is kept as.", default="csv")
+    row_limit: int = param(
+        "Most rows", "The result ends there.", default=1_000_000, ge=1, le=100_000_000, unit="rows", advanced=True
+    )
+    seconds: int = param("Longest time", default=600, ge=1, le=14_400, unit="seconds", advanced=True)
+    memory: int = param(
+        "Memory", "What sorting, joining and grouping may take.", default=1_024, ge=128, le=4_096, unit="MB", advanced=True
+    )  # fmt: skip
+
+
+EXAMPLE = {
+    "files": ["sample:orders.csv", "sample:customers.csv"],
+    "sql": (
+        "select city, count(*) as orders, round(sum(quantity * price), 2) as total\n"
+        "from orders join customers on customers.id = customer_id\n"
+        "where ordered >= date '2026-03-01'\n"
+        "group by city\norder by total desc"
+    ),
+}
+
+
+def check(params: Params, find: Find) -> list[FieldError]:
+    try:
+        sources = _sources(params, find)
+    except BadInput as error:
+        return [FieldError("files", error.message)]
+    wrong = sql.wrong_words(params.sql, sources)
+    return [FieldError("sql", wrong)] if wrong else []
+
+
+def estimate(params: Params, find: Find) -> Estimate:
+    tables = [f"Table {sql.listed(source.table, source.columns)}." for source in _sources(params, find)]
+    size = sum(find(ref).bytes for ref in params.files)
+    return Estimate(seconds=round(1 + size / BYTES_PER_SECOND, 1), notes=tuple(tables))
+
+
+def label(params: Params, find: Find) -> str:
+    return ", ".join(find(ref).name for ref in params.files)
+
+
+def run(params: Params, context: Context) -> dict[str, Any]:
+    began = time.monotonic()
+    most = min(params.row_limit, context.job.sample or params.row_limit)
+    limits = sql.Limits(rows=most, seconds=params.seconds, memory=params.memory << 20)
+    context.progress(note="Loading the tables")
+    with ExitStack() as stack:
+        paths = [str(stack.enter_context(context.open(ref).path())) for ref in params.files]
+        sources = _sources(params, context.open, paths)
+        answer = stack.enter_context(sql.ask(params.sql, sources, limits, context.check))
+        context.progress(note="Running the query")
+        rows = Rows(answer, context)
+        _save(params, context, rows)
+    for table in answer.tables:
+        context.log(f"{table['table']}: {table['rows']:,} rows")
+    if rows.ended is not None:
+        raise rows.ended
+    context.progress(note=f"{answer.count:,} rows")
+    return {
+        "rows": answer.count,
+        "cut_off": answer.more,
+        "seconds": round(time.monotonic() - began, 1),
+        "columns": answer.columns,
+        "first": rows.first,
+        "tables": answer.tables,
+    }
+
+
+class Rows:
+    """The rows on their way into the file. What ends them early is kept in `ended`, so that the file is written all the same."""
+
+    def __init__(self, answer: sql.Answer, context: Context):
+        self.first: list[list[Any]] = []
+        self.ended: BaseException | None = None
+        self.columns = [column["name"] for column in answer.columns]
+        self._answer = answer
+        self._context = context
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        try:
+            for values in self._answer.rows():
+                if len(self.first) < FIRST_ROWS:
+                    self.first.append([_short(value) for value in values[:FIRST_COLUMNS]])
+                if self._answer.count % 1_000 == 0:
+                    self._context.progress(note=f"{self._answer.count:,} rows so far")
+                yield dict(zip(self.columns, values, strict=True))
+        except (StopAsked, TimeLimitReached) as ended:
+            self.ended = ended
+        except JobFailed as error:
+            if error.reason not in KEPT or not self._answer.count:
+                raise
+            self.ended = BudgetSpent(
+                f"{error.message} The first {self._answer.count:,} rows are kept.", reason=error.reason
+            )
+
+
+def _save(params: Params, context: Context, rows: Rows) -> None:
+    with tempfile.TemporaryDirectory(prefix="legwork-query-", ignore_cleanup_errors=True) as folder:
+        target = Path(folder) / "result"
+        with target.open("wb") as opened:
+            opened.writelines(exports.export(rows, rows.columns, params.format))
+        stem = "result so far" if rows.ended is not None else "result"
+        context.save(f"{stem}.{params.format}", target, exports.FORMATS[params.format])
+
+
+def _sources(params: Params, find: Find, paths: list[str] | None = None) -> list[sql.Source]:
+    """The tables of the query. Raises BadInput for a file that is none, with its name."""
+    files = [find(ref) for ref in params.files]
+    names = sql.table_names(file.name for file in files)
+    sources = []
+    for place, (file, name) in enumerate(zip(files, names, strict=True)):
+        try:
+            table = file.table(params.encoding, params.delimiter)
+        except BadInput as error:
+            raise BadInput(f"{file.name}: {error.message}") from None
+        path = paths[place] if paths else ""
+        how = params.encoding, params.delimiter
+        sources.append(sql.Source(name, path, file.name, table.format, table.columns, *how))
+    return sources
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, dict | list):
+        value = str(value)
+    return value[:CELL] + "…" if isinstance(value, str) and len(value) > CELL else value

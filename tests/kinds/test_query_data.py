@@ -1,0 +1,241 @@
+"""SQL over tables: real questions to real tables, and every way out of the cage tried."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from jobs import query_data
+from jobs.engine import child, commands, queries, sql
+from jobs.engine.errors import StopAsked
+from jobs.engine.models import Job
+from jobs.engine.sql.names import RESERVED
+from tests.kinds.attempts import OWNER, content, done, errors, run, upload
+from webapp import create_app
+
+TABLE = b"""id,name,zip,price,day,at,ok,Note,some
+1,=cmd,007,1.50,2026-01-02,2026-01-02 10:00:00,true,,
+2,B,08,2,2026-01-03,2026-01-03T11:30,false,x,5
+"""
+ESCAPES = (
+    "select * from read_text('/etc/passwd')",
+    "select * from read_blob('/proc/self/environ')",
+    "select * from read_csv('/etc/passwd')",
+    "select * from sniff_csv('/etc/passwd')",
+    "from '/etc/passwd'",
+    "from 'https://example.org/x.parquet'",
+    "select * from glob('/etc/*')",
+    "copy t to '/tmp/out.csv'",
+    "attach '/tmp/other.db'",
+    "export database '/tmp/out'",
+    "install httpfs",
+    "load httpfs",
+    "set enable_external_access = true",
+    "set lock_configuration = false",
+    "reset memory_limit",
+    "pragma profiling_output = '/tmp/profile'",
+    "explain analyze select 1",
+    "select 1; drop table t; select 2",
+    "create table x as select 1",
+    "drop table t",
+    "select * from query('drop table t')",
+    "from sys",
+)
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> sql.Source:
+    path = tmp_path / "t.csv"
+    path.write_bytes(TABLE)
+    return sql.Source("t", str(path), "t.csv", "csv", TABLE.decode().split("\n")[0].split(","))
+
+
+def ask(statement: str, *sources: sql.Source, **limits: int) -> list[list[object]]:
+    with sql.ask(statement, list(sources), sql.Limits(**{"rows": 1_000} | limits), lambda: None) as answer:
+        return list(answer.rows())
+
+
+def reason(statement: str, *sources: sql.Source, **limits: int) -> str:
+    with pytest.raises(sql.QueryEnded) as error:
+        ask(statement, *sources, **limits)
+    print(error.value.message)
+    return error.value.reason
+
+
+def lines(job: Job) -> list[dict[str, object]]:
+    return [json.loads(line) for line in content(queries.files(job)[0]).splitlines()]
+
+
+def test_the_example_joins_two_tables(environment: Callable[..., None]) -> None:
+    job = done("query_data", **query_data.EXAMPLE)
+    assert (job.state, job.label) == ("succeeded", "orders.csv, customers.csv")
+    head, *rows = content(queries.files(job)[0]).decode("utf-8-sig").splitlines()
+    assert head == "city,orders,total"
+    assert len(rows) == job.result["rows"] > 2
+    assert job.result["first"][0][0] == rows[0].split(",")[0]
+    assert [table["rows"] for table in job.result["tables"]] == [60, 12]
+
+
+def test_its_page_shows_the_first_rows(environment: Callable[..., None]) -> None:
+    job = done("query_data", files=[upload(b"a,b\n<i>,2\n", "Big.csv")], sql="select a, b * 7 as seven from big")
+    page = create_app({"TESTING": True}).test_client().get(f"/jobs/{job.id}").text
+    assert "The first 1 of 1 row" in page and "&lt;i&gt;" in page and ">14<" in page
+    assert "<code>big</code>, 1 row" in page
+    job = done("query_data", files=[upload(b"a\n1\n", "big.csv")], sql="from big where a > 5")
+    assert "found nothing" in create_app({"TESTING": True}).test_client().get(f"/jobs/{job.id}").text
+
+
+def test_real_films_and_flights(environment: Callable[..., None], vega: Path) -> None:
+    films = upload(vega / "movies.json")
+    rated = 'select "Director" d, avg("IMDB Rating") r from movies group by d having count(*) > 9 and d > \'\' order by r desc'
+    best = lines(done("query_data", files=[films], sql=rated, format="jsonl"))
+    known = json.loads((vega / "movies.json").read_bytes())
+    ratings = [
+        film["IMDB Rating"] for film in known if film["Director"] == best[0]["d"] and film["IMDB Rating"] is not None
+    ]
+    assert best[0]["r"] == pytest.approx(sum(ratings) / len(ratings))
+    flights = upload(vega / "flights-3m.parquet")
+    job = done("query_data", files=[flights], sql="select count(*) n from flights_3m", format="jsonl")
+    assert lines(job) == [{"n": 3_000_000}]
+
+
+def test_three_million_rows_are_read_in_constant_memory(vega: Path) -> None:
+    """A process that may not have the memory for all of them reads them all."""
+    script = f"""
+import os
+from pathlib import Path
+from jobs.engine import sql
+
+def peak(pid):
+    (line,) = [one for one in Path(f"/proc/{{pid}}/status").read_text().splitlines() if one.startswith("VmHWM")]
+    return int(line.split()[1]) // 1024
+
+path = {str(vega / "flights-3m.parquet")!r}
+source = sql.Source("flights", path, "flights-3m.parquet", "parquet", ["delay"])
+with sql.ask("from flights", [source], sql.Limits(rows=200_000, memory=256 << 20), lambda: None) as answer:
+    (querying,) = Path(f"/proc/self/task/{{os.getpid()}}/children").read_text().split()
+    for _ in answer.rows():
+        if answer.count == 190_000:
+            print(peak(querying))
+print(peak("self"), answer.count, answer.more, answer.tables[0]["rows"])
+"""
+    told = subprocess.run([sys.executable, "-c", script], cwd=child.ROOT, capture_output=True, text=True, check=True)
+    querying, asking, *counts = told.stdout.split()
+    assert counts == ["200000", "True", "3000000"]
+    assert int(asking) < 60
+    assert int(querying) < 60 + 2 * 256
+
+
+@pytest.mark.parametrize("format", ["csv", "xlsx", "parquet", "jsonl"])
+def test_each_format(environment: Callable[..., None], tmp_path: Path, format: str) -> None:
+    job = done(
+        "query_data", files=[upload(TABLE, "Some things.csv")], sql="from some_things order by id", format=format
+    )
+    (file,) = queries.files(job)
+    path = tmp_path / file.name
+    path.write_bytes(content(file))
+    again = done("query_data", files=[upload(path)], sql="select count(*) n, max(zip) z from result", format="jsonl")
+    assert file.name == f"result.{format}"
+    assert lines(again) == [{"n": 2, "z": "08"}]
+    if format == "csv":
+        assert "'=cmd" in path.read_text()
+
+
+def test_columns_of_texts_get_their_types(table: sql.Source) -> None:
+    with sql.ask("from t", [table], sql.Limits(rows=9), lambda: None) as answer:
+        first, _ = answer.rows()
+    assert first == [1, "=cmd", "007", 1.5, "2026-01-02", "2026-01-02T10:00:00", True, None, None]
+    assert answer.tables[0]["columns"] == {
+        **{"id": "BIGINT", "name": "VARCHAR", "zip": "VARCHAR", "price": "DOUBLE", "day": "DATE"},
+        **{"at": "TIMESTAMP", "ok": "BOOLEAN", "Note": "VARCHAR", "some": "BIGINT"},
+    }
+
+
+@pytest.mark.parametrize("statement", ESCAPES)
+def test_there_is_no_way_out(table: sql.Source, statement: str) -> None:
+    assert reason(statement, table) in ("out_of_reach", "no_select", "no_such_table", "bad_sql")
+
+
+def test_names_that_are_not_there_are_named_on_the_form(environment: Callable[..., None]) -> None:
+    files = [upload(TABLE, "Things.csv")]
+    wrong = {statement: errors("query_data", files=files, sql=statement).get("sql", "") for statement in (
+        "select nmae from things", "from thngs", "selec 1", "select 1; select 2", "from read_text('/etc/passwd')"
+    )}  # fmt: skip
+    column, table, syntax, two, file = wrong.values()
+    assert column.startswith("There is no column “nmae”. Did you mean name? There is things (id, name, zip, price,")
+    assert table.startswith("There is no table “thngs”. Did you mean things?")
+    assert "cannot be read" in syntax and "these are 2 statements" in two and "reads its own tables only" in file
+    assert "one.bin" in errors("query_data", files=[upload(b"\x00\x01\x02", "one.bin")], sql="select 1")["files"]
+
+
+def test_what_takes_too_much_memory_or_time_ends_alone(table: sql.Source) -> None:
+    assert reason("select list(range) from range(200000000)", memory=128 << 20) == "memory_limit"
+    assert reason("select repeat('x', 4000000000)", memory=128 << 20) in ("memory_limit", "bad_sql")
+    endless = "select count(*) from range(1000000) a, range(1000000) b where a.range + b.range = -1"
+    assert reason(endless, seconds=1) == "time_limit"
+
+
+def test_a_stop_ends_a_query_that_computes(table: sql.Source) -> None:
+    asked = time.monotonic() + 1
+
+    def check() -> None:
+        if time.monotonic() > asked:
+            raise StopAsked
+
+    before = set(_children())
+    with pytest.raises(StopAsked):  # noqa: SIM117
+        with sql.ask(
+            "select sum(a.range * b.range) from range(1000000) a, range(1000000) b", [], sql.Limits(rows=9), check
+        ):
+            raise AssertionError("it cannot have ended")
+    assert set(_children()) == before
+
+
+def _children() -> list[str]:
+    return Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
+
+
+def test_rows_before_a_limit_are_kept(environment: Callable[..., None]) -> None:
+    job = done("query_data", files=[upload(TABLE)], sql="select range i from range(9)", row_limit=4, format="jsonl")
+    assert (job.state, job.result["rows"], job.result["cut_off"], len(lines(job))) == ("succeeded", 4, True, 4)
+    slow = "select i from range(100000000) t(i)"
+    job = done("query_data", files=[upload(TABLE)], sql=slow, seconds=1, row_limit=100_000_000, format="jsonl")
+    assert (job.state, job.reason) == ("partial", "time_limit")
+    assert len(lines(job)) > 1_000 and "are kept" in str(job.message)
+    job = run(commands.submit("query_data", {"files": [upload(TABLE)], "sql": slow}, owner=OWNER, sample=3))
+    assert (job.state, job.result["rows"]) == ("succeeded", 3)
+
+
+def test_the_child_has_no_environment_and_no_network(tmp_path: Path) -> None:
+    script = "import os,socket; from jobs.engine.confine import confine; confine(memory=1<<30, cpu_seconds=9, file_bytes=9)\n"
+    script += "print(sorted(name for _, name in socket.if_nameindex()), sorted(os.environ))"
+    told = subprocess.run(
+        [sys.executable, "-c", script], cwd=child.ROOT, env=child.environment(), capture_output=True, text=True
+    )
+    permitted = subprocess.run(["unshare", "-rn", "true"], capture_output=True).returncode == 0
+    interfaces, names = told.stdout.split("] ")
+    assert not permitted or interfaces == "['lo'"
+    assert "DATABASE_URL" not in names and "SECRET" not in names
+
+
+def test_names_of_tables() -> None:
+    files = ["Sales 2024.xlsx", "order.csv", "3m.parquet", "sales_2024.csv", "报告.csv", "...", "a.b.csv"]
+    assert sql.table_names(files) == ["sales_2024", "order_", "t_3m", "sales_2024_2", "报告", "t", "a_b"]
+    keywords = {name for (name,) in duckdb.sql("select keyword_name from duckdb_keywords()").fetchall()}
+    assert {name for name in keywords if not _names_a_table(name)} <= RESERVED
+
+
+def _names_a_table(name: str) -> bool:
+    try:
+        duckdb.sql(f"with {name} as (select 1 as x) select x from {name}").fetchall()
+    except duckdb.Error:
+        return False
+    return True
