@@ -148,7 +148,9 @@ def _after(owner: str) -> str | None:
 
 def _refused(talk: Any | None, error: Any) -> ResponseReturnValue:
     """The page again, with what was written and why it was not sent."""
-    page = _page(talk) | {"draft": request.form.get("message", ""), "refusal": error.message, "given": request.form}
+    page = _page(talk) | {"draft": request.form.get("message", ""), "refusal": error.message}
+    if talk is None:
+        page["given"] = request.form.to_dict()
     return render_template("chat.html", **page), {"conflict": 409, "too_many": 429}.get(error.reason, 422)
 
 

@@ -97,6 +97,8 @@ class _Passing:
             return
         except LegworkError as error:
             yield f"data: {json.dumps(_problem(error))}\n\n".encode()
+        finally:
+            self.end()
 
     def whole(self) -> bytes:
         try:

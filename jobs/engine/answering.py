@@ -127,11 +127,11 @@ class Writing:
         except Stopped:
             return self._ending("stopped", "stopped")
         except LegworkError as error:
-            return self._ending("broken" if self.live.length else "failed", error.reason, error.message)
+            return self._ending(self._short(), error.reason, error.message)
         except Exception:
             log.exception("an answer broke off")
             sentence = "Something went wrong on our side while this answer was written; the log has the details."
-            return self._ending("broken" if self.live.length else "failed", "fault", sentence)
+            return self._ending(self._short(), "fault", sentence)
         finally:
             if self._stream is not None:
                 self._stream.release()
@@ -218,6 +218,10 @@ class Writing:
         if not self.live.after(0).strip():
             raise Transient("The model gave an empty answer.", reason="provider_unwell")
         return self._ending("done", "refused" if self._finish_reason == "content_filter" else None)
+
+    def _short(self) -> str:
+        """What an answer is that did not come to its end."""
+        return "broken" if self.live.after(0).strip() else "failed"
 
     def _ending(self, state: str, reason: str | None = None, message: str | None = None) -> Ending:
         seconds = time.monotonic() - self._began
