@@ -6,7 +6,6 @@ import io
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID
@@ -14,21 +13,11 @@ from uuid import UUID
 from jobs.engine import database, inputs, ledger, loops, queries
 from jobs.engine.errors import JobFailed
 from jobs.engine.loops import Item, Output
+from jobs.engine.models import Counts
 from jobs.engine.storage import storage
 from jobs.engine.writer import Writer
 
 __all__ = ["Context", "Counts", "Handle", "Output"]
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Items of the job by how they ended, those of earlier attempts included. total is None where it is not known."""
-
-    done: int
-    failed: int
-    skipped: int
-    unknown: int
-    total: int | None
 
 
 class Context:
@@ -157,8 +146,8 @@ class Context:
     def _whole(self) -> Counts:
         self._writer.flush()
         self.mapped = True
-        with database.session() as session:
-            return Counts(*queries.counts(session, self.job.job_id))
+        assert self._writer.counts is not None, "a flush records"
+        return self._writer.counts
 
 
 class Handle:

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from jobs.engine.errors import LeaseLost, LegworkError
 from jobs.engine.jsonsafe import clean, clean_text, dumps
-from jobs.engine.models import File, Job, Step, new_id
+from jobs.engine.models import Counts, File, Job, Step, new_id
 from jobs.engine.storage import Blob
 
 LEASE_SECONDS = 6
@@ -54,6 +54,7 @@ class Signal:
     stop_asked_seconds: float | None  # how long ago a person asked for a stop
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    counts: Counts | None = None
 
 
 @dataclass
@@ -159,8 +160,8 @@ _RECORD = text("""
         advanced = advanced or counted.done + counted.failed + counted.skipped > 0,
         prompt_tokens = prompt_tokens + :prompt_tokens, completion_tokens = completion_tokens + :completion_tokens
     from held, counted where jobs.id = held.id
-    returning extract(epoch from now() - cancel_requested_at)::float8 as stop_asked_seconds,
-        prompt_tokens, completion_tokens
+    returning extract(epoch from now() - cancel_requested_at)::float8, prompt_tokens, completion_tokens,
+        jobs.done, jobs.failed, jobs.skipped, jobs.unknown, total
 """)
 
 
@@ -177,10 +178,11 @@ def record(connection: Connection, job_id: UUID, lease: int, batch: Batch) -> Si
         "prompt_tokens": batch.prompt_tokens,
         "completion_tokens": batch.completion_tokens,
     }
-    row = connection.execute(_RECORD, values).mappings().one_or_none()
+    row = connection.execute(_RECORD, values).one_or_none()
     if row is None:
         raise LeaseLost
-    return Signal(**row)
+    stop_asked, prompt_tokens, completion_tokens, *counts = row
+    return Signal(stop_asked, prompt_tokens, completion_tokens, Counts(*counts))
 
 
 # A run that saw its whole input settles what `total` is; one that ended early keeps the total it had.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -118,6 +119,17 @@ class Job(Base):
     def pending(self) -> int | None:
         """Items still to go; None while the total is unknown. done + failed + skipped + unknown + pending = total."""
         return None if self.total is None else self.total - self.finished
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Items of the job by how they ended, those of earlier attempts included. total is None where it is not known."""
+
+    done: int
+    failed: int
+    skipped: int
+    unknown: int
+    total: int | None
 
 
 class Attempt(Base):

@@ -13,7 +13,7 @@ from jobs.engine import conversations as _talks
 from jobs.engine import database, exports, inputs, migrations, outbox, presence, suppressions
 from jobs.engine.errors import BadInput, NotFound, SettingsError
 from jobs.engine.log_lines import log, log_count
-from jobs.engine.models import Attempt, File, Item, Job, WorkerProcess
+from jobs.engine.models import Attempt, Counts, File, Item, Job, WorkerProcess
 from jobs.engine.records import Page, as_id, escaped, owned
 from jobs.engine.schedules import latest_jobs, schedule, scheduled_jobs, schedules
 from jobs.engine.storage import storage
@@ -166,11 +166,11 @@ def finished_keys(session: Session, job_id: UUID, keys: Sequence[str]) -> set[st
     return set(session.scalars(query))
 
 
-def counts(session: Session, job_id: UUID) -> tuple[int, int, int, int, int | None]:
-    """done, failed, skipped, unknown, total."""
+def counts(session: Session, job_id: UUID) -> Counts:
+    """How the items of a job ended so far."""
     query = select(Job.done, Job.failed, Job.skipped, Job.unknown, Job.total).where(Job.id == job_id)
     done, failed, skipped, unknown, total = session.execute(query).one()
-    return done, failed, skipped, unknown, total
+    return Counts(done, failed, skipped, unknown, total)
 
 
 def commonest_error(session: Session, job_id: UUID) -> tuple[str | None, str, int]:

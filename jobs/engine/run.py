@@ -24,6 +24,7 @@ from jobs.engine.errors import (
     TimeLimitReached,
 )
 from jobs.engine.ledger import Claim
+from jobs.engine.models import Counts
 from jobs.engine.validation import params_errors
 from jobs.engine.writer import AWAY_SECONDS, Writer
 
@@ -86,22 +87,22 @@ class Run:
 
     def _verdict(self) -> tuple[str, str | None, str | None]:
         """succeeded, partial or failed, as the items say."""
-        with database.session(database.unpooled()) as session:
-            done, failed, skipped, unknown, _total = queries.counts(session, self.claim.job_id)
-            if failed + unknown == 0:
-                return "succeeded", None, None
-            reason, sentence, count = queries.commonest_error(session, self.claim.job_id)
-        if done + skipped == 0:
-            return (
-                "failed",
-                reason,
-                f"All {failed + unknown:,} failed. The commonest reason, {count:,} times: {sentence}",
-            )
-        return (
-            "partial",
-            reason,
-            f"{failed + unknown:,} did not succeed. The commonest reason, {count:,} times: {sentence}",
-        )
+        counts = self._counts()
+        unwell = counts.failed + counts.unknown
+        if unwell == 0:
+            return "succeeded", None, None
+        with database.session() as session:
+            reason, sentence, times = queries.commonest_error(session, self.claim.job_id)
+        why = f"{_commonest(unwell, times)}: {sentence}"
+        if counts.done + counts.skipped == 0:
+            return "failed", reason, f"Nothing succeeded. {why}"
+        return "partial", reason, f"{unwell:,} did not succeed. {why}"
+
+    def _counts(self) -> Counts:
+        if self.writer.counts is not None:
+            return self.writer.counts
+        with database.session() as session:
+            return queries.counts(session, self.claim.job_id)
 
     def _fail(self, error: BaseException) -> str:
         detail = "".join(traceback.format_exception(error))
@@ -114,7 +115,7 @@ class Run:
 
     def _postpone(self, error: LegworkError, detail: str) -> bool:
         why = error.reason, error.message, detail
-        with database.session(database.unpooled()) as session:
+        with database.session() as session:
             return ledger.postpone(session.connection(), *self._held, self._delay(error), *why)
 
     def _delay(self, error: LegworkError) -> float:
@@ -124,11 +125,11 @@ class Run:
         return asked if asked is not None else usual * random.uniform(1, 1.5)  # noqa: S311  (jitter)
 
     def _settle(self, state: str, reason: str | None = None, message: str | None = None, **more: Any) -> str:
-        with database.session(database.unpooled()) as session:
+        with database.session() as session:
             return ledger.settle(session.connection(), *self._held, state, reason=reason, message=message, **more)
 
     def _release(self) -> str:
-        with database.session(database.unpooled()) as session:
+        with database.session() as session:
             ledger.release(session.connection(), *self._held)
         return "queued"
 

@@ -266,9 +266,11 @@ def work(queues: list[str], name: str) -> None:
 
 
 def _ask_once() -> None:
-    """Have the mappers, the engine and a query set up before the first fork: each child would do it again, for 50 ms."""
-    with suppress(DatabaseAway, NoResultFound), database.session(database.unpooled()) as session:
-        queries.counts(session, UUID(int=0))
+    """Have the mappers and the engines set up before the first fork: each child would do it again, for 50 ms."""
+    for engine in (database.unpooled(), database.engine()):
+        with suppress(DatabaseAway, NoResultFound), database.session(engine) as session:
+            queries.counts(session, UUID(int=0))
+    database.engine().dispose()  # no connection may exist at a fork
 
 
 def _ring_again(job_id: UUID) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine
 from jobs.engine import database, ledger
 from jobs.engine.errors import DatabaseAway, LeaseLost, RunEnded, StopAsked, TimeLimitReached
 from jobs.engine.ledger import Batch, Outcome
+from jobs.engine.models import Counts
 
 TICK_SECONDS = 0.5
 GATHER_SECONDS = 0.005  # after the first outcome, for others to come along
@@ -32,6 +33,7 @@ class Writer:
         self.ended: RunEnded | None = None
         self.prompt_tokens = 0
         self.completion_tokens = 0
+        self.counts: Counts | None = None  # as of the last batch
         self._lines = 0
         self.traces = 0  # of unexpected errors, that went into the log
         self._deadline = time.monotonic() + claim.time_limit
@@ -106,7 +108,7 @@ class Writer:
         return self._error is not None or isinstance(self.ended, LeaseLost)
 
     def _write_on(self) -> None:
-        engine = database.unpooled().execution_options(isolation_level="AUTOCOMMIT")
+        engine = database.engine().execution_options(isolation_level="AUTOCOMMIT")
         connection: Connection | None = None
         try:
             while (batch := self._next()) is not None:
@@ -154,6 +156,7 @@ class Writer:
 
     def _look(self, signal: ledger.Signal) -> None:
         self.prompt_tokens, self.completion_tokens = signal.prompt_tokens, signal.completion_tokens
+        self.counts = signal.counts
         if signal.stop_asked_seconds is not None:
             self.end(StopAsked())
         elif time.monotonic() > self._deadline:
