@@ -219,6 +219,8 @@ def test_an_archive_of_too_many_is_one_failure(
     monkeypatch.setattr(archives, "MOST_MEMBERS", 3)
     state, said = one("many.zip", zipped(**{f"{n}.txt": b"x" for n in range(4)}))
     assert (state, said) == ("failed", "The archive has 4 files; at most 3 are taken. Split it.")
+    monkeypatch.setattr(archives, "MOST_DIRECTORY", 300)
+    assert one("many.zip", zipped(**{f"{n}.txt": b"x" for n in range(9)}))[1].endswith("to be looked at. Split it.")
     assert one("cut.zip", zipped(**{"a.txt": TEXT})[:50])[0] == "failed"
 
 

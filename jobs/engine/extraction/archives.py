@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from jobs.engine.errors import BadInput
+from jobs.engine.errors import BadInput, LegworkError
+from jobs.engine.storage import NO_SPACE
 
 MOST_MEMBERS = 10_000
 MOST_UNPACKED = 2_000_000_000  # bytes, of one archive
+MOST_DIRECTORY = 8_000_000  # bytes; zipfile takes all of the directory into memory
 CHUNK = 1 << 20
 _CLUTTER = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
 
@@ -28,13 +30,22 @@ class Member:
     path: str
 
 
-def members(path: Path) -> list[Member]:
-    """The files of an archive. Raises BadInput where it is broken or has too many."""
+def opened(path: Path) -> zipfile.ZipFile:
+    """The archive. Raises BadInput where it is broken, or where its mere directory is too large to be looked at."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            listed = archive.infolist()
+        with path.open("rb") as file:
+            end = zipfile._EndRecData(file)  # type: ignore[attr-defined]
+        if end and end[zipfile._ECD_SIZE] > MOST_DIRECTORY:  # type: ignore[attr-defined]
+            raise BadInput("The archive has too many files to be looked at. Split it.", reason="too_large")
+        return zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise BadInput("The archive is broken and cannot be opened.", reason="broken") from error
+
+
+def members(path: Path) -> list[Member]:
+    """The files of an archive. Raises BadInput where it is broken or has too many."""
+    with opened(path) as archive:
+        listed = archive.infolist()
     if len(listed) > MOST_MEMBERS:
         said = f"The archive has {len(listed):,} files; at most {MOST_MEMBERS:,} are taken. Split it."
         raise BadInput(said, reason="too_large")
@@ -50,7 +61,7 @@ def members(path: Path) -> list[Member]:
 def unpack(path: Path, index: int, target: BinaryIO, most: int) -> int:
     """Write one file of an archive into `target`; returns its bytes. Raises BadInput past `most`, and for links and locks."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with opened(path) as archive:
             one = archive.infolist()[index]
             if stat.S_ISLNK(one.external_attr >> 16):
                 raise BadInput("This is a link to another file, not a file.", reason="link")
@@ -59,11 +70,12 @@ def unpack(path: Path, index: int, target: BinaryIO, most: int) -> int:
                     "The archive is locked with a password. Unpack it and upload what is in it.", reason="locked"
                 )
             return _copied(archive, one, target, most)
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise BadInput("This file of the archive is broken and cannot be unpacked.", reason="broken") from error
-    except Exception as error:
-        if isinstance(error, BadInput):
-            raise
+    except LegworkError:
+        raise
+    except Exception as error:  # zipfile and the unpackers below it raise what they like
+        if isinstance(error, OSError) and error.errno in NO_SPACE:
+            said = "There is no space left to unpack the archive. Free some space, then retry what failed."
+            raise LegworkError(said, reason="no_space", retryable=True) from error
         raise BadInput("This file of the archive is broken and cannot be unpacked.", reason="broken") from error
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from jobs.engine.errors import BadInput
-from jobs.engine.extraction import Extracted, mail, office, pdf, pictures, plain
+from jobs.engine.extraction import Extracted, archives, mail, office, pdf, pictures, plain
 
 Reader = Callable[[Path, str, bool], Extracted]
 
@@ -74,7 +74,7 @@ def _reader_inside(path: Path) -> Reader:
 def _inside(path: Path) -> Reader | None:
     """The reader of a document that is kept as a ZIP archive; None for an archive of files."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with archives.opened(path) as archive:
             names = set(archive.namelist()[:MOST_MEMBERS])
             kept = _beginning(archive, "mimetype") if "mimetype" in names else ""
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:

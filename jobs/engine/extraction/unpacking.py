@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 from jobs.engine.errors import BadInput
+from jobs.engine.extraction import archives
 
 CHUNK = 1 << 20
 
@@ -13,7 +13,7 @@ CHUNK = 1 << 20
 def measured(path: Path, most_bytes: int, most_members: int) -> None:
     """Unpack everything into nothing. Raises BadInput at the limit, and for what is broken or locked."""
     total = 0
-    with zipfile.ZipFile(path) as archive:
+    with archives.opened(path) as archive:
         members = archive.infolist()
         if len(members) > most_members:
             raise BadInput(
