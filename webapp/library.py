@@ -100,8 +100,8 @@ def address(**changed: Any) -> str:
 
 
 def marked(text: str, q: str) -> Parts:
-    """The text in parts, each with whether it is a word of the question (of three letters or more, or with a digit)."""
-    wanted = {word.casefold() for word in _WORD.findall(q) if len(word) > 2 or any(map(str.isdigit, word))}
+    """The text in parts, each with whether it is a word of the question (of four letters or more, or with a digit)."""
+    wanted = {word.casefold() for word in _WORD.findall(q) if len(word) > 3 or any(map(str.isdigit, word))}
     parts: Parts = []
     end = 0
     for found in _WORD.finditer(text):
