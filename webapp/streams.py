@@ -26,6 +26,7 @@ from webapp.serializing import answer_ended
 
 HEARTBEAT_SECONDS = 15.0
 LOOK_SECONDS = 2.0  # how often a silent stream looks whether its reader is still there
+CATCH_UP_SECONDS = 3.0  # a reader that comes from another process may be a little ahead of this one
 STUCK_SECONDS = 60.0  # a reader that takes nothing for so long is let go
 MOST_OPEN = 400  # streams of one person in one process, which serves a thousand connections
 
@@ -67,7 +68,7 @@ class _Reader:
                     yield event[1]
                 self._answer = self._look()
             text = self._answer.text
-            seen = min(seen, len(text))
+            seen = seen if seen <= len(text) else 0
             if text[seen:]:
                 yield _text(seen, text[seen:], self._answer.completion_tokens or 0)[1]
             yield _event("end", len(text), answer_ended(self._answer))
@@ -75,7 +76,8 @@ class _Reader:
     def _written(self, seen: int) -> Iterator[tuple[int, str]]:
         """What one run writes, as offsets and events."""
         with commands.read_answer(self._answer) as live:
-            seen = seen if seen <= live.length else 0
+            if not live.reaches(seen, CATCH_UP_SECONDS):
+                seen = 0
             while not live.ended or live.length > seen:
                 due = self._painter.due_in(live.length) if self._painter and seen == live.length else None
                 text = live.wait(seen, LOOK_SECONDS if due is None else min(due, LOOK_SECONDS))

@@ -62,3 +62,8 @@ class Live:
             if self.length <= offset and not self.ended:
                 self._changed.wait(seconds)
         return self.after(offset)
+
+    def reaches(self, offset: int, seconds: float) -> bool:
+        """Whether the text is that long, or gets so within these seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.length >= offset or self.ended, seconds) and self.length >= offset

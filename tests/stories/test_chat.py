@@ -1,0 +1,204 @@
+"""Streams seen from outside: cut, stopped from elsewhere, their web process killed. Two web processes, no worker at all."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+
+from tests.fake_provider import FakeProvider
+from tests.stories.conftest import CODE, App, Start
+
+TEXT = "Grüße 🙂 and a line\n\n- one **two** three\n" * 12
+
+
+@pytest.fixture
+def provider() -> Iterator[FakeProvider]:
+    with FakeProvider() as provider:
+        yield provider
+
+
+@pytest.fixture
+def site(start_app: Start, provider: FakeProvider, tmp_path: Path) -> App:
+    """The app without its workers: its Procfile has the web processes only."""
+    lines = (CODE / "Procfile").read_text().splitlines()
+    only = tmp_path / "Procfile"
+    kept = [line.replace("webapp/", f"{CODE}/webapp/") for line in lines if not line.startswith("worker")]
+    only.write_text("\n".join(kept) + "\n")
+    environ = {"OPENAI_BASE_URL": provider.base_url, "OPENAI_API_KEY": "x", "OPENAI_MODEL": "fake-small"}
+    app = start_app(**environ, WEB_CONCURRENCY="2", arguments=("--procfile", str(only)), PYTHONPATH=str(CODE))
+    assert not app.processes("worker")
+    until(lambda: len(web_pids(app)) == 2, "two web processes")
+    return app
+
+
+def test_a_stream_in_two_processes(site: App, provider: FakeProvider) -> None:
+    """The story of one evening: cut 20 times, stopped from the other process, killed; nothing is lost or left."""
+    cut_twenty_times(site, provider)
+    stop_from_the_other_process(site, provider)
+    leave_no_stream_behind(site, provider)
+    kill_the_web_process(site, provider)
+
+
+def cut_twenty_times(site: App, provider: FakeProvider) -> None:
+    provider.script(do=[{"do": "slow", "text": TEXT, "token_seconds": 0.04}])
+    answer = ask(site)
+    seen, text, cuts = "", "", 0
+    while cuts < 20:
+        for at, piece in pieces(site, answer, seen, most=2):
+            assert at == len(text)
+            text += piece
+            seen = str(len(text))
+        cuts += 1
+    for at, piece in pieces(site, answer, seen):
+        assert at == len(text)
+        text += piece
+    assert text == TEXT + " "
+    assert get(site, answer["url"])["state"] == "done"
+
+
+def stop_from_the_other_process(site: App, provider: FakeProvider) -> None:
+    provider.script(do=[{"do": "endless", "token_seconds": 0.02}])
+    answer = ask(site)
+    port = urlsplit(provider.base_url).port
+    until(lambda: get(site, answer["url"])["text"], "some text")
+    writer = next(pid for pid in web_pids(site) if remote_ports(pid, port))
+    other = next(pid for pid in web_pids(site) if pid != writer)
+    with connection_to(site, other) as connection:
+        began = time.time()
+        connection.request("POST", f"{answer['url']}/stop")
+        assert connection.getresponse().status == 202
+    until(lambda: provider.calls()[-1].get("left"), "the end of the provider's request")
+    assert provider.calls()[-1]["left"] - began < 5  # the promise is a second; this machine may be busy
+    until(lambda: get(site, answer["url"])["state"] == "stopped", "the answer being stopped")
+
+
+def leave_no_stream_behind(site: App, provider: FakeProvider) -> None:
+    provider.script(do=[{"do": "slow", "text": TEXT, "token_seconds": 0.05}])
+    answer = ask(site)
+    before = served_connections(site)
+    with contextlib.ExitStack() as stack:
+        for _ in range(50):
+            connection = http.client.HTTPConnection(urlsplit(site.url).netloc, timeout=30)
+            stack.callback(connection.close)
+            connection.request("GET", answer["stream"])
+            connection.getresponse().read(20)
+        until(lambda: served_connections(site) >= before + 50, "fifty open streams")
+    until(lambda: served_connections(site) <= before, "every stream being closed")
+    until(lambda: get(site, answer["url"])["state"] == "done", "the end, with nobody reading")
+    assert get(site, answer["url"])["text"] == TEXT + " "
+    port = urlsplit(provider.base_url).port
+    until(lambda: not any(remote_ports(pid, port) for pid in web_pids(site)), "no connection to the provider")
+
+
+def kill_the_web_process(site: App, provider: FakeProvider) -> None:
+    provider.script(do=[{"do": "endless", "token_seconds": 0.02}])
+    answer = ask(site)
+    port = urlsplit(provider.base_url).port
+    got = [piece for _, piece in pieces(site, answer, "", most=12)]
+    writer = next(pid for pid in web_pids(site) if remote_ports(pid, port))
+    os.kill(writer, signal.SIGKILL)
+    until(lambda: get(site, answer["url"])["state"] == "broken", "the answer being marked")
+    kept = get(site, answer["url"])
+    assert kept["reason"] == "writer_lost" and kept["text"].startswith("".join(got))
+    provider.script(do=[{"do": "slow", "text": "and the end"}])
+    post(site, f"{answer['url']}/continue")
+    until(lambda: get(site, answer["url"])["state"] == "done", "the end")
+    assert get(site, answer["url"])["text"] == kept["text"] + "and the end "
+
+
+def until(condition: Callable[[], object], what: str, seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            if condition():
+                return
+        assert time.monotonic() < deadline, f"{what} did not happen within {seconds:.0f} s"
+        time.sleep(0.1)
+
+
+def ask(site: App) -> dict[str, Any]:
+    talk = post(site, "/api/v1/chat")
+    return post(site, f"/api/v1/chat/{talk['id']}/messages", {"text": "Hello"})
+
+
+def post(site: App, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    connection = http.client.HTTPConnection(urlsplit(site.url).netloc, timeout=30)
+    with contextlib.closing(connection):
+        connection.request("POST", path, json.dumps(body or {}), {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        found = json.load(response)
+        assert response.status in (201, 202), found
+        return dict(found)
+
+
+def get(site: App, path: str) -> dict[str, Any]:
+    connection = http.client.HTTPConnection(urlsplit(site.url).netloc, timeout=30)
+    with contextlib.closing(connection):
+        connection.request("GET", path)
+        return dict(json.load(connection.getresponse()))
+
+
+def pieces(site: App, answer: dict[str, Any], seen: str, most: int = 10**9) -> Iterator[tuple[int, str]]:
+    """(offset, text) of a stream's text events, from where `seen` names; cut off after so many."""
+    connection = http.client.HTTPConnection(urlsplit(site.url).netloc, timeout=30)
+    with contextlib.closing(connection):
+        connection.request("GET", answer["stream"], headers={"Last-Event-ID": seen} if seen else {})
+        name = ""
+        for line in connection.getresponse():
+            field, _, value = line.decode().rstrip("\n").partition(": ")
+            if field == "event":
+                name = value
+            elif field == "data" and not name:
+                data = json.loads(value)
+                yield data["at"], data["text"]
+                most -= 1
+                if not most:
+                    return
+            elif not field:
+                name = ""
+
+
+def web_pids(site: App) -> list[int]:
+    """The processes that serve: children of gunicorn's own."""
+    found = site.processes("web")
+    parents = {each.parent for each in found}
+    return [each.pid for each in found if each.pid not in parents]
+
+
+def remote_ports(pid: int, port: int | None) -> list[Any]:
+    with contextlib.suppress(psutil.Error):
+        there = psutil.Process(pid).net_connections("tcp")
+        return [each for each in there if each.raddr and each.raddr.port == port and each.status == "ESTABLISHED"]
+    return []
+
+
+def served_connections(site: App) -> int:
+    port = urlsplit(site.url).port
+    found = [each for pid in web_pids(site) for each in psutil.Process(pid).net_connections("tcp")]
+    return sum(each.laddr.port == port and each.status in ("ESTABLISHED", "CLOSE_WAIT") for each in found)
+
+
+@contextlib.contextmanager
+def connection_to(site: App, pid: int) -> Iterator[http.client.HTTPConnection]:
+    """A connection that this web process serves; the kernel chooses, so it takes a few tries."""
+    for _ in range(200):
+        connection = http.client.HTTPConnection(urlsplit(site.url).netloc, timeout=30)
+        with contextlib.closing(connection):
+            connection.request("GET", "/healthz")
+            connection.getresponse().read()
+            assert connection.sock is not None
+            if remote_ports(pid, connection.sock.getsockname()[1]):
+                yield connection
+                return
+    raise AssertionError("no connection reached that process")
