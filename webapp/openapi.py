@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from jobs.engine import catalogue
+from webapp import chat_shapes
 from webapp.shapes import ANY_OBJECT, PARAMETERS, RECORDS, TEXT, Schema, parameter, ref
 
 PROBLEMS = {
@@ -18,6 +19,7 @@ PROBLEMS = {
     413: "The body is too large.",
     415: "The body is of another type than this takes.",
     422: "The values do not fit; `errors` names the fields.",
+    429: "You have as many of these at a time as one may have; wait for one to end.",
     503: "The database does not answer. Nothing is lost; try again after `Retry-After` seconds.",
 }
 
@@ -32,17 +34,17 @@ def written() -> tuple[bytes, str]:
 def document(kinds: list[catalogue.Kind]) -> Schema:
     """The whole description. Kinds that are not available here are left out: they take nothing."""
     usable = [kind for kind in kinds if kind.available]
-    schemas = dict(RECORDS)
+    schemas = RECORDS | chat_shapes.RECORDS
     for kind in usable:
         schemas |= _kind_schemas(kind)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Legwork", "version": "1", "description": _INTRODUCTION},
         "servers": [{"url": "/api/v1"}],
-        "paths": _PATHS | {f"/kinds/{kind.name}/jobs": {"post": _submit(kind)} for kind in usable},
+        "paths": _PATHS | chat_shapes.PATHS | {f"/kinds/{kind.name}/jobs": {"post": _submit(kind)} for kind in usable},
         "components": {
             "schemas": schemas,
-            "parameters": PARAMETERS,
+            "parameters": PARAMETERS | chat_shapes.PARAMETERS,
             "responses": {f"Problem{status}": _problem_response(status) for status in PROBLEMS},
         },
     }
