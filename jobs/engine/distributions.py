@@ -1,0 +1,127 @@
+"""Uncertain numbers, written as JSON: {"distribution": "normal", "mean": 10, "sd": 2}, or a plain number for a certain one."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+MOST_CHOICES = 1_000
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """One input. `params` are numbers by name; of a choice they are two lists, `values` and `weights`."""
+
+    name: str
+    params: Mapping[str, Any]
+
+    def draw(self, random: Any, count: int) -> Any:
+        """`count` numbers from a numpy Generator, as an array of floats."""
+        import numpy
+
+        given = self.params
+        match self.name:
+            case "constant":
+                return numpy.full(count, given["value"])
+            case "normal":
+                return random.normal(given["mean"], given["sd"], count)
+            case "lognormal":
+                return random.lognormal(given["mu"], given["sigma"], count)
+            case "uniform":
+                return random.uniform(given["low"], given["high"], count)
+            case "triangular":
+                return random.triangular(given["low"], given["mode"], given["high"], count)
+            case "beta":
+                return given["low"] + (given["high"] - given["low"]) * random.beta(given["alpha"], given["beta"], count)
+            case "poisson":
+                return random.poisson(given["mean"], count).astype(float)
+            case "bernoulli":
+                return (random.random(count) < given["p"]).astype(float)
+        return random.choice(numpy.array(given["values"], float), count, p=given["weights"])
+
+
+# What each takes; None: it must be given.
+KNOWN: dict[str, dict[str, float | None]] = {
+    "constant": {"value": None},
+    "normal": {"mean": None, "sd": None},
+    "lognormal": {"mu": None, "sigma": None},
+    "uniform": {"low": None, "high": None},
+    "triangular": {"low": None, "mode": None, "high": None},
+    "beta": {"alpha": None, "beta": None, "low": 0.0, "high": 1.0},
+    "poisson": {"mean": None},
+    "bernoulli": {"p": None},
+}
+
+
+def parse(value: Any) -> Distribution:
+    """Raises ValueError with a sentence that goes on after “price:”."""
+    if _is_number(value):
+        return Distribution("constant", {"value": float(value)})
+    if not isinstance(value, dict) or not isinstance(value.get("distribution"), str):
+        raise ValueError('write a number, or {"distribution": "normal", "mean": 10, "sd": 2}.')
+    name = value["distribution"]
+    given = {key: part for key, part in value.items() if key != "distribution"}
+    if name == "choice":
+        return _choice(given)
+    if name not in KNOWN:
+        near = difflib.get_close_matches(name, [*KNOWN, "choice"], 1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise ValueError(f"there is no distribution “{name[:40]}”.{hint} There are {', '.join([*KNOWN, 'choice'])}.")
+    params = _numbers(name, given)
+    if wrong := _misfit(name, params):
+        raise ValueError(wrong)
+    return Distribution(name, params)
+
+
+def _numbers(name: str, given: dict[str, Any]) -> dict[str, float]:
+    known = KNOWN[name]
+    wanted = f"{name} takes {', '.join(known)}"
+    if strange := [key for key in given if key not in known]:
+        raise ValueError(f"{wanted}; “{strange[0][:40]}” is none of them.")
+    params = known | given
+    for key, number in params.items():
+        if not _is_number(number):
+            raise ValueError(f"{wanted}; {key} is {'missing' if number is None else 'not a number'}.")
+    return {key: float(number) for key, number in params.items() if number is not None}
+
+
+def _misfit(name: str, given: dict[str, float]) -> str | None:
+    """Why these numbers make no such distribution."""
+    if spread := next((key for key in ("sd", "sigma") if given.get(key, 0) < 0), None):
+        return f"{spread} is {given[spread]:g}; a spread is 0 or more."
+    if name in ("uniform", "beta") and given["low"] > given["high"]:
+        return f"low is {given['low']:g} and high is {given['high']:g}; low comes first."
+    if name == "triangular" and not (given["low"] <= given["mode"] <= given["high"] and given["low"] < given["high"]):
+        return "low, mode and high must rise in that order."
+    if name == "beta" and min(given["alpha"], given["beta"]) <= 0:
+        return "alpha and beta must be more than 0."
+    if name == "poisson" and not 0 <= given["mean"] <= 1e15:
+        return "the mean of poisson is 0 or more."
+    if name == "bernoulli" and not 0 <= given["p"] <= 1:
+        return "p is a chance, from 0 to 1."
+    return None
+
+
+def _choice(given: dict[str, Any]) -> Distribution:
+    values = given.get("values")
+    weights = given.get("weights") or ([1.0] * len(values) if isinstance(values, list) else [])
+    if not isinstance(values, list) or not 0 < len(values) <= MOST_CHOICES or not all(map(_is_number, values)):
+        raise ValueError(
+            f"choice takes values, a list of 1 to {MOST_CHOICES:,} numbers, and weights if they are not alike."
+        )
+    fits = isinstance(weights, list) and len(weights) == len(values) and all(map(_is_number, weights))
+    if set(given) - {"values", "weights"} or not fits or min(weights) < 0 or not 0 < sum(weights) < float("inf"):
+        raise ValueError("weights is a list of numbers, one for each of values, 0 or more and not all 0.")
+    return Distribution(
+        "choice", {"values": [float(v) for v in values], "weights": [w / sum(weights) for w in weights]}
+    )
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    except OverflowError:
+        return False
