@@ -1,0 +1,249 @@
+"""Try a formula with uncertain inputs many thousand times.
+
+Each trial draws every input from its distribution and computes the formula. The result is how the outcome is spread, how
+sure its mean is, and which input moves it most. The same seed gives the same numbers.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from jobs.engine import distributions
+from jobs.engine.catalogue import Estimate, Find
+from jobs.engine.context import Context
+from jobs.engine.errors import BadInput, FieldError, JobFailed
+from jobs.engine.formulas import CONSTANTS, FUNCTIONS, Formula, FormulaError
+from jobs.engine.params import KindParams, param
+
+if TYPE_CHECKING:
+    from numpy import ndarray
+
+TITLE = "Simulate"
+GROUP = "Data and numbers"
+QUEUE = "cpu"
+NEEDS = ("numpy",)
+NOUN = ("batch", "batches")
+RESULT_TEMPLATE = "results/simulate.html"
+
+LEAST_BATCH, MOST_BATCH = 1_000, 100_000  # trials of a batch
+BATCHES = 50  # or more, where they would be too large
+BINS = 40
+SHOWN = (0.1, 99.9)  # percentiles between which the histogram lies: a long tail would flatten it
+RANKED = 50_000  # trials by which the inputs' influence is judged
+VALUES_PER_SECOND = 20_000_000
+
+
+class Params(KindParams):
+    formula: str = param(
+        "Formula",
+        "Names, numbers, + - * / **, comparisons, “a if b else c”, min, max, sqrt, exp, log, round, where, clip and others.",
+        widget="code",
+        min_length=1,
+        max_length=2_000,
+    )
+    inputs: dict[str, Any] = param(
+        "Inputs",
+        "Each name of the formula: a number, or a distribution: normal (mean, sd), lognormal (mu, sigma), "
+        "uniform (low, high), triangular (low, mode, high), beta (alpha, beta), poisson (mean), bernoulli (p), "
+        "choice (values, weights).",
+        widget="json",
+    )
+    trials: int = param("Trials", default=100_000, ge=1, le=10_000_000, unit="trials")
+    percentiles: list[float] = param(
+        "Percentiles", "Shown in the result.", default=[5, 25, 50, 75, 95], min_length=1, max_length=50, advanced=True
+    )
+    seed: int | None = param(
+        "Seed", "The same seed gives the same numbers. Empty: one is drawn, and told.", default=None, ge=0, lt=2**53, advanced=True
+    )  # fmt: skip
+
+
+EXAMPLE = {
+    "formula": "units * (price - cost) - rent if open else -rent",
+    "inputs": {
+        "units": {"distribution": "poisson", "mean": 420},
+        "price": {"distribution": "triangular", "low": 18, "mode": 21, "high": 26},
+        "cost": {"distribution": "normal", "mean": 12.5, "sd": 1.4},
+        "open": {"distribution": "bernoulli", "p": 0.97},
+        "rent": 1900,
+    },
+    "trials": 100_000,
+    "seed": 7,
+}
+
+
+def check(params: Params, find: Find) -> list[FieldError]:
+    wrong = [FieldError("inputs", sentence) for sentence in _wrong_inputs(params)]
+    wrong += [
+        FieldError("percentiles", f"{share:g} is no percentile: they lie between 0 and 100.")
+        for share in params.percentiles
+        if not 0 <= share <= 100
+    ]
+    try:
+        formula = Formula(params.formula)
+    except FormulaError as error:
+        return [FieldError("formula", str(error)), *wrong]
+    missing = [name for name in formula.names if name not in params.inputs]
+    if missing:
+        known = f"There are: {', '.join(sorted(params.inputs))}." if params.inputs else "None is given."
+        wrong.append(FieldError("inputs", f"“{missing[0]}” of the formula is not among the inputs. {known}"))
+    return wrong
+
+
+def estimate(params: Params, find: Find) -> Estimate:
+    unused = sorted(set(params.inputs) - set(Formula(params.formula).names))
+    notes = (f"The formula does not use {', '.join(unused)}.",) if unused else ()
+    drawn = params.trials * (len(params.inputs) + 1)
+    return Estimate(items=len(_sizes(params.trials)), seconds=round(0.5 + drawn / VALUES_PER_SECOND, 1), notes=notes)
+
+
+def label(params: Params, find: Find) -> str:
+    return " ".join(params.formula.split())[:80]
+
+
+def run(params: Params, context: Context) -> dict[str, Any]:
+    began = time.monotonic()
+    seed = params.seed if params.seed is not None else context.once("seed", lambda: secrets.randbelow(2**53))
+    trials = Trials(params, int(seed))
+    sizes = _sizes(params.trials)
+    context.map(trials.batch, list(enumerate(sizes)), row=lambda batch: {"batch": batch[0] + 1, "trials": batch[1]})
+    values = trials.all(sizes[: context.job.sample], context)
+    return _summary(values, params) | {
+        "sensitivity": trials.sensitivity(sizes[: context.job.sample]),
+        "seed": seed,
+        "seconds": round(time.monotonic() - began, 1),
+    }
+
+
+class Trials:
+    """The trials of one run, batch by batch. What a batch draws depends on the seed and its number alone."""
+
+    def __init__(self, params: Params, seed: int):
+        self.formula = Formula(params.formula)
+        self.inputs = {name: distributions.parse(value) for name, value in sorted(params.inputs.items())}
+        self._seed = seed
+        self._values: dict[int, ndarray] = {}
+
+    def batch(self, item: tuple[int, int]) -> dict[str, Any]:
+        """What a batch came to. Raises JobFailed if the first one has not one number."""
+        import numpy
+
+        number, size = item
+        values = self._outcomes(number, size)
+        self._values[number] = values
+        good = values[numpy.isfinite(values)]
+        if not good.size:
+            if number == 0:
+                raise JobFailed(self._no_number(size), reason="no_number")
+            raise BadInput("Not one trial of this batch gave a number.")
+        low, middle, high = numpy.percentile(good, (5, 50, 95))
+        said = {"mean": good.mean(), "sd": good.std(), "p5": low, "p50": middle, "p95": high}
+        return {name: float(value) for name, value in said.items()} | {"no_number": int(values.size - good.size)}
+
+    def all(self, sizes: list[int], context: Context) -> ndarray:
+        """Every outcome. Batches of an earlier attempt are drawn again: that costs less than to keep them."""
+        import numpy
+
+        for number, size in enumerate(sizes):
+            if number not in self._values:
+                context.check()
+                self._values[number] = self._outcomes(number, size)
+        return numpy.concatenate([self._values[number] for number in range(len(sizes))])
+
+    def sensitivity(self, sizes: list[int]) -> dict[str, float]:
+        """Spearman's rank correlation of each uncertain input with the outcome, the strongest first."""
+        import numpy
+
+        draws = [self._drawn(number, size) for number, size in _first(sizes, RANKED)]
+        values = numpy.concatenate([self._values[number] for number, _ in _first(sizes, RANKED)])[:RANKED]
+        good = numpy.isfinite(values)
+        found = {}
+        for name in self.inputs:
+            drawn = numpy.concatenate([draw[name] for draw in draws])[:RANKED][good]
+            if good.sum() > 2 and numpy.ptp(drawn) > 0 and numpy.ptp(values[good]) > 0:
+                found[name] = round(float(numpy.corrcoef(_ranks(drawn), _ranks(values[good]))[0, 1]), 4)
+        return dict(sorted(found.items(), key=lambda pair: -abs(pair[1])))
+
+    def _outcomes(self, number: int, size: int) -> ndarray:
+        import numpy
+
+        return numpy.broadcast_to(self.formula.value(self._drawn(number, size)), size)
+
+    def _drawn(self, number: int, size: int) -> dict[str, ndarray]:
+        import numpy
+
+        random = numpy.random.Generator(numpy.random.PCG64([self._seed, number]))
+        return {name: one.draw(random, size) for name, one in self.inputs.items()}
+
+    def _no_number(self, size: int) -> str:
+        drawn = {name: values[0] for name, values in self._drawn(0, 1).items()}
+        such = ", ".join(f"{name} = {value:.4g}" for name, value in drawn.items())
+        return (
+            f"Not one of the first {size:,} trials gave a number, as with {such}. Look at the formula and its inputs."
+        )
+
+
+def _summary(values: ndarray, params: Params) -> dict[str, Any]:
+    import numpy
+
+    good = values[numpy.isfinite(values)]
+    shares = sorted(set(params.percentiles))
+    low, high = numpy.percentile(good, SHOWN)
+    spread = low < high and numpy.isfinite(high - low)
+    counts, edges = numpy.histogram(good, BINS, (low, high)) if spread else ([good.size], [low, high])
+    return {
+        "trials": int(values.size),
+        "mean": float(good.mean()),
+        "standard_error": float(good.std() / good.size**0.5),
+        "sd": float(good.std()),
+        "least": float(good.min()),
+        "most": float(good.max()),
+        "no_number_share": round(1 - good.size / values.size, 6),
+        "percentiles": {
+            f"{share:g}": float(at) for share, at in zip(shares, numpy.percentile(good, shares), strict=True)
+        },
+        "histogram": {"edges": [float(edge) for edge in edges], "counts": [int(count) for count in counts]},
+        "convergence": list(_convergence(good)),
+    }
+
+
+def _convergence(good: ndarray) -> Iterator[dict[str, float]]:
+    """The mean after more and more trials, and the range that holds the true one 95 times of 100."""
+    import numpy
+
+    for count in sorted({max(1, int(share)) for share in numpy.geomspace(min(100, good.size), good.size, 20)}):
+        some = good[:count]
+        mean, half = float(some.mean()), 1.96 * float(some.std()) / count**0.5
+        yield {"trials": count, "mean": mean, "low": mean - half, "high": mean + half}
+
+
+def _sizes(trials: int) -> list[int]:
+    """How many trials each batch has."""
+    size = min(max(-(-trials // BATCHES), LEAST_BATCH), MOST_BATCH)
+    return [min(size, trials - start) for start in range(0, trials, size)]
+
+
+def _first(sizes: list[int], most: int) -> list[tuple[int, int]]:
+    """The batches that hold the first `most` trials."""
+    return [(number, size) for number, size in enumerate(sizes) if sum(sizes[:number]) < most]
+
+
+def _ranks(values: ndarray) -> ndarray:
+    """The place of each value in their order; equal ones share the mean of theirs."""
+    import numpy
+
+    _, place, counts = numpy.unique(values, return_inverse=True, return_counts=True)
+    return (numpy.cumsum(counts) - (counts - 1) / 2)[place]
+
+
+def _wrong_inputs(params: Params) -> Iterator[str]:
+    for name, value in params.inputs.items():
+        if not name.isidentifier() or name in FUNCTIONS or name in CONSTANTS:
+            yield f"“{name[:40]}” cannot be a name: take letters, digits and _, and no name of a function."
+            continue
+        try:
+            distributions.parse(value)
+        except ValueError as error:
+            yield f"{name}: {error}"
