@@ -54,7 +54,7 @@ def add(owner: str, document: Document, *, duplicates: bool = True, file: File |
     document.owner = owner
     _make_fit(document)
     with database.session() as session:
-        _one_at_a_time(session, f"{owner}\n{document.collection}\n{document.sha256}")
+        one_at_a_time(session, f"{owner}\n{document.collection}\n{document.sha256}")
         if not duplicates:
             _refuse_same(session, document)
         known = document.source and session.scalar(
@@ -173,6 +173,12 @@ def live(owner: str, collection: str | None = None) -> list[Generation]:
         return list(session.scalars(query.where(Generation.collection == collection) if collection else query))
 
 
+def one_at_a_time(session: Session, what: str) -> None:
+    """Wait for others that add the same thing; until this transaction ends."""
+    number = int.from_bytes(hashlib.sha256(what.encode("utf-8", "replace")).digest()[:8], "big", signed=True)
+    session.execute(text("select pg_advisory_xact_lock(:number)"), {"number": number})
+
+
 def _make_fit(document: Document) -> None:
     """Cut and clean what Postgres or a page could not hold."""
     document.title = clean_text(document.title)[:500].strip() or document.name or "Untitled"
@@ -192,9 +198,3 @@ def _refuse_same(session: Session, document: Document) -> None:
     same = session.scalar(query.order_by(Document.id).limit(1))
     if same is not None:
         raise Duplicate(f"Skipped, the same as “{same.name or same.title}”, which is in “{same.collection}” already.")
-
-
-def _one_at_a_time(session: Session, what: str) -> None:
-    """Wait for others that add the same thing; until this transaction ends."""
-    number = int.from_bytes(hashlib.sha256(what.encode("utf-8", "replace")).digest()[:8], "big", signed=True)
-    session.execute(text("select pg_advisory_xact_lock(:number)"), {"number": number})

@@ -1,0 +1,106 @@
+"""What a row of a table says about a document: which column is which field, and each value in the field's own shape."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from jobs.engine import exports, jsonsafe
+from jobs.engine.documents.shelf import LONGEST_NAME, LONGEST_TEXT
+from jobs.engine.errors import BadInput
+
+FIELDS = ("title", "text", "tags", "meta", "name", "language", "media_type")
+LONGEST_KEY = 500
+MOST_TAGS = 100
+_BETWEEN_TAGS = re.compile(r"[,;\n]")
+_WORDS = {"title": 500, "text": LONGEST_TEXT, "name": 255, "language": 35, "media_type": 100}
+
+
+def same_names(columns: Iterable[str]) -> dict[str, str]:
+    """The mapping of a table whose columns are called as the fields are, as in our own exports."""
+    by_name = {column.strip().casefold(): column for column in columns}
+    return {field: by_name[field] for field in FIELDS if field in by_name}
+
+
+def values(
+    row: Mapping[str, Any], mapping: Mapping[str, str], rest: Iterable[str], spreadsheet: bool
+) -> dict[str, Any]:
+    """The fields that the row has, clean. `rest`: columns that go into meta. Raises BadInput for a value that does not fit.
+
+    spreadsheet: from CSV, where an apostrophe stands before what a spreadsheet program would run as a formula.
+    """
+    row = {name: _plain(value) if spreadsheet else value for name, value in row.items()}
+    found = {field: _shaped(field, row.get(column)) for field, column in mapping.items()}
+    more = {jsonsafe.clean_text(name): jsonsafe.clean(row[name]) for name in rest if row.get(name) is not None}
+    return found | ({"meta": found.get("meta", {}) | more} if more else {})
+
+
+def key_of(row: Mapping[str, Any], column: str) -> str:
+    """What tells which document the row is. Raises BadInput where it is empty or too long."""
+    key = _text(row.get(column)).strip()
+    if not key:
+        raise BadInput(f"The key “{column}” is empty in this row.")
+    if len(key) > LONGEST_KEY:
+        raise BadInput(
+            f"The key “{column}” has {len(key):,} characters; at most {LONGEST_KEY} can tell documents apart."
+        )
+    return key
+
+
+def _plain(value: Any) -> Any:
+    """The reverse of what exports.cell does to a formula."""
+    if isinstance(value, str) and value[:1] == "'" and exports.FORMULA.match(value, 1):
+        return value[1:]
+    return value
+
+
+def _shaped(field: str, value: Any) -> Any:
+    if field == "tags":
+        return tags(value)
+    if field == "meta":
+        return _meta(value)
+    text = _text(value)
+    if field == "text":
+        if len(text) > LONGEST_TEXT:
+            raise BadInput(f"The text has {len(text):,} characters; a document holds {LONGEST_TEXT:,}.")
+        return text
+    return text.strip()[: _WORDS[field]].strip() or (None if field == "language" else "")
+
+
+def tags(value: Any) -> list[str]:
+    """Tags out of a list, its JSON, or words between commas or semicolons; each once."""
+    if isinstance(value, str):
+        value = _json(value, list) or _BETWEEN_TAGS.split(value)
+    parts = value if isinstance(value, list) else [] if value is None else [value]
+    found = list(dict.fromkeys(tag for part in parts if (tag := _text(part).strip()[:LONGEST_NAME])))
+    if len(found) > MOST_TAGS:
+        raise BadInput(f"There are {len(found):,} tags; a document has at most {MOST_TAGS}.")
+    return found
+
+
+def _meta(value: Any) -> dict[str, Any]:
+    found = _json(value, dict) if isinstance(value, str) else value
+    if isinstance(found, dict):
+        return dict(jsonsafe.clean(found))
+    if found is None and not (isinstance(value, str) and value.strip()):
+        return {}
+    raise BadInput('What goes into meta as a whole must be a JSON object, as in {"year": 2024}.')
+
+
+def _json(text: str, wanted: type) -> Any:
+    """The list or dict that the text is as JSON, else None."""
+    if text.lstrip()[:1] not in ("[", "{"):
+        return None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, wanted) else None
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return jsonsafe.clean_text(value) if isinstance(value, str) else jsonsafe.dumps(value)
