@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -20,6 +21,24 @@ def by_value(job_id: UUID, column: str) -> dict[str, int]:
     with database.session() as session:
         rows = session.execute(_BY_VALUE, {"job_id": job_id, "column": column})
         return {value: count for value, count in rows}
+
+
+_EXAMPLES = text("""
+    select position as item, input, output from items
+    where job_id = :job_id and state = 'done' and output ->> cast(:column as text) = :value
+    order by position, key limit :most
+""")
+
+
+def examples(job_id: UUID, column: str, values: Iterable[str], most: int) -> list[dict[str, Any]]:
+    """The first items, at most so many each, that have these values in a column of their output: place, input and output."""
+    found: list[dict[str, Any]] = []
+    with database.session() as session:
+        session.execute(text("set local statement_timeout = 0"))
+        for value in values:
+            wanted = {"job_id": job_id, "column": column, "value": value, "most": most}
+            found += map(dict, session.execute(_EXAMPLES, wanted).mappings())
+    return found
 
 
 _PLACES = text("select position from items where job_id = :job_id and state = 'done' order by position, key")

@@ -1,0 +1,71 @@
+"""Values that come one at a time from the items of a job, and are worked on many at a time: one transaction for hundreds of rows.
+
+    async with Gathered(write_them, 250) as writes:
+        came = await writes.of(row)     # with the rows of the other items that wait
+
+One batch is worked on at a time, in the order in which the values came. The values that come meanwhile make up the
+next. After a JobFailed there is no next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+
+from jobs.engine.embeddings.batches import patiently
+from jobs.engine.errors import JobFailed, LegworkError
+
+
+class Gathered:
+    """`work` runs in a thread. It takes a list and gives an equally long one: for each value what came of it, or its exception."""
+
+    def __init__(self, work: Callable[[list[Any]], Sequence[Any]], most: int):
+        self._work = work
+        self._most = most
+        self._waiting: list[tuple[Any, asyncio.Future[Any]]] = []
+
+    async def __aenter__(self) -> Self:
+        self._came = asyncio.Event()
+        self._task = asyncio.create_task(self._go_on())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+    async def of(self, value: Any) -> Any:
+        """What came of this value. Raises its exception."""
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.append((value, future))
+        self._came.set()
+        return await future
+
+    async def _go_on(self) -> None:
+        while True:
+            await self._came.wait()
+            batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+            if not self._waiting:
+                self._came.clear()
+            outcomes = await self._outcomes([value for value, _ in batch])
+            for (_, future), came in zip(batch, outcomes, strict=True):
+                if not future.done():
+                    future.set_exception(came) if isinstance(came, Exception) else future.set_result(came)
+            if any(isinstance(came, JobFailed) for came in outcomes):
+                return
+
+    async def _outcomes(self, values: list[Any]) -> Sequence[Any]:
+        """If the whole batch fails, each value is tried alone, so that one that cannot be worked on fails alone."""
+        try:
+            return await patiently(lambda: self._work(values))
+        except LegworkError as error:
+            return [error] * len(values)
+        except Exception as error:
+            if len(values) == 1:
+                return [error]
+            return [came for value in values for came in await self._outcomes([value])]
