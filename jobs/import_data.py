@@ -1,0 +1,199 @@
+"""Put the rows of a table into the library.
+
+Each row becomes a document of a collection: you say which column is its title, its text or its tags, and the others are kept
+beside it. With a key column a later import updates what is there. A dry run shows what would change, and changes nothing.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from jobs.engine import exports, queries, tally
+from jobs.engine.catalogue import Estimate, Find
+from jobs.engine.context import Context, Counts
+from jobs.engine.documents import fields, rows
+from jobs.engine.errors import BadInput, FieldError, JobFailed
+from jobs.engine.gathering import Gathered
+from jobs.engine.inputs import Input
+from jobs.engine.params import KindParams, TableFile, param
+from jobs.engine.tables import TableInfo
+
+TITLE = "Import data"
+GROUP = "Data and numbers"
+QUEUE = "cpu"
+NEEDS = ("openpyxl", "duckdb")
+NOUN = ("row", "rows")
+
+ROWS_PER_SECOND = 2_000
+BATCH = 250
+EXAMPLES = 5  # of each status, in the result
+REJECTS = "rejected rows"
+
+Numbered = tuple[int, dict[str, Any]]
+
+
+class Params(KindParams):
+    source: TableFile = param("Table", "CSV, TSV, JSONL, XLSX or Parquet. One row makes one document.")
+    encoding: str | None = param("Encoding", "Empty: as found.", default=None, advanced=True, max_length=40)
+    delimiter: str | None = param("Separator", "Empty: as found.", default=None, advanced=True, max_length=1)
+    collection: str = param(
+        "Collection", "A new name makes a new collection.", default="library", min_length=1, max_length=100
+    )
+    mapping: dict[str, str] = param(
+        "Which column is what",
+        'Such as {"title": "product", "text": "review"}. There are title, text, tags, meta, name, language and media_type. '
+        "Empty: columns that are called so.",
+        default={},
+        widget="json",
+        max_length=len(fields.FIELDS),
+    )
+    rest: Literal["meta", "drop"] = param(
+        "Other columns", "Keep them in the document's meta, or leave them out.", default="meta"
+    )
+    key: str = param(
+        "Key column",
+        "What tells which document a row is, such as an article number; a document's id will do too. "
+        "Without one every row is a new document.",
+        default="",
+        max_length=200,
+    )
+    mode: Literal["upsert", "insert"] = param(
+        "A key that is known", "upsert: update the document. insert: skip the row.", default="upsert"
+    )
+    on_error: Literal["skip", "abort"] = param(
+        "A row that does not fit", "skip: go on, and list it in a file. abort: end the job there.", default="skip"
+    )
+    dry_run: bool = param("Dry run", "Shows what would change, and changes nothing.", default=False)
+
+
+EXAMPLE = {
+    "source": "sample:reviews.csv",
+    "collection": "reviews",
+    "mapping": {"title": "product", "text": "review", "language": "language"},
+    "key": "id",
+}
+
+
+def check(params: Params, find: Find) -> list[FieldError]:
+    try:
+        table = find(params.source).table(params.encoding, params.delimiter)
+    except BadInput as error:
+        return [FieldError("source", error.message)]
+    there = f"The table has {', '.join(table.columns[:20])}."
+    errors = [] if params.collection.strip() else [FieldError("collection", "Write a name that is not empty.")]
+    if params.key and params.key not in table.columns:
+        errors.append(FieldError("key", f"There is no column “{params.key}”. {there}"))
+    for field, column in params.mapping.items():
+        if field not in fields.FIELDS:
+            errors.append(FieldError("mapping", f"A document has no “{field}”; it has {', '.join(fields.FIELDS)}."))
+        elif column not in table.columns:
+            errors.append(FieldError("mapping", f"There is no column “{column}” for the {field}. {there}"))
+    mapping = params.mapping or fields.same_names(table.columns)
+    if not errors and not mapping.keys() & {"title", "text"} and not (params.key and mapping):
+        errors.append(FieldError("mapping", f"Say which column is the title or the text. {there}"))
+    return errors
+
+
+def estimate(params: Params, find: Find) -> Estimate:
+    count = find(params.source).table(params.encoding, params.delimiter).rows
+    seconds = None if count is None else round(1 + count / ROWS_PER_SECOND, 1)
+    return Estimate(items=count, seconds=seconds)
+
+
+def label(params: Params, find: Find) -> str:
+    return f"{find(params.source).name} → {params.collection.strip()}" + (" (dry run)" if params.dry_run else "")
+
+
+def run(params: Params, context: Context) -> dict[str, Any]:
+    source = context.open(params.source)
+    table = source.table(params.encoding, params.delimiter)
+    reader = _reader(params, table, source)
+    abort = params.on_error == "abort"
+    target = rows.Target(
+        context.job.owner, params.collection.strip(), context.job.job_id, params.mode, params.dry_run, abort
+    )
+
+    async def put(numbered: Numbered, batches: Gathered) -> dict[str, Any]:
+        return dict(await batches.of(numbered))
+
+    given = _Given(source, params)
+    counts = context.map(
+        put,
+        given,
+        row=lambda numbered: numbered[1],
+        total=source.count(params.encoding, params.delimiter),
+        concurrency=2 * BATCH,
+        using=Gathered(lambda some: rows.put(target, [reader(*one) for one in some]), BATCH),
+    )
+    if given.broken:
+        raise JobFailed(f"{given.broken.message} The rows before that are in.", reason=given.broken.reason)
+    if counts.failed:
+        _save_rejects(context, table)
+    return _result(params, context, counts)
+
+
+class _Given:
+    """The rows with their places from 1. Where the table breaks off, they end; `broken` says why."""
+
+    def __init__(self, source: Input, params: Params):
+        self.broken: BadInput | None = None
+        self._rows = source.rows(params.encoding, params.delimiter)
+
+    def __iter__(self) -> Iterator[Numbered]:
+        try:
+            yield from enumerate(self._rows, start=1)
+        except BadInput as error:
+            self.broken = error
+
+
+def _reader(params: Params, table: TableInfo, source: Input) -> Callable[[int, dict[str, Any]], rows.Row]:
+    mapping = params.mapping or fields.same_names(table.columns)
+    used = {*mapping.values(), *(["error"] if source.name.startswith(REJECTS) else [])}
+    spreadsheet = table.format in ("csv", "tsv")
+
+    def read(place: int, row: dict[str, Any]) -> rows.Row:
+        try:
+            key = fields.key_of(row, params.key) if params.key else None
+            rest = [column for column in row if column not in used] if params.rest == "meta" else []
+            return rows.Row(place, key, fields.values(row, mapping, rest, spreadsheet))
+        except BadInput as error:
+            return rows.Row(place, wrong=error)
+
+    return read
+
+
+def _save_rejects(context: Context, table: TableInfo) -> None:
+    """The rows that failed, as the same table with one more column, to be mended and imported by themselves."""
+    failed = queries.item_rows(queries.job(context.job.job_id, context.job.owner), "failed")
+    format = {"tsv": "csv", "json": "jsonl"}.get(table.format, table.format)
+    with tempfile.TemporaryDirectory(prefix="legwork-rejects-", ignore_cleanup_errors=True) as folder:
+        target = Path(folder) / REJECTS
+        with target.open("wb") as opened:
+            for chunk in exports.export(
+                (row | {"error": row["_error"]} for row in failed), [*table.columns, "error"], format
+            ):
+                context.check()
+                opened.write(chunk)
+        context.save(f"{REJECTS}.{format}", target, exports.FORMATS[format])
+
+
+def _result(params: Params, context: Context, counts: Counts) -> dict[str, Any]:
+    status = tally.by_value(context.job.job_id, "status")
+    examples = tally.examples(context.job.job_id, "status", ("new", "updated"), EXAMPLES)
+    if params.dry_run:
+        context.log("This was a dry run: nothing was changed.")
+    return {
+        "collection": params.collection.strip(),
+        "dry_run": params.dry_run,
+        **{name: status.get(name, 0) for name in ("new", "updated", "unchanged")},
+        "skipped": counts.skipped,
+        "failed": counts.failed,
+        "examples": [
+            {"row": one["item"], "values": {name: rows.short(one["input"][name]) for name in list(one["input"])[:20]}}
+            | one["output"]
+            for one in examples
+        ],
+    }
