@@ -44,6 +44,7 @@ OURS = (
         "WEB_CONCURRENCY",
         "LEGWORK_BUILT_IN",
         "EXTRA_KINDS",
+        "OUTGOING_PRIVATE",
     ),
 )
 _numbers = itertools.count(1)

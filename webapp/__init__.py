@@ -35,6 +35,7 @@ from webapp import (
     submissions,
     suppressions,
     theme,
+    webhooks,
 )
 
 
@@ -54,6 +55,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(retries.blueprint)  # retry, again with changes
     app.register_blueprint(schedules.blueprint)  # /schedules
     app.register_blueprint(library.blueprint)  # /library  /search
+    app.register_blueprint(webhooks.blueprint)  # /webhooks
     app.register_blueprint(files.blueprint)  # /files/<id>  /jobs/<id>/items.<format>
     app.register_blueprint(looks.blueprint)  # /files/<id>/preview
     app.register_blueprint(bundles.blueprint)  # /jobs/<id>/all.zip

@@ -18,6 +18,7 @@ from webapp.shapes import ITEM_STATES, JOB_FILTERS
 MAX_SAMPLE = 1_000
 MAX_AHEAD = timedelta(days=365)
 POLL_SECONDS = 1
+CHANNELS = ("mail", "webhook")
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 
@@ -48,7 +49,16 @@ def submit(name: str) -> Response:
     sample = bodies.whole_number("sample", 1, 1, MAX_SAMPLE) if "sample" in request.args else None
     run_at = bodies.moment_ahead("run_at", datetime.now(UTC), MAX_AHEAD)
     params = bodies.json_object()
-    job = commands.submit(found.name, params, owner=current_owner(), sample=sample, run_at=run_at, idempotency_key=key)
+    told = [{"channel": one, "target": target} for one in CHANNELS if (target := bodies.text(f"notify_{one}", 2_000))]
+    job = commands.submit(
+        found.name,
+        params,
+        owner=current_owner(),
+        sample=sample,
+        run_at=run_at,
+        idempotency_key=key,
+        notify=told,
+    )
     return accepted(job)
 
 

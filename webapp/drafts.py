@@ -34,6 +34,8 @@ class Draft:
     zone: str = ""
     key: str = field(default_factory=lambda: uuid4().hex)
     pasted: str = ""
+    tell: dict[str, str] = field(default_factory=dict)  # channel -> address, for when it has ended
+    tell_errors: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def fields(self) -> list[forms.Field]:
@@ -69,6 +71,10 @@ class Draft:
             return commands.estimate(self.kind.name, self.params, owner=current_owner())
         except LegworkError:
             return None
+
+    @property
+    def notify(self) -> list[dict[str, str]]:
+        return [{"channel": channel, "target": target} for channel, target in self.tell.items() if target]
 
     @property
     def complete(self) -> bool:
@@ -137,6 +143,11 @@ def check(draft: Draft) -> bool:
         draft.run_at = run_at(draft)
     except ValueError as error:
         draft.errors.append(FieldError("run_at", str(error)))
+    try:
+        commands.check_notify(draft.notify)
+    except InvalidParams as error:
+        draft.tell_errors = {one.field: one.message for one in error.errors}
+        draft.errors += [FieldError("", one.message) for one in error.errors]
     try:
         commands.validate(draft.kind.name, params, owner=current_owner())
     except InvalidParams as error:

@@ -77,6 +77,7 @@ def _draft(kind: Any) -> drafts.Draft:
             raise NotFound("That job is of another kind, so its answers do not fit this form.")
         draft = drafts.of_params(kind, job.params)
         draft.parent = str(job.id)
+        draft.tell = {one.channel: one.target for one in queries.notifications(job)}
         return draft
     if request.args.get("example"):
         return drafts.of_params(kind, kind.example)

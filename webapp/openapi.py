@@ -76,7 +76,7 @@ def _submit(kind: catalogue.Kind) -> Schema:
         {"202": _accepted("The job is in the database; poll it at `Location`.")},
         400, 403, 409, 413, 415, 422,
         description=kind.text,
-        parameters=[parameter(name) for name in ("sample", "run_at", "idempotency_key")],
+        parameters=[parameter(name) for name in ("sample", "run_at", "notify_mail", "notify_webhook", "idempotency_key")],
         requestBody={"required": True, "content": content},
     )  # fmt: skip
 
@@ -226,6 +226,36 @@ _PATHS: Schema = {
         "get": _operation("download_file", "A file's bytes", {"200": _BYTES}, 404),
         "parameters": [parameter("file")],
     },
+    "/documents": {
+        "get": _operation(
+            "list_documents",
+            "Your documents, newest first",
+            {"200": _answer("A page of documents, without their text.", "Documents")},
+            404,
+            422,
+            parameters=[parameter(name) for name in ("collection", "titled", "after", "limit")],
+        )
+    },
+    "/documents/{document}": {
+        "get": _operation("show_document", "A document with its text", {"200": _answer("It.", "Document")}, 404),
+        "delete": _operation(
+            "delete_document",
+            "Delete a document and its passages; its file stays",
+            {"204": {"description": "It is gone."}},
+            403,
+            404,
+        ),
+        "parameters": [parameter("document")],
+    },
+    "/search": {
+        "get": _operation(
+            "search",
+            "The passages that answer best",
+            {"200": _answer("The best first; there is one page.", "Passages")},
+            422,
+            parameters=[parameter(name) for name in ("question", "collection", "passage_limit")],
+        )
+    },
     "/outbox": {
         "get": _operation(
             "list_outbox",
@@ -259,36 +289,6 @@ _PATHS: Schema = {
     "/suppressions/{address}": {
         "delete": _operation("allow", "Let it be written to again", {"204": {"description": "It is off the list."}}, 403, 404),
         "parameters": [parameter("address")],
-    },
-    "/documents": {
-        "get": _operation(
-            "list_documents",
-            "Your documents, newest first",
-            {"200": _answer("A page of documents, without their text.", "Documents")},
-            404,
-            422,
-            parameters=[parameter(name) for name in ("collection", "titled", "after", "limit")],
-        )
-    },
-    "/documents/{document}": {
-        "get": _operation("show_document", "A document with its text", {"200": _answer("It.", "Document")}, 404),
-        "delete": _operation(
-            "delete_document",
-            "Delete a document and its passages; its file stays",
-            {"204": {"description": "It is gone."}},
-            403,
-            404,
-        ),
-        "parameters": [parameter("document")],
-    },
-    "/search": {
-        "get": _operation(
-            "search",
-            "The passages that answer best",
-            {"200": _answer("The best first; there is one page.", "Passages")},
-            422,
-            parameters=[parameter(name) for name in ("question", "collection", "passage_limit")],
-        )
     },
     "/schedules": {
         "get": _operation("list_schedules", "Your schedules", {"200": _answer("The schedules.", "Schedules")}),

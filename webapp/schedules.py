@@ -47,7 +47,8 @@ def create() -> Any:
         if "look" in request.form:
             commands.check_times(cron, zone)
             return _form(job, chosen, zone, runs=queries.upcoming(cron, zone, SHOWN_RUNS))
-        plan = Plan(job.kind, job.params, cron, zone)
+        told = [{"channel": one.channel, "target": one.target} for one in queries.notifications(job)]
+        plan = Plan(job.kind, job.params, cron, zone, notify=told)
         return _to(commands.create_schedule(plan, owner=current_owner()))
     except InvalidParams as error:
         return _form(job, chosen, zone, errors=error.errors), 422

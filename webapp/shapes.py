@@ -63,6 +63,8 @@ PARAMETERS = {
     "passage_limit": _query("limit", "Passages at most.", _count(50, 8)),
     "sample": _query("sample", "Only the first N items.", {"type": "integer", "minimum": 1, "maximum": 1000}),
     "run_at": _query("run_at", "Not before this time, at most a year ahead (RFC 3339).", _MOMENT),
+    "notify_mail": _query("notify_mail", "Who is written to when the job has ended.", TEXT),
+    "notify_webhook": _query("notify_webhook", "The address that a signed request goes to when the job has ended.", TEXT),
     "idempotency_key": {
         "name": "Idempotency-Key",
         "in": "header",
@@ -75,7 +77,9 @@ PARAMETERS = {
     "q": _query("q", "Only jobs with this text.", {"type": "string", "maxLength": 200}),
     "message": _path("message", "The id of a message."),
     "address": _path("address", "A mail address, as the list has it."),
-    "message_q": _query("q", "Only messages with this text in recipient or subject.", {"type": "string", "maxLength": 200}),
+    "message_q": _query(
+        "q", "Only messages with this text in recipient or subject.", {"type": "string", "maxLength": 200}
+    ),
     "address_q": _query("q", "Only addresses with this text.", {"type": "string", "maxLength": 200}),
     "address_after": _query("after", "The `next` of the page before.", {"type": "string", "maxLength": 300}),
     "after": _query("after", "The `next` of the page before.", {"type": "string", "maxLength": 200}),

@@ -17,8 +17,10 @@ from webapp import drafts, forms
 from webapp.access import current_owner
 
 blueprint = Blueprint("submissions", __name__)
+CHANNELS = ("mail", "webhook")
 
-# Fields of the form itself begin with an underscore, as no param can: _key, _parent, _when, _run_at, _zone, _pasted.
+# Fields of the form itself begin with an underscore, as no param can: _key, _parent, _when, _run_at, _zone, _pasted,
+# _mail, _webhook.
 # The buttons are `sample`, `upload` and `json`.
 
 
@@ -44,6 +46,7 @@ def posted(kind: Any) -> drafts.Draft:
     draft.parent = form.get("_parent", "")
     draft.zone = form.get("_zone", "")
     draft.later = form.get("_run_at", "").strip() if form.get("_when") == "later" else ""
+    draft.tell = {channel: form.get(f"_{channel}", "").strip()[:2_000] for channel in CHANNELS}
     draft.key = form.get("_key", "")[:64] or draft.key
     for field in draft.fields:
         if field.control in ("file", "files"):
@@ -84,6 +87,7 @@ def _start(draft: drafts.Draft) -> Any:
             run_at=draft.run_at,
             idempotency_key=_key(draft),
             parent=_parent(draft),
+            notify=draft.notify,
         )
     except InvalidParams as error:
         draft.errors += error.errors
@@ -105,7 +109,7 @@ def _sample() -> int | None:
 
 def _key(draft: drafts.Draft) -> str:
     """The same form sent twice is one job; the same page sent again with other words is another job."""
-    body = json.dumps([draft.params, _sample(), draft.later], sort_keys=True, default=str)
+    body = json.dumps([draft.params, _sample(), draft.later, draft.notify], sort_keys=True, default=str)
     return f"{draft.key}-{hashlib.sha256(body.encode()).hexdigest()[:16]}"
 
 

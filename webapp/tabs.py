@@ -88,7 +88,9 @@ def _input(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _timeline(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
-    return {"steps": steps(job, queries.attempts(job))}
+    told = [step for one in queries.notifications(job) for step in _told(one)]
+    known = steps(job, queries.attempts(job))
+    return {"steps": sorted([*known, *told], key=lambda step: step.at or words.now())}
 
 
 _CONTENT = {"result": _result, "items": _items, "files": _files, "log": _log, "input": _input, "timeline": _timeline}
@@ -118,6 +120,20 @@ def steps(job: Any, attempts: list[Any]) -> list[Step]:
         found.append(Step(free, "Waits", f"for a worker on queue {job.queue}", _apart(free, words.now())))
     ordered = sorted(found, key=lambda step: step.at or words.now())
     return [step for step, after in pairwise([*ordered, None]) if step and (step.what != "Waited" or after)]
+
+
+def _told(notification: Any) -> list[Step]:
+    """The tries to tell somebody of the end."""
+    what = "Mail" if notification.channel == "mail" else "Webhook"
+    target = words.cell(notification.target, 120)
+    tries = [
+        Step(datetime.fromisoformat(one["at"]), what, f"{target}: {one['text']}", None) for one in notification.tries
+    ]
+    if tries and notification.state == "given_up":
+        tries[-1] = tries[-1]._replace(detail=f"{tries[-1].detail}. Given up")
+    elif tries and notification.state == "open":
+        tries[-1] = tries[-1]._replace(detail=f"{tries[-1].detail}. Tried again {words.ago(notification.next_at)}")
+    return tries
 
 
 def _attempt(attempt: Any) -> Step:

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from jobs.engine import commands, database, delivery, ledger, presence, queries
+from jobs.engine import commands, database, delivery, ledger, notifications, presence, queries
 from jobs.engine.catalogue import QUEUES
 from jobs.engine.errors import BrokerAway, DatabaseAway
 from jobs.engine.lifeline import die_with_parent
@@ -39,6 +39,7 @@ class Clock:
         self._missing: dict[str, set[UUID]] = {}  # by queue: due rows that had no message at the last look
         self._looked: dict[str, float] = {}
         self._tidied = 0.0
+        self._telling: threading.Thread | None = None
 
     def run(self, child_of: int | None = None) -> None:
         """Tick until told to leave; while another clock holds the lock, wait for it."""
@@ -75,6 +76,7 @@ class Clock:
             for job_id in ledger.free_silent(session.connection()):
                 log.warning("job %s: its worker was silent; freed", job_id)
         commands.run_due_schedules()
+        self._tell()
         try:
             deliver_due()
             for queue in QUEUES:
@@ -84,6 +86,12 @@ class Clock:
         if time.monotonic() - self._tidied > TIDY_SECONDS:
             self._tidied = time.monotonic()
             tidy()
+
+    def _tell(self) -> None:
+        """Tell of ended jobs beside the ticks: whoever is told may be slow."""
+        if (self._telling is None or not self._telling.is_alive()) and notifications.is_due():
+            self._telling = threading.Thread(target=_tell_all, name="telling", daemon=True)
+            self._telling.start()
 
     def _ring_again(self, queue: str) -> None:
         """Deliver again what was delivered, is still queued, and had no message in Redis at two looks in a row.
@@ -106,6 +114,13 @@ class Clock:
         if lost:
             log.warning("queue %s: %d messages were lost; delivering again", queue, len(lost))
             deliver_due(lost)
+
+
+def _tell_all() -> None:
+    try:
+        notifications.tell_due()
+    except DatabaseAway as error:
+        log.warning("%s", error)
 
 
 def deliver_due(again: set[UUID] | None = None) -> None:

@@ -25,6 +25,7 @@ from jobs.engine import (
     inputs,
     ledger,
     llm,
+    notifications,
     outbox,
     queries,
     schedules,
@@ -110,6 +111,7 @@ def submit(
         return known
     fit = validate(kind_name, params, owner=owner)
     _check_options(sample, run_at)
+    told = notifications.checked(notify)
     job = Job(
         kind=fit.kind.name,
         label=clean_text(fit.kind.label(fit.params, _finder(owner)))[:200],
@@ -128,6 +130,7 @@ def submit(
     try:
         with database.session() as session:
             job = ledger.create(session, job)
+            notifications.add(session, job.id, told)
     except IntegrityError:  # the same key came twice at once, and the other was first
         known = _known(owner, idempotency_key or "", fingerprint)
         if known is None:
@@ -163,6 +166,7 @@ def retry(job_id: str | UUID, *, owner: str, items: str = "all") -> Job:
         careful = everything and _at_most_once(job.kind)
         if not ledger.retry(session.connection(), job.id, everything=everything and not careful, doubtful=careful):
             raise Conflict("This job has not ended yet; stop it first.")
+        notifications.reopen(session.connection(), job.id)
         session.refresh(job)
     _send(job)
     return job
@@ -325,6 +329,7 @@ def create_schedule(plan: Plan, *, owner: str) -> Schedule:
 
 
 check_times = timetable.checked
+check_notify = notifications.checked
 change_schedule = schedules.change
 delete_schedule = schedules.remove
 

@@ -14,6 +14,8 @@ from jobs.engine import database, exports, inputs, migrations, outbox, presence,
 from jobs.engine.errors import BadInput, NotFound, SettingsError
 from jobs.engine.log_lines import log, log_count
 from jobs.engine.models import Attempt, Counts, File, Item, Job, WorkerProcess
+from jobs.engine.notifications import of_job as notifications
+from jobs.engine.notifications import secret as webhook_secret
 from jobs.engine.records import Page, as_id, escaped, owned
 from jobs.engine.schedules import latest_jobs, schedule, scheduled_jobs, schedules
 from jobs.engine.storage import storage
@@ -23,6 +25,7 @@ from jobs.engine.waiting import Pace, Waiting, pace, waiting
 
 __all__ = ["Pace", "Waiting", "pace", "waiting"]  # read with the rest, kept in a room of their own
 __all__ += ["latest_jobs", "log", "log_count", "schedule", "scheduled_jobs", "schedules", "upcoming"]
+__all__ += ["notifications", "webhook_secret"]
 
 COUNT_CAP = 10_000
 SHOWN_STATES = ("scheduled", "waiting", "running", "stopping", "succeeded", "partial", "failed", "cancelled")

@@ -40,6 +40,7 @@ class Settings:
     extra_kinds: tuple[str, ...]  # packages with more kinds, beside jobs/
     web_concurrency: int
     built_in: frozenset[str]
+    outgoing_private: bool = False  # whether webhooks may go to this machine and its network
 
     @property
     def loopback(self) -> bool:
@@ -101,6 +102,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         web_concurrency=_number(environ, "WEB_CONCURRENCY", default=1, least=1, most=64),
         extra_kinds=_words(environ, "EXTRA_KINDS"),
         built_in=_built_in(environ),
+        outgoing_private=environ.get("OUTGOING_PRIVATE", "").strip() == "1",
     )
 
 

@@ -1,0 +1,208 @@
+"""Telling somebody that a job has ended: by mail, or by a signed request to an address.
+
+Each try is claimed by an update that is committed before anything is sent: it counts the try and puts the next one off, so
+that two clocks do not send the same, and a clock that dies in the middle costs one try. A webhook is signed as
+standardwebhooks.com describes: HMAC-SHA256 over `id.timestamp.body`, base64, as `v1,…`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, func, select, text, update
+from sqlalchemy.orm import Session
+
+from jobs.engine import addresses, database, mail, outgoing, settings
+from jobs.engine.errors import BadInput, FieldError, InvalidParams, LegworkError, Transient
+from jobs.engine.models import ENDED_STATES, Job, Notification
+
+MOST_TRIES = 5
+MOST_TARGETS = 4
+BACKOFF_SECONDS = (30, 120, 600, 3_600, 3_600)  # after tries 1, 2, …
+AT_ONCE = 20
+
+log = logging.getLogger("legwork.notifications")
+
+_WORDS = {"succeeded": "Succeeded", "partial": "Partly done", "failed": "Failed", "cancelled": "Stopped"}
+
+
+def checked(wanted: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Who is to be told, each once. Raises InvalidParams naming `mail` or `webhook`."""
+    found: list[dict[str, str]] = []
+    for one in wanted:
+        channel, target = one.get("channel", ""), one.get("target", "").strip()
+        try:
+            if channel == "mail":
+                addresses.parse(target)
+            elif channel == "webhook":
+                outgoing.check(target)
+            else:
+                raise BadInput("A channel is mail or webhook.")
+        except BadInput as error:
+            raise InvalidParams([FieldError(channel or "notify", error.message)]) from None
+        if (entry := {"channel": channel, "target": target}) not in found:
+            found.append(entry)
+    if len(found) > MOST_TARGETS:
+        raise InvalidParams([FieldError("notify", f"At most {MOST_TARGETS} can be told of one job.")])
+    return found
+
+
+def add(session: Session, job_id: UUID, wanted: Sequence[Mapping[str, str]]) -> None:
+    session.add_all([Notification(job_id=job_id, **one) for one in wanted])
+
+
+def of_job(job: Job) -> list[Notification]:
+    with database.session() as session:
+        found = select(Notification).where(Notification.job_id == job.id)
+        return list(session.scalars(found.order_by(Notification.id)))
+
+
+_REOPEN = text("update notifications set state = 'open', attempts = 0, next_at = now() where job_id = :id")
+
+
+def reopen(connection: Connection, job_id: UUID) -> None:
+    """The job runs again, so its end is told again."""
+    connection.execute(_REOPEN, {"id": job_id})
+
+
+def is_due() -> bool:
+    with database.session() as session:
+        return session.scalar(_due().limit(1)) is not None
+
+
+def tell_due() -> int:
+    """Make one try for each that is due. Returns how many were made."""
+    with database.session() as session:
+        due = list(session.scalars(_due().limit(AT_ONCE)))
+    return sum(_tell(notification_id) for notification_id in due)
+
+
+def secret() -> str:
+    """What webhooks are signed with, in the form that libraries take. Raises Transient before the web has made the key."""
+    key = settings.current().secret_key
+    if not key:
+        try:
+            key = (settings.current().data_dir / "secret_key").read_text().strip()
+        except OSError:
+            raise Transient("There is no key to sign with yet; the web makes it when it starts.") from None
+    derived = hmac.digest(key.encode(), b"legwork webhooks", hashlib.sha256)
+    return f"whsec_{base64.b64encode(derived).decode()}"
+
+
+def signature(notification_id: str, timestamp: int, body: bytes) -> str:
+    key = base64.b64decode(secret().removeprefix("whsec_"))
+    signed = hmac.digest(key, f"{notification_id}.{timestamp}.".encode() + body, hashlib.sha256)
+    return f"v1,{base64.b64encode(signed).decode()}"
+
+
+def _due() -> Any:
+    ended = select(Notification.id).join(Job, Job.id == Notification.job_id).where(Job.state.in_(ENDED_STATES))
+    return ended.where(Notification.state == "open", Notification.next_at <= func.now()).order_by(Notification.next_at)
+
+
+_CLAIM = text("""
+    update notifications set attempts = attempts + 1, next_at = now() + make_interval(secs => :wait)
+    where id = :id and state = 'open' and next_at <= now() and attempts = :attempts returning id
+""")
+
+
+def _tell(notification_id: UUID) -> int:
+    with database.session() as session:
+        notification = session.get(Notification, notification_id)
+        job = session.get(Job, notification.job_id) if notification else None
+        if notification is None or job is None or not job.ended:
+            return 0
+        wait = BACKOFF_SECONDS[min(notification.attempts, len(BACKOFF_SECONDS) - 1)]
+        claim = {"id": notification_id, "wait": wait, "attempts": notification.attempts}
+        if session.execute(_CLAIM, claim).one_or_none() is None:
+            return 0
+        tried = notification.attempts + 1
+    state, said = _try(notification, job)
+    if state == "open" and tried >= MOST_TRIES:
+        state = "given_up"
+    _note(notification_id, state, said)
+    return 1
+
+
+def _try(notification: Notification, job: Job) -> tuple[str, str]:
+    """The state it is in afterwards, and what to say of it."""
+    if notification.channel == "mail" and job.state == "cancelled":
+        return "not_needed", "no mail: the job was stopped by a person"
+    try:
+        return _SENDERS[notification.channel](notification, job)
+    except LegworkError as error:
+        log.warning("telling %s of job %s: %s", notification.channel, job.id, error)
+        return ("open" if error.retryable else "given_up"), error.message
+
+
+def _by_webhook(notification: Notification, job: Job) -> tuple[str, str]:
+    body = json.dumps(_told(job), ensure_ascii=False).encode()
+    timestamp = int(time.time())
+    headers = {
+        "Content-Type": "application/json",
+        "webhook-id": str(notification.id),
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": signature(str(notification.id), timestamp, body),
+    }
+    reply = outgoing.post(notification.target, body, headers)
+    if 200 <= reply.status < 300:
+        return "sent", f"taken with {reply.status}"
+    lasting = 400 <= reply.status < 500 and reply.status not in (408, 409, 425, 429)
+    return ("given_up" if lasting else "open"), f"answered {reply.status}"
+
+
+def _by_mail(notification: Notification, job: Job) -> tuple[str, str]:
+    subject = f"{_WORDS[job.state]}: {job.kind.replace('_', ' ')}{f', {job.label}' if job.label else ''}"[:200]
+    counts = f"{job.done:,} done, {job.failed:,} failed, {job.skipped:,} skipped" if job.finished else ""
+    lines = [subject + ".", job.message or "", f"{counts}." if counts else "", "", _address(job), ""]
+    mail.send(notification.target, subject, "\n".join(lines), owner=job.owner, job_id=job.id)
+    return "sent", f"handed to {mail.where()}"
+
+
+_SENDERS = {"webhook": _by_webhook, "mail": _by_mail}
+
+
+def _told(job: Job) -> dict[str, Any]:
+    """What a webhook says: which job and how it ended, not what was in it."""
+    counts = {name: getattr(job, name) for name in ("done", "failed", "skipped", "unknown", "total")}
+    return {
+        "type": "job.ended",
+        "timestamp": datetime.now(UTC).isoformat(timespec="seconds"),
+        "data": {
+            "id": str(job.id),
+            "kind": job.kind,
+            "label": job.label,
+            "state": job.state,
+            "reason": job.reason,
+            "message": job.message,
+            "progress": counts,
+            "finished_at": job.finished_at.isoformat() if job.finished_at else None,
+            "schedule": str(job.schedule_id) if job.schedule_id else None,
+            "url": _address(job),
+        },
+    }
+
+
+def _address(job: Job) -> str:
+    """Its page, as well as it can be known here."""
+    now = settings.current()
+    host = (
+        f"http://{now.host}:{now.port}" if now.loopback or not now.trusted_hosts else f"https://{now.trusted_hosts[0]}"
+    )
+    return f"{host}/jobs/{job.id}"
+
+
+def _note(notification_id: UUID, state: str, said: str) -> None:
+    entry = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "state": state, "text": said[:300]}
+    one = update(Notification).where(Notification.id == notification_id)
+    with database.session() as session:
+        session.execute(one.values(state=state, tries=Notification.tries.op("||")([entry])))
