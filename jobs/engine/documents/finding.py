@@ -152,13 +152,14 @@ def _sql(generation: Generation, words: list[_Word], by_vector: bool) -> str:
         f"case when c.words @@ cast(:w{place} as tsquery) then {word.adds:.6f} else 0 end"
         for place, word in enumerate(words)
     )
-    finding = [place for place, word in enumerate(words) if not word.common] or range(len(words))
+    telling = [place for place, word in enumerate(words) if not word.common]
+    finding = telling if telling or by_vector else list(range(len(words)))
     having = " or ".join(f"c.words @@ cast(:w{place} as tsquery)" for place in finding)
     here = f"from chunks c where c.generation_id = {generation.id:d}"
     lists = []
     if by_vector:
         lists.append(f"(select c.id {here} order by {near} limit :many)")
-    if words:
+    if finding:
         lists.append(f"(select c.id {here} and ({having}) order by {worded} desc, c.id limit :many)")
     return f"""
         select d.id as document_id, d.title, d.name, d.collection, c.text, c.position, c.headings,
