@@ -11,6 +11,7 @@ import itertools
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from typing import Any
@@ -18,11 +19,12 @@ from typing import Any
 from pydantic import ConfigDict
 
 from jobs.engine import addresses, letters, mail, merging, suppressions, tally, templates
+from jobs.engine.audience import Audience, Recipient
 from jobs.engine.catalogue import Estimate, Find
 from jobs.engine.context import Context
 from jobs.engine.errors import BadInput, BudgetSpent, Doubtful, FieldError, SettingsError, Skip, Transient
-from jobs.engine.letters import Attachment
-from jobs.engine.merging import Mailing, Recipient
+from jobs.engine.inputs import Input
+from jobs.engine.merging import Mailing
 from jobs.engine.params import FileRef, KindParams, TableFile, param
 from jobs.engine.postbox import Postbox
 
@@ -136,12 +138,12 @@ def check(params: Params, find: Find) -> list[FieldError]:
     """All that would go wrong for every message is found here, before the first one."""
     errors = _wrong_addresses(params)
     try:
-        columns, table = _columns(params, find)
-        errors += _wrong_columns(params, columns, find) + _wrong_templates(params, columns, table)
+        audience = _audience(params, find)
+        errors += _wrong_columns(params, audience) + _wrong_templates(params, audience)
     except BadInput as error:
         errors.append(FieldError("recipients", error.message))
     try:
-        _attachments(params, find)
+        _attached(params, find)
     except BadInput as error:
         errors.append(FieldError("attachments", error.message))
     try:
@@ -155,9 +157,7 @@ def estimate(params: Params, find: Find) -> Estimate:
     notes = () if mail.is_set_up() else (mail.NOT_SET_UP,)
     if params.test_to:
         return Estimate(items=1, notes=(*notes, f"a test: only {params.test_to} is written to"))
-    rows = find(params.recipients).table(params.encoding, params.delimiter).rows if params.recipients else None
-    if params.addresses:
-        rows = sum(1 for _ in _rows(params, find))
+    rows = _audience(params, find).about()
     notes = (*notes, "a try writes to the first rows for real; a test writes to you")
     seconds = rows / params.per_second if rows is not None and params.per_second else None
     return Estimate(items=rows, seconds=seconds, notes=notes)
@@ -169,8 +169,7 @@ def label(params: Params, find: Find) -> str:
 
 def preview(params: Params, find: Find, place: int) -> dict[str, Any]:
     """The message of the row at this place, from 1, as it would go out; `trouble` is why it would not."""
-    rows = itertools.islice(_recipients(params, find), place - 1, place)
-    for recipient in rows:
+    for recipient in itertools.islice(_audience(params, find).recipients(), place - 1, place):
         shown: dict[str, Any] = {"place": place, "trouble": recipient.trouble and recipient.trouble.message}
         try:
             letter = recipient.to and _mailing(params).letter(recipient.to, recipient.row)
@@ -189,13 +188,14 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     began = time.monotonic()
     if not mail.is_set_up():
         context.log(f"{mail.NOT_SET_UP}; SMTP_URL sets it up", "warning")
-    writing = Writing(params, context)
+    audience = _audience(params, context.open)
+    writing = Writing(params, context, audience.columns)
     counts = context.map(
         writing.send,
-        _test(params, context.open) if params.test_to else _recipients(params, context.open),
+        audience.test(addresses.parse(params.test_to)) if params.test_to else audience.recipients(),
         key=lambda recipient: recipient.key,
         row=lambda recipient: recipient.row,
-        total=_total(params, context),
+        total=1 if params.test_to else audience.total(),
         concurrency=params.connections,
         using=writing.postbox,
         ready=writing.ready,
@@ -215,10 +215,10 @@ def run(params: Params, context: Context) -> dict[str, Any]:
 class Writing:
     """One run of the mailing."""
 
-    def __init__(self, params: Params, context: Context):
+    def __init__(self, params: Params, context: Context, columns: list[str]):
         self.params, self.context = params, context
         self.mailing = _mailing(params)
-        self.attachments = _attachments(params, context.open)
+        self.attachments = [letters.attachment(one) for one in _attached(params, context.open)]
         self.tried = tally.written_in_try(context.job.job_id)
         self.failed = 0
         self.postbox = Postbox(
@@ -229,7 +229,6 @@ class Writing:
             per_second=params.per_second,
             tries=params.tries,
         )
-        columns = _columns(params, context.open)[0]
         self.names = [f"mail.{name}" if name in columns else name for name in OWN_COLUMNS]
 
     async def ready(self, recipient: Recipient) -> None:
@@ -293,105 +292,42 @@ def _wrong_addresses(params: Params) -> list[FieldError]:
     return errors
 
 
-def _columns(params: Params, find: Find) -> tuple[list[str], str]:
-    """The columns that templates may name, and what the table is called. Raises BadInput."""
-    if bool(params.recipients) == bool(params.addresses.strip()):
-        raise BadInput(
-            "Choose a table, or write addresses below: one of the two."
-            if not params.recipients
-            else "There is a table, and there are addresses below. Leave one of the two out."
-        )
-    if not params.recipients:
-        return ["email", "name"], "the list of addresses"
-    source = find(params.recipients)
-    return source.table(params.encoding, params.delimiter).columns, source.name
+def _audience(params: Params, find: Find) -> Audience:
+    how = {"encoding": params.encoding, "delimiter": params.delimiter}
+    return Audience(params.recipients, params.addresses, how, params.address_column, find)
 
 
-def _wrong_columns(params: Params, columns: list[str], find: Find) -> list[FieldError]:
+def _wrong_columns(params: Params, audience: Audience) -> list[FieldError]:
     errors = []
-    if _address_column(params, find) not in columns:
-        some = ", ".join(columns[:10])
+    if audience.column not in audience.columns:
+        some = ", ".join(audience.columns[:10])
         errors.append(FieldError("address_column", f"Say which column holds the addresses. There are: {some}."))
-    if params.name_column and params.name_column not in columns:
+    if params.name_column and params.name_column not in audience.columns:
         errors.append(FieldError("name_column", f"There is no column “{params.name_column}”."))
     return errors
 
 
-def _wrong_templates(params: Params, columns: list[str], table: str) -> list[FieldError]:
+def _wrong_templates(params: Params, audience: Audience) -> list[FieldError]:
     written = {name: getattr(params, name) for name in ("subject", "text", "html", "list_unsubscribe")}
-    errors = [
-        FieldError(name, sentence) for name, text in written.items() for sentence in merging.wrong(text, columns, table)
-    ]
+    errors = merging.wrong(written, audience.columns, audience.name)
     if addresses.has_control(params.subject):
         errors.append(FieldError("subject", "The subject has a line break or another control character in it."))
     if not params.subject.strip():
         errors.append(FieldError("subject", "Write a subject."))
     if not (params.text.strip() or params.html.strip()):
         errors.append(FieldError("text", "Write what the message says, as text or as HTML."))
-    for name, sentence in (
-        ("html", merging.wrong_html(params.html)),
-        ("list_unsubscribe", merging.wrong_link(params.list_unsubscribe)),
-    ):
-        if sentence:
-            errors.append(FieldError(name, sentence))
     return errors
 
 
-def _attachments(params: Params, find: Find) -> list[Attachment]:
-    """Raises BadInput where they are too large; nothing is read then."""
+def _attached(params: Params, find: Find) -> list[Input]:
+    """Raises BadInput where they are too large."""
     found = [find(ref) for ref in params.attachments]
     if sum(one.bytes for one in found) > MOST_ATTACHED:
         raise BadInput(f"The attachments are larger than {MOST_ATTACHED / 1e6:.0f} MB together. Link to them instead.")
-    attachments = []
-    for one in found:
-        with one.path() as path:
-            attachments.append(Attachment(one.name, one.media_type, path.read_bytes()))
-    return attachments
-
-
-def _address_column(params: Params, find: Find) -> str | None:
-    if not params.recipients:
-        return "email"
-    if params.address_column:
-        return params.address_column
-    table = find(params.recipients).table(params.encoding, params.delimiter)
-    return merging.address_column(table.columns, table.first)
-
-
-def _rows(params: Params, find: Find) -> Iterator[dict[str, Any]]:
-    if params.recipients:
-        yield from find(params.recipients).rows(params.encoding, params.delimiter)
-        return
-    for line in params.addresses.splitlines():
-        if line.strip():
-            yield _as_row(line.strip())
-
-
-def _as_row(line: str) -> dict[str, Any]:
-    try:
-        found = addresses.parse(line)
-    except BadInput:
-        return {"email": line, "name": ""}
-    return {"email": str(found) if not found.name else line, "name": found.name}
-
-
-def _recipients(params: Params, find: Find) -> Iterator[Recipient]:
-    return merging.recipients(_rows(params, find), _address_column(params, find) or "")
-
-
-def _test(params: Params, find: Find) -> Iterator[Recipient]:
-    """The first row that can be written to, addressed to whoever tests."""
-    for recipient in _recipients(params, find):
-        if recipient.to is not None:
-            recipient.key, recipient.to = "test", addresses.parse(params.test_to)
-            yield recipient
-            return
-    raise BadInput("No row of the table has an address.")
+    return found
 
 
 def _as_test(letter: letters.Letter, params: Params, message_id: str) -> letters.Letter:
-    from dataclasses import replace
-
     subject = f"[Test] {letter.subject}" if params.test_to else letter.subject
     return replace(letter, subject=subject, message_id=message_id)
 
@@ -407,13 +343,3 @@ def _mailing(params: Params) -> Mailing:
         one_click=params.one_click,
         name_column=params.name_column or None,
     )
-
-
-def _total(params: Params, context: Context) -> int | None:
-    if params.test_to:
-        return 1
-    if not params.recipients:
-        return sum(1 for _ in _rows(params, context.open))
-    source = context.open(params.recipients)
-    table = source.table(params.encoding, params.delimiter)
-    return table.rows if table.exact else source.count(params.encoding, params.delimiter)

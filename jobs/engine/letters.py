@@ -14,6 +14,7 @@ from html.parser import HTMLParser
 
 from jobs.engine.addresses import Address, has_control
 from jobs.engine.errors import BadInput
+from jobs.engine.inputs import Input
 
 LONGEST_SUBJECT = 500
 
@@ -70,6 +71,12 @@ def message(letter: Letter, attachments: Sequence[Attachment] = ()) -> EmailMess
         main, _, sub = _media_type(attachment).partition("/")
         made.add_attachment(attachment.content, main, sub, filename=_file_name(attachment.name))
     return made
+
+
+def attachment(file: Input) -> Attachment:
+    """A file, read whole."""
+    with file.path() as path:
+        return Attachment(file.name, file.media_type, path.read_bytes())
 
 
 def message_id(sender: Address, *about: str) -> str:

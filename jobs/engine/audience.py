@@ -1,0 +1,128 @@
+"""Who a mailing is for: the rows of a table, or a list that was pasted, and whom each of them names."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from email.message import EmailMessage
+from typing import Any
+
+from jobs.engine import addresses
+from jobs.engine.addresses import Address
+from jobs.engine.errors import BadInput, LegworkError, Skip
+from jobs.engine.inputs import Input
+from jobs.engine.templates import as_text
+
+USUAL_NAMES = ("email", "e-mail", "email address", "e-mail address", "emailaddress", "mail", "mail address", "address")
+
+
+@dataclass
+class Recipient:
+    """One row on its way. `trouble` is why it is not written to."""
+
+    key: str
+    row: dict[str, Any]
+    to: Address | None = None
+    trouble: LegworkError | None = None
+    message: EmailMessage | None = None
+
+
+class Audience:
+    """`pasted` is a text with one address to a line; its rows have the columns email and name."""
+
+    def __init__(
+        self,
+        table: str | None,
+        pasted: str,
+        how: Mapping[str, str | None],
+        column: str | None,
+        find: Callable[[str], Input],
+    ):
+        """how: encoding and delimiter. column: where the addresses are; None: as found. Raises BadInput."""
+        if bool(table) == bool(pasted.strip()):
+            raise BadInput(
+                "There is a table, and there are addresses below. Leave one of the two out."
+                if table
+                else "Choose a table, or write addresses below: one of the two."
+            )
+        self._pasted, self._how = pasted, how
+        self._source: Input | None = find(table) if table else None
+        self._info = self._source.table(**how) if self._source else None
+        self.columns: list[str] = self._info.columns if self._info else ["email", "name"]
+        self.column = column or (address_column(self.columns, self._info.first) if self._info else "email")
+
+    @property
+    def name(self) -> str:
+        return self._source.name if self._source else "the list of addresses"
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        if self._source:
+            return self._source.rows(**self._how)
+        return (_as_row(line.strip()) for line in self._pasted.splitlines() if line.strip())
+
+    def recipients(self) -> Iterator[Recipient]:
+        return recipients(self.rows(), self.column or "")
+
+    def test(self, to: Address) -> Iterator[Recipient]:
+        """The first row that can be written to, addressed to whoever tests. Raises BadInput where there is none."""
+        for recipient in self.recipients():
+            if recipient.to is not None:
+                yield Recipient("test", recipient.row, to)
+                return
+        raise BadInput("No row has an address.")
+
+    def about(self) -> int | None:
+        """How many rows there are, if that is known without reading them all."""
+        return self._info.rows if self._info else sum(1 for _ in self.rows())
+
+    def total(self) -> int | None:
+        if self._source and self._info and not self._info.exact:
+            return self._source.count(**self._how)
+        return self.about()
+
+
+def recipients(rows: Iterable[dict[str, Any]], column: str) -> Iterator[Recipient]:
+    """Whom the rows name, in their order. An address that came before is in trouble, and so is a row without one.
+
+    Holds 16 bytes of each address, and nothing else of it.
+    """
+    seen: dict[bytes, int] = {}
+    for place, row in enumerate(rows, start=1):
+        found = _recipient(place, row, column)
+        if found.to is not None:
+            digest = hashlib.blake2b(found.key.encode(), digest_size=16).digest()
+            if (before := seen.setdefault(digest, place)) != place:
+                found = Recipient(
+                    f"row {place}", row, trouble=Skip(f"Same address as row {before}.", reason="duplicate")
+                )
+        yield found
+
+
+def address_column(columns: Sequence[str], first: Sequence[Mapping[str, Any]]) -> str | None:
+    """The column that holds the addresses, by its name or else by its values; None where that cannot be told."""
+    for usual in USUAL_NAMES:
+        for column in columns:
+            if column.strip().casefold().replace("_", " ") == usual:
+                return column
+    full = [column for column in columns if first and all("@" in as_text(row.get(column)) for row in first)]
+    return full[0] if len(full) == 1 else None
+
+
+def _recipient(place: int, row: dict[str, Any], column: str) -> Recipient:
+    cell = as_text(row.get(column))
+    if not cell.strip():
+        return Recipient(f"row {place}", row, trouble=Skip(f"There is no address in the column “{column}”."))
+    try:
+        to = addresses.parse(cell)
+    except BadInput as error:
+        return Recipient(f"row {place}", row, trouble=error)
+    return Recipient(to.key, row, to)
+
+
+def _as_row(line: str) -> dict[str, Any]:
+    try:
+        found = addresses.parse(line)
+    except BadInput:
+        return {"email": line, "name": ""}
+    return {"email": str(found), "name": found.name}

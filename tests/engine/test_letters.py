@@ -1,0 +1,97 @@
+"""Messages: whatever the text, it is one message to one person, and addresses are what they seem to be."""
+
+from __future__ import annotations
+
+from email import message_from_bytes, policy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.engine import mail
+from jobs.engine.addresses import parse
+from jobs.engine.errors import BadInput
+from jobs.engine.letters import Attachment, Letter, message, message_id, plain_of
+
+NORA = parse("Nora <nora@example.org>")
+HEADERS = {"From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type", "Content-Transfer-Encoding"}
+ODD = ["\r\nBcc: evil@example.net", "\n.\r\n", "\x00", "=?utf-8?q?=0A?=", "a\u2028b", ",<x@y.zz>"]
+NASTY = st.text(max_size=80) | st.sampled_from(ODD)
+
+
+@pytest.mark.parametrize(
+    ("written", "is_it"),
+    [
+        ("ann@example.org", "ann@example.org"),
+        (" Ann Lee <Ann.Lee+x@EXAMPLE.org> ", "Ann.Lee+x@example.org"),
+        ('"Lee, Ann" <ann@example.org>', "ann@example.org"),
+        ("ann@straße.example", "ann@xn--strae-oqa.example"),
+        ("üwe@example.org", "üwe@example.org"),
+    ],
+)
+def test_an_address_is_read_as_people_write_it(written: str, is_it: str) -> None:
+    assert str(parse(written)) == is_it
+    assert parse(written).key == parse(written.upper() if written.isascii() else written).key
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "", "@", "ann", "ann@", "@example.org", "ann@example", "ann@exam ple.org", "a b@example.org", ".ann@example.org",
+        "ann@-example.org", "ann@example..org", "ann@[127.0.0.1]", "ann@example.org, bob@example.org", "ann@bob@example.org",
+        "ann@example.org;bob@example.org", "ann@example.org\r\nBcc: x@example.org", "Ann <ann@example.org> <bob@example.org>",
+        "ann\u200b@example.org", "ann\x00@example.org", f"{'a' * 65}@example.org",
+        f"a@{'.'.join(['b' * 62] * 4)}.org",
+        "(ann)@example.org", "ann@ex_ample.org", "<>", "ann@例え。",
+    ],
+)  # fmt: skip
+def test_what_is_no_address_is_refused_in_a_sentence(written: str) -> None:
+    with pytest.raises(BadInput) as error:
+        parse(written)
+    assert error.value.message.endswith((".", "one looks like ann@example.org."))
+
+
+@given(subject=NASTY, name=NASTY, text=NASTY, file_name=NASTY)
+def test_no_text_adds_a_header_or_a_line_of_smtp(subject: str, name: str, text: str, file_name: str) -> None:
+    text = text.encode("utf-8", "replace").decode()
+    to = parse("ann@example.org")
+    try:
+        made = message(
+            Letter(type(to)(name, to.local, to.domain), NORA, subject, text), [Attachment(file_name, "", b"x")]
+        )
+    except BadInput:
+        return
+    wire = mail._wire(made)
+    assert wire.count(b"\r\n.\r\n") == 1 and wire.endswith(b"\r\n.\r\n")
+    assert b"\n" not in wire.replace(b"\r\n", b"") and b"\r" not in wire.replace(b"\r\n", b"")
+    read = message_from_bytes(wire, policy=policy.default)
+    assert set(read.keys()) <= HEADERS
+    assert [address.addr_spec for address in read["To"].addresses] == ["ann@example.org"]
+
+
+def test_a_message_id_follows_from_what_it_is_about() -> None:
+    assert message_id(NORA, "job", "ann") == message_id(NORA, "job", "ann") != message_id(NORA, "job", "bob")
+    assert message_id(NORA, "x").endswith("@example.org>")
+
+
+@pytest.mark.parametrize(
+    ("html", "says"),
+    [
+        ("<p>Dear <b>Ann</b>,</p><p>you &amp; me<br>again</p>", "Dear Ann,\n\nyou & me\nagain\n"),
+        ("<style>p{}</style><script>x</script>Hi", "Hi\n"),
+        ("<a href='https://example.org'>here</a>", "here (https://example.org)\n"),
+        ("<a href='https://example.org'>https://example.org</a>", "https://example.org\n"),
+    ],
+)
+def test_html_alone_also_goes_out_as_text(html: str, says: str) -> None:
+    letter = Letter(parse("ann@example.org"), NORA, "Hi", html=html)
+    assert plain_of(html) == letter.plain == says
+
+
+def test_a_type_that_is_none_becomes_bytes() -> None:
+    given = ("", "nonsense", "message/rfc822", "text/plain; charset=x", "a/b\x00c")
+    files: list[Any] = [Attachment("a", kind, b"x") for kind in given]
+    made = message(Letter(parse("ann@example.org"), NORA, "Hi", "x"), files)
+    kinds = [part.get_content_type() for part in made.iter_attachments()]
+    assert kinds == ["application/octet-stream"] * 3 + ["text/plain"] + ["application/octet-stream"]
