@@ -137,6 +137,7 @@
     stopButton.hidden = true;
     message.placeholder = "Write a message";
     help.textContent = help.dataset.idle;
+    document.querySelectorAll(".talks [aria-current] small").forEach((line) => { line.textContent = line.textContent.replace(", answering", ""); });
   }
 
   // Enter sends, Shift+Enter begins a new line; not while a word is being composed, nor while an answer is written.
