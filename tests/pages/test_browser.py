@@ -4,68 +4,20 @@ from __future__ import annotations
 
 import io
 import re
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-from werkzeug.serving import make_server
+from playwright.sync_api import Browser, Page, expect
 
 from jobs.engine import commands, queries
 from tests.engine import workers
 from tests.pages import making
+from tests.pages.conftest import PATIENCE
 from tests.pages.test_looks import png
 from webapp.access import LOCAL_OWNER
 
 pytestmark = pytest.mark.browser
-PATIENCE = 60_000  # ms; the machine may be busy
-
-
-@pytest.fixture(scope="module")
-def chrome(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-
-
-@pytest.fixture
-def tab(chrome: Browser) -> Iterator[Page]:
-    """A tab of a browser that was never here before."""
-    context = chrome.new_context()
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE)
-    yield page
-    context.close()
-
-
-@pytest.fixture(scope="module")
-def site(app: Flask) -> Iterator[str]:
-    """The address of the site, served over a socket."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture
-def complaints(tab: Page) -> Iterator[list[str]]:
-    """What the browser complains of: there must be nothing, a breach of the policy least of all."""
-    found: list[str] = []
-    tab.on("console", lambda said: found.append(said.text) if said.type in ("error", "warning") else None)
-    tab.on("pageerror", lambda error: found.append(str(error)))
-    yield found
-    assert not found
-
-
-@pytest.fixture
-def worker(site: str) -> Iterator[None]:
-    with workers.running("--processes", "1"):
-        yield
 
 
 def job_of(page: Page) -> Any:
@@ -242,3 +194,53 @@ def test_a_picture_that_a_job_left_is_seen(tab: Page, site: str, complaints: lis
     file = commands.upload(io.BytesIO(png(40, 30)), "dot.png", owner=LOCAL_OWNER)
     tab.goto(f"{site}/files/{file.id}/preview")
     tab.wait_for_function("document.querySelector('img.shown').naturalWidth === 40")
+
+
+def test_a_sample_job_is_started_by_keyboard_alone(tab: Page, site: str, worker: None, complaints: list[str]) -> None:
+    tab.goto(site)
+    _tab_to(tab, "Nap")
+    tab.keyboard.press("Enter")
+    tab.wait_for_url("**/kinds/nap")
+    _tab_to(tab, "Fill in sample data")
+    tab.keyboard.press("Enter")
+    tab.wait_for_url("**example=1")
+    _tab_to(tab, "Start")
+    tab.keyboard.press("Enter")
+    tab.wait_for_url("**/jobs/*")
+    expect(tab.locator("#announce")).to_have_text("Succeeded: 5 of 5 naps.", timeout=PATIENCE)
+
+
+def _tab_to(page: Page, text: str) -> None:
+    """Press Tab until what has the focus reads so; what is focused must be seen to be."""
+    reads = "[document.activeElement.textContent.trim(), getComputedStyle(document.activeElement).outlineStyle]"
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        found, outline = page.evaluate(reads)
+        if found == text:
+            assert outline != "none"
+            return
+    raise AssertionError(f"Tab never came to {text}")
+
+
+def test_a_double_click_starts_one_job(tab: Page, site: str, complaints: list[str]) -> None:
+    tab.goto(f"{site}/kinds/questions?word=twice&side=left")
+    tab.get_by_role("button", name="Start", exact=True).dblclick()
+    tab.wait_for_url("**/jobs/*")
+    assert len(queries.jobs(LOCAL_OWNER, q="twice").rows) == 1
+
+
+def test_without_script_a_result_is_watched_and_downloaded(chrome: Browser, site: str, worker: None) -> None:
+    context = chrome.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{site}/kinds/nap?example=1")
+    page.get_by_role("button", name="Start", exact=True).click()
+    page.wait_for_url("**/jobs/*")
+    expect(page.locator("#live")).to_contain_text("Succeeded", timeout=PATIENCE)  # it reloads itself
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV, all items as a file").first.click()
+    assert download.value.path().read_text(encoding="utf-8-sig").splitlines()[0] == "number,slept,_state,_error"
+    page.goto(f"{site}/jobs")
+    page.locator(f"#tick-{queries.jobs(LOCAL_OWNER).rows[0].id}").check()
+    page.get_by_role("button", name="Delete…").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Delete 1 job?")
+    context.close()

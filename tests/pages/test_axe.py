@@ -1,0 +1,136 @@
+"""Every page under axe-core: WCAG 2.2 A and AA and its best practices, light and dark, wide and narrow, folds open.
+
+axe-core comes from its package, fetched once and kept in pytest's cache; it is no part of what is shipped.
+"""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from jobs.engine import commands
+from jobs.engine.commands import Plan
+from tests.pages import making
+from webapp.access import LOCAL_OWNER
+
+pytestmark = pytest.mark.browser
+AXE = "axe-core@4.14.1"
+LOOKS = [("light", 1280), ("dark", 390), ("dark", 1280), ("light", 390)]
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+RUN = """tags => axe.run(document, { runOnly: tags }).then(({ violations }) => violations.map(
+    ({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 200) + " " + node.failureSummary).join(" | ")}`))"""
+
+
+@pytest.fixture(scope="session")
+def axe(request: pytest.FixtureRequest) -> str:
+    folder = Path(request.config.cache.mkdir(AXE.replace("@", "-")))
+    source = folder / "package" / "axe.min.js"
+    if not source.is_file():
+        subprocess.run(["npm", "pack", "--silent", AXE], cwd=folder, check=True, timeout=120)
+        with tarfile.open(next(folder.glob("*.tgz"))) as archive:
+            archive.extractall(folder, filter="data")
+    return source.read_text()
+
+
+def _job(tab: str = "") -> Callable[[], str]:
+    def address() -> str:
+        lines = [("info", "begun"), ("warning", "slow"), ("error", "broken")]
+        outcomes = making.outcomes(done=3, failed=1, skipped=1)
+        job = making.ended(making.waiting(), "partial", outcomes=outcomes, lines=lines, total=5, message="One failed.")
+        return f"/jobs/{job.id}{tab}"
+
+    return address
+
+
+def _running() -> str:
+    job, _ = making.running(making.waiting(), total=1204, outcomes=making.outcomes(done=700, failed=3, skipped=2))
+    return f"/jobs/{job.id}"
+
+
+def _failed() -> str:
+    return (
+        f"/jobs/{making.ended(making.waiting(), 'failed', reason='x', message='The oven is cold.', detail='trace').id}"
+    )
+
+
+def _schedule() -> str:
+    schedule = commands.create_schedule(Plan("nap", {}, "0 6 * * 1", "UTC"), owner=LOCAL_OWNER)
+    commands.run_schedule(schedule.id, owner=LOCAL_OWNER, key="axe")
+    return f"/schedules/{schedule.id}"
+
+
+def _file(name: str, content: bytes) -> Callable[[], str]:
+    return lambda: f"/files/{commands.upload(io.BytesIO(content), name, owner=LOCAL_OWNER).id}/preview"
+
+
+PAGES: dict[str, str | Callable[[], str]] = {
+    "catalogue": "/",
+    "nothing found": "/?q=zzz",
+    "form": "/kinds/questions?example=1",
+    "jobs": lambda: (_running(), "/jobs")[1],
+    "all jobs": "/jobs?all=1",
+    "no job": "/jobs?q=zzz",
+    "job waiting": lambda: f"/jobs/{making.waiting().id}",
+    "job running": _running,
+    "job failed": _failed,
+    **{f"job{tab}": _job(tab) for tab in ("", "/items", "/files", "/log", "/input", "/timeline", "/delete")},
+    "repeat": lambda: f"/schedules/new?job={making.waiting().id}",
+    "schedule": _schedule,
+    "schedules": lambda: (_schedule(), "/schedules")[1],
+    "delete a schedule": lambda: f"{_schedule()}/delete",
+    "webhooks": "/webhooks",
+    "table": _file("a.csv", b"name,stars\nkettle,5\n"),
+    "text": _file("a.txt", b"hello\n" * 90),
+    "library": "/library",
+    "search": "/search",
+    "chat": "/chat",
+    "outbox": "/outbox",
+    "suppressions": "/suppressions",
+    "nowhere": "/nowhere",
+}
+
+
+def violations(tab: Page, axe: str) -> list[str]:
+    """What axe finds in each look, the folds open."""
+    tab.evaluate("document.querySelectorAll('details').forEach(fold => { fold.open = true; })")
+    tab.evaluate(axe)
+    found: list[str] = []
+    for scheme, width in LOOKS:
+        tab.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+        tab.set_viewport_size({"width": width, "height": 900})
+        tags: Any = TAGS
+        found += [f"{scheme} {width}: {one}" for one in tab.evaluate(RUN, tags)]
+    return found
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_nothing(tab: Page, site: str, axe: str, name: str) -> None:
+    place = PAGES[name]
+    tab.goto(site + (place if isinstance(place, str) else place()))
+    assert violations(tab, axe) == []
+
+
+def test_axe_finds_nothing_where_a_form_has_errors(tab: Page, site: str, axe: str) -> None:
+    tab.goto(f"{site}/kinds/questions")
+    tab.get_by_label("A whole number").fill("lots")
+    tab.get_by_label("Write a mail to").fill("nobody")
+    tab.get_by_role("button", name="Start", exact=True).click()
+    tab.wait_for_selector("#errors")
+    assert violations(tab, axe) == []
+
+
+def test_axe_finds_nothing_where_jobs_are_chosen(tab: Page, site: str, axe: str) -> None:
+    job = making.ended(making.waiting())
+    tab.goto(f"{site}/jobs")
+    tab.locator(f"#tick-{job.id}").check()
+    assert violations(tab, axe) == []
+    tab.get_by_role("button", name="Delete…").click()
+    tab.wait_for_selector("text=Keep them")
+    assert violations(tab, axe) == []
