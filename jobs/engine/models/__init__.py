@@ -1,0 +1,26 @@
+"""The tables. The row in `jobs` is the job; everything else hangs on it."""
+
+from __future__ import annotations
+
+from jobs.engine.models.base import Base, new_id
+from jobs.engine.models.files import File
+from jobs.engine.models.jobs import ENDED_STATES, ITEM_STATES, JOB_STATES, Attempt, Counts, Item, Job, LogLine, Step
+from jobs.engine.models.mail import OutboxMessage, Suppression
+from jobs.engine.models.schedules import Notification, Schedule
+from jobs.engine.models.talks import Conversation, Message
+from jobs.engine.models.workers import WorkerProcess
+
+__all__ = [
+    "ENDED_STATES",
+    "ITEM_STATES",
+    "JOB_STATES",
+    "Attempt",
+    "Base",
+    "Conversation",
+    "Counts",
+    "File",
+    "Item",
+    "Job",
+]
+__all__ += ["LogLine", "Message", "Notification", "OutboxMessage", "Schedule", "Step", "Suppression", "WorkerProcess"]
+__all__ += ["new_id"]

@@ -1,0 +1,34 @@
+"""Uploads and outputs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from jobs.engine.models.base import Base, new_id
+
+
+class File(Base):
+    """An upload (no job) or an output. An output is hidden until the transaction that settles its job."""
+
+    __tablename__ = "files"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    owner: Mapped[str]
+    job_id: Mapped[UUID | None] = mapped_column(ForeignKey("jobs.id", ondelete="SET NULL"))
+    lease: Mapped[int | None]  # of the attempt that wrote it
+    visible: Mapped[bool] = mapped_column(server_default="true")
+    name: Mapped[str]  # for showing only; never a path
+    media_type: Mapped[str]
+    bytes: Mapped[int]
+    sha256: Mapped[str]
+    blob: Mapped[str]  # its key in storage
+    table: Mapped[dict[str, Any] | None]  # what tables.describe() found, where it is a table
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("files_owner_id", "owner", "id"), Index("files_job_id_id", "job_id", "id"))
