@@ -104,6 +104,11 @@ def test_links_to_nowhere_and_odd_pictures_do_not_keep_a_pdf_from_being_set(into
     assert "#nowhere" in said and "pictures were left out" in said and "日" in said
 
 
+def test_a_name_is_text_in_the_page(into: Callable[..., Path]) -> None:
+    text = into("html", b"a <i>b</i>\n", "<script>x.txt").read_text()
+    assert "<script" not in text and "a &lt;i&gt;b" in text
+
+
 # Tables.
 
 

@@ -16,8 +16,9 @@ from jobs.engine.errors import BadInput
 from jobs.engine.lifeline import die_with_parent
 from jobs.engine.tables import detect
 
-READERS = {"md": "gfm", "txt": "gfm+hard_line_breaks-raw_html", "html": "html"}
+READERS = {"md": "gfm", "report": "gfm", "txt": "gfm+hard_line_breaks", "html": "html"}
 WRITERS = {"md": "gfm", "html": "html5", "epub": "epub3", "txt": "plain", "pdf": "typst"}
+NO_MARKUP = ("report", "txt")  # what looks like HTML in these is text
 ARCHIVES = ("docx", "odt", "epub")
 MOST_UNPACKED = 400_000_000  # bytes
 MOST_PARTS = 10_000
@@ -100,7 +101,8 @@ def _pandoc(
             "--to",
             WRITERS.get(to, to),
         ),
-        *(f"--lua-filter={script}", "--metadata", f"title_if_none={title}", "--variable", f"pagetitle={title}"),
+        *(f"--lua-filter={script}", "--metadata", f"title_if_none={title}"),
+        *(["--metadata=raw_is_text"] if format in NO_MARKUP else []),
         *(["--toc"] if options.get("toc") else []),
         *(["--number-sections"] if options.get("number_sections") else []),
         *(["--embed-resources", "--mathml"] if to == "html" else []),

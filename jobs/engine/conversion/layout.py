@@ -9,7 +9,7 @@ FILTER = r"""
 local textual = FORMAT:match("^gfm") or FORMAT == "rst" or FORMAT == "plain"
 local typst = FORMAT == "typst"
 local settable = {["image/png"]=1, ["image/jpeg"]=1, ["image/gif"]=1, ["image/svg+xml"]=1, ["image/webp"]=1}
-local bare, ids = false, {}
+local bare, verbatim, ids = false, false, {}
 
 local function say(word, what) io.stderr:write("[" .. word .. "] " .. what:sub(1, 80):gsub("%s+", " ") .. "\n") end
 
@@ -44,6 +44,7 @@ local function figure(el)
 end
 
 local function raw(el)
+  if verbatim then return el.t == "RawInline" and pandoc.Str(el.text) or pandoc.Para({pandoc.Str(el.text)}) end
   if el.format == "html" and (FORMAT:match("^gfm") or FORMAT:match("^html")) then return nil end
   if not (el.format == "html" and el.text:match("^%s*</?%a")) and not el.text:match("^%s*<!%-%-") then say("RAW", el.format) end
   if el.format == "html" and el.text:match("^%s*<[bB][rR]") then return el.t == "RawInline" and pandoc.LineBreak() or {} end
@@ -59,9 +60,10 @@ local function link(el)
 end
 
 function Pandoc(doc)
-  bare = doc.meta.no_pictures
+  bare, verbatim = doc.meta.no_pictures, doc.meta.raw_is_text
   if not doc.meta.title and FORMAT:match("^epub") then doc.meta.title = doc.meta.title_if_none end
-  doc.meta.title_if_none, doc.meta.no_pictures = nil, nil
+  if FORMAT:match("^html") then doc.meta.pagetitle = pandoc.utils.stringify(doc.meta.title or doc.meta.title_if_none) end
+  doc.meta.title_if_none, doc.meta.no_pictures, doc.meta.raw_is_text = nil, nil, nil
   doc = doc:walk({RawBlock = raw, RawInline = raw, Image = image}):walk({Figure = figure})
   if typst then
     local function note(el) if el.identifier and el.identifier ~= "" then ids[el.identifier] = (ids[el.identifier] or 0) + 1 end end
