@@ -1,0 +1,317 @@
+"""Build a report from a table.
+
+Sums, means and counts by group or over time, with a chart, as PDF, HTML, Excel or Word. All numbers are computed from all rows
+of the table and reconcile with it. A language model may describe them, and may use no number that was not computed.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator
+
+from jobs.engine import llm, reports, templates
+from jobs.engine.catalogue import Estimate, Find
+from jobs.engine.context import Context, Output
+from jobs.engine.conversion import formats
+from jobs.engine.errors import BadInput, FieldError, LegworkError
+from jobs.engine.params import KindParams, TableFile, param
+from jobs.engine.reports import computing, measures, narrative, writing
+from jobs.engine.tables import TableInfo
+
+TITLE = "Build a report"
+GROUP = "Data and numbers"
+QUEUE = "cpu"
+NEEDS = ("duckdb", "pypandoc", "typst", "vl_convert", "xlsxwriter")
+NOUN = ("text", "texts")  # the only item is the text that a model writes
+RESULT_TEMPLATE = "results/build_report.html"
+
+ROWS_PER_SECOND = 60_000
+SECONDS = 8.0  # for charts and pages
+MOST_KEYS = 3
+LONGEST_TEXT = 300  # tokens
+PREVIEWED = 12
+DATE = re.compile(r"\d{4}[-/]\d{1,2}([-/]\d{1,2})?|\d{1,2}[./]\d{1,2}[./]\d{4}|[A-Z][a-z]{2} \d{1,2},? \d{4}")
+
+Listed = Annotated[str, BeforeValidator(measures.written)]
+
+
+class Params(KindParams):
+    source: TableFile = param("Table", "CSV, TSV, JSON, JSONL, XLSX or Parquet.")
+    title: str = param("Title", default="Report", min_length=1, max_length=200)
+    template: str = param(
+        "Template",
+        "summary, grouped or timeseries; or Markdown of your own, with {totals}, {groups}, {periods}, {chart}, {narrative}, "
+        "{facts}, {notes} and single figures such as {count(*)} in braces.",
+        default="summary",
+        widget="text",
+        min_length=1,
+        max_length=50_000,
+    )
+    measures: Listed = param(
+        "Measures",
+        "What is computed, with commas between: sum(amount), mean(price), median(price), min(price), max(price), count(*).",
+        default="count(*)",
+        columns_of="source",
+        max_length=2_000,
+    )
+    group_by: Listed = param(
+        "Group by", "One column, or up to three with commas between. Empty: no groups.", default="", max_length=600
+    )
+    format: Literal["pdf", "html", "xlsx", "docx"] = param("Format", default="pdf")
+    narrative: Literal["none", "llm"] = param(
+        "Text",
+        "llm: a language model describes the figures. Numbers that were not computed are refused.",
+        default="none",
+    )
+    date_column: str = param(
+        "Column with the dates",
+        "For reports over time. Empty: the first that holds dates.",
+        default="",
+        advanced=True,
+        max_length=200,
+    )
+    period: Literal["auto", "day", "week", "month", "quarter", "year"] = param("Period", default="auto", advanced=True)
+    most_groups: int = param(
+        "Groups shown",
+        "The largest by the first measure; the others are added up.",
+        default=50,
+        ge=1,
+        le=500,
+        unit="groups",
+        advanced=True,
+    )
+    model: str = param("Model", "Empty: the one that is set up here.", default="", advanced=True, max_length=200)
+    encoding: str | None = param("Encoding", "Empty: as found.", default=None, advanced=True, max_length=40)
+    delimiter: str | None = param("Separator", "Empty: as found.", default=None, advanced=True, max_length=1)
+
+
+EXAMPLE = {
+    "source": "sample:sales.csv",
+    "title": "Sales of the first half-year",
+    "template": "timeseries",
+    "measures": "sum(amount), sum(quantity), mean(amount), count(*)",
+    "group_by": "region",
+    "format": "pdf",
+}
+
+
+def check(params: Params, find: Find) -> list[FieldError]:
+    try:
+        table = find(params.source).table(params.encoding, params.delimiter)
+    except BadInput as error:
+        return [FieldError("source", error.message)]
+    errors = [
+        *_said("measures", lambda: _summable(params, table)),
+        *_said("group_by", lambda: _keys(params, table)),
+        *_said("date_column", lambda: _date(params, table)),
+    ]
+    if not errors:
+        errors = _said("template", lambda: _usable(params, table))
+    if params.narrative == "llm" and (missing := llm.missing()):
+        errors.append(FieldError("narrative", missing))
+    return errors
+
+
+def estimate(params: Params, find: Find) -> Estimate:
+    rows = find(params.source).table(params.encoding, params.delimiter).rows or 0
+    calls = 1 if params.narrative == "llm" else None
+    return Estimate(
+        calls=calls, tokens=calls and 1_000 + LONGEST_TEXT, seconds=round(SECONDS + rows / ROWS_PER_SECOND, 1)
+    )
+
+
+def label(params: Params, find: Find) -> str:
+    return f"{params.title} from {find(params.source).name}"
+
+
+def run(params: Params, context: Context) -> dict[str, Any]:
+    began = time.monotonic()
+    source = context.open(params.source)
+    table = source.table(params.encoding, params.delimiter)
+    plan = _plan(params, table)
+    context.progress(note="Computing the figures")
+    figures = context.once("figures", lambda: _figures(params, plan, context))
+    told = params.narrative == "llm" and bool(figures["rows_used"])
+    text, notes = _narrated(params, plan, figures, context) if told else ("", [])
+    report = writing.Report(
+        title=params.title,
+        source=source.name,
+        as_of=figures["as_of"],
+        template=params.template.strip(),
+        keys=plan.group_by,
+        labels=[one.label for one in plan.measures],
+        names=[one.name for one in plan.measures],
+        figures=figures,
+        narrative=text,
+        notes=notes,
+    )
+    context.progress(note="Writing the report")
+    with _folder() as folder:
+        path, warnings = reports.render(report, params.format, folder, context.check)
+        context.save(f"{params.title[:120]}.{params.format}", path, formats.media_type(params.format))
+    return {
+        **{"rows_read": figures["rows_read"], "rows_used": figures["rows_used"], "data_as_of": figures["as_of"]},
+        "seconds": round(time.monotonic() - began, 1),
+        "preview": _preview(report, [*figures["notes"], *report.notes, *warnings]),
+    }
+
+
+# What the params mean for this table. These raise BadInput.
+
+
+def _said(field: str, look: Any) -> list[FieldError]:
+    try:
+        look()
+    except BadInput as error:
+        return [FieldError(field, error.message)]
+    return []
+
+
+def _plan(params: Params, table: TableInfo) -> computing.Plan:
+    return computing.Plan(
+        measures=measures.parse(params.measures, table.columns),
+        group_by=_keys(params, table),
+        date=_date(params, table),
+        period=params.period,
+        most_groups=params.most_groups,
+        encoding=params.encoding,
+        delimiter=params.delimiter,
+    )
+
+
+def _summable(params: Params, table: TableInfo) -> None:
+    for one in measures.parse(params.measures, table.columns):
+        values = [row.get(one.column) for row in table.first]
+        filled = [value for value in values if value not in (None, "")]
+        if one.how in measures.OF_NUMBERS and filled and not any(map(_is_number, filled)):
+            raise BadInput(
+                f"{one.name} needs numbers, and “{one.column}” begins with {str(filled[0])[:40]}. count({one.column}) works."
+            )
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return float(value) == float(value)
+    except (TypeError, ValueError):
+        return False
+
+
+def _keys(params: Params, table: TableInfo) -> list[str]:
+    keys = measures.columns_in(params.group_by.strip(), table.columns)
+    if len(keys) > MOST_KEYS:
+        raise BadInput(f"These are {len(keys)} columns; a report has groups of at most {MOST_KEYS}.")
+    if not keys and params.template.strip() == "grouped":
+        raise BadInput(f"The template grouped needs a column to group by. There are: {', '.join(table.columns[:12])}.")
+    return keys
+
+
+def _date(params: Params, table: TableInfo) -> str:
+    """The column of a report over time; empty for other reports."""
+    if params.date_column and params.date_column not in table.columns:
+        raise BadInput(measures.no_column(params.date_column, table.columns))
+    if params.date_column or (params.template.strip() != "timeseries" and "{periods}" not in params.template):
+        return params.date_column
+    for column in table.columns:
+        values = [str(row[column]) for row in table.first if row.get(column) not in (None, "")]
+        if values and all(map(DATE.match, values)):
+            return column
+    if not table.first:
+        return next((column for column in table.columns if "date" in column.lower()), table.columns[0])
+    raise BadInput(
+        "No column of the table holds dates, such as 2026-03-31. Name the one that is meant, or choose another template."
+    )
+
+
+def _usable(params: Params, table: TableInfo) -> None:
+    """Whether all that the template has in braces is there to be filled in."""
+    template = params.template.strip()
+    if template in writing.BUILT_IN:
+        return
+    if "\n" not in template and not re.search(r"[{}#*\s]", template):
+        raise BadInput(
+            f"There is no template “{template[:40]}”. There are {', '.join(writing.BUILT_IN)}; or write Markdown."
+        )
+    known = [*writing.PLACES, *(one.name for one in measures.parse(params.measures, table.columns))]
+    unknown = [name for name in templates.parse(template).columns if name not in known]
+    if unknown:
+        listed = ", ".join(f"{{{name}}}" for name in known)
+        raise BadInput(
+            f"There is nothing to put in for {{{unknown[0]}}}. There are: {listed}. Write {{{{ for a brace itself."
+        )
+
+
+# The work.
+
+
+def _figures(params: Params, plan: computing.Plan, context: Context) -> dict[str, Any]:
+    source = context.open(params.source)
+    read = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    with source.path() as path, _folder() as folder:
+        return reports.compute(path, source.name, plan, folder, context.check) | {"as_of": read}
+
+
+def _narrated(params: Params, plan: computing.Plan, figures: dict[str, Any], context: Context) -> tuple[str, list[str]]:
+    """The text, and notes on why there is none."""
+    context.progress(note="Writing the text")
+    kept = ["", "The text of the model was lost when the job was interrupted."]
+
+    async def write(_: str, model: llm.Chat) -> Output:
+        text, note, tokens = await _text(params, plan, figures, model)
+        kept[:] = text, note
+        return Output({"text": text, "note": note}, *tokens)
+
+    def ask() -> list[str]:
+        context.map(write, ["narrative"], total=1, using=llm.client())
+        return kept
+
+    text, note = context.once("narrative", ask)
+    return text, [note] if note else []
+
+
+async def _text(
+    params: Params, plan: computing.Plan, figures: dict[str, Any], model: llm.Chat
+) -> tuple[str, str, tuple[int, int]]:
+    """A text whose every number is a figure, asked for twice; else why there is none. And the tokens it took."""
+    asked = narrative.given(params.title, figures, [one.label for one in plan.measures], plan.group_by)
+    messages = [{"role": "system", "content": narrative.SYSTEM}, {"role": "user", "content": asked}]
+    spent, wrong = (0, 0), [""]
+    for _ in range(2):
+        try:
+            answer = await model.complete(messages, model=params.model, max_tokens=LONGEST_TEXT, temperature=0.2)
+        except LegworkError as error:
+            return "", f"There is no text, since the model did not answer: {error.message}", spent
+        spent = spent[0] + answer.prompt_tokens, spent[1] + answer.completion_tokens
+        wrong = narrative.strangers(answer.text, figures, [params.title])
+        if answer.text.strip() and not wrong:
+            return answer.text.strip(), "", spent
+        again = f"These numbers are not in the figures: {', '.join(wrong[:10])}. Write it again and use only numbers that are."
+        messages += [{"role": "assistant", "content": answer.text}, {"role": "user", "content": again}]
+    numbers = f"it used numbers that were not computed ({', '.join(wrong[:5])})" if wrong else "it was empty"
+    return "", f"The text of the model was left out, twice: {numbers}.", spent
+
+
+def _preview(report: writing.Report, notes: list[str]) -> dict[str, Any]:
+    """The first lines of the report as texts, for the job's page."""
+    figures = report.figures
+    many = figures["periods"] or (figures["groups"] or {}).get("rows") or []
+    keys = [figures["period"].capitalize()] if figures["periods"] else report.keys
+    rows = [*many[:PREVIEWED], [*(["All"] + [""] * (len(keys) - 1) if keys else []), *figures["totals"]]]
+    return {
+        **{"title": report.title, "facts": report.rows_sentence, "narrative": report.narrative, "notes": notes},
+        **{"columns": [*keys, *report.labels], "texts": len(keys), "more": max(0, len(many) - PREVIEWED)},
+        "rows": writing.in_columns(rows) if figures["rows_used"] else [],
+    }
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="legwork-report-", ignore_cleanup_errors=True) as name:
+        yield Path(name)

@@ -1,0 +1,91 @@
+"""What is computed from a column: `sum(amount)`, `mean(price)`, `count(*)`."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jobs.engine.errors import BadInput
+
+HOWS = {
+    "sum": "Sum of {}",
+    "mean": "Mean of {}",
+    "count": "Number of {}",
+    "min": "Least {}",
+    "max": "Most {}",
+    "median": "Median of {}",
+}
+OTHER_WORDS = {"avg": "mean", "average": "mean", "total": "sum", "minimum": "min", "maximum": "max", "number": "count"}
+OF_NUMBERS = ("sum", "mean", "median")
+ROWS = "*"
+_SPLIT = re.compile(r"(?<=\))\s*[,;\n]\s*")
+_SHAPE = re.compile(r"\s*(\w+)\s*\((.*)\)\s*", re.S)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """how: a key of HOWS. column: its name, or `*` for the rows themselves."""
+
+    how: str
+    column: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.how}({self.column})"
+
+    @property
+    def label(self) -> str:
+        return "Number of rows" if self.column == ROWS else HOWS[self.how].format(self.column)
+
+
+def written(value: Any) -> Any:
+    """A list of measures or of column names, also of {column, how}, as the one text that a form has; all else as it is."""
+    if not isinstance(value, list):
+        return value
+    parts = [f"{one.get('how')}({one.get('column')})" if isinstance(one, dict) else one for one in value]
+    return ", ".join(parts) if all(isinstance(part, str) for part in parts) else value
+
+
+def parse(text: str, columns: Sequence[str]) -> list[Measure]:
+    """Raises BadInput that names what is wrong and what was probably meant."""
+    pieces = [piece for piece in _SPLIT.split(text.strip().strip(",;")) if piece.strip()]
+    return list(dict.fromkeys(_measure(piece, columns) for piece in pieces)) or [Measure("count", ROWS)]
+
+
+def columns_in(text: str, columns: Sequence[str]) -> list[str]:
+    """The column names of a text with commas between them. Raises BadInput for one that is not there."""
+    if text in columns:
+        return [text]
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in columns:
+            raise BadInput(no_column(name, columns))
+    return list(dict.fromkeys(names))
+
+
+def no_column(name: str, columns: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, columns, 1, 0.6)
+    meant = f" Did you mean “{near[0]}”?" if near else ""
+    some = ", ".join(columns[:12]) + (", …" if len(columns) > 12 else "")
+    return f"There is no column “{name[:80]}”.{meant} There are: {some}."
+
+
+def _measure(piece: str, columns: Sequence[str]) -> Measure:
+    found = _SHAPE.fullmatch(piece)
+    if found is None:
+        shown = columns[-1] if columns else "amount"
+        raise BadInput(f"“{piece.strip()[:80]}” is no measure. Write it like sum({shown}) or count(*).")
+    word, column = found[1].lower(), found[2].strip()
+    how = OTHER_WORDS.get(word, word)
+    if how not in HOWS:
+        near = difflib.get_close_matches(word, [*HOWS, *OTHER_WORDS], 1, 0.5)
+        meant = f" Did you mean {OTHER_WORDS.get(near[0], near[0])}({column})?" if near else ""
+        raise BadInput(f"“{word[:40]}” cannot be computed.{meant} There are: {', '.join(HOWS)}.")
+    if column == ROWS and how != "count":
+        raise BadInput(f"{how}(*) needs a column instead of the star; only count(*) counts rows.")
+    if column != ROWS and column not in columns:
+        raise BadInput(no_column(column, columns))
+    return Measure(how, column)

@@ -1,0 +1,211 @@
+"""A report as Markdown, and as a workbook. Whatever comes out of the data is text in it, never markup or a formula."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jobs.engine import templates
+
+NOTHING = "There are no rows to report on: the table has none that can be used. Nothing was computed."
+BUILT_IN = {
+    "summary": "{facts}\n\n{narrative}\n\n{totals}\n\n{chart}\n\n{groups}\n\n{periods}\n\n{notes}\n",
+    "grouped": "{facts}\n\n{narrative}\n\n{chart}\n\n{groups}\n\n{notes}\n",
+    "timeseries": "{facts}\n\n{narrative}\n\n{chart}\n\n{periods}\n\n{groups}\n\n{notes}\n",
+}
+PLACES = (
+    "title",
+    "facts",
+    "narrative",
+    "totals",
+    "chart",
+    "groups",
+    "periods",
+    "notes",
+    "source",
+    "rows_read",
+    "rows_used",
+    "as_of",
+)
+_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that is shown. keys: the columns grouped by. labels, names: of the measures. chart: a data URI, or empty."""
+
+    title: str
+    source: str
+    as_of: str
+    template: str
+    keys: list[str]
+    labels: list[str]
+    names: list[str]
+    figures: dict[str, Any]
+    narrative: str = ""
+    notes: Sequence[str] = ()
+    chart: str = ""
+
+    @property
+    def rows_sentence(self) -> str:
+        figures = self.figures
+        used = (
+            "all of them are used"
+            if figures["rows_read"] == figures["rows_used"]
+            else f"{figures['rows_used']:,} are used"
+        )
+        return f"Source: {self.source}. {figures['rows_read']:,} rows were read, {used}. Data as of {self.as_of}."
+
+
+def shown(value: Any) -> str:
+    """A figure for people: thousands apart, two decimals, or four digits where it is small."""
+    if value is None:
+        return "–"  # noqa: RUF001
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.2f}" if abs(value) >= 1 or value == 0 else f"{value:.4g}"
+
+
+def in_columns(rows: Sequence[Sequence[Any]]) -> list[list[str]]:
+    """The figures of a table for people: where one of a column has decimals, all have two."""
+    broken = {place for row in rows for place, value in enumerate(row) if isinstance(value, float)}
+    return [
+        [
+            shown(float(value) if place in broken and isinstance(value, int) else value)
+            for place, value in enumerate(row)
+        ]
+        for row in rows
+    ]
+
+
+def escaped(text: str) -> str:
+    """Text that stays text in Markdown: each mark behind a backslash, on one line."""
+    return _PUNCTUATION.sub(r"\\\1", " ".join(str(text).split()))
+
+
+def markdown(report: Report) -> str:
+    """The whole report. A template's own Markdown stays; each brace becomes what it stands for."""
+    if not report.figures["rows_used"]:
+        return f"{escaped(report.rows_sentence)}\n\n**{NOTHING}**\n\n{_notes(report)}\n"
+    template = templates.parse(BUILT_IN.get(report.template, report.template))
+    return template.render(_places(report))
+
+
+def workbook(report: Report, target: Path) -> None:
+    """A sheet with the facts and totals, and one for the groups and for the periods, the numbers as numbers."""
+    import xlsxwriter
+
+    options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+    book = xlsxwriter.Workbook(str(target), options)
+    bold = book.add_format({"bold": True})
+    figures = report.figures
+    facts: list[list[Any]] = [[report.title], [report.rows_sentence], []]
+    if not figures["rows_used"]:
+        facts.append([NOTHING])
+    else:
+        facts += [[report.narrative], []] if report.narrative else []
+        facts += [
+            ["", "Overall"],
+            *([label, value] for label, value in zip(report.labels, figures["totals"], strict=True)),
+        ]
+    facts += [[], *([note] for note in (*figures["notes"], *report.notes))]
+    _sheet(book, "Report", facts, {0: bold})
+    if groups := figures["groups"]:
+        others = (
+            [[f"{groups['count'] - len(groups['rows'])} others", *[""] * (len(report.keys) - 1), *groups["others"]]]
+            if groups["others"]
+            else []
+        )
+        _charted(
+            book,
+            "Groups",
+            [[*report.keys, *report.labels], *groups["rows"], *others],
+            len(report.keys),
+            len(groups["rows"]),
+            bold,
+            "bar",
+        )
+    if periods := figures["periods"]:
+        _charted(
+            book, "Periods", [[figures["period"].capitalize(), *report.labels], *periods], 1, len(periods), bold, "line"
+        )
+    book.close()
+
+
+def _places(report: Report) -> dict[str, str]:
+    figures = report.figures
+    places = {
+        **{"title": escaped(report.title), "source": escaped(report.source), "as_of": escaped(report.as_of)},
+        **{"rows_read": f"{figures['rows_read']:,}", "rows_used": f"{figures['rows_used']:,}"},
+        **{
+            "facts": f"*{escaped(report.rows_sentence)}*",
+            "narrative": escaped(report.narrative),
+            "notes": _notes(report),
+        },
+        "totals": _table(["", "Overall"], list(zip(report.labels, figures["totals"], strict=True))),
+        "groups": _groups(report),
+        "periods": _periods(report),
+        "chart": f"![{escaped(report.labels[0])}]({report.chart})" if report.chart else "",
+    }
+    measured = dict(zip(report.names, (escaped(shown(value)) for value in figures["totals"]), strict=True))
+    return measured | places
+
+
+def _groups(report: Report) -> str:
+    groups = report.figures["groups"]
+    if not groups:
+        return ""
+    blank = [""] * (len(report.keys) - 1)
+    rows = list(groups["rows"])
+    if groups["others"]:
+        rows.append([f"{groups['count'] - len(rows):,} others", *blank, *groups["others"]])
+    rows.append(["All", *blank, *report.figures["totals"]])
+    return _table([*report.keys, *report.labels], rows, len(report.keys))
+
+
+def _periods(report: Report) -> str:
+    periods = report.figures["periods"]
+    if not periods:
+        return ""
+    rows = [*periods, ["All", *report.figures["totals"]]]
+    return _table([report.figures["period"].capitalize(), *report.labels], rows)
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]], texts: int = 1) -> str:
+    lines = [columns, [":--"] * texts + ["--:"] * (len(columns) - texts)]
+    head = [" | ".join(map(escaped, lines[0])), " | ".join(lines[1])]
+    body = [" | ".join(escaped(value) for value in row) for row in in_columns(rows)]
+    return "\n".join(f"| {line} |" for line in [*head, *body])
+
+
+def _notes(report: Report) -> str:
+    return "\n".join(f"- {escaped(note)}" for note in (*report.figures["notes"], *report.notes))
+
+
+def _sheet(book: Any, name: str, rows: list[list[Any]], formats: dict[int, Any]) -> Any:
+    sheet = book.add_worksheet(name)
+    sheet.set_column(0, 0, 28)
+    sheet.set_column(1, 12, 16)
+    for number, row in enumerate(rows):
+        for column, value in enumerate(row):
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                sheet.write_number(number, column, value)
+            elif value is not None:
+                sheet.write_string(number, column, str(value)[:32_767], formats.get(number))
+    return sheet
+
+
+def _charted(book: Any, name: str, rows: list[list[Any]], keys: int, count: int, bold: Any, kind: str) -> None:
+    sheet = _sheet(book, name, rows, {0: bold})
+    sheet.freeze_panes(1, 0)
+    drawing = book.add_chart({"type": kind})
+    drawing.add_series(
+        {"name": [name, 0, keys], "categories": [name, 1, 0, count, keys - 1], "values": [name, 1, keys, count, keys]}
+    )
+    drawing.set_legend({"none": True})
+    sheet.insert_chart(1, len(rows[0]) + 1, drawing)
