@@ -87,6 +87,7 @@ class Writing:
         self._began = time.monotonic()
         self._first: float | None = None
         self._stopping = False
+        self._settled = False
         self._stream: Stream | None = None
         self._usage: dict[str, Any] = {}
         self._finish_reason = ""
@@ -240,7 +241,10 @@ class Writing:
         )
 
     def _settle(self, ending: Ending) -> None:
-        """Write the end to the row, however long the database is away, then tell the readers in other processes."""
+        """Write the end to the row, however long the database is away, then tell all readers. The first end counts."""
+        if self._settled:
+            return
+        self._settled = True
         for _ in range(FINISH_TRIES):
             try:
                 conversations.finish(self.answer.id, self.live.run, ending)

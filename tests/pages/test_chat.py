@@ -315,6 +315,18 @@ def test_what_nobody_writes_is_broken_and_mended(client: FlaskClient) -> None:
     assert "Continue" in client.get(f"/chat/{conversation}").text
 
 
+def test_a_process_that_ends_hands_in_what_it_has(client: FlaskClient, provider: FakeProvider) -> None:
+    provider.script(do=[{"do": "endless", "token_seconds": 0.02}])
+    answer = ask(client)
+    until(lambda: streamed_so_far(answer) > 60, "some text")
+    answering.hand_in()
+    kept = now(client, answer)
+    assert (kept["state"], kept["reason"]) == ("broken", "writer_lost") and len(kept["text"]) > 60
+    until(lambda: provider.calls()[-1].get("left"), "the provider seeing it")
+    until(lambda: not ours(), "the end of the thread")
+    assert now(client, answer)["state"] == "broken"
+
+
 def test_a_reader_elsewhere_survives_an_emptied_redis(client: FlaskClient, provider: FakeProvider) -> None:
     """Followed as from another process, with every key gone in the middle."""
     provider.script(do=[{"do": "slow", "text": WORDS * 6, "token_seconds": 0.03}])
