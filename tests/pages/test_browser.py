@@ -146,7 +146,16 @@ def test_no_page_scrolls_sideways(tab: Page, site: str, width: int, complaints: 
     )
     tab.set_viewport_size({"width": width, "height": 800})
     tabs = [f"/jobs/{job.id}{tab}" for tab in ("", "/items", "/files", "/log", "/input", "/timeline", "/delete")]
-    for address in ("/", "/jobs", "/kinds/questions?example=1", *tabs):
+    schedule = commands.create_schedule(commands.Plan("nap", {}, "*/7 1-23/2 * * 1-5", "UTC"), owner=LOCAL_OWNER)
+    file = commands.upload(io.BytesIO(b"x" * 5000), "n" * 200 + ".txt", owner=LOCAL_OWNER)
+    ours = (
+        "/schedules",
+        f"/schedules/{schedule.id}",
+        f"/schedules/new?job={job.id}",
+        "/webhooks",
+        f"/files/{file.id}/preview",
+    )
+    for address in ("/", "/jobs", "/jobs?all=1", "/kinds/questions?example=1", *ours, *tabs):
         tab.goto(site + address)
         assert tab.evaluate("document.documentElement.scrollWidth") <= width, address
 
