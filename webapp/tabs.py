@@ -54,6 +54,8 @@ def _result(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
         "rest": json.dumps(rest, ensure_ascii=False, indent=2, default=str) if rest else "",
         "files": queries.files(job),
         "result_template": _result_template(job),
+        "asked_item": (asked_item := asked.get("item", "").replace("\0", "").strip()[:200]),
+        "found_item": queries.item(job, asked_item) if asked_item else None,
     }
 
 

@@ -132,6 +132,12 @@ def items(
     return Page(rows, _cursor(rows[-1]) if more else None, _cursor(rows[0]) if rows and after is not None else None)
 
 
+def item(job: Job, key: str) -> Item | None:
+    """The item of that key, if it has been recorded."""
+    with database.session() as session:
+        return session.get(Item, (job.id, key))
+
+
 def item_columns(job: Job, look_at: int = 200) -> list[str]:
     """The columns of the result table: the input's, then the output's, as the first items have them."""
     with database.session() as session:
