@@ -66,4 +66,6 @@ class Live:
     def reaches(self, offset: int, seconds: float) -> bool:
         """Whether the text is that long, or gets so within these seconds."""
         with self._changed:
-            return self._changed.wait_for(lambda: self.length >= offset or self.ended, seconds) and self.length >= offset
+            return (
+                self._changed.wait_for(lambda: self.length >= offset or self.ended, seconds) and self.length >= offset
+            )
