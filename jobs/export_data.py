@@ -1,0 +1,150 @@
+"""Take documents, jobs or their items out as a file.
+
+Everything in the file is as it was at one moment, whatever goes on meanwhile, and nothing of it is held in memory. Documents
+that were exported can be imported again.
+"""
+
+from __future__ import annotations
+
+import gzip
+import tempfile
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+from sqlalchemy import Select
+from sqlalchemy.orm import Session
+
+from jobs.engine import exports, queries, snapshots
+from jobs.engine.catalogue import Find
+from jobs.engine.context import Context
+from jobs.engine.errors import FieldError, JobFailed, NotFound
+from jobs.engine.models import ENDED_STATES, ITEM_STATES
+from jobs.engine.params import KindParams, param
+from jobs.engine.records import as_id
+
+TITLE = "Export data"
+GROUP = "Data and numbers"
+QUEUE = "cpu"
+NEEDS = ("duckdb", "xlsxwriter")
+NOUN = ("row", "rows")
+
+FILTERS: dict[str, tuple[str, ...]] = {
+    "documents": ("collection", "tag", "q"),
+    "jobs": ("kind", "state", "q"),
+    "items": ("job", "state"),
+}
+COLUMNS = {"documents": snapshots.DOCUMENT_COLUMNS, "jobs": snapshots.JOB_COLUMNS}
+LOOK = 500  # rows between two looks at whether the run must end
+
+
+class Params(KindParams):
+    what: Literal["documents", "jobs", "items"] = param(
+        "What", "Documents of the library, jobs, or the items of one job.", default="documents"
+    )
+    filter: dict[str, str] = param(
+        "Only those with",
+        'documents: {"collection": "library", "tag": "new", "q": "words in the title"}. '
+        'jobs: {"kind": "import_data", "state": "failed", "q": "words"}. items: {"job": "its id", "state": "failed"}. '
+        "Empty: all.",
+        default={},
+        widget="json",
+        max_length=10,
+    )
+    columns: list[str] = param("Columns", "In this order. Empty: all.", default=[], max_length=2_000, widget="json")
+    format: Literal["csv", "jsonl", "xlsx", "parquet"] = param(
+        "File", "jsonl and parquet keep every value exactly as it is.", default="csv"
+    )
+    compress: Literal["none", "gzip"] = param("Compress", default="none", advanced=True)
+
+
+EXAMPLE = {"what": "jobs", "columns": ["id", "kind", "label", "state", "created_at"], "format": "csv"}
+
+
+def check(params: Params, find: Find) -> list[FieldError]:
+    allowed = FILTERS[params.what]
+    errors = [
+        FieldError("filter", f"{params.what.capitalize()} have no “{name}”; there is {', '.join(allowed)}.")
+        for name in params.filter
+        if name not in allowed
+    ]
+    known = COLUMNS.get(params.what)
+    for column in params.columns if known else ():
+        if column not in (known or ()):
+            errors.append(
+                FieldError(
+                    "columns", f"{params.what.capitalize()} have no “{column}”; there is {', '.join(known or ())}."
+                )
+            )
+    states = ITEM_STATES if params.what == "items" else (*ENDED_STATES, "queued", "running", "stopping")
+    if params.what != "documents" and params.filter.get("state", states[0]) not in states:
+        errors.append(FieldError("filter", f"There is no such state; there is {', '.join(sorted(states))}."))
+    if params.what == "items" and not params.filter.get("job"):
+        errors.append(FieldError("filter", 'Say whose items, as in {"job": "the id from the address of its page"}.'))
+    return errors
+
+
+def label(params: Params, find: Find) -> str:
+    wanted = ", ".join(value for value in params.filter.values() if value)
+    return f"{params.what}: {wanted}" if wanted else params.what
+
+
+def run(params: Params, context: Context) -> dict[str, Any]:
+    with snapshots.snapshot() as session, tempfile.TemporaryDirectory(prefix="legwork-export-") as folder:
+        query = _query(params, context.job.owner)
+        total = min(snapshots.count(session, query), context.job.sample or 1 << 62)
+        context.progress(done=0, total=total, note="Writing the rows")
+        columns = _columns(params, session, query)
+        target = Path(folder) / "export"
+        with closing(_found(params, session, query, columns)) as found:
+            _write(params, target, exports.export(_watched(found, context), columns, params.format))
+        compressed = params.compress == "gzip"
+        name = f"{params.what}.{params.format}{'.gz' if compressed else ''}"
+        context.save(name, target, "application/gzip" if compressed else exports.FORMATS[params.format])
+        context.progress(done=total, total=total)
+        return {"what": params.what, "rows": total, "columns": columns[:200], "bytes": target.stat().st_size}
+
+
+def _query(params: Params, owner: str) -> Select[Any]:
+    wanted: dict[str, Any] = {name: value for name, value in params.filter.items() if value}
+    if params.what == "documents":
+        return snapshots.documents_where(owner, **wanted)
+    if params.what == "jobs":
+        return snapshots.jobs_where(owner, **wanted)
+    try:
+        job = queries.job(as_id(wanted.pop("job").strip()), owner)
+    except NotFound:
+        raise JobFailed(
+            "There is no such job. It may have been deleted; copy the id from its page.", reason="not_found"
+        ) from None
+    return snapshots.items_where(job.id, **wanted)
+
+
+def _columns(params: Params, session: Session, query: Select[Any]) -> list[str]:
+    if params.what != "items":
+        return list(params.columns or COLUMNS[params.what])
+    there = snapshots.item_columns(session, query)
+    if unknown := [name for name in params.columns if name not in there]:
+        raise JobFailed(f"The items have no “{unknown[0]}”; they have {', '.join(there[:30])}.", reason="bad_input")
+    return list(params.columns or there)
+
+
+def _found(
+    params: Params, session: Session, query: Select[Any], columns: list[str]
+) -> Generator[dict[str, Any], None, None]:
+    return snapshots.item_rows(session, query) if params.what == "items" else snapshots.rows(session, query, columns)
+
+
+def _watched(found: Iterable[dict[str, Any]], context: Context) -> Iterator[dict[str, Any]]:
+    for done, row in enumerate(islice(found, context.job.sample)):
+        if done % LOOK == 0:
+            context.check()
+            context.progress(done=done)
+        yield row
+
+
+def _write(params: Params, target: Path, chunks: Iterator[bytes]) -> None:
+    with gzip.open(target, "wb", compresslevel=6) if params.compress == "gzip" else target.open("wb") as opened:
+        opened.writelines(chunks)
