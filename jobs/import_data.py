@@ -157,7 +157,7 @@ def _reader(params: Params, table: TableInfo, source: Input) -> Callable[[int, d
     def read(place: int, row: dict[str, Any]) -> rows.Row:
         try:
             key = fields.key_of(row, params.key) if params.key else None
-            rest = [column for column in row if column not in used] if params.rest == "meta" else []
+            rest = fields.not_of_documents(row) - used if params.rest == "meta" else ()
             return rows.Row(place, key, fields.values(row, mapping, rest, spreadsheet))
         except BadInput as error:
             return rows.Row(place, wrong=error)

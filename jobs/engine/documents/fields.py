@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from jobs.engine import exports, jsonsafe
@@ -12,6 +12,7 @@ from jobs.engine.documents.shelf import LONGEST_NAME, LONGEST_TEXT
 from jobs.engine.errors import BadInput
 
 FIELDS = ("title", "text", "tags", "meta", "name", "language", "media_type")
+COUNTED = ("id", "collection", "pages", "words", "bytes", "sha256", "created_at", "updated_at")
 LONGEST_KEY = 500
 MOST_TAGS = 100
 _BETWEEN_TAGS = re.compile(r"[,;\n]")
@@ -22,6 +23,12 @@ def same_names(columns: Iterable[str]) -> dict[str, str]:
     """The mapping of a table whose columns are called as the fields are, as in our own exports."""
     by_name = {column.strip().casefold(): column for column in columns}
     return {field: by_name[field] for field in FIELDS if field in by_name}
+
+
+def not_of_documents(columns: Collection[str]) -> set[str]:
+    """The columns that may go into meta: in a table of documents that we exported, what is counted anew may not."""
+    exported = {"id", "collection", "sha256"} <= set(columns)
+    return set(columns).difference(COUNTED if exported else ())
 
 
 def values(
@@ -72,7 +79,8 @@ def _shaped(field: str, value: Any) -> Any:
 def tags(value: Any) -> list[str]:
     """Tags out of a list, its JSON, or words between commas or semicolons; each once."""
     if isinstance(value, str):
-        value = _json(value, list) or _BETWEEN_TAGS.split(value)
+        listed = _json(value, list)
+        value = _BETWEEN_TAGS.split(value) if listed is None else listed
     parts = value if isinstance(value, list) else [] if value is None else [value]
     found = list(dict.fromkeys(tag for part in parts if (tag := _text(part).strip()[:LONGEST_NAME])))
     if len(found) > MOST_TAGS:

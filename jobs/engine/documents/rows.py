@@ -169,16 +169,19 @@ def _known(session: Session, target: Target, rows: Sequence[Row]) -> list[dict[s
     return [dict(one) | {"id": str(one["id"])} for one in found]
 
 
-_COLUMNS = "id, collection, source, title, text, tags, meta, name, language, media_type"
+_COLUMNS = "owner, id, collection, source, title, text, tags, meta, name, language, media_type"
+# One look-up each: of a table that has just begun to grow, the planner would otherwise read all of an owner's documents.
 _KNOWN = text(f"""
-    select {_COLUMNS} from documents where owner = :owner and source = any(:sources)
+    select d.* from unnest(cast(:sources as text[])) as wanted(source) cross join lateral (
+        select {_COLUMNS} from documents where owner = :owner and source = wanted.source limit 1) as d
     union all
-    select {_COLUMNS} from documents where id = any(:ids) and owner = :owner and collection = :collection
-        and (source is null or not source = any(:sources))
+    select d.* from unnest(cast(:ids as uuid[])) as wanted(id) cross join lateral (
+        select {_COLUMNS} from documents where id = wanted.id limit 1) as d
+    where d.owner = :owner and d.collection = :collection and (d.source is null or not d.source = any(:sources))
 """)  # noqa: S608 - names of ours
 
 _PUT = text(f"""
-    insert into documents (owner, {_COLUMNS}, words, bytes, sha256)
+    insert into documents ({_COLUMNS}, words, bytes, sha256)
     select :owner, r.id, r.collection, r.source, r.title, r.text, r.tags, r.meta, r.name, r.language, r.media_type,
         r.words, r.bytes, r.sha256
     from json_to_recordset(cast(:rows as json)) as r(id uuid, collection text, source text, title text, text text,
