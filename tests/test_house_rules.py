@@ -53,6 +53,7 @@ SWALLOWING_ALLOWED = {
     ("jobs.engine.catalogue", "load"): "a broken kind must not take the others with it",
     ("jobs.engine.embeddings.batches", "_settle"): "each text of a batch waits for its vector, or for this error",
     ("jobs.engine.following", "_follow"): "a thread must not die in silence, and its readers must be told",
+    ("jobs.engine.gathering", "_outcomes"): "each value of a batch waits for its outcome, or for this error",
     ("jobs.engine.run", "_work"): "how a run ended must be written, whatever its kind raised",
     ("jobs.engine.confined", "_answer"): "a child reads what may be broken in any way, and its parent must be told",
     ("jobs.engine.extraction.__main__", "_answer"): "a child reads what may be broken, and its parent must be told",
