@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
-from jobs.engine import answers, conversations, documents, llm, relay
-from jobs.engine.conversations import Ending
+from jobs.engine import answers, conversations, documents, held_answers, llm, relay
 from jobs.engine.errors import DatabaseAway, LegworkError, Transient
+from jobs.engine.held_answers import Ending
 from jobs.engine.live import Live
 from jobs.engine.models import Conversation, Message
 from jobs.engine.streaming import Stopped, Stream
@@ -144,7 +144,7 @@ class Writing:
         if sources is None:
             found = documents.search(self.answer.owner, question["content"], talk.collection, limit=PASSAGES)
             sources = [_source(passage) for passage in found]
-            conversations.note_sources(self.answer, sources)
+            held_answers.note_sources(self.answer, sources)
         if not sources:
             return messages
         numbered = [f"[{number}] {source['title']}\n{source['text']}" for number, source in enumerate(sources, 1)]
@@ -247,7 +247,7 @@ class Writing:
         self._settled = True
         for _ in range(FINISH_TRIES):
             try:
-                conversations.finish(self.answer.id, self.live.run, ending)
+                held_answers.finish(self.answer.id, self.live.run, ending)
                 break
             except DatabaseAway:
                 time.sleep(1)
@@ -319,19 +319,19 @@ def _relay() -> None:
 def _keep() -> None:
     """Stop what is to stop, keep what is new, hold what is silent."""
     mine = dict(_writing)
-    going_on = conversations.going_on(mine)
+    going_on = held_answers.going_on(mine)
     for answer_id, each in mine.items():
         if going_on.get(answer_id) != each.live.run:
             each.stop()
     now = time.monotonic()
     due = [each for each in mine.values() if each.live.length > each.kept and now - each.beaten >= KEEP_SECONDS]
     lengths = [each.live.length for each in due]
-    conversations.keep((each.answer.id, each.live.run, each.live.after(0)) for each in due)
+    held_answers.keep((each.answer.id, each.live.run, each.live.after(0)) for each in due)
     for each, length in zip(due, lengths, strict=True):
         each.kept, each.beaten = length, now
     silent = [answer_id for answer_id, each in mine.items() if now - each.beaten >= BEAT_SECONDS]
     if silent:
-        conversations.beat(silent)
+        held_answers.beat(silent)
         for answer_id in silent:
             mine[answer_id].beaten = now
 

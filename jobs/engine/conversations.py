@@ -1,13 +1,10 @@
-"""Conversations and their messages: every read and write of their rows.
+"""Conversations and their messages: what a person reads and does.
 
-An answer is held like a job, only lighter: whoever writes it names its `run`, one more at each start, and moves `beat_at`
-on. A row that is `writing` and silent is turned to `broken` by whoever looks at it; all times are the database's. A writer
-that was only cut off from the database takes its row back as long as nobody started another run.
+What the writer of an answer does to its row stands in held_answers.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -17,29 +14,14 @@ from sqlalchemy.orm import Session
 
 from jobs.engine import database
 from jobs.engine.errors import Conflict, FieldError, InvalidParams, NotFound, TooMany
+from jobs.engine.held_answers import LOST, SILENT_SECONDS, break_silent
 from jobs.engine.jsonsafe import clean, clean_text
 from jobs.engine.models import Conversation, Message, new_id
 from jobs.engine.records import Page, as_id, escaped, owned
 
 MOST_WRITING = 20  # answers at a time for one person
-SILENT_SECONDS = 8
 TITLE_CHARACTERS = 60
 LIMITS = {"title": 200, "model": 200, "system": 20_000, "text": 100_000, "collection": 200}
-LOST = "The web process that wrote this answer has ended. What came is kept."
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How an answer ended. `message` is a sentence for the person."""
-
-    state: str  # done, stopped, broken, failed
-    text: str
-    reason: str | None = None
-    message: str | None = None
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    seconds: float | None = None
-    first_token_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -241,81 +223,6 @@ def ask_stop(answer_id: str | UUID, owner: str) -> Message:
         session.execute(wanted)
         session.refresh(found)
         return found
-
-
-# Writes: what the writer of an answer does. Each names its run.
-
-
-def note_sources(answer: Message, sources: Sequence[dict[str, Any]]) -> None:
-    with database.session() as session:
-        session.execute(_held(answer.id, answer.run).values(sources=clean(list(sources))))
-
-
-def keep(texts: Iterable[tuple[UUID, int, str]]) -> None:
-    """Keep the text so far of some answers, and hold them for another SILENT_SECONDS."""
-    values = [{"answer": id_, "held": run, "words": words} for id_, run, words in texts]
-    if values:
-        with database.session() as session:
-            session.execute(_KEEP, values)
-
-
-_KEEP = text("""
-    update messages set text = :words, beat_at = now(), state = 'writing', reason = null, message = null, finished_at = null
-    where id = :answer and run = :held and (state = 'writing' or reason = 'writer_lost')
-""")
-
-
-def beat(answers: Iterable[UUID]) -> None:
-    """Hold the rows of these answers, which have nothing new, for another SILENT_SECONDS."""
-    with database.session() as session:
-        mine = update(Message).where(Message.id.in_(list(answers)), Message.state == "writing")
-        session.execute(mine.values(beat_at=func.now()))
-
-
-def going_on(answers: Iterable[UUID]) -> dict[UUID, int]:
-    """Which of these answers may go on, with their run: nobody asked to stop them, or marked or deleted them."""
-    with database.session() as session:
-        query = select(Message.id, Message.run).where(Message.id.in_(list(answers)))
-        rows = session.execute(query.where(_WRITABLE, Message.stop_asked_at.is_(None)))
-        return {row.id: row.run for row in rows}
-
-
-def finish(answer_id: UUID, run: int, ending: Ending) -> bool:
-    """Write how an answer ended; whether it was still this run's to end."""
-    values = {**vars(ending), "text": clean_text(ending.text), "finished_at": func.now()}
-    with database.session() as session:
-        ended = session.execute(_held(answer_id, run).values(values).returning(Message.conversation_id)).scalar()
-        if ended is not None:
-            session.execute(update(Conversation).where(Conversation.id == ended).values(changed_at=func.now()))
-    return ended is not None
-
-
-def break_silent(*, conversation_id: UUID | None = None, answer_id: UUID | None = None) -> list[UUID]:
-    """Mark the answers whose writer is silent, among these; their ids."""
-    silent = text(f"messages.beat_at < now() - interval '{SILENT_SECONDS} s'")
-    query = update(Message).where(Message.state == "writing", silent)
-    if conversation_id is not None:
-        query = query.where(Message.conversation_id == conversation_id)
-    if answer_id is not None:
-        query = query.where(Message.id == answer_id)
-    marked = query.values(state="broken", reason="writer_lost", message=LOST, finished_at=func.now())
-    with database.session() as session:
-        return list(session.scalars(marked.returning(Message.id)))
-
-
-def mend(answer_id: UUID, run: int, text_: str) -> None:
-    """Give a broken answer the end of its text, where more of it was found than the row had."""
-    longer = func.length(Message.text) < len(text_)
-    lost = update(Message).where(Message.id == answer_id, Message.run == run, Message.reason == "writer_lost", longer)
-    with database.session() as session:
-        session.execute(lost.values(text=text_))
-
-
-def _held(answer_id: UUID, run: int) -> Any:
-    return update(Message).where(Message.id == answer_id, Message.run == run, _WRITABLE)
-
-
-_WRITABLE = or_(Message.state == "writing", Message.reason == "writer_lost")
 
 
 def _of(conversation_id: UUID) -> Select[Any]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
-from jobs.engine import answering, conversations, relay
+from jobs.engine import answering, conversations, held_answers, relay
 from jobs.engine.errors import DatabaseAway, NotFound
 from jobs.engine.live import Live
 from jobs.engine.models import Message
@@ -42,7 +42,7 @@ def mended(answer: Message) -> Message:
     if found is None or not found[0] <= len(answer.text) < found[0] + len(found[1]):
         return answer
     answer.text = answer.text[: found[0]] + found[1]
-    conversations.mend(answer.id, answer.run, answer.text)
+    held_answers.mend(answer.id, answer.run, answer.text)
     return answer
 
 
