@@ -42,7 +42,7 @@ class Params(KindParams):
     sql: str = param(
         "SQL",
         "One SELECT, in DuckDB's SQL. sales.csv is the table sales; a column with spaces stands in double quotes.",
-        widget="code",
+        widget="sql",
         min_length=1,
         max_length=50_000,
     )

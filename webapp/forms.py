@@ -200,7 +200,7 @@ def _control(prop: Mapping[str, Any], options: tuple[Any, ...]) -> str:
         return "file"
     if kind == "array" and prop.get("items", {}).get("format") == "legwork-file":
         return "files"
-    if prop.get("widget") in ("text", "code", "json", "secret"):
+    if prop.get("widget") in ("text", "code", "sql", "json", "secret"):
         return str(prop["widget"])
     if options:
         return "checks" if kind == "array" else "radios" if len(options) <= 3 and not prop.get("advanced") else "select"
@@ -242,7 +242,7 @@ def _empty(field: Field, raw: str) -> Any:
         raise ValueError(_WANTED.get(field.control, "Write something here; it cannot stay empty."))
     if field.control == "number" and field.default is not _NOTHING:
         raise ValueError(f"Write a number, such as {text_of(field, field.default)}.")
-    return raw if field.control in ("line", "text", "code") else _NOTHING
+    return raw if field.control in ("line", "text", "code", "sql") else _NOTHING
 
 
 _WANTED = {

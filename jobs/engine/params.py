@@ -39,7 +39,8 @@ def param(
 ) -> Any:
     """A pydantic Field with what a form needs.
 
-    widget: "text" (several lines), "code" (a template, with chips that insert columns), "json", "secret"; None picks by type.
+    widget: "text" (several lines), "code" (a template, with chips that insert columns), "sql", "json" or "secret"; None picks
+    by the type.
     unit: shown behind the control. advanced: folded away. columns_of: the name of the file param whose columns are offered.
     limits: pydantic's own (ge, le, min_length, max_length, ...).
     """

@@ -93,6 +93,12 @@ def test_its_page_shows_the_first_rows(environment: Callable[..., None]) -> None
     assert "found nothing" in create_app({"TESTING": True}).test_client().get(f"/jobs/{job.id}").text
 
 
+def test_its_form_offers_no_braces(environment: Callable[..., None]) -> None:
+    form = create_app({"TESTING": True}).test_client().get("/kinds/query_data?example=1").text
+    assert "Table orders (id, customer_id" in form and "data-insert" not in form
+    assert 'class="code"' in form.split('id="f-sql"')[1][:200]
+
+
 def test_real_films_and_flights(environment: Callable[..., None], vega: Path) -> None:
     films = upload(vega / "movies.json")
     rated = 'select "Director" d, avg("IMDB Rating") r from movies group by d having count(*) > 9 and d > \'\' order by r desc'
