@@ -239,7 +239,7 @@ class Writing:
             raise recipient.trouble
         if recipient.key in self.tried:
             raise Skip("It was written to in the try before this job.", reason="duplicate")
-        if await self.postbox.thread(suppressions.among, [recipient.key], self.context.job.owner):
+        if await self.postbox.asked(suppressions.among, [recipient.key], self.context.job.owner):
             raise Skip("This address asked not to be written to.", reason="suppressed")
         recipient.message = await self.postbox.thread(self._message, recipient)
         await self.postbox.turn()

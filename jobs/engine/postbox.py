@@ -15,12 +15,13 @@ from typing import Any
 from uuid import UUID
 
 from jobs.engine import mail, settings
-from jobs.engine.errors import JobFailed, RunEnded, Transient
+from jobs.engine.errors import DatabaseAway, JobFailed, RunEnded, Transient
 from jobs.engine.outbox import Reply
 from jobs.engine.rate_limit import Limits
 
 PAUSES = (2.0, 8.0, 30.0, 60.0)  # before further tries, each with up to half as much again
 STOP_SECONDS = 2.0  # what is on its way gets this long to be answered when the run must end
+AWAY_SECONDS = 0.25  # between looks while the database is away
 
 
 class Postbox:
@@ -75,6 +76,15 @@ class Postbox:
 
     async def thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+
+    async def asked(self, question: Callable[..., Any], *arguments: Any) -> Any:
+        """What the database says, however long it is away: that is no reason to give a recipient up."""
+        while True:
+            try:
+                return await self.thread(question, *arguments)
+            except DatabaseAway:
+                self._check()
+                await asyncio.sleep(AWAY_SECONDS)
 
     async def _try(self, message: EmailMessage) -> Reply:
         sender = self._free.pop()
