@@ -18,6 +18,7 @@ from jobs.engine import child, commands, queries, sql
 from jobs.engine.errors import StopAsked
 from jobs.engine.models import Job
 from jobs.engine.sql.names import RESERVED
+from tests.engine import workers
 from tests.kinds.attempts import OWNER, content, done, errors, run, upload
 from webapp import create_app
 
@@ -230,6 +231,28 @@ def test_the_child_has_no_environment_and_no_network(tmp_path: Path) -> None:
     interfaces, names = told.stdout.split("] ")
     assert not permitted or interfaces == "['lo'"
     assert "DATABASE_URL" not in names and "SECRET" not in names
+
+
+def test_the_child_dies_with_its_parent(tmp_path: Path) -> None:
+    script = """
+import os, time
+from pathlib import Path
+from jobs.engine import sql
+
+def check():
+    if children := Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
+        print(children[0], flush=True)
+
+with sql.ask("select sum(a.range * b.range) from range(1000000) a, range(1000000) b", [], sql.Limits(rows=9), check):
+    pass
+"""
+    parent = subprocess.Popen([sys.executable, "-c", script], cwd=child.ROOT, stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    querying = Path("/proc") / parent.stdout.readline().decode().strip()
+    assert querying.is_dir()
+    parent.kill()
+    parent.communicate()
+    workers.until(lambda: not querying.exists() or "State:\tZ" in (querying / "status").read_text())
 
 
 def test_names_of_tables() -> None:
