@@ -90,12 +90,11 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     began = time.monotonic()
     most = min(params.row_limit, context.job.sample or params.row_limit)
     limits = sql.Limits(rows=most, seconds=params.seconds, memory=params.memory << 20)
-    context.progress(note="Loading the tables")
+    context.progress(note="Loading the tables, running the query")
     with ExitStack() as stack:
         paths = [str(stack.enter_context(context.open(ref).path())) for ref in params.files]
         sources = _sources(params, context.open, paths)
         answer = stack.enter_context(sql.ask(params.sql, sources, limits, context.check))
-        context.progress(note="Running the query")
         rows = Rows(answer, context)
         _save(params, context, rows)
     for table in answer.tables:
