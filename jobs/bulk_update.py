@@ -1,0 +1,175 @@
+"""Change many documents of the library at once.
+
+Tag, move, rename, replace words or delete: all documents that a filter finds, or those you name. A dry run comes first and
+shows what would change. What was before is kept with the job, so that a second job can undo it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from jobs.engine import choosing, database, ledger, queries
+from jobs.engine.catalogue import Find
+from jobs.engine.choosing import Chosen, One
+from jobs.engine.context import Context, Counts
+from jobs.engine.documents import changing
+from jobs.engine.documents.rows import short
+from jobs.engine.errors import FieldError, JobFailed, NotFound
+from jobs.engine.models import Job
+from jobs.engine.params import KindParams, param
+
+TITLE = "Bulk update"
+GROUP = "Files and documents"
+QUEUE = "cpu"
+NEEDS = ()
+NOUN = ("document", "documents")
+RESULT_TEMPLATE = "results/bulk_update.html"
+
+PAGE = 200  # items of the job to undo
+EXAMPLES = 5
+
+
+class Params(KindParams):
+    selection: dict[str, str | list[str] | bool] = param(
+        "Which documents",
+        'Such as {"collection": "library", "tag": "new", "q": "words in the title"}, {"ids": ["…"]} or {"all": true}. '
+        "What is named must all fit. Empty only for undo.",
+        default={},
+        widget="json",
+        max_length=10,
+    )
+    operation: Literal["tag", "untag", "move", "rename", "replace", "set_meta", "delete", "undo"] = param(
+        "What is done", "undo brings back what an earlier bulk update changed or deleted.", default="tag"
+    )
+    values: dict[str, Any] = param(
+        "With what",
+        'tag, untag: {"tags": ["seen"]}. move: {"collection": "archive"}. rename: {"title": "{title} (old)"}. '
+        'replace: {"field": "title", "find": "2024", "with": "2025"}. set_meta: {"meta": {"year": 2024}}. '
+        'undo: {"job": "its id"}.',
+        default={},
+        widget="json",
+        max_length=10,
+    )
+    dry_run: bool = param("Dry run", "Shows what would change, and changes nothing.", default=True)
+
+
+EXAMPLE = {
+    "selection": {"collection": "samples"},
+    "operation": "tag",
+    "values": {"tags": ["seen"]},
+    "dry_run": True,
+}
+
+
+def check(params: Params, find: Find) -> list[FieldError]:
+    wrong = changing.wrong(params.operation, params.values)
+    errors = [FieldError("values", wrong)] if wrong else []
+    if params.operation != "undo" and (wrong := choosing.wrong(params.selection)):
+        errors.append(FieldError("selection", wrong))
+    return errors
+
+
+def label(params: Params, find: Find) -> str:
+    wanted = ", ".join(str(value) for value in params.selection.values() if isinstance(value, str))
+    return " ".join(filter(None, [params.operation, wanted, "(dry run)" if params.dry_run else ""]))
+
+
+def run(params: Params, context: Context) -> dict[str, Any]:
+    chosen = _of_job(params, context) if params.operation == "undo" else _by_filter(params, context)
+    counts = context.map(
+        lambda one: _changed(params, context, one),
+        chosen.items,
+        key=lambda one: str(one.id),
+        row=lambda one: {"document": str(one.id), "title": one.title},
+        total=chosen.total,
+    )
+    return _result(params, context, counts)
+
+
+def _by_filter(params: Params, context: Context) -> Chosen:
+    owner, sample = context.job.owner, context.job.sample
+    seen = context.once("selected", lambda: choosing.look(owner, params.selection, sample))
+    if not seen["count"]:
+        context.log("No document fits this selection.", "warning")
+    fitting = choosing.chosen(owner, params.selection, seen)
+    return Chosen(chain(choosing.left(owner, context.job.job_id), fitting.items), fitting.total)
+
+
+def _of_job(params: Params, context: Context) -> Chosen:
+    """What a job changed. Raises JobFailed, before anything is done, where that cannot be undone."""
+    try:
+        job = queries.job(str(params.values["job"]).strip(), context.job.owner)
+    except NotFound:
+        raise JobFailed(
+            "There is no such job. Copy the id from the page of the job to undo.", reason="not_found"
+        ) from None
+    if (trouble := _not_to_undo(job)) is not None:
+        raise JobFailed(trouble, reason="cannot_undo")
+    return Chosen(_images(job), job.done)
+
+
+def _not_to_undo(job: Job) -> str | None:
+    if job.kind != "bulk_update":
+        return "That job is no bulk update, so there is nothing that could be undone."
+    if not job.ended:
+        return "That job has not ended. Stop it, or wait for its end, and undo it then."
+    if job.params.get("dry_run", True):
+        return "That job was a dry run: it changed nothing."
+    if job.params.get("operation") == "undo":
+        return "That job is itself an undo. Run the first bulk update again instead."
+    return None if job.done else "That job changed nothing, so there is nothing to undo."
+
+
+def _images(job: Job) -> Iterator[One]:
+    after: str | None = None
+    while True:
+        page = queries.items(job, state="done", after=after, limit=PAGE)
+        yield from (One(UUID(one.key), (one.input or {}).get("title", ""), one.output) for one in page.rows)
+        if page.next is None:
+            return
+        after = page.next
+
+
+def _changed(params: Params, context: Context, one: One) -> dict[str, Any]:
+    """Change a document, and keep what was before, in one transaction: a killed attempt has done both or neither."""
+    job, step = context.job, f"{choosing.STEP}{one.id}"
+    with database.session() as session:
+        connection = session.connection()
+        known = None if params.dry_run else ledger.start_step(connection, job.job_id, job.lease, step)
+        if known is not None and known.state == "done":
+            return dict(known.result)
+        came = _change(session, params, job.owner, one)
+        session.flush()
+        if not params.dry_run:
+            ledger.end_step(connection, job.job_id, job.lease, step, came)
+    return came
+
+
+def _change(session: Session, params: Params, owner: str, one: One) -> dict[str, Any]:
+    if one.image is not None:
+        return changing.undo(session, owner, one.id, one.image["before"], one.image["after"], dry_run=params.dry_run)
+    assert params.operation != "undo"
+    return changing.change(session, owner, one.id, params.operation, params.values, dry_run=params.dry_run)
+
+
+def _result(params: Params, context: Context, counts: Counts) -> dict[str, Any]:
+    first = queries.items(queries.job(context.job.job_id, context.job.owner), state="done", limit=EXAMPLES).rows
+    return {
+        "operation": params.operation,
+        "dry_run": params.dry_run,
+        "changed": counts.done,
+        "unchanged": counts.skipped,
+        "failed": counts.failed,
+        "examples": [
+            (one.input or {}) | {name: _shown(image) for name, image in (one.output or {}).items()} for one in first
+        ],
+    }
+
+
+def _shown(image: dict[str, Any] | None) -> dict[str, Any] | None:
+    return None if image is None else {name: short(value) for name, value in image.items() if name != "thumbnail"}

@@ -1,0 +1,162 @@
+"""Many documents changed at once, and changed back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from jobs.engine import commands, documents, queries, snapshots
+from jobs.engine.models import Job
+from tests.engine import workers
+from tests.kinds.attempts import OWNER, done, errors, items
+
+ALL = {"all": True}
+
+
+def filled(count: int = 3, collection: str = "library") -> None:
+    for number in range(count):
+        documents.add_text(OWNER, collection, f"Title {number}", f"Text {number}", tags=["old"], meta={"n": number})
+
+
+def updated(operation: str, values: dict[str, Any], selection: dict[str, Any] | None = None, **more: Any) -> Job:
+    params = {"operation": operation, "values": values, "selection": selection or ALL, "dry_run": False} | more
+    return done("bulk_update", **params)
+
+
+def shelf() -> list[dict[str, Any]]:
+    kept = [name for name in snapshots.DOCUMENT_COLUMNS if name != "updated_at"]
+    with snapshots.snapshot() as session:
+        return list(snapshots.rows(session, snapshots.documents_where(OWNER), kept))
+
+
+def undone(job: Job, **more: Any) -> Job:
+    return done("bulk_update", operation="undo", values={"job": str(job.id)}, **{"dry_run": False} | more)
+
+
+def test_each_operation_and_its_undo(environment: Callable[..., None]) -> None:
+    filled()
+    before = shelf()
+    for operation, values, changed in (
+        ("tag", {"tags": ["new"]}, {"tags": ["old", "new"]}),
+        ("untag", {"tags": ["old"]}, {"tags": []}),
+        ("move", {"collection": "archive"}, {"collection": "archive"}),
+        ("rename", {"title": "{title} of {collection}"}, {"title": "Title 0 of library"}),
+        ("replace", {"find": "Title", "with": "Name"}, {"title": "Name 0"}),
+        ("replace", {"field": "text", "find": "Text", "with": "A text"}, {"text": "A text 0", "words": 3}),
+        ("set_meta", {"meta": {"year": 1}}, {"meta": {"n": 0, "year": 1}}),
+    ):
+        job = updated(operation, values)
+        assert (job.state, job.result["changed"]) == ("succeeded", 3)
+        first = shelf()[0]
+        assert {name: first[name] for name in changed} == changed
+        assert items(job)[0].output["after"] == {name: value for name, value in changed.items() if name != "words"}
+        assert undone(job).result["changed"] == 3
+        assert shelf() == before
+
+
+def test_what_was_deleted_comes_back(environment: Callable[..., None]) -> None:
+    filled(5)
+    documents.add(
+        OWNER,
+        documents.Document(
+            collection="library", title="P", text="t", sha256="x", thumbnail=b"\x89PNG", source="s:1", pages=3
+        ),
+    )
+    before = shelf()
+    job = updated("delete", {}, {"collection": "library"})
+    assert (job.result["changed"], documents.count(OWNER)) == (6, 0)
+    assert (undone(job, dry_run=True).result["changed"], documents.count(OWNER)) == (6, 0)
+    assert undone(job).state == "succeeded"
+    assert shelf() == before
+    assert documents.thumbnail(before[-1]["id"], OWNER) == b"\x89PNG"
+    assert undone(job).result["unchanged"] == 6
+
+
+def test_a_dry_run_changes_nothing(environment: Callable[..., None]) -> None:
+    filled()
+    before = shelf()
+    for operation, values in (("delete", {}), ("tag", {"tags": ["new"]})):
+        job = updated(operation, values, dry_run=True)
+        assert (job.state, job.result["changed"], job.result["dry_run"]) == ("succeeded", 3, True)
+        assert shelf() == before
+    assert job.result["examples"][0]["after"] == {"tags": ["old", "new"]}
+    assert undone(job).message == "That job was a dry run: it changed nothing."
+
+
+def test_selections(environment: Callable[..., None]) -> None:
+    filled()
+    filled(2, "other")
+    one = str(shelf()[1]["id"])
+    assert updated("tag", {"tags": ["a"]}, {"collection": "other"}).result["changed"] == 2
+    assert updated("tag", {"tags": ["b"]}, {"q": "title 1", "tag": "a"}).result["changed"] == 1
+    assert updated("tag", {"tags": ["c"]}, {"ids": [one]}).result["changed"] == 1
+    job = updated("tag", {"tags": ["a"]})
+    assert (job.result["changed"], job.result["unchanged"]) == (3, 2)
+    gone = updated("untag", {"tags": ["a"]}, {"tag": "a"})
+    assert (gone.result["changed"], gone.total) == (5, 5)
+    job = done("bulk_update", sample=2, operation="tag", values={"tags": ["x"]}, selection=ALL, dry_run=False)
+    assert (job.state, job.total, job.done) == ("succeeded", 2, 2)
+    assert updated("tag", {"tags": ["x"]}, {"collection": "none"}).total == 0
+
+
+def test_one_that_fails_does_not_stop_the_rest(environment: Callable[..., None]) -> None:
+    filled()
+    documents.add_text(OWNER, "library", "X", "text")
+    job = updated("replace", {"find": "X"})
+    assert (job.state, job.done, job.skipped, job.failed) == ("partial", 0, 3, 1)
+    assert items(job)[-1].error == "Its title would be empty."
+
+
+def test_an_undo_leaves_what_was_changed_since(environment: Callable[..., None]) -> None:
+    filled()
+    job = updated("rename", {"title": "{title}!"})
+    updated("rename", {"title": "Newer"}, {"q": "Title 1"})
+    back = undone(job)
+    assert (back.state, back.done, back.failed) == ("partial", 2, 1)
+    assert [one["title"] for one in shelf()] == ["Title 0", "Newer", "Title 2"]
+    assert undone(back).message.startswith("That job is itself an undo")
+
+
+def test_owners_are_apart(environment: Callable[..., None]) -> None:
+    theirs = documents.add_text("someone", "library", "Theirs", "text")
+    assert updated("delete", {}, {"ids": [str(theirs)]}).total == 0
+    assert updated("delete", {}).total == 0
+    assert documents.document(theirs, "someone").title == "Theirs"
+    params = {"operation": "tag", "values": {"tags": ["t"]}, "selection": ALL, "dry_run": False}
+    other = commands.submit("bulk_update", params, owner="someone")
+    assert undone(other).reason == "not_found"
+
+
+def test_params_are_judged_before(environment: Callable[..., None]) -> None:
+    def wrong(operation: str, values: dict[str, Any], selection: dict[str, Any]) -> dict[str, str]:
+        return errors("bulk_update", operation=operation, values=values, selection=selection)
+
+    assert "Say which documents" in wrong("delete", {}, {})["selection"]
+    assert "no “colour”" in wrong("delete", {}, {"colour": "red"})["selection"]
+    assert "list of at most" in wrong("delete", {}, {"ids": ["x"]})["selection"]
+    assert "needs “tags”" in wrong("tag", {}, ALL)["values"]
+    assert "must be like" in wrong("tag", {"tags": "a"}, ALL)["values"]
+    assert "Each tag" in wrong("tag", {"tags": [" "]}, ALL)["values"]
+    assert "1 to 100" in wrong("move", {"collection": " "}, ALL)["values"]
+    assert "title or text" in wrong("replace", {"field": "owner", "find": "x"}, ALL)["values"]
+    assert set(errors("bulk_update", operation="undo")) == {"values"}
+
+
+def test_a_kill_loses_no_image(environment: Callable[..., None]) -> None:
+    filled(300)
+    before = shelf()
+    params = {
+        "operation": "move",
+        "values": {"collection": "new"},
+        "selection": {"collection": "library"},
+        "dry_run": False,
+    }
+    job = commands.submit("bulk_update", params, owner=OWNER)
+    with workers.running("--queues", "cpu", "--processes", "1") as program:
+        workers.begun(job, 20)
+        workers.kill(*program.horses)
+        job = workers.ended(job)
+    assert (job.state, job.done, job.total) == ("succeeded", 300, 300)
+    assert (documents.count(OWNER, "new"), len(queries.attempts(job))) == (300, 2)
+    assert undone(job).done == 300
+    assert shelf() == before
