@@ -17,11 +17,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
-from jobs.engine import llm, reports, templates
+from jobs.engine import llm, reports
 from jobs.engine.catalogue import Estimate, Find
 from jobs.engine.context import Context, Output
 from jobs.engine.conversion import formats
-from jobs.engine.errors import BadInput, FieldError, LegworkError
+from jobs.engine.errors import BadInput, FieldError
 from jobs.engine.params import KindParams, TableFile, param
 from jobs.engine.reports import computing, measures, narrative, writing
 from jobs.engine.tables import TableInfo
@@ -36,8 +36,6 @@ RESULT_TEMPLATE = "results/build_report.html"
 ROWS_PER_SECOND = 60_000
 SECONDS = 8.0  # for charts and pages
 MOST_KEYS = 3
-LONGEST_TEXT = 300  # tokens
-PREVIEWED = 12
 DATE = re.compile(r"\d{4}[-/]\d{1,2}([-/]\d{1,2})?|\d{1,2}[./]\d{1,2}[./]\d{4}|[A-Z][a-z]{2} \d{1,2},? \d{4}")
 
 Listed = Annotated[str, BeforeValidator(measures.written)]
@@ -109,12 +107,12 @@ def check(params: Params, find: Find) -> list[FieldError]:
     except BadInput as error:
         return [FieldError("source", error.message)]
     errors = [
-        *_said("measures", lambda: _summable(params, table)),
+        *_said("measures", lambda: measures.check_numbers(measures.parse(params.measures, table.columns), table.first)),
         *_said("group_by", lambda: _keys(params, table)),
         *_said("date_column", lambda: _date(params, table)),
     ]
     if not errors:
-        errors = _said("template", lambda: _usable(params, table))
+        errors = _said("template", lambda: writing.check_template(params.template.strip(), _names(params, table)))
     if params.narrative == "llm" and (missing := llm.missing()):
         errors.append(FieldError("narrative", missing))
     return errors
@@ -124,7 +122,7 @@ def estimate(params: Params, find: Find) -> Estimate:
     rows = find(params.source).table(params.encoding, params.delimiter).rows or 0
     calls = 1 if params.narrative == "llm" else None
     return Estimate(
-        calls=calls, tokens=calls and 1_000 + LONGEST_TEXT, seconds=round(SECONDS + rows / ROWS_PER_SECOND, 1)
+        calls=calls, tokens=calls and 1_000 + narrative.LONGEST, seconds=round(SECONDS + rows / ROWS_PER_SECOND, 1)
     )
 
 
@@ -160,7 +158,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     return {
         **{"rows_read": figures["rows_read"], "rows_used": figures["rows_used"], "data_as_of": figures["as_of"]},
         "seconds": round(time.monotonic() - began, 1),
-        "preview": _preview(report, [*figures["notes"], *report.notes, *warnings]),
+        "preview": writing.preview(report, [*figures["notes"], *report.notes, *warnings]),
     }
 
 
@@ -185,23 +183,6 @@ def _plan(params: Params, table: TableInfo) -> computing.Plan:
         encoding=params.encoding,
         delimiter=params.delimiter,
     )
-
-
-def _summable(params: Params, table: TableInfo) -> None:
-    for one in measures.parse(params.measures, table.columns):
-        values = [row.get(one.column) for row in table.first]
-        filled = [value for value in values if value not in (None, "")]
-        if one.how in measures.OF_NUMBERS and filled and not any(map(_is_number, filled)):
-            raise BadInput(
-                f"{one.name} needs numbers, and “{one.column}” begins with {str(filled[0])[:40]}. count({one.column}) works."
-            )
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        return float(value) == float(value)
-    except (TypeError, ValueError):
-        return False
 
 
 def _keys(params: Params, table: TableInfo) -> list[str]:
@@ -230,22 +211,8 @@ def _date(params: Params, table: TableInfo) -> str:
     )
 
 
-def _usable(params: Params, table: TableInfo) -> None:
-    """Whether all that the template has in braces is there to be filled in."""
-    template = params.template.strip()
-    if template in writing.BUILT_IN:
-        return
-    if "\n" not in template and not re.search(r"[{}#*\s]", template):
-        raise BadInput(
-            f"There is no template “{template[:40]}”. There are {', '.join(writing.BUILT_IN)}; or write Markdown."
-        )
-    known = [*writing.PLACES, *(one.name for one in measures.parse(params.measures, table.columns))]
-    unknown = [name for name in templates.parse(template).columns if name not in known]
-    if unknown:
-        listed = ", ".join(f"{{{name}}}" for name in known)
-        raise BadInput(
-            f"There is nothing to put in for {{{unknown[0]}}}. There are: {listed}. Write {{{{ for a brace itself."
-        )
+def _names(params: Params, table: TableInfo) -> list[str]:
+    return [one.name for one in measures.parse(params.measures, table.columns)]
 
 
 # The work.
@@ -264,7 +231,7 @@ def _narrated(params: Params, plan: computing.Plan, figures: dict[str, Any], con
     kept = ["", "The text of the model was lost when the job was interrupted."]
 
     async def write(_: str, model: llm.Chat) -> Output:
-        text, note, tokens = await _text(params, plan, figures, model)
+        text, note, tokens = await narrative.written(model, params.model, params.title, figures, plan)
         kept[:] = text, note
         return Output({"text": text, "note": note}, *tokens)
 
@@ -274,41 +241,6 @@ def _narrated(params: Params, plan: computing.Plan, figures: dict[str, Any], con
 
     text, note = context.once("narrative", ask)
     return text, [note] if note else []
-
-
-async def _text(
-    params: Params, plan: computing.Plan, figures: dict[str, Any], model: llm.Chat
-) -> tuple[str, str, tuple[int, int]]:
-    """A text whose every number is a figure, asked for twice; else why there is none. And the tokens it took."""
-    asked = narrative.given(params.title, figures, [one.label for one in plan.measures], plan.group_by)
-    messages = [{"role": "system", "content": narrative.SYSTEM}, {"role": "user", "content": asked}]
-    spent, wrong = (0, 0), [""]
-    for _ in range(2):
-        try:
-            answer = await model.complete(messages, model=params.model, max_tokens=LONGEST_TEXT, temperature=0.2)
-        except LegworkError as error:
-            return "", f"There is no text, since the model did not answer: {error.message}", spent
-        spent = spent[0] + answer.prompt_tokens, spent[1] + answer.completion_tokens
-        wrong = narrative.strangers(answer.text, figures, [params.title])
-        if answer.text.strip() and not wrong:
-            return answer.text.strip(), "", spent
-        again = f"These numbers are not in the figures: {', '.join(wrong[:10])}. Write it again and use only numbers that are."
-        messages += [{"role": "assistant", "content": answer.text}, {"role": "user", "content": again}]
-    numbers = f"it used numbers that were not computed ({', '.join(wrong[:5])})" if wrong else "it was empty"
-    return "", f"The text of the model was left out, twice: {numbers}.", spent
-
-
-def _preview(report: writing.Report, notes: list[str]) -> dict[str, Any]:
-    """The first lines of the report as texts, for the job's page."""
-    figures = report.figures
-    many = figures["periods"] or (figures["groups"] or {}).get("rows") or []
-    keys = [figures["period"].capitalize()] if figures["periods"] else report.keys
-    rows = [*many[:PREVIEWED], [*(["All"] + [""] * (len(keys) - 1) if keys else []), *figures["totals"]]]
-    return {
-        **{"title": report.title, "facts": report.rows_sentence, "narrative": report.narrative, "notes": notes},
-        **{"columns": [*keys, *report.labels], "texts": len(keys), "more": max(0, len(many) - PREVIEWED)},
-        "rows": writing.in_columns(rows) if figures["rows_used"] else [],
-    }
 
 
 @contextmanager

@@ -73,6 +73,22 @@ def no_column(name: str, columns: Sequence[str]) -> str:
     return f"There is no column “{name[:80]}”.{meant} There are: {some}."
 
 
+def check_numbers(measures: Sequence[Measure], first: Sequence[dict[str, Any]]) -> None:
+    """Raise BadInput where a sum is wanted of a column whose first values are no numbers."""
+    for one in measures:
+        filled = [row[one.column] for row in first if row.get(one.column) not in (None, "")]
+        if one.how in OF_NUMBERS and filled and not any(map(_is_number, filled)):
+            begins = f"“{one.column}” begins with {str(filled[0])[:40]}"
+            raise BadInput(f"{one.name} needs numbers, and {begins}. count({one.column}) works.")
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return float(value) == float(value)
+    except (TypeError, ValueError):
+        return False
+
+
 def _measure(piece: str, columns: Sequence[str]) -> Measure:
     found = _SHAPE.fullmatch(piece)
     if found is None:

@@ -7,16 +7,43 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from jobs.engine import llm
+from jobs.engine.errors import LegworkError
+from jobs.engine.reports.computing import Plan
+
 SYSTEM = (
     "You describe a table of figures for a busy reader in two to four plain sentences. Name what is largest, smallest and "
     "remarkable. Use only numbers that are given to you, as they are given. Do not compute, guess or explain causes. "
     "No headings, no lists, no Markdown."
 )
 MOST_GROUPS = 20
+LONGEST = 300  # tokens
 _NUMBER = re.compile(
     r"(?<![\w.])[-\u2212]?\d(?:[\d,\u202f\u00a0']*\d)?(?:\.\d+)?(?:[eE][+-]?\d+)?\s?(thousand|million|billion|[kKM](?!\w)|bn\b|%)?"
 )
 _SCALES = {"thousand": 1e3, "k": 1e3, "K": 1e3, "million": 1e6, "M": 1e6, "billion": 1e9, "bn": 1e9}
+
+
+async def written(
+    model: llm.Chat, name: str, title: str, figures: dict[str, Any], plan: Plan
+) -> tuple[str, str, tuple[int, int]]:
+    """A text whose every number is a figure, asked for twice; else why there is none. And the tokens it took."""
+    asked = given(title, figures, [one.label for one in plan.measures], plan.group_by)
+    messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": asked}]
+    spent, wrong = (0, 0), [""]
+    for _ in range(2):
+        try:
+            answer = await model.complete(messages, model=name, max_tokens=LONGEST, temperature=0.2)
+        except LegworkError as error:
+            return "", f"There is no text, since the model did not answer: {error.message}", spent
+        spent = spent[0] + answer.prompt_tokens, spent[1] + answer.completion_tokens
+        wrong = strangers(answer.text, figures, [title])
+        if answer.text.strip() and not wrong:
+            return answer.text.strip(), "", spent
+        again = f"These numbers are not in the figures: {', '.join(wrong[:10])}. Write it again and use only numbers that are."
+        messages += [{"role": "assistant", "content": answer.text}, {"role": "user", "content": again}]
+    because = f"it used numbers that were not computed ({', '.join(wrong[:5])})" if wrong else "it was empty"
+    return "", f"The text of the model was left out, twice: {because}.", spent
 
 
 def given(title: str, figures: dict[str, Any], labels: list[str], keys: list[str]) -> str:

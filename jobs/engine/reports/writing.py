@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from jobs.engine import templates
+from jobs.engine.errors import BadInput
 
+PREVIEWED = 12  # lines
 NOTHING = "There are no rows to report on: the table has none that can be used. Nothing was computed."
 BUILT_IN = {
     "summary": "{facts}\n\n{narrative}\n\n{totals}\n\n{chart}\n\n{groups}\n\n{periods}\n\n{notes}\n",
@@ -135,6 +137,33 @@ def workbook(report: Report, target: Path) -> None:
             book, "Periods", [[figures["period"].capitalize(), *report.labels], *periods], 1, len(periods), bold, "line"
         )
     book.close()
+
+
+def check_template(template: str, names: Sequence[str]) -> None:
+    """Raise BadInput for braces that nothing can be put into. names: of the measures."""
+    if template in BUILT_IN:
+        return
+    if "\n" not in template and not re.search(r"[{}#*\s]", template):
+        raise BadInput(f"There is no template “{template[:40]}”. There are {', '.join(BUILT_IN)}; or write Markdown.")
+    known = [*PLACES, *names]
+    unknown = [name for name in templates.parse(template).columns if name not in known]
+    if unknown:
+        listed = ", ".join(f"{{{name}}}" for name in known)
+        said = f"There is nothing to put in for {{{unknown[0]}}}. There are: {listed}."
+        raise BadInput(f"{said} Write {{{{ for a brace itself.")
+
+
+def preview(report: Report, notes: list[str]) -> dict[str, Any]:
+    """The first lines of the report as texts, for the job's page."""
+    figures = report.figures
+    many = figures["periods"] or (figures["groups"] or {}).get("rows") or []
+    keys = [figures["period"].capitalize()] if figures["periods"] else report.keys
+    rows = [*many[:PREVIEWED], [*(["All"] + [""] * (len(keys) - 1) if keys else []), *figures["totals"]]]
+    return {
+        **{"title": report.title, "facts": report.rows_sentence, "narrative": report.narrative, "notes": notes},
+        **{"columns": [*keys, *report.labels], "texts": len(keys), "more": max(0, len(many) - PREVIEWED)},
+        "rows": in_columns(rows) if figures["rows_used"] else [],
+    }
 
 
 def _places(report: Report) -> dict[str, str]:
