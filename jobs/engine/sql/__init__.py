@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import IO, Any
 
 from jobs.engine import child, jsonsafe
@@ -124,15 +123,14 @@ def _command() -> list[str]:
 @contextmanager
 def _running(folder: str, request: bytes) -> Iterator[subprocess.Popen[bytes]]:
     """The child, which does not outlive the `with`: it is asked to end, then killed."""
-    with (Path(folder) / "errors").open("wb") as errors:
-        running = subprocess.Popen(
-            _command(),
-            cwd=child.ROOT,
-            env=child.environment(temporary=folder),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-        )
+    running = subprocess.Popen(
+        _command(),
+        cwd=child.ROOT,
+        env=child.environment(temporary=folder),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         with suppress(BrokenPipeError):
             _pipe(running.stdin).write(request)

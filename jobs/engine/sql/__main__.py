@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import threading
 import time
@@ -122,7 +123,9 @@ def _answer(request: dict[str, Any], watch: Watch) -> None:
                 _say(_loaded(database, source, folder))
         with duckdb.connect(kept, read_only=True, config=_config(request)) as database:
             watch.database = database
-            kept.unlink()  # it goes when this process does, however that happens
+            shutil.rmtree(
+                folder, ignore_errors=True
+            )  # open as it is, it goes when this process does, however that happens
             _lock(database)
             _say_rows(database.execute(_select(request)), request["rows"])
     except duckdb.InterruptException:
