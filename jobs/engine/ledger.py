@@ -452,11 +452,11 @@ _DELETE = [
     for table, column in (("items", "job_id"), ("job_log", "job_id"), ("jobs", "id"))
 ]
 
-# Outputs of attempts that are over and were never shown.
+# Outputs that were not shown when their job ended. While it goes on, a later attempt may still take them over.
 _FORGET_FILES = text("""
     delete from files using jobs
-    where files.job_id = jobs.id and not files.visible and (files.lease <> jobs.lease
-        or jobs.state in ('succeeded', 'partial', 'failed', 'cancelled'))
+    where files.job_id = jobs.id and not files.visible
+        and jobs.state in ('succeeded', 'partial', 'failed', 'cancelled')
     returning files.blob
 """)
 
