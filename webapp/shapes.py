@@ -64,7 +64,9 @@ PARAMETERS = {
     "sample": _query("sample", "Only the first N items.", {"type": "integer", "minimum": 1, "maximum": 1000}),
     "run_at": _query("run_at", "Not before this time, at most a year ahead (RFC 3339).", _MOMENT),
     "notify_mail": _query("notify_mail", "Who is written to when the job has ended.", TEXT),
-    "notify_webhook": _query("notify_webhook", "The address that a signed request goes to when the job has ended.", TEXT),
+    "notify_webhook": _query(
+        "notify_webhook", "The address that a signed request goes to when the job has ended.", TEXT
+    ),
     "idempotency_key": {
         "name": "Idempotency-Key",
         "in": "header",

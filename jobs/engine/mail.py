@@ -240,7 +240,9 @@ def _connected(server: Server) -> smtplib.SMTP:
 
 def _signed_in(server: Server) -> smtplib.SMTP:
     context = ssl.create_default_context()
-    ours = socket.gethostname() or "localhost"  # without a name of our own smtplib asks DNS for one, which can take long
+    ours = (
+        socket.gethostname() or "localhost"
+    )  # without a name of our own smtplib asks DNS for one, which can take long
     smtp: smtplib.SMTP = (
         smtplib.SMTP_SSL(server.host, server.port, ours, timeout=server.seconds, context=context)
         if server.tls == "wrapped"

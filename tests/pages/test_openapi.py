@@ -31,7 +31,7 @@ def test_every_route_is_described_and_nothing_else(app: Flask, description: dict
     there = {
         (re.sub(r"<(?:\w+:)?\w+>", "{}", rule.rule), method)
         for rule in app.url_map.iter_rules()
-        if rule.endpoint.startswith(("api.", "chat_api.", "schedules_api.", "library_api.", "outbox_api."))
+        if rule.endpoint.startswith(("api.", "chat_api.", "schedules_api.", "outbox_api.", "library_api."))
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
     submit = "/api/v1/kinds/{}/jobs"
