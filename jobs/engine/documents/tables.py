@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import ForeignKey, Identity, Index, LargeBinary, func
 from sqlalchemy import text as sql
-from sqlalchemy.orm import Mapped, deferred, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
 from jobs.engine.models import Base, new_id
 
@@ -31,9 +31,9 @@ class Document(Base):
     words: Mapped[int] = mapped_column(server_default="0")
     bytes: Mapped[int] = mapped_column(server_default="0")
     sha256: Mapped[str]  # of the file's bytes; of the text where there is no file
-    text: Mapped[str] = deferred(mapped_column(server_default=""))
+    text: Mapped[str] = mapped_column(server_default="", deferred=True)
     file_id: Mapped[UUID | None] = mapped_column(ForeignKey("files.id", ondelete="SET NULL"))
-    thumbnail: Mapped[Picture | None] = deferred(mapped_column(LargeBinary))  # PNG
+    thumbnail: Mapped[Picture | None] = mapped_column(LargeBinary, deferred=True)  # PNG
     tags: Mapped[list[str]] = mapped_column(server_default="{}")
     meta: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     source: Mapped[str | None]  # what makes it the same one when the work that adds it is done again
