@@ -13,7 +13,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -30,6 +30,7 @@ _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}", re.ASCII)
 _NUMBERS = re.compile(r"(0x[0-9a-f]+|[0-9]+)(\.(0x[0-9a-f]*|[0-9]+)){0,3}\.?", re.IGNORECASE)
 _INSIDE = "{} is an address inside this machine or its network, which is not asked from here."
 _KEEPS_METHOD = (307, 308)
+_LEADS_ON = (301, 302, 303, *_KEEPS_METHOD)
 # What Python calls global although it leads inside, or to many: NAT64, 6to4, Teredo.
 _TUNNELS = [ipaddress.ip_network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")]
 
@@ -43,6 +44,7 @@ class Reply:
     status: int
     body: bytes
     location: str = ""
+    media_type: str = ""
 
 
 def check(url: str) -> SplitResult:
@@ -76,6 +78,20 @@ def post(url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         if url.startswith("https:") and not following.startswith("https:"):
             raise BadInput("The address leads from https:// to http://, where anybody could read along.")
         url = following
+    raise BadInput(f"The address leads on more than {MOST_HOPS} times.")
+
+
+def get(url: str, seconds: float, refuse: Callable[[str], None]) -> Reply:
+    """Fetch a page, and follow where it leads on. `refuse` is called with the host of each hop, and raises for one that
+    may not be asked. Raises BadInput and Transient as `post` does, and takes `seconds`, MOST_SECONDS at most."""
+    until = time.monotonic() + min(seconds, MOST_SECONDS)
+    for _ in range(MOST_HOPS + 1):
+        parts = check(url)
+        refuse(parts.hostname or "")
+        reply = _one_hop(parts, None, {}, until, "GET")
+        if reply.status not in _LEADS_ON or not reply.location:
+            return reply
+        url = urljoin(url, reply.location)
     raise BadInput(f"The address leads on more than {MOST_HOPS} times.")
 
 
@@ -113,7 +129,9 @@ def _is_plain(host: str) -> bool:
         return False
 
 
-def _one_hop(parts: SplitResult, body: bytes, headers: Mapping[str, str], until: float) -> Reply:
+def _one_hop(
+    parts: SplitResult, body: bytes | None, headers: Mapping[str, str], until: float, method: str = "POST"
+) -> Reply:
     secure = parts.scheme == "https"
     host, port = parts.hostname or "", parts.port or (443 if secure else 80)
     try:
@@ -125,15 +143,16 @@ def _one_hop(parts: SplitResult, body: bytes, headers: Mapping[str, str], until:
         try:
             target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             own = {"Host": parts.netloc, "User-Agent": AGENT, "Accept-Encoding": "identity", "Connection": "close"}
-            connection.request("POST", target, body, {**headers, **own})
+            connection.request(method, target, body, {**headers, **own})
             answer = connection.getresponse()
-            return Reply(answer.status, _read(answer, stream, until), answer.headers.get("Location", ""))
+            location, media_type = answer.headers.get("Location", ""), answer.headers.get_content_type()
+            return Reply(answer.status, _read(answer, stream, until), location, media_type)
         finally:
             connection.close()
     except ssl.SSLCertVerificationError as error:
         raise Transient(f"{host} does not prove who it is: {error.verify_message}.") from error
     except TimeoutError as error:
-        raise Transient(f"{host} did not answer within {MOST_SECONDS:.0f} s.") from error
+        raise Transient(f"{host} did not answer in time.") from error
     except (OSError, http.client.HTTPException) as error:
         raise Transient(f"{host} could not be reached or broke off: {type(error).__name__}.") from error
 
