@@ -1,0 +1,71 @@
+"""What a tool is: a name, a sentence, its arguments as strict types, and a function that takes no longer than it may."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from jobs.engine.errors import BadInput
+from jobs.engine.inputs import Input
+from jobs.engine.params import KindParams
+
+Arguments = KindParams  # unknown ones are refused, and text is never taken for a number
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How far a call reaches: whose files and library, which hosts, how long (seconds), and whether it must end."""
+
+    owner: str
+    open: Callable[[str], Input]
+    check: Callable[[], None]
+    hosts: tuple[str, ...] = ()
+    seconds: int = 30
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a call. `exit` is the exit code of a program; None where none ran."""
+
+    text: str
+    exit: int | None = None
+
+
+@dataclass(frozen=True)
+class Tool:
+    """`run` raises BadInput, or Transient, with a sentence; `wrong` says without running what it would refuse."""
+
+    name: str
+    description: str
+    Arguments: type[KindParams]
+    run: Callable[[Any, Reach], Result]
+    wrong: Callable[[Any, Reach], str | None] = lambda _arguments, _reach: None
+
+    def read(self, given: Any) -> KindParams:
+        """The arguments of a call. Raises BadInput naming each that does not fit."""
+        if not isinstance(given, dict):
+            raise BadInput(f"The arguments of {self.name} are a JSON object. {self.usage}", reason="bad_arguments")
+        try:
+            return self.Arguments.model_validate(given)
+        except ValidationError as error:
+            told = "; ".join(_told(one) for one in error.errors()[:5])
+            raise BadInput(f"{told}. {self.usage}", reason="bad_arguments") from None
+
+    @property
+    def usage(self) -> str:
+        """Its arguments in a sentence."""
+        fields = self.Arguments.model_fields.items()
+        listed = ", ".join(f"{name}{'' if field.is_required() else ' (optional)'}" for name, field in fields)
+        return f"{self.name} takes {listed}."
+
+
+def _told(error: Any) -> str:
+    where = ".".join(str(part) for part in error["loc"])[:80]
+    if error["type"] == "extra_forbidden":
+        return f"There is no argument “{where}”"
+    if error["type"] == "missing":
+        return f"The argument “{where}” is missing"
+    return f"“{where}”: {error['msg']}"

@@ -1,0 +1,75 @@
+"""The tool that fetches a page, of the hosts that the job allows."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+from jobs.engine import outgoing
+from jobs.engine.errors import BadInput
+from jobs.engine.params import param
+from jobs.engine.tools.base import Arguments, Reach, Result, Tool
+
+TEXTS = ("text/", "application/json", "application/xml", "application/xhtml+xml")
+UNSEEN = ("script", "style", "template", "noscript")
+
+
+class Page(Arguments):
+    url: str = param("Address", min_length=1, max_length=outgoing.MOST_URL)
+
+
+def _run(arguments: Page, reach: Reach) -> Result:
+    reply = outgoing.get(arguments.url, reach.seconds, lambda host: _refuse(host, reach.hosts))
+    if reply.status >= 400:
+        raise BadInput(f"The page answered {reply.status}.", reason="no_page")
+    if not reply.media_type.startswith(TEXTS):
+        raise BadInput(f"The page is {reply.media_type[:80] or 'of no known type'}, not text.", reason="no_text")
+    text = reply.body.decode("utf-8", errors="replace")
+    return Result(_shown(text) if "html" in reply.media_type else text)
+
+
+def _wrong(arguments: Page, reach: Reach) -> str | None:
+    try:
+        _refuse(outgoing.check(arguments.url).hostname or "", reach.hosts)
+    except BadInput as error:
+        return error.message
+    return None
+
+
+def _refuse(host: str, hosts: tuple[str, ...]) -> None:
+    """Raise BadInput for a host that is not on the list, nor below one that is."""
+    if not any(host == one.lower() or host.endswith("." + one.lower()) for one in hosts):
+        raise BadInput(
+            f"{host} is not among the hosts that this job may ask. Add it to “Hosts”.", reason="host_not_allowed"
+        )
+
+
+def _shown(html: str) -> str:
+    reader = _Reader()
+    reader.feed(html)
+    reader.close()
+    lines = (" ".join(line.split()) for line in "".join(reader.found).splitlines())
+    return "\n".join(line for line in lines if line)
+
+
+class _Reader(HTMLParser):
+    """The text of a page, without what nobody sees."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self._unseen = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._unseen += tag in UNSEEN
+        if tag in ("p", "br", "div", "li", "tr", "h1", "h2", "h3", "h4", "title"):
+            self.found.append("\n")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._unseen -= tag in UNSEEN and self._unseen > 0
+
+    def handle_data(self, data: str) -> None:
+        if not self._unseen:
+            self.found.append(data)
+
+
+FETCH_PAGE = Tool("fetch_page", "Fetch a web page as text.", Page, _run, _wrong)

@@ -1,0 +1,116 @@
+"""Call tools, one or a list of them.
+
+Search the library, read a document, query a table, calculate, fetch a page of a host you allow, or run a small program.
+Each call has its own time limit; one that hangs is ended alone.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from jobs.engine.catalogue import Estimate, Find
+from jobs.engine.context import Context
+from jobs.engine.errors import BadInput, FieldError
+from jobs.engine.params import KindParams, TableFile, param
+from jobs.engine.tools.base import Reach, Result
+from jobs.engine.tools.registry import TOOLS, tool
+
+TITLE = "Run tools"
+GROUP = "Text and AI"
+QUEUE = "io"
+NEEDS = ("duckdb", "numpy")
+NOUN = ("call", "calls")
+
+CUT = 4_000  # characters of a result that stay in its row
+CHECKED = 1_000  # calls of a file that are looked at before the job is accepted
+
+Name = Literal["", "search_library", "read_document", "query_table", "calculate", "fetch_page", "run_command"]
+
+
+class Params(KindParams):
+    tool: Name = param("Tool", "The one to call. Empty: the file below names them.", default="")
+    arguments: dict[str, Any] = param(
+        "Arguments", " ".join(one.usage for one in TOOLS.values()), default={}, widget="json"
+    )
+    calls: TableFile | None = param("List of calls", 'JSONL, each line {"tool": "…", "arguments": {…}}.', default=None)
+    hosts: list[str] = param(
+        "Hosts", "The only ones that fetch_page may ask, with those below them.", default=[], max_length=50
+    )
+    seconds: int = param("Longest call", default=30, ge=1, le=600, unit="seconds")
+    concurrency: int = param("Calls at a time", default=2, ge=1, le=16, unit="calls", advanced=True)
+
+
+EXAMPLE: dict[str, Any] = {"calls": "sample:tool-calls.jsonl"}
+
+
+def check(params: Params, find: Find) -> list[FieldError]:
+    if bool(params.tool) == (params.calls is not None):
+        return [FieldError("tool", "Choose a tool, or give a list of calls.")]
+    reach = Reach("", find, _nothing, tuple(params.hosts), params.seconds)
+    field = "arguments" if params.calls is None else "calls"
+    try:
+        for place, call in enumerate(itertools.islice(_calls(params, find), CHECKED), start=1):
+            if wrong := _wrong(call, reach):
+                return [FieldError(field, wrong if params.calls is None else f"Call {place:,}: {wrong}")]
+    except BadInput as error:
+        return [FieldError(field, error.message)]
+    return []
+
+
+def estimate(params: Params, find: Find) -> Estimate:
+    if params.calls is None:
+        return Estimate(items=1, calls=1, notes=(tool(params.tool).usage,))
+    rows = find(params.calls).table().rows
+    return Estimate(items=rows, calls=rows)
+
+
+def label(params: Params, find: Find) -> str:
+    return params.tool or (find(params.calls).name if params.calls else "")
+
+
+def run(params: Params, context: Context) -> dict[str, Any]:
+    reach = Reach(context.job.owner, context.open, context.check, tuple(params.hosts), params.seconds)
+    total = 1 if params.calls is None else context.open(params.calls).count()
+    counts = context.map(
+        lambda call: _call(call, reach, context),
+        _calls(params, context.open),
+        total=total,
+        concurrency=params.concurrency,
+    )
+    return {"calls": counts.done, "failed": counts.failed}
+
+
+def _calls(params: Params, find: Find) -> Iterator[dict[str, Any]]:
+    if params.calls is None:
+        return iter([{"tool": params.tool, "arguments": params.arguments}])
+    return find(params.calls).rows()
+
+
+def _wrong(call: dict[str, Any], reach: Reach) -> str | None:
+    try:
+        used = tool(call.get("tool"))
+        return used.wrong(used.read(call.get("arguments", {})), reach)
+    except BadInput as error:
+        return error.message
+
+
+def _call(call: dict[str, Any], reach: Reach, context: Context) -> dict[str, Any]:
+    began = time.monotonic()
+    used = tool(call.get("tool"))
+    result = used.run(used.read(call.get("arguments", {})), reach)
+    return {**_kept(used.name, result, context), "exit": result.exit, "seconds": round(time.monotonic() - began, 3)}
+
+
+def _kept(name: str, result: Result, context: Context) -> dict[str, Any]:
+    """The result, and where it is long, its beginning and the id of the file that has all of it."""
+    if len(result.text) <= CUT:
+        return {"result": result.text, "whole": None}
+    file = context.save(f"{name} result.txt", result.text, "text/plain")
+    return {"result": result.text[:CUT] + "…", "whole": str(file)}
+
+
+def _nothing() -> None:
+    pass

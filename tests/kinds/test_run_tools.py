@@ -1,0 +1,129 @@
+"""Calls of tools: what they give, what they refuse before there is a job, and that a hung one is ended alone."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from jobs import run_tools
+from jobs.engine import documents, outgoing, queries
+from jobs.engine.errors import BadInput
+from jobs.engine.tools.registry import TOOLS
+from tests.kinds.attempts import OWNER, content, done, errors, items, upload
+
+PAGE = b"<title>Bakery</title><style>p{}</style><script>alert(1)</script><p>Bread &amp; rolls</p>"
+
+
+class Site(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        leads_on = self.path == "/away"
+        self.send_response(302 if leads_on else 200)
+        self.send_header("Content-Type", "image/png" if self.path == "/picture" else "text/html")
+        if leads_on:
+            self.send_header("Location", "http://localhost:1/inside")
+        self.end_headers()
+        self.wfile.write(PAGE)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def site() -> Iterator[str]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def calls(*some: tuple[str, dict[str, Any]]) -> str:
+    lines = [json.dumps({"tool": name, "arguments": arguments}) for name, arguments in some]
+    return upload("\n".join(lines).encode(), "calls.jsonl")
+
+
+def result(name: str, **arguments: Any) -> Any:
+    """The output of one call."""
+    job = done("run_tools", tool=name, arguments=arguments)
+    assert job.state == "succeeded"
+    return items(job)[0].output
+
+
+def test_the_form_offers_all_tools() -> None:
+    assert set(run_tools.Params.model_json_schema()["properties"]["tool"]["enum"]) - {""} == set(TOOLS)
+
+
+def test_the_example_calls_four_tools(environment: Callable[..., None]) -> None:
+    job = done("run_tools", **run_tools.EXAMPLE)
+    assert (job.state, job.label) == ("succeeded", "tool-calls.jsonl")
+    calculated, queried, read, counted = [item.output for item in items(job)]
+    assert calculated["result"] == "1740"
+    assert json.loads(queried["result"].splitlines()[1])[0] == 60
+    assert "more characters]" in read["result"]
+    assert (counted["result"].split()[1], counted["exit"]) == ("reviews.csv", 0)
+
+
+def test_what_does_not_fit_is_refused_before_there_is_a_job(environment: Callable[..., None]) -> None:
+    def refused(name: str, **arguments: Any) -> str:
+        return errors("run_tools", tool=name, arguments=arguments)["arguments"]
+
+    assert "no argument “formul”" in refused("calculate", formul="1")
+    assert "value for x" in refused("calculate", formula="x + 1")
+    assert "no such sample" in refused("query_table", files=["sample:none.csv"], sql="select 1")
+    assert "by their names" in refused("run_command", program="cat", arguments=["/etc/passwd"])
+    assert "short options" in refused("run_command", program="sort", arguments=["--compress-program=sh"])
+    assert "program" in refused("run_command", program="sh")
+    assert "not among the hosts" in refused("fetch_page", url="https://example.org/")
+    assert "inside this machine" in refused("fetch_page", url="http://127.0.0.1/")
+    assert "Choose a tool" in errors("run_tools")["tool"]
+    told = errors("run_tools", calls=calls(("calculate", {"formula": "1"}), ("calculat", {})))["calls"]
+    assert told == "Call 2: There is no tool “calculat”. Did you mean calculate?"
+
+
+def test_one_hung_call_is_ended_alone(environment: Callable[..., None]) -> None:
+    hung = "run_command", {"program": "tail", "arguments": ["-f", "books.csv"], "files": ["sample:books.csv"]}
+    endless = "query_table", {"files": ["sample:orders.csv"], "sql": "select sum(a.i * b.i) from range(10000000) a(i), range(10000000) b(i)"}  # fmt: skip  # noqa: E501
+    job = done("run_tools", calls=calls(hung, endless, ("calculate", {"formula": "2 ** 10"})), seconds=1)
+    assert (job.state, job.done, job.failed) == ("partial", 1, 2)
+    first, second, third = items(job)
+    assert (first.reason, second.reason) == ("time_limit", "time_limit")
+    assert third.output["result"] == "1024"
+
+
+def test_a_long_result_is_cut_and_kept_whole(environment: Callable[..., None]) -> None:
+    job = done("run_tools", tool="run_command", arguments={"program": "seq", "arguments": ["3000"]})
+    [item], [file] = items(job), queries.files(job)
+    assert len(item.output["result"]) == run_tools.CUT + 1
+    assert item.output["whole"] == str(file.id)
+    assert content(file).split()[-1] == b"3000"
+
+
+def test_a_program_has_no_environment_and_tells_its_exit(environment: Callable[..., None]) -> None:
+    assert result("run_command", program="grep", arguments=["x"], input="abc\n")["exit"] == 1
+    assert result("run_command", program="tr", arguments=["a-c", "A-C"], input="abc\n")["result"] == "ABC\n"
+    module = upload(b"raise SystemExit('taken for a module')", "ctypes.py")
+    assert result("run_command", program="cat", arguments=["ctypes.py"], files=[module])["exit"] == 0
+
+
+def test_the_library_is_searched_and_read(environment: Callable[..., None]) -> None:
+    document = documents.add_text(OWNER, "library", "Bread", "Rye bread keeps for a week.")
+    assert result("read_document", document=str(document), start=4, characters=5)["result"].startswith("bread\n[")
+    assert result("search_library", query="bread")["result"] == "Nothing was found."  # there is no index yet
+
+
+def test_a_page_becomes_text(environment: Callable[..., None], site: str) -> None:
+    environment(OUTGOING_PRIVATE="1")
+    job = done("run_tools", tool="fetch_page", arguments={"url": f"{site}/"}, hosts=["127.0.0.1"])
+    assert items(job)[0].output["result"] == "Bakery\nBread & rolls"
+    for path, reason in (("/away", "host_not_allowed"), ("/picture", "no_text")):
+        job = done("run_tools", tool="fetch_page", arguments={"url": site + path}, hosts=["127.0.0.1"])
+        assert items(job)[0].reason == reason
+
+
+def test_a_name_that_leads_inside_is_refused_at_the_hop(environment: Callable[..., None]) -> None:
+    with pytest.raises(BadInput, match="inside this machine"):
+        outgoing.get("http://localhost:1/", 5, lambda host: None)
