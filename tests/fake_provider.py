@@ -12,7 +12,7 @@ An answer follows from the prompt alone, so two runs agree. A behaviour is used 
 `seconds`, and can be kept to prompts that contain `match`. The behaviours: status (with status, message, code,
 retry_after, retry_after_date), hang, drip, cut, rubbish, no_choices, empty, wrong_json, refusal, content_filter, length,
 slow (with latency); of streams: break, silence, garbage (each `after` so many words), endless, and any with `text`,
-`token_seconds`.
+`token_seconds`. And tool, with `calls_tool`: a tool's name and arguments.
 """
 
 from __future__ import annotations
@@ -202,6 +202,11 @@ class Server:
             await asyncio.sleep(3600)
         call["status"] = 200
         answer = _completion(body, call, did)
+        if did == "tool":
+            answer["choices"][0] |= {
+                "message": _tool_call(*how["calls_tool"], call["n"]),
+                "finish_reason": "tool_calls",
+            }
         if did == "rubbish":
             return web.Response(text="<html>Bad gateway</html>", content_type="text/html")
         if did in ("drip", "cut"):
@@ -251,7 +256,7 @@ def _completion(body: dict[str, Any], call: dict[str, Any], did: str) -> dict[st
         message |= {"content": None, "refusal": "I cannot help with that."}
     finish = did if did in ("length", "content_filter") else "stop"
     tokens = {
-        "prompt_tokens": sum(len(m["content"]) for m in body["messages"]) // 4 + 1,
+        "prompt_tokens": sum(len(m["content"] or "") for m in body["messages"]) // 4 + 1,
         "completion_tokens": len(text) // 4 + 1,
     }
     return {
@@ -262,6 +267,12 @@ def _completion(body: dict[str, Any], call: dict[str, Any], did: str) -> dict[st
         "choices": [] if did == "no_choices" else [{"index": 0, "message": message, "finish_reason": finish}],
         "usage": tokens | {"total_tokens": sum(tokens.values())},
     }
+
+
+def _tool_call(name: str, arguments: dict[str, Any], number: int) -> dict[str, Any]:
+    function = {"name": name, "arguments": json.dumps(arguments)}
+    called = {"id": f"call-{number}", "type": "function", "function": function}
+    return {"role": "assistant", "content": f"I use {name}.", "tool_calls": [called]}
 
 
 def _instance(schema: dict[str, Any], text: str) -> Any:

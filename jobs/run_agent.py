@@ -1,0 +1,136 @@
+"""Let an agent work on a task with tools.
+
+A language model takes one step after another: it thinks, calls tools, reads what they gave, and answers. After a kill it
+goes on from its last step. Its tools only read; none waits for a person's approval yet.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any, Literal
+
+from jobs.engine import llm
+from jobs.engine.agents import memory
+from jobs.engine.agents.acting import Agent, Limits, Step
+from jobs.engine.agents.thinking import Mind
+from jobs.engine.catalogue import Estimate, Find
+from jobs.engine.context import Context, Output
+from jobs.engine.errors import BadInput, BudgetSpent, FieldError
+from jobs.engine.params import FileRef, KindParams, param
+from jobs.engine.tools.base import Reach
+from jobs.engine.tools.registry import TOOLS
+
+TITLE = "Run an agent"
+GROUP = "Text and AI"
+QUEUE = "io"
+NEEDS = ("langchain", "langgraph", "psycopg_pool")
+NOUN = ("step", "steps")
+
+SHOWN = 4_000  # characters of a result in its row
+SMALL = "The built-in model cannot call tools by itself: likeness chooses one tool, and its answer follows. Connect a larger one for real work."  # noqa: E501
+
+Name = Literal["search_library", "read_document", "query_table", "calculate", "fetch_page", "run_command"]
+
+
+class Params(KindParams):
+    task: str = param("Task", widget="text", min_length=1, max_length=20_000)
+    tools: list[Name] = param("Tools", "Those it may use.", default=["search_library", "read_document", "calculate"])
+    files: list[FileRef] = param("Files", "Told to the agent with their names.", default=[], max_length=20)
+    hosts: list[str] = param("Hosts", "The only ones that fetch_page may ask.", default=[], max_length=50)
+    model: str = param("Model", "Empty: the one that is set up here.", default="", advanced=True, max_length=200)
+    max_tokens: int = param("Longest answer", default=1_024, ge=16, le=32_768, unit="tokens", advanced=True)
+    max_steps: int = param("Most steps", "It stops there with what it has.", default=20, ge=1, le=200, unit="steps")
+    token_budget: int | None = param(
+        "Token budget",
+        "It stops there with what it has. Empty: no limit.",
+        default=None,
+        ge=1,
+        le=10**12,
+        unit="tokens",
+    )
+    seconds: int = param("Longest time", default=900, ge=1, le=14_400, unit="seconds")
+
+
+EXAMPLE: dict[str, Any] = {
+    "task": "How much is 17 percent of the 60 orders in orders.csv? Look, calculate, then answer in one sentence.",
+    "tools": ["query_table", "calculate"],
+    "files": ["sample:orders.csv"],
+}
+
+
+def check(params: Params, find: Find) -> list[FieldError]:
+    errors = []
+    try:
+        _told(params, find)
+    except BadInput as error:
+        errors.append(FieldError("files", error.message))
+    if "fetch_page" in params.tools and not params.hosts:
+        errors.append(FieldError("hosts", "fetch_page asks only hosts that are named here. Name one, or leave it out."))
+    if (missing := llm.missing()) is not None:
+        errors.append(FieldError("model", missing))
+    return errors
+
+
+def estimate(params: Params, find: Find) -> Estimate:
+    return Estimate(notes=(SMALL,) if llm.describe().built_in else ())
+
+
+def label(params: Params, find: Find) -> str:
+    return params.task[:80]
+
+
+def run(params: Params, context: Context) -> dict[str, Any]:
+    began = time.monotonic()
+    mind = Mind(params.model, params.max_tokens, params.token_budget, context.check)
+    reach = Reach(context.job.owner, context.open, context.check, tuple(params.hosts))
+    tools = [TOOLS[name] for name in dict.fromkeys(params.tools)]
+    small = llm.describe().built_in
+    if small:
+        context.log(SMALL, "warning")
+    agent = Agent(mind, small, tools, reach, Limits(params.max_steps, params.seconds))
+    thread = str(context.job.job_id)
+    with memory.opened() as saver:
+        steps = agent.steps(saver, thread, _told(params, context.open), "")
+        for handle in context.items(steps, key=lambda step: str(step.number), row=_row):
+            with handle as step:
+                handle.output = _output(step)
+        answer = context.once("answer", lambda: _end(agent))
+        saver.delete_thread(thread)
+    if answer["stopped"]:
+        if answer["answer"]:
+            context.save("answer so far.md", answer["answer"], "text/markdown")
+        raise BudgetSpent(answer["stopped"], reason=answer["reason"])
+    model = params.model or llm.default_model()
+    return {
+        "answer": answer["answer"],
+        "tokens": sum(context.used),
+        "model": model,
+        "seconds": round(time.monotonic() - began, 1),
+    }
+
+
+def _end(agent: Agent) -> dict[str, Any]:
+    ended = agent.ended
+    return {"answer": agent.answer, "stopped": ended and ended.message, "reason": ended and ended.reason}
+
+
+def _told(params: Params, find: Find) -> str:
+    files = [f"{ref} ({find(ref).name})" for ref in params.files]
+    return params.task + ("\n\nFiles, by their ids: " + ", ".join(files) if files else "")
+
+
+def _row(step: Step) -> dict[str, Any]:
+    return {"step": step.number}
+
+
+def _output(step: Step) -> Output:
+    results = [step.results[call["id"]] for call in step.calls]
+    columns = {
+        "thought": step.thought,
+        "tool": ", ".join(call["name"] for call in step.calls) or None,
+        "arguments": "\n".join(json.dumps(call["args"], ensure_ascii=False) for call in step.calls) or None,
+        "result": "\n\n".join(results)[:SHOWN] or None,
+        "seconds": step.seconds,
+    }
+    return Output(columns, step.prompt_tokens, step.completion_tokens)

@@ -1,0 +1,109 @@
+"""An agent against a provider that does as it is told: steps, limits, loops, and a death between two steps."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from jobs import run_agent
+from jobs.engine import commands, database, ledger, queries
+from jobs.engine.agents import memory
+from jobs.engine.errors import ShuttingDown
+from jobs.engine.run import Run
+from tests.engine.workers import until
+from tests.fake_provider import FakeProvider
+from tests.kinds.attempts import OWNER, content, done, errors, items, run
+
+
+@pytest.fixture
+def provider(environment: Callable[..., None]) -> Iterator[FakeProvider]:
+    with FakeProvider() as provider:
+        environment(OPENAI_BASE_URL=provider.base_url, OPENAI_API_KEY="key", OPENAI_MODEL="fake-small")
+        yield provider
+
+
+def calls(name: str, **arguments: Any) -> dict[str, Any]:
+    return {"do": "tool", "calls_tool": [name, arguments]}
+
+
+def test_it_uses_a_tool_and_answers(provider: FakeProvider) -> None:
+    provider.script(do=[calls("calculate", formula="6 * 7"), calls("calculate", formul="1")])
+    job = done("run_agent", task="Six times seven?", tools=["calculate"])
+    assert job.state == "succeeded"
+    first, wrong, last = [item.output for item in items(job)]
+    assert (first["thought"], first["tool"], first["result"]) == ("I use calculate.", "calculate", "42")
+    assert "no argument “formul”" in wrong["result"]
+    assert job.result["answer"] == last["thought"]
+    assert job.result["answer"].startswith("Answer ")
+    assert job.result["tokens"] == sum(item.tokens or 0 for item in items(job)) > 0
+    offered = provider.calls()[0]["body"]["tools"]
+    assert [one["function"]["name"] for one in offered] == ["calculate"]
+    with memory.opened() as saver:
+        assert saver.get({"configurable": {"thread_id": str(job.id)}}) is None
+
+
+def test_it_goes_on_from_its_last_step(provider: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+    provider.script(do=[calls("calculate", formula=f"{n} + 1") for n in (1, 2)])
+    job = commands.submit("run_agent", {"task": "Count.", "tools": ["calculate"]}, owner=OWNER)
+    with database.session() as session:
+        claim = ledger.claim(session.connection(), job.id, "test")
+    assert claim
+    once = Run(claim)
+    monkeypatch.setattr(run_agent, "_output", _dies)
+    once.go()
+    monkeypatch.undo()
+    assert len(provider.calls()) == 1
+    job = run(queries.job(job.id, OWNER))
+    assert job.state == "succeeded"
+    assert [item.output["result"] for item in items(job)] == ["2", "3", None]
+    assert len(provider.calls()) == 3
+
+
+def _dies(_: object) -> None:
+    raise ShuttingDown
+
+
+def test_a_stop_does_not_wait_for_the_model(provider: FakeProvider) -> None:
+    provider.script(do=[{"do": "hang"}])
+    job = commands.submit("run_agent", {"task": "Count.", "tools": ["calculate"]}, owner=OWNER)
+
+    def stop() -> None:
+        until(lambda: bool(provider.calls()))
+        commands.cancel(job.id, owner=OWNER)
+
+    stopping = threading.Thread(target=stop)
+    stopping.start()
+    job = run(job)
+    stopping.join()
+    assert (job.state, job.reason) == ("cancelled", "stopped")
+
+
+def test_a_loop_and_each_limit_end_it_with_what_it_has(provider: FakeProvider) -> None:
+    limits: list[tuple[str, dict[str, Any], int]] = [
+        ("loop", {}, 3),
+        ("max_steps", {"max_steps": 2}, 2),
+        ("budget_spent", {"token_budget": 1_400}, 1),
+    ]
+    for reason, limit, steps in limits:
+        provider.script(do=[calls("calculate", formula="1 + 1") | {"calls": 9}])
+        job = done("run_agent", task="Count.", tools=["calculate"], **limit)
+        assert (job.state, job.reason, job.done) == ("partial", reason, steps)
+        assert content(queries.files(job)[0]) == b"I use calculate."
+
+
+def test_the_small_model_has_its_tool_chosen(provider: FakeProvider) -> None:
+    from jobs.engine.agents.thinking import Mind, _by_hand
+
+    mind = Mind("", 64, None, lambda: None)
+    offered = [{"function": {"name": "calculate", "description": "Calculate the value of a formula."}}]
+    said = _by_hand(mind, [{"role": "user", "content": "Calculate this formula: 6 * 7"}], offered)
+    assert [call["name"] for call in said.calls] == ["calculate"]
+    assert "formula" in said.calls[0]["args"]
+
+
+def test_what_cannot_be_is_refused(provider: FakeProvider) -> None:
+    assert "hosts" in errors("run_agent", task="x", tools=["fetch_page"])
+    assert "files" in errors("run_agent", task="x", files=["sample:none.csv"])
