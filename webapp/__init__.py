@@ -37,11 +37,13 @@ from webapp import (
     theme,
     webhooks,
 )
+from webapp.routing import LazyRule
 
 
 def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     """The contents page of the site. `config` goes over Flask's own, for tests. Opens no connection."""
     app = Flask(__name__, template_folder="../templates")
+    app.url_rule_class = LazyRule
     access.guard(app, settings.current())
     errors.answer_errors(app)
 

@@ -6,14 +6,15 @@ import re
 import time
 from collections.abc import Iterator
 from functools import cache, lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import nh3
-from markdown_it import MarkdownIt
-from markdown_it.common.utils import escapeHtml
-from markdown_it.rules_core import StateCore
-from markdown_it.token import Token
-from markupsafe import Markup
+from markupsafe import Markup, escape
+
+if TYPE_CHECKING:  # the parser is loaded with the first text, not with the web process
+    from markdown_it import MarkdownIt
+    from markdown_it.rules_core import StateCore
+    from markdown_it.token import Token
 
 LEAST_SECONDS = 0.1  # between two paintings of a growing text,
 SHARE = 20  # and at least so many times as long as the last one took
@@ -98,6 +99,8 @@ def _html(tokens: list[Token], cites: int, name: str) -> str:
 
 @cache
 def _parser() -> MarkdownIt:
+    from markdown_it import MarkdownIt
+
     parser = MarkdownIt("js-default", {"html": False, "linkify": False, "breaks": True}).disable("image")
     parser.core.ruler.at("inline", _inline)
     parser.renderer.rules["text"] = _text  # type: ignore[attr-defined]
@@ -109,7 +112,7 @@ def _inline(state: StateCore) -> None:
     time by the square of their length; and a long text lets other greenlets run."""
     for number, token in enumerate(state.tokens):
         if token.type == "inline":
-            token.children = [Token("text", "", 0, content=token.content)]
+            token.children = [type(token)("text", "", 0, content=token.content)]
             if len(token.content) <= LONGEST_PARAGRAPH and token.content.count("[") <= MOST_BRACKETS:
                 token.children.clear()
                 state.md.inline.parse(token.content, state.md, state.env, token.children)
@@ -119,7 +122,7 @@ def _inline(state: StateCore) -> None:
 
 def _text(tokens: list[Token], index: int, _: Any, env: dict[str, Any]) -> str:
     """Text, with the numbers of passages as links to them."""
-    plain = escapeHtml(tokens[index].content)
+    plain = str(escape(tokens[index].content))
     return _CITE.sub(lambda found: _cite(found, env), plain) if env["cites"] else plain
 
 
