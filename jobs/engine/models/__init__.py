@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jobs.engine.models.approvals import Approval
 from jobs.engine.models.base import Base, new_id
 from jobs.engine.models.files import File
 from jobs.engine.models.jobs import ENDED_STATES, ITEM_STATES, JOB_STATES, Attempt, Counts, Item, Job, LogLine, Step
@@ -14,6 +15,7 @@ __all__ = [
     "ENDED_STATES",
     "ITEM_STATES",
     "JOB_STATES",
+    "Approval",
     "Attempt",
     "Base",
     "Conversation",
