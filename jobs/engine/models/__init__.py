@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jobs.engine.models.accounts import ROLES, SCOPES, Account, AuditEntry, Guest, Share, SignIn, Token, Tries
 from jobs.engine.models.approvals import Approval
 from jobs.engine.models.base import Base, new_id
 from jobs.engine.models.files import File
@@ -25,4 +26,5 @@ __all__ = [
     "Job",
 ]
 __all__ += ["LogLine", "Message", "Notification", "OutboxMessage", "Schedule", "Step", "Suppression", "WorkerProcess"]
+__all__ += ["ROLES", "SCOPES", "Account", "AuditEntry", "Guest", "Share", "SignIn", "Token", "Tries"]
 __all__ += ["new_id"]

@@ -71,6 +71,7 @@ class Job(Base):
         Index("jobs_owner_state_id", "owner", "state", "id"),
         Index("jobs_owner_kind_id", "owner", "kind", "id"),
         Index("jobs_queued", "queue", "id", postgresql_where=text("state = 'queued'")),
+        Index("jobs_turns", "queue", "owner", "id", postgresql_where=text("state = 'queued'")),
         Index("jobs_schedule_id_id", "schedule_id", "id", postgresql_where=text("schedule_id is not null")),
         Index("jobs_held", "id", postgresql_where=text("state in ('running', 'stopping')")),
         Index(
