@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from itertools import pairwise
@@ -18,6 +19,7 @@ FORMATS = (("csv", "CSV"), ("jsonl", "JSONL"), ("xlsx", "XLSX"), ("parquet", "Pa
 LEVELS = {"warning": ("warning", "error"), "error": ("error",)}  # a filter -> the levels it lets through
 FIRST_ROWS = 8
 PAGE = 50
+_MARK = re.compile(r"(?=[^0-9]*[0-9])(?!https?:)[\w<>@:.+/=-]{16,}|[a-z]+/[\w.+-]+(;.*)?", re.ASCII)
 
 
 class Step(NamedTuple):
@@ -99,9 +101,15 @@ _CONTENT = {"result": _result, "items": _items, "files": _files, "log": _log, "i
 
 
 def main_of(row: Any) -> str | None:
-    """The name of the output that says most: its longest text. (The order of the keys is not kept by the database.)"""
-    texts = {name: len(value) for name, value in (row.output or {}).items() if isinstance(value, str)}
-    return max(texts, key=lambda name: texts[name], default=None)
+    """The name of the output that says most: its longest text that is for people. (The database keeps no order of keys.)"""
+    output = row.output or {}
+    texts = {name: value for name, value in output.items() if isinstance(value, str) and not _is_mark(value)}
+    return max(texts, key=lambda name: (" " in texts[name], len(texts[name])), default=None)
+
+
+def _is_mark(value: Any) -> bool:
+    """Whether a text is for machines: a checksum, an id, a moment, a media type."""
+    return isinstance(value, str) and bool(_MARK.fullmatch(value))
 
 
 def steps(job: Any, attempts: list[Any]) -> list[Step]:
@@ -151,12 +159,13 @@ def _apart(start: datetime | None, end: datetime | None) -> float | None:
 
 
 def _columns(rows: list[Any]) -> list[str]:
-    """The columns of the result's table: the one that says most, those of the outputs, those of the input."""
-    found: dict[str, None] = dict.fromkeys(name for row in rows if (name := main_of(row)))
+    """The columns of the result's table: the one that says most, those of the outputs, those of the input, then marks."""
+    found: dict[str, list[Any]] = {name: [] for row in rows if (name := main_of(row))}
     for part in ("output", "input"):
         for row in rows:
-            found |= dict.fromkeys(getattr(row, part) or ())
-    return list(found)[:8]
+            for name, value in (getattr(row, part) or {}).items():
+                found.setdefault(name, []).append(value)
+    return sorted(found, key=lambda name: all(map(_is_mark, found[name])))[:8]
 
 
 def _fields(job: Any) -> list[forms.Field]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -13,7 +14,7 @@ from flask.testing import FlaskClient
 
 from jobs.engine import commands, database, ledger
 from tests.pages import making
-from webapp import words
+from webapp import tabs, words
 from webapp.access import LOCAL_OWNER
 from webapp.tabs import TABS
 
@@ -243,3 +244,17 @@ def test_a_tab_alone_is_a_fragment_and_polls_while_the_job_runs(client: FlaskCli
 @pytest.mark.parametrize("job", [str(uuid4()), "nope", "1' or '1'='1", "%00"])
 def test_a_job_that_is_not_there_is_404(client: FlaskClient, job: str, tail: str) -> None:
     assert client.get(f"/jobs/{job}{tail}").status_code == 404
+
+
+def test_marks_stand_behind_what_a_person_reads() -> None:
+    output = {
+        "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "type": "application/pdf",
+        "title": "Prices",
+        "at": "2026-11-23T22:56:22Z",
+    }
+    row = SimpleNamespace(output=output, input={"file": "prices.pdf"})
+    assert tabs.main_of(row) == "title"
+    assert tabs._columns([row]) == ["title", "file", "sha256", "type", "at"]
+    prose = SimpleNamespace(output=output | {"summary": "All is dear."}, input=None)
+    assert tabs.main_of(prose) == "summary"
