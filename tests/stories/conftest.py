@@ -3,88 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import OURS, _open_folder
+from tests.conftest import _open_folder
 from tests.fake_provider import FakeProvider
 from tests.stories.outside import Site
-
-CODE = Path(__file__).parents[2]
-READY_SECONDS = 120.0
-STOP_SECONDS = 40.0
-
-
-@dataclass(frozen=True)
-class Program:
-    """One process of the app. `role`: web, worker, rq worker, horse, clock, postgres, redis, model or other."""
-
-    pid: int
-    parent: int
-    role: str
-    command: str
-
-
-@dataclass
-class App:
-    """A running Legwork. `said` is what it wrote to its terminal."""
-
-    url: str
-    data_dir: Path
-    running: subprocess.Popen[bytes]
-    said: Path
-    extra: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def pid(self) -> int:
-        return self.running.pid
-
-    def processes(self, role: str | None = None) -> list[Program]:
-        """All descendants, of one role if it is given; the parents before their children."""
-        found = _descendants(self.pid)
-        return [each for each in found if role in (None, each.role)]
-
-    def kill(self, role: str, number: int = signal.SIGKILL) -> list[int]:
-        """Send a signal to every process of a role; their ids."""
-        pids = [each.pid for each in self.processes(role)]
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
-        return pids
-
-    def stop(self, number: int = signal.SIGTERM) -> int:
-        """Send a signal to the one command and wait for it; its exit code."""
-        if self.running.poll() is None:
-            self.running.send_signal(number)
-        return self.running.wait(STOP_SECONDS)
-
-    def wait_ready(self, seconds: float = READY_SECONDS) -> App:
-        """Wait until submissions are taken; fail with the ends of all logs if that does not happen."""
-        deadline = time.monotonic() + seconds
-        while not _answers(f"{self.url}/readyz"):
-            if self.running.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"The app did not come up (exit code {self.running.poll()}).\n{self.logs()}")
-            time.sleep(0.05)
-        return self
-
-    def logs(self, characters: int = 3000) -> str:
-        """The end of everything that was written."""
-        paths = [self.said, *sorted((self.data_dir / "log").glob("*.log"))]
-        return "\n".join(f"--- {path.name}\n{path.read_text(errors='replace')[-characters:]}" for path in paths)
-
-
-Start = Callable[..., App]
+from tests.stories.running import App, Start, end, free_port, start
 
 
 @pytest.fixture
@@ -94,25 +21,25 @@ def start_app() -> Iterator[Start]:
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(_open_folder())
 
-        def start(
+        def begin(
             *, data_dir: Path | None = None, wait: bool = True, arguments: tuple[str, ...] = (), **extra: str
         ) -> App:
-            app = _start(data_dir or folder / f"data{free_port()}", folder, arguments, extra)
-            stack.callback(_end, app)
+            app = start(data_dir or folder / f"data{free_port()}", folder, arguments, extra)
+            stack.callback(end, app)
             return app.wait_ready() if wait else app
 
-        yield start
+        yield begin
 
 
 @pytest.fixture(scope="module")
 def app() -> Iterator[App]:
     """One running app for all tests of a module that do not break it."""
     with _open_folder() as folder:
-        started = _start(folder / "data", folder, (), {})
+        started = start(folder / "data", folder, (), {})
         try:
             yield started.wait_ready()
         finally:
-            _end(started)
+            end(started)
 
 
 @pytest.fixture
@@ -139,108 +66,13 @@ def with_provider(provider: FakeProvider) -> dict[str, str]:
 def served(with_provider: dict[str, str]) -> Iterator[App]:
     """One such app for all tests of a module that do not break it for good."""
     with _open_folder() as folder:
-        started = _start(folder / "data", folder, (), with_provider)
+        started = start(folder / "data", folder, (), with_provider)
         try:
             yield started.wait_ready()
         finally:
-            _end(started)
+            end(started)
 
 
 @pytest.fixture
 def site(served: App) -> Site:
     return Site(served.url)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _start(data_dir: Path, folder: Path, arguments: tuple[str, ...], extra: dict[str, str]) -> App:
-    port = extra.get("PORT") or str(free_port())
-    kept = {name: value for name, value in os.environ.items() if name not in OURS}
-    environ = {**kept, "PORT": port, "DATA_DIR": str(data_dir), **extra}
-    said = folder / f"terminal{port}.txt"
-    with said.open("ab") as terminal:
-        command = [sys.executable, "-m", "webapp", *arguments]
-        running = subprocess.Popen(command, stdout=terminal, stderr=terminal, env=environ, cwd=CODE)
-    return App(f"http://127.0.0.1:{port}", data_dir, running, said, extra)
-
-
-def _end(app: App) -> None:
-    left = app.processes()
-    try:
-        app.stop()
-    except subprocess.TimeoutExpired:
-        app.running.kill()
-        app.running.wait()
-        pytest.fail(f"The app did not stop within {STOP_SECONDS:.0f} s.\n{app.logs()}")
-    finally:
-        for each in left:
-            _kill_if_same(each)
-
-
-def _kill_if_same(program: Program) -> None:
-    """A pid may belong to somebody else by now: only what is still the same command is killed."""
-    if _command(program.pid) == program.command:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(program.pid, signal.SIGKILL)
-
-
-def _descendants(root: int) -> list[Program]:
-    parents = {pid: parent for pid in _pids() if (parent := _parent(pid)) is not None}
-    found: dict[int, Program] = {}
-    waiting = [root]
-    while waiting:
-        above = waiting.pop(0)
-        for pid in sorted(pid for pid, parent in parents.items() if parent == above):
-            command = _command(pid)
-            if command:
-                found[pid] = Program(pid, above, _role(command, found.get(above)), command)
-                waiting.append(pid)
-    return list(found.values())
-
-
-def _role(command: str, parent: Program | None) -> str:
-    for part, role in _ROLES:
-        if part in command:
-            if role == "worker" and parent is not None:  # forks of the worker look like it
-                return _FORKS.get(parent.role, "other")
-            return role
-    return "other"
-
-
-_ROLES = (
-    *(("-m jobs clock", "clock"), ("-m jobs worker", "worker"), ("gunicorn", "web"), ("embedded.model", "model")),
-    *(("bin/postgres", "postgres"), ("postgres: ", "postgres"), ("redis-server", "redis"), ("valkey-server", "redis")),
-)
-_FORKS = {"worker": "rq worker", "rq worker": "horse", "horse": "horse"}
-
-
-def _pids() -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
-
-
-def _parent(pid: int) -> int | None:
-    """The parent's id; None for a process that is gone or waits to be reaped."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if stat[0] == "Z" else int(stat[1])
-
-
-def _command(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-    except OSError:
-        return ""
-
-
-def _answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(address, timeout=5) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import signal
-from pathlib import Path
 
 from tests.fake_provider import FakeProvider
-from tests.stories.conftest import App, Start
-from tests.stories.outside import Site, table, until
+from tests.stories.outside import Site, table
+from tests.stories.running import Start
 
 ROWS = 40
 
@@ -20,23 +18,6 @@ def start(site: Site, prompt: str) -> str:
 
 def paid(provider: FakeProvider, prompt: str) -> dict[str, int]:
     return {text.split()[1]: count for text, count in provider.answered().items() if text.startswith(prompt)}
-
-
-def there(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def kill_everything(app: App) -> None:
-    """At one moment, Postgres included: the one command first, so that it brings nothing back."""
-    everything = [each.pid for each in app.processes()]
-    app.running.send_signal(signal.SIGSTOP)
-    app.kill(None, signal.SIGKILL)
-    app.running.kill()
-    app.running.wait()
-    until(lambda: not any(map(there, everything)), "the end of every process")
 
 
 def test_a_deploy_interrupts_a_job_and_the_next_version_goes_on(
@@ -70,7 +51,7 @@ def test_what_succeeded_outlives_the_end_of_everything(
     keepsake = site.submit("keepsake", bytes=300_000)
     job = site.submit("generate_texts", source=upload, prompt="outlive {word}", concurrency=2)
     kept, ended = site.ended(keepsake), site.ended(job)
-    kill_everything(first)
+    first.kill_everything()
 
     again = Site(start_app(data_dir=first.data_dir, **with_provider).url)
     assert {one["id"]: one["state"] for one in again.jobs()} == {job: "succeeded", keepsake: "succeeded"}

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 
 import redis
 
-from tests.stories.conftest import App
 from tests.stories.outside import Answer, Site, environment_of, until
+from tests.stories.running import App
 
 ANSWERED_SECONDS = 10.0
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stories.conftest import App, Start, free_port
+from tests.stories.running import App, Start, free_port, there
 
 ROLES = {"web", "worker", "rq worker", "clock", "postgres", "redis", "model"}
 
@@ -25,13 +25,6 @@ def until(condition: Callable[[], object], what: str, seconds: float = 60.0) -> 
     while not condition():
         assert time.monotonic() < deadline, f"{what} did not happen within {seconds:.0f} s"
         time.sleep(0.1)
-
-
-def there(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def up(app: App) -> bool:
