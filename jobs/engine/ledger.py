@@ -70,6 +70,7 @@ class Outcome:
     error: str | None = None
     tokens: int | None = None
     seconds: float | None = None
+    verdict: str | None = None  # where items are judged: one of models.VERDICTS
 
 
 @dataclass
@@ -135,14 +136,14 @@ _RECORD = text("""
     with held as (
         select id from jobs where id = :id and lease = :lease and state in ('running', 'stopping') for update
     ), outcome as (
-        insert into items (job_id, key, position, state, input, output, reason, error, tokens, seconds, finished_at)
-        select held.id, o.key, o.position, o.state, o.input, o.output, o.reason, o.error, o.tokens, o.seconds,
+        insert into items (job_id, key, position, state, input, output, reason, error, tokens, seconds, verdict, finished_at)
+        select held.id, o.key, o.position, o.state, o.input, o.output, o.reason, o.error, o.tokens, o.seconds, o.verdict,
             case when o.state <> 'started' then now() end
         from held, json_to_recordset(cast(:outcomes as json)) as o(key text, position bigint, state text, input json,
-            output json, reason text, error text, tokens bigint, seconds float8)
-        on conflict (job_id, key) do update set (state, input, output, reason, error, tokens, seconds, finished_at) =
+            output json, reason text, error text, tokens bigint, seconds float8, verdict text)
+        on conflict (job_id, key) do update set (state, input, output, reason, error, tokens, seconds, verdict, finished_at) =
             (excluded.state, coalesce(excluded.input, items.input), excluded.output, excluded.reason, excluded.error,
-             excluded.tokens, excluded.seconds, excluded.finished_at)
+             excluded.tokens, excluded.seconds, excluded.verdict, excluded.finished_at)
             where items.state = 'started' and excluded.state <> 'started'
         returning state
     ), counted as (
@@ -385,6 +386,26 @@ def hold(connection: Connection, job_id: UUID, lease: int) -> None:
     """Lock the row until the end of the transaction. Raises LeaseLost if another lease holds the job, or none."""
     if connection.execute(_HELD, {"id": job_id, "lease": lease}).one_or_none() is None:
         raise LeaseLost
+
+
+_REVISE = text("""
+    update items set verdict = r.verdict, output = r.output
+    from json_to_recordset(cast(:rows as json)) as r(key text, verdict text, output json)
+    where items.job_id = :id and items.key = r.key and items.state = 'done'
+""")
+
+
+def revise(connection: Connection, job_id: UUID, rows: Sequence[dict[str, Any]]) -> None:
+    """Give items that are done another verdict. Each row: key, verdict and the whole output. The caller holds the job's row."""
+    connection.execute(_REVISE, {"id": job_id, "rows": dumps(rows)})
+
+
+_REVISE_RESULT = text("update jobs set result = cast(:result as json) where id = :id and result is not null")
+
+
+def revise_result(connection: Connection, job_id: UUID, result: dict[str, Any]) -> None:
+    """Have an ended job's result follow what was revised in its items."""
+    connection.execute(_REVISE_RESULT, {"id": job_id, "result": dumps(result)})
 
 
 _ASK_STOP = text("""

@@ -46,11 +46,12 @@ class Care:
 
 @dataclass(slots=True)
 class Output:
-    """What a function may return instead of a plain dict: the columns, and what they cost."""
+    """What a function may return instead of a plain dict: the columns, what they cost, what they were judged to be."""
 
     columns: dict[str, Any]
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    verdict: str | None = None  # where items are judged
 
 
 def entries(
@@ -92,7 +93,7 @@ def put(writer: Writer, item: Item, came: Any, seconds: float) -> None:
         outcome.state, outcome.reason, outcome.error = "failed", "unexpected", f"{type(came).__name__}: {came}"[:1_000]
         _trace(writer, item, came)
     else:
-        outcome.output = output.columns
+        outcome.output, outcome.verdict = output.columns, output.verdict
         outcome.tokens = output.prompt_tokens + output.completion_tokens or None
     paid = came if isinstance(came, BaseException) else output  # an answer that was refused was paid for all the same
     writer.put(outcome, getattr(paid, "prompt_tokens", 0), getattr(paid, "completion_tokens", 0))

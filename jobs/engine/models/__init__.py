@@ -6,8 +6,20 @@ from jobs.engine.models.accounts import ROLES, SCOPES, Account, AuditEntry, Gues
 from jobs.engine.models.approvals import Approval
 from jobs.engine.models.base import Base, new_id
 from jobs.engine.models.files import File
-from jobs.engine.models.jobs import ENDED_STATES, ITEM_STATES, JOB_STATES, Attempt, Counts, Item, Job, LogLine, Step
+from jobs.engine.models.jobs import (
+    ENDED_STATES,
+    ITEM_STATES,
+    JOB_STATES,
+    VERDICTS,
+    Attempt,
+    Counts,
+    Item,
+    Job,
+    LogLine,
+    Step,
+)
 from jobs.engine.models.mail import OutboxMessage, Suppression
+from jobs.engine.models.reviews import Decision, ThresholdChange
 from jobs.engine.models.schedules import Notification, Schedule
 from jobs.engine.models.talks import Conversation, Message
 from jobs.engine.models.workers import WorkerProcess
@@ -27,4 +39,4 @@ __all__ = [
 ]
 __all__ += ["LogLine", "Message", "Notification", "OutboxMessage", "Schedule", "Step", "Suppression", "WorkerProcess"]
 __all__ += ["ROLES", "SCOPES", "Account", "AuditEntry", "Guest", "Share", "SignIn", "Token", "Tries"]
-__all__ += ["new_id"]
+__all__ += ["VERDICTS", "Decision", "ThresholdChange", "new_id"]

@@ -16,6 +16,7 @@ from jobs.engine.models.base import Base, new_id
 JOB_STATES = ("queued", "running", "stopping", "succeeded", "partial", "failed", "cancelled")
 ENDED_STATES = ("succeeded", "partial", "failed", "cancelled")
 ITEM_STATES = ("started", "done", "failed", "skipped", "unknown")
+VERDICTS = ("allow", "review", "block")
 
 
 class Job(Base):
@@ -144,11 +145,13 @@ class Item(Base):
     error: Mapped[str | None]  # the sentence
     tokens: Mapped[int | None]
     seconds: Mapped[float | None]
+    verdict: Mapped[str | None]  # where items are judged; output has it too
     finished_at: Mapped[datetime | None]
 
     __table_args__ = (
         CheckConstraint("state in ('started','done','failed','skipped','unknown')", name="state_known"),
         Index("items_job_id_position", "job_id", "position", "key"),
+        Index("items_judged", "job_id", "verdict", "position", "key", postgresql_where=text("verdict is not null")),
         Index("items_unwell", "job_id", "state", "position", "key", postgresql_where=text("state <> 'done'")),
     )
 
