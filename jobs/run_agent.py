@@ -1,7 +1,7 @@
 """Let an agent work on a task with tools.
 
 A language model takes one step after another: it thinks, calls tools, reads what they gave, and answers. After a kill it
-goes on from its last step. Its tools only read; none waits for a person's approval yet.
+goes on from its last step. Its tools only read; those you name wait for your yes before each call.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import time
 from typing import Any, Literal
+from uuid import uuid4
 
 from jobs.engine import llm
 from jobs.engine.agents import memory
-from jobs.engine.agents.acting import Agent, Limits, Step
+from jobs.engine.agents.acting import Agent, Care, Limits, Step
+from jobs.engine.agents.approving import Gate
 from jobs.engine.agents.thinking import Mind
 from jobs.engine.catalogue import Estimate, Find
 from jobs.engine.context import Context, Output
@@ -24,7 +26,7 @@ from jobs.engine.tools.registry import TOOLS
 TITLE = "Run an agent"
 GROUP = "Text and AI"
 QUEUE = "io"
-NEEDS = ("langchain", "langgraph", "psycopg_pool")
+NEEDS = ("langchain.agents", "langgraph.checkpoint.postgres", "aiohttp")
 NOUN = ("step", "steps")
 
 SHOWN = 4_000  # characters of a result in its row
@@ -36,6 +38,9 @@ Name = Literal["search_library", "read_document", "query_table", "calculate", "f
 class Params(KindParams):
     task: str = param("Task", widget="text", min_length=1, max_length=20_000)
     tools: list[Name] = param("Tools", "Those it may use.", default=["search_library", "read_document", "calculate"])
+    approve: list[Name] = param(
+        "Ask before", "The job waits on its page for your yes or no before each call of these.", default=[]
+    )
     files: list[FileRef] = param("Files", "Told to the agent with their names.", default=[], max_length=20)
     hosts: list[str] = param("Hosts", "The only ones that fetch_page may ask.", default=[], max_length=50)
     model: str = param("Model", "Empty: the one that is set up here.", default="", advanced=True, max_length=200)
@@ -50,6 +55,15 @@ class Params(KindParams):
         unit="tokens",
     )
     seconds: int = param("Longest time", default=900, ge=1, le=14_400, unit="seconds")
+    approval_hours: int = param(
+        "Longest wait for an answer",
+        "After that the call is not made, and the agent goes on without it.",
+        default=24,
+        ge=1,
+        le=720,
+        unit="hours",
+        advanced=True,
+    )
 
 
 EXAMPLE: dict[str, Any] = {
@@ -65,6 +79,8 @@ def check(params: Params, find: Find) -> list[FieldError]:
         _told(params, find)
     except BadInput as error:
         errors.append(FieldError("files", error.message))
+    if unknown := [name for name in params.approve if name not in params.tools]:
+        errors.append(FieldError("approve", f"{', '.join(unknown)} is not among its tools, so it is never called."))
     if "fetch_page" in params.tools and not params.hosts:
         errors.append(FieldError("hosts", "fetch_page asks only hosts that are named here. Name one, or leave it out."))
     if (missing := llm.missing()) is not None:
@@ -73,7 +89,10 @@ def check(params: Params, find: Find) -> list[FieldError]:
 
 
 def estimate(params: Params, find: Find) -> Estimate:
-    return Estimate(notes=(SMALL,) if llm.describe().built_in else ())
+    notes: tuple[str, ...] = (SMALL,) if llm.describe().built_in else ()
+    if params.approve:
+        notes += (f"It waits for your yes before each call of {', '.join(params.approve)}.",)
+    return Estimate(notes=notes)
 
 
 def label(params: Params, find: Find) -> str:
@@ -88,15 +107,13 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     small = llm.describe().built_in
     if small:
         context.log(SMALL, "warning")
-    agent = Agent(mind, small, tools, reach, Limits(params.max_steps, params.seconds))
-    thread = str(context.job.job_id)
-    with memory.opened() as saver:
-        steps = agent.steps(saver, thread, _told(params, context.open), "")
-        for handle in context.items(steps, key=lambda step: str(step.number), row=_row):
-            with handle as step:
-                handle.output = _output(step)
-        answer = context.once("answer", lambda: _end(agent))
-        saver.delete_thread(thread)
+    gate = Gate(context.job.job_id, frozenset(params.approve), params.approval_hours)
+    limits = Limits(params.max_steps, params.seconds)
+    agent = Agent(mind, small, tools, reach, limits, Care(context.once, gate))
+    thread = context.once("thread", lambda: f"{context.job.job_id}:{uuid4().hex}")  # another one where all is done anew
+    answer = context.once("answer", lambda: _answer(agent, thread, params, context))
+    memory.forget(thread)
+    context.progress(total=answer["steps"])
     if answer["stopped"]:
         if answer["answer"]:
             context.save("answer so far.md", answer["answer"], "text/markdown")
@@ -110,9 +127,16 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     }
 
 
-def _end(agent: Agent) -> dict[str, Any]:
+def _answer(agent: Agent, thread: str, params: Params, context: Context) -> dict[str, Any]:
+    """Its steps, each recorded, then the end of them: the answer, or why it was stopped."""
+    with memory.opened() as saver:
+        steps = agent.steps(saver, thread, _told(params, context.open), "")
+        for handle in context.items(steps, key=lambda step: str(step.number), row=_row):
+            with handle as step:
+                handle.output = _output(step)
     ended = agent.ended
-    return {"answer": agent.answer, "stopped": ended and ended.message, "reason": ended and ended.reason}
+    why = {"stopped": ended and ended.message, "reason": ended and ended.reason}
+    return {"answer": agent.answer, "steps": agent.taken, **why}
 
 
 def _told(params: Params, find: Find) -> str:

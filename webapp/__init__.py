@@ -11,6 +11,7 @@ from jobs.engine import settings
 from webapp import (
     access,
     api,
+    approvals,
     bundles,
     cancellations,
     chat,
@@ -54,6 +55,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(history.blueprint)  # /jobs
     app.register_blueprint(progress.blueprint)  # /jobs/<id>
     app.register_blueprint(cancellations.blueprint)  # stop
+    app.register_blueprint(approvals.blueprint)  # yes or no to a call
     app.register_blueprint(retries.blueprint)  # retry, again with changes
     app.register_blueprint(schedules.blueprint)  # /schedules
     app.register_blueprint(library.blueprint)  # /library  /search

@@ -116,6 +116,20 @@ def retry(id: str) -> Response:
     return accepted(commands.retry(id, owner=current_owner(), items=which))
 
 
+@blueprint.get("/jobs/<id>/approvals")
+def approvals(id: str) -> Response:
+    rows = queries.approvals(queries.job(id, current_owner()))
+    return jsonify(approvals=[serializing.approval(row) for row in rows], next=None)
+
+
+@blueprint.post("/jobs/<id>/approvals/<approval>")
+def answer(id: str, approval: str) -> Response:
+    """Say yes (`approve`: true) or no to a call."""
+    body = bodies.fields(bodies.json_object(), {"approve": bool, "reason": str}, required=("approve",))
+    reason = body.get("reason", "")
+    return accepted(commands.answer_question(id, approval, body["approve"], reason, owner=current_owner()))
+
+
 @blueprint.post("/files")
 def upload() -> Response:
     """The body is streamed to a temporary file by the form parser, then into storage."""

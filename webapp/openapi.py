@@ -210,6 +210,22 @@ _PATHS: Schema = {
         ),
         "parameters": [parameter("job")],
     },
+    "/jobs/{job}/approvals": {
+        "get": _operation(
+            "list_approvals", "The calls that a job asked about", {"200": _answer("The calls.", "Approvals")}, 404
+        ),
+        "parameters": [parameter("job")],
+    },
+    "/jobs/{job}/approvals/{approval}": {
+        "post": _operation(
+            "answer",
+            "Say yes or no to a call",
+            {"202": _accepted("It is kept; after the last open call the job goes on.")},
+            403, 404, 409, 413, 415, 422,
+            requestBody=_body("Answer"),
+        ),
+        "parameters": [parameter("job"), parameter("approval")],
+    },
     "/files": {
         "post": _operation(
             "upload_file",

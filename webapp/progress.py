@@ -76,11 +76,19 @@ def _view(job: Any, tab: str) -> dict[str, Any]:
         "page_title": title_of(job, title),
         "announcement": announcement(job, nouns),
         "waits": queries.waiting(job) if job.state == "queued" else None,
+        "questions": questions(job),
         "pace": queries.pace(job) if job.state == "running" else None,
         "file_count": len(queries.files(job)),
         "whole": _whole(job) if job.sample and job.ended else None,
         "every": _every(job),
     }
+
+
+def questions(job: Any) -> list[Any]:
+    """The calls that wait for a yes or no on the page."""
+    if not (job.state == "queued" and job.reason == "approval"):
+        return []
+    return [asked for asked in queries.approvals(job) if asked.decided_at is None and asked.expires_at > words.now()]
 
 
 def _kind(job: Any) -> Any:
@@ -92,6 +100,8 @@ def _kind(job: Any) -> Any:
 
 def _every(job: Any) -> str:
     """How often the page asks: less often for what starts later."""
+    if job.state == "queued" and job.reason == "approval":
+        return "5s"
     ahead = (job.run_at - words.now()).total_seconds() if job.state == "queued" and job.run_at else 0
     return "15s" if ahead > 60 else "2s" if job.state == "queued" else "1s"
 
@@ -119,4 +129,5 @@ def _version(job: Any, tab: str) -> str:
         job.prompt_tokens,
         job.completion_tokens,
     )
-    return hashlib.sha256(repr((row, counts, tab, age, words.zone_name())).encode()).hexdigest()[:24]
+    asked = [str(question.id) for question in questions(job)]
+    return hashlib.sha256(repr((row, counts, asked, tab, age, words.zone_name())).encode()).hexdigest()[:24]

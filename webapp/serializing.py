@@ -79,6 +79,21 @@ def item(row: Any) -> dict[str, Any]:
     }
 
 
+def approval(row: Any) -> dict[str, Any]:
+    """A call that a job asked about, and the answer."""
+    return {
+        "id": str(row.id),
+        "tool": row.tool,
+        "arguments": row.arguments,
+        "approved": row.approved,
+        "reason": row.reason,
+        "decided_by": row.decided_by,
+        "asked_at": moment(row.asked_at),
+        "expires_at": moment(row.expires_at),
+        "decided_at": moment(row.decided_at),
+    }
+
+
 def log_line(row: Any) -> dict[str, Any]:
     return {"at": moment(row.at), "level": row.level, "text": row.text}
 

@@ -93,8 +93,9 @@ def _input(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
 
 def _timeline(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
     told = [step for one in queries.notifications(job) for step in _told(one)]
+    questions = [step for one in queries.approvals(job) for step in _asked(one)]
     known = steps(job, queries.attempts(job))
-    return {"steps": sorted([*known, *told], key=lambda step: step.at or words.now())}
+    return {"steps": sorted([*known, *told, *questions], key=lambda step: step.at or words.now())}
 
 
 _CONTENT = {"result": _result, "items": _items, "files": _files, "log": _log, "input": _input, "timeline": _timeline}
@@ -130,6 +131,16 @@ def steps(job: Any, attempts: list[Any]) -> list[Step]:
         found.append(Step(free, "Waits", f"for a worker on queue {job.queue}", _apart(free, words.now())))
     ordered = sorted(found, key=lambda step: step.at or words.now())
     return [step for step, after in pairwise([*ordered, None]) if step and (step.what != "Waited" or after)]
+
+
+def _asked(approval: Any) -> list[Step]:
+    """A question to a person, and the answer."""
+    found = [Step(approval.asked_at, "Asked", f"whether it may call {approval.tool}", None)]
+    if approval.decided_at:
+        waited = _apart(approval.asked_at, approval.decided_at)
+        what = "Approved" if approval.approved else "Refused"
+        found.append(Step(approval.decided_at, what, words.cell(approval.reason, 300), waited))
+    return found
 
 
 def _told(notification: Any) -> list[Step]:

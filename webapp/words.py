@@ -39,6 +39,7 @@ _JOB_WORDS = {
     "queued": Word("Waiting", "waiting"),
     "retrying": Word("Retrying", "retrying"),
     "lost": Word("Worker lost", "lost"),
+    "asking": Word("Waits for you", "asking"),
     "failed": Word("Failed", "failed"),
     "timed-out": Word("Timed out", "timed-out"),
 }
@@ -57,6 +58,7 @@ _ENDINGS = {
     "stopped": "stopped",
     "time_limit": "reached its time limit",
     "retry": "failed, and tries again",
+    "approval": "handed back: it waits for an answer of yours",
     "lost": "the worker was lost",
     "shutdown": "handed back: the worker was shut down",
 }
@@ -66,7 +68,15 @@ def install(app: Flask) -> None:
     """Give the templates of `app` these words."""
     app.jinja_env.finalize = harmless
     app.jinja_env.filters.update(
-        number=number, size=size, duration=duration, seconds=seconds, when=when, ago=ago, cell=cell, kept=kept
+        number=number,
+        size=size,
+        written=written,
+        duration=duration,
+        seconds=seconds,
+        when=when,
+        ago=ago,
+        cell=cell,
+        kept=kept,
     )
     app.jinja_env.globals.update(
         state_of=state_of, item_word=item_word, word=word, percent=percent, counted=counted, bar=bar,
@@ -101,6 +111,8 @@ def ending(how: str | None) -> str:
 
 def _queued(job: Any) -> str:
     if job.run_at and job.run_at > now():
+        if job.reason == "approval":
+            return "asking"
         return "retrying" if job.lease else "scheduled"
     return "lost" if job.reason == "worker_lost" else "waiting"
 
@@ -306,6 +318,11 @@ def cell(value: Any, limit: int = 300) -> str:
         return ""
     text = _plain(value)
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def written(value: Any) -> str:
+    """A value of JSON, to be read."""
+    return json.dumps(value, ensure_ascii=False, indent=2, default=str)
 
 
 def is_figure(value: Any) -> bool:

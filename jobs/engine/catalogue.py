@@ -153,7 +153,8 @@ def load(path: str) -> Kind:
 
 def _kind(name: str, module: ModuleType) -> Kind:
     needs = tuple(getattr(module, "NEEDS", ()))
-    missing = [need for need in needs if importlib.util.find_spec(need) is None]
+    packages = dict.fromkeys(need.partition(".")[0] for need in needs)  # to look for a module would import its package
+    missing = [package for package in packages if importlib.util.find_spec(package) is None]
     return Kind(
         name=name,
         title=module.TITLE,

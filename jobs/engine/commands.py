@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from jobs.engine import (
     answering,
+    approvals,
     catalogue,
     conversations,
     database,
@@ -172,6 +173,14 @@ def retry(job_id: str | UUID, *, owner: str, items: str = "all") -> Job:
     return job
 
 
+def answer_question(job_id: str, approval_id: str, approved: bool, reason: str, *, owner: str) -> Job:
+    """Say yes or no to a call that a job waits with. Raises NotFound, Conflict if the question is closed."""
+    job = approvals.decide(job_id, approval_id, approved, reason, owner)
+    if job.run_at is None:
+        _send(job)
+    return job
+
+
 def _at_most_once(kind_name: str) -> bool:
     with suppress(NotFound):
         return catalogue.kind(kind_name).at_most_once
@@ -199,9 +208,7 @@ def suppress_addresses(text: str, *, owner: str) -> int:
     return suppressions.add(text, owner)
 
 
-def allow_address(address: str, *, owner: str) -> None:
-    """Take an address off that list. Raises NotFound."""
-    suppressions.remove(address, owner)
+allow_address = suppressions.remove
 
 
 def _send(job: Job) -> None:
@@ -273,8 +280,7 @@ def change_conversation(conversation_id: str | UUID, talk: Talk, *, owner: str) 
     return conversations.change(conversation_id, talk, owner)
 
 
-def delete_conversation(conversation_id: str | UUID, *, owner: str) -> None:
-    conversations.remove(conversation_id, owner)
+delete_conversation = conversations.remove
 
 
 def ask(conversation_id: str | UUID, question: str, *, owner: str) -> Message:

@@ -7,6 +7,7 @@ happened and what to do; and `retryable`, whether trying the same again can help
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 class LegworkError(Exception):
@@ -49,6 +50,18 @@ class NotFound(LegworkError):
     """There is no such thing, or it belongs to somebody else: the two are not told apart."""
 
     reason = "not_found"
+
+
+class NotSignedIn(LegworkError):
+    """Nobody is known to ask: there is no sign-in, or it has ended, or the token is none."""
+
+    reason = "not_signed_in"
+
+
+class Forbidden(LegworkError):
+    """Who asks is known, may see this, and may not do it."""
+
+    reason = "forbidden"
 
 
 class Conflict(LegworkError):
@@ -171,3 +184,25 @@ class LeaseLost(RunEnded):
     """Another worker has this job now, or nobody: nothing may be written any more."""
 
     how = "lost"
+
+
+@dataclass(frozen=True)
+class Question:
+    """A call that needs a person's yes. call: what makes it the same one in a later attempt."""
+
+    call: str
+    tool: str
+    arguments: dict[str, Any]
+
+
+class ApprovalNeeded(RunEnded):
+    """A person must say yes or no first. The job waits in the queue for `hours`, and a later run finds the answers."""
+
+    how = "approval"
+
+    def __init__(self, questions: list[Question], hours: int):
+        names = ", ".join(dict.fromkeys(question.tool for question in questions))
+        self.message = f"It asks whether it may call {names}. Say yes or no on this page."
+        super().__init__(self.message)
+        self.questions = questions
+        self.hours = hours

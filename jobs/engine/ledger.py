@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -281,6 +282,37 @@ def postpone(
     return True
 
 
+_WAIT = text("""
+    update jobs set state = 'queued', run_at = :until, reason = 'approval', message = :message, attempt = attempt - 1,
+        lease_until = null, delivered_at = null, worker = null
+    where id = :id and lease = :lease and state = 'running'
+    returning id
+""")
+
+
+def wait(connection: Connection, job_id: UUID, lease: int, until: datetime | None, message: str) -> bool:
+    """Put the job back until a person has answered, or until that time; the attempt is not counted.
+
+    False if a stop was asked.
+    """
+    values = {"id": job_id, "lease": lease, "until": until, "message": _cut(message, MESSAGE_CHARACTERS)}
+    if connection.execute(_WAIT, values).scalar_one_or_none() is None:
+        return False
+    _end_attempts(connection, [(job_id, lease)], "approval", message)
+    return True
+
+
+_GO_ON = text("""
+    update jobs set run_at = null, delivered_at = null, reason = 'answered', message = 'It has its answer and goes on.'
+    where id = :id and state = 'queued' and reason = 'approval'
+""")
+
+
+def go_on(connection: Connection, job_id: UUID) -> None:
+    """Free a job that waited for a person. The caller commits, and only then delivers."""
+    connection.execute(_GO_ON, {"id": job_id})
+
+
 # A worker that died after finishing items is not held against the job: only attempts that got nowhere are counted.
 _LOSE = """
     update jobs set
@@ -446,6 +478,7 @@ def retry(connection: Connection, job_id: UUID, *, everything: bool, doubtful: b
     connection.execute(_FORGET_ITEMS, wanted)
     if everything:
         connection.execute(_FORGET_STEPS, {"id": job_id})
+        connection.execute(_FORGET_APPROVALS, {"id": job_id})
     connection.execute(_HIDE_FILES, {"id": job_id})
     note(connection, job_id, "info", "started again by a person" + ("" if everything else ", keeping what is done"))
     return True
@@ -456,6 +489,7 @@ _FORGET_ITEMS = text("""
         and (:everything or state = 'failed' or (cast(:doubtful as boolean) and state = 'unknown'))
 """)
 _FORGET_STEPS = text("delete from steps where job_id = :id")
+_FORGET_APPROVALS = text("delete from approvals where job_id = :id")
 _HIDE_FILES = text("update files set visible = false where job_id = :id and lease is not null")
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from jobs.engine import conversations as _talks
 from jobs.engine import database, exports, inputs, migrations, outbox, presence, suppressions
+from jobs.engine.approvals import of_job as approvals
 from jobs.engine.errors import BadInput, NotFound, SettingsError
 from jobs.engine.log_lines import log, log_count
 from jobs.engine.models import Attempt, Counts, File, Item, Job, WorkerProcess
@@ -25,7 +26,7 @@ from jobs.engine.waiting import Pace, Waiting, pace, waiting
 
 __all__ = ["Pace", "Waiting", "pace", "waiting"]  # read with the rest, kept in a room of their own
 __all__ += ["latest_jobs", "log", "log_count", "schedule", "scheduled_jobs", "schedules", "upcoming"]
-__all__ += ["notifications", "webhook_secret"]
+__all__ += ["approvals", "notifications", "webhook_secret"]
 
 COUNT_CAP = 10_000
 SHOWN_STATES = ("scheduled", "waiting", "running", "stopping", "succeeded", "partial", "failed", "cancelled")

@@ -9,9 +9,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from jobs.engine import catalogue, database, ledger, queries
+from jobs.engine import approvals, catalogue, database, ledger, queries
 from jobs.engine.context import Context
 from jobs.engine.errors import (
+    ApprovalNeeded,
     BudgetSpent,
     DatabaseAway,
     InvalidParams,
@@ -77,7 +78,9 @@ class Run:
             return self._release()  # a kind this worker does not know is another worker's work; no attempt is burnt
         if error is None:
             return self._settle(*self._verdict(), result=result, whole=self.context.mapped)
-        if isinstance(error, StopAsked):
+        if isinstance(error, ApprovalNeeded) and self._wait(error):
+            return "queued"
+        if isinstance(error, StopAsked | ApprovalNeeded):
             return self._settle("cancelled", "stopped", "Stopped by a person. What was done is kept.")
         if isinstance(error, TimeLimitReached):
             return self._settle("failed", "time_limit", _over_time(self.claim.time_limit))
@@ -117,6 +120,10 @@ class Run:
         why = error.reason, error.message, detail
         with database.session() as session:
             return ledger.postpone(session.connection(), *self._held, self._delay(error), *why)
+
+    def _wait(self, needed: ApprovalNeeded) -> bool:
+        with database.session() as session:
+            return approvals.ask(session.connection(), self.claim, needed)
 
     def _delay(self, error: LegworkError) -> float:
         """Seconds to wait: what the other side asked for, else by the attempt, with jitter."""

@@ -17,7 +17,10 @@ PACE_SECONDS = 60  # how far back the rate looks
 
 @dataclass(frozen=True)
 class Waiting:
-    """Why a queued job does not run yet. code: scheduled, retrying, worker_lost, no_worker, undelivered, queue."""
+    """Why a queued job does not run yet.
+
+    code: scheduled, retrying, approval, worker_lost, no_worker, undelivered, queue.
+    """
 
     code: str
     sentence: str
@@ -59,6 +62,8 @@ _BROKER = "The broker does not answer. The job is safe in the database and start
 
 
 def _later(job: Job, seconds: float) -> Waiting:
+    if job.reason == "approval":
+        return Waiting("approval", job.message or "It waits for your yes or no.")
     if job.lease > 0:
         tries = f"Attempt {job.attempt + 1} of {job.max_attempts}"
         return Waiting(

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from jobs import run_agent
 from jobs.engine import commands, database, ledger, queries
 from jobs.engine.agents import memory
-from jobs.engine.errors import ShuttingDown
+from jobs.engine.errors import Conflict, NotFound, ShuttingDown
+from jobs.engine.models import Job
 from jobs.engine.run import Run
 from tests.engine.workers import until
 from tests.fake_provider import FakeProvider
@@ -41,8 +43,8 @@ def test_it_uses_a_tool_and_answers(provider: FakeProvider) -> None:
     assert job.result["tokens"] == sum(item.tokens or 0 for item in items(job)) > 0
     offered = provider.calls()[0]["body"]["tools"]
     assert [one["function"]["name"] for one in offered] == ["calculate"]
-    with memory.opened() as saver:
-        assert saver.get({"configurable": {"thread_id": str(job.id)}}) is None
+    with memory._connected() as kept:
+        assert [kept.execute(f"select count(*) as n from {table}").fetchone()["n"] for table in memory.TABLES] == [0] * 3
 
 
 def test_it_goes_on_from_its_last_step(provider: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,6 +61,84 @@ def test_it_goes_on_from_its_last_step(provider: FakeProvider, monkeypatch: pyte
     job = run(queries.job(job.id, OWNER))
     assert job.state == "succeeded"
     assert [item.output["result"] for item in items(job)] == ["2", "3", None]
+    assert len(provider.calls()) == 3
+
+
+def asks(**params: Any) -> Job:
+    """A job that waits with one call."""
+    job = done("run_agent", task="Six times seven?", tools=["calculate"], approve=["calculate"], **params)
+    assert (job.state, job.reason, job.attempt) == ("queued", "approval", 0)
+    assert "calculate" in job.message
+    return job
+
+
+def test_a_call_waits_for_a_yes(provider: FakeProvider) -> None:
+    provider.script(do=[calls("calculate", formula="6 * 7")])
+    job = asks()
+    (asked,) = queries.approvals(job)
+    assert (asked.tool, asked.arguments, asked.approved) == ("calculate", {"formula": "6 * 7"}, None)
+    with database.session() as session:
+        assert ledger.claim(session.connection(), job.id, "test") is None  # not before there is an answer
+    assert queries.items(job).rows == []
+    free = commands.answer_question(job.id, asked.id, True, "", owner=OWNER)
+    assert free.run_at is None
+    assert commands.answer_question(job.id, asked.id, True, "", owner=OWNER).state == "queued"  # pressed twice
+    with pytest.raises(Conflict, match="approved already"):
+        commands.answer_question(job.id, asked.id, False, "", owner=OWNER)
+    job = run(free)
+    assert (job.state, job.attempt) == ("succeeded", 1)
+    assert [item.output["result"] for item in items(job)] == ["42", None]
+    assert len(provider.calls()) == 2
+
+
+def test_a_refusal_is_told_to_the_model(provider: FakeProvider) -> None:
+    provider.script(do=[calls("calculate", formula="6 * 7")])
+    job = asks()
+    (asked,) = queries.approvals(job)
+    job = run(commands.answer_question(job.id, asked.id, False, "Count yourself.", owner=OWNER))
+    assert job.state == "succeeded"
+    assert "refused" in items(job)[0].output["result"]
+    assert "Count yourself." in items(job)[0].output["result"]
+
+
+def test_without_an_answer_it_goes_on_without_the_call(provider: FakeProvider) -> None:
+    provider.script(do=[calls("calculate", formula="6 * 7")])
+    job = asks(approval_hours=1)
+    (asked,) = queries.approvals(job)
+    assert (asked.expires_at - asked.asked_at).total_seconds() == 3600
+    with database.session() as session:
+        connection = session.connection()
+        connection.execute(text("update approvals set expires_at = now()"))
+        connection.execute(text("update jobs set run_at = now()"))
+    with pytest.raises(Conflict, match="time for an answer is over"):
+        commands.answer_question(job.id, asked.id, True, "", owner=OWNER)
+    job = run(job)
+    assert job.state == "succeeded"
+    assert "Nobody answered within 1 h" in items(job)[0].output["result"]
+
+
+def test_only_its_owner_may_answer_and_a_stop_ends_the_question(provider: FakeProvider) -> None:
+    provider.script(do=[calls("calculate", formula="6 * 7")])
+    job = asks()
+    (asked,) = queries.approvals(job)
+    with pytest.raises(NotFound):
+        commands.answer_question(job.id, asked.id, True, "", owner="somebody")
+    other = commands.submit("run_agent", {"task": "x"}, owner=OWNER)
+    with pytest.raises(NotFound):
+        commands.answer_question(other.id, asked.id, True, "", owner=OWNER)
+    assert commands.cancel(job.id, owner=OWNER).state == "cancelled"
+    with pytest.raises(Conflict, match="has ended"):
+        commands.answer_question(job.id, asked.id, True, "", owner=OWNER)
+
+
+def test_done_anew_it_asks_anew(provider: FakeProvider) -> None:
+    provider.script(do=[calls("calculate", formula="6 * 7") | {"calls": 2}])
+    job = asks()
+    commands.cancel(job.id, owner=OWNER)
+    job = run(commands.retry(job.id, owner=OWNER))
+    assert job.reason == "approval"
+    (asked,) = queries.approvals(job)
+    run(commands.answer_question(job.id, asked.id, True, "", owner=OWNER))
     assert len(provider.calls()) == 3
 
 
@@ -106,4 +186,5 @@ def test_the_small_model_has_its_tool_chosen(provider: FakeProvider) -> None:
 
 def test_what_cannot_be_is_refused(provider: FakeProvider) -> None:
     assert "hosts" in errors("run_agent", task="x", tools=["fetch_page"])
+    assert "fetch_page" in errors("run_agent", task="x", tools=["calculate"], approve=["fetch_page"])["approve"]
     assert "files" in errors("run_agent", task="x", files=["sample:none.csv"])

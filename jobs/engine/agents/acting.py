@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from jobs.engine import jsonsafe
+from jobs.engine.agents.approving import Gate
 from jobs.engine.agents.thinking import Mind, chat_model
 from jobs.engine.errors import BadInput, BudgetSpent, Transient
 from jobs.engine.tools.base import Reach, Tool
+
+Once = Callable[[str, Callable[[], Any]], Any]  # Context.once
 
 SAME = 3  # times the same call is made before it is a loop
 MOST_RESULT = 20_000  # characters that the model reads of a result
@@ -21,6 +24,14 @@ MOST_RESULT = 20_000  # characters that the model reads of a result
 class Limits:
     steps: int
     seconds: int
+
+
+@dataclass(frozen=True)
+class Care:
+    """What keeps an agent's calls from being made twice, or against a person's will."""
+
+    once: Once
+    gate: Gate
 
 
 @dataclass
@@ -41,12 +52,14 @@ class Step:
 
 
 class Agent:
-    """One run of an agent. After `steps`, `answer` is the last thing it said, and `ended` why it was stopped, if it was."""
+    """One run of an agent. After `steps`, `answer` is the last thing it said, `taken` how many steps it
+    took, and `ended` why it was stopped, if it was."""
 
-    def __init__(self, mind: Mind, small: bool, tools: list[Tool], reach: Reach, limits: Limits) -> None:
-        self.answer = ""
+    def __init__(self, mind: Mind, small: bool, tools: list[Tool], reach: Reach, limits: Limits, care: Care) -> None:
+        self.answer, self.taken = "", 0
         self.ended: BudgetSpent | None = None
         self._mind, self._small, self._tools, self._reach, self._limits = mind, small, tools, reach, limits
+        self.gate, self._once = care.gate, care.once
         self._made: dict[str, int] = {}
 
     def steps(self, saver: Any, thread: str, task: str, instructions: str) -> Iterator[Step]:
@@ -54,7 +67,8 @@ class Agent:
 
         tools = [_adapted(tool, self._reach) for tool in self._tools]
         model = chat_model(self._mind, self._small)
-        graph = create_agent(model, tools, system_prompt=instructions or None, checkpointer=saver)
+        keeper = _keeper(self.gate, self._once)
+        graph = create_agent(model, tools, system_prompt=instructions or None, checkpointer=saver, middleware=[keeper])
         try:
             yield from self._until_a_limit(_messages(graph, thread, task, self))
         except BudgetSpent as ended:
@@ -70,7 +84,7 @@ class Agent:
     def _until_a_limit(self, messages: Iterator[Any]) -> Iterator[Step]:
         began = time.monotonic()
         for step in _steps(messages):
-            self.answer = step.thought or self.answer
+            self.answer, self.taken = step.thought or self.answer, step.number
             yield step
             self._mind.check()
             if step.calls:
@@ -91,18 +105,26 @@ class Agent:
 
 
 def _messages(graph: Any, thread: str, task: str, agent: Agent) -> Iterator[Any]:
+    """Those that are kept, then the new ones. It is kept, and looked at by the gate, before any tool is called."""
     how = {"configurable": {"thread_id": thread}, "recursion_limit": agent.recursion_limit()}
     state = graph.get_state(how)
     known = state.values.get("messages", [])
     for message in known:
         agent.earlier(message)
     yield from known
-    if known and not state.next:
-        return
     given = None if known else {"messages": [{"role": "user", "content": task}]}
-    for update in graph.stream(given, how, stream_mode="updates", durability="sync"):
-        for change in update.values():
-            yield from (change or {}).get("messages", [])
+    while given is not None or state.next:
+        if given is None:
+            agent.gate.look(_asked(state.values["messages"]))
+        for update in graph.stream(given, how, stream_mode="updates", durability="sync", interrupt_before=["tools"]):
+            for change in update.values():
+                yield from (change or {}).get("messages", [])
+        given, state = None, graph.get_state(how)
+
+
+def _asked(messages: list[Any]) -> list[dict[str, Any]]:
+    """The calls of the last answer."""
+    return next((list(message.tool_calls) for message in reversed(messages) if message.type == "ai"), [])
 
 
 def _steps(messages: Iterator[Any]) -> Iterator[Step]:
@@ -142,3 +164,17 @@ def _adapted(tool: Tool, reach: Reach) -> Any:
 
     schema = tool.Arguments.model_json_schema()
     return StructuredTool.from_function(call, name=tool.name, description=tool.description, args_schema=schema)
+
+
+def _keeper(gate: Gate, once: Once) -> Any:
+    """Keeps the result of each call before the graph has it, so that no finished call is made again after a kill."""
+    from langchain.agents.middleware import AgentMiddleware
+    from langchain_core.messages import ToolMessage
+
+    class Keeper(AgentMiddleware):
+        def wrap_tool_call(self, request: Any, handler: Any) -> Any:
+            call = request.tool_call
+            text = gate.refusal(call) or once(f"call {call['id']}", lambda: str(handler(request).content))
+            return ToolMessage(text, tool_call_id=call["id"], name=call["name"])
+
+    return Keeper()

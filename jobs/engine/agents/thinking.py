@@ -131,25 +131,26 @@ def _completed(mind: Mind, prompt: str, schema: Mapping[str, Any] | None = None)
 
 
 def _said(answer: Completion, tool: str | None) -> Said:
-    calls = [] if tool is None else [_call(tool, answer.text, uuid4().hex)]
+    calls = [] if tool is None else [_call(tool, answer.text)]
     return Said("" if tool else answer.text, calls, answer.prompt_tokens, answer.completion_tokens)
 
 
-def _call(name: str, arguments: str, number: str) -> dict[str, Any]:
+def _call(name: str, arguments: str) -> dict[str, Any]:
+    """A call under an id of ours: those of some providers come again in the next answer."""
     try:
         given = json.loads(arguments or "{}")
     except ValueError:
         given = None
     if not isinstance(given, dict):
         given = {"not_json": str(arguments)[:200]}  # the tool refuses it in words, and the model reads them
-    return {"name": name, "args": given, "id": number, "type": "tool_call"}
+    return {"name": name, "args": given, "id": uuid4().hex, "type": "tool_call"}
 
 
 def _parse(raw: bytes, body: Mapping[str, Any], seconds: float) -> Said:
     try:
         came = json.loads(raw)
         calls = came["choices"][0]["message"].get("tool_calls") or []
-        found = [_call(one["function"]["name"], one["function"]["arguments"], one["id"]) for one in calls]
+        found = [_call(one["function"]["name"], one["function"]["arguments"]) for one in calls]
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
         found = []
     if not found:

@@ -1,0 +1,111 @@
+"""Questions that a job asks a person before it goes on.
+
+A run that needs an answer ends, and its row waits in the queue: no process is held, and a kill, a deploy or a week changes
+nothing. The answer, or the end of the time for it, sets the row free, and the next run finds what was said.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from jobs.engine import database, ledger
+from jobs.engine.errors import ApprovalNeeded, Conflict, NotFound
+from jobs.engine.jsonsafe import clean, clean_text, dumps
+from jobs.engine.ledger import Claim
+from jobs.engine.models import Approval, Job, new_id
+from jobs.engine.records import as_id, owned
+
+REASON_CHARACTERS = 1_000
+SHOWN = 300  # characters of arguments in the log
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of a question. approved is None as long as it is open; expired: nobody answered in time."""
+
+    approved: bool | None
+    reason: str
+    expired: bool
+
+
+def ask(connection: Connection, claim: Claim, needed: ApprovalNeeded) -> bool:
+    """Keep the questions and let the job wait for their answers. False if a stop was asked. Raises LeaseLost."""
+    ledger.hold(connection, claim.job_id, claim.lease)
+    expires = func.now() + timedelta(hours=needed.hours)
+    for question in needed.questions:
+        row = {"id": new_id(), "job_id": claim.job_id, "call": question.call, "tool": question.tool}
+        values = {**row, "arguments": clean(question.arguments), "expires_at": expires}
+        asked = insert(Approval).values(values).on_conflict_do_nothing().returning(Approval.id)
+        if connection.execute(asked).scalar_one_or_none() is not None:
+            line = f"waits for a yes or no to {question.tool} {dumps(question.arguments)[:SHOWN]}"
+            ledger.note(connection, claim.job_id, "info", line)
+    ends = select(func.min(Approval.expires_at)).where(*_open(claim.job_id))
+    until = connection.execute(ends).scalar_one()
+    return ledger.wait(connection, claim.job_id, claim.lease, until, needed.message)
+
+
+def answers(job_id: UUID) -> dict[str, Answer]:
+    """What came of each question of a job, by its call."""
+    expired = (Approval.expires_at <= func.now()).label("expired")
+    query = select(Approval.call, Approval.approved, Approval.reason, expired).where(Approval.job_id == job_id)
+    with database.session() as session:
+        rows = session.execute(query).all()
+    return {row.call: Answer(row.approved, row.reason or "", row.expired and row.approved is None) for row in rows}
+
+
+def of_job(job: Job) -> list[Approval]:
+    """The questions of a job, the oldest first."""
+    with database.session() as session:
+        return list(session.scalars(select(Approval).where(Approval.job_id == job.id).order_by(Approval.id)))
+
+
+def decide(job_id: str | UUID, approval_id: str | UUID, approved: bool, reason: str, owner: str) -> Job:
+    """Answer a question; the last answer sets the job free. Once given, an answer stands: the same again changes nothing.
+
+    Raises NotFound, and Conflict where the question is closed: answered otherwise, too old, or its job has ended.
+    """
+    with database.session() as session:
+        job = owned(session, Job, job_id, owner, for_update=True)
+        asked = session.get(Approval, as_id(approval_id))
+        if asked is None or asked.job_id != job.id:
+            raise NotFound("There is nothing at this address, or it is not yours.")
+        if asked.approved is approved:
+            return job
+        connection = session.connection()
+        answered = None if job.state != "queued" else _answer(connection, asked.id, approved, reason, owner)
+        if answered is None:
+            raise Conflict(_closed(asked, job))
+        said = f": {answered.reason}" if answered.reason else ""
+        ledger.note(
+            connection, job.id, "info", f"{answered.tool} {'approved' if approved else 'refused'} by a person{said}"
+        )
+        if connection.execute(select(func.count()).select_from(Approval).where(*_open(job.id))).scalar_one() == 0:
+            ledger.go_on(connection, job.id)
+        session.refresh(job)
+        return job
+
+
+def _answer(connection: Connection, approval_id: UUID, approved: bool, reason: str, owner: str) -> Row[str, str | None] | None:
+    said = clean_text(reason).strip()[:REASON_CHARACTERS] or None
+    still = Approval.decided_at.is_(None), Approval.expires_at > func.now()
+    decided = update(Approval).where(Approval.id == approval_id, *still)
+    decided = decided.values(decided_at=func.now(), approved=approved, reason=said, decided_by=owner)
+    return connection.execute(decided.returning(Approval.tool, Approval.reason)).one_or_none()
+
+
+def _closed(asked: Approval, job: Job) -> str:
+    if asked.approved is not None:
+        return f"This call was {'approved' if asked.approved else 'refused'} already."
+    if job.ended:
+        return f"This job has ended ({job.state}); it asks nothing any more."
+    return "The time for an answer is over; the job went on without this call."
+
+
+def _open(job_id: UUID) -> tuple[Any, ...]:
+    return Approval.job_id == job_id, Approval.decided_at.is_(None), Approval.expires_at > func.now()

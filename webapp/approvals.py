@@ -1,0 +1,26 @@
+"""Say yes or no to a call that a job asks about."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from flask import Blueprint, abort, redirect, request
+from werkzeug.wrappers import Response
+
+from jobs.engine import commands
+from jobs.engine.errors import Conflict
+from webapp.access import current_owner
+
+blueprint = Blueprint("approvals", __name__)
+
+
+@blueprint.post("/jobs/<job_id>/approvals/<approval_id>")
+def create(job_id: str, approval_id: str) -> Response:
+    """`answer` is yes or no. A question that was closed a moment earlier needs none; the page says what came of it."""
+    answer = request.form.get("answer")
+    if answer not in ("yes", "no"):
+        abort(400)
+    with suppress(Conflict):
+        reason = request.form.get("reason", "")
+        commands.answer_question(job_id, approval_id, answer == "yes", reason, owner=current_owner())
+    return redirect(f"/jobs/{job_id}", 303)
