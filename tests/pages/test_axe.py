@@ -6,10 +6,7 @@ axe-core comes from its package, fetched once and kept in pytest's cache; it is 
 from __future__ import annotations
 
 import io
-import subprocess
-import tarfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +14,7 @@ from playwright.sync_api import Page
 
 from jobs.engine import commands
 from jobs.engine.commands import Plan
+from tests.npm import package
 from tests.pages import making
 from webapp.access import LOCAL_OWNER
 
@@ -30,13 +28,7 @@ RUN = """tags => axe.run(document, { runOnly: tags }).then(({ violations }) => v
 
 @pytest.fixture(scope="session")
 def axe(request: pytest.FixtureRequest) -> str:
-    folder = Path(request.config.cache.mkdir(AXE.replace("@", "-")))
-    source = folder / "package" / "axe.min.js"
-    if not source.is_file():
-        subprocess.run(["npm", "pack", "--silent", AXE], cwd=folder, check=True, timeout=120)
-        with tarfile.open(next(folder.glob("*.tgz"))) as archive:
-            archive.extractall(folder, filter="data")
-    return source.read_text()
+    return (package(request, AXE) / "axe.min.js").read_text()
 
 
 def _job(tab: str = "") -> Callable[[], str]:
