@@ -91,7 +91,9 @@ def decide(job_id: str | UUID, approval_id: str | UUID, approved: bool, reason: 
         return job
 
 
-def _answer(connection: Connection, approval_id: UUID, approved: bool, reason: str, owner: str) -> Row[str, str | None] | None:
+def _answer(
+    connection: Connection, approval_id: UUID, approved: bool, reason: str, owner: str
+) -> Row[str, str | None] | None:
     said = clean_text(reason).strip()[:REASON_CHARACTERS] or None
     still = Approval.decided_at.is_(None), Approval.expires_at > func.now()
     decided = update(Approval).where(Approval.id == approval_id, *still)

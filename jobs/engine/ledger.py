@@ -313,27 +313,29 @@ def go_on(connection: Connection, job_id: UUID) -> None:
     connection.execute(_GO_ON, {"id": job_id})
 
 
-# A worker that died after finishing items is not held against the job: only attempts that got nowhere are counted.
+# A worker that died after finishing items is not held against the job: only attempts in a row that got nowhere are counted.
+# {most} of those are the end: a child that dies has most likely died of the job, a whole worker that vanishes has not.
 _LOSE = """
     update jobs set
         state = case when state = 'stopping' then 'cancelled'
-            when attempt >= max_attempts and not advanced then 'failed' else 'queued' end,
+            when attempt >= {most} and not advanced then 'failed' else 'queued' end,
         reason = case when state = 'stopping' then 'stopped' else 'worker_lost' end,
         message = case when state = 'stopping' then 'Stopped by a person. What was done is kept.'
-            when attempt >= max_attempts and not advanced
+            when attempt >= {most} and not advanced
                 then 'Its worker died ' || attempt || ' times without finishing anything. Look at the log before trying again.'
             else 'Its worker was lost; another goes on after the last finished item.' end,
-        finished_at = case when state = 'stopping' or attempt >= max_attempts and not advanced then now() end,
-        attempt = attempt - case when advanced and state = 'running' then 1 else 0 end,
+        finished_at = case when state = 'stopping' or attempt >= {most} and not advanced then now() end,
+        attempt = case when advanced and state = 'running' then 0 else attempt end,
         lease_until = null, delivered_at = null, worker = null
     where {which} and state in ('running', 'stopping')
     returning id, lease, state
 """
-_LOSE_ONE = text(_LOSE.format(which="id = :id and lease = :lease"))
+_LOSE_ONE = text(_LOSE.format(which="id = :id and lease = :lease", most="max_attempts"))
 _LOSE_SILENT = text(
     _LOSE.format(
         which="""id in (select id from jobs where state in ('running', 'stopping') and lease_until < now()
-            order by id limit 500 for update skip locked)"""
+            order by id limit 500 for update skip locked)""",
+        most="2 * max_attempts",
     )
 )
 

@@ -210,6 +210,24 @@ def test_a_worker_lost_after_progress_is_not_held_against_the_job(db: Connection
     assert row(db, job)["done"] == 5
 
 
+def test_only_losses_in_a_row_are_counted(db: Connection, new: New) -> None:
+    job = new(max_attempts=3)
+    for number, state in enumerate(("queued", "queued", "queued", "queued", "queued", "failed")):
+        claim = take(db, job)
+        if number == 2:
+            ledger.record(db, job.id, claim.lease, Batch([done(number)]))
+        assert ledger.give_up(db, job.id, claim.lease) == state
+
+
+def test_a_whole_worker_that_vanishes_counts_half(db: Connection, new: New) -> None:
+    job = new(max_attempts=3)
+    for state in (*["queued"] * 5, "failed"):
+        take(db, job)
+        silence(db, job)
+        ledger.free_silent(db)
+        assert row(db, job)["state"] == state
+
+
 def test_only_silent_jobs_are_freed(db: Connection, new: New) -> None:
     silent, well = new(), new()
     take(db, silent)

@@ -28,7 +28,9 @@ def upgrade() -> None:
         sa.Column("changed_at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("before", postgresql.JSON(), nullable=False),
         sa.Column("after", postgresql.JSON(), nullable=False),
-        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("threshold_changes_job_id_fkey"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["job_id"], ["jobs.id"], name=op.f("threshold_changes_job_id_fkey"), ondelete="CASCADE"
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("threshold_changes_pkey")),
     )
     op.create_index("threshold_changes_job_id_id", "threshold_changes", ["job_id", "id"], unique=False)
