@@ -74,6 +74,7 @@ class Job(Base):
         Index("jobs_queued", "queue", "id", postgresql_where=text("state = 'queued'")),
         Index("jobs_turns", "queue", "owner", "id", postgresql_where=text("state = 'queued'")),
         Index("jobs_schedule_id_id", "schedule_id", "id", postgresql_where=text("schedule_id is not null")),
+        Index("jobs_ended", "queue", "state", "finished_at", postgresql_where=text("finished_at is not null")),
         Index("jobs_held", "id", postgresql_where=text("state in ('running', 'stopping')")),
         Index(
             "jobs_idempotency",

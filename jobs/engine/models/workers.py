@@ -1,4 +1,4 @@
-"""Which workers are there."""
+"""Which workers are there, and which queues they leave alone."""
 
 from __future__ import annotations
 
@@ -22,3 +22,17 @@ class WorkerProcess(Base):
     slots: Mapped[int] = mapped_column(SmallInteger, server_default="1")
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     beat_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    program: Mapped[str] = mapped_column(server_default="")  # the supervisor that keeps it, as host-pid
+    version: Mapped[str] = mapped_column(server_default="")
+    memory: Mapped[int | None]  # bytes of it and its child, shared pages by their share
+    asked: Mapped[str | None]  # by an operator: finish, stop
+
+
+class PausedQueue(Base):
+    """A queue that no job is taken from until somebody resumes it."""
+
+    __tablename__ = "paused_queues"
+
+    queue: Mapped[str] = mapped_column(primary_key=True)
+    paused_by: Mapped[str]
+    paused_at: Mapped[datetime] = mapped_column(server_default=func.now())
