@@ -58,6 +58,7 @@ class Params(KindParams):
         "What is computed, with commas between: sum(amount), mean(price), median(price), min(price), max(price), count(*).",
         default="count(*)",
         columns_of="source",
+        widget="line",
         max_length=2_000,
     )
     group_by: Listed = param(
@@ -66,13 +67,15 @@ class Params(KindParams):
     format: Literal["pdf", "html", "xlsx", "docx"] = param("Format", default="pdf")
     narrative: Literal["none", "llm"] = param(
         "Text",
-        "llm: a language model describes the figures. Numbers that were not computed are refused.",
+        "A language model may describe the figures. Numbers that were not computed are refused.",
         default="none",
+        words={"none": "None", "llm": "Written by the model (llm)"},
     )
     date_column: str = param(
         "Column with the dates",
         "For reports over time. Empty: the first that holds dates.",
         default="",
+        columns_of="source",
         advanced=True,
         max_length=200,
     )

@@ -46,14 +46,13 @@ class Params(KindParams):
     )
     filter: dict[str, str] = param(
         "Only those with",
-        'documents: {"collection": "library", "tag": "new", "q": "words in the title"}. '
-        'jobs: {"kind": "import_data", "state": "failed", "q": "words"}. items: {"job": "its id", "state": "failed"}. '
-        "Empty: all.",
+        "documents: collection, tag, q (words in the title). jobs: kind, state, q (words). items: job (its id), state. "
+        "Such as state = failed. Empty: all.",
         default={},
-        widget="json",
+        names=sorted({name for names in FILTERS.values() for name in names}),
         max_length=10,
     )
-    columns: list[str] = param("Columns", "In this order. Empty: all.", default=[], max_length=2_000, widget="json")
+    columns: list[str] = param("Columns", "In this order. Empty: all.", default=[], max_length=2_000)
     format: Literal["csv", "jsonl", "xlsx", "parquet"] = param(
         "File", "jsonl and parquet keep every value exactly as it is.", default="csv"
     )

@@ -44,27 +44,36 @@ class Params(KindParams):
     )
     mapping: dict[str, str] = param(
         "Which column is what",
-        'Such as {"title": "product", "text": "review"}. There are title, text, tags, meta, name, language and media_type. '
-        "Empty: columns that are called so.",
+        "A part of the document = a column, such as title = product. There are title, text, tags, meta, name, language and "
+        "media_type. Empty: columns that are called so.",
         default={},
-        widget="json",
+        names=fields.FIELDS,
+        columns_of="source",
         max_length=len(fields.FIELDS),
     )
     rest: Literal["meta", "drop"] = param(
-        "Other columns", "Keep them in the document's meta, or leave them out.", default="meta"
+        "Other columns",
+        "Those that are no part of the document.",
+        default="meta",
+        words={"meta": "Keep them in the document's meta", "drop": "Leave them out"},
     )
     key: str = param(
         "Key column",
         "What tells which document a row is, such as an article number; a document's id will do too. "
         "Without one every row is a new document.",
         default="",
+        columns_of="source",
         max_length=200,
     )
     mode: Literal["upsert", "insert"] = param(
-        "A key that is known", "upsert: update the document. insert: skip the row.", default="upsert"
+        "A key that is known",
+        default="upsert",
+        words={"upsert": "Update its document (upsert)", "insert": "Skip the row (insert)"},
     )
     on_error: Literal["skip", "abort"] = param(
-        "A row that does not fit", "skip: go on, and list it in a file. abort: end the job there.", default="skip"
+        "A row that does not fit",
+        default="skip",
+        words={"skip": "List it in a file and go on (skip)", "abort": "End the job there (abort)"},
     )
     dry_run: bool = param("Dry run", "Shows what would change, and changes nothing.", default=False)
 

@@ -54,7 +54,10 @@ class Params(KindParams):
         max_length=100,
     )
     duplicates: Literal["skip", "keep"] = param(
-        "A file that is there already", "The same to the byte, in the same collection.", default="skip"
+        "A file that is there already",
+        "The same to the byte, in the same collection.",
+        default="skip",
+        words={"skip": "Skip it", "keep": "Keep both"},
     )
     ocr: bool = param(
         "Recognise text in pictures", "For scanned pages. It takes seconds a page.", default=False, advanced=True

@@ -54,10 +54,15 @@ class Params(KindParams):
         widget="text",
     )
     address_column: str | None = param(
-        "Column of addresses", "Empty: as found.", default=None, max_length=200, advanced=True
+        "Column of addresses", "Empty: as found.", default=None, max_length=200, advanced=True, columns_of="recipients"
     )
     name_column: str | None = param(
-        "Column of names", "Shown before the address in To. Empty: none.", default=None, max_length=200, advanced=True
+        "Column of names",
+        "Shown before the address in To. Empty: none.",
+        default=None,
+        max_length=200,
+        advanced=True,
+        columns_of="recipients",
     )
     from_: str = param("From", "One address, such as Ann <ann@example.org>.", alias="from", max_length=400)
     reply_to: str = param("Reply to", "Empty: the address above.", default="", max_length=400, advanced=True)

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from flask import render_template
 
-from jobs.engine import commands, queries
+from jobs.engine import commands, queries, settings
 from jobs.engine.errors import BadInput, FieldError, InvalidParams, LegworkError, NotFound
 from webapp import forms, words
 from webapp.access import current_owner
@@ -62,6 +62,14 @@ class Draft:
         """The columns that may be named in this field."""
         table = self.tables.get(one.columns_of or "") or next(iter(self.tables.values()), None)
         return list((table or {}).get("columns") or ())
+
+    def first_row(self, one: forms.Field) -> str:
+        """What the template in this field makes of the table's first row; empty while it cannot be told."""
+        table = self.tables.get(one.columns_of or "")
+        text = self.raw.get(one.name)
+        if not table or not table.get("first") or not isinstance(text, str):
+            return ""
+        return queries.filled_in(text, table["first"][0]) or ""
 
     def estimate(self) -> Any:
         """What it would take; None while the form is not complete."""
@@ -131,6 +139,9 @@ def page(draft: Draft, status: int = 200) -> tuple[str, int]:
         limits_of=forms.limits,
         earlier=_earlier,
         read_as=read_as,
+        starts=_starts(draft.kind),
+        notes_of=notes_of,
+        most_bytes=settings.current().max_upload_bytes,
     )
     return html, status
 
@@ -175,6 +186,25 @@ def run_at(draft: Draft) -> datetime | None:
 def is_served(kind: Any) -> bool:
     """Whether a worker that is alive takes this kind's jobs."""
     return kind.queue in queries.served_queues()
+
+
+def notes_of(about: Any) -> list[str]:
+    """What a person should read before the start, as sentences."""
+    notes = about.notes if about else ()
+    return [f"{note[:1].upper()}{note[1:]}{'' if note.endswith(('.', '?', '!')) else '.'}" for note in notes]
+
+
+def _starts(kind: Any) -> str:
+    """When a job of this kind would start if it were submitted now, and what is before it."""
+    ahead = queries.ahead(kind.queue)
+    if not ahead.workers:
+        return "waits for a worker"
+    if not ahead.busy:
+        return "starts now"
+    before = (
+        f"after {words.number(ahead.jobs)} {'job' if ahead.jobs == 1 else 'jobs'}" if ahead.jobs else "next in line"
+    )
+    return f"{before}, in about {words.duration(ahead.seconds)}" if ahead.seconds else before
 
 
 def file_of(ref: str) -> dict[str, Any] | None:

@@ -21,21 +21,22 @@ CHANNELS = ("mail", "webhook")
 
 # Fields of the form itself begin with an underscore, as no param can: _key, _parent, _when, _run_at, _zone, _pasted,
 # _mail, _webhook.
-# The buttons are `sample`, `upload` and `json`.
+# The buttons are `sample`, `check`, `upload` and `json`.
 
 
 @blueprint.post("/kinds/<name>")
 def submit(name: str) -> Any:
-    """Start the job of a filled-in form; or, by the button that was pressed, only look at its table or fill it from JSON."""
+    """Start the job of a filled-in form; or, by the button that was pressed, only check it, read its table, or take its JSON."""
     kind = catalogue.offered(name)
     if "json" in request.form:
         return _pasted(kind)
     draft = posted(kind)
     if "upload" in request.form:
         return drafts.page(draft, 422 if draft.errors else 200)
-    if not drafts.check(draft):
-        return drafts.page(draft, 422)
-    return _start(draft)
+    fits = drafts.check(draft)
+    if "check" in request.form:
+        return drafts.page(draft)
+    return _start(draft) if fits else drafts.page(draft, 422)
 
 
 def posted(kind: Any) -> drafts.Draft:

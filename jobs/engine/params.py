@@ -8,6 +8,7 @@ class Params(KindParams):
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -35,16 +36,20 @@ def param(
     unit: str | None = None,
     advanced: bool = False,
     columns_of: str | None = None,
+    words: Mapping[str, str] | None = None,
+    names: Sequence[str] | None = None,
     **limits: Any,
 ) -> Any:
     """A pydantic Field with what a form needs.
 
-    widget: "text" (several lines), "code" (a template, with chips that insert columns), "sql", "json" or "secret"; None picks
-    by the type.
+    widget: "line", "text" (several lines), "code" (a template, with chips that insert columns), "sql", "json" or "secret";
+    None picks by the type.
     unit: shown behind the control. advanced: folded away. columns_of: the name of the file param whose columns are offered.
+    words: what each choice of a Literal is called in the form. names: what the names of a mapping may be.
     limits: pydantic's own (ge, le, min_length, max_length, ...).
     """
-    extra = {"widget": widget, "unit": unit, "advanced": advanced or None, "columns_of": columns_of}
+    extra: dict[str, Any] = {"widget": widget, "unit": unit, "advanced": advanced or None, "columns_of": columns_of}
+    extra |= {"words": words and dict(words), "options": names and list(names)}
     return Field(
         default,
         title=title,

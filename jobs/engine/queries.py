@@ -21,10 +21,11 @@ from jobs.engine.records import Page, as_id, escaped, owned
 from jobs.engine.schedules import latest_jobs, schedule, scheduled_jobs, schedules
 from jobs.engine.storage import storage
 from jobs.engine.tables import TableInfo
+from jobs.engine.templates import filled_in
 from jobs.engine.timetable import upcoming
-from jobs.engine.waiting import Pace, Waiting, pace, waiting
+from jobs.engine.waiting import Ahead, Pace, Waiting, ahead, pace, waiting
 
-__all__ = ["Pace", "Waiting", "pace", "waiting"]  # read with the rest, kept in a room of their own
+__all__ = ["Ahead", "Pace", "Waiting", "ahead", "filled_in", "pace", "waiting"]  # read with the rest, kept in a room of their own
 __all__ += ["latest_jobs", "log", "log_count", "schedule", "scheduled_jobs", "schedules", "upcoming"]
 __all__ += ["approvals", "notifications", "webhook_secret"]
 

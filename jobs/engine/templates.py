@@ -65,6 +65,15 @@ def errors(text: str, available: Sequence[str], table: str) -> list[str]:
     return [f"This names no column, so it would be the same for each row. Put in one of: {some}."]
 
 
+def filled_in(text: str, row: Mapping[str, Any]) -> str | None:
+    """The text for one row; None if the template is broken or names a column that the row lacks."""
+    try:
+        template = parse(text)
+    except BadInput:
+        return None
+    return template.render(row) if all(name in row for name in template.columns) else None
+
+
 def as_text(value: Any) -> str:
     return "" if value is None else str(value)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import func, select, text
+from sqlalchemy import ColumnElement, func, select, text
 from sqlalchemy.orm import Session
 
 from jobs.engine import database, presence
@@ -34,6 +34,28 @@ class Pace:
 
     per_second: float
     seconds_left: float | None
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """What a job of a queue would have before it. `busy`: no worker is free. `seconds`: until one is; None where unknown."""
+
+    workers: int
+    busy: bool
+    jobs: int
+    seconds: float | None
+
+
+def ahead(queue: str) -> Ahead:
+    """What a job that is submitted now would wait for."""
+    with database.session() as session:
+        serving = [worker.queues for worker in presence.alive(session) if queue in worker.queues]
+        held = Job.state.in_(("running", "stopping")) & Job.queue.in_({name for queues in serving for name in queues})
+        running = session.scalar(select(func.count()).select_from(Job).where(held)) or 0
+        jobs = session.scalar(select(func.count()).select_from(Job).where(*_due(queue))) or 0
+        busy = bool(jobs) or running >= len(serving)
+        each = _seconds_a_job(session, queue) if busy and serving else None
+    return Ahead(len(serving), busy, jobs, None if each is None else each * (jobs + 1) / len(serving))
 
 
 def waiting(job: Job) -> Waiting | None:
@@ -73,8 +95,11 @@ def _later(job: Job, seconds: float) -> Waiting:
 
 
 def _before(session: Session, job: Job) -> int:
-    due = select(func.count()).select_from(Job).where(Job.state == "queued", Job.queue == job.queue, Job.id < job.id)
-    return session.scalar(due.where((Job.run_at.is_(None)) | (Job.run_at <= func.now()))) or 0
+    return session.scalar(select(func.count()).select_from(Job).where(*_due(job.queue), Job.id < job.id)) or 0
+
+
+def _due(queue: str) -> list[ColumnElement[bool]]:
+    return [Job.state == "queued", Job.queue == queue, (Job.run_at.is_(None)) | (Job.run_at <= func.now())]
 
 
 def _seconds_a_job(session: Session, queue: str) -> float | None:

@@ -72,6 +72,53 @@ def test_a_chosen_table_shows_itself_and_its_columns_go_into_the_text(
     expect(tab.get_by_role("textbox", name="A pattern")).to_have_value("{stars}")
 
 
+def test_a_template_is_checked_while_it_is_typed_and_nothing_else_is_nagged_about(
+    tab: Page, site: str, complaints: list[str]
+) -> None:
+    tab.goto(f"{site}/kinds/questions?table=sample:reviews.csv")
+    pattern = tab.get_by_role("textbox", name="A pattern")
+    pattern.fill("{product} has {stars}")
+    expect(tab.get_by_text("Row 1 Cup warmer has 5")).to_be_visible()
+    expect(tab.locator("#f-word-error")).to_be_hidden()
+    tab.get_by_label("A whole number").fill("lots")
+    expect(tab.locator("#f-whole-error")).to_contain_text("is not a whole number")
+    tab.get_by_label("A whole number").fill("8")
+    expect(tab.locator("#f-whole-error")).to_be_hidden()
+    tab.get_by_label("A word").fill("kettle")
+    tab.get_by_label("left").check()
+    expect(tab.locator("#estimate-box")).to_contain_text("1,234 answers")
+    tab.get_by_text("This job as JSON").click()
+    expect(tab.locator("#as-json")).to_contain_text('"word": "kettle"')
+    tab.get_by_role("button", name="One more").click()
+    expect(tab.get_by_label("Which column is what: name 4")).to_be_focused()
+    tab.keyboard.type("title")
+    expect(tab.locator("#as-json")).to_contain_text('"title": ""')
+    pattern.fill("{prodct}")
+    expect(tab.get_by_text("Row 1 Cup warmer has 5")).to_be_hidden()
+
+
+DROP = """([name, size]) => {
+    const some = new DataTransfer();
+    some.items.add(new File(["name,stars\\nkettle,5\\n".padEnd(size)], name));
+    const zone = document.getElementById("f-table").closest(".drop");
+    const options = { dataTransfer: some, bubbles: true, cancelable: true };
+    for (const type of ["dragover", "drop"]) zone.dispatchEvent(new DragEvent(type, options));
+}"""
+
+
+def test_a_dropped_file_is_uploaded_in_place_and_one_too_large_is_not(tab: Page, site: str) -> None:
+    tab.goto(f"{site}/kinds/questions")
+    tab.evaluate("window.same = true")
+    tab.get_by_label("A word").fill("typed before")
+    tab.evaluate("document.querySelector('[data-most]').dataset.most = 50")
+    tab.evaluate(DROP, ["large.csv", 60])
+    expect(tab.get_by_text("large.csv is larger than")).to_be_visible()
+    tab.evaluate(DROP, ["mine.csv", 0])
+    expect(tab.get_by_text("1 row, 2 columns.")).to_be_visible()
+    expect(tab.get_by_label("A word")).to_have_value("typed before")
+    assert tab.evaluate("window.same")
+
+
 def test_errors_are_led_to_and_nothing_typed_is_lost(tab: Page, site: str) -> None:
     tab.goto(f"{site}/kinds/questions")
     tab.get_by_label("A whole number").fill("lots")

@@ -26,6 +26,7 @@ def test_every_type_has_its_control() -> None:
         "table": "file", "papers": "files", "word": "line", "story": "text", "pattern": "code", "whole": "number",
         "part": "number", "sure": "checkbox", "colour": "select", "side": "radios", "size": "radios", "tools": "checks",
         "point": "json", "anything": "json", "key": "secret", "patience": "number",
+        "hosts": "lines", "parts": "lines", "parting": "pairs", "column": "column", "pace": "radios",
     }  # fmt: skip
 
 
@@ -57,6 +58,8 @@ def test_filled_and_read_again_gives_the_same_params() -> None:
         "table": "sample:reviews.csv", "papers": ["a", "b"], "word": " spaces stay ", "story": "two\nlines", "whole": 100,
         "part": 1e-05, "sure": False, "colour": "ochre", "side": "right", "size": 2, "tools": ["saw"],
         "point": {"x": 1, "y": 2}, "anything": {"ü": [1, None, True]}, "patience": 0, "pattern": "",
+        "hosts": ["a.example", "b.example"], "parts": [0.5, 1e-05], "parting": {"title": "stars", "text": " it = all "},
+        "column": "stars", "pace": "fast",
     }  # fmt: skip
     params, errors = forms.params_of(FIELDS, forms.filled(FIELDS, given))
     assert not errors
@@ -132,3 +135,30 @@ def test_params_that_no_field_asks_for_are_named() -> None:
 def test_pasted_json_is_an_object_or_a_sentence(text: str) -> None:
     with pytest.raises(ValueError, match="JSON"):
         forms.from_json(text)
+
+
+def test_lists_and_mappings_are_read_line_by_line() -> None:
+    params, errors = read(hosts=" a.example \n\nb.example", parts="1\n0.5", parting=["title", "stars", " text ", ""])
+    assert not errors
+    assert params["hosts"] == ["a.example", "b.example"] and params["parts"] == [1, 0.5]
+    assert params["parting"] == {"title": "stars", "text": ""}
+    assert read(hosts="", parting=[])[0] | {"hosts": [], "parting": {}} == read()[0]
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ({"parts": "1\nlots"}, "is not a number"),
+        ({"parting": ["", "stars"]}, "what it is for"),
+        ({"parting": ["title", "a", "title", "b"]}, "stands here twice"),
+    ],
+)
+def test_a_wrong_line_is_told(typed: dict[str, Any], said: str) -> None:
+    assert said in read(**typed)[1][next(iter(typed))]
+
+
+def test_a_mapping_is_posted_in_pairs_and_prefilled_as_json() -> None:
+    form = MultiDict([("parting", text) for text in ("title", "stars", "", "", "text", "")])
+    assert forms.posted(FIELDS, form)["parting"] == ["title", "stars", "text", ""]
+    assert forms.posted(FIELDS, MultiDict({"parting": '{"title": "stars"}'}))["parting"] == ["title", "stars"]
+    assert forms.posted(FIELDS, MultiDict({"parting": "no json"}))["parting"] == []

@@ -204,3 +204,25 @@ def test_a_kind_that_cannot_run_starts_nothing(send: Any) -> None:
     before = count()
     assert send(kind="broken").status_code in (409, 503)
     assert count() == before
+
+
+def test_a_check_says_what_would_be_started_and_starts_nothing(send: Any) -> None:
+    before = count()
+    fine = send(
+        check="1", table="sample:reviews.csv", pattern="{product}!", hosts="a.example", parting=["title", "stars"]
+    )
+    assert fine.status_code == 200 and count() == before
+    assert "1,234 answers" in fine.text and "waits for a worker" in fine.text
+    assert "<b>Row 1</b> Cup warmer!" in fine.text
+    assert "&#34;hosts&#34;: [" in fine.text and "&#34;title&#34;: &#34;stars&#34;" in fine.text
+    wrong = send(check="1", whole="lots", pattern="{prodct}", table="sample:reviews.csv")
+    assert wrong.status_code == 200 and count() == before
+    assert "is not a whole number" in wrong.text and "<b>Row 1</b>" not in wrong.text
+
+
+def test_the_columns_of_the_table_are_offered_and_a_strange_one_is_kept(send: Any) -> None:
+    page = send(check="1", table="sample:reviews.csv", column="weight").text
+    offered = re.search(r'<select id="f-column".*?</select>', page, re.DOTALL)
+    assert offered and re.findall(r'<option value="([^"]*)"', offered[0])[1:4] == ["id", "product", "stars"]
+    assert '<option value="weight" selected>weight (not in this table)' in offered[0]
+    assert "200 MB" in page

@@ -63,28 +63,13 @@
   const reveal = () => each("[data-copy]", (button) => { button.hidden = false; });
   reveal();
   document.addEventListener("htmx:after:swap", reveal);
-
-  // A file that is chosen shows its first rows without another press.
-  each("[data-upload]", (control) => control.addEventListener("change", () => {
-    const button = control.closest(".drop")?.querySelector("[data-use]");
-    if (control.value && button) control.form.requestSubmit(button);
-  }));
-  each("[data-later]", (control) => control.addEventListener("input", () => {
-    if (control.value) document.getElementById("when-later").checked = true;
-  }));
+  addEventListener("legwork:page", reveal);
 
   each(".ways", (ways) => ways.addEventListener("input", (event) => {
     const radio = event.target.closest(".choice")?.querySelector("[type=radio]");
     if (radio) radio.checked = true;
   }));
 
-  // One press, one job: the server knows a second one by its key, and the button says that it was heard.
-  each("#job-form", (form) => form.addEventListener("submit", (event) => {
-    if (form.dataset.sent) return event.preventDefault();
-    form.dataset.sent = "1";
-    form.setAttribute("aria-busy", "true");
-  }));
-  addEventListener("pageshow", () => each("#job-form", (form) => { delete form.dataset.sent; form.removeAttribute("aria-busy"); }));
   document.getElementById("errors")?.focus();
 
   // The bar counts what is chosen; the box in the head chooses the page. The live list leaves the boxes as they are.

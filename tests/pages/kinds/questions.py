@@ -41,6 +41,13 @@ class Params(KindParams):
     tools: list[Literal["hammer", "saw"]] = param("Tools", default_factory=list)
     point: Point | None = param("A point", default=None)
     anything: dict[str, Any] = param("Anything", default_factory=dict, widget="json")
+    hosts: list[str] = param("Hosts", default_factory=list, max_length=3)
+    parts: list[float] = param("Parts", default_factory=list)
+    parting: dict[str, str] = param(
+        "Which column is what", default_factory=dict, names=("title", "text"), columns_of="table"
+    )
+    column: str = param("A column", default="", columns_of="table")
+    pace: Literal["slow", "fast"] = param("A pace", default="slow", words={"slow": "As it comes", "fast": "At once"})
     key: str = param("A key", default="", widget="secret")
     patience: int = param("Patience", default=5, ge=0, le=1_000_000, advanced=True, unit="s")
 

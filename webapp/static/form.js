@@ -1,0 +1,132 @@
+// A form as it is filled in: what was typed is checked, files are dropped and uploaded in place, one press starts one job.
+(() => {
+  "use strict";
+  const form = () => document.getElementById("job-form");
+  const parsed = (text) => new DOMParser().parseFromString(text, "text/html");
+  const touched = new Set();
+
+  // Without script the same is done by the button "Check": the form is posted, and its page comes back with what is to be said.
+  // Here only what the page says is taken over: the estimate, the JSON, and errors of fields that were filled in.
+  let timer, asking;
+  const check = async () => {
+    asking?.abort();
+    asking = new AbortController();
+    const body = new FormData(form());
+    form().querySelectorAll("[type=file]").forEach((control) => body.delete(control.name));
+    form().querySelectorAll("[type=hidden][name]").forEach((kept) => { if (!body.has(kept.name)) body.append(kept.name, kept.value); });
+    body.set("check", "1");
+    try {
+      const answer = await fetch(form().action, { method: "POST", body, signal: asking.signal });
+      if (answer.ok) show(parsed(await answer.text()));
+    } catch (error) {
+      if (error.name !== "AbortError") timer = setTimeout(check, 5000);
+    }
+  };
+  const show = (page) => {
+    page.querySelectorAll("[data-live][id]").forEach((fresh) => {
+      const shown = document.getElementById(fresh.id);
+      if (shown && shown.innerHTML !== fresh.innerHTML) shown.innerHTML = fresh.innerHTML;
+      if (shown) shown.hidden = fresh.hidden;
+    });
+    page.querySelectorAll("[data-said-of]").forEach((fresh) => {
+      const shown = document.getElementById(fresh.id);
+      if (!shown || !(touched.has(fresh.dataset.saidOf) || !shown.hidden)) return;
+      if (shown.innerHTML !== fresh.innerHTML) shown.innerHTML = fresh.innerHTML;
+      shown.hidden = fresh.hidden;
+      const control = document.getElementById(fresh.id.replace(/-error$/, ""));
+      if (fresh.hidden) control?.removeAttribute("aria-invalid");
+      else control?.setAttribute("aria-invalid", "true");
+    });
+  };
+  document.addEventListener("input", (event) => {
+    if (!event.target.closest?.("#job-form") || event.target.type === "file") return;
+    touched.add(event.target.name);
+    clearTimeout(timer);
+    timer = setTimeout(check, 600);
+    if (event.target.matches("[data-later]") && event.target.value) document.getElementById("when-later").checked = true;
+  });
+
+  // A file that is chosen or dropped is uploaded at once, with its share shown; the page that comes back takes this one's place.
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("[data-upload]") && event.target.value) upload(event.target);
+  });
+  const over = (event) => event.target.closest?.(".drop:has([type=file])");
+  document.addEventListener("dragover", (event) => {
+    const zone = over(event);
+    document.querySelectorAll(".drop.here").forEach((other) => other.classList.toggle("here", other === zone));
+    zone?.classList.add("here");
+    if (zone) event.preventDefault();
+  });
+  document.addEventListener("dragleave", (event) => over(event)?.classList.remove("here"));
+  document.addEventListener("drop", (event) => {
+    const zone = over(event);
+    if (!zone || !event.dataTransfer.files.length) return;
+    event.preventDefault();
+    zone.classList.remove("here");
+    const control = zone.querySelector("[type=file]");
+    const some = new DataTransfer();
+    [...event.dataTransfer.files].slice(0, control.multiple ? undefined : 1).forEach((file) => some.items.add(file));
+    control.files = some.files;
+    upload(control);
+  });
+  const upload = (control) => {
+    const zone = control.closest(".drop");
+    const most = Number(zone.querySelector("[data-most]").dataset.most);
+    const large = [...(control.files || [])].find((file) => file.size > most);
+    const line = zone.querySelector("[role=status]");
+    if (large) {
+      line.textContent = `${large.name} is larger than ${Math.round(most / 1e6).toLocaleString("en")} MB, the most that can be uploaded.`;
+      control.value = "";
+      return;
+    }
+    const button = zone.querySelector("[data-use]");
+    const request = new XMLHttpRequest();
+    const body = new FormData(form());
+    body.set(button.name, button.value);
+    request.open("POST", form().action);
+    request.upload.onprogress = (event) => {
+      if (event.lengthComputable) line.textContent = event.loaded < event.total ? `Uploading, ${Math.floor((100 * event.loaded) / event.total)}%` : "Reading it";
+    };
+    request.onerror = () => { line.textContent = "The upload broke off. Choose the file again."; control.value = ""; };
+    request.onload = () => {
+      const page = parsed(request.responseText);
+      if (!page.getElementById("job-form")) return form().requestSubmit(button);
+      const open = [...document.querySelectorAll("details[open] > summary")].map((summary) => summary.textContent);
+      document.getElementById("main").replaceWith(document.adoptNode(page.getElementById("main")));
+      document.querySelectorAll("details > summary").forEach((summary) => { if (open.includes(summary.textContent)) summary.parentElement.open = true; });
+      document.getElementById(control.id)?.focus();
+      ready();
+      dispatchEvent(new Event("legwork:page"));
+    };
+    clearTimeout(timer);
+    line.textContent = "Uploading";
+    request.send(body);
+  };
+
+  // Room for one more pair of a mapping.
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("[data-add]");
+    if (!button) return;
+    const pairs = document.getElementById(button.dataset.add);
+    const fresh = pairs.lastElementChild.cloneNode(true);
+    const place = pairs.children.length + 1;
+    fresh.querySelectorAll("input").forEach((input) => {
+      input.value = "";
+      input.setAttribute("aria-label", input.getAttribute("aria-label").replace(/\d+$/, place));
+    });
+    pairs.append(fresh);
+    fresh.querySelector("input").focus();
+  });
+
+  // One press, one job: the server knows a second one by its key, and the button says that it was heard.
+  document.addEventListener("submit", (event) => {
+    if (event.target !== form()) return;
+    if (form().dataset.sent) return event.preventDefault();
+    form().dataset.sent = "1";
+    form().setAttribute("aria-busy", "true");
+  });
+  addEventListener("pageshow", () => { delete form().dataset.sent; form().removeAttribute("aria-busy"); });
+
+  const ready = () => document.querySelectorAll("[data-add]").forEach((button) => { button.hidden = false; });
+  ready();
+})();
