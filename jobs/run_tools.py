@@ -9,11 +9,13 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Literal
 
 from jobs.engine.catalogue import Estimate, Find
 from jobs.engine.context import Context
 from jobs.engine.errors import BadInput, FieldError
+from jobs.engine.hiding import LEAST, Hider
 from jobs.engine.params import KindParams, TableFile, param
 from jobs.engine.tools.base import Reach, Result
 from jobs.engine.tools.registry import TOOLS, tool
@@ -24,6 +26,7 @@ QUEUE = "io"
 NEEDS = ("duckdb", "numpy")
 NOUN = ("call", "calls")
 
+PLACE = "{{secret}}"
 CUT = 4_000  # characters of a result that stay in its row
 CHECKED = 1_000  # calls of a file that are looked at before the job is accepted
 
@@ -39,6 +42,13 @@ class Params(KindParams):
     hosts: list[str] = param(
         "Hosts", "The only ones that fetch_page may ask, with those below them.", default=[], max_length=50
     )
+    secret: str = param(
+        "Secret",
+        "A token or password. {{secret}} in an argument stands for it; in rows, files, the log and errors it is hidden.",
+        default="",
+        max_length=1_000,
+        widget="secret",
+    )
     seconds: int = param("Longest call", default=30, ge=1, le=600, unit="seconds")
     concurrency: int = param("Calls at a time", default=2, ge=1, le=16, unit="calls", advanced=True)
 
@@ -49,11 +59,15 @@ EXAMPLE: dict[str, Any] = {"calls": "sample:tool-calls.jsonl"}
 def check(params: Params, find: Find) -> list[FieldError]:
     if bool(params.tool) == (params.calls is not None):
         return [FieldError("tool", "Choose a tool, or give a list of calls.")]
+    if 0 < len(params.secret) < LEAST:
+        return [
+            FieldError("secret", f"A secret has {LEAST} characters or more: a shorter one is in every text by chance.")
+        ]
     reach = Reach("", find, _nothing, tuple(params.hosts), params.seconds)
     field = "arguments" if params.calls is None else "calls"
     try:
         for place, call in enumerate(itertools.islice(_calls(params, find), CHECKED), start=1):
-            if wrong := _wrong(call, reach):
+            if wrong := _wrong(call, params.secret, reach):
                 return [FieldError(field, wrong if params.calls is None else f"Call {place:,}: {wrong}")]
     except BadInput as error:
         return [FieldError(field, error.message)]
@@ -75,7 +89,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     reach = Reach(context.job.owner, context.open, context.check, tuple(params.hosts), params.seconds)
     total = 1 if params.calls is None else context.open(params.calls).count()
     counts = context.map(
-        lambda call: _call(call, reach, context),
+        lambda call: _call(call, params.secret, reach, context),
         _calls(params, context.open),
         total=total,
         concurrency=params.concurrency,
@@ -89,19 +103,34 @@ def _calls(params: Params, find: Find) -> Iterator[dict[str, Any]]:
     return find(params.calls).rows()
 
 
-def _wrong(call: dict[str, Any], reach: Reach) -> str | None:
+def _wrong(call: dict[str, Any], secret: str, reach: Reach) -> str | None:
+    hider = Hider()
+    hider.add([secret])
     try:
         used = tool(call.get("tool"))
-        return used.wrong(used.read(call.get("arguments", {})), reach)
+        wrong = used.wrong(used.read(_told(call.get("arguments", {}), secret)), reach)
     except BadInput as error:
-        return error.message
+        wrong = error.message
+    return wrong and hider.text(wrong)
 
 
-def _call(call: dict[str, Any], reach: Reach, context: Context) -> dict[str, Any]:
+def _call(call: dict[str, Any], secret: str, reach: Reach, context: Context) -> dict[str, Any]:
     began = time.monotonic()
     used = tool(call.get("tool"))
-    result = used.run(used.read(call.get("arguments", {})), reach)
+    result = used.run(used.read(_told(call.get("arguments", {}), secret)), reach)
+    hider = Hider()
+    hider.add([secret])
+    result = replace(result, text=hider.text(result.text))  # before it is cut: half of a secret would not be known again
     return {**_kept(used.name, result, context), "exit": result.exit, "seconds": round(time.monotonic() - began, 3)}
+
+
+def _told(value: Any, secret: str) -> Any:
+    """Arguments with the secret in the place of {{secret}}."""
+    if isinstance(value, str):
+        return value.replace(PLACE, secret) if secret else value
+    if isinstance(value, dict):
+        return {name: _told(one, secret) for name, one in value.items()}
+    return [_told(one, secret) for one in value] if isinstance(value, list) else value
 
 
 def _kept(name: str, result: Result, context: Context) -> dict[str, Any]:

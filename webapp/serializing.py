@@ -61,7 +61,7 @@ def job_row(job: Any) -> dict[str, Any]:
 
 def job_whole(job: Any) -> dict[str, Any]:
     """A job by itself: also why it waits, how long it takes yet, and what came of it."""
-    return job_row(job) | _waiting(job) | {"params": job.params, "result": job.result, "files": _files(job)}
+    return job_row(job) | _waiting(job) | {"params": catalogue.shown_params(job.kind, job.params), "result": job.result, "files": _files(job)}
 
 
 def item(row: Any) -> dict[str, Any]:
@@ -73,6 +73,7 @@ def item(row: Any) -> dict[str, Any]:
         "output": row.output,
         "reason": row.reason,
         "error": row.error,
+        "verdict": row.verdict,
         "tokens": row.tokens,
         "seconds": row.seconds,
         "finished_at": moment(row.finished_at),
@@ -116,7 +117,7 @@ def schedule(row: Any) -> dict[str, Any]:
         "id": str(row.id),
         "kind": row.kind,
         "label": row.label,
-        "params": row.params,
+        "params": catalogue.shown_params(row.kind, row.params),
         "cron": row.cron,
         "zone": row.zone,
         "paused": paused,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
 from typing import Any
 
-from jobs.engine import settings
+from jobs.engine import hiding, settings
 from jobs.engine.errors import FieldError, KindUnavailable, NotFound, SettingsError
 from jobs.engine.inputs import Input
 from jobs.engine.params import KindParams
@@ -91,6 +91,10 @@ class Kind:
         """What the item at this place, from 1, would become; None where the kind cannot show it. Raises BadInput."""
         return self._optional("preview", params, find, place)
 
+    def view(self, job: Any, asked: Mapping[str, str]) -> dict[str, Any] | None:
+        """What the kind's RESULT_TEMPLATE needs beside the job; asked: the query of the page. None where there is nothing."""
+        return self._optional("view", job, asked)
+
     def _optional(self, function: str, *arguments: Any) -> Any:
         found = getattr(self._module(), function, None)
         return found(*arguments) if found else None
@@ -138,6 +142,12 @@ def _modules(package: str) -> list[str]:
     except (ImportError, AttributeError) as error:
         raise SettingsError(f"EXTRA_KINDS names {package!r}, which is not a package that can be imported.") from error
     return [f"{package}.{one.name}" for one in pkgutil.iter_modules(path) if not one.ispkg and one.name[0] != "_"]
+
+
+def shown_params(name: str, params: dict[str, Any]) -> dict[str, Any]:
+    """A job's params as they may be shown: without what its kind calls a secret."""
+    known = _found().get(name)
+    return hiding.shown(known.Params, params) if known is not None and known.available else params
 
 
 def load(path: str) -> Kind:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from jobs.engine import database, inputs, ledger, loops, queries
 from jobs.engine.errors import JobFailed
+from jobs.engine.hiding import Hider
 from jobs.engine.loops import Item, Output
 from jobs.engine.models import Counts
 from jobs.engine.storage import storage
@@ -117,8 +118,11 @@ class Context:
         return inputs.find(ref, self.job.owner)
 
     def save(self, name: str, data: bytes | str | Path, media_type: str = "application/octet-stream") -> UUID:
-        """Keep an output file; it is shown when the job has ended. Returns its id."""
-        with _stream(data) as stream:
+        """Keep an output file; it is shown when the job has ended. Returns its id.
+
+        Secrets of the params are taken out of `data`, unless it is a path.
+        """
+        with _stream(data, self._writer.hider) as stream:
             blob = storage().put(stream, limit=None)
         with database.session() as session:
             return ledger.add_file(session.connection(), self.job, name, media_type, blob)
@@ -169,7 +173,7 @@ class Handle:
         return True
 
 
-def _stream(data: bytes | str | Path) -> BinaryIO:
+def _stream(data: bytes | str | Path, hider: Hider) -> BinaryIO:
     if isinstance(data, Path):
         return data.open("rb")
-    return io.BytesIO(data.encode() if isinstance(data, str) else data)
+    return io.BytesIO(hider.bytes(data.encode() if isinstance(data, str) else data))

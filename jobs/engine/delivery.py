@@ -17,7 +17,7 @@ from redis.retry import Retry
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from jobs.engine import settings
+from jobs.engine import catalogue, settings
 from jobs.engine.errors import BrokerAway
 from jobs.engine.models import Job
 
@@ -114,7 +114,7 @@ def _to_the_front(queue: Queue, jobs: Iterable[Job]) -> None:
 
 def _message(job: Job) -> dict[str, Any]:
     """What rq-dashboard and redis-cli show of a job."""
-    params = {name: _shortened(value) for name, value in job.params.items()}
+    params = {name: _shortened(value) for name, value in catalogue.shown_params(job.kind, job.params).items()}
     kwargs = {"job": str(job.id), "kind": job.kind, "attempt": job.attempt + 1, "params": params}
     return {"kwargs": kwargs, "job_id": str(job.id), "description": f"{job.kind}: {job.label}"[:200]}
 

@@ -90,7 +90,8 @@ def put(writer: Writer, item: Item, came: Any, seconds: float) -> None:
         outcome.state = "unknown" if isinstance(came, Doubtful) else "failed"
         outcome.reason, outcome.error = came.reason, came.message
     elif isinstance(came, Exception):
-        outcome.state, outcome.reason, outcome.error = "failed", "unexpected", f"{type(came).__name__}: {came}"[:1_000]
+        said = writer.hider.text(f"{type(came).__name__}: {came}")[:1_000]  # half of a secret would not be known again
+        outcome.state, outcome.reason, outcome.error = "failed", "unexpected", said
         _trace(writer, item, came)
     else:
         outcome.output, outcome.verdict = output.columns, output.verdict
@@ -102,7 +103,7 @@ def put(writer: Writer, item: Item, came: Any, seconds: float) -> None:
 def _trace(writer: Writer, item: Item, error: Exception) -> None:
     writer.traces += 1
     if writer.traces <= MOST_TRACES:
-        trace = "".join(traceback.format_exception(error))
+        trace = writer.hider.text("".join(traceback.format_exception(error)))
         writer.line("error", f"item {item.key}: {trace[-4_000:]}")
 
 

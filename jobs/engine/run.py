@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from jobs.engine import approvals, catalogue, database, ledger, queries
+from jobs.engine import approvals, catalogue, database, hiding, ledger, queries
 from jobs.engine.context import Context
 from jobs.engine.errors import (
     ApprovalNeeded,
@@ -57,7 +57,9 @@ class Run:
         """What run() returned, or what it raised. Nothing is allowed past: how it ended must be written."""
         try:
             kind = catalogue.kind(self.claim.kind)
-            return kind.run(kind.Params.model_validate(self.claim.params), self.context), None
+            params = kind.Params.model_validate(self.claim.params)
+            self.writer.hider.add(hiding.secrets(params))
+            return self.writer.hider.value(kind.run(params, self.context)), None
         except ValidationError as error:
             return None, InvalidParams(params_errors(error))
         except BaseException as error:
@@ -108,7 +110,7 @@ class Run:
             return queries.counts(session, self.claim.job_id)
 
     def _fail(self, error: BaseException) -> str:
-        detail = "".join(traceback.format_exception(error))
+        detail = self.writer.hider.text("".join(traceback.format_exception(error)))
         if not isinstance(error, LegworkError):
             message = f"The job ended with an error that its kind did not expect: {_name(error)}"
             return self._settle("failed", "unexpected", message, detail=detail)
@@ -117,7 +119,7 @@ class Run:
         return self._settle("failed", error.reason, error.message, detail=detail)
 
     def _postpone(self, error: LegworkError, detail: str) -> bool:
-        why = error.reason, error.message, detail
+        why = error.reason, self.writer.hider.text(error.message), detail
         with database.session() as session:
             return ledger.postpone(session.connection(), *self._held, self._delay(error), *why)
 
@@ -132,6 +134,7 @@ class Run:
         return asked if asked is not None else usual * random.uniform(1, 1.5)  # noqa: S311  (jitter)
 
     def _settle(self, state: str, reason: str | None = None, message: str | None = None, **more: Any) -> str:
+        message = self.writer.hider.value(message)
         with database.session() as session:
             return ledger.settle(session.connection(), *self._held, state, reason=reason, message=message, **more)
 

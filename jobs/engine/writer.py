@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine
 from jobs.engine import database, ledger
 from jobs.engine.errors import DatabaseAway, LeaseLost, RunEnded, StopAsked, TimeLimitReached
 from jobs.engine.ledger import Batch, Outcome
+from jobs.engine.hiding import Hider
 from jobs.engine.models import Counts
 
 TICK_SECONDS = 0.5
@@ -31,6 +32,7 @@ class Writer:
     def __init__(self, claim: ledger.Claim):
         self.claim = claim
         self.ended: RunEnded | None = None
+        self.hider = Hider()
         self.prompt_tokens = 0
         self.completion_tokens = 0
         self.counts: Counts | None = None  # as of the last batch
@@ -50,6 +52,8 @@ class Writer:
 
     def put(self, outcome: Outcome, prompt_tokens: int = 0, completion_tokens: int = 0) -> None:
         """Hand over what came of an item; waits only while MOST_WAITING others are on their way."""
+        outcome.input, outcome.output = self.hider.value(outcome.input), self.hider.value(outcome.output)
+        outcome.error = self.hider.value(outcome.error)
         with self._change:
             self._change.wait_for(lambda: len(self._batch.outcomes) < MOST_WAITING or self._over)
             self._batch.outcomes.append(outcome)
@@ -63,14 +67,16 @@ class Writer:
         with self._change:
             self._lines += 1
             if self._lines <= MOST_LINES:
-                self._batch.lines.append((level, text[:LINE_CHARACTERS]))
+                self._batch.lines.append((level, self.hider.text(text)[:LINE_CHARACTERS]))
             if self._lines == MOST_LINES:
                 self._batch.lines.append(("warning", f"The log ends here: an attempt may write {MOST_LINES:,} lines."))
 
     def progress(self, **figures: int | str | None) -> None:
         """done, total, note: written with the next batch, at the latest after TICK_SECONDS."""
         with self._change:
-            self._batch.progress.update({name: value for name, value in figures.items() if value is not None})
+            self._batch.progress.update(
+                {name: self.hider.value(value) for name, value in figures.items() if value is not None}
+            )
 
     def flush(self) -> None:
         """Wait until all that was handed over is in the database. Raises what ended the run, if it has ended."""

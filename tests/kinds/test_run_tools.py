@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import http.server
 import json
 import threading
@@ -9,12 +10,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from jobs import run_tools
-from jobs.engine import documents, outgoing, queries
+from jobs.engine import database, delivery, documents, outgoing, queries
 from jobs.engine.errors import BadInput
 from jobs.engine.tools.registry import TOOLS
 from tests.kinds.attempts import OWNER, content, done, errors, items, upload
+from webapp import create_app
 
 PAGE = b"<title>Bakery</title><style>p{}</style><script>alert(1)</script><p>Bread &amp; rolls</p>"
 
@@ -27,7 +30,7 @@ class Site(http.server.BaseHTTPRequestHandler):
         if leads_on:
             self.send_header("Location", "http://localhost:1/inside")
         self.end_headers()
-        self.wfile.write(PAGE)
+        self.wfile.write(self.path.encode() if self.path.startswith("/echo") else PAGE)
 
     def log_message(self, *_: Any) -> None:
         pass
@@ -127,3 +130,58 @@ def test_a_page_becomes_text(environment: Callable[..., None], site: str) -> Non
 def test_a_name_that_leads_inside_is_refused_at_the_hop(environment: Callable[..., None]) -> None:
     with pytest.raises(BadInput, match="inside this machine"):
         outgoing.get("http://localhost:1/", 5, lambda host: None)
+
+
+SECRET = "s3cr3t+key/=="
+
+
+def test_a_secret_is_used_and_shown_nowhere(environment: Callable[..., None], site: str) -> None:
+    environment(OUTGOING_PRIVATE="1")
+    echo = "run_command", {"program": "cat", "input": "it is {{secret}}"}
+    long = "run_command", {"program": "cat", "input": "{{secret}} " * 2_000}
+    asked = "fetch_page", {"url": f"{site}/echo?key={{{{secret}}}}"}
+    job = done("run_tools", calls=calls(echo, long, asked), secret=SECRET, hosts=["127.0.0.1"])
+    first, second, third = items(job)
+    assert first.output["result"] == "it is •••"
+    assert first.input["arguments"]["input"] == "it is {{secret}}"
+    assert second.output["result"].startswith("••• •••")
+    assert third.output["result"] == "/echo?key=•••"
+    (file,) = queries.files(job)
+    assert content(file).decode() == "••• " * 2_000
+    with database.session() as session:
+        connection = session.connection()
+        kept = [
+            str(row)
+            for table in ("items", "job_log", "attempts", "files", "steps")
+            for row in connection.execute(text(f"select * from {table}")).all()
+        ]
+    assert len(kept) > 3
+    assert not [row for row in kept if "s3cr3t" in row]
+    with delivery.broker() as redis:
+        assert not [
+            key for key in redis.scan_iter() if redis.type(key) == b"hash" and b"s3cr3t" in repr(redis.hgetall(key)).encode()
+        ]
+    with create_app({"TESTING": True}).test_client() as client:
+        for path in ("", "/items", "/files", "/log", "/input", "/timeline", "/items.jsonl", "/all.zip"):
+            assert b"s3cr3t" not in client.get(f"/jobs/{job.id}{path}").data
+        told = client.get(f"/api/v1/jobs/{job.id}")
+        assert told.json["params"]["secret"] == "•••"
+        assert b"s3cr3t" not in told.data
+        assert b"s3cr3t" not in client.get(f"/kinds/run_tools?from={job.id}").data
+
+
+def test_an_error_does_not_tell_the_secret(environment: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    told = errors("run_tools", tool="fetch_page", arguments={"url": "http://{{secret}}.example/"}, secret="tokentoken")
+    assert "•••" in told["arguments"] and "tokentoken" not in str(told)
+    assert "characters" in errors("run_tools", tool="calculate", arguments={"formula": "1"}, secret="abc")["secret"]
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("could not use tokentoken")
+
+    broken = dataclasses.replace(TOOLS["calculate"], run=fails)
+    monkeypatch.setitem(TOOLS, "calculate", broken)
+    job = done("run_tools", tool="calculate", arguments={"formula": "1"}, secret="tokentoken")
+    assert items(job)[0].error == "RuntimeError: could not use •••"
+    lines = [line.text for line in queries.log(job).rows]
+    assert any("could not use •••" in line for line in lines)
+    assert "tokentoken" not in str(lines) + str(job.message) + str(job.detail)

@@ -1,0 +1,70 @@
+"""Secrets are shown nowhere: in what a run writes, ••• stands in their place."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+from jobs.engine.params import KindParams
+
+MASK = "•••"
+LEAST = 4  # characters: a shorter one is in every text by chance
+
+
+class Hider:
+    """Knows the secrets of a run, also as addresses, JSON and base64 write them."""
+
+    def __init__(self) -> None:
+        self._known: list[str] = []
+
+    def add(self, secrets: Iterable[str]) -> None:
+        found = {form for secret in secrets if len(secret) >= LEAST for form in _forms(secret)}
+        self._known = sorted({*self._known, *found}, key=len, reverse=True)
+
+    def text(self, text: str) -> str:
+        for secret in self._known:
+            text = text.replace(secret, MASK)
+        return text
+
+    def bytes(self, data: bytes) -> bytes:
+        for secret in self._known:
+            data = data.replace(secret.encode(), MASK.encode())
+        return data
+
+    def value(self, value: Any) -> Any:
+        """A value of JSON, its texts and names without secrets; the same one where there is none to hide."""
+        if not self._known:
+            return value
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, Mapping):
+            return {self.value(name): self.value(one) for name, one in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.value(one) for one in value]
+        return value
+
+
+def names(model: type[KindParams]) -> set[str]:
+    """The params of a kind that are secrets."""
+    extra = {name: field.json_schema_extra for name, field in model.model_fields.items()}
+    return {name for name, more in extra.items() if isinstance(more, dict) and more.get("widget") == "secret"}
+
+
+def secrets(params: KindParams) -> list[str]:
+    """What these params hold of secrets."""
+    return [value for name in sorted(names(type(params))) if isinstance(value := getattr(params, name), str)]
+
+
+def shown(model: type[KindParams], params: Mapping[str, Any]) -> dict[str, Any]:
+    """Params as they may be shown."""
+    hidden = names(model)
+    return {name: MASK if name in hidden and value else value for name, value in params.items()}
+
+
+def _forms(secret: str) -> set[str]:
+    plain = base64.b64encode(secret.encode()).decode().rstrip("=")
+    written = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+    return {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), repr(secret)[1:-1], plain, *written}
