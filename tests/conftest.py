@@ -45,6 +45,16 @@ OURS = (
         "LEGWORK_BUILT_IN",
         "EXTRA_KINDS",
         "OUTGOING_PRIVATE",
+        "TRUSTED_PROXIES",
+        "MAX_WAITING_JOBS",
+        "MAX_STORAGE_MB",
+        "TARGET_WAIT_SECONDS",
+    ),
+    *(
+        "OIDC_ISSUER",
+        "OIDC_CLIENT_ID",
+        "OIDC_CLIENT_SECRET",
+        "OIDC_NEW_ACCOUNTS",
     ),
 )
 _numbers = itertools.count(1)

@@ -21,7 +21,7 @@ from tests.conftest import OURS as SETTINGS
 CODE = Path(__file__).parents[1]
 ROOTS = ("jobs", "webapp")
 
-ENGINE_FOR_WEB = {"commands", "queries", "catalogue", "storage", "llm", "documents", "settings", "errors"}
+ENGINE_FOR_WEB = {"commands", "queries", "catalogue", "storage", "llm", "documents", "accounts", "settings", "errors"}
 MORE_FOR = {
     "webapp.operations": {"delivery"},  # mounts rq-dashboard on the queues
     "webapp.__main__": {"embedded"},  # starts the embedded services
@@ -32,7 +32,7 @@ FLOORS = (
     {"worker", "clock", "commands", "supervisor"},
     {"catalogue", "context", "delivery"},
     {"ledger", "queries"},
-    {"models", "inputs", "tables", "storage", "llm", "documents"},
+    {"models", "inputs", "tables", "storage", "llm", "documents", "accounts"},
     {"database"},
     {"settings", "errors"},
 )
@@ -40,6 +40,7 @@ FLOORS = (
 HEAVY = {
     *("langchain", "openai", "duckdb", "numpy", "openpyxl", "xlsxwriter", "boto3", "aiohttp", "xllamacpp"),
     *("onnxruntime", "pandas", "pyarrow", "scipy", "sklearn", "PIL", "pypandoc", "typst"),
+    *("argon2", "authlib", "requests"),
 }
 
 ENVIRONMENT_ALLOWED = {

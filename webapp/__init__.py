@@ -10,8 +10,10 @@ from flask import Flask
 from jobs.engine import settings
 from webapp import (
     access,
+    account,
     api,
     approvals,
+    audit,
     bundles,
     cancellations,
     chat,
@@ -29,10 +31,12 @@ from webapp import (
     operations,
     outbox,
     outbox_api,
+    people,
     progress,
     retries,
     schedules,
     schedules_api,
+    signing_in,
     submissions,
     suppressions,
     theme,
@@ -66,6 +70,10 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(chat.blueprint)  # /chat
     app.register_blueprint(outbox.blueprint)  # /outbox
     app.register_blueprint(suppressions.blueprint)  # /suppressions
+    app.register_blueprint(signing_in.blueprint)  # /login  /logout
+    app.register_blueprint(account.blueprint)  # /account
+    app.register_blueprint(people.blueprint)  # /people
+    app.register_blueprint(audit.blueprint)  # /audit
     app.register_blueprint(api.blueprint)  # /api/v1
     app.register_blueprint(schedules_api.blueprint)  # /api/v1/schedules
     app.register_blueprint(library_api.blueprint)  # /api/v1/documents  /api/v1/search

@@ -1,9 +1,8 @@
-"""Who may do what: the owner of a request, the Host and Origin checks, CSRF, size limits, security headers.
+"""The checks before every route: Host and Origin, size limits, who asks (identity.py), CSRF; and the security headers.
 
-Until accounts exist everything belongs to "local", and Legwork answers only programs on this machine. That is a door
-of its own: any web page that the person has open can send requests to loopback too. So a request must be addressed to
-this machine by a name of its own (no DNS rebinding), a form must carry its token, and a state-changing API request
-must not come from another site.
+Any web page that a person has open can send requests to this site too, to one on loopback as well. So a request must be
+addressed to it by a name of its own (no DNS rebinding), a form must carry its token, and a state-changing API request must
+not come from another site: what only a cookie vouches for must show that it comes from a page of ours.
 """
 
 from __future__ import annotations
@@ -11,18 +10,25 @@ from __future__ import annotations
 import os
 import re
 import secrets
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, current_app, request
+from flask.sessions import SecureCookieSessionInterface
 from flask_wtf import CSRFProtect
+from flask_wtf.csrf import validate_csrf
 from werkzeug.exceptions import SecurityError
+from wtforms import ValidationError
 
-from jobs.engine.errors import NotFound
 from jobs.engine.settings import Settings, is_loopback
+from webapp import identity
+from webapp.identity import SAFE_METHODS, current_owner, require_operator
+from webapp.proxies import Forwarded
 
-LOCAL_OWNER = "local"
-SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+__all__ = ["current_owner", "require_operator"]
+
+LOCAL_OWNER = identity.LOCAL.owner  # without accounts
 API_PREFIXES = ("/api/", "/v1/")
 
 MAX_JSON_BYTES = 1_000_000
@@ -45,6 +51,9 @@ HEADERS = {
     "Cache-Control": "private, no-cache",
 }
 
+TLS_ONLY = "max-age=31536000"  # a year in which a browser does not try plain HTTP here
+SESSION_LIFE = timedelta(days=90)  # the row of a sign-in ends it earlier
+
 csrf = CSRFProtect()
 
 
@@ -56,27 +65,22 @@ def guard(app: Flask, settings: Settings) -> None:
         SESSION_COOKIE_NAME=f"legwork_{settings.port}",  # cookies do not tell ports apart, and two Legworks may share a host
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
+        PERMANENT_SESSION_LIFETIME=SESSION_LIFE,
+        SESSION_REFRESH_EACH_REQUEST=False,
         MAX_CONTENT_LENGTH=settings.max_upload_bytes + UPLOAD_SLACK_BYTES,
         MAX_FORM_MEMORY_SIZE=MAX_FORM_BYTES,
         MAX_FORM_PARTS=MAX_FORM_PARTS,
         WTF_CSRF_TIME_LIMIT=None,  # a form may stay open over lunch; its token ends with the session
     )
+    app.session_interface = _Cookie()
+    app.wsgi_app = Forwarded(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
+    identity.close(app, "static", "anybody")
     app.before_request(_refuse_other_hosts)
     app.before_request(_limit_body)
+    app.before_request(identity.check)
     app.before_request(_refuse_other_sites)
     csrf.init_app(app)
     app.after_request(_add_headers)
-
-
-def current_owner() -> str:
-    """Whose jobs and files this request may see."""
-    return LOCAL_OWNER
-
-
-def require_operator() -> None:
-    """Raise NotFound unless this request comes from an operator; on a machine without accounts that is everybody."""
-    if current_owner() != LOCAL_OWNER:
-        raise NotFound("There is no such page.")
 
 
 def local_path(target: str | None, default: str = "/") -> str:
@@ -85,6 +89,13 @@ def local_path(target: str | None, default: str = "/") -> str:
         return default
     parts = urlsplit(target)
     return default if parts.scheme or parts.netloc else target
+
+
+class _Cookie(SecureCookieSessionInterface):
+    """The session's cookie goes back over TLS only, where it came over TLS."""
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        return request.is_secure
 
 
 def is_api_path() -> bool:
@@ -147,13 +158,22 @@ def _limit_body() -> None:
 
 def _refuse_other_sites() -> None:
     """A browser says where a request comes from. Forms have their token; the API has this."""
-    if request.method in SAFE_METHODS or not is_api_path():
+    if request.method in SAFE_METHODS or not is_api_path() or identity.is_bearer():
         return
     origin = request.headers.get("Origin")
-    if origin is not None and origin not in _own_origins():
+    site = request.headers.get("Sec-Fetch-Site", "none")
+    if (origin is not None and origin not in _own_origins()) or site not in ("same-origin", "none"):
         abort(403, "This request comes from another site, and only pages of this site may change anything here.")
-    if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
-        abort(403, "This request comes from another site, and only pages of this site may change anything here.")
+    if origin is None and site == "none" and identity.signing_in_is_needed() and not _has_csrf_token():
+        abort(403, "Send the X-CSRFToken of a page with this, or use a token of your account instead of a cookie.")
+
+
+def _has_csrf_token() -> bool:
+    try:
+        validate_csrf(request.headers.get("X-CSRFToken"))
+    except ValidationError:
+        return False
+    return True
 
 
 def _own_origins() -> set[str]:
@@ -165,6 +185,8 @@ def _own_origins() -> set[str]:
 def _add_headers(response: Response) -> Response:
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+    if request.is_secure:
+        response.headers["Strict-Transport-Security"] = TLS_ONLY
     if request.endpoint == "static" and response.status_code in (200, 304):
         response.headers["Cache-Control"] = "public, max-age=3600" if not current_app.debug else "no-cache"
     return response

@@ -24,6 +24,7 @@ LOOK_SECONDS = 1.0
 _STATUSES = {
     "provider_busy": 429, "too_many": 429, "provider_refused": 400, "provider_away": 502, "provider_unwell": 502,
     "provider_broke": 502, "provider_silent": 504, "no_model": 404, "invalid_params": 422, "malformed": 400,
+    "not_signed_in": 401, "forbidden": 403, "not_found": 404,
 }  # fmt: skip
 _open: Counter[str] = Counter()
 

@@ -6,8 +6,9 @@ import logging
 import secrets
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
-from flask import Flask, Response, json, render_template, request
+from flask import Flask, Response, json, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, SecurityError
@@ -18,10 +19,12 @@ from jobs.engine.errors import (
     Conflict,
     DatabaseAway,
     FieldError,
+    Forbidden,
     InvalidParams,
     KindUnavailable,
     LegworkError,
     NotFound,
+    NotSignedIn,
     SettingsError,
     TooLarge,
     TooMany,
@@ -37,6 +40,8 @@ STATUSES: dict[type[LegworkError], int] = {
     InvalidParams: 422,
     BadInput: 422,
     NotFound: 404,
+    NotSignedIn: 401,
+    Forbidden: 403,
     Conflict: 409,
     KindUnavailable: 409,
     TooLarge: 413,
@@ -48,6 +53,7 @@ STATUSES: dict[type[LegworkError], int] = {
 
 SENTENCES = {
     400: "The request cannot be understood. Look at its address and its body again.",
+    401: "Sign in first.",
     403: "This is not allowed.",
     404: "There is nothing at this address. It may have been deleted, or the address may be mistyped.",
     405: "This address does not take that method.",
@@ -66,6 +72,7 @@ class Malformed(LegworkError):
 def answer_errors(app: Flask) -> None:
     """Every error of every route passes through here."""
     app.register_error_handler(LegworkError, _legwork_error)
+    app.register_error_handler(NotSignedIn, not_signed_in)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)
 
@@ -99,6 +106,19 @@ def _legwork_error(error: LegworkError) -> Response:
     response = answer(status, error.message, reason=error.reason, errors=fields)
     if error.retryable:
         response.headers["Retry-After"] = str(RETRY_SECONDS)
+    return response
+
+
+def not_signed_in(error: NotSignedIn) -> ResponseReturnValue:
+    """A person goes to the sign-in page and comes back; a program is told what it lacks."""
+    by_script = request.headers.get("HX-Request")
+    if not by_script and not _wants_json() and request.headers.get("X-Requested-With") is None:
+        back = request.full_path.rstrip("?") if request.method == "GET" else ""
+        return redirect(f"/login?{urlencode({'next': back})}" if back and back != "/" else "/login", 303)
+    response = problem(401, error.message, reason=error.reason)
+    response.headers["WWW-Authenticate"] = 'Bearer realm="Legwork"'
+    if by_script:
+        response.headers["HX-Redirect"] = "/login"
     return response
 
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from flask import Blueprint, Response
 
 from jobs.engine import queries
-from jobs.engine.errors import LegworkError
+from jobs.engine.errors import DatabaseAway, LegworkError
+from webapp.identity import anybody, require_operator
 
 blueprint = Blueprint("health", __name__)
 
 
 @blueprint.get("/healthz")
+@anybody
 def healthz() -> Response:
     """200 while the process answers at all."""
     return _plain(200, "ok")
 
 
 @blueprint.get("/readyz")
+@anybody
 def readyz() -> Response:
     """200 while submissions can be taken. A broker that is down does not matter: the row waits for it."""
     try:
@@ -27,7 +32,11 @@ def readyz() -> Response:
 
 
 @blueprint.get("/metrics")
+@anybody
 def figures() -> Response:
+    """For operators. A database that is away can vouch for nobody, and that it is away is the figure to show then."""
+    with suppress(DatabaseAway):
+        require_operator()
     from webapp import metrics  # not above: most web processes are never asked
 
     return Response(metrics.exposition(), content_type=metrics.CONTENT_TYPE)

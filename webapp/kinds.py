@@ -13,6 +13,7 @@ from jobs.engine import catalogue, queries, settings
 from jobs.engine.errors import NotFound
 from webapp import drafts, forms
 from webapp.access import current_owner
+from webapp.identity import person
 
 blueprint = Blueprint("kinds", __name__)
 FIRST = "generate_texts"  # what a newcomer is offered
@@ -41,6 +42,7 @@ def index() -> str:
 
 
 @blueprint.post("/welcome/hide")
+@person
 def hide_welcome() -> Response:
     response = make_response(redirect("/", 303))
     response.set_cookie("welcome", "hidden", max_age=A_YEAR, samesite="Lax", httponly=True)

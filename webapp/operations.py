@@ -24,7 +24,7 @@ from rq_dashboard import web as dashboard
 
 from jobs.engine import delivery
 from jobs.engine.errors import BrokerAway, NotFound
-from webapp.access import require_operator
+from webapp import identity
 from webapp.errors import answer
 
 PREFIX = "/rq"
@@ -47,6 +47,7 @@ def mount(app: Flask) -> None:
     if _guard not in rq_dashboard.blueprint.before_request_funcs.get(None, []):
         _make_safe(rq_dashboard.blueprint)
     app.register_blueprint(rq_dashboard.blueprint, url_prefix=PREFIX)
+    identity.close(app, "rq_dashboard.", "operator")
 
 
 def _make_safe(blueprint: Blueprint) -> None:
@@ -115,7 +116,7 @@ class ShownWorkers(Worker):
 
 
 def _guard() -> None:
-    require_operator()
+    identity.require_operator()
     if request.method not in ("GET", "HEAD", "OPTIONS") or request.endpoint in CHANGING:
         abort(405, description="Nothing can be changed here. Stop and retry jobs on their own pages.")
     if not _known(request.view_args or {}):

@@ -10,8 +10,9 @@ from werkzeug.wrappers import Response
 
 from jobs.engine import queries, settings
 from jobs.engine.errors import LegworkError
-from webapp import words
+from webapp import identity, words
 from webapp.access import current_owner, local_path
+from webapp.identity import anybody
 
 blueprint = Blueprint("theme", __name__)
 THEMES = ("system", "light", "dark")
@@ -35,15 +36,18 @@ def _install(state: BlueprintSetupState) -> None:
 @blueprint.app_context_processor
 def _site() -> dict[str, Any]:
     theme = request.cookies.get("theme", "system")
+    viewer = identity.known()
     return {
+        "viewer": viewer,
         "theme": theme if theme in THEMES else "system",
-        "menu": _menu(),
+        "menu": _menu(viewer),
         "running": _running,
         "this_machine": settings.current().loopback,
     }
 
 
 @blueprint.post("/theme")
+@anybody
 def choose() -> Response:
     """Keep the theme in a cookie and go back to the page it was chosen on."""
     response = make_response(redirect(local_path(request.form.get("next")), 303))
@@ -52,10 +56,11 @@ def choose() -> Response:
     return response
 
 
-def _menu() -> list[tuple[str, str]]:
-    """The places that this app has. The outbox is one only while mail is not set up."""
+def _menu(viewer: Any) -> list[tuple[str, str]]:
+    """The places that this app has, as far as the viewer may go there. The outbox is one only while mail is not set up."""
     there = {rule.rule.rstrip("/") or "/" for rule in current_app.url_map.iter_rules()}
     there -= {"/outbox"} if settings.current().smtp_url else set()
+    there -= set() if viewer and viewer.role in ("operator", "admin") else {"/operations"}
     return [(path, name) for path, name in MENU if path in there]
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from flask import Blueprint, render_template
 
 from jobs.engine import queries
-from webapp import access
+from webapp.identity import operators
 
 blueprint = Blueprint("webhooks", __name__)
 
 
 @blueprint.get("/webhooks")
+@operators
 def index() -> str:
-    access.require_operator()
     return render_template("webhooks.html", secret=queries.webhook_secret())

@@ -12,10 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from jobs.engine.errors import SettingsError
 
+LEAST_SECRET = 32  # characters
 BUILT_IN_MODEL = "SmolLM2-135M-Instruct"
 
 
@@ -41,6 +43,14 @@ class Settings:
     web_concurrency: int
     built_in: frozenset[str]
     outgoing_private: bool = False  # whether webhooks may go to this machine and its network
+    trusted_proxies: tuple[str, ...] = ()  # networks whose X-Forwarded-For and -Proto are believed
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: str = ""
+    oidc_new_accounts: bool = False  # whether somebody new whom the provider knows becomes a member
+    max_waiting_jobs: int = 10_000  # of one owner
+    max_storage_bytes: int = 0  # of one owner's files; 0: as much as there is room for
+    target_wait_seconds: int = 10  # how long a job may wait before more workers are asked for
 
     @property
     def loopback(self) -> bool:
@@ -51,13 +61,18 @@ class Settings:
     def has_model(self) -> bool:
         return bool(self.openai_base_url or self.openai_api_key)
 
+    @property
+    def has_oidc(self) -> bool:
+        return bool(self.oidc_issuer)
+
     def refuse_open_host(self) -> None:
-        """Raise SettingsError if other machines could reach the web server: there are no accounts to keep them out yet."""
-        if self.loopback:
+        """Raise SettingsError if other machines could reach the web server and whoever guesses the secret could sign in."""
+        if self.loopback or len(self.secret_key) >= LEAST_SECRET:
             return
         raise SettingsError(
-            f"HOST is {self.host!r}, which other machines could reach: that takes a SECRET_KEY and accounts, and there are "
-            "no accounts yet. Leave HOST unset, and reach this machine through an SSH tunnel or a proxy with its own sign-in."
+            f"HOST is {self.host!r}, which other machines can reach: that takes a SECRET_KEY of at least {LEAST_SECRET} "
+            "characters, and an account. `python -c 'import secrets; print(secrets.token_hex(32))'` makes a key; "
+            "`python -m webapp accounts add NAME` makes an account."
         )
 
     def require(self, *names: str) -> None:
@@ -103,7 +118,35 @@ def read(environ: Mapping[str, str]) -> Settings:
         extra_kinds=_words(environ, "EXTRA_KINDS"),
         built_in=_built_in(environ),
         outgoing_private=environ.get("OUTGOING_PRIVATE", "").strip() == "1",
+        trusted_proxies=_networks(environ, "TRUSTED_PROXIES"),
+        max_waiting_jobs=_number(environ, "MAX_WAITING_JOBS", default=10_000, least=1, most=10_000_000),
+        max_storage_bytes=_number(environ, "MAX_STORAGE_MB", default=0, least=0, most=1_000_000_000) * 1_000_000,
+        target_wait_seconds=_number(environ, "TARGET_WAIT_SECONDS", default=10, least=1, most=86_400),
+        **_oidc(environ),
     )
+
+
+def _oidc(environ: Mapping[str, str]) -> dict[str, Any]:
+    """The OpenID provider, whole or not at all."""
+    found = {
+        "oidc_issuer": _url(environ, "OIDC_ISSUER", "https", "http").rstrip("/"),
+        "oidc_client_id": environ.get("OIDC_CLIENT_ID", "").strip(),
+        "oidc_client_secret": environ.get("OIDC_CLIENT_SECRET", "").strip(),
+    }
+    missing = [name.upper() for name, text in found.items() if not text]
+    if 0 < len(missing) < len(found):
+        raise SettingsError(
+            f"{' and '.join(missing)} is not set, and signing in through a provider takes all three of them."
+        )
+    issuer = urlsplit(found["oidc_issuer"])
+    if issuer.scheme == "http" and not is_loopback(issuer.hostname or ""):
+        raise SettingsError(
+            "OIDC_ISSUER begins with http://: who signs in could be read and changed on the way. Take https://."
+        )
+    new = environ.get("OIDC_NEW_ACCOUNTS", "").strip() or "refuse"
+    if new not in ("refuse", "member"):
+        raise SettingsError(f"OIDC_NEW_ACCOUNTS is {new!r}; it must be member or refuse.")
+    return {**found, "oidc_new_accounts": new == "member"}
 
 
 def is_loopback(host: str) -> bool:
@@ -123,6 +166,16 @@ def _built_in(environ: Mapping[str, str]) -> frozenset[str]:
 
 def _words(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in environ.get(name, "").split(",") if word.strip())
+
+
+def _networks(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    words = _words(environ, name)
+    for word in words:
+        try:
+            ipaddress.ip_network(word, strict=False)
+        except ValueError:
+            raise SettingsError(f"{name} holds {word!r}, which is no address or network such as 10.0.0.0/8.") from None
+    return words
 
 
 def _number(environ: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:

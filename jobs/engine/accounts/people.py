@@ -1,0 +1,165 @@
+"""The accounts themselves: adding one, its role, its password, whether it may come in."""
+
+from __future__ import annotations
+
+import re
+from uuid import UUID
+
+from sqlalchemy import delete, func, select, text, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from jobs.engine import database
+from jobs.engine.accounts import audit, passwords
+from jobs.engine.errors import Conflict, FieldError, InvalidParams, NotFound
+from jobs.engine.models import ROLES, Account, SignIn, new_id
+from jobs.engine.records import as_id
+
+LOCAL = "local"  # owns what was made before there were accounts
+_NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,79}")
+_ONE_AT_A_TIME = text("select pg_advisory_xact_lock(7023463)")  # so that one admin is always left, and one is the first
+
+
+def exist() -> bool:
+    """Whether there is any account, so that signing in is needed."""
+    with database.session() as session:
+        return bool(session.scalar(select(select(Account.id).exists())))
+
+
+def all_accounts() -> list[Account]:
+    """Every account by its name."""
+    with database.session() as session:
+        return list(session.scalars(select(Account).order_by(Account.name).limit(5_000)))
+
+
+def find(account_id: str | UUID) -> Account:
+    """The account of that id, or NotFound."""
+    with database.session() as session:
+        return _one(session, account_id)
+
+
+def add(
+    name: str,
+    role: str,
+    password: str | None,
+    *,
+    by: str | None = None,
+    address: str | None = None,
+    subject: str | None = None,
+) -> Account:
+    """A new account. The first one is an admin's and takes over what is there. Raises InvalidParams, Conflict."""
+    name = checked_name(name)
+    _check_role(role)
+    kept = None if password is None else passwords.hashed(passwords.checked(password, name))
+    try:
+        with database.session() as session:
+            session.execute(_ONE_AT_A_TIME)
+            first = session.scalar(select(func.count()).select_from(Account)) == 0
+            if first and role != "admin":
+                raise InvalidParams(
+                    [FieldError("role", "The first account must be an admin: somebody has to add others.")]
+                )
+            made = Account(id=new_id(), name=name, role=role, password=kept, subject=subject, owner="")
+            made.owner = LOCAL if first else str(made.id)
+            session.add(made)
+            session.flush()
+            audit.record(session, by or made.owner, "account_add", name, address=address, role=role)
+            session.refresh(made)
+    except IntegrityError:
+        raise Conflict(f"There is an account named {name} already.") from None
+    return made
+
+
+def change_role(account_id: str | UUID, role: str, *, by: str, address: str | None = None) -> Account:
+    """Give an account another role; it holds from its next request on. Raises InvalidParams, NotFound, Conflict."""
+    _check_role(role)
+    with database.session() as session:
+        session.execute(_ONE_AT_A_TIME)
+        found = _one(session, account_id)
+        if found.role == role:
+            return found
+        if role != "admin":
+            _keep_an_admin(session, found)
+        audit.record(session, by, "account_role", found.name, address=address, before=found.role, now=role)
+        found.role = role
+    return found
+
+
+def suspend(account_id: str | UUID, *, by: str, address: str | None = None) -> Account:
+    """Keep an account out: its sign-ins end, its tokens stop working, its jobs stay. Raises NotFound, Conflict."""
+    with database.session() as session:
+        session.execute(_ONE_AT_A_TIME)
+        found = _one(session, account_id)
+        if found.suspended_at is None:
+            _keep_an_admin(session, found)
+            session.execute(update(Account).where(Account.id == found.id).values(suspended_at=func.now()))
+            end_sign_ins(session, found)
+            audit.record(session, by, "account_suspend", found.name, address=address)
+            session.refresh(found)
+    return found
+
+
+def resume(account_id: str | UUID, *, by: str, address: str | None = None) -> Account:
+    """Let a suspended account in again."""
+    with database.session() as session:
+        found = _one(session, account_id)
+        if found.suspended_at is not None:
+            found.suspended_at = None
+            audit.record(session, by, "account_resume", found.name, address=address)
+    return found
+
+
+def set_password(account_id: str | UUID, password: str, *, by: str | None, address: str | None = None) -> Account:
+    """Give an account another password without asking for the old one. All its sign-ins end. Raises InvalidParams."""
+    with database.session() as session:
+        found = _one(session, account_id)
+        found.password = passwords.hashed(passwords.checked(password, found.name))
+        end_sign_ins(session, found)
+        audit.record(session, by or found.owner, "password_change", found.name, address=address)
+    return found
+
+
+def change_password(account: Account, old: str, new: str, *, keep: UUID | None, address: str | None = None) -> None:
+    """An account's own wish. All its sign-ins end but the one to `keep`. Raises InvalidParams."""
+    if account.password is not None and not passwords.matches(account.password, old):
+        raise InvalidParams([FieldError("old", "This is not the password of today.")])
+    kept = passwords.hashed(passwords.checked(new, account.name, "new"))
+    with database.session() as session:
+        session.execute(update(Account).where(Account.id == account.id).values(password=kept))
+        end_sign_ins(session, account, keep)
+        audit.record(session, account.owner, "password_change", account.name, address=address)
+
+
+def end_sign_ins(session: Session, account: Account, keep: UUID | None = None) -> None:
+    """Sign all browsers of an account out, but the one to `keep`."""
+    gone = delete(SignIn).where(SignIn.account_id == account.id)
+    session.execute(gone if keep is None else gone.where(SignIn.id != keep))
+
+
+def checked_name(name: str) -> str:
+    """A name for an account as it is kept. Raises InvalidParams."""
+    name = name.strip().lower()
+    if not _NAME.fullmatch(name) or name == LOCAL:
+        words = "A name has up to 80 letters a to z, digits and . _ @ + -, and begins with a letter or digit."
+        raise InvalidParams([FieldError("name", words)])
+    return name
+
+
+def _check_role(role: str) -> None:
+    if role not in ROLES:
+        raise InvalidParams([FieldError("role", f"The role must be one of {', '.join(ROLES)}.")])
+
+
+def _one(session: Session, account_id: str | UUID) -> Account:
+    found = session.get(Account, as_id(account_id))
+    if found is None:
+        raise NotFound("There is no such account.")
+    return found
+
+
+def _keep_an_admin(session: Session, going: Account) -> None:
+    others = select(Account.id).where(Account.role == "admin", Account.suspended_at.is_(None), Account.id != going.id)
+    if going.role == "admin" and session.scalar(others.limit(1)) is None:
+        raise Conflict(
+            "This is the last admin, and somebody has to let others in. Make another account an admin first."
+        )

@@ -1,0 +1,153 @@
+"""Signing in, and what a browser brings afterwards: a secret whose digest is a row. The row gone, the sign-in is over."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import delete, func, select, text, update
+
+from jobs.engine import database
+from jobs.engine.accounts import audit, passwords, people, tries
+from jobs.engine.errors import Conflict, Forbidden, NotFound, NotSignedIn, TooMany
+from jobs.engine.jsonsafe import clean_text
+from jobs.engine.models import Account, SignIn, Token, new_id
+from jobs.engine.records import as_id
+
+IDLE_DAYS, WHOLE_DAYS = 14, 90
+REFUSED = "The name or the password is not right."
+_IDLE = text(f"interval '{IDLE_DAYS} days'")
+_WHOLE = text(f"interval '{WHOLE_DAYS} days'")
+_A_WHILE = text("interval '5 min'")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who asks. Without accounts there is one, who may do everything: `account` is None."""
+
+    owner: str
+    name: str
+    role: str
+    account: Account | None = None
+    sign_in: UUID | None = None
+    token: UUID | None = None
+    scope: str = "operate"  # of the token
+
+
+def by_password(name: str, password: str, *, address: str, browser: str) -> str:
+    """Sign in; what the cookie is to hold. Raises NotSignedIn, TooMany: neither tells whether there is such an account."""
+    name = clean_text(name).strip().lower()[:100]
+    try:
+        tries.count(name, address)
+    except TooMany:
+        _refuse(name, address, "too many tries")
+        raise
+    with database.session() as session:
+        found = session.scalar(select(Account).where(Account.name == name))
+    right = passwords.matches(found.password if found else None, password)
+    if not found or not right or found.suspended_at is not None:
+        _refuse(name, address, "suspended" if found and right else "wrong name or password")
+        raise NotSignedIn(REFUSED)
+    tries.forget(name, address)
+    return _begin(found, address, browser, "password")
+
+
+def by_provider(subject: str, name: str, *, new: bool, address: str, browser: str) -> str:
+    """Sign in whom an OpenID provider vouches for; a new account, as a member, if `new` allows it.
+
+    Raises NotSignedIn for who is suspended, Forbidden for who is new where nobody new may come, InvalidParams, Conflict.
+    """
+    with database.session() as session:
+        found = session.scalar(select(Account).where(Account.subject == subject))
+    if found is None:
+        if not new:
+            _refuse(name, address, "no account here")
+            raise Forbidden("There is no account for you here. An administrator can add one.")
+        try:
+            found = people.add(name, "member", None, address=address, subject=subject)
+        except Conflict:
+            _refuse(name, address, "the name is taken")
+            raise Conflict(
+                f"There is an account named {name} already, which was not made by this provider. Sign in with its password."
+            ) from None
+    if found.suspended_at is not None:
+        _refuse(found.name, address, "suspended")
+        raise NotSignedIn("This account is suspended. An administrator can let it in again.")
+    return _begin(found, address, browser, "provider")
+
+
+def of_browser(secret: str) -> Identity | None:
+    """Whom a cookie's secret stands for; None if that sign-in is over."""
+    with database.session() as session:
+        row = session.execute(
+            select(Account, SignIn.id, SignIn.seen_at < func.now() - _A_WHILE)
+            .join(SignIn, SignIn.account_id == Account.id)
+            .where(SignIn.digest == digest(secret), Account.suspended_at.is_(None))
+            .where(SignIn.seen_at > func.now() - _IDLE, SignIn.created_at > func.now() - _WHOLE)
+        ).one_or_none()
+        if row is None:
+            return None
+        account, sign_in, stale = row
+        if stale:
+            session.execute(update(SignIn).where(SignIn.id == sign_in).values(seen_at=func.now()))
+    return Identity(account.owner, account.name, account.role, account, sign_in=sign_in)
+
+
+def still(identity: Identity) -> bool:
+    """Whether who asked then may still ask: for answers that take long."""
+    if identity.account is None:
+        return not people.exist()
+    with database.session() as session:
+        what = select(Account.role).where(Account.id == identity.account.id, Account.suspended_at.is_(None))
+        if identity.token is not None:
+            what = what.where(
+                select(Token.id).where(Token.id == identity.token, Token.expires_at > func.now()).exists()
+            )
+        else:
+            what = what.where(select(SignIn.id).where(SignIn.id == identity.sign_in).exists())
+        return session.scalar(what) is not None
+
+
+def sign_ins(account: Account) -> list[SignIn]:
+    """Where an account is signed in, the last seen first."""
+    with database.session() as session:
+        mine = select(SignIn).where(SignIn.account_id == account.id, SignIn.seen_at > func.now() - _IDLE)
+        return list(session.scalars(mine.order_by(SignIn.seen_at.desc()).limit(100)))
+
+
+def end(account: Account, sign_in: str | UUID, *, address: str | None = None) -> None:
+    """Sign one browser of this account out. Raises NotFound."""
+    with database.session() as session:
+        gone = delete(SignIn).where(SignIn.id == as_id(sign_in), SignIn.account_id == account.id).returning(SignIn.id)
+        if session.scalar(gone) is None:
+            raise NotFound("There is nothing at this address, or it is not yours.")
+        audit.record(session, account.owner, "sign_out", account.name, address=address)
+
+
+def end_others(account: Account, keep: UUID | None) -> None:
+    """Sign all other browsers of this account out."""
+    with database.session() as session:
+        people.end_sign_ins(session, account, keep)
+
+
+def digest(secret: str) -> str:
+    """What is kept of a secret that is drawn at random: it needs no slow hash."""
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
+
+
+def _begin(account: Account, address: str, browser: str, how: str) -> str:
+    secret = secrets.token_urlsafe(32)
+    where = {"address": address, "browser": clean_text(browser)[:300]}
+    with database.session() as session:
+        session.execute(delete(SignIn).where(SignIn.account_id == account.id, SignIn.seen_at < func.now() - _IDLE))
+        session.add(SignIn(id=new_id(), account_id=account.id, digest=digest(secret), **where))
+        session.execute(update(Account).where(Account.id == account.id).values(signed_in_at=func.now()))
+        audit.record(session, account.owner, "sign_in", account.name, address=address, how=how)
+    return secret
+
+
+def _refuse(name: str, address: str, why: str) -> None:
+    with database.session() as session:
+        audit.record(session, None, "sign_in_refused", name, who=name or "nobody", address=address, why=why)

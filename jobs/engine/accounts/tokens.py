@@ -1,0 +1,82 @@
+"""Tokens: what a program shows instead of signing in. Each has a scope and an end, and is shown once."""
+
+from __future__ import annotations
+
+import secrets
+from uuid import UUID
+
+from sqlalchemy import delete, func, select, text, update
+
+from jobs.engine import database
+from jobs.engine.accounts import audit
+from jobs.engine.accounts.sign_ins import Identity, digest
+from jobs.engine.errors import FieldError, InvalidParams, NotFound, TooMany
+from jobs.engine.jsonsafe import clean_text
+from jobs.engine.models import SCOPES, Account, Token, new_id
+from jobs.engine.records import as_id
+
+PREFIX = "lw_"
+DAYS = (7, 30, 90, 365)
+MOST = 50
+_A_WHILE = text("interval '1 min'")
+
+
+def issue(account: Account, name: str, scope: str, days: int, *, address: str | None = None) -> tuple[Token, str]:
+    """A new token and its secret, which nobody can show again. Raises InvalidParams, TooMany."""
+    name = clean_text(name).strip()
+    errors = []
+    if not 1 <= len(name) <= 80:
+        errors.append(FieldError("name", "Give it a name of up to 80 characters, such as the program that uses it."))
+    if scope not in SCOPES:
+        errors.append(FieldError("scope", f"The scope must be one of {', '.join(SCOPES)}."))
+    if days not in DAYS:
+        errors.append(FieldError("days", f"It can hold for {', '.join(str(some) for some in DAYS)} days."))
+    if errors:
+        raise InvalidParams(errors)
+    secret = PREFIX + secrets.token_urlsafe(32)
+    ends = func.now() + text(f"interval '{days} days'")
+    with database.session() as session:
+        if len(list(session.scalars(select(Token.id).where(Token.account_id == account.id)))) >= MOST:
+            raise TooMany(f"You have {MOST} tokens. Revoke one that is no longer used first.")
+        what = {"name": name, "hint": secret[:9], "digest": digest(secret), "scope": scope, "expires_at": ends}
+        made = Token(id=new_id(), account_id=account.id, **what)
+        session.add(made)
+        session.flush()
+        audit.record(session, account.owner, "token_issue", account.name, address=address, token=name, scope=scope)
+        session.refresh(made)
+    return made, secret
+
+
+def of_token(secret: str) -> Identity | None:
+    """Whom a token stands for; None if it is none, or has ended, or its account is suspended."""
+    if not secret.startswith(PREFIX):
+        return None
+    with database.session() as session:
+        row = session.execute(
+            select(Account, Token.id, Token.scope, Token.used_at.is_(None) | (Token.used_at < func.now() - _A_WHILE))
+            .join(Token, Token.account_id == Account.id)
+            .where(Token.digest == digest(secret), Token.expires_at > func.now(), Account.suspended_at.is_(None))
+        ).one_or_none()
+        if row is None:
+            return None
+        account, token, scope, stale = row
+        if stale:
+            session.execute(update(Token).where(Token.id == token).values(used_at=func.now()))
+    return Identity(account.owner, account.name, account.role, account, token=token, scope=scope)
+
+
+def tokens(account: Account) -> list[Token]:
+    """An account's tokens, the newest first; ended ones stay in the list until they are revoked."""
+    with database.session() as session:
+        mine = select(Token).where(Token.account_id == account.id)
+        return list(session.scalars(mine.order_by(Token.id.desc()).limit(MOST)))
+
+
+def revoke(account: Account, token_id: str | UUID, *, address: str | None = None) -> None:
+    """End a token of this account at once. Raises NotFound."""
+    with database.session() as session:
+        gone = delete(Token).where(Token.id == as_id(token_id), Token.account_id == account.id).returning(Token.name)
+        name = session.scalar(gone)
+        if name is None:
+            raise NotFound("There is nothing at this address, or it is not yours.")
+        audit.record(session, account.owner, "token_revoke", account.name, address=address, token=name)

@@ -1,0 +1,50 @@
+"""How often signing in may be tried: counted before a password is looked at, so that tries at once count too.
+
+Three counters: a name from one address, an address, a name from anywhere. The last is the widest: one who guesses from
+elsewhere must not lock a person out cheaply.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from sqlalchemy import delete, text
+
+from jobs.engine import database
+from jobs.engine.errors import TooMany
+from jobs.engine.models import Tries
+
+MINUTES = 15
+PAIR, ADDRESS, NAME = 10, 60, 200  # tries within MINUTES
+
+_COUNT = text("""
+    insert into sign_in_tries (key, count) values (:key, 1)
+    on conflict (key) do update set count = sign_in_tries.count + 1 returning count
+""")
+_FORGET = text("delete from sign_in_tries where since < now() - make_interval(mins => :minutes)")
+
+
+def count(name: str, address: str) -> None:
+    """Count a try. Raises TooMany, the same for a name that exists and one that does not."""
+    most = {f"from {address}": ADDRESS, _pair(name, address): PAIR, _digest(name): NAME}
+    with database.session() as session:
+        session.execute(_FORGET, {"minutes": MINUTES})
+        over = any([session.execute(_COUNT, {"key": key}).scalar_one() > some for key, some in most.items()])
+    if over:
+        raise TooMany(
+            f"Signing in was tried too often. Wait {MINUTES} minutes, then try again.", reason="too_many_tries"
+        )
+
+
+def forget(name: str, address: str) -> None:
+    """After a right password: what was mistyped before it no longer counts."""
+    with database.session() as session:
+        session.execute(delete(Tries).where(Tries.key.in_([_pair(name, address), _digest(name)])))
+
+
+def _pair(name: str, address: str) -> str:
+    return f"{_digest(name)} from {address}"
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:32]

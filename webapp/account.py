@@ -1,0 +1,103 @@
+"""One's own account: the password, the tokens for programs, and where one is signed in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, make_response, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+
+from jobs.engine import accounts
+from jobs.engine.errors import InvalidParams, TooMany
+from webapp import identity
+from webapp.identity import person
+
+blueprint = Blueprint("account", __name__, url_prefix="/account")
+DAYS = (7, 30, 90, 365)
+MEANINGS = {
+    "viewer": "You see your own jobs and those that others share with you. You start and change nothing.",
+    "member": "You start jobs and see your own, and those that others share with you.",
+    "operator": "You start jobs, look at queues and workers, manage the schedules of all and read the audit log.",
+    "admin": "You do all that an operator does, and say who may come in.",
+}
+SCOPES = {
+    "read": "read what you see",
+    "write": "also start, stop and change what is yours",
+    "operate": "also what operators do, if you are one",
+}
+
+
+@blueprint.get("")
+@person
+def index() -> str:
+    return _page()
+
+
+@blueprint.post("/password")
+@person
+def change_password() -> ResponseReturnValue:
+    """All other browsers are signed out with it."""
+    form = request.form
+    account = identity.account()
+    if form.get("new", "") != form.get("again", ""):
+        return _page(errors={"again": "The two new passwords differ."}), 422
+    try:
+        keep = identity.identity().sign_in
+        accounts.change_password(
+            account, form.get("old", ""), form.get("new", ""), keep=keep, address=identity.address()
+        )
+    except InvalidParams as error:
+        return _page(errors={one.field: one.message for one in error.errors}), 422
+    except TooMany as error:
+        return _page(errors={"old": error.message}), 429
+    return _page(said="Your password is changed. All other browsers were signed out; tokens go on working.")
+
+
+@blueprint.post("/tokens")
+@person
+def issue() -> ResponseReturnValue:
+    """The page with the new token on it. It is shown this once."""
+    form = request.form
+    days = form.get("days", "")
+    try:
+        number = int(days) if days in map(str, DAYS) else 0
+        made = accounts.issue(
+            identity.account(), form.get("name", ""), form.get("scope", ""), number, address=identity.address()
+        )
+    except InvalidParams as error:
+        return _page(errors={f"token-{one.field}": one.message for one in error.errors}), 422
+    except TooMany as error:
+        return _page(errors={"token-name": error.message}), 429
+    response = make_response(_page(issued=made), 201)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@blueprint.post("/tokens/<token_id>/revoke")
+@person
+def revoke(token_id: str) -> ResponseReturnValue:
+    accounts.revoke(identity.account(), token_id, address=identity.address())
+    return redirect("/account#tokens", 303)
+
+
+@blueprint.post("/sign-ins/<sign_in_id>/end")
+@person
+def end(sign_in_id: str) -> ResponseReturnValue:
+    accounts.end(identity.account(), sign_in_id, address=identity.address())
+    return redirect("/account#sign-ins", 303)
+
+
+def _page(**more: Any) -> str:
+    account = identity.account()
+    shown: dict[str, Any] = {"errors": {}, "said": "", "issued": None, "given": request.form} | more
+    return render_template(
+        "account/index.html",
+        account=account,
+        meaning=MEANINGS[account.role],
+        tokens=accounts.tokens(account),
+        sign_ins=accounts.sign_ins(account),
+        here=identity.identity().sign_in,
+        scopes=SCOPES,
+        days=DAYS,
+        **shown,
+    )

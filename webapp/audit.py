@@ -1,0 +1,47 @@
+"""For operators: who did what. A page, and the same as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, render_template, request
+
+from jobs.engine import accounts
+from webapp import bodies, serializing
+from webapp.identity import operators
+
+blueprint = Blueprint("audit", __name__)
+PAGE = 50
+
+
+@blueprint.get("/audit")
+@operators
+def index() -> str:
+    q, action = request.args.get("q", "").strip()[:200], request.args.get("action", "")
+    action = action if action in accounts.ACTIONS else ""
+    page = accounts.entries(q=q or None, action=action or None, after=request.args.get("after") or None, limit=PAGE)
+    shown = {"q": q, "action": action, "first_page": not request.args.get("after")}
+    return render_template("account/audit.html", page=page, actions=accounts.ACTIONS, **shown)
+
+
+@blueprint.get("/api/v1/audit")
+@operators
+def listed() -> Response:
+    limit = bodies.whole_number("limit", 50, 1, 1_000)
+    action = bodies.text("action", 40)
+    if action and action not in accounts.ACTIONS:
+        raise bodies.invalid("action", f"action must be one of {', '.join(accounts.ACTIONS)}.")
+    page = accounts.entries(q=bodies.text("q", 200), action=action, after=bodies.text("after", 200), limit=limit)
+    return jsonify(entries=[_entry(row) for row in page.rows], next=page.next)
+
+
+def _entry(row: Any) -> dict[str, Any]:
+    return {
+        "id": str(row.id),
+        "at": serializing.moment(row.at),
+        "who": row.who,
+        "action": row.action,
+        "target": row.target,
+        "address": row.address,
+        "detail": row.detail,
+    }

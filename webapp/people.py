@@ -1,0 +1,91 @@
+"""For admins: who may come in, and what they may do. Without accounts, the place to make the first one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+
+from jobs.engine import accounts
+from jobs.engine.errors import Conflict, FieldError, InvalidParams
+from webapp import identity, signing_in
+from webapp.identity import admins
+
+blueprint = Blueprint("people", __name__, url_prefix="/people")
+ROLES = {
+    "viewer": "looks at what is shared",
+    "member": "starts jobs of their own",
+    "operator": "also queues, schedules of all, audit log",
+    "admin": "also accounts",
+}
+
+
+@blueprint.get("")
+@admins
+def index() -> str:
+    return _page()
+
+
+@blueprint.post("")
+@admins
+def add() -> ResponseReturnValue:
+    """A new account. The first one signs in at once, since from now on that is needed."""
+    form, who = request.form, identity.identity()
+    name, password = form.get("name", ""), form.get("password", "")
+    role = form.get("role", "") if who.account else "admin"
+    by = who.owner if who.account else None
+    try:
+        made = accounts.add(name, role, password, by=by, address=identity.address())
+    except (InvalidParams, Conflict) as error:
+        return _page(errors=_errors(error, "name")), 422
+    if who.account is None:
+        secret = accounts.by_password(made.name, password, address=identity.address(), browser=signing_in.browser())
+        return signing_in.welcome(secret, "/people")
+    return redirect("/people", 303)
+
+
+@blueprint.post("/<account_id>/role")
+@admins
+def change_role(account_id: str) -> ResponseReturnValue:
+    role = request.form.get("role", "")
+    return _done(lambda who: accounts.change_role(account_id, role, by=who, address=identity.address()))
+
+
+@blueprint.post("/<account_id>/suspend")
+@admins
+def suspend(account_id: str) -> ResponseReturnValue:
+    return _done(lambda who: accounts.suspend(account_id, by=who, address=identity.address()))
+
+
+@blueprint.post("/<account_id>/resume")
+@admins
+def resume(account_id: str) -> ResponseReturnValue:
+    return _done(lambda who: accounts.resume(account_id, by=who, address=identity.address()))
+
+
+@blueprint.post("/<account_id>/password")
+@admins
+def set_password(account_id: str) -> ResponseReturnValue:
+    password = request.form.get("password", "")
+    return _done(lambda who: accounts.set_password(account_id, password, by=who, address=identity.address()))
+
+
+def _done(change: Any) -> ResponseReturnValue:
+    identity.account()  # without accounts there is none to change
+    try:
+        change(identity.current_owner())
+    except (InvalidParams, Conflict) as error:
+        return _page(general=error.message), 409 if isinstance(error, Conflict) else 422
+    return redirect("/people", 303)
+
+
+def _errors(error: InvalidParams | Conflict, field: str) -> dict[str, str]:
+    found = error.errors if isinstance(error, InvalidParams) else [FieldError(field, error.message)]
+    return {one.field: one.message for one in found}
+
+
+def _page(errors: dict[str, str] | None = None, general: str = "") -> str:
+    people = accounts.all_accounts()
+    given = {"errors": errors or {}, "general": general, "given": request.form if errors else {}}
+    return render_template("account/people.html", people=people, roles=ROLES, **given)

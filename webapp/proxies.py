@@ -1,0 +1,49 @@
+"""What a proxy says of a request is believed if the proxy is one of TRUSTED_PROXIES, and of nobody else.
+
+X-Forwarded-For gives the address: its last entry that is not itself a trusted proxy. X-Forwarded-Proto gives the scheme. The
+host is never taken over: a proxy must pass Host on as it came.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterable
+from typing import Any
+
+Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+
+class Forwarded:
+    """A WSGI application that sees the address and the scheme of the client behind the proxy."""
+
+    def __init__(self, application: Application, networks: Iterable[str]) -> None:
+        self._application = application
+        self._networks = [ipaddress.ip_network(network, strict=False) for network in networks]
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if self._trusts(environ.get("REMOTE_ADDR", "")):
+            environ["REMOTE_ADDR"] = self._client(environ)
+            scheme = environ.get("HTTP_X_FORWARDED_PROTO", "").rpartition(",")[2].strip().lower()
+            if scheme in ("http", "https"):
+                environ["wsgi.url_scheme"] = scheme
+        return self._application(environ, start_response)
+
+    def _client(self, environ: dict[str, Any]) -> str:
+        client = str(environ["REMOTE_ADDR"])
+        for hop in reversed(environ.get("HTTP_X_FORWARDED_FOR", "").split(",")):
+            if not self._trusts(client) or _address(hop) is None:
+                break
+            client = str(_address(hop))
+        return client
+
+    def _trusts(self, text: str) -> bool:
+        found = _address(text)
+        return found is not None and any(found in network for network in self._networks)
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        found = ipaddress.ip_address(text.strip().strip("[]"))
+    except ValueError:
+        return None
+    return getattr(found, "ipv4_mapped", None) or found

@@ -1,0 +1,75 @@
+"""In and out: by name and password, and by the OpenID provider if there is one."""
+
+from __future__ import annotations
+
+from flask import Blueprint, redirect, render_template, request, session
+from flask.typing import ResponseReturnValue
+
+from jobs.engine import accounts, settings
+from jobs.engine.errors import LegworkError, NotSignedIn, TooMany
+from webapp import identity
+from webapp.access import local_path
+from webapp.identity import anybody
+
+blueprint = Blueprint("signing_in", __name__)
+
+
+@blueprint.get("/login")
+@anybody
+def form() -> ResponseReturnValue:
+    if _is_in():
+        return redirect(local_path(request.args.get("next")), 303)
+    return _page(request.args.get("next"))
+
+
+@blueprint.post("/login")
+@anybody
+def sign_in() -> ResponseReturnValue:
+    """The answer to a name that nobody has is the same as to a wrong password, and takes as long."""
+    if not identity.signing_in_is_needed():
+        return redirect("/", 303)
+    name, password = request.form.get("name", ""), request.form.get("password", "")
+    try:
+        secret = accounts.by_password(name, password, address=identity.address(), browser=browser())
+    except (NotSignedIn, TooMany) as error:
+        status = 429 if isinstance(error, TooMany) else 401
+        return _page(request.form.get("next"), name[:100], error), status
+    return welcome(secret, request.form.get("next"))
+
+
+@blueprint.post("/logout")
+@anybody
+def sign_out() -> ResponseReturnValue:
+    who = identity.known()
+    if who is not None and who.account is not None and who.sign_in is not None:
+        accounts.end(who.account, who.sign_in, address=identity.address())
+    session.clear()
+    return redirect("/login", 303)
+
+
+def welcome(secret: str, target: str | None) -> ResponseReturnValue:
+    """Begin the session anew, so that nothing of an earlier one is in it, and go where the person wanted to go."""
+    session.clear()
+    session.permanent = True
+    session[identity.COOKIE] = secret
+    return redirect(local_path(target), 303)
+
+
+def refused(error: LegworkError, status: int) -> ResponseReturnValue:
+    """The sign-in page with why it did not work."""
+    return _page(None, "", error), status
+
+
+def browser() -> str:
+    return request.headers.get("User-Agent", "")[:300]
+
+
+def _is_in() -> bool:
+    return not identity.signing_in_is_needed() or identity.known() is not None
+
+
+def _page(target: str | None, name: str = "", error: LegworkError | None = None) -> str:
+    chosen = settings.current()
+    plain = not request.is_secure and not chosen.loopback
+    given = {"target": local_path(target), "name": name, "error": error.message if error else ""}
+    return render_template("account/login.html", provider=chosen.has_oidc, plain=plain, **given)
