@@ -17,6 +17,7 @@ from jobs.engine.errors import BadInput
 from jobs.engine.inputs import Input
 
 LONGEST_SUBJECT = 500
+ENCODED = "=?"  # begins an encoded word (RFC 2047), which can hold a line break; Python's own mail package decodes it
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,8 @@ def one_line(text: str, what: str) -> str:
     """The text, if it can stand in a header. Raises BadInput."""
     if has_control(text):
         raise BadInput(f"The {what} would have a line break or another control character in it.")
+    if ENCODED in text:
+        raise BadInput(f"The {what} would have {ENCODED} in it, which mail programs read as the start of encoded text.")
     if len(text) > LONGEST_SUBJECT:
         raise BadInput(f"The {what} would be longer than {LONGEST_SUBJECT} characters.")
     return text
@@ -146,4 +149,5 @@ def _media_type(attachment: Attachment) -> str:
 
 
 def _file_name(name: str) -> str:
-    return "".join("_" if has_control(character) else character for character in name)[:200] or "file"
+    plain = "".join("_" if has_control(character) else character for character in name)
+    return plain.replace(ENCODED, "__")[:200] or "file"

@@ -70,6 +70,15 @@ def test_no_text_adds_a_header_or_a_line_of_smtp(subject: str, name: str, text: 
     assert [address.addr_spec for address in read["To"].addresses] == ["ann@example.org"]
 
 
+@pytest.mark.parametrize("nasty", ["=?utf-8?q?=0ABcc:_eve@example.org?=", "=??Q?=0A"])
+def test_an_encoded_line_break_is_refused(nasty: str) -> None:
+    to = parse("ann@example.org")
+    for letter in (Letter(type(to)(nasty, to.local, to.domain), NORA, "Hello"), Letter(to, NORA, nasty)):
+        with pytest.raises(BadInput, match="encoded text"):
+            message(letter)
+    assert nasty not in str(message(Letter(to, NORA, "Hello", "Hi"), [Attachment(nasty, "", b"x")]))
+
+
 def test_a_message_id_follows_from_what_it_is_about() -> None:
     assert message_id(NORA, "job", "ann") == message_id(NORA, "job", "ann") != message_id(NORA, "job", "bob")
     assert message_id(NORA, "x").endswith("@example.org>")
