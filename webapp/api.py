@@ -112,7 +112,7 @@ def cancel(id: str) -> Response:
 
 @blueprint.post("/jobs/<id>/retry")
 def retry(id: str) -> Response:
-    which = bodies.one_of("items", ("all", "failed"), "all")
+    which = bodies.one_of("items", ("all", "failed", "unknown"), "all")
     return accepted(commands.retry(id, owner=current_owner(), items=which))
 
 

@@ -13,8 +13,9 @@ blueprint = Blueprint("retries", __name__)
 
 @blueprint.post("/jobs/<job_id>/retry")
 def create(job_id: str) -> Response:
-    """Queue the same job again: `items=failed` for the failed ones only, else all that is not done."""
-    items = "failed" if request.values.get("items") == "failed" else "all"
+    """Queue the same job again: `items=failed` or `items=unknown` for those only, else all that is not done."""
+    asked = request.values.get("items", "")
+    items = asked if asked in ("failed", "unknown") else "all"
     commands.retry(job_id, owner=current_owner(), items=items)
     return redirect(f"/jobs/{job_id}", 303)
 

@@ -90,7 +90,11 @@ PARAMETERS = {
     "limit": _query("limit", "Jobs a page.", _count(200, 50)),
     "item_limit": _query("limit", "Items a page.", _count(1000, 50)),
     "line_limit": _query("limit", "Lines a page.", _count(1000, 500)),
-    "items": _query("items", "All items, or only those that failed.", {"enum": ["all", "failed"], "default": "all"}),
+    "items": _query(
+        "items",
+        "All items, only those that failed, or only those of which nobody knows whether they happened.",
+        {"enum": ["all", "failed", "unknown"], "default": "all"},
+    ),
 }
 
 _DOCUMENT = {

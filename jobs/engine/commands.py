@@ -155,17 +155,24 @@ def cancel(job_id: str | UUID, *, owner: str) -> Job:
 
 
 def retry(job_id: str | UUID, *, owner: str, items: str = "all") -> Job:
-    """Run an ended job again: `all` from nothing, `failed` keeping what is done. Raises NotFound, Conflict.
+    """Run an ended job again: `all` from nothing, `failed` keeping what is done, `unknown` only what may have happened.
 
     In a kind that does nothing twice, `all` is all that failed, that is unknown or that was never begun.
+    Raises NotFound, Conflict.
     """
     with database.session() as session:
         job = queries.owned(session, Job, job_id, owner)
         if items == "failed" and job.ended and job.failed == 0 and not job.pending and job.total is not None:
             raise Conflict("No item of this job has failed; there is nothing to retry.")
-        everything = items != "failed"
-        careful = everything and _at_most_once(job.kind)
-        if not ledger.retry(session.connection(), job.id, everything=everything and not careful, doubtful=careful):
+        if items == "unknown" and job.ended and job.unknown == 0:
+            raise Conflict("No item of this job is unknown; there is nothing to repeat.")
+        careful = items == "all" and _at_most_once(job.kind)
+        wanted = {
+            "everything": items == "all" and not careful,
+            "failed": items != "unknown",
+            "doubtful": careful or items == "unknown",
+        }
+        if not ledger.retry(session.connection(), job.id, **wanted):
             raise Conflict("This job has not ended yet; stop it first.")
         notifications.reopen(session.connection(), job.id)
         session.refresh(job)

@@ -460,7 +460,7 @@ def ask_stop(connection: Connection, job_id: UUID) -> str | None:
 _RETRY = text("""
     update jobs set state = 'queued', attempt = 0, advanced = false, reason = null, message = null, detail = null,
         result = null, run_at = null, delivered_at = null, cancel_requested_at = null, finished_at = null, worker = null,
-        started_at = null, failed = 0,
+        started_at = null, failed = case when :everything or :failed then 0 else failed end,
         done = case when :everything then 0 else done end, skipped = case when :everything then 0 else skipped end,
         unknown = case when :everything or :doubtful then 0 else unknown end,
         total = case when :everything then null else total end,
@@ -469,12 +469,14 @@ _RETRY = text("""
 """)
 
 
-def retry(connection: Connection, job_id: UUID, *, everything: bool, doubtful: bool = False) -> bool:
-    """Queue an ended job again: from nothing, or keeping all but its failed items. False if it has not ended.
+def retry(
+    connection: Connection, job_id: UUID, *, everything: bool, failed: bool = True, doubtful: bool = False
+) -> bool:
+    """Queue an ended job again: from nothing, or keeping its items but those asked for. False if it has not ended.
 
-    doubtful: the items that are `unknown` are done again too.
+    failed: those that failed are done again. doubtful: those that are `unknown` are done again.
     """
-    wanted = {"id": job_id, "everything": everything, "doubtful": doubtful}
+    wanted = {"id": job_id, "everything": everything, "failed": failed, "doubtful": doubtful}
     if connection.execute(_RETRY, wanted).scalar_one_or_none() is None:
         return False
     connection.execute(_FORGET_ITEMS, wanted)
@@ -488,7 +490,8 @@ def retry(connection: Connection, job_id: UUID, *, everything: bool, doubtful: b
 
 _FORGET_ITEMS = text("""
     delete from items where job_id = :id
-        and (:everything or state = 'failed' or (cast(:doubtful as boolean) and state = 'unknown'))
+        and (:everything or (cast(:failed as boolean) and state = 'failed')
+            or (cast(:doubtful as boolean) and state = 'unknown'))
 """)
 _FORGET_STEPS = text("delete from steps where job_id = :id")
 _FORGET_APPROVALS = text("delete from approvals where job_id = :id")

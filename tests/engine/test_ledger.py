@@ -295,6 +295,18 @@ def test_retrying_failed_items_keeps_the_others(db: Connection, new: New) -> Non
     assert db.execute(text("select array_agg(key order by key) from items")).scalar() == ["1", "3", "4"]
 
 
+def test_what_may_have_happened_is_repeated_alone(db: Connection, new: New) -> None:
+    job = new()
+    claim = take(db, job)
+    outcomes = [done(1), done(2, "failed"), done(3, "unknown")]
+    ledger.record(db, job.id, claim.lease, Batch(outcomes, progress={"total": 4}))
+    ledger.settle(db, job.id, claim.lease, "partial")
+    assert ledger.retry(db, job.id, everything=False, failed=False, doubtful=True)
+    found = row(db, job)
+    assert [found[name] for name in ("done", "failed", "skipped", "unknown", "total")] == [1, 1, 0, 0, 4]
+    assert db.execute(text("select array_agg(key order by key) from items")).scalar() == ["1", "2"]
+
+
 def test_retrying_everything_forgets_all_items(db: Connection, new: New) -> None:
     job = new()
     claim = take(db, job)

@@ -232,6 +232,20 @@ def test_nothing_new_is_304_and_something_new_is_not(client: FlaskClient) -> Non
     assert poll(client, job, If_None_Match=version).status_code == 200
 
 
+def test_what_may_have_happened_has_a_button_of_its_own(client: FlaskClient, shown: Get) -> None:
+    outcomes = making.outcomes(done=2, failed=1, unknown=2)
+    job = making.ended(making.waiting(), "partial", outcomes=outcomes, total=5)
+    text = shown(job)
+    assert "1 of 5 naps failed, 2 may have happened" in text
+    assert "Retry 1 failed" in text and "Repeat 2 unknown" in text
+    token = re.findall(r'name="csrf_token" value="([^"]*)"', text)[0]
+    for _ in range(2):
+        answer = client.post(f"/jobs/{job.id}/retry", data={"csrf_token": token, "items": "unknown"})
+    assert answer.status_code == 409
+    job = making.again(job)
+    assert (job.state, job.done, job.failed, job.unknown, job.pending) == ("queued", 2, 1, 0, 2)
+
+
 def test_a_tab_alone_is_a_fragment_and_polls_while_the_job_runs(client: FlaskClient) -> None:
     job, _ = making.running(making.waiting(), total=4, outcomes=making.outcomes(done=2))
     text = client.get(f"/jobs/{job.id}/items", headers={"HX-Request": "true"}).text
