@@ -99,10 +99,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         _save(params, context, rows)
     for table in answer.tables:
         context.log(f"{table['table']}: {table['rows']:,} rows")
-    if rows.ended is not None:
-        raise rows.ended
-    context.progress(note=f"{answer.count:,} rows")
-    return {
+    result = {
         "rows": answer.count,
         "cut_off": answer.more,
         "seconds": round(time.monotonic() - began, 1),
@@ -110,6 +107,11 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         "first": rows.first,
         "tables": answer.tables,
     }
+    if rows.ended is not None:
+        context.so_far = result
+        raise rows.ended
+    context.progress(note=f"{answer.count:,} rows")
+    return result
 
 
 class Rows:

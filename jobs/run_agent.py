@@ -114,17 +114,15 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     answer = context.once("answer", lambda: _answer(agent, thread, params, context))
     memory.forget(thread)
     context.progress(total=answer["steps"])
+    model = params.model or llm.default_model()
+    told = {"answer": answer["answer"], "tokens": sum(context.used), "model": model}
+    result = told | {"seconds": round(time.monotonic() - began, 1)}
     if answer["stopped"]:
         if answer["answer"]:
             context.save("answer so far.md", answer["answer"], "text/markdown")
+        context.so_far = result
         raise BudgetSpent(answer["stopped"], reason=answer["reason"])
-    model = params.model or llm.default_model()
-    return {
-        "answer": answer["answer"],
-        "tokens": sum(context.used),
-        "model": model,
-        "seconds": round(time.monotonic() - began, 1),
-    }
+    return result
 
 
 def _answer(agent: Agent, thread: str, params: Params, context: Context) -> dict[str, Any]:

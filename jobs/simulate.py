@@ -6,15 +6,17 @@ sure its mean is, and which input moves it most. The same seed gives the same nu
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from jobs.engine import distributions
+from jobs.engine import database, distributions, queries
 from jobs.engine.catalogue import Estimate, Find
 from jobs.engine.context import Context
-from jobs.engine.errors import BadInput, FieldError, JobFailed
+from jobs.engine.errors import BadInput, FieldError, JobFailed, StopAsked, TimeLimitReached
 from jobs.engine.formulas import CONSTANTS, FUNCTIONS, Formula, FormulaError
 from jobs.engine.params import KindParams, param
 
@@ -34,6 +36,9 @@ BINS = 40
 SHOWN = (0.1, 99.9)  # percentiles between which the histogram lies: a long tail would flatten it
 RANKED = 50_000  # trials by which the inputs' influence is judged
 VALUES_PER_SECOND = 20_000_000
+STOP_SECONDS = 1.5  # for the summary after a stop
+
+Batches = dict[int, int]  # number of a batch -> how many trials it has
 
 
 class Params(KindParams):
@@ -108,13 +113,40 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     seed = params.seed if params.seed is not None else context.once("seed", lambda: secrets.randbelow(2**53))
     trials = Trials(params, int(seed))
     sizes = _sizes(params.trials)
-    context.map(trials.batch, list(enumerate(sizes)), row=lambda batch: {"batch": batch[0] + 1, "trials": batch[1]})
-    values = trials.all(sizes[: context.job.sample], context)
-    return _summary(values, params) | {
-        "sensitivity": trials.sensitivity(sizes[: context.job.sample]),
-        "seed": seed,
-        "seconds": round(time.monotonic() - began, 1),
-    }
+    try:
+        context.map(trials.batch, list(enumerate(sizes)), row=lambda batch: {"batch": batch[0] + 1, "trials": batch[1]})
+        batches = dict(list(enumerate(sizes))[: context.job.sample])
+        trials.draw_again(batches, context.check)
+    except (StopAsked, TimeLimitReached):
+        finished = trials.known | _finished(sizes, context)
+        batches = trials.draw_again({number: sizes[number] for number in sorted(finished)}, _patience())
+        if batches:
+            context.so_far = _result(trials, batches, params) | {"of_trials": params.trials, "seed": seed}
+        raise
+    return _result(trials, batches, params) | {"seed": seed, "seconds": round(time.monotonic() - began, 1)}
+
+
+def _result(trials: Trials, batches: Batches, params: Params) -> dict[str, Any]:
+    return _summary(trials.outcomes(batches), params) | {"sensitivity": trials.sensitivity(batches)}
+
+
+def _finished(sizes: list[int], context: Context) -> set[int]:
+    """The batches that were recorded, also by earlier attempts."""
+    keys = {str(number + 1): number for number in range(len(sizes))}
+    with database.session() as session:
+        done = queries.finished_keys(session, context.job.job_id, list(keys))
+    return {keys[key] for key in done}
+
+
+def _patience() -> Callable[[], None]:
+    """Raises once so much time has passed that a stop would not wait any longer."""
+    until = time.monotonic() + STOP_SECONDS
+
+    def check() -> None:
+        if time.monotonic() > until:
+            raise TimeoutError
+
+    return check
 
 
 class Trials:
@@ -142,22 +174,34 @@ class Trials:
         said = {"mean": good.mean(), "sd": good.std(), "p5": low, "p50": middle, "p95": high}
         return {name: float(value) for name, value in said.items()} | {"no_number": int(values.size - good.size)}
 
-    def all(self, sizes: list[int], context: Context) -> ndarray:
-        """Every outcome. Batches of an earlier attempt are drawn again: that costs less than to keep them."""
+    @property
+    def known(self) -> set[int]:
+        return set(self._values)
+
+    def draw_again(self, batches: Batches, check: Callable[[], None]) -> Batches:
+        """Have the outcomes of these batches. Those of an earlier attempt are drawn again: that costs less than to keep them.
+
+        Returns those it has: all, unless `check` raises TimeoutError.
+        """
+        with suppress(TimeoutError):
+            for number, size in batches.items():
+                if number not in self._values:
+                    check()
+                    self._values[number] = self._outcomes(number, size)
+        return {number: size for number, size in batches.items() if number in self._values}
+
+    def outcomes(self, batches: Batches) -> ndarray:
         import numpy
 
-        for number, size in enumerate(sizes):
-            if number not in self._values:
-                context.check()
-                self._values[number] = self._outcomes(number, size)
-        return numpy.concatenate([self._values[number] for number in range(len(sizes))])
+        return numpy.concatenate([self._values[number] for number in batches] or [numpy.zeros(0)])
 
-    def sensitivity(self, sizes: list[int]) -> dict[str, float]:
+    def sensitivity(self, batches: Batches) -> dict[str, float]:
         """Spearman's rank correlation of each uncertain input with the outcome, the strongest first."""
         import numpy
 
-        draws = [self._drawn(number, size) for number, size in _first(sizes, RANKED)]
-        values = numpy.concatenate([self._values[number] for number, _ in _first(sizes, RANKED)])[:RANKED]
+        first = _first(batches, RANKED)
+        draws = [self._drawn(number, size) for number, size in first.items()]
+        values = self.outcomes(first)[:RANKED]
         good = numpy.isfinite(values)
         found = {}
         for name in self.inputs:
@@ -225,9 +269,10 @@ def _sizes(trials: int) -> list[int]:
     return [min(size, trials - start) for start in range(0, trials, size)]
 
 
-def _first(sizes: list[int], most: int) -> list[tuple[int, int]]:
+def _first(batches: Batches, most: int) -> Batches:
     """The batches that hold the first `most` trials."""
-    return [(number, size) for number, size in enumerate(sizes) if sum(sizes[:number]) < most]
+    ends = itertools.accumulate(batches.values())
+    return {number: size for (number, size), end in zip(batches.items(), ends, strict=True) if end - size < most}
 
 
 def _ranks(values: ndarray) -> ndarray:

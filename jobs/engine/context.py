@@ -29,6 +29,7 @@ class Context:
         self._writer = writer
         self.mapped = False  # whether the kind went through all its items
         self.loop = loops.Loop()
+        self.so_far: dict[str, Any] | None = None  # the result, if a stop or a limit ends the run before its end
 
     @property
     def used(self) -> tuple[int, int]:

@@ -83,11 +83,12 @@ class Run:
         if isinstance(error, ApprovalNeeded) and self._wait(error):
             return "queued"
         if isinstance(error, StopAsked | ApprovalNeeded):
-            return self._settle("cancelled", "stopped", "Stopped by a person. What was done is kept.")
+            words = "Stopped by a person. What was done is kept."
+            return self._settle("cancelled", "stopped", words, result=self._so_far)
         if isinstance(error, TimeLimitReached):
-            return self._settle("failed", "time_limit", _over_time(self.claim.time_limit))
+            return self._settle("failed", "time_limit", _over_time(self.claim.time_limit), result=self._so_far)
         if isinstance(error, BudgetSpent):
-            return self._settle("partial", error.reason, error.message)
+            return self._settle("partial", error.reason, error.message, result=self._so_far)
         return self._fail(error)
 
     def _verdict(self) -> tuple[str, str | None, str | None]:
@@ -142,6 +143,10 @@ class Run:
         with database.session() as session:
             ledger.release(session.connection(), *self._held)
         return "queued"
+
+    @property
+    def _so_far(self) -> Any:
+        return self.writer.hider.value(self.context.so_far)
 
     @property
     def _held(self) -> tuple[Any, int]:

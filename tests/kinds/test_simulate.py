@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from jobs import simulate
-from jobs.engine import commands, database, ledger
-from jobs.engine.errors import StopAsked
+from jobs.engine import commands, database, ledger, queries
+from jobs.engine.errors import RunEnded, ShuttingDown, StopAsked
 from jobs.engine.models import Job
 from jobs.engine.run import Run
 from tests.kinds.attempts import OWNER, done, errors, items, run
@@ -78,6 +78,25 @@ def test_a_stop_keeps_the_batches_that_are_done(environment: Callable[..., None]
     stopped = items(job)
     assert 5 <= len(stopped) < 50
     assert stopped[0].output["mean"] == pytest.approx(7, abs=0.5)
+    so_far = queries.job(job.id, OWNER).result
+    assert (so_far["trials"], so_far["of_trials"]) == (1_000 * len(stopped), 50_000)
+    assert so_far["mean"] == pytest.approx(sum(one.output["mean"] for one in stopped) / len(stopped))
+    assert sum(so_far["histogram"]["counts"]) > 0.99 * so_far["trials"]
+    assert so_far["convergence"][-1]["trials"] == so_far["trials"]
+    assert list(so_far["percentiles"]) == ["5", "25", "50", "75", "95"]
+    assert list(so_far["sensitivity"]) == ["b", "a"]
+    page = create_app({"TESTING": True}).test_client().get(f"/jobs/{job.id}").text
+    assert f"of the {so_far['trials']:,} trials of 50,000 that were done" in page
+
+
+def test_a_stop_after_a_kill_counts_what_was_done_before(environment: Callable[..., None]) -> None:
+    job = commands.submit("simulate", SUM | {"trials": 50_000, "seed": 3}, owner=OWNER)
+    _run_until(job, 5, ShuttingDown())
+    before = len(items(job))
+    assert before >= 5
+    _run_until(job, 3, StopAsked())
+    so_far = queries.job(job.id, OWNER).result
+    assert so_far["trials"] == 1_000 * len(items(job)) >= 1_000 * (before + 3)
 
 
 def test_an_attempt_after_a_kill_has_all_the_trials(environment: Callable[..., None]) -> None:
@@ -92,8 +111,8 @@ def test_an_attempt_after_a_kill_has_all_the_trials(environment: Callable[..., N
     assert run(job).result | {"seconds": 0} == whole | {"seconds": 0}
 
 
-def _run_until(job: Job, batches: int) -> None:
-    """One attempt that is stopped after so many batches."""
+def _run_until(job: Job, batches: int, end: RunEnded | None = None) -> None:
+    """One attempt that is ended after so many batches, by a stop if nothing else is said."""
     with database.session() as session:
         claim = ledger.claim(session.connection(), job.id, "test")
     assert claim
@@ -104,10 +123,10 @@ def _run_until(job: Job, batches: int) -> None:
         seen.append(given)
         put(*given)
         if len(seen) == batches:
-            attempt.writer.end(StopAsked())
+            attempt.writer.end(end or StopAsked())
 
     attempt.writer.put = counting  # type: ignore[method-assign]
-    assert attempt.go() == "cancelled"
+    assert attempt.go() == ("queued" if isinstance(end, ShuttingDown) else "cancelled")
 
 
 def test_a_try_takes_the_first_batches(environment: Callable[..., None]) -> None:
