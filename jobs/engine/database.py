@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, func, select
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -62,6 +63,11 @@ def session(on: Engine | None = None) -> Iterator[Session]:
     """
     with translated(), Session(on or engine(), expire_on_commit=False) as opened, opened.begin():
         yield opened
+
+
+def now(session: Session) -> datetime:
+    """The time by the one clock that decides anything: hosts' own may differ, and jump."""
+    return session.scalars(select(func.now())).one()
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 from uuid import UUID
 
@@ -58,7 +58,7 @@ def create(plan: Plan, owner: str) -> Schedule:
             cron=cron,
             zone=zone,
             notify=plan.notify,
-            next_at=timetable.after(cron, zone, datetime.now(UTC)),
+            next_at=timetable.after(cron, zone, database.now(session)),
         )
         session.add(schedule)
         session.flush()
@@ -104,10 +104,10 @@ def change(
         times = timetable.checked(cron if cron is not None else found.cron, zone if zone is not None else found.zone)
         resumed = paused is False and found.paused_at is not None
         if paused is not None:
-            found.paused_at = (found.paused_at or datetime.now(UTC)) if paused else None
+            found.paused_at = (found.paused_at or database.now(session)) if paused else None
         if times != (found.cron, found.zone) or resumed:
             found.cron, found.zone = times
-            found.next_at = timetable.after(*times, datetime.now(UTC))
+            found.next_at = timetable.after(*times, database.now(session))
             found.trouble = None
     return found
 
@@ -169,7 +169,7 @@ def _job(schedule: Schedule, when: str, submit: Submit) -> Job:
 
 
 def _move_on(due: Schedule, trouble: str | None) -> None:
-    following = timetable.after(due.cron, due.zone, datetime.now(UTC))
     still = update(Schedule).where(Schedule.id == due.id, Schedule.next_at == due.next_at)
     with database.session() as session:
+        following = timetable.after(due.cron, due.zone, database.now(session))
         session.execute(still.values(next_at=following, ran_at=func.now(), trouble=trouble))

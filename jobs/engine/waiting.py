@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, func, select, text
 from sqlalchemy.orm import Session
@@ -63,7 +62,7 @@ def waiting(job: Job) -> Waiting | None:
     if job.state != "queued":
         return None
     with database.session() as session:
-        now = datetime.now(UTC)
+        now = database.now(session)
         if job.run_at is not None and job.run_at > now:
             return _later(job, (job.run_at - now).total_seconds())
         serving = sum(job.queue in worker.queues for worker in presence.alive(session))
