@@ -25,6 +25,7 @@ from rq import Queue, Worker
 from rq.executions import Execution
 from rq.job import Job as Message
 from rq.serializers import JSONSerializer
+from rq.worker import WorkerStatus
 from sqlalchemy import Connection
 from sqlalchemy.exc import NoResultFound
 
@@ -76,6 +77,7 @@ class LegworkWorker(Worker):
         self.log_job_description = False
         self._claim: ledger.Claim | None = None
         self._began = self._beaten = 0.0
+        self._asked_at: float | None = None  # when this worker was told to leave
         self._not_ours = 0  # beats that found the row not held by this claim
         self._exit_status: int | None = None
         self._ended_by: str | None = None  # why the parent killed the child: stop, time_limit, shutdown, risk
@@ -101,6 +103,9 @@ class LegworkWorker(Worker):
 
     def execute_job(self, message: Message, queue: Queue) -> None:
         """Claim the row that the message names; run it if it was due, drop the message if not."""
+        self._state = (
+            WorkerStatus.BUSY
+        )  # an idle worker that is told to leave has an exception raised, here into the claim
         self._claim = self._try_to_claim(message)
         if self._claim is None:
             self._drop(message, queue)
@@ -109,7 +114,8 @@ class LegworkWorker(Worker):
         self._not_ours = 0
         self._began = self._beaten = time.monotonic()
         try:
-            super().execute_job(message, queue)
+            if not self._stop_requested:
+                super().execute_job(message, queue)
         finally:
             self._settle_for_child()
 
@@ -198,6 +204,8 @@ class LegworkWorker(Worker):
             self._kill("time_limit")
         elif self._asked_to_leave() > SHUTDOWN_GRACE_SECONDS:
             self._kill("shutdown")
+        elif self._asked_at is not None:
+            self.kill_horse(signal.SIGTERM)  # again: a child that was just being born when it was told did not hear
 
     def _kill(self, why: str) -> None:
         self._ended_by = self._ended_by or why
@@ -244,6 +252,10 @@ class LegworkWorker(Worker):
         if self._horse_pid:
             self.kill_horse(signal.SIGTERM)
 
+    def request_stop(self, signum: int, frame: Any) -> None:
+        self._asked_at = self._asked_at or time.monotonic()
+        super().request_stop(signum, frame)
+
     def request_force_stop(self, signum: int, frame: Any) -> None:
         """A second SIGTERM asks for what is under way already."""
 
@@ -255,8 +267,7 @@ class LegworkWorker(Worker):
 
     def _asked_to_leave(self) -> float:
         """Seconds since this worker was asked to leave, 0 if it was not."""
-        asked = self._shutdown_requested_date
-        return time.time() - asked.timestamp() if asked else 0.0
+        return time.monotonic() - self._asked_at if self._asked_at is not None else 0.0
 
 
 def work(queues: list[str], name: str) -> None:
