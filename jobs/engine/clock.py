@@ -18,13 +18,15 @@ from sqlalchemy import Connection, text
 
 from jobs.engine import commands, database, delivery, ledger, notifications, presence, queries
 from jobs.engine.catalogue import QUEUES
-from jobs.engine.errors import BrokerAway, DatabaseAway
+from jobs.engine.errors import BrokerAway, DatabaseAway, LegworkError
 from jobs.engine.lifeline import die_with_parent
 from jobs.engine.storage import storage
 
 TICK_SECONDS = 1.0
 FULL_LOOK_SECONDS = 30  # how often the messages are compared with the rows although their number is right
 TIDY_SECONDS = 60
+SWEEP_SECONDS = 3_600  # between looks for what uploads that were cut off left behind
+STALE_SECONDS = 86_400  # an upload that has not grown for a day never will
 
 log = logging.getLogger("legwork.clock")
 
@@ -39,6 +41,7 @@ class Clock:
         self._missing: dict[str, set[UUID]] = {}  # by queue: due rows that had no message at the last look
         self._looked: dict[str, float] = {}
         self._tidied = 0.0
+        self._swept = 0.0
         self._telling: threading.Thread | None = None
 
     def run(self, child_of: int | None = None) -> None:
@@ -86,6 +89,9 @@ class Clock:
         if time.monotonic() - self._tidied > TIDY_SECONDS:
             self._tidied = time.monotonic()
             tidy()
+        if time.monotonic() - self._swept > SWEEP_SECONDS:
+            self._swept = time.monotonic()
+            sweep()
 
     def _tell(self) -> None:
         """Tell of ended jobs beside the ticks: whoever is told may be slow."""
@@ -144,6 +150,15 @@ def tidy() -> None:
         blobs = ledger.forget_hidden_files(session.connection())
     for blob in blobs:
         _remove(blob)
+
+
+def sweep() -> None:
+    """Remove the pieces of uploads that nobody will complete."""
+    try:
+        if pieces := storage().sweep(STALE_SECONDS):
+            log.info("removed %d pieces of uploads that were cut off", pieces)
+    except (OSError, LegworkError) as error:
+        log.warning("could not sweep the storage: %s", error)
 
 
 def _remove(blob: str) -> Any:
