@@ -6,6 +6,8 @@ the reason.
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -37,6 +39,10 @@ class Params(KindParams):
     states: list[str] = param("States", default_factory=list, max_length=len(queries.SHOWN_STATES))
     of_kind: str = param("Kind", default="", max_length=100)
     q: str = param("Words", default="", max_length=200)
+    since: str = param(
+        "Submitted since", "A moment with its zone, as 2026-11-16T00:00+01:00.", default="", max_length=40
+    )
+    by: Literal["", "person", "schedule"] = param("Started by", default="")
 
 
 EXAMPLE: dict[str, Any] = {"action": "stop", "all": True, "states": ["scheduled"], "of_kind": "none"}
@@ -46,6 +52,8 @@ def check(params: Params, find: Find) -> list[FieldError]:
     unknown = [state for state in params.states if state not in queries.SHOWN_STATES]
     if unknown:
         return [FieldError("states", f"There is no state “{unknown[0][:40]}”.")]
+    if params.since and _moment(params.since) is None:
+        return [FieldError("since", "Write the moment with its zone, such as 2026-11-16T00:00+01:00.")]
     if not params.all and not params.jobs:
         return [FieldError("jobs", "No job is chosen.")]
     return []
@@ -80,12 +88,21 @@ def _chosen(params: Params, context: Context) -> list[str]:
             states=params.states,
             kind=params.of_kind or None,
             q=params.q or None,
+            since=_moment(params.since),
+            by=params.by or None,
             after=before,
             limit=PAGE,
         )
         found += [str(job.id) for job in page.rows]
         before = page.next
     return found[:MOST]
+
+
+def _moment(text: str) -> datetime | None:
+    with suppress(ValueError):
+        moment = datetime.fromisoformat(text)
+        return moment if moment.tzinfo else None
+    return None
 
 
 def _change(job_id: str, action: str, owner: str) -> dict[str, Any]:

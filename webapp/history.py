@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from datetime import date, datetime, time
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 from uuid import uuid4
 
@@ -12,8 +13,9 @@ from werkzeug.wrappers import Response
 
 from jobs.engine import commands, queries
 from jobs.engine.errors import BadInput
-from webapp import kinds
+from webapp import kinds, saved_views, words
 from webapp.access import current_owner
+from webapp.identity import person
 
 blueprint = Blueprint("history", __name__)
 PAGE = 50
@@ -21,22 +23,35 @@ EXPLAINED = 10
 CHIPS = ("running", "waiting", "scheduled", "succeeded", "partial", "failed", "cancelled")
 BULK = "bulk_jobs"
 ACTIONS = ("retry_failed", "retry", "stop", "delete")
+FILTERS = ("state", "kind", "by", "since", "q")
+STARTERS = {"person": "A person", "schedule": "A schedule"}
 _STATES = {"running": ("running", "stopping")}  # a chip that stands for more than one state
+
+
+class Wanted(NamedTuple):
+    """The filters of the list, as they stand in its address; empty is any."""
+
+    state: str = ""
+    kind: str = ""
+    by: str = ""
+    since: str = ""  # a day: 2026-11-16
+    q: str = ""
 
 
 @blueprint.get("/jobs")
 def index() -> str:
     """The list; with `HX-Request` only its live part."""
-    state, kind, q = _filters(request.args)
+    wanted = _wanted(request.args)
     return render_template(
         "jobs/_list.html" if request.headers.get("HX-Request") else "jobs.html",
-        **_list(state, kind, q),
-        state=state,
-        kind=kind,
-        q=q,
+        **_list(wanted),
+        **wanted._asdict(),
+        views=saved_views.kept(),
+        here=address().partition("?")[2],
+        starters=STARTERS,
         every=request.args.get("all") == "1",
         address=address,
-        filtered=bool(state or kind or q),
+        filtered=any(wanted),
         first_page=not (request.args.get("after") or request.args.get("before")),
     )
 
@@ -51,12 +66,12 @@ def bulk() -> Any:
     chosen = list(dict.fromkeys(request.form.getlist("job")))[:PAGE]
     if not every and not chosen:
         raise BadInput("No job is selected. Tick some in the list first.")
-    state, kind, q = _filters(request.form)
+    wanted = _wanted(request.form)
     if action == "delete" and request.form.get("sure") != "1":
-        many = _matching(state, kind, q) if every else len(chosen)
+        many = _matching(wanted) if every else len(chosen)
         shown = {"chosen": [] if every else chosen, "every": every, "many": many}
-        return render_template("jobs/delete.html", key=uuid4().hex, state=state, kind=kind, q=q, **shown)
-    which = {"all": True, "states": list(_states(state)), "of_kind": kind, "q": q} if every else {"jobs": chosen}
+        return render_template("jobs/delete.html", key=uuid4().hex, **wanted._asdict(), **shown)
+    which = {"all": True, **_as_params(wanted)} if every else {"jobs": chosen}
     key = request.form.get("key", "")[:64]
     job = commands.submit(
         BULK,
@@ -65,6 +80,18 @@ def bulk() -> Any:
         idempotency_key=f"bulk-{key}-{action}" if key else None,
     )
     return redirect(f"/jobs/{job.id}", 303)
+
+
+@blueprint.post("/jobs/views")
+@person
+def keep_view() -> Response:
+    """Keep these filters under a name, or forget a name, in this browser."""
+    form = request.form
+    query = address(form).partition("?")[2]
+    changed = (
+        saved_views.without(form["forget"]) if "forget" in form else saved_views.with_(form.get("name", ""), query)
+    )
+    return saved_views.keep(redirect(f"/jobs?{query}" if query else "/jobs", 303), changed)
 
 
 @blueprint.get("/jobs/<job_id>/delete")
@@ -79,9 +106,10 @@ def delete(job_id: str) -> Response:
     return redirect("/jobs", 303)
 
 
-def address(**changed: str | None) -> str:
+def address(given: Mapping[str, str] | None = None, **changed: str | None) -> str:
     """This list with other filters; the page starts anew."""
-    kept = {name: request.args.get(name) for name in ("state", "kind", "q")} | changed
+    given = request.args if given is None else given
+    kept = {name: given.get(name) for name in FILTERS} | changed
     query = urlencode({name: value for name, value in kept.items() if value})
     return f"/jobs?{query}" if query else "/jobs"
 
@@ -91,40 +119,89 @@ def reasons(rows: list[Any]) -> dict[Any, Any]:
     return {job.id: queries.waiting(job) for job in [job for job in rows if job.state == "queued"][:EXPLAINED]}
 
 
-def _filters(asked: Mapping[str, str]) -> tuple[str, str, str]:
-    """State, kind and words; what is none of ours is left out."""
-    state, kind = asked.get("state", ""), asked.get("kind", "")
-    known = state if state in CHIPS else "", kind if kind in kinds.titles() else ""
-    return *known, asked.get("q", "").strip()[:200]
+def _wanted(asked: Mapping[str, str]) -> Wanted:
+    """The filters that are asked for; what is none of ours is left out."""
+    found = {name: asked.get(name, "") for name in FILTERS}
+    known = {name: value for name, value in found.items() if value and _is_known(name, value)}
+    return Wanted(**{name: known.get(name, "") for name in FILTERS} | {"q": asked.get("q", "").strip()[:200]})
+
+
+def _spelled_out(wanted: Wanted) -> Wanted:
+    """With the filters that stand among the words, such as `kind:nap`, as filters. A control goes before a word."""
+    found, words = {}, []
+    for word in wanted.q.split():
+        name, _, value = word.partition(":")
+        if name in FILTERS and name != "q" and _is_known(name, value) and not getattr(wanted, name):
+            found[name] = value
+        else:
+            words.append(word)
+    return wanted._replace(**found, q=" ".join(words)) if found else wanted
+
+
+def _is_known(name: str, value: str) -> bool:
+    known: dict[str, Any] = {"state": CHIPS, "kind": kinds.titles(), "by": STARTERS}
+    return value in known[name] if name in known else name == "q" or _moment(value) is not None
+
+
+def _moment(day: str) -> datetime | None:
+    """The first moment of a day, for the viewer."""
+    try:
+        return datetime.combine(date.fromisoformat(day), time(), words.zone())
+    except ValueError:
+        return None
 
 
 def _states(state: str) -> tuple[str, ...]:
     return _STATES.get(state, (state,) if state else ())
 
 
-def _matching(state: str, kind: str, q: str) -> int:
-    counts = queries.job_counts(current_owner(), kind=kind or None, q=q or None)
-    return _count(counts, state) if state else _total(counts)
+def _query(wanted: Wanted) -> dict[str, Any]:
+    """Its filters but the state, as queries.py takes them."""
+    return {
+        "kind": wanted.kind or None,
+        "q": wanted.q or None,
+        "since": _moment(wanted.since) if wanted.since else None,
+        "by": wanted.by or None,
+    }
 
 
-def _list(state: str, kind: str, q: str) -> dict[str, Any]:
+def _as_params(wanted: Wanted) -> dict[str, Any]:
+    """The same for the job that changes all that match."""
+    wanted = _spelled_out(wanted)
+    since = _moment(wanted.since) if wanted.since else None
+    return {
+        "states": list(_states(wanted.state)),
+        "of_kind": wanted.kind,
+        "q": wanted.q,
+        "since": since.isoformat() if since else "",
+        "by": wanted.by,
+    }
+
+
+def _matching(wanted: Wanted) -> int:
+    wanted = _spelled_out(wanted)
+    counts = queries.job_counts(current_owner(), **_query(wanted))
+    return _count(counts, wanted.state) if wanted.state else _total(counts)
+
+
+def _list(wanted: Wanted) -> dict[str, Any]:
     owner = current_owner()
+    wanted = _spelled_out(wanted)
     page = queries.jobs(
         owner,
-        states=_states(state),
-        kind=kind or None,
-        q=q or None,
+        states=_states(wanted.state),
+        **_query(wanted),
         after=request.args.get("after"),
         before=request.args.get("before"),
         limit=PAGE,
     )
-    counts = queries.job_counts(owner, kind=kind or None, q=q or None)
-    for_menu = {} if kind or q else {"counts": counts}
+    counts = queries.job_counts(owner, **_query(wanted))
+    for_menu = {} if any(_query(wanted).values()) else {"counts": counts}
     return for_menu | {
         "page": page,
         "chips": [(chip, _count(counts, chip)) for chip in CHIPS],
         "everything": _total(counts),
-        "matching": _count(counts, state) if state else _total(counts),
+        "matching": _count(counts, wanted.state) if wanted.state else _total(counts),
         "titles": kinds.titles(),
         "nouns": kinds.nouns(),
         "reasons": reasons(page.rows),

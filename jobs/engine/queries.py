@@ -6,18 +6,19 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any, BinaryIO
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, or_, select, text, tuple_
+from sqlalchemy import ColumnElement, Text, cast, func, or_, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from jobs.engine import conversations as _talks
 from jobs.engine import database, exports, inputs, migrations, outbox, presence, suppressions
 from jobs.engine.approvals import of_job as approvals
 from jobs.engine.errors import BadInput, NotFound, SettingsError
+from jobs.engine.job_lists import COUNT_CAP, SHOWN_STATES, job_counts, jobs
 from jobs.engine.log_lines import log, log_count
 from jobs.engine.models import Attempt, Counts, File, Item, Job, WorkerProcess
 from jobs.engine.notifications import of_job as notifications
 from jobs.engine.notifications import secret as webhook_secret
-from jobs.engine.records import Page, as_id, escaped, owned
+from jobs.engine.records import Page, escaped, owned
 from jobs.engine.schedules import latest_jobs, schedule, scheduled_jobs, schedules
 from jobs.engine.storage import storage
 from jobs.engine.tables import TableInfo
@@ -26,11 +27,9 @@ from jobs.engine.timetable import upcoming
 from jobs.engine.waiting import Ahead, Pace, Waiting, ahead, pace, waiting
 
 __all__ = ["Ahead", "Pace", "Waiting", "ahead", "filled_in", "pace", "waiting"]  # read with the rest, kept in a room of their own
+__all__ += ["COUNT_CAP", "SHOWN_STATES", "job_counts", "jobs"]
 __all__ += ["latest_jobs", "log", "log_count", "schedule", "scheduled_jobs", "schedules", "upcoming"]
 __all__ += ["approvals", "notifications", "webhook_secret"]
-
-COUNT_CAP = 10_000
-SHOWN_STATES = ("scheduled", "waiting", "running", "stopping", "succeeded", "partial", "failed", "cancelled")
 
 
 # Jobs.
@@ -40,61 +39,6 @@ def job(job_id: str | UUID, owner: str) -> Job:
     """The one way to a job by its id: NotFound where there is none or it is somebody else's."""
     with database.session() as session:
         return owned(session, Job, job_id, owner)
-
-
-def jobs(
-    owner: str,
-    *,
-    states: Collection[str] = (),
-    kind: str | None = None,
-    q: str | None = None,
-    after: str | None = None,
-    before: str | None = None,
-    limit: int = 50,
-) -> Page[Job]:
-    """The jobs of an owner, the newest first. `states` takes SHOWN_STATES; `q` looks in label, note and message."""
-    query = _filtered(select(Job), owner, states, kind, q)
-    with database.session() as session:
-        if before is not None:
-            rows = list(session.scalars(query.where(Job.id > as_id(before)).order_by(Job.id).limit(limit + 1)))
-            more, rows = len(rows) > limit, rows[:limit][::-1]
-            return Page(rows, str(rows[-1].id) if rows else None, str(rows[0].id) if more else None)
-        older = query if after is None else query.where(Job.id < as_id(after))
-        rows = list(session.scalars(older.order_by(Job.id.desc()).limit(limit + 1)))
-        more, rows = len(rows) > limit, rows[:limit]
-        first = str(rows[0].id) if rows and after is not None else None
-        return Page(rows, str(rows[-1].id) if more else None, first)
-
-
-def job_counts(owner: str, *, kind: str | None = None, q: str | None = None) -> dict[str, int]:
-    """How many jobs are in each of SHOWN_STATES; no count goes beyond COUNT_CAP."""
-    capped = [_filtered(select(Job.id), owner, (state,), kind, q).limit(COUNT_CAP).subquery() for state in SHOWN_STATES]
-    counted = [select(func.count()).select_from(some).scalar_subquery() for some in capped]
-    with database.session() as session:
-        return dict(zip(SHOWN_STATES, session.execute(select(*counted)).one(), strict=True))
-
-
-def _filtered(query: Select[Any], owner: str, states: Collection[str], kind: str | None, q: str | None) -> Select[Any]:
-    query = query.where(Job.owner == owner)
-    if states:
-        query = query.where(or_(*(_in_state(state) for state in states)))
-    if kind:
-        query = query.where(Job.kind == kind)
-    if q:
-        words = f"%{escaped(q)}%"
-        query = query.where(
-            or_(Job.label.ilike(words), Job.note.ilike(words), Job.message.ilike(words), Job.kind.ilike(words))
-        )
-    return query
-
-
-def _in_state(state: str) -> ColumnElement[bool]:
-    scheduled = and_(Job.state == "queued", Job.run_at > func.now(), Job.lease == 0)
-    if state == "scheduled":
-        return scheduled
-    if state == "waiting":
-        return and_(Job.state == "queued", or_(Job.run_at.is_(None), Job.run_at <= func.now(), Job.lease > 0))
-    return Job.state == state
 
 
 # Items.

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from flask.testing import FlaskClient
 
-from jobs.engine import queries
+from jobs.engine import commands, queries
 from jobs.engine.errors import NotFound
 from tests.pages import making
-from webapp import history
+from webapp import history, words
 from webapp.access import LOCAL_OWNER
 
 
@@ -127,3 +128,35 @@ def test_what_changes_something_needs_its_token_and_its_job(client: FlaskClient,
     assert client.post(f"/jobs/{job.id}/{verb}").status_code == 400
     assert making.again(job).state == "queued"
     assert press(f"/jobs/{uuid4()}/{verb}").status_code == 404
+
+
+def test_the_list_is_narrowed_by_who_started_it_and_since_when(client: FlaskClient) -> None:
+    plan = commands.Plan("nap", {"naps": 1}, "0 6 * * 1", "UTC")
+    schedule = commands.create_schedule(plan, owner=LOCAL_OWNER)
+    ours = commands.run_schedule(schedule.id, owner=LOCAL_OWNER, key="by a schedule")
+    theirs = making.waiting("questions", word="narrowed", side="left")
+
+    def listed(query: str) -> set[str]:
+        return set(re.findall(r'id="job-([^"]+)"', client.get(f"/jobs?{query}").text))
+
+    assert listed("by=schedule") == {str(ours.id)}
+    assert str(theirs.id) in listed("by=person") and str(ours.id) not in listed("by=person")
+    today, tomorrow = words.now().date(), words.now().date() + timedelta(days=1)
+    assert listed(f"since={today}") >= {str(ours.id), str(theirs.id)} and not listed(f"since={tomorrow}")
+    assert listed("q=kind:questions+narrowed") == {str(theirs.id)} == listed("q=narrowed+by:person")
+    assert listed("q=kind:questions+by:schedule") == set() == listed("q=kind:nobody+narrowed")
+    assert listed("since=never&by=nobody") == listed("")
+
+
+def test_a_view_is_saved_under_a_name_and_forgotten(client: FlaskClient) -> None:
+    page = client.get("/jobs?state=failed&q=oven").text
+    token = re.findall(r'name="csrf_token" value="([^"]*)"', page)[0]
+    named = {"csrf_token": token, "state": "failed", "q": "oven", "name": "Cold <b>ovens</b>"}
+    answer = client.post("/jobs/views", data=named)
+    assert answer.status_code == 303 and answer.location == "/jobs?state=failed&q=oven"
+    page = client.get("/jobs").text
+    assert '<a href="/jobs?state=failed&amp;q=oven">Cold &lt;b&gt;ovens&lt;/b&gt;</a>' in page
+    client.post("/jobs/views", data={"csrf_token": token, "forget": "Cold <b>ovens</b>"})
+    assert "Cold" not in client.get("/jobs").text
+    client.set_cookie("views", '{"a": 1, "b": "state=failed&x=<script>", "c": ')
+    assert client.get("/jobs").status_code == 200
