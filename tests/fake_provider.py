@@ -6,13 +6,14 @@
 
     python -m tests.fake_provider --port 0               # a process of its own; prints its port
 
-HTTP: `GET /v1/models`, `POST /v1/chat/completions` (streaming too), `POST /v1/embeddings`, and for the test
-`POST /script`, `GET /calls`, `DELETE /calls`.
+HTTP: `GET /v1/models`, `POST /v1/chat/completions` (streaming too), `POST /v1/embeddings`, `POST /v1/moderations` (unless
+the script says moderates=False), and for the test `POST /script`, `GET /calls`, `DELETE /calls`.
 An answer follows from the prompt alone, so two runs agree. A behaviour is used up after its `calls` (default 1) or its
 `seconds`, and can be kept to prompts that contain `match`. The behaviours: status (with status, message, code,
 retry_after, retry_after_date), hang, drip, cut, rubbish, no_choices, empty, wrong_json, refusal, content_filter, length,
 slow (with latency); of streams: break, silence, garbage (each `after` so many words), endless, and any with `text`,
-`token_seconds`. And tool, with `calls_tool`: a tool's name and arguments.
+`token_seconds`. And tool, with `calls_tool`: a tool's name and arguments. Of judgements: status, hang, rubbish, one_less,
+with `scores` any scores instead.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import argparse
 import asyncio
 import hashlib
 import json
+import re
 import threading
 import time
 import urllib.request
@@ -32,6 +34,7 @@ from typing import Any, Self
 from aiohttp import web
 
 MODELS = ("fake-small", "fake-large")
+CATEGORIES = ("harassment", "harassment/threatening", "hate", "self-harm", "sexual", "violence", "violence/graphic")
 
 
 class FakeProvider:
@@ -81,6 +84,7 @@ class Server:
         app.router.add_get("/v1/models", self.models)
         app.router.add_post("/v1/chat/completions", self.complete)
         app.router.add_post("/v1/embeddings", self.embed)
+        app.router.add_post("/v1/moderations", self.moderate)
         app.router.add_post("/script", self.take_script)
         app.router.add_get("/calls", self.show_calls)
         app.router.add_delete("/calls", self.forget_calls)
@@ -127,6 +131,30 @@ class Server:
         usage = {"prompt_tokens": len(prompt) // 4 + len(rows), "total_tokens": len(prompt) // 4 + len(rows)}
         return web.json_response({"object": "list", "data": rows[::-1], "model": body["model"], "usage": usage})
 
+    async def moderate(self, request: web.Request) -> web.StreamResponse:
+        """What a text names as `category:score`, it gets; the rest is 0.01."""
+        if not self._moderates:
+            return web.json_response({"error": {"message": "Not Found"}}, status=404)
+        body = await request.json()
+        texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
+        call = self._note(body | {"messages": [{"role": "user", "content": "\n".join(texts)}]}, request)
+        how = self._behaviour(call)
+        await asyncio.sleep(how.get("latency", self._latency))
+        if call["did"] == "status":
+            return _error(call, how["status"], how.get("message", "No."), **_retry_after(how))
+        if call["did"] == "hang":
+            await asyncio.sleep(3600)
+        call["status"] = 200
+        if call["did"] == "rubbish":
+            return web.Response(text="<html>Bad gateway</html>", content_type="text/html")
+        given = [how["scores"] if "scores" in how else scores_of(text) for text in texts]
+        given = given[:-1] if call["did"] == "one_less" else given
+        results = [
+            {"flagged": False, "categories": dict.fromkeys(scores, False), "category_scores": scores}
+            for scores in given
+        ]
+        return web.json_response({"id": f"modr-{call['n']}", "model": body["model"], "results": results})
+
     async def complete(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         call = self._note(body, request)
@@ -146,6 +174,7 @@ class Server:
         self._latency = script.get("latency", 0.0)
         self._key = script.get("key")
         self._dimension = script.get("dimension", 8)
+        self._moderates = script.get("moderates", True)
         self._behaviours = [
             dict(one, until=time.time() + one["seconds"]) if "seconds" in one else dict(one)
             for one in script.get("do", [])
@@ -229,6 +258,12 @@ def vector_of(text: str, dimension: int = 8) -> list[float]:
     """The embedding of this text."""
     seed = hashlib.sha256(text.encode()).digest()
     return [seed[place % 32] / 128 - 1 for place in range(dimension)]
+
+
+def scores_of(text: str) -> dict[str, float]:
+    """The judgement of this text."""
+    named = {name: float(score) for name, score in re.findall(r"([a-z/-]+):([01]?\.\d+)", text)}
+    return dict.fromkeys(CATEGORIES, 0.01) | {name: score for name, score in named.items() if name in CATEGORIES}
 
 
 def _error(call: dict[str, Any], status: int, message: str, code: str | None = None, **headers: str) -> web.Response:

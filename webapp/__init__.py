@@ -34,6 +34,8 @@ from webapp import (
     people,
     progress,
     retries,
+    reviews,
+    reviews_api,
     schedules,
     schedules_api,
     signing_in,
@@ -61,6 +63,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(cancellations.blueprint)  # stop
     app.register_blueprint(approvals.blueprint)  # yes or no to a call
     app.register_blueprint(retries.blueprint)  # retry, again with changes
+    app.register_blueprint(reviews.blueprint)  # /jobs/<id>/thresholds  /jobs/<id>/decisions
     app.register_blueprint(schedules.blueprint)  # /schedules
     app.register_blueprint(library.blueprint)  # /library  /search
     app.register_blueprint(webhooks.blueprint)  # /webhooks
@@ -75,6 +78,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(people.blueprint)  # /people
     app.register_blueprint(audit.blueprint)  # /audit
     app.register_blueprint(api.blueprint)  # /api/v1
+    app.register_blueprint(reviews_api.blueprint)  # /api/v1/jobs/<id>/verdicts
     app.register_blueprint(schedules_api.blueprint)  # /api/v1/schedules
     app.register_blueprint(library_api.blueprint)  # /api/v1/documents  /api/v1/search
     app.register_blueprint(outbox_api.blueprint)  # /api/v1/outbox  /api/v1/suppressions
@@ -84,6 +88,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     operations.mount(app)  # /rq
 
     access.csrf.exempt(api.blueprint)  # guarded by Origin and Sec-Fetch-Site
+    access.csrf.exempt(reviews_api.blueprint)
     access.csrf.exempt(schedules_api.blueprint)
     access.csrf.exempt(library_api.blueprint)
     access.csrf.exempt(outbox_api.blueprint)

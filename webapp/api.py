@@ -13,7 +13,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 from jobs.engine import catalogue, commands, queries
 from webapp import bodies, files, openapi, serializing
 from webapp.access import current_owner
-from webapp.shapes import ITEM_STATES, JOB_FILTERS
+from webapp.shapes import ITEM_STATES, JOB_FILTERS, VERDICTS
 
 MAX_SAMPLE = 1_000
 MAX_AHEAD = timedelta(days=365)
@@ -92,6 +92,7 @@ def items(id: str) -> Response:
     page = queries.items(
         queries.job(id, current_owner()),
         state=next(iter(_states(ITEM_STATES)), None),
+        verdict=bodies.one_of("verdict", VERDICTS, "") if "verdict" in request.args else None,
         after=bodies.text("after", 2_000),
         limit=bodies.whole_number("limit", 50, 1, 1_000),
     )

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from jobs.engine import catalogue
-from webapp import chat_shapes
+from webapp import chat_shapes, review_shapes
 from webapp.shapes import ANY_OBJECT, PARAMETERS, RECORDS, TEXT, Schema, parameter, ref
 
 PROBLEMS = {
@@ -34,17 +34,20 @@ def written() -> tuple[bytes, str]:
 def document(kinds: list[catalogue.Kind]) -> Schema:
     """The whole description. Kinds that are not available here are left out: they take nothing."""
     usable = [kind for kind in kinds if kind.available]
-    schemas = RECORDS | chat_shapes.RECORDS
+    schemas = RECORDS | chat_shapes.RECORDS | review_shapes.RECORDS
     for kind in usable:
         schemas |= _kind_schemas(kind)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Legwork", "version": "1", "description": _INTRODUCTION},
         "servers": [{"url": "/api/v1"}],
-        "paths": _PATHS | chat_shapes.PATHS | {f"/kinds/{kind.name}/jobs": {"post": _submit(kind)} for kind in usable},
+        "paths": _PATHS
+        | chat_shapes.PATHS
+        | review_shapes.PATHS
+        | {f"/kinds/{kind.name}/jobs": {"post": _submit(kind)} for kind in usable},
         "components": {
             "schemas": schemas,
-            "parameters": PARAMETERS | chat_shapes.PARAMETERS,
+            "parameters": PARAMETERS | chat_shapes.PARAMETERS | review_shapes.PARAMETERS,
             "responses": {f"Problem{status}": _problem_response(status) for status in PROBLEMS},
         },
     }
@@ -175,7 +178,7 @@ _PATHS: Schema = {
             {"200": _answer("A page of items.", "Items")},
             404,
             422,
-            parameters=[parameter(name) for name in ("item_state", "item_after", "item_limit")],
+            parameters=[parameter(name) for name in ("item_state", "verdict", "item_after", "item_limit")],
         ),
         "parameters": [parameter("job")],
     },

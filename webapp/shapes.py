@@ -9,6 +9,7 @@ Schema = dict[str, Any]
 JOB_STATES = ("queued", "running", "stopping", "succeeded", "partial", "failed", "cancelled")
 JOB_FILTERS = (*JOB_STATES, "waiting", "scheduled")
 ITEM_STATES = ("started", "done", "failed", "skipped", "unknown")
+VERDICTS = ("allow", "review", "block")
 
 
 def ref(name: str) -> Schema:
@@ -76,6 +77,7 @@ PARAMETERS = {
     },
     "state": _query("state", "Only these; may be repeated.", {"type": "array", "items": {"enum": list(JOB_FILTERS)}}),
     "item_state": _query("state", "Only items in this state.", {"enum": list(ITEM_STATES)}),
+    "verdict": _query("verdict", "Only items that were judged so.", {"enum": list(VERDICTS)}),
     "of_kind": _query("kind", "Only jobs of this kind.", {"type": "string", "maxLength": 100}),
     "q": _query("q", "Only jobs with this text.", {"type": "string", "maxLength": 200}),
     "message": _path("message", "The id of a message."),
@@ -208,6 +210,7 @@ RECORDS = {
             "output": maybe(ANY_OBJECT),
             "reason": maybe(TEXT),
             "error": maybe(TEXT),
+            "verdict": maybe({"enum": list(VERDICTS)}),
             "tokens": maybe(_WHOLE),
             "seconds": maybe({"type": "number"}),
             "finished_at": maybe(_MOMENT),

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from jobs.engine import catalogue, queries
-from jobs.engine.errors import LegworkError
+from jobs.engine.errors import KindUnavailable, LegworkError, NotFound
 from webapp import drafts, forms, words
 
 TABS = ("result", "items", "files", "log", "input", "timeline")
@@ -56,6 +56,7 @@ def _result(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
         "rest": json.dumps(rest, ensure_ascii=False, indent=2, default=str) if rest else "",
         "files": queries.files(job),
         "result_template": _result_template(job),
+        "view": _view(job, asked),
         "asked_item": (asked_item := asked.get("item", "").replace("\0", "").strip()[:200]),
         "found_item": queries.item(job, asked_item) if asked_item else None,
     }
@@ -201,6 +202,14 @@ def _given(name: str, value: Any, field: forms.Field | None) -> Given:
         text = json.dumps(value, ensure_ascii=False, indent=2)
     unit = f" {field.unit}" if field and field.unit and value is not None else ""
     return Given(label, f"{text}{unit}", "\n" in text or len(text) > 120, [])
+
+
+def _view(job: Any, asked: Mapping[str, str]) -> dict[str, Any] | None:
+    """What that template needs beside the job, of a kind that says so."""
+    try:
+        return catalogue.kind(job.kind).view(job, asked)
+    except (KindUnavailable, NotFound):
+        return None
 
 
 def _result_template(job: Any) -> str | None:

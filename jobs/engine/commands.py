@@ -39,12 +39,13 @@ from jobs.engine.errors import BrokerAway, Conflict, FieldError, InvalidParams, 
 from jobs.engine.jsonsafe import clean_text, dumps
 from jobs.engine.models import Conversation, Job, Message, Schedule
 from jobs.engine.params import KindParams
+from jobs.engine.reviews import decide, set_thresholds, undo_decision
 from jobs.engine.schedules import Plan
 from jobs.engine.storage import storage
 from jobs.engine.uploads import upload
 from jobs.engine.validation import params_errors
 
-__all__ = ["Plan", "upload"]
+__all__ = ["Plan", "decide", "set_thresholds", "undo_decision", "upload"]
 
 MOST_SAMPLE = 1_000
 MOST_AHEAD = timedelta(days=366)
@@ -205,16 +206,8 @@ def delete(job_id: str | UUID, *, owner: str) -> None:
         storage().delete(blob)
 
 
-def clear_outbox(*, owner: str) -> int:
-    """Delete all messages that were kept instead of sent. Returns how many."""
-    return outbox.clear(owner)
-
-
-def suppress_addresses(text: str, *, owner: str) -> int:
-    """Never write to these addresses again, one to a line. Returns how many are new. Raises InvalidParams."""
-    return suppressions.add(text, owner)
-
-
+clear_outbox = outbox.clear
+suppress_addresses = suppressions.add
 allow_address = suppressions.remove
 
 

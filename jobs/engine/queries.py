@@ -19,6 +19,7 @@ from jobs.engine.models import Attempt, Counts, File, Item, Job, WorkerProcess
 from jobs.engine.notifications import of_job as notifications
 from jobs.engine.notifications import secret as webhook_secret
 from jobs.engine.records import Page, escaped, owned
+from jobs.engine.reviews import decisions, threshold_changes, verdicts
 from jobs.engine.schedules import latest_jobs, schedule, scheduled_jobs, schedules
 from jobs.engine.storage import storage
 from jobs.engine.tables import TableInfo
@@ -29,7 +30,7 @@ from jobs.engine.waiting import Ahead, Pace, Waiting, ahead, pace, waiting
 __all__ = ["Ahead", "Pace", "Waiting", "ahead", "filled_in", "pace", "waiting"]  # read with the rest, kept in a room of their own
 __all__ += ["COUNT_CAP", "SHOWN_STATES", "job_counts", "jobs"]
 __all__ += ["latest_jobs", "log", "log_count", "schedule", "scheduled_jobs", "schedules", "upcoming"]
-__all__ += ["approvals", "notifications", "webhook_secret"]
+__all__ += ["approvals", "decisions", "notifications", "threshold_changes", "verdicts", "webhook_secret"]
 
 
 # Jobs.
@@ -48,6 +49,7 @@ def items(
     job: Job,
     *,
     state: str | None = None,
+    verdict: str | None = None,
     q: str | None = None,
     after: str | None = None,
     before: str | None = None,
@@ -58,6 +60,8 @@ def items(
     query = select(Item).where(Item.job_id == job.id)
     if state:
         query = query.where(Item.state == state)
+    if verdict:
+        query = query.where(Item.verdict == verdict)
     if q:
         words = f"%{escaped(q)}%"
         query = query.where(

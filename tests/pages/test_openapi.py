@@ -31,7 +31,7 @@ def test_every_route_is_described_and_nothing_else(app: Flask, description: dict
     there = {
         (re.sub(r"<(?:\w+:)?\w+>", "{}", rule.rule), method)
         for rule in app.url_map.iter_rules()
-        if rule.endpoint.startswith(("api.", "chat_api.", "schedules_api.", "outbox_api.", "library_api."))
+        if rule.endpoint.startswith(("api.", "chat_api.", "schedules_api.", "outbox_api.", "library_api.", "reviews_api."))
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
     submit = "/api/v1/kinds/{}/jobs"
@@ -68,6 +68,7 @@ def test_operation_names_are_unique(description: dict[str, Any]) -> None:
 def test_the_states_are_those_of_the_tables() -> None:
     assert shapes.JOB_STATES == models.JOB_STATES
     assert shapes.ITEM_STATES == models.ITEM_STATES
+    assert shapes.VERDICTS == models.VERDICTS
 
 
 def test_it_is_sent_once(client: FlaskClient) -> None:

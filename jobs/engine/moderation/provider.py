@@ -1,0 +1,49 @@
+"""The moderation endpoint of a provider that speaks OpenAI's wire format: same client, retries and shared limits as for answers."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jobs.engine import llm
+from jobs.engine.answers import Unwell
+
+MODEL = "omni-moderation-latest"
+PATH = "moderations"
+AT_ONCE = 32  # passages a request
+MOST_CATEGORIES = 100
+
+Scores = dict[str, float]
+
+
+async def ask(client: llm.Chat, model: str, texts: Sequence[str], per_minute: int | None = None) -> list[Scores]:
+    """The scores of each text, in as many requests as that takes."""
+    found: list[Scores] = []
+    for start in range(0, len(texts), AT_ONCE):
+        body = {"model": model, "input": list(texts[start : start + AT_ONCE])}
+        found += await client.post(PATH, body, parse, per_minute)
+    return found
+
+
+def parse(raw: bytes, body: Mapping[str, Any], seconds: float) -> list[Scores]:
+    """The scores in a body with status 200, one set for each text. Raises Unwell where they are not all there.
+
+    Only the structure counts: whatever a text says of itself, it cannot become a score.
+    """
+    try:
+        results = [_scores(one["category_scores"]) for one in json.loads(raw)["results"]]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise Unwell("The provider sent something that is no judgement") from error
+    if len(results) != len(body["input"]):
+        raise Unwell("The provider judged another number of texts than it was sent")
+    return results
+
+
+def _scores(given: Any) -> Scores:
+    scores = {str(name)[:80]: float(score) for name, score in given.items() if not isinstance(score, bool | str)}
+    fine = all(math.isfinite(score) and 0 <= score <= 1 for score in scores.values())
+    if not fine or len(scores) != len(given) or not 0 < len(scores) <= MOST_CATEGORIES:
+        raise ValueError
+    return {name: round(score, 4) for name, score in scores.items()}

@@ -1,0 +1,91 @@
+"""From scores to a verdict: allow, review or block.
+
+Thresholds are by category. A category without its own takes those of the part before its slash (`harassment` for
+`harassment/threatening`), else those of `default`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+VERDICTS = ("allow", "review", "block")
+DEFAULT = "default"
+MOST_CATEGORIES = 100
+LONGEST_NAME = 80
+
+
+class Threshold(BaseModel):
+    """From which score on a person is to look, and from which a text is blocked. None: never for this category."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    review: float | None = Field(default=None, ge=0, le=1)
+    block: float | None = Field(default=None, ge=0, le=1)
+
+
+Thresholds = Mapping[str, Threshold]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What follows from scores. category and score: those that decided, or the highest ones where nothing is reached."""
+
+    verdict: str
+    category: str
+    score: float
+    rule: str
+
+    def columns(self) -> dict[str, Any]:
+        return {"verdict": self.verdict, "category": self.category, "score": self.score, "rule": self.rule}
+
+
+def read(given: Mapping[str, Any]) -> dict[str, Threshold]:
+    """Thresholds out of the JSON in which they are kept."""
+    return {name: Threshold.model_validate(one) for name, one in given.items()}
+
+
+def of(category: str, thresholds: Thresholds) -> Threshold:
+    """The thresholds that count for a category."""
+    for name in (category, category.partition("/")[0], DEFAULT):
+        if name in thresholds:
+            return thresholds[name]
+    return Threshold()
+
+
+def decide(scores: Mapping[str, float], thresholds: Thresholds) -> Verdict:
+    """The gravest verdict that any category brings; among equals that of the category furthest past its threshold."""
+    found = []
+    for category, score in scores.items():
+        limits = of(category, thresholds)
+        if limits.block is not None and score >= limits.block:
+            found.append((2, score - limits.block, category, score, f"the threshold to block, {limits.block:g}"))
+        elif limits.review is not None and score >= limits.review:
+            found.append((1, score - limits.review, category, score, f"the threshold to review, {limits.review:g}"))
+        else:
+            found.append((0, score, category, score, ""))
+    rank, _, category, score, reached = max(found)
+    if rank == 0:
+        return Verdict("allow", category, score, f"{category} is highest with {_shown(score)} and below its thresholds")
+    return Verdict(VERDICTS[rank], category, score, f"{category} has {_shown(score)} and reaches {reached}")
+
+
+def wrong(thresholds: Thresholds, categories: Collection[str] = ()) -> str | None:
+    """What is wrong with thresholds beyond their types, as a sentence. categories: the ones that there are, where that is known."""
+    if len(thresholds) > MOST_CATEGORIES:
+        return f"These are too many categories: at most {MOST_CATEGORIES}."
+    for name, one in thresholds.items():
+        if not name.strip() or len(name) > LONGEST_NAME:
+            return f"A category needs a name of 1 to {LONGEST_NAME} characters."
+        if categories and name not in (*categories, DEFAULT):
+            return f"There is no category “{name}”. There are: {', '.join([*categories, DEFAULT])}."
+        if one.review is not None and one.block is not None and one.block < one.review:
+            return f"{name}: the threshold to block, {one.block:g}, is below the one to review, {one.review:g}."
+    return None
+
+
+def _shown(score: float) -> str:
+    return f"{score:.2f}"

@@ -1,0 +1,219 @@
+"""Judge texts: harassment, hate, violence, self-harm, sexual content, spam.
+
+Each text gets a score for each category, and from your thresholds a verdict: allow, review or block. What is in between goes
+to a person, on the page of the job. Other thresholds can be set later and cost no second judging. A text that could not be
+judged is listed as failed, never as clean.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from jobs.engine import documents, embeddings, moderation, queries, reviews
+from jobs.engine.catalogue import Estimate, Find
+from jobs.engine.context import Context, Output
+from jobs.engine.documents import Document
+from jobs.engine.errors import BadInput, FieldError, JobFailed, Skip
+from jobs.engine.models import VERDICTS, Job
+from jobs.engine.moderation import Chosen, Judged, Threshold, training
+from jobs.engine.moderation.classifier import classifier
+from jobs.engine.moderation.judges import Judge
+from jobs.engine.params import KindParams, TableFile, param
+from jobs.engine.templates import as_text
+
+TITLE = "Moderate content"
+GROUP = "Text and AI"
+QUEUE = "io"
+NEEDS = ("aiohttp", "onnxruntime", "tokenizers")
+NOUN = ("text", "texts")
+RESULT_TEMPLATE = "results/moderate_content.html"
+
+USUAL = {moderation.DEFAULT: Threshold(review=training.REVIEW, block=training.BLOCK)}
+BUILT_IN_TEXTS_PER_SECOND = 40
+SECONDS_PER_CALL = 0.4  # of a usual provider
+PAGE = 5  # texts to review at a time
+LATEST = 5  # decisions and changes that the page shows
+BUILT_IN = "built-in classifier"
+SHOWN = 2_000  # characters of a document that its item keeps
+
+
+class Params(KindParams):
+    source: TableFile | None = param("Table", "CSV, TSV, JSONL, XLSX or Parquet. Each row has one text.", default=None)
+    encoding: str | None = param("Encoding", "Empty: as found.", default=None, advanced=True, max_length=40)
+    delimiter: str | None = param("Separator", "Empty: as found.", default=None, advanced=True, max_length=1)
+    text_column: str = param(
+        "Column with the texts", "Of the table.", default="", columns_of="source", max_length=1_000
+    )
+    collection: str = param("Or a collection", "Of the library, instead of a table.", default="", max_length=100)
+    thresholds: dict[str, Threshold] = param(
+        "Thresholds",
+        "From which score on a person looks, and from which a text is blocked, by category. “default” is for those not named.",
+        default=USUAL,
+        widget="json",
+    )
+    observe_only: bool = param(
+        "Only observe",
+        "Verdicts are recorded to see what would happen. Nothing is blocked, and nobody is asked.",
+        default=False,
+    )
+    judge: Literal["auto", "provider", "built_in"] = param(
+        "Who judges",
+        "auto: the provider that is set, if it has a moderation endpoint, else the small built-in classifier.",
+        default="auto",
+        advanced=True,
+    )
+    model: str = param("Model", "Of the provider. Empty: its usual one.", default="", max_length=200, advanced=True)
+    concurrency: int = param("Texts at a time", default=16, ge=1, le=64, unit="texts", advanced=True)
+    requests_per_minute: int | None = param(
+        "Calls a minute",
+        "Shared by all jobs on the same model. Empty: no limit of ours.",
+        default=None,
+        ge=1,
+        le=100_000,
+        unit="calls",
+        advanced=True,
+    )
+
+
+EXAMPLE: dict[str, Any] = {
+    "source": "sample:comments.csv",
+    "text_column": "comment",
+    "thresholds": {"default": {"review": 0.2, "block": 0.7}, "spam": {"review": 0.3, "block": 0.6}},
+}
+
+
+def check(params: Params, find: Find) -> list[FieldError]:
+    errors = _where(params, find)
+    known = classifier().categories if _built_in(params) else ()
+    if wrong := moderation.wrong(params.thresholds, known):
+        errors.append(FieldError("thresholds", wrong))
+    if missing := moderation.missing(params.judge):
+        errors.append(FieldError("judge", missing))
+    return errors
+
+
+def _where(params: Params, find: Find) -> list[FieldError]:
+    collection = params.collection.strip()
+    if (params.source is None) == (not collection):
+        both = (
+            "Choose a table or name a collection, not both." if collection else "Choose a table, or name a collection."
+        )
+        return [FieldError("source", both)]
+    if params.source is None:
+        return []
+    try:
+        columns = find(params.source).table(params.encoding, params.delimiter).columns
+    except BadInput as error:
+        return [FieldError("source", error.message)]
+    if params.text_column in columns:
+        return []
+    some = ", ".join(columns[:12]) + (", …" if len(columns) > 12 else "")
+    if not params.text_column:
+        return [FieldError("text_column", f"Say which column has the texts. There are: {some}.")]
+    return [FieldError("text_column", f"There is no column “{params.text_column}”. There are: {some}.")]
+
+
+def _built_in(params: Params) -> bool:
+    return params.judge == moderation.BUILT_IN or not embeddings.has_provider()
+
+
+def estimate(params: Params, find: Find) -> Estimate:
+    if params.source is None:
+        return Estimate()
+    texts = find(params.source).table(params.encoding, params.delimiter).rows
+    if texts is None:
+        return Estimate()
+    if _built_in(params):
+        return Estimate(texts, seconds=round(1 + texts / BUILT_IN_TEXTS_PER_SECOND, 1))
+    return Estimate(texts, texts, seconds=round(1 + texts * SECONDS_PER_CALL / params.concurrency, 1))
+
+
+def label(params: Params, find: Find) -> str:
+    return find(params.source).name if params.source is not None else params.collection.strip()
+
+
+def run(params: Params, context: Context) -> dict[str, Any]:
+    began, job_id = time.monotonic(), context.job.job_id
+    chosen = Chosen(**context.once("judge", lambda: moderation.choose(params.judge, params.model).as_json()))
+    if chosen.why:
+        context.log(chosen.why)
+    thresholds = reviews.in_force(job_id, params.thresholds)
+    decided = reviews.decided(job_id)
+
+    async def judge(entry: tuple[str, str, dict[str, Any]], court: Judge) -> Output:
+        key, text, _ = entry
+        if not text.strip():
+            raise Skip("There is no text here.")
+        columns = _columns(await court.of(text), thresholds) | decided.get(key, {})
+        return Output(columns, verdict=columns["verdict"])
+
+    texts, total = _of_table(params, context) if params.source is not None else _of_library(params, context)
+    counts = context.map(
+        judge,
+        texts,
+        key=lambda entry: entry[0],
+        row=lambda entry: entry[2],
+        total=total,
+        concurrency=params.concurrency,
+        using=moderation.judge(chosen, params.requests_per_minute, params.concurrency),
+    )
+    return {
+        "texts": counts.done,
+        "not_judged": counts.failed,
+        "judge": BUILT_IN if chosen.built_in else "provider",
+        "model": chosen.model,
+        "observe_only": params.observe_only,
+        "seconds": round(time.monotonic() - began, 1),
+        **reviews.figures(job_id),
+    }
+
+
+def _columns(judged: Judged, thresholds: dict[str, Threshold]) -> dict[str, Any]:
+    columns = moderation.decide(judged.scores, thresholds).columns() | {"scores": judged.scores}
+    return columns | ({"passages": judged.passages} if judged.passages else {})
+
+
+def _of_table(params: Params, context: Context) -> tuple[Iterator[tuple[str, str, dict[str, Any]]], int | None]:
+    """Key, text and row of each row, and how many there are."""
+    assert params.source is not None
+    source = context.open(params.source)
+    table = source.table(params.encoding, params.delimiter)
+    total = table.rows if table.exact else source.count(params.encoding, params.delimiter)
+    rows = enumerate(source.rows(params.encoding, params.delimiter), start=1)
+    return ((str(place), as_text(row.get(params.text_column)), row) for place, row in rows), total
+
+
+def _of_library(params: Params, context: Context) -> tuple[Iterator[tuple[str, str, dict[str, Any]]], int | None]:
+    """The same of documents. A text that changes is another item, about which nobody has decided yet."""
+    owner, collection = context.job.owner, params.collection.strip()
+    total = documents.count(owner, collection)
+    if not total:
+        raise JobFailed(f"There is no document in “{collection}”. Put some in with “Process files”.", reason="empty")
+    return (_entry(document, owner) for document in documents.each(owner, collection)), total
+
+
+def _entry(document: Document, owner: str) -> tuple[str, str, dict[str, Any]]:
+    text = documents.document(document.id, owner, with_text=True).text
+    digest = hashlib.sha256(text.encode(errors="replace")).hexdigest()[:12]
+    shown = {"document": str(document.id), "title": document.title, "text": text[:SHOWN]}
+    return f"{document.id}-{digest}", text, shown
+
+
+def view(job: Job, asked: Mapping[str, str]) -> dict[str, Any] | None:
+    """What the job's page shows of the verdicts: how they stand, the texts with one of them, what was decided last."""
+    standing = reviews.verdicts(job)
+    if not standing.judged:
+        return None
+    verdict = asked.get("verdict") if asked.get("verdict") in VERDICTS else "review"
+    return {
+        "standing": standing,
+        "verdict": verdict,
+        "page": queries.items(job, verdict=verdict, after=asked.get("after"), before=asked.get("before"), limit=PAGE),
+        "column": job.params.get("text_column") if job.params.get("source") else "text",
+        "latest": reviews.decisions(job, limit=LATEST).rows,
+        "changes": reviews.threshold_changes(job, limit=LATEST),
+        "measured": classifier().measured if (job.result or {}).get("judge") == BUILT_IN else None,
+    }

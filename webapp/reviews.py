@@ -1,0 +1,107 @@
+"""What a person does with the verdicts of a job: other thresholds, a decision about one text, its undoing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, abort, make_response, redirect, render_template, request
+from werkzeug.wrappers import Response as BaseResponse
+
+from jobs.engine import commands, queries
+from jobs.engine.errors import InvalidParams
+from webapp.access import current_owner
+
+blueprint = Blueprint("reviews", __name__)
+MOST_CATEGORIES = 100
+LIMITS = ("review", "block")
+NUMBER = re.compile(r"[0-9]{1,3}(\.[0-9]{0,20})?|\.[0-9]{1,20}", re.ASCII)
+PAGE = 50
+
+
+@blueprint.get("/jobs/<job_id>/thresholds")
+def edit(job_id: str) -> str:
+    job = queries.job(job_id, current_owner())
+    return _form(job, queries.verdicts(job))
+
+
+@blueprint.post("/jobs/<job_id>/thresholds")
+def change(job_id: str) -> BaseResponse:
+    """`category` is repeated, and so are `review` and `block` in the same order; an empty one is no threshold."""
+    owner = current_owner()
+    job = queries.job(job_id, owner)
+    standing = queries.verdicts(job)
+    typed = _typed(request.form.getlist)
+    thresholds, wrong = _read(typed)
+    if not wrong:
+        try:
+            commands.set_thresholds(job_id, thresholds, owner=owner, by=owner)
+            return redirect(f"/jobs/{job_id}#verdicts", 303)
+        except InvalidParams as error:
+            wrong = [one.message for one in error.errors]
+    response: Response = make_response(_form(job, standing, typed, wrong))
+    response.status_code = 422
+    return response
+
+
+@blueprint.get("/jobs/<job_id>/decisions")
+def index(job_id: str) -> str:
+    """All decisions about a job's texts, and all changes of its thresholds."""
+    job = queries.job(job_id, current_owner())
+    return render_template(
+        "reviews/log.html",
+        job=job,
+        page=queries.decisions(job, after=request.args.get("after"), limit=PAGE),
+        changes=queries.threshold_changes(job),
+        first_page="after" not in request.args,
+    )
+
+
+@blueprint.post("/jobs/<job_id>/decisions")
+def create(job_id: str) -> BaseResponse:
+    """`item` is the key of a text, `verdict` allow or block. The page shows the next one."""
+    verdict = request.form.get("verdict", "")
+    if verdict not in ("allow", "block"):
+        abort(400)
+    owner = current_owner()
+    commands.decide(job_id, request.form.get("item", ""), verdict, owner=owner, by=owner)
+    return redirect(_back(job_id), 303)
+
+
+@blueprint.post("/jobs/<job_id>/decisions/<decision_id>/undo")
+def undo(job_id: str, decision_id: str) -> BaseResponse:
+    owner = current_owner()
+    commands.undo_decision(job_id, decision_id, owner=owner, by=owner)
+    return redirect(_back(job_id), 303)
+
+
+def _back(job_id: str) -> str:
+    """The list that the button stood in."""
+    kept = {name: value for name in ("verdict", "after") if (value := request.args.get(name))}
+    return f"/jobs/{job_id}{f'?{urlencode(kept)}' if kept else ''}#verdicts"
+
+
+def _typed(listed: Any) -> dict[str, dict[str, str]]:
+    """By category what was typed, as it was typed."""
+    names = listed("category")[:MOST_CATEGORIES]
+    columns = [[*listed(limit), *[""] * len(names)] for limit in LIMITS]
+    return {name: dict(zip(LIMITS, typed, strict=True)) for name, *typed in zip(names, *columns, strict=False)}
+
+
+def _read(typed: Mapping[str, Mapping[str, str]]) -> tuple[dict[str, Any], list[str]]:
+    """Thresholds as JSON, and what is no number."""
+    thresholds: dict[str, Any] = {name: {} for name in typed}
+    wrong = []
+    for name, texts in typed.items():
+        for limit, text in texts.items():
+            if text.strip() and not NUMBER.fullmatch(text.strip()):
+                wrong.append(f"{name[:80]}: “{text[:20]}” is no number from 0 to 1, such as 0.5.")
+            else:
+                thresholds[name][limit] = float(text) if text.strip() else None
+    return thresholds, wrong
+
+
+def _form(job: Any, standing: Any, typed: Mapping[str, Mapping[str, str]] | None = None, wrong: Any = ()) -> str:
+    return render_template("reviews/thresholds.html", job=job, standing=standing, typed=typed or {}, wrong=wrong)

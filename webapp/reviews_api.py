@@ -1,0 +1,93 @@
+"""Verdicts, thresholds and decisions in JSON, under /api/v1/jobs/<id>."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, jsonify
+
+from jobs.engine import commands, queries
+from webapp import bodies, serializing
+from webapp.access import current_owner
+
+blueprint = Blueprint("reviews_api", __name__, url_prefix="/api/v1/jobs/<id>")
+
+
+@blueprint.get("/verdicts")
+def verdicts(id: str) -> Response:
+    job = queries.job(id, current_owner())
+    return jsonify(
+        _standing(queries.verdicts(job)) | {"changes": [_change(one) for one in queries.threshold_changes(job)]}
+    )
+
+
+@blueprint.put("/thresholds")
+def set_thresholds(id: str) -> Response:
+    """Body: `thresholds`, by category. Verdicts are derived anew from the scores; nothing is judged again."""
+    body = bodies.fields(bodies.json_object(), {"thresholds": dict}, required=("thresholds",))
+    owner = current_owner()
+    return jsonify(_standing(commands.set_thresholds(id, body["thresholds"], owner=owner, by=owner)))
+
+
+@blueprint.get("/decisions")
+def decisions(id: str) -> Response:
+    page = queries.decisions(
+        queries.job(id, current_owner()),
+        after=bodies.text("after", 200),
+        limit=bodies.whole_number("limit", 50, 1, 1_000),
+    )
+    return jsonify(decisions=[_decision(row) for row in page.rows], next=page.next)
+
+
+@blueprint.post("/decisions")
+def decide(id: str) -> Response:
+    """Body: `item`, the key of an item, and `verdict`, allow or block."""
+    body = bodies.fields(bodies.json_object(), {"item": str, "verdict": str}, required=("item", "verdict"))
+    owner = current_owner()
+    response = jsonify(_decision(commands.decide(id, body["item"], body["verdict"], owner=owner, by=owner)))
+    response.status_code = 201
+    return response
+
+
+@blueprint.delete("/decisions/<decision>")
+def undo(id: str, decision: str) -> Response:
+    """The item has the verdict again that follows from its scores. The decision stays on record."""
+    owner = current_owner()
+    return jsonify(_decision(commands.undo_decision(id, decision, owner=owner, by=owner)))
+
+
+def _standing(standing: Any) -> dict[str, Any]:
+    return {
+        "thresholds": {name: one.model_dump() for name, one in standing.thresholds.items()},
+        "changed_by": standing.changed_by,
+        "changed_at": serializing.moment(standing.changed_at),
+        "observe_only": standing.observe_only,
+        "verdicts": standing.counts,
+        "decided": standing.decided,
+        "reviewed": standing.reviewed,
+        "to_review": standing.to_review,
+        "categories": standing.categories,
+    }
+
+
+def _change(row: Any) -> dict[str, Any]:
+    return {
+        "thresholds": row.thresholds,
+        "changed_by": row.changed_by,
+        "changed_at": serializing.moment(row.changed_at),
+        "before": row.before,
+        "after": row.after,
+    }
+
+
+def _decision(row: Any) -> dict[str, Any]:
+    return {
+        "id": str(row.id),
+        "item": row.key,
+        "before": row.before,
+        "after": row.after,
+        "decided_by": row.decided_by,
+        "decided_at": serializing.moment(row.decided_at),
+        "undone_by": row.undone_by,
+        "undone_at": serializing.moment(row.undone_at),
+    }
