@@ -120,7 +120,8 @@ class Rows:
     def __init__(self, answer: sql.Answer, context: Context):
         self.first: list[list[Any]] = []
         self.ended: BaseException | None = None
-        self.columns = [column["name"] for column in answer.columns]
+        self.types = {column["name"]: column["type"] for column in answer.columns}
+        self.columns = list(self.types)
         self._answer = answer
         self._context = context
 
@@ -146,7 +147,7 @@ def _save(params: Params, context: Context, rows: Rows) -> None:
     with tempfile.TemporaryDirectory(prefix="legwork-query-", ignore_cleanup_errors=True) as folder:
         target = Path(folder) / "result"
         with target.open("wb") as opened:
-            opened.writelines(exports.export(rows, rows.columns, params.format))
+            opened.writelines(exports.export(rows, rows.columns, params.format, rows.types))
         stem = "result so far" if rows.ended is not None else "result"
         context.save(f"{stem}.{params.format}", target, exports.FORMATS[params.format])
 

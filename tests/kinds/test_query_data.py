@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import datetime
+from datetime import time as clock
 from pathlib import Path
 
 import duckdb
+import openpyxl
 import pytest
 
 from jobs import query_data
@@ -154,6 +158,54 @@ def test_each_format(environment: Callable[..., None], tmp_path: Path, format: s
     assert lines(again) == [{"n": 2, "z": "08"}]
     if format == "csv":
         assert "'=cmd" in path.read_text()
+
+
+TYPED = """
+    select i, date '2026-01-02' + i::int as day, timestamp '2026-01-02 10:00:00.25' as at, time '10:30:00' as hour,
+        timestamptz '2026-01-02 10:00:00+02' as zoned, 12.5::decimal(9, 2) as price, 0.1::decimal(38, 30) as fine,
+        i = 1 as odd, if(i = 1, null, 'x') as said, uuid '01890a5d-ac96-774b-bcce-b302099a8057' as id, i::tinyint as small
+    from range(2) t(i)
+"""
+
+
+def test_types_survive_into_parquet(environment: Callable[..., None], tmp_path: Path) -> None:
+    job = done("query_data", files=[upload(TABLE)], sql=TYPED, format="parquet")
+    path = tmp_path / "result.parquet"
+    path.write_bytes(content(queries.files(job)[0]))
+    with duckdb.connect() as database:
+        same = f"select count(*) from (from '{path}' except from ({TYPED}))"
+        assert database.execute(same).fetchone() == (0,)
+        kept = {name: str(kind) for name, kind, *_ in database.execute(f"select * from '{path}'").description}
+        asked = {name: str(kind) for name, kind, *_ in database.execute(TYPED).description}
+    assert kept == asked
+    again = done("query_data", files=[upload(path)], sql="select zoned, day, price, said from result", format="jsonl")
+    assert lines(again)[0] == {"zoned": "2026-01-02T08:00:00+00:00", "day": "2026-01-02", "price": 12.5, "said": "x"}
+
+
+def test_types_survive_into_a_spreadsheet(environment: Callable[..., None], tmp_path: Path) -> None:
+    job = done("query_data", files=[upload(TABLE)], sql=TYPED, format="xlsx")
+    book = openpyxl.load_workbook(io.BytesIO(content(queries.files(job)[0])))
+    head, first, second = book.active.iter_rows(values_only=True)
+    row = dict(zip(head, first, strict=True))
+    assert (row["day"], row["at"]) == (datetime(2026, 1, 2), datetime(2026, 1, 2, 10, 0, 0, 250_000))
+    assert row["hour"] == clock(10, 30)
+    assert (row["price"], row["odd"], row["said"]) == (12.5, False, "x")
+    assert dict(zip(head, second, strict=True))["said"] is None
+    assert book.active["B2"].is_date
+    before = done("query_data", files=[upload(TABLE)], sql="select date '1789-07-14' as day", format="xlsx")
+    book = openpyxl.load_workbook(io.BytesIO(content(queries.files(before)[0])))
+    assert book.active["A2"].value == "1789-07-14"
+
+
+def test_text_formats_write_them_plainly(environment: Callable[..., None]) -> None:
+    (first, second) = lines(done("query_data", files=[upload(TABLE)], sql=TYPED, format="jsonl"))
+    assert (first["day"], first["at"], first["hour"]) == ("2026-01-02", "2026-01-02T10:00:00.250000", "10:30:00")
+    assert (first["price"], first["odd"], second["said"]) == (12.5, False, None)
+    job = done("query_data", files=[upload(TABLE)], sql=TYPED)
+    told = content(queries.files(job)[0]).decode("utf-8-sig").splitlines()[1]
+    assert told.startswith(
+        "0,2026-01-02,2026-01-02T10:00:00.250000,10:30:00,2026-01-02T08:00:00+00:00,12.5,0.1,false,x,"
+    )
 
 
 def test_columns_of_texts_get_their_types(table: sql.Source) -> None:

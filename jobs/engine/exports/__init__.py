@@ -12,7 +12,7 @@ import json
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -33,9 +33,12 @@ FORMULA = re.compile(r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")  # the last four:
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
 
 
-def export(rows: Iterable[dict[str, Any]], columns: list[str], format: str) -> Iterator[bytes]:
+def export(
+    rows: Iterable[dict[str, Any]], columns: list[str], format: str, types: Mapping[str, str] | None = None
+) -> Iterator[bytes]:
     """The rows' values under these columns, in constant memory. Other keys of a row are left out.
 
+    types: DuckDB's type of a column, where it is known: Parquet and XLSX keep dates and decimals as such then.
     Raises BadInput, at the first bytes asked for, where the rows do not fit the format. Closing the stream ends all it started.
     """
     if format not in FORMATS:
@@ -44,7 +47,7 @@ def export(rows: Iterable[dict[str, Any]], columns: list[str], format: str) -> I
         return _csv(rows, columns)
     if format == "jsonl":
         return _jsonl(rows, columns)
-    return _by_child(rows, columns, format)
+    return _by_child(rows, columns, format, types or {})
 
 
 def _csv(rows: Iterable[dict[str, Any]], columns: list[str]) -> Iterator[bytes]:
@@ -91,14 +94,16 @@ def _jsonl(rows: Iterable[dict[str, Any]], columns: list[str]) -> Iterator[bytes
     yield bytes(waiting)
 
 
-def _by_child(rows: Iterable[dict[str, Any]], columns: list[str], format: str) -> Iterator[bytes]:
+def _by_child(
+    rows: Iterable[dict[str, Any]], columns: list[str], format: str, types: Mapping[str, str]
+) -> Iterator[bytes]:
     with (
         _no_space_in_words(),
         tempfile.TemporaryDirectory(prefix="legwork-export-", ignore_cleanup_errors=True) as folder,
     ):
         target = Path(folder) / f"table.{format}"
         with _running(format, target) as writer:
-            _feed(writer, rows, columns)
+            _feed(writer, rows, columns, types)
             _settle(writer)
         with target.open("rb") as written:
             target.unlink()  # gone even if this process is killed while somebody reads slowly
@@ -128,9 +133,15 @@ def _running(format: str, target: Path) -> Iterator[subprocess.Popen[bytes]]:
         writer.wait()
 
 
-def _feed(writer: subprocess.Popen[bytes], rows: Iterable[dict[str, Any]], columns: list[str]) -> None:
-    """One JSON list a line: the columns, then each row's values, then the end. A child that has given up says why when asked."""
-    waiting = bytearray(jsonsafe.dumps(columns).encode() + b"\n")
+def _feed(
+    writer: subprocess.Popen[bytes], rows: Iterable[dict[str, Any]], columns: list[str], types: Mapping[str, str]
+) -> None:
+    """One JSON list a line: the columns, their types, then each row's values, then the end.
+
+    A child that has given up says why when asked.
+    """
+    head = [columns, [types.get(column) for column in columns]]
+    waiting = bytearray(b"".join(jsonsafe.dumps(line).encode() + b"\n" for line in head))
     with suppress(BrokenPipeError):
         for row in rows:
             waiting += jsonsafe.dumps([row.get(column) for column in columns]).encode() + b"\n"

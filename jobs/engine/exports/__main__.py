@@ -27,7 +27,8 @@ class BrokenOff(Exception):
 def main(format: str, target: Path) -> None:
     lines = _values()
     try:
-        WRITERS[format](next(lines), lines, target)
+        columns, known = next(lines), next(lines)
+        WRITERS[format](columns, lines, target, known)
     except LegworkError as error:
         _say(error.reason, error.message)
     except OSError as error:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,35 @@ from jobs.engine.errors import LegworkError
 INT64 = 1 << 63
 
 
-def write(columns: list[str], rows: Iterable[list[Any]], target: Path) -> None:
+# Types that JSON has no value for, or a wider one, and that DuckDB reads back out of its text. DuckDB has no huge integer in
+# Parquet: it would become a float.
+KEPT = re.compile(
+    r"DATE|TIME|TIMESTAMP( WITH TIME ZONE)?|DECIMAL\(\d+,\d+\)|UUID|FLOAT|(U?(TINY|SMALL|BIG)INT)|U?INTEGER|DOUBLE|BOOLEAN"
+)
+
+
+def write(
+    columns: list[str], rows: Iterable[list[Any]], target: Path, known: Sequence[str | None] | None = None
+) -> None:
+    """known: DuckDB's type of each column, where the rows come from DuckDB; others are learnt from the values."""
     spool = target.with_suffix(".jsonl")
     types: list[set[str]] = [set() for _ in columns]
-    longest = _spooled(rows, spool, types)
-    _convert(columns, [column_type(found) for found in types], spool, longest, target)
+    exact = [place for place, name in enumerate(known or ()) if name and name.startswith("DECIMAL")]
+    longest = _spooled(_in_digits(rows, exact), spool, types)
+    chosen = [
+        name if name and KEPT.fullmatch(name) else column_type(found)
+        for name, found in zip(known or [None] * len(columns), types, strict=True)
+    ]
+    _convert(columns, chosen, spool, longest, target)
+
+
+def _in_digits(rows: Iterable[list[Any]], exact: list[int]) -> Iterator[list[Any]]:
+    """The rows with decimals as text: a number of JSON would be read as a float first."""
+    for values in rows:
+        for place in exact:
+            if values[place] is not None:
+                values[place] = str(values[place])
+        yield values
 
 
 def column_type(found: set[str]) -> str:
@@ -73,6 +98,7 @@ def _convert(columns: list[str], types: list[str], spool: Path, longest: int, ta
     try:
         with duckdb.connect(config=config) as database:
             database.execute("set enable_progress_bar = false")  # it would be drawn on the standard output
+            database.execute("set timezone = 'UTC'")
             database.execute(f"copy (select {named} from {source}) to {_text(target)} (format parquet)", [str(spool)])  # noqa: S608 - names are quoted
     except duckdb.Error as error:
         raise LegworkError(

@@ -38,6 +38,7 @@ MEMORY_BESIDE = 2 << 30  # addresses, not memory: Python, DuckDB's code and its 
 ROW_BYTES = 16_000_000
 LOCKS = (
     "set enable_progress_bar = false",
+    "set timezone = 'UTC'",
     "set temp_directory = ''",
     "set enable_external_access = false",
     "set lock_configuration = true",

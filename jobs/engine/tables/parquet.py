@@ -57,6 +57,7 @@ def _connected() -> Iterator[DuckDBPyConnection]:
     try:
         with duckdb.connect(config=config) as database:
             database.execute("set enable_progress_bar = false")  # it would be drawn on the standard output
+            database.execute("set timezone = 'UTC'")
             yield database
     except duckdb.OutOfMemoryException:
         raise BadInput(
