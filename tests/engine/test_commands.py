@@ -141,7 +141,9 @@ class TestOwnership:
         assert queries.jobs("local").rows == []
         assert queries.uploads("local") == []
 
-    @pytest.mark.parametrize("wrong", ["", "1", "x" * 36, "../../etc/passwd", "00000000-0000-7000-8000-000000000000", "{" + "0" * 34 + "}"])
+    @pytest.mark.parametrize(
+        "wrong", ["", "1", "x" * 36, "../../etc/passwd", "00000000-0000-7000-8000-000000000000", "{" + "0" * 34 + "}"]
+    )
     def test_an_id_that_is_none_is_not_found(self, wrong: str) -> None:
         with pytest.raises(NotFound):
             queries.job(wrong, "local")

@@ -250,7 +250,9 @@ def test_a_kind_that_is_none_is_not_found(client: FlaskClient, name: str) -> Non
     assert_problem(client.post(f"/api/v1/kinds/{name}/jobs", json={}), 404)
 
 
-@pytest.mark.parametrize("id", ["00000000-0000-7000-8000-000000000000", "1", "-1", "x" * 500, "%00", "%FF", "\u0661" * 36, str(2**70)])
+@pytest.mark.parametrize(
+    "id", ["00000000-0000-7000-8000-000000000000", "1", "-1", "x" * 500, "%00", "%FF", "\u0661" * 36, str(2**70)]
+)
 def test_an_id_that_is_none_is_not_found(client: FlaskClient, id: str) -> None:
     for address in (f"/api/v1/jobs/{id}", f"/api/v1/jobs/{id}/items", f"/api/v1/jobs/{id}/log", f"/api/v1/files/{id}"):
         assert_problem(client.get(address), 404)
