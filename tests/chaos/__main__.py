@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos.crowd import crowd, gaps, poison
+from tests.chaos.cuts import cuts
 from tests.chaos.deploys import deploy
+from tests.chaos.disks import files_full, may_mount, postgres_full, small_disk
 from tests.chaos.freeze import freeze
 from tests.chaos.house import open_house
 from tests.chaos.mailing import mailing
-from tests.chaos.outages import broker_away, database_away
+from tests.chaos.outages import broker_away, database_away, database_crowded
 from tests.chaos.punctual import punctual
 from tests.chaos.streams import streams
 from tests.chaos.survival import survival
@@ -28,6 +30,7 @@ from tests.conftest import _open_folder
 from tests.mail_server import MailServer
 
 Chapter = Callable[[argparse.Namespace, random.Random], list[Verdict]]
+POSTGRES_MB = 200  # of the disk that is filled
 MAIL_SECONDS = 0.01  # that the mail server takes for a message
 
 
@@ -47,6 +50,25 @@ def _outages(options: argparse.Namespace, chance: random.Random) -> list[Verdict
         for how in ("killed", "frozen"):
             found += broker_away(house, chance, how)
         return found + database_away(house, chance, options.outage)
+
+
+def _hard_times(options: argparse.Namespace, chance: random.Random) -> list[Verdict]:
+    with open_house() as house:
+        found = cuts(house, chance) + database_crowded(house, chance, options.outage)
+        for how in ("full", "locked"):
+            found += broker_away(house, chance, how)
+        if may_mount():
+            found += files_full(house, chance)
+    return found
+
+
+def _full_disk(options: argparse.Namespace, chance: random.Random) -> list[Verdict]:
+    if not may_mount():
+        return [Verdict("Disk of Postgres full", "not tried: a small disk takes root", kept=True)]
+    with _open_folder() as folder, small_disk(folder / "postgres", POSTGRES_MB) as disk:
+        disk.chmod(0o755)  # root's Postgres is another user
+        with open_house(folder=folder) as house:
+            return postgres_full(house, chance)
 
 
 def _punctual(options: argparse.Namespace, chance: random.Random) -> list[Verdict]:
@@ -72,6 +94,8 @@ CHAPTERS: dict[str, Chapter] = {
     "crowd": _crowd,
     "mailing": _mailing,
     "outages": _outages,
+    "hard_times": _hard_times,
+    "full_disk": _full_disk,
     "punctual": _punctual,
     "deploys": _deploys,
     "streams": _streams,

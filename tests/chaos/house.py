@@ -10,7 +10,7 @@ import time
 import urllib.error
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -120,9 +120,11 @@ class House:
 
 
 @contextmanager
-def open_house(processes: int = 2, *, started: bool = True, **environ: str) -> Iterator[House]:
+def open_house(
+    processes: int = 2, *, started: bool = True, folder: Path | None = None, **environ: str
+) -> Iterator[House]:
     """The app with so many workers, until the end of the block. Services are launched by the calling thread alone."""
-    with _open_folder() as folder:
+    with nullcontext(folder) if folder else _open_folder() as folder:
         services = Postgres(folder / "postgres"), Redis(folder / "redis")
         house = House(folder, *services, {}, folder / "Procfile")
         try:

@@ -71,7 +71,7 @@ class Killer:
         if victim == "clock":
             return [each.pid for each in found if each.role == "clock"]
         if victim == "web":
-            return self._one(_serving(found))
+            return self._one(serving(found))
         if victim == "worker":
             return self._one([each for each in found if each.role == "rq worker"])
         if not horses:
@@ -86,7 +86,7 @@ class Killer:
         return [self.chance.choice(found).pid] if found else []
 
 
-def _serving(found: list[Program]) -> list[Program]:
+def serving(found: list[Program]) -> list[Program]:
     """The web's processes without the one that is their parent."""
     web = [each for each in found if each.role == "web"]
     parents = {each.parent for each in web}

@@ -8,7 +8,9 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
+
+import psycopg
 
 from tests.chaos.house import AWAY, House
 from tests.chaos.sink import sink
@@ -19,11 +21,12 @@ ANSWERED_SECONDS = 3.0
 BROKER_SECONDS = 15.0
 PAGE_SECONDS = 5.0
 WELL_SECONDS = 10.0
+PASSWORD = "another one"
 SORRY = "The database does not answer. Nothing is lost; try again in a moment."
 
 
 def broker_away(house: House, chance: random.Random, how: str = "killed") -> list[Verdict]:
-    """P4: 20 submissions while Redis is `killed` or `frozen`."""
+    """P4: 20 submissions while Redis is `killed`, `frozen`, `full` or `locked` by another password."""
     site, key = Site(house.app.url), f"broker-{chance.random()}"
 
     def submit(number: int) -> tuple[Answer, float]:
@@ -46,21 +49,30 @@ def broker_away(house: House, chance: random.Random, how: str = "killed") -> lis
 
 @contextmanager
 def _without_redis(house: House, how: str) -> Iterator[list[float]]:
-    """Gives a list that has, after the block, the moment in which Redis answered again."""
+    """Gives a list that has, after the block, the moment in which Redis was its old self again."""
     back: list[float] = []
     process = house.redis.process
     assert process is not None
-    if how == "killed":
-        house.kill_redis(wipe=False)
-    else:
-        process.send_signal(signal.SIGSTOP)
-    try:
-        yield back
-    finally:
+    with house.broker() as broker:
         if how == "killed":
-            back.append(house.start_redis())
-        else:
-            process.send_signal(signal.SIGCONT)
+            house.kill_redis(wipe=False)
+        elif how == "frozen":
+            process.send_signal(signal.SIGSTOP)
+        elif how == "full":
+            broker.config_set("maxmemory", "100kb")
+        else:  # locked: as if it had been started with another password
+            broker.config_set("requirepass", PASSWORD)
+            broker.execute_command("AUTH", PASSWORD)
+            broker.client_kill_filter(_type="normal", skipme=True)
+        try:
+            yield back
+        finally:
+            if how == "killed":
+                house.start_redis()
+            elif how == "frozen":
+                process.send_signal(signal.SIGCONT)
+            else:
+                broker.config_set(*(("maxmemory", "0") if how == "full" else ("requirepass", "")))
             back.append(time.monotonic())
 
 
@@ -99,6 +111,31 @@ def database_away(house: House, chance: random.Random, seconds: float = 6.0, job
         at_most("P5 all well again", max(working, serving), WELL_SECONDS, "a job went on and pages came after"),
         Verdict("P5 no restart", f"{len(before - after)} of {len(before)} processes are others", before <= after),
         Verdict("P5 no job is lost", f"{done} of {jobs} succeeded, {overlaps} overlaps", done == jobs and not overlaps),
+    ]
+
+
+def database_crowded(house: House, chance: random.Random, seconds: float = 6.0, jobs: int = 5) -> list[Verdict]:
+    """Strangers take every connection that Postgres has. What runs meanwhile may be interrupted, and goes on."""
+    ids = house.site.submit_all(f"crowded-{chance.random()}", [{"naps": 40, "seconds": 0.05}] * jobs, "nap")
+    until(lambda: house.site.job(ids[0])["state"] == "running", "a running job")
+    before = {each.pid for each in house.app.processes() if each.role not in ("horse", "other")}
+    with ExitStack() as strangers:
+        taken = 0
+        with suppress(psycopg.OperationalError):
+            while True:
+                strangers.enter_context(closing(psycopg.connect(house.postgres.url, connect_timeout=3)))
+                taken += 1
+        answers = _ask(Site(house.app.url), ["/jobs", f"/api/v1/jobs/{ids[0]}"], time.monotonic() + seconds)
+    ended = house.site.all_ended(ids)
+    done = sum(job["state"] == "succeeded" for job in ended)
+    after = {each.pid for each in house.app.processes()}
+    found = {status: sum(answer.status == status for answer, _ in answers) for status in (200, 503)}
+    return [
+        Verdict(
+            "Every connection taken: pages", f"{taken} taken; answered {found}", sum(found.values()) == len(answers)
+        ),
+        Verdict("Every connection taken: jobs", f"{done} of {jobs} succeeded", done == jobs),
+        Verdict("Every connection taken: no restart", f"{len(before - after)} processes are others", before <= after),
     ]
 
 

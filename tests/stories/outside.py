@@ -10,6 +10,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from email.message import Message
 from http.cookiejar import CookieJar
@@ -64,7 +65,8 @@ class Site:
     def post(self, path: str, fields: Mapping[str, Any]) -> Answer:
         """A form, as a browser sends it."""
         stream, _, boundary = stream_encode_multipart(fields)
-        return self.send("POST", path, stream.read(), Content_Type=f"multipart/form-data; boundary={boundary}")
+        with closing(stream):
+            return self.send("POST", path, stream.read(), Content_Type=f"multipart/form-data; boundary={boundary}")
 
     # The API.
 

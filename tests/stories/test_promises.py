@@ -8,11 +8,13 @@ from collections.abc import Iterator
 import pytest
 
 from tests.chaos.crowd import crowd, poison
+from tests.chaos.cuts import cuts
 from tests.chaos.deploys import deploy
+from tests.chaos.disks import files_full, may_mount
 from tests.chaos.freeze import freeze
 from tests.chaos.house import House, open_house
 from tests.chaos.mailing import mailing
-from tests.chaos.outages import broker_away, database_away
+from tests.chaos.outages import broker_away, database_away, database_crowded
 from tests.chaos.punctual import punctual
 from tests.chaos.verdicts import all_kept
 from tests.mail_server import MailServer
@@ -57,12 +59,26 @@ def test_jobs_for_later_under_kills(house: House, chance: random.Random) -> None
     all_kept(punctual(house, chance, jobs=15, seconds=5, schedules=0))
 
 
-def test_the_broker_is_killed(house: House, chance: random.Random) -> None:
-    all_kept(broker_away(house, chance))
+@pytest.mark.parametrize("how", ["killed", "full", "locked"])
+def test_the_broker_is_of_no_use(house: House, chance: random.Random, how: str) -> None:
+    all_kept(broker_away(house, chance, how))
 
 
 def test_the_database_is_away(house: House, chance: random.Random) -> None:
     all_kept(database_away(house, chance, seconds=3, jobs=5))
+
+
+def test_every_connection_is_taken(house: House, chance: random.Random) -> None:
+    all_kept(database_crowded(house, chance, seconds=2, jobs=3))
+
+
+def test_the_web_is_killed_in_the_middle(house: House, chance: random.Random) -> None:
+    all_kept(cuts(house, chance))
+
+
+@pytest.mark.skipif(not may_mount(), reason="A small disk takes root, and a container in which it may mount.")
+def test_no_space_is_left_for_files(house: House, chance: random.Random) -> None:
+    all_kept(files_full(house, chance))
 
 
 def test_a_deploy_while_many_jobs_run(chance: random.Random) -> None:
