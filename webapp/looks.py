@@ -1,22 +1,28 @@
-"""A look at a file without saving it: text as text, a table as a table, a picture as a picture. Nothing in it can run."""
+"""A look at a file without saving it: text as text, Markdown laid out, a table as a table, a picture as a picture, a PDF
+page by page. Nothing in it can run."""
 
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from typing import Any
 
-from flask import Blueprint, Response, render_template
+from flask import Blueprint, Response, render_template, request
+from markupsafe import Markup
 from werkzeug.wsgi import FileWrapper
 
 from jobs.engine import queries
-from jobs.engine.errors import LegworkError, NotFound
-from webapp import files, kinds
+from jobs.engine.errors import BadInput, LegworkError, NotFound
+from webapp import files, kinds, markdown
 from webapp.access import current_owner
 
 blueprint = Blueprint("looks", __name__)
 MOST_TEXT = 64_000  # bytes
 MOST_IMAGE = 20_000_000
+MOST_PDF = 50_000_000
+PDF = "application/pdf"
+MARKDOWN = (".md", ".markdown")
 ROWS = 20
 RAW_POLICY = "default-src 'none'; sandbox"
 
@@ -47,6 +53,8 @@ def previewable(file: Any) -> bool:
     """Whether there is something to see, by its name and type; the look itself judges by its bytes."""
     if file.media_type in _MAGIC:
         return bool(file.bytes <= MOST_IMAGE)
+    if file.media_type == PDF:
+        return bool(file.bytes <= MOST_PDF)
     return bool(file.table) or file.name.lower().endswith(TEXTS) or file.media_type.startswith("text/")
 
 
@@ -79,11 +87,31 @@ def raw(file_id: str) -> Response:
 
 
 def _look(file: Any) -> dict[str, Any]:
+    if file.media_type == PDF:
+        return {"image": None, "table": None, "text": None} | _page(file)
     if file.media_type in _MAGIC:
         return {"image": _image(file), "table": None, "text": None}
-    if not file.name.lower().endswith(".json") and (table := _table(file)):
+    if not file.name.lower().endswith((".json", *MARKDOWN)) and (table := _table(file)):
         return {"image": None, "table": table, "text": None}
-    return {"image": None, "table": None} | _text(file)
+    shown = _text(file)
+    if file.name.lower().endswith(MARKDOWN) and request.args.get("as") != "text":
+        shown["laid_out"] = _under_the_title(markdown.render(shown["text"]))
+    return {"image": None, "table": None, "markdown": file.name.lower().endswith(MARKDOWN)} | shown
+
+
+def _under_the_title(html: Markup) -> Markup:
+    """Its headings begin at the second level, not below those of a page of answers."""
+    return Markup(re.sub(r"(</?h)([456])>", lambda found: f"{found[1]}{int(found[2]) - 2}>", html))  # noqa: S704
+
+
+def _page(file: Any) -> dict[str, Any]:
+    """The page of a PDF that is asked for, or why it cannot be shown."""
+    asked = request.args.get("page", "1")
+    number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 7 else 1
+    try:
+        return {"page": queries.pdf_page(file, number)}
+    except BadInput as error:
+        return {"trouble": error.message}
 
 
 def _image(file: Any) -> str | None:

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Text, cast, func, or_, select, text, tuple
 from sqlalchemy.orm import Session
 
 from jobs.engine import conversations as _talks
-from jobs.engine import database, exports, inputs, migrations, outbox, presence, suppressions
+from jobs.engine import database, exports, inputs, migrations, outbox, pdf_pages, presence, suppressions
 from jobs.engine.approvals import of_job as approvals
 from jobs.engine.errors import BadInput, NotFound, SettingsError
 from jobs.engine.job_lists import COUNT_CAP, SHOWN_STATES, job_counts, jobs
@@ -177,6 +177,12 @@ def file(file_id: str | UUID, owner: str) -> File:
 def open_file(file: File) -> BinaryIO:
     """Its bytes, to read from the start."""
     return storage().open(file.blob)
+
+
+def pdf_page(file: File, number: int) -> pdf_pages.PdfPage:
+    """One page of a PDF as a picture with its text. Raises BadInput."""
+    with open_file(file) as stream:
+        return pdf_pages.page(stream, number)
 
 
 def uploads(owner: str, limit: int = 20) -> list[File]:

@@ -14,6 +14,7 @@ from playwright.sync_api import Page
 
 from jobs.engine import commands
 from jobs.engine.commands import Plan
+from jobs.engine.inputs import SAMPLES
 from tests.npm import package
 from tests.pages import making
 from webapp.access import LOCAL_OWNER
@@ -80,6 +81,9 @@ PAGES: dict[str, str | Callable[[], str]] = {
     "webhooks": "/webhooks",
     "table": _file("a.csv", b"name,stars\nkettle,5\n"),
     "text": _file("a.txt", b"hello\n" * 90),
+    "markdown": _file("a.md", b"# Hello\n\n## There\n\n* one\n"),
+    "pdf": _file("a.pdf", (SAMPLES / "price-list.pdf").read_bytes()),
+    "filtered jobs": lambda: (making.ended(making.waiting()), "/jobs?state=succeeded&since=2020-01-01")[1],
     "library": "/library",
     "search": "/search",
     "chat": "/chat",

@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 from flask.testing import FlaskClient
 
-from jobs.engine import commands, database, ledger, queries
+from jobs.engine import commands, database, inputs, ledger, queries
 from jobs.engine.storage import storage
 from tests.pages import making
 from webapp import bundles
@@ -134,3 +134,22 @@ def test_the_log_is_filtered_by_level_and_read_from_its_end(client: FlaskClient)
     errors = client.get(f"/jobs/{job.id}/log?level=error").text
     assert "broken" in errors and "careful" not in errors
     assert client.get(f"/jobs/{job.id}/log?level=nonsense").status_code == 200
+
+
+def test_a_pdf_is_shown_page_by_page_and_a_broken_one_says_so(client: FlaskClient) -> None:
+    file = upload((inputs.SAMPLES / "price-list.pdf").read_bytes(), "prices.pdf")
+    address = f"/files/{file.id}/preview"
+    first = client.get(address).text
+    assert "Page 1 of 2" in first and 'src="data:image/png;base64,iVBOR' in first
+    last = client.get(f"{address}?page=99").text
+    assert "Page 2 of 2" in last and "?page=1" in last and "?page=3" not in last
+    broken = client.get(f"/files/{upload(b'%PDF-1.7 nothing', 'broken.pdf').id}/preview")
+    assert broken.status_code == 200 and "The PDF is broken" in broken.text
+
+
+def test_markdown_is_laid_out_or_shown_as_it_is(client: FlaskClient) -> None:
+    file = upload(b"# Hello\n\n* one\n* [two](javascript:alert(1))", "notes.md")
+    address = f"/files/{file.id}/preview"
+    laid_out = client.get(address).text
+    assert "<li>one</li>" in laid_out and '<a href="javascript' not in laid_out
+    assert "* one" in client.get(f"{address}?as=text").text
