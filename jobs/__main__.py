@@ -9,6 +9,10 @@ import sys
 from jobs.engine import clock, database, migrations, settings, supervisor
 from jobs.engine.catalogue import QUEUES
 from jobs.engine.errors import DatabaseAway, SettingsError
+from jobs.engine.scaling import CALM_SECONDS, Scale
+
+DEFAULT_PROCESSES = 2
+MOST_BY_DEFAULT = 8  # where only --min is given
 
 
 def main() -> int:
@@ -33,14 +37,38 @@ def _migrate(_: argparse.Namespace) -> int:
 def _worker(arguments: argparse.Namespace) -> int:
     settings.current().require("database_url", "redis_url")
     database.url()
-    supervisor.Supervisor(arguments.queues, arguments.processes, clock=not arguments.no_clock).run()
+    least, most = _bounds(arguments)
+    target = arguments.target_wait or settings.current().target_wait_seconds
+    supervisor.Supervisor(
+        arguments.queues, Scale(least, most, arguments.calm), target, clock=not arguments.no_clock
+    ).run()
     return 0
+
+
+def _bounds(arguments: argparse.Namespace) -> tuple[int, int]:
+    """The least and the most workers. Raises SettingsError where the options contradict each other."""
+    if arguments.max is None and arguments.min is None:
+        processes = DEFAULT_PROCESSES if arguments.processes is None else arguments.processes
+        return processes, processes
+    if arguments.processes is not None:
+        raise SettingsError("--processes is a fixed number; with --min and --max it cannot be given.")
+    least = 1 if arguments.min is None else arguments.min
+    most = max(least, MOST_BY_DEFAULT) if arguments.max is None else arguments.max
+    if least > most:
+        raise SettingsError(f"--min {least} is more than --max {most}.")
+    return least, most
 
 
 def _clock(arguments: argparse.Namespace) -> int:
     settings.current().require("database_url", "redis_url")
     clock.Clock().run(arguments.child_of)
     return 0
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 86_400):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
+    return int(text)
 
 
 def _queues(text: str) -> list[str]:
@@ -57,7 +85,16 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("migrate", help="bring the database to the tables of this version")
     worker = commands.add_parser("worker", help="do jobs; a clock comes along")
     worker.add_argument("--queues", type=_queues, default=list(QUEUES), help="which queues, the first ones first")
-    worker.add_argument("--processes", type=int, default=2, help="how many jobs at a time")
+    worker.add_argument("--processes", type=_count, help=f"how many jobs at a time (default: {DEFAULT_PROCESSES})")
+    worker.add_argument("--min", type=_count, help="at least as many; more, up to --max, as they are needed")
+    worker.add_argument("--max", type=_count, help=f"never more than this (default: {MOST_BY_DEFAULT})")
+    worker.add_argument("--target-wait", type=_count, help="seconds that a job may wait (default: TARGET_WAIT_SECONDS)")
+    worker.add_argument(
+        "--calm",
+        type=_count,
+        default=CALM_SECONDS,
+        help="seconds for which fewer must do before any leave (%(default)s)",
+    )
     worker.add_argument("--no-clock", action="store_true", help="another program runs the clock")
     ticking = commands.add_parser("clock", help="put right what got lost; one clock ticks, others wait for it")
     ticking.add_argument("--child-of", type=int, help=argparse.SUPPRESS)

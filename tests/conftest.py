@@ -124,9 +124,12 @@ def redis(open_folder: Path) -> Iterator[Redis]:
 
 @pytest.fixture
 def redis_url(redis: Redis) -> str:
-    """The address of a Redis that is empty when the test begins."""
+    """The address of a Redis that is empty when the test begins, with a number of its own.
+
+    The workers of a house that stands meanwhile are on another: they would take this test's messages, and drop them.
+    """
     _empty(redis)
-    return redis.url
+    return f"{redis.url}?db=1"
 
 
 @pytest.fixture

@@ -2,24 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
 
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import case, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from jobs.engine.models import WorkerProcess
+from jobs.engine.models import Job, WorkerProcess
 
 SILENT = text("interval '10 s'")
+ASKED = ("finish", "stop")  # what an operator may ask of a worker
 
 
-def report(session: Session, host: str, queues: Sequence[str], running: Mapping[str, int]) -> None:
-    """These workers (name -> pid) of one supervisor are alive."""
-    if not running:
-        return
-    rows = [{"name": name, "host": host, "pid": pid, "queues": list(queues)} for name, pid in running.items()]
+@dataclass(frozen=True)
+class Seen:
+    """A worker as its supervisor sees it. `memory`: bytes, None while it is not known."""
+
+    name: str
+    pid: int
+    memory: int | None = None
+
+
+def report(
+    session: Session, program: str, host: str, queues: Sequence[str], version: str, seen: Iterable[Seen]
+) -> dict[str, str]:
+    """These workers of one supervisor are alive. Returns what operators asked of them, by name."""
+    common: dict[str, Any] = {"program": program, "host": host, "queues": list(queues), "version": version}
+    rows = [common | {"name": one.name, "pid": one.pid, "memory": one.memory} for one in seen]
+    if not rows:
+        return {}
     statement = insert(WorkerProcess).values(rows)
-    session.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"beat_at": func.now()}))
+    new = statement.excluded
+    same = WorkerProcess.program == new.program  # in a container a name soon belongs to another process
+    values = {
+        "beat_at": func.now(),
+        "started_at": case((same, WorkerProcess.started_at), else_=func.now()),
+        "asked": case((same, WorkerProcess.asked)),
+    } | {name: new[name] for name in ("program", "host", "queues", "version", "pid", "memory")}
+    statement = statement.on_conflict_do_update(index_elements=["name"], set_=values)
+    answered = session.execute(statement.returning(WorkerProcess.name, WorkerProcess.asked))
+    return {name: asked for name, asked in answered if asked}
 
 
 def leave(session: Session, names: Sequence[str]) -> None:
@@ -34,3 +59,26 @@ def alive(session: Session) -> list[WorkerProcess]:
     """The workers that were heard of within ten seconds."""
     heard = select(WorkerProcess).where(WorkerProcess.beat_at > func.now() - SILENT).order_by(WorkerProcess.name)
     return list(session.scalars(heard))
+
+
+def programs(session: Session, queues: Sequence[str]) -> int:
+    """How many supervisors have workers for any of these queues."""
+    serving = select(func.count(func.distinct(WorkerProcess.program))).where(
+        WorkerProcess.beat_at > func.now() - SILENT, WorkerProcess.queues.overlap(list(queues))
+    )
+    return session.scalar(serving) or 0
+
+
+def holding(session: Session, names: Sequence[str]) -> dict[str, UUID]:
+    """The jobs that these workers hold, by the name of the worker."""
+    held = select(Job.worker, Job.id).where(Job.state.in_(("running", "stopping")), Job.worker.in_(names))
+    return {str(worker): job_id for worker, job_id in session.execute(held)}
+
+
+def ask(session: Session, name: str, what: str) -> bool:
+    """Have a worker finish and leave, or give its job back and leave. Its supervisor reads it within two seconds.
+
+    False if there is no such worker.
+    """
+    living = update(WorkerProcess).where(WorkerProcess.name == name, WorkerProcess.beat_at > func.now() - SILENT)
+    return session.scalar(living.values(asked=what).returning(WorkerProcess.name)) is not None

@@ -1,7 +1,11 @@
-"""`python -m jobs worker`: one program that keeps N RQ workers and a clock running.
+"""`python -m jobs worker`: one program that keeps some RQ workers and a clock running.
 
 It imports what its queues' kinds need once, before it forks, so that the workers and their children share that memory and
 start at once. It restarts what dies, reports its workers to the database, and passes a shutdown on.
+
+Between `--min` and `--max` it keeps as many workers as capacity.py asks for. Only idle ones are sent away, by SIGUSR1, on
+which a worker finishes what it may have begun meanwhile. Operators can send single workers away (presence.ask). SIGUSR1 to
+this program sends all away so, and ends it after the last job.
 """
 
 from __future__ import annotations
@@ -16,46 +20,58 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from uuid import uuid4
 
-from jobs.engine import catalogue, database, delivery, presence, worker
+from jobs import __version__
+from jobs.engine import capacity, catalogue, database, delivery, footprint, presence, worker
 from jobs.engine.errors import BrokerAway, DatabaseAway
 from jobs.engine.lifeline import die_with_parent
+from jobs.engine.presence import Seen
+from jobs.engine.scaling import Scale
 
 BEAT_SECONDS = 2
+NEED_SECONDS = 1  # between looks at how many workers are needed
+MEASURE_SECONDS = 10  # between looks at their memory
 LOOK_SECONDS = 0.2
 PATIENCE_SECONDS = 12  # for workers at a shutdown: more than a worker gives its child
 RESTART_SECONDS = 1.0  # between starts of a slot that dies at once
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 log = logging.getLogger("legwork.supervisor")
 
 
 @dataclass
 class Slot:
-    """One RQ worker process, kept running."""
+    """One RQ worker process, kept running until it is told to leave."""
 
-    number: int
     pid: int = 0
     name: str = ""
     started: float = 0.0
+    memory: int | None = None
+    told: signal.Signals | None = None  # how it was told to leave
 
 
 class Supervisor:
-    def __init__(self, queues: list[str], processes: int, clock: bool = True):
+    def __init__(self, queues: list[str], scale: Scale, target_seconds: float, clock: bool = True):
         self.queues = queues
-        self.slots = [Slot(number) for number in range(1, processes + 1)]
+        self.scale = scale
+        self.target_seconds = target_seconds
+        self.slots = [Slot() for _ in range(scale.least)]
         self.with_clock = clock
         self.clock: subprocess.Popen[bytes] | None = None
-        self.leaving = False
-        self._beaten = 0.0
+        self.leaving = self.finishing = False
+        self.program = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
+        self._beaten = self._looked = self._measured = 0.0
 
     def run(self) -> None:
-        """Until SIGTERM or SIGINT; returns when every worker has left."""
-        signal.signal(signal.SIGTERM, self._leave)
-        signal.signal(signal.SIGINT, self._leave)
+        """Until SIGTERM or SIGINT, or SIGUSR1 and the end of what runs; returns when every worker has left."""
+        for number in SIGNALS:
+            signal.signal(number, self._finish if number == signal.SIGUSR1 else self._leave)
         preload(self.queues)
         _warn_of_broker()
-        while not self.leaving:
+        while not self.leaving and not (self.finishing and not self.slots):
             self._keep_running()
+            self._resize()
             self._report()
             time.sleep(LOOK_SECONDS)
         self._shut_down()
@@ -63,7 +79,13 @@ class Supervisor:
     def _leave(self, *_: object) -> None:
         self.leaving = True
 
+    def _finish(self, *_: object) -> None:
+        self.finishing = True
+
     def _keep_running(self) -> None:
+        if self.finishing:
+            for slot in self.slots:
+                _tell(slot, signal.SIGUSR1)
         self._reap()
         for slot in self.slots:
             if not slot.pid and time.monotonic() - slot.started > RESTART_SECONDS and not self.leaving:
@@ -78,29 +100,95 @@ class Supervisor:
         parent = os.getpid()
         sys.stdout.flush()
         sys.stderr.flush()
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # one that came to the child here would be lost
         slot.pid = os.fork()
         slot.name = worker_name(slot.pid or os.getpid())
         if slot.pid == 0:
             _be_worker(parent, self.queues, slot.name)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
     def _reap(self) -> None:
         for slot in self.slots:
             if slot.pid and os.waitpid(slot.pid, os.WNOHANG)[0]:
-                log.info("worker %s has left", slot.name) if self.leaving else log.warning(
-                    "worker %s is gone", slot.name
+                expected = self.leaving or slot.told is not None
+                log.log(
+                    logging.INFO if expected else logging.WARNING,
+                    "worker %s %s",
+                    slot.name,
+                    "has left" if expected else "is gone",
                 )
                 slot.pid = 0
+        gone = [slot for slot in self.slots if slot.told is not None and not slot.pid]
+        self.slots = [slot for slot in self.slots if slot not in gone]
+        _say_goodbye([slot.name for slot in gone if slot.name])
 
-    def _report(self) -> None:
-        if time.monotonic() - self._beaten < BEAT_SECONDS:
+    # As many as are needed.
+
+    def _resize(self) -> None:
+        if not self.scale.elastic or self.finishing or time.monotonic() - self._looked < NEED_SECONDS:
             return
-        self._beaten = time.monotonic()
-        running = {slot.name: slot.pid for slot in self.slots if slot.pid}
+        self._looked = time.monotonic()
+        there = [slot for slot in self.slots if slot.told is None]
         try:
             with database.session(database.unpooled()) as session:
-                presence.report(session, socket.gethostname(), self.queues, running)
+                need = capacity.needed(capacity.loads(session, self.queues), self.target_seconds)
+                share = need.share(presence.programs(session, self.queues))
+                busy = presence.holding(session, [slot.name for slot in there])
+        except DatabaseAway as error:
+            log.warning("no look at what is needed: %s", error)
+            return
+        wanted = self.scale.wanted(share, len(there), time.monotonic())
+        idle = [slot for slot in there if slot.name not in busy]
+        if wanted > len(there):
+            room = self.scale.most - len(self.slots)  # those that are still finishing count
+            self._change(len(there), there + self._add(min(wanted - len(there), room)), need.reason)
+        elif wanted < len(there):
+            gone = idle[wanted - len(there) :]
+            for slot in gone:
+                _tell(slot, signal.SIGUSR1)
+            self._change(len(there), [slot for slot in there if slot not in gone], need.reason)
+
+    def _add(self, count: int) -> list[Slot]:
+        new = [Slot() for _ in range(count)]
+        self.slots += new
+        for slot in new:
+            self._start(slot)
+        return new
+
+    def _change(self, before: int, now: list[Slot], reason: str) -> None:
+        if len(now) != before:
+            log.info("%d workers instead of %d. %s", len(now), before, reason)
+
+    # To the database and back.
+
+    def _report(self) -> None:
+        now = time.monotonic()
+        if now - self._beaten < BEAT_SECONDS:
+            return
+        self._beaten = now
+        if now - self._measured > MEASURE_SECONDS:
+            self._measured = now
+            for slot in self.slots:
+                slot.memory = footprint.of_tree(slot.pid) if slot.pid else None
+        seen = [Seen(slot.name, slot.pid, slot.memory) for slot in self.slots if slot.pid]
+        try:
+            with database.session(database.unpooled()) as session:
+                asked = presence.report(session, self.program, socket.gethostname(), self.queues, __version__, seen)
         except DatabaseAway as error:
             log.warning("no report: %s", error)
+            return
+        for slot in self.slots:
+            self._obey(slot, asked.get(slot.name))
+
+    def _obey(self, slot: Slot, asked: str | None) -> None:
+        """Send a worker away as an operator asked; it is not replaced until this program is started again."""
+        number = {"finish": signal.SIGUSR1, "stop": signal.SIGTERM}.get(asked or "")
+        if number is None or slot.told in (number, signal.SIGTERM):
+            return
+        if slot.told is None:
+            self.scale.dismiss()
+        log.info("worker %s was asked to %s and is not replaced", slot.name, asked)
+        _tell(slot, number)
 
     def _shut_down(self) -> None:
         log.info("leaving: telling %d workers", len(self.slots))
@@ -117,11 +205,17 @@ class Supervisor:
             _signal(slot.pid, signal.SIGKILL)
         if self.clock is not None:
             self.clock.wait()
-        try:
-            with database.session(database.unpooled()) as session:
-                presence.leave(session, names)
-        except DatabaseAway:
-            log.warning("could not say goodbye: the database does not answer")
+        _say_goodbye(names)
+
+
+def _say_goodbye(names: list[str]) -> None:
+    if not names:
+        return
+    try:
+        with database.session(database.unpooled()) as session:
+            presence.leave(session, names)
+    except DatabaseAway:
+        log.warning("could not say goodbye: the database does not answer")
 
 
 def _warn_of_broker() -> None:
@@ -151,8 +245,9 @@ def _be_worker(supervisor: int, queues: list[str], name: str) -> None:
     """In the fork: work, and never return into the supervisor's code."""
     status = 1
     try:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         die_with_parent(supervisor, signal.SIGTERM)
         worker.work(queues, name)
         status = 0
@@ -160,6 +255,13 @@ def _be_worker(supervisor: int, queues: list[str], name: str) -> None:
         log.error("worker %s could not go on: %s: %s", name, type(error).__name__, error)
     finally:
         os._exit(status)
+
+
+def _tell(slot: Slot, number: signal.Signals) -> None:
+    """Have a worker leave: by SIGUSR1 after the job at hand, by SIGTERM giving it back."""
+    if slot.told not in (number, signal.SIGTERM):
+        slot.told = number
+        _signal(slot.pid, number)
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

@@ -22,6 +22,7 @@ from uuid import UUID
 
 from redis.exceptions import RedisError
 from rq import Queue, Worker
+from rq.exceptions import StopRequested
 from rq.executions import Execution
 from rq.job import Job as Message
 from rq.serializers import JSONSerializer
@@ -37,6 +38,7 @@ from jobs.engine.run import Run
 BEAT_SECONDS = 1
 STOP_GRACE_SECONDS = 3  # between a stop asked and the child killed
 LIMIT_GRACE_SECONDS = 4  # between the time limit and the child killed
+IDLE_SECONDS = 2  # between looks at whether a worker that waits for a message is to leave
 SHUTDOWN_GRACE_SECONDS = 6  # between SIGTERM and the child killed
 RISK_SECONDS = ledger.LEASE_SECONDS * 0.8  # without a beat: kill the child before anybody else may start
 
@@ -88,11 +90,17 @@ class LegworkWorker(Worker):
     # Taking a message.
 
     def dequeue_job_and_maintain_ttl(self, timeout: int | None, max_idle_time: int | None = None) -> Any:
-        """As RQ's, but a message that RQ cannot read is dropped; by itself it would end the worker."""
+        """As RQ's, but a message that RQ cannot read is dropped; by itself it would end the worker.
+
+        Raises StopRequested where the worker was told to finish: here, between two messages, none can get lost by it.
+        """
         while True:
             try:
-                return super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
-            except RedisError:
+                if taken := super().dequeue_job_and_maintain_ttl(timeout, IDLE_SECONDS):
+                    return taken
+                if self._stop_requested:
+                    raise StopRequested
+            except (RedisError, StopRequested):
                 raise
             except Exception as error:
                 poison = getattr(error, "job_id", None)
@@ -246,6 +254,14 @@ class LegworkWorker(Worker):
             log.info("job %s was settled already", claim.job_id)
 
     # Signals.
+
+    def _install_signal_handlers(self) -> None:
+        super()._install_signal_handlers()
+        signal.signal(signal.SIGUSR1, self._finish)
+
+    def _finish(self, *_: Any) -> None:
+        """SIGUSR1: finish the job at hand, take no other, and leave."""
+        self._stop_requested = True
 
     def handle_warm_shutdown_request(self) -> None:
         """SIGTERM, a deploy: tell the child to flush and give its job back."""

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.bench import idle, web, work
+from tests.bench import elastic, idle, web, work
 from tests.bench.figures import Figure, table
 from tests.bench.house import house
 
@@ -24,6 +24,7 @@ MEASURES: dict[str, Measure] = {
     "jobs": lambda redis_url, quick, repeat: [work.jobs(redis_url, 100 if quick else 200, repeat)],
     "waits": lambda redis_url, _, repeat: work.waits(redis_url, repeat),
     "calls": lambda _redis_url, _quick, repeat: [work.calls(repeat)],
+    "elastic": lambda _redis_url, quick, _: elastic.figures(100 if quick else 400),
     "web": lambda *_: web.figures(),
     "table": lambda _redis_url, quick, _: work.long_table(100_000 if quick else 1_000_000),
 }

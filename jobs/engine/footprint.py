@@ -1,0 +1,29 @@
+"""The memory of a process, told fairly: pages that several share count by their share."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+
+def of_tree(pid: int) -> int | None:
+    """Bytes of a process and its children, as PSS. None where that cannot be told: the process is gone, or not on Linux."""
+    own = _of_one(pid)
+    if own is None:
+        return None
+    return own + sum(_of_one(child) or 0 for child in _children(pid))
+
+
+def _of_one(pid: int) -> int | None:
+    try:
+        found = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M)
+    except OSError:
+        return None
+    return int(found[1]) * 1024 if found else None
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
