@@ -102,6 +102,14 @@ def withdraw(job: Job) -> None:
         return
 
 
+def withdraw_all(name: str) -> None:
+    """Take all messages out of a queue. Raises BrokerAway."""
+    try:
+        queue(name).empty()
+    except RedisError as error:
+        raise BrokerAway("The broker does not answer.") from error
+
+
 def _to_the_back(queue: Queue, jobs: Sequence[Job]) -> None:
     if jobs:
         queue.enqueue_many([Queue.prepare_data(FUNCTION, **_message(job), **_keeping(job)) for job in jobs])

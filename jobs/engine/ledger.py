@@ -99,6 +99,7 @@ _CLAIM = text(f"""
             lease_until = now() + interval '{LEASE_SECONDS} s', started_at = coalesce(started_at, now()),
             reason = null, message = null, detail = null, result = null
         where id = :id and state = 'queued' and (run_at is null or run_at <= now())
+            and not exists (select from paused_queues where paused_queues.queue = jobs.queue)
         returning id as job_id, lease, kind, params, owner, attempt, max_attempts, sample, time_limit,
             (lease > 1) as resumed
     ), attempt as (
@@ -109,7 +110,7 @@ _CLAIM = text(f"""
 
 
 def claim(connection: Connection, job_id: UUID, worker: str) -> Claim | None:
-    """Take a due queued job for this worker, or None: it is taken, stopped, gone or not due yet."""
+    """Take a due queued job for this worker, or None: it is taken, stopped, gone, paused or not due yet."""
     row = connection.execute(_CLAIM, {"id": job_id, "worker": worker}).mappings().one_or_none()
     if row is None:
         return None
@@ -532,6 +533,16 @@ _DELIVERED = text("update jobs set delivered_at = now() where id = any(:ids) and
 def mark_delivered(connection: Connection, job_ids: Sequence[UUID]) -> None:
     """Remember that messages for these jobs were put into Redis just now."""
     connection.execute(_DELIVERED, {"ids": list(job_ids)})
+
+
+_UNDELIVER = text("""
+    update jobs set delivered_at = null where state = 'queued' and queue = :queue and delivered_at is not null
+""")
+
+
+def undeliver(connection: Connection, queue: str) -> None:
+    """No job of this queue has a message any more; the clock delivers those that are due."""
+    connection.execute(_UNDELIVER, {"queue": queue})
 
 
 _NOTE = text("insert into job_log (job_id, level, text) values (:id, :level, :text)")

@@ -15,7 +15,7 @@ from jobs.engine.approvals import of_job as approvals
 from jobs.engine.errors import BadInput, NotFound, SettingsError
 from jobs.engine.job_lists import COUNT_CAP, SHOWN_STATES, job_counts, jobs
 from jobs.engine.log_lines import log, log_count
-from jobs.engine.models import Attempt, Counts, File, Item, Job, WorkerProcess
+from jobs.engine.models import Attempt, Counts, File, Item, Job, PausedQueue, WorkerProcess
 from jobs.engine.notifications import of_job as notifications
 from jobs.engine.notifications import secret as webhook_secret
 from jobs.engine.records import Page, escaped, owned
@@ -268,7 +268,7 @@ suppressed = suppressions.listed
 
 def undelivered(session: Session, *, job_id: UUID | None = None, again: Collection[UUID] | None = None) -> list[Job]:
     """Due queued jobs that no message was put out for, at most 1,000; or, of these jobs, those still due."""
-    due = select(Job).where(Job.state == "queued", or_(Job.run_at.is_(None), Job.run_at <= func.now()))
+    due = select(Job).where(Job.state == "queued", or_(Job.run_at.is_(None), Job.run_at <= func.now()), _not_paused())
     if again is not None:
         return list(session.scalars(due.where(Job.id.in_(again)).order_by(Job.id)))
     if job_id is not None:
@@ -288,7 +288,11 @@ def delivered_ids(session: Session, queue: str) -> list[UUID]:
 
 
 def _delivered(queue: str) -> list[ColumnElement[bool]]:
-    return [Job.state == "queued", Job.queue == queue, Job.delivered_at < func.now() - _SETTLED_IN]
+    return [Job.state == "queued", Job.queue == queue, Job.delivered_at < func.now() - _SETTLED_IN, _not_paused()]
+
+
+def _not_paused() -> ColumnElement[bool]:
+    return Job.queue.not_in(select(PausedQueue.queue))
 
 
 # Conversations, which conversations.py reads.

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, func, select, text
 from sqlalchemy.orm import Session
 
 from jobs.engine import database, presence
-from jobs.engine.models import Attempt, Item, Job
+from jobs.engine.models import Attempt, Item, Job, PausedQueue
 
 RECENT = 50  # ended jobs of a queue that say how long one takes
 PACE_SECONDS = 60  # how far back the rate looks
@@ -18,7 +18,7 @@ PACE_SECONDS = 60  # how far back the rate looks
 class Waiting:
     """Why a queued job does not run yet.
 
-    code: scheduled, retrying, approval, worker_lost, no_worker, undelivered, queue.
+    code: scheduled, retrying, approval, paused, worker_lost, no_worker, undelivered, queue.
     """
 
     code: str
@@ -67,6 +67,8 @@ def waiting(job: Job) -> Waiting | None:
             return _later(job, (job.run_at - now).total_seconds())
         serving = sum(job.queue in worker.queues for worker in presence.alive(session))
         before = _before(session, job)
+        if session.get(PausedQueue, job.queue):
+            return Waiting("paused", f"Queue {job.queue} is paused. It starts when an operator resumes the queue.", before)
         if serving == 0:
             return Waiting("no_worker", f"No worker serves queue {job.queue}. It starts as soon as one does.", before)
         if job.delivered_at is None and (now - job.created_at).total_seconds() > 3:

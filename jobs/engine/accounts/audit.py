@@ -33,6 +33,10 @@ ACTIONS = {
     "schedule_pause": "paused the schedule",
     "schedule_resume": "resumed the schedule",
     "schedule_delete": "deleted the schedule",
+    "queue_pause": "paused the queue",
+    "queue_resume": "resumed the queue",
+    "worker_finish": "had finish and leave the worker",
+    "worker_stop": "stopped the worker",
 }
 
 
@@ -47,9 +51,14 @@ def record(
     **detail: Any,
 ) -> None:
     """Write one entry in the caller's transaction. `action` is one of ACTIONS, `target` the name or id of what it was done to."""
-    name = who or session.scalar(select(Account.name).where(Account.owner == owner)) or owner or "somebody"
+    name = who or name_of(session, owner)
     values = {"who": clean_text(name)[:100], "owner": owner, "address": address, "action": action, "detail": detail}
     session.execute(insert(AuditEntry).values(id=new_id(), target=clean_text(str(target))[:300], **values))
+
+
+def name_of(session: Session, owner: str | None) -> str:
+    """The name of the account behind an owner, for people to read."""
+    return session.scalar(select(Account.name).where(Account.owner == owner)) or owner or "somebody"
 
 
 def entries(
