@@ -3,3 +3,5 @@
 To add a kind, put one file here: a docstring, TITLE, GROUP, QUEUE, Params, EXAMPLE and run(). docs/add-a-kind.md shows one
 from start to end; nothing else needs to be touched.
 """
+
+__version__ = "0.1.0"
