@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 from uuid import uuid4
 
-from flask import Blueprint, redirect, render_template, request
+from flask import Blueprint, flash, redirect, render_template, request
 from werkzeug.wrappers import Response
 
 from jobs.engine import commands, queries
@@ -103,6 +103,7 @@ def ask_delete(job_id: str) -> str:
 @blueprint.post("/jobs/<job_id>/delete")
 def delete(job_id: str) -> Response:
     commands.delete(job_id, owner=current_owner())
+    flash("The job is deleted.")
     return redirect("/jobs", 303)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from itertools import groupby
 from typing import Any
 
@@ -35,6 +36,7 @@ def index() -> str:
         groups=[(group, list(kinds)) for group, kinds in groupby(found, key=lambda kind: kind.group)],
         all_kinds=catalogue.kinds(),
         served=queries.served_queues(),
+        wants=_wants,
         welcome=None if request.cookies.get("welcome") == "hidden" else settings.current(),
         first=next((kind for kind in catalogue.kinds() if kind.name == FIRST and kind.available), None),
         **_mine(),
@@ -47,6 +49,21 @@ def hide_welcome() -> Response:
     response = make_response(redirect("/", 303))
     response.set_cookie("welcome", "hidden", max_age=A_YEAR, samesite="Lax", httponly=True)
     return response
+
+
+@cache
+def _wants(name: str) -> str:
+    """What a job of this kind works with, in a few words: a table, the model."""
+    kind = catalogue.kind(name)
+    fields = forms.fields(kind.schema()) if kind.available else []
+    files = [one for one in fields if one.control in ("file", "files")]
+    names = {one.name for one in fields}
+    found = ["a table" if files[0].accept == "table" else "files"] if files else []
+    if not files and names & {"collection", "selection"}:
+        found = ["documents"]
+    if "model" in names and kind.queue == "io":
+        found.append("the model")
+    return ", ".join([*found, "mail"] if kind.queue == "mail" else found)
 
 
 @blueprint.get("/kinds/<name>")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
-from flask import Blueprint, redirect, render_template, request
+from flask import Blueprint, flash, redirect, render_template, request
 from werkzeug.wrappers import Response
 
 from jobs.engine import catalogue, commands, queries
@@ -97,6 +97,7 @@ def ask_delete(schedule_id: str) -> str:
 @blueprint.post("/schedules/<schedule_id>/delete")
 def delete(schedule_id: str) -> Response:
     commands.delete_schedule(schedule_id, owner=current_owner())
+    flash("The schedule is deleted.")
     return redirect("/schedules", 303)
 
 

@@ -33,9 +33,7 @@ def ended(job: Job, state: str = "succeeded", total: int | None = None, **how: A
     return again(job)
 
 
-def outcomes(
-    done: int = 0, failed: int = 0, skipped: int = 0, unknown: int = 0, text: str = "A text"
-) -> list[Outcome]:
+def outcomes(done: int = 0, failed: int = 0, skipped: int = 0, unknown: int = 0, text: str = "A text") -> list[Outcome]:
     states = ["done"] * done + ["failed"] * failed + ["skipped"] * skipped + ["unknown"] * unknown
     return [_outcome(place, state, text) for place, state in enumerate(states, 1)]
 

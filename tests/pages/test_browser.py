@@ -171,6 +171,30 @@ def test_a_hidden_page_does_not_ask(tab: Page, site: str, complaints: list[str])
         tab.evaluate("window.seen = true")
 
 
+def test_a_page_says_when_the_server_is_away_and_when_it_is_back(tab: Page, site: str) -> None:
+    job, _ = making.running(making.waiting(), total=10, outcomes=making.outcomes(done=2))
+    tab.goto(f"{site}/jobs/{job.id}")
+    tab.route("**/progress?*", lambda route: route.abort("connectionrefused"))
+    expect(tab.get_by_role("alert")).to_contain_text("The server does not answer")
+    tab.unroute("**/progress?*")
+    expect(tab.get_by_role("alert")).to_have_count(0)
+
+
+def test_the_keys_are_listed_and_can_be_turned_off(tab: Page, site: str, complaints: list[str]) -> None:
+    tab.goto(f"{site}/jobs")
+    tab.keyboard.press("?")
+    expect(tab.get_by_role("dialog", name="Keys")).to_be_visible()
+    tab.get_by_role("button", name="Turn / and ? off").click()
+    tab.keyboard.press("Escape")
+    tab.keyboard.press("/")
+    expect(tab.get_by_label("Search", exact=True)).not_to_be_focused()
+    tab.get_by_role("button", name="Keys").click()
+    tab.get_by_role("button", name="Turn / and ? off").click()
+    tab.get_by_role("button", name="Close").click()
+    tab.keyboard.press("/")
+    expect(tab.get_by_label("Search", exact=True)).to_be_focused()
+
+
 def test_times_are_the_viewers_own(chrome: Browser, site: str) -> None:
     job = making.ended(making.waiting())
     context = chrome.new_context(timezone_id="Asia/Tokyo")

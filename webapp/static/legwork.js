@@ -29,6 +29,23 @@
     const version = ctx.response?.headers.get("ETag");
     if (version) versions.set(ctx.sourceElement, version);
   });
+  // A page that follows something says when it cannot, and when it can again.
+  let lost;
+  const away = () => {
+    if (lost) return;
+    lost = document.createElement("p");
+    lost.className = "toast bad";
+    lost.setAttribute("role", "alert");
+    lost.textContent = "The server does not answer. What you see may be old; trying again.";
+    document.getElementById("toasts").append(lost);
+  };
+  const back = () => { lost?.remove(); lost = undefined; };
+  document.addEventListener("htmx:error", (event) => { if (!event.detail.ctx?.response) away(); });
+  document.addEventListener("htmx:after:request", (event) => {
+    const status = event.detail.ctx.response?.status;
+    if (status >= 502) away();
+    else if (status) back();
+  });
   each("[data-pause]", (button) => {
     button.hidden = false;
     button.addEventListener("click", () => {
@@ -91,10 +108,22 @@
   document.addEventListener("htmx:after:swap", count);
   addEventListener("pageshow", count);
 
-  // "/" goes to the search of the page, as its label says.
+  // "/" goes to the search of the page, as its label says; "?" lists the keys. Both can be turned off there.
+  const keys = document.getElementById("keys");
+  const off = () => localStorage.getItem("keys") === "off";
+  each("[data-keys]", (button) => { button.hidden = false; button.addEventListener("click", () => keys.showModal()); });
+  each("[data-keys-off]", (button) => {
+    button.setAttribute("aria-pressed", String(off()));
+    button.addEventListener("click", () => {
+      localStorage.setItem("keys", off() ? "on" : "off");
+      button.setAttribute("aria-pressed", String(off()));
+    });
+  });
   document.addEventListener("keydown", (event) => {
     const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName) || event.target.isContentEditable;
-    if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (typing || off() || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "?") { keys.open ? keys.close() : keys.showModal(); return; }
+    if (event.key !== "/" || keys.open) return;
     const field = document.querySelector("input[type=search]");
     if (field) { event.preventDefault(); field.focus(); field.select(); }
   });
