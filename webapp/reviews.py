@@ -78,9 +78,9 @@ def undo(job_id: str, decision_id: str) -> BaseResponse:
 
 
 def _back(job_id: str) -> str:
-    """The list that the button stood in."""
+    """The list that the button stood in; the key Tab leads to its first text."""
     kept = {name: value for name in ("verdict", "after") if (value := request.args.get(name))}
-    return f"/jobs/{job_id}{f'?{urlencode(kept)}' if kept else ''}#verdicts"
+    return f"/jobs/{job_id}{f'?{urlencode(kept)}' if kept else ''}#queue"
 
 
 def _typed(listed: Any) -> dict[str, dict[str, str]]:

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from jobs.engine import catalogue, queries
-from jobs.engine.errors import KindUnavailable, LegworkError, NotFound
+from jobs.engine.errors import LegworkError, NotFound
 from webapp import drafts, forms, words
 
 TABS = ("result", "items", "files", "log", "input", "timeline")
@@ -207,9 +207,10 @@ def _given(name: str, value: Any, field: forms.Field | None) -> Given:
 def _view(job: Any, asked: Mapping[str, str]) -> dict[str, Any] | None:
     """What that template needs beside the job, of a kind that says so."""
     try:
-        return catalogue.kind(job.kind).view(job, asked)
-    except (KindUnavailable, NotFound):
+        kind = catalogue.kind(job.kind)
+    except NotFound:
         return None
+    return kind.view(job, asked) if kind.available else None
 
 
 def _result_template(job: Any) -> str | None:
