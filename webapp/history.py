@@ -94,6 +94,13 @@ def keep_view() -> Response:
     return saved_views.keep(redirect(f"/jobs?{query}" if query else "/jobs", 303), changed)
 
 
+@blueprint.post("/jobs/<job_id>/<any(pin, unpin):verb>")
+def pin(job_id: str, verb: str) -> Response:
+    """Keep a job from being deleted, or let go of it."""
+    commands.pin(job_id, verb == "pin", owner=current_owner())
+    return redirect(f"/jobs/{job_id}", 303)
+
+
 @blueprint.get("/jobs/<job_id>/delete")
 def ask_delete(job_id: str) -> str:
     job = queries.job(job_id, current_owner())

@@ -195,12 +195,23 @@ def _at_most_once(kind_name: str) -> bool:
     return True  # nobody knows the kind any more
 
 
-def delete(job_id: str | UUID, *, owner: str) -> None:
-    """Remove an ended job, its items, log and outputs. Uploads stay. Raises NotFound, Conflict if it has not ended."""
+def pin(job_id: str | UUID, pinned: bool, *, owner: str) -> None:
+    """Keep a job from being deleted until it is unpinned. Raises NotFound."""
     with database.session() as session:
-        job = queries.owned(session, Job, job_id, owner)
+        ledger.pin(session.connection(), queries.owned(session, Job, job_id, owner).id, pinned)
+
+
+def delete(job_id: str | UUID, *, owner: str) -> None:
+    """Remove an ended job, its items, log and outputs. Uploads stay.
+
+    Raises NotFound, Conflict if it has not ended or is pinned.
+    """
+    with database.session() as session:
+        job = queries.owned(session, Job, job_id, owner, for_update=True)
         if not job.ended:
             raise Conflict("This job has not ended yet; stop it first.")
+        if job.pinned:
+            raise Conflict("This job is pinned; unpin it first.")
         blobs = ledger.delete(session.connection(), job.id)
     for blob in blobs:
         storage().delete(blob)

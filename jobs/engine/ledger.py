@@ -499,6 +499,11 @@ _FORGET_APPROVALS = text("delete from approvals where job_id = :id")
 _HIDE_FILES = text("update files set visible = false where job_id = :id and lease is not null")
 
 
+def pin(connection: Connection, job_id: UUID, pinned: bool) -> None:
+    """Keep a job from being deleted, or let go of it."""
+    connection.execute(text("update jobs set pinned = :pinned where id = :id"), {"id": job_id, "pinned": pinned})
+
+
 def delete(connection: Connection, job_id: UUID) -> list[str]:
     """Remove an ended job with all that hangs on it. Returns the blobs to remove after the commit."""
     blobs = [row.blob for row in connection.execute(_DELETE_FILES, {"id": job_id})]

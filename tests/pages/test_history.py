@@ -148,6 +148,18 @@ def test_the_list_is_narrowed_by_who_started_it_and_since_when(client: FlaskClie
     assert listed("since=never&by=nobody") == listed("")
 
 
+def test_a_pinned_job_is_kept(client: FlaskClient, press: Any) -> None:
+    job = making.ended(making.waiting())
+    assert press(f"/jobs/{job.id}/pin").status_code == 303
+    page = client.get(f"/jobs/{job.id}").text
+    assert "pinned, so it is kept" in page and "Delete…" not in page and "/unpin" in page
+    assert press(f"/jobs/{job.id}/delete").status_code == 409
+    assert making.again(job).pinned
+    press(f"/jobs/{job.id}/unpin")
+    assert press(f"/jobs/{job.id}/delete").status_code == 303
+    assert press(f"/jobs/{uuid4()}/pin").status_code == 404
+
+
 def test_a_view_is_saved_under_a_name_and_forgotten(client: FlaskClient) -> None:
     page = client.get("/jobs?state=failed&q=oven").text
     token = re.findall(r'name="csrf_token" value="([^"]*)"', page)[0]

@@ -63,6 +63,7 @@ class Job(Base):
     prompt_tokens: Mapped[int] = mapped_column(server_default="0")
     completion_tokens: Mapped[int] = mapped_column(server_default="0")
     result: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    pinned: Mapped[bool] = mapped_column(server_default="false")  # kept: not deleted before a person lets go of it
 
     __table_args__ = (
         CheckConstraint(
