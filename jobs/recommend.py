@@ -34,6 +34,7 @@ RESULT_TEMPLATE = "results/recommend.html"
 JUDGED = 3_000  # users at most by whom the model is measured
 FEW = 50  # users; measures of fewer mean nothing
 ALIKE = 10  # items in the table of similar ones
+DAY = 86_400  # seconds
 ROWS_PER_SECOND = 100_000
 COLUMNS = ("user_column", "item_column", "weight_column", "time_column")
 
@@ -59,6 +60,16 @@ class Params(KindParams):
         default="",
         max_length=200,
         columns_of="interactions",
+    )
+    half_life: float | None = param(
+        "Half-life",
+        "After so many days something counts half, for what its user gets and for what is popular. It takes a column of the "
+        "time; a plain number there is in seconds. Empty: old counts like new.",
+        default=None,
+        gt=0,
+        le=36_500,
+        unit="days",
+        advanced=True,
     )
     items: TableFile | None = param("Items", "A table with the titles of the items.", default=None)
     item_key: str = param("Its column of the item", default="item", max_length=200, columns_of="items", advanced=True)
@@ -104,6 +115,8 @@ def check(params: Params, find: Find) -> list[FieldError]:
         name: getattr(params, name) for name in ("user_column", "item_column", "weight_column", "time_column")
     }
     wrong = _missing("interactions", params.interactions, wanted, find)
+    if params.half_life is not None and not params.time_column:
+        wrong.append(FieldError("half_life", "It takes a column of the time. Name it, or leave this empty."))
     if params.items is not None:
         wanted = {"item_key": params.item_key, "title_column": params.title_column}
         wrong += _missing("items", params.items, wanted, find)
@@ -130,7 +143,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     measured = context.once("measures", lambda: _measure(name, data, params, context)) if params.holdout else {}
     context.progress(note="Learning from all of it")
     model = recommending.fit(name, data, context.check)
-    popular = numpy.argsort(-data.uses(), kind="stable")
+    popular = numpy.argsort(-data.popularity(), kind="stable")
     advisor = Advisor(model, popular, data, titles, params)
     context.map(advisor.advise, range(len(data.users)), key=lambda user: _key(data.users[user]), row=advisor.row)
     context.progress(note="Writing the tables")
@@ -230,6 +243,8 @@ def _read(params: Params, context: Context) -> tuple[Interactions, int]:
         else:
             skipped += 1
     data = gathering.done()
+    if params.half_life is not None:
+        data = data.aged(params.half_life * DAY)
     if not len(data.rows):
         why = f"All {skipped:,} rows were left out." if skipped else "The table has no row with a user and an item."
         raise JobFailed(f"There is nothing to learn from. {why} Look at the columns.", reason="no_interactions")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ class Interactions:
     columns: ndarray
     weights: ndarray
     times: ndarray
+    fresh: ndarray | None = None  # how much of each is left by its age, 0 to 1; None: all of it
 
     def __post_init__(self) -> None:
         import numpy
@@ -32,20 +33,42 @@ class Interactions:
         object.__setattr__(self, "_starts", starts)
 
     def of(self, user: int) -> tuple[ndarray, ndarray]:
-        """The items of a user, and the weight of each."""
+        """The items of a user, and how much each counts: by its weight, at most 1, and by its age."""
+        import numpy
+
         start, end = self._starts[user : user + 2]  # type: ignore[attr-defined]
-        return self.columns[start:end], self.weights[start:end]
+        counts = numpy.minimum(self.weights[start:end], 1.0)
+        return self.columns[start:end], counts if self.fresh is None else counts * self.fresh[start:end]
 
     def only(self, chosen: ndarray) -> Interactions:
         """Those of a mask, with the same users and items."""
-        kept = (part[chosen] for part in (self.rows, self.columns, self.weights, self.times))
-        return Interactions(self.users, self.items, *kept)
+        parts = self.rows[chosen], self.columns[chosen], self.weights[chosen], self.times[chosen]
+        return Interactions(self.users, self.items, *parts, None if self.fresh is None else self.fresh[chosen])
+
+    def aged(self, half_life: float) -> Interactions:
+        """The same, each counting half for every `half_life` (as times are counted) that the latest of all is younger.
+
+        What has no time is as old as the oldest.
+        """
+        import numpy
+
+        known = self.times[numpy.isfinite(self.times)]
+        if not known.size:
+            return self
+        age = known.max() - numpy.maximum(self.times, known.min())
+        return replace(self, fresh=numpy.exp2(-age / half_life))
 
     def uses(self) -> ndarray:
         """How many users each item has."""
         import numpy
 
         return numpy.bincount(self.columns, minlength=len(self.items))
+
+    def popularity(self) -> ndarray:
+        """How many users each item has, old ones counting less."""
+        import numpy
+
+        return numpy.bincount(self.columns, self.fresh, len(self.items))
 
 
 class Gathering:

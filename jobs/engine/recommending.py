@@ -38,7 +38,7 @@ class Popular:
     name = "popular"
 
     def __init__(self, data: Interactions):
-        self._uses = data.uses().astype(float)
+        self._uses = data.popularity().astype(float)
 
     def scores(self, columns: ndarray, weights: ndarray) -> ndarray:
         return self._uses.copy()
@@ -168,12 +168,12 @@ def recommend(
 ) -> list[Pick]:
     """The best items for somebody, filled up by the most popular ones where the model cannot tell.
 
-    popular: all items, the most popular first. mine: their items, and the weight of each. why: whether `because` is wanted.
+    popular: all items, the most popular first. mine: their items, and how much each counts. why: whether `because` is wanted.
     """
     import numpy
 
     columns, weights = mine
-    scores = model.scores(columns, numpy.minimum(weights, 1.0))
+    scores = model.scores(columns, weights)
     if exclude_seen:
         scores[columns] = 0
     best = numpy.argpartition(-scores, min(most, len(scores) - 1))[:most]
@@ -215,7 +215,7 @@ def judge(
     """Precision, recall and NDCG at `most`, means over these users, and the share of all items that anybody was offered."""
     import numpy
 
-    popular = numpy.argsort(-known.uses(), kind="stable")
+    popular = numpy.argsort(-known.popularity(), kind="stable")
     gains = 1 / numpy.log2(numpy.arange(most) + 2)
     sums, offered = numpy.zeros(3), set()
     for user in users:

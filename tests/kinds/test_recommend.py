@@ -91,6 +91,33 @@ def test_somebody_new_gets_what_is_popular(environment: Callable[..., None]) -> 
     assert len(told["v1"]) == 2
 
 
+def test_what_is_long_ago_counts_less(environment: Callable[..., None]) -> None:
+    """Both were into tea first and into bicycles since: as often, so that only the time tells what they want now."""
+    old, new = "2026-01-01", "2026-06-01"
+    then = [(f"u{n}", item, old) for n in range(40) for item in TEA]
+    now = [(f"v{n}", item, new) for n in range(30) for item in BIKE]
+    mixed = [("me", "tea", old), ("me", "bike", new), ("me", "pump", new), ("me", "kettle", old), ("new", "", "")]
+    params = {"interactions": table([*then, *now, *mixed]), "time_column": "day", "holdout": 0, "top_n": 1}
+    for algorithm in ("ease", "item_cosine"):
+        plain = given(done("recommend", **params, algorithm=algorithm))
+        aged = given(done("recommend", **params, algorithm=algorithm, half_life=30))
+        assert plain["me"][0]["item"] == "cup"
+        assert plain["new"][0]["item"] in TEA
+        assert aged["me"][0]["item"] == "bell"
+        assert aged["new"][0]["item"] in BIKE
+
+
+def test_ages_are_counted_from_the_latest() -> None:
+    gathering = Gathering()
+    for item, day in (("x", 0), ("y", 10), ("z", 20)):
+        gathering.add("a", item, 5.0, day)
+    gathering.add("a", "w", 0.5, -numpy.inf)
+    data = gathering.done().aged(10)
+    assert data.of(0)[1].tolist() == [0.25, 0.5, 1.0, 0.125]
+    assert data.popularity().tolist() == [0.25, 0.5, 1.0, 0.25]
+    assert data.only(data.times > 5).of(0)[1].tolist() == [0.5, 1.0]
+
+
 def test_weights_and_titles(environment: Callable[..., None]) -> None:
     rows = [*((user, item, 5) for user, item, _ in shop()), ("u0", "pump", 1), ("u0", "bell", "often"), ("", "tea", 3)]
     titles = upload(b"item,title\nkettle,A kettle\ncup,A cup\n", "items.csv")
@@ -133,6 +160,7 @@ def test_too_little_to_measure_by_is_said(environment: Callable[..., None]) -> N
 
 def test_wrong_columns_and_times_are_named(environment: Callable[..., None]) -> None:
     wrong = errors("recommend", interactions=table(shop()), user_column="usr", time_column="when", items=table(shop()))
+    assert "column of the time" in errors("recommend", interactions=table(shop()), half_life=3)["half_life"]
     assert set(wrong) == {"user_column", "time_column", "title_column"}
     assert wrong["user_column"] == "There is no column “usr”. There are: user, item, day."
     job = done("recommend", interactions=table([*shop(), ("u1", "tea", "soon")]), time_column="day")
