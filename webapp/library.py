@@ -17,6 +17,7 @@ blueprint = Blueprint("library", __name__)
 PAGE = 50
 TEXT_PAGE = 40_000  # characters of a document shown at a time
 FOUND = 12  # passages of a search
+ALIKE = 6  # documents like the one that is shown
 LONGEST = 2_000  # characters of a question
 _WORD = re.compile(r"\w+")
 
@@ -49,6 +50,7 @@ def show(document_id: str) -> str:
         document=document,
         file=_file(document.file_id),
         passages=documents.passages(current_owner(), document.id),
+        alike=documents.alike(current_owner(), document.id, ALIKE),
         text=document.text[start : start + TEXT_PAGE].replace("\f", "\n\n"),
         start=start,
         step=TEXT_PAGE,

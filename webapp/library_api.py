@@ -32,6 +32,13 @@ def show(id: str) -> Response:
     return jsonify(document_row(document) | {"text": document.text})
 
 
+@blueprint.get("/documents/<id>/similar")
+def similar(id: str) -> Response:
+    """Other documents of its collection, the most like it first."""
+    found = documents.alike(current_owner(), id, bodies.whole_number("limit", 8, 1, 50))
+    return jsonify(documents=[_alike(one) for one in found], next=None)
+
+
 @blueprint.delete("/documents/<id>")
 def delete(id: str) -> Response:
     """The document and its passages; the file it came from stays."""
@@ -67,6 +74,18 @@ def document_row(document: Any) -> dict[str, Any]:
         "created_at": moment(document.created_at),
         "updated_at": moment(document.updated_at),
         "url": f"/api/v1/documents/{document.id}",
+    }
+
+
+def _alike(one: documents.Alike) -> dict[str, Any]:
+    return {
+        "document": str(one.document_id),
+        "title": one.title,
+        "collection": one.collection,
+        "position": one.position,
+        "text": one.text,
+        "score": one.score,
+        "url": f"/api/v1/documents/{one.document_id}",
     }
 
 

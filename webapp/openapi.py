@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from jobs.engine import catalogue
-from webapp import chat_shapes, review_shapes
+from webapp import chat_shapes, operating_shapes, review_shapes
 from webapp.shapes import ANY_OBJECT, PARAMETERS, RECORDS, TEXT, Schema, parameter, ref
 
 PROBLEMS = {
@@ -34,7 +34,7 @@ def written() -> tuple[bytes, str]:
 def document(kinds: list[catalogue.Kind]) -> Schema:
     """The whole description. Kinds that are not available here are left out: they take nothing."""
     usable = [kind for kind in kinds if kind.available]
-    schemas = RECORDS | chat_shapes.RECORDS | review_shapes.RECORDS
+    schemas = RECORDS | chat_shapes.RECORDS | review_shapes.RECORDS | operating_shapes.RECORDS
     for kind in usable:
         schemas |= _kind_schemas(kind)
     return {
@@ -44,10 +44,11 @@ def document(kinds: list[catalogue.Kind]) -> Schema:
         "paths": _PATHS
         | chat_shapes.PATHS
         | review_shapes.PATHS
+        | operating_shapes.PATHS
         | {f"/kinds/{kind.name}/jobs": {"post": _submit(kind)} for kind in usable},
         "components": {
             "schemas": schemas,
-            "parameters": PARAMETERS | chat_shapes.PARAMETERS | review_shapes.PARAMETERS,
+            "parameters": PARAMETERS | chat_shapes.PARAMETERS | review_shapes.PARAMETERS | operating_shapes.PARAMETERS,
             "responses": {f"Problem{status}": _problem_response(status) for status in PROBLEMS},
         },
     }
@@ -263,6 +264,17 @@ _PATHS: Schema = {
             {"204": {"description": "It is gone."}},
             403,
             404,
+        ),
+        "parameters": [parameter("document")],
+    },
+    "/documents/{document}/similar": {
+        "get": _operation(
+            "similar_documents",
+            "Other documents of its collection, the most like it first",
+            {"200": _answer("They; none as long as the collection has no index.", "SimilarDocuments")},
+            404,
+            422,
+            parameters=[parameter("passage_limit")],
         ),
         "parameters": [parameter("document")],
     },

@@ -257,6 +257,18 @@ RECORDS = {
         }
     ),
     "Passages": _list_of("passages", "Passage"),
+    "SimilarDocument": _object(
+        {
+            "document": {"type": "string", "format": "uuid"},
+            "title": TEXT,
+            "collection": TEXT,
+            "position": _WHOLE,
+            "text": TEXT,
+            "score": {"type": "number"},
+            "url": TEXT,
+        }
+    ),
+    "SimilarDocuments": _list_of("documents", "SimilarDocument"),
     "Schedule": _object(
         {
             "id": {"type": "string", "format": "uuid"},

@@ -216,5 +216,31 @@ def test_questions_in_other_words_find_their_answer(environment: Callable[..., N
     assert not {"Part", "Code"} & set(wrong)
 
 
+def test_documents_like_one_are_found_by_its_vectors(environment: Callable[..., None]) -> None:
+    texts = {
+        "Rye": "# Dough\n\nRye bread is made with sourdough.\n\n# Baking\n\nThe loaf bakes for an hour in a hot oven.",
+        "Wheat": "# Dough\n\nWheat bread is kneaded for ten minutes.\n\n# Baking\n\nBake the loaf until its crust is brown.",
+        "Rolls": "# Dough\n\nRolls are shaped from yeast dough and baked in the oven.",
+        "Invoice": "# Payment\n\nThe invoice is due within thirty days of the contract's date.",
+        "Mars": "# Orbit\n\nThe planet turns around the sun in 687 days.",
+    }
+    ids = {title: documents.add_text(OWNER, "a", title, text) for title, text in texts.items()}
+    assert documents.alike(OWNER, ids["Rye"]) == []  # there is no index yet
+    documents.add_text("other", "a", "Theirs", texts["Rye"])
+    documents.add_text(OWNER, "b", "Elsewhere", texts["Rye"])
+    for collection, owner in (("a", OWNER), ("a", "other"), ("b", OWNER)):
+        index(collection, owner=owner)
+    found = documents.alike(OWNER, ids["Rye"])
+    assert {one.title for one in found[:2]} == {"Wheat", "Rolls"}
+    assert {one.title for one in found} == {"Wheat", "Rolls", "Invoice", "Mars"}
+    assert 1 >= found[0].score >= found[1].score > found[2].score + 0.1
+    assert found[0].text in texts[found[0].title]
+    assert len(documents.alike(OWNER, ids["Rye"], 1)) == 1
+    with pytest.raises(NotFound):
+        documents.alike("other", ids["Rye"])
+    documents.delete(ids["Wheat"], OWNER)
+    assert documents.alike(OWNER, ids["Rye"])[0].title == "Rolls"
+
+
 def test_ids_are_uuids(environment: Callable[..., None]) -> None:
     assert isinstance(documents.add_text(OWNER, "a", "T", "x"), UUID)

@@ -54,6 +54,8 @@ def test_the_library_lists_collections_and_documents(client: FlaskClient, filled
 def test_a_document_shows_its_text_passages_and_file(client: FlaskClient, filled: dict[str, str]) -> None:
     mail = client.get(f"/library/{filled['switch.eml']}").text
     assert "the switch broke in the second week" in mail and "1 passage" in mail
+    assert "Documents like this" in mail
+    assert f'href="/library/{filled["shop-handbook.md"]}#p' in mail
     (download,) = set(re.findall(r'href="(/files/[^"]+)"', mail))
     assert client.get(download).data.startswith(b"From: Ada Okafor")
     picture = client.get(f"/library/{filled['price-list.pdf']}/thumbnail.png")
@@ -143,6 +145,10 @@ def test_the_api_answers_as_described(client: FlaskClient, filled: dict[str, str
     found = client.get("/api/v1/search?q=TK-210&limit=3").get_json()
     assert fits("Passages", found) and found["passages"][0]["document"] == filled["shop-handbook.md"]
     assert "TK-210" in client.get(found["passages"][0]["url"]).get_json()["text"]
+    like = client.get(f"/api/v1/documents/{filled['shop-handbook.md']}/similar?limit=2").get_json()
+    assert fits("SimilarDocuments", like) and len(like["documents"]) == 2
+    assert client.get(f"/api/v1/documents/{filled['shop-handbook.md']}/similar?limit=0").status_code == 422
+    assert client.get(f"/api/v1/documents/{filled['indexed']}/similar").status_code == 404
     assert client.get("/api/v1/search").status_code == 422
     assert client.get("/api/v1/search?q=x&limit=0").status_code == 422
 

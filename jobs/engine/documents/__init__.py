@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobs.engine.documents.finding import Passage, passages, search
+from jobs.engine.documents.finding import Alike, Passage, alike, passages, search
 from jobs.engine.documents.shelf import (
     DEFAULT_COLLECTION,
     Collection,
@@ -23,6 +23,7 @@ from jobs.engine.documents.tables import Document, Generation
 
 __all__ = [
     "DEFAULT_COLLECTION",
+    "Alike",
     "Collection",
     "Document",
     "Duplicate",
@@ -30,6 +31,7 @@ __all__ = [
     "Passage",
     "add",
     "add_text",
+    "alike",
     "collections",
     "count",
     "delete",

@@ -28,6 +28,8 @@ LETTERS_WEIGH = 0.4
 MOST_WORDS = 16  # of a question
 MOST_CHARACTERS = 2_000
 CANDIDATES = 40
+OWN_PASSAGES = 20  # of a document, by which others like it are found
+FEW = 3
 COMMON = 0.4  # a word that more of the passages have finds none by itself
 
 _ASKED = re.compile(r'"([^"]+)"|(\S+)')
@@ -70,6 +72,58 @@ def passages(owner: str, document_id: str | UUID) -> list[Passage]:
     with database.session() as session:
         rows = session.execute(_PASSAGES, {"owner": owner, "id": document.id}).mappings()
         return [Passage(document.id, document.title, score=0.0, **row) for row in rows]
+
+
+@dataclass(frozen=True)
+class Alike:
+    """A document like another. `score` is the likeness of the two that are nearest, 0 to 1; `text` is its passage of them."""
+
+    document_id: UUID
+    title: str
+    collection: str
+    text: str
+    position: int
+    score: float
+
+
+def alike(owner: str, document_id: str | UUID, limit: int = 8) -> list[Alike]:
+    """The documents most like one, by the vectors of its collection's index; none as long as that does not know it.
+
+    Its likeness to another is that of their passages, each with the nearest of the other: of the best FEW of them the mean.
+    """
+    document = shelf.document(document_id, owner)
+    generation = next(iter(shelf.live(owner, document.collection)), None)
+    if generation is None or not generation.dimension:
+        return []
+    near = f"a.embedding::halfvec({generation.dimension}) <=> c.embedding::halfvec({generation.dimension})"
+    wanted = {"id": document.id, "owner": owner, "collection": document.collection, "limit": limit}
+    with database.session() as session:
+        rows = session.execute(text(_ALIKE.format(generation=int(generation.id), near=near)), wanted).mappings()
+        return [Alike(**row) for row in rows]
+
+
+# The generation's own number stands in the text, so that its own HNSW index can be used.
+_ALIKE = f"""
+    with own as (
+        select id, embedding from chunks where generation_id = {{generation}} and document_id = :id
+        order by position limit {OWN_PASSAGES}
+    ), found as (
+        select c.id as mine, a.document_id, a.text, a.position, 1 - ({{near}}) as likeness
+        from own c cross join lateral (
+            select document_id, text, position, embedding from chunks a
+            where a.generation_id = {{generation}} and a.document_id <> :id order by {{near}} limit {CANDIDATES}
+        ) a
+    ), best as (
+        select distinct on (document_id, mine) document_id, text, position, likeness
+        from found order by document_id, mine, likeness desc
+    ), ranked as (
+        select *, row_number() over (partition by document_id order by likeness desc) as place from best
+    )
+    select d.id as document_id, d.title, d.collection, max(r.text) filter (where r.place = 1) as text,
+        max(r.position) filter (where r.place = 1) as position, round(avg(r.likeness)::numeric, 4)::float8 as score
+    from ranked r join documents d on d.id = r.document_id and d.owner = :owner and d.collection = :collection
+    where r.place <= {FEW} group by d.id order by score desc, d.id limit :limit
+"""  # noqa: S608 - numbers of ours; what came from outside is bound
 
 
 _PASSAGES = text("""
