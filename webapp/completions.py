@@ -15,8 +15,8 @@ from flask import Blueprint, Response, jsonify
 
 from jobs.engine import llm
 from jobs.engine.errors import LegworkError, TooMany
-from webapp import bodies, readers
-from webapp.access import current_owner
+from webapp import bodies, identity, readers
+from webapp.identity import Identity, current_owner
 
 blueprint = Blueprint("completions", __name__, url_prefix="/v1")
 MOST_OPEN = 100  # at a time, for one person in one process
@@ -50,7 +50,7 @@ def complete() -> Response:
         raise bodies.invalid("stream", "stream must be true or false, and model a text.")
     if _open[current_owner()] >= MOST_OPEN:
         raise TooMany(f"{MOST_OPEN} answers are on their way to you already. Wait for one to end.")
-    passing = _Passing(body, current_owner())
+    passing = _Passing(body, identity.identity())
     passing.open()
     if body.get("stream"):
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
@@ -65,6 +65,8 @@ def in_their_words(error: LegworkError) -> Response:
     """An error as OpenAI's clients read it."""
     response = jsonify(_problem(error))
     response.status_code = _STATUSES.get(error.reason, 503 if error.retryable else 502)
+    if response.status_code == 401:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="Legwork"'
     if (seconds := getattr(error, "retry_after", None)) is not None:
         response.headers["Retry-After"] = str(round(seconds + 0.5))
     return response
@@ -73,9 +75,10 @@ def in_their_words(error: LegworkError) -> Response:
 class _Passing:
     """One answer on its way through. A watcher ends it when its reader has left."""
 
-    def __init__(self, body: dict[str, Any], owner: str) -> None:
+    def __init__(self, body: dict[str, Any], who: Identity) -> None:
         self._stream = llm.stream(body)
-        self._owner = owner
+        self._who = who
+        self._owner = who.owner
         self._connection = readers.connection()
         self._ended = threading.Event()
 
@@ -118,7 +121,7 @@ class _Passing:
     def _watch(self) -> None:
         assert self._connection is not None
         while not self._ended.wait(LOOK_SECONDS):
-            if readers.has_left(self._connection):
+            if readers.has_left(self._connection) or not identity.still(self._who):
                 return self._stream.close()
 
 

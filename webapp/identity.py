@@ -6,8 +6,11 @@ and `@admins` say otherwise. Without accounts, and reached from this machine onl
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
+from uuid import UUID
 
 from flask import Flask, current_app, g, request, session
 
@@ -22,6 +25,11 @@ COOKIE = "sign_in"  # in the session: the secret of this browser's sign-in
 SIGN_IN = "Sign in first."
 NO_PAGE = "There is no such page."
 NEEDED_SCOPES = {"viewer": "read", "member": "write", "operator": "operate"}
+
+STILL_SECONDS = 3.0
+MOST_STILL = 10_000
+
+_still: dict[UUID | None, tuple[float, bool]] = {}  # by sign-in or token: when it was looked at, and what was found
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -152,8 +160,13 @@ def _check_token(who: Identity, need: str) -> None:
 
 
 def still(who: Identity) -> bool:
-    """Whether who asked then may still ask. A database that is away ends nothing."""
-    try:
-        return accounts.still(who)
-    except DatabaseAway:
-        return True
+    """Whether who asked then may still ask, as of a few seconds ago: for answers that take long. Nothing ends with the database."""
+    key = who.token or who.sign_in
+    at, known = _still.get(key, (0.0, True))
+    if time.monotonic() - at > STILL_SECONDS:
+        with suppress(DatabaseAway):
+            known = accounts.still(who)
+        if len(_still) > MOST_STILL:
+            _still.clear()
+        _still[key] = time.monotonic(), known
+    return known

@@ -12,15 +12,14 @@ import re
 import socket
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
 from flask import Response, request
 
 from jobs.engine import commands
 from jobs.engine.errors import DatabaseAway, NotFound, TooMany
-from webapp import readers
-from webapp.access import current_owner
+from webapp import identity, readers
+from webapp.identity import Identity
 from webapp.markdown import Painter
 from webapp.serializing import answer_ended
 
@@ -30,19 +29,26 @@ CATCH_UP_SECONDS = 3.0  # a reader that comes from another process may be a litt
 STUCK_SECONDS = 60.0  # a reader that takes nothing for so long is let go
 MOST_OPEN = 400  # streams of one person in one process, which serves a thousand connections
 
+SIGNED_OUT = {
+    "state": "signed_out",
+    "reason": "signed_out",
+    "message": "You were signed out. The answer is still being written; sign in again to read it.",
+}
+
 _open: Counter[str] = Counter()
 
 
 def respond(answer_id: str, *, painted: bool = False) -> Response:
     """The stream of an answer of this request's owner, from where its reader was."""
-    owner = current_owner()
+    who = identity.identity()
+    owner = who.owner
     answer = commands.look_at_answer(answer_id, owner=owner)
     if _open[owner] >= MOST_OPEN:
         raise TooMany(f"{MOST_OPEN} streams are open for you already. Close some pages, then try again.")
     if (connection := readers.connection()) is not None:
         connection.settimeout(STUCK_SECONDS)
     painter = Painter(len(answer.sources or ()), str(answer.id)) if painted else None
-    events = _Reader(answer, owner, painter, connection).events(_last_seen())
+    events = _Reader(answer, who, painter, connection).events(_last_seen())
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
     return Response(_counted(events, owner), headers=headers, content_type="text/event-stream; charset=utf-8")
 
@@ -51,17 +57,21 @@ class _Gone(Exception):
     """The reader has left."""
 
 
+class _SignedOut(Exception):
+    """The reader may read no more."""
+
+
 class _Reader:
-    def __init__(self, answer: Any, owner: str, painter: Painter | None, connection: socket.socket | None) -> None:
+    def __init__(self, answer: Any, who: Identity, painter: Painter | None, connection: socket.socket | None) -> None:
         self._answer = answer
-        self._owner = owner
+        self._who = who
         self._painter = painter
         self._connection = connection
         self._silent = 0.0
 
     def events(self, seen: int) -> Iterator[str]:
         yield "retry: 1000\n\n"
-        with suppress(_Gone):
+        try:
             while self._answer.state == "writing":
                 for event in self._written(seen):
                     seen = event[0]
@@ -72,6 +82,10 @@ class _Reader:
             if text[seen:]:
                 yield _text(seen, text[seen:], self._answer.completion_tokens or 0)[1]
             yield _event("end", len(text), answer_ended(self._answer))
+        except _Gone:
+            return
+        except _SignedOut:
+            yield _event("end", seen, SIGNED_OUT)
 
     def _written(self, seen: int) -> Iterator[tuple[int, str]]:
         """What one run writes, as offsets and events."""
@@ -79,6 +93,8 @@ class _Reader:
             if not live.reaches(seen, CATCH_UP_SECONDS):
                 seen = 0
             while not live.ended or live.length > seen:
+                if not identity.still(self._who):
+                    raise _SignedOut
                 due = self._painter.due_in(live.length) if self._painter and seen == live.length else None
                 text = live.wait(seen, LOOK_SECONDS if due is None else min(due, LOOK_SECONDS))
                 if text:
@@ -103,7 +119,7 @@ class _Reader:
     def _look(self) -> Any:
         """The row, after its run ended here; a reader whose row cannot be read comes back by itself."""
         try:
-            return commands.look_at_answer(self._answer.id, owner=self._owner)
+            return commands.look_at_answer(self._answer.id, owner=self._who.owner)
         except (DatabaseAway, NotFound):
             raise _Gone from None
 

@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from jobs.engine import database, ledger
+from jobs.engine import accounts, database, ledger
 from jobs.engine.errors import ApprovalNeeded, Conflict, NotFound
 from jobs.engine.jsonsafe import clean, clean_text, dumps
 from jobs.engine.ledger import Claim
@@ -85,6 +85,8 @@ def decide(job_id: str | UUID, approval_id: str | UUID, approved: bool, reason: 
         ledger.note(
             connection, job.id, "info", f"{answered.tool} {'approved' if approved else 'refused'} by a person{said}"
         )
+        action = "approve" if approved else "refuse"
+        accounts.record(session, owner, action, job.id, tool=answered.tool, reason=answered.reason or "")
         if connection.execute(select(func.count()).select_from(Approval).where(*_open(job.id))).scalar_one() == 0:
             ledger.go_on(connection, job.id)
         session.refresh(job)

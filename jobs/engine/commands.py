@@ -16,16 +16,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from jobs.engine import (
-    answering,
+    accounts,
     approvals,
     catalogue,
-    conversations,
     database,
     delivery,
-    following,
     inputs,
     ledger,
-    llm,
     notifications,
     outbox,
     queries,
@@ -37,15 +34,38 @@ from jobs.engine.catalogue import Estimate, Kind
 from jobs.engine.conversations import Talk
 from jobs.engine.errors import BrokerAway, Conflict, FieldError, InvalidParams, NotFound
 from jobs.engine.jsonsafe import clean_text, dumps
-from jobs.engine.models import Conversation, Job, Message, Schedule
+from jobs.engine.models import Job, Schedule
 from jobs.engine.params import KindParams
 from jobs.engine.reviews import decide, set_thresholds, undo_decision
 from jobs.engine.schedules import Plan
 from jobs.engine.storage import storage
+from jobs.engine.talking import (
+    ask,
+    ask_again,
+    change_conversation,
+    continue_answer,
+    delete_conversation,
+    edit_question,
+    hand_in_answers,
+    look_at_answer,
+    read_answer,
+    start_conversation,
+    stop_answer,
+)
 from jobs.engine.uploads import upload
 from jobs.engine.validation import params_errors
 
 __all__ = ["Plan", "decide", "set_thresholds", "undo_decision", "upload"]
+__all__ += [
+    "Talk",
+    "ask",
+    "ask_again",
+    "change_conversation",
+    "continue_answer",
+    "delete_conversation",
+    "edit_question",
+]
+__all__ += ["hand_in_answers", "look_at_answer", "read_answer", "start_conversation", "stop_answer"]
 
 MOST_SAMPLE = 1_000
 MOST_AHEAD = timedelta(days=366)
@@ -147,6 +167,8 @@ def cancel(job_id: str | UUID, *, owner: str) -> Job:
     with database.session() as session:
         job = queries.owned(session, Job, job_id, owner)
         asked = ledger.ask_stop(session.connection(), job.id)
+        if asked is not None:
+            accounts.record(session, owner, "job_stop", job.id, kind=job.kind)
         session.refresh(job)
     if asked is None and job.state not in ("stopping", "cancelled"):
         raise Conflict(f"This job has ended already ({job.state}); there is nothing to stop.")
@@ -213,6 +235,7 @@ def delete(job_id: str | UUID, *, owner: str) -> None:
         if job.pinned:
             raise Conflict("This job is pinned; unpin it first.")
         blobs = ledger.delete(session.connection(), job.id)
+        accounts.record(session, owner, "job_delete", job.id, kind=job.kind, label=job.label)
     for blob in blobs:
         storage().delete(blob)
 
@@ -278,61 +301,6 @@ def _text_errors(params: dict[str, Any], path: str = "") -> list[FieldError]:
 
 def _finder(owner: str) -> catalogue.Find:
     return lambda ref: inputs.find(ref, owner)
-
-
-# Conversations. Text that somebody waits for is no job: this process asks for it, at once.
-
-
-def start_conversation(talk: Talk, *, owner: str) -> Conversation:
-    return conversations.start(talk, owner)
-
-
-def change_conversation(conversation_id: str | UUID, talk: Talk, *, owner: str) -> Conversation:
-    return conversations.change(conversation_id, talk, owner)
-
-
-delete_conversation = conversations.remove
-
-
-def ask(conversation_id: str | UUID, question: str, *, owner: str) -> Message:
-    """Add a question and begin to answer it. Raises InvalidParams, NotFound, Conflict, TooMany."""
-    return _answered(conversations.ask(conversation_id, question, owner, model=llm.default_model()))
-
-
-def edit_question(message_id: str | UUID, question: str, *, owner: str) -> Message:
-    """Ask a question in other words; what came after it is no longer part of the conversation."""
-    return _answered(conversations.edit(message_id, question, owner, model=llm.default_model()))
-
-
-def ask_again(answer_id: str | UUID, *, owner: str) -> Message:
-    """Begin another answer to the same question."""
-    return _answered(conversations.again(answer_id, owner, model=llm.default_model()))
-
-
-def continue_answer(answer_id: str | UUID, *, owner: str) -> Message:
-    """Go on with the last answer where it ended."""
-    return _answered(conversations.resume(answer_id, owner))
-
-
-def stop_answer(answer_id: str | UUID, *, owner: str) -> Message:
-    """Stop an answer, whichever web process writes it: this one at once, another when it next looks at the row."""
-    answer = conversations.ask_stop(answer_id, owner)
-    answering.stop_here(answer.id)
-    return answer
-
-
-def look_at_answer(answer_id: str | UUID, *, owner: str) -> Message:
-    """An answer as it is now. One whose writer is gone is marked, and given what Redis still has of its text."""
-    return following.mended(conversations.answer(answer_id, owner))
-
-
-read_answer = following.reading
-hand_in_answers = answering.hand_in
-
-
-def _answered(answer: Message) -> Message:
-    answering.start(answer)
-    return answer
 
 
 # Schedules.

@@ -103,6 +103,7 @@
     async end({ state, message }) {
       this.source.close();
       clearTimeout(this.retry);
+      if (state === "signed_out") return location.reload(); // the sign-in page leads back here
       try {
         const shown = await fetch(`/chat/answers/${this.article.id.slice(7)}`, { headers: ours });
         if (shown.ok) {

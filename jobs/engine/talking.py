@@ -1,0 +1,61 @@
+"""Conversations, as the web starts them. Text that somebody waits for is no job: this process asks for it, at once."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from jobs.engine import answering, conversations, following, llm
+from jobs.engine.conversations import Talk
+from jobs.engine.models import Conversation, Message
+
+
+def start_conversation(talk: Talk, *, owner: str) -> Conversation:
+    return conversations.start(talk, owner)
+
+
+def change_conversation(conversation_id: str | UUID, talk: Talk, *, owner: str) -> Conversation:
+    return conversations.change(conversation_id, talk, owner)
+
+
+delete_conversation = conversations.remove
+
+
+def ask(conversation_id: str | UUID, question: str, *, owner: str) -> Message:
+    """Add a question and begin to answer it. Raises InvalidParams, NotFound, Conflict, TooMany."""
+    return _answered(conversations.ask(conversation_id, question, owner, model=llm.default_model()))
+
+
+def edit_question(message_id: str | UUID, question: str, *, owner: str) -> Message:
+    """Ask a question in other words; what came after it is no longer part of the conversation."""
+    return _answered(conversations.edit(message_id, question, owner, model=llm.default_model()))
+
+
+def ask_again(answer_id: str | UUID, *, owner: str) -> Message:
+    """Begin another answer to the same question."""
+    return _answered(conversations.again(answer_id, owner, model=llm.default_model()))
+
+
+def continue_answer(answer_id: str | UUID, *, owner: str) -> Message:
+    """Go on with the last answer where it ended."""
+    return _answered(conversations.resume(answer_id, owner))
+
+
+def stop_answer(answer_id: str | UUID, *, owner: str) -> Message:
+    """Stop an answer, whichever web process writes it: this one at once, another when it next looks at the row."""
+    answer = conversations.ask_stop(answer_id, owner)
+    answering.stop_here(answer.id)
+    return answer
+
+
+def look_at_answer(answer_id: str | UUID, *, owner: str) -> Message:
+    """An answer as it is now. One whose writer is gone is marked, and given what Redis still has of its text."""
+    return following.mended(conversations.answer(answer_id, owner))
+
+
+read_answer = following.reading
+hand_in_answers = answering.hand_in
+
+
+def _answered(answer: Message) -> Message:
+    answering.start(answer)
+    return answer
