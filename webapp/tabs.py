@@ -65,12 +65,12 @@ def _result(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
 def _items(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
     state = asked.get("state") if asked.get("state") in ITEM_STATES else None
     q = asked.get("q", "").strip()[:200] or None
-    page = queries.items(
-        job, state=state, q=q, after=asked.get("after"), before=asked.get("before"), limit=PAGE, newest_first=True
-    )
-    first_page = not (asked.get("after") or asked.get("before"))
-    asked_for = {"state": state, "q": q or "", "first_page": first_page}
-    return asked_for | {"page": page, "item_states": ITEM_STATES, "main_of": main_of}
+    columns = queries.item_columns(job)
+    column = asked.get("column") if asked.get("column") in columns else None
+    places = {"after": asked.get("after"), "before": asked.get("before")}
+    page = queries.items(job, state=state, q=q, column=column, **places, limit=PAGE, newest_first=True)
+    asked_for = {"state": state, "q": q or "", "column": column or "", "first_page": not any(places.values())}
+    return asked_for | {"page": page, "columns": columns, "item_states": ITEM_STATES, "main_of": main_of}
 
 
 def _files(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
@@ -103,7 +103,7 @@ _CONTENT = {"result": _result, "items": _items, "files": _files, "log": _log, "i
 
 
 def main_of(row: Any) -> str | None:
-    """The name of the output that says most: its longest text that is for people. (The database keeps no order of keys.)"""
+    """The name of the output that says most: its longest text that is for people."""
     output = row.output or {}
     texts = {name: value for name, value in output.items() if isinstance(value, str) and not _is_mark(value)}
     return max(texts, key=lambda name: (" " in texts[name], len(texts[name])), default=None)

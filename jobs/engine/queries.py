@@ -27,7 +27,8 @@ from jobs.engine.templates import filled_in
 from jobs.engine.timetable import upcoming
 from jobs.engine.waiting import Ahead, Pace, Waiting, ahead, pace, waiting
 
-__all__ = ["Ahead", "Pace", "Waiting", "ahead", "filled_in", "pace", "waiting"]  # read with the rest, kept in a room of their own
+__all__ = ["Ahead", "Pace", "Waiting", "ahead", "pace", "waiting"]  # read with the rest, kept in a room of their own
+__all__ += ["filled_in"]
 __all__ += ["COUNT_CAP", "SHOWN_STATES", "job_counts", "jobs"]
 __all__ += ["latest_jobs", "log", "log_count", "schedule", "scheduled_jobs", "schedules", "upcoming"]
 __all__ += ["approvals", "decisions", "notifications", "threshold_changes", "verdicts", "webhook_secret"]
@@ -51,12 +52,16 @@ def items(
     state: str | None = None,
     verdict: str | None = None,
     q: str | None = None,
+    column: str | None = None,
     after: str | None = None,
     before: str | None = None,
     limit: int = 50,
     newest_first: bool = False,
 ) -> Page[Item]:
-    """Items in the order of the input, or from its end. A cursor is `position~key`."""
+    """Items in the order of the input, or from its end. A cursor is `position~key`.
+
+    q: words of the input, the output or the error; with `column`, of that one column.
+    """
     query = select(Item).where(Item.job_id == job.id)
     if state:
         query = query.where(Item.state == state)
@@ -64,9 +69,7 @@ def items(
         query = query.where(Item.verdict == verdict)
     if q:
         words = f"%{escaped(q)}%"
-        query = query.where(
-            or_(*(column.ilike(words) for column in (cast(Item.input, Text), cast(Item.output, Text), Item.error)))
-        )
+        query = query.where(or_(*(place.ilike(words) for place in _places(column))))
     cursor, backward = (before, True) if before is not None else (after, False)
     descending = newest_first != backward
     if cursor is not None:
@@ -80,6 +83,13 @@ def items(
         rows.reverse()
         return Page(rows, _cursor(rows[-1]) if rows else None, _cursor(rows[0]) if more else None)
     return Page(rows, _cursor(rows[-1]) if more else None, _cursor(rows[0]) if rows and after is not None else None)
+
+
+def _places(column: str | None) -> list[ColumnElement[str]]:
+    """Where the words of a search may stand."""
+    if column is None:
+        return [cast(Item.input, Text), cast(Item.output, Text), Item.error.expression]
+    return [func.json_extract_path_text(part, column) for part in (Item.input, Item.output)]
 
 
 def item(job: Job, key: str) -> Item | None:

@@ -245,6 +245,18 @@ def test_what_may_have_happened_has_a_button_of_its_own(client: FlaskClient, sho
     assert (job.state, job.done, job.failed, job.unknown, job.pending) == ("queued", 2, 1, 0, 2)
 
 
+def test_items_are_searched_in_one_column_or_in_all(client: FlaskClient) -> None:
+    job = making.ended(making.waiting(), outcomes=making.outcomes(done=12), total=12)
+
+    def found(query: str) -> int:
+        return client.get(f"/jobs/{job.id}/items?{query}").text.count('class="said"')
+
+    assert found("q=7") == 12  # the length of each
+    assert found("q=7&column=text") == 1
+    assert found("q=1&column=place") == 4
+    assert found("q=7&column=nothing") == 12
+
+
 def test_a_tab_alone_is_a_fragment_and_polls_while_the_job_runs(client: FlaskClient) -> None:
     job, _ = making.running(making.waiting(), total=4, outcomes=making.outcomes(done=2))
     text = client.get(f"/jobs/{job.id}/items", headers={"HX-Request": "true"}).text
