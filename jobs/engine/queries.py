@@ -85,7 +85,7 @@ def items(
     return Page(rows, _cursor(rows[-1]) if more else None, _cursor(rows[0]) if rows and after is not None else None)
 
 
-def _places(column: str | None) -> list[ColumnElement[str]]:
+def _places(column: str | None) -> list[ColumnElement[Any]]:
     """Where the words of a search may stand."""
     if column is None:
         return [cast(Item.input, Text), cast(Item.output, Text), Item.error.expression]
