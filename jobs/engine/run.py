@@ -26,6 +26,7 @@ from jobs.engine.errors import (
 )
 from jobs.engine.ledger import Claim
 from jobs.engine.models import Counts
+from jobs.engine.params import KindParams
 from jobs.engine.validation import params_errors
 from jobs.engine.writer import AWAY_SECONDS, Writer
 
@@ -57,11 +58,9 @@ class Run:
         """What run() returned, or what it raised. Nothing is allowed past: how it ended must be written."""
         try:
             kind = catalogue.kind(self.claim.kind)
-            params = kind.Params.model_validate(self.claim.params)
+            params = _fitting(kind, self.claim.params)
             self.writer.hider.add(hiding.secrets(params))
             return self.writer.hider.value(kind.run(params, self.context)), None
-        except ValidationError as error:
-            return None, InvalidParams(params_errors(error))
         except BaseException as error:
             return None, error
         finally:
@@ -151,6 +150,16 @@ class Run:
     @property
     def _held(self) -> tuple[Any, int]:
         return self.claim.job_id, self.claim.lease
+
+
+def _fitting(kind: catalogue.Kind, params: dict[str, Any]) -> KindParams:
+    """The params as the kind's model. They fitted when the job was submitted: if not now, the kind has changed."""
+    try:
+        return kind.Params.model_validate(params)
+    except ValidationError as error:
+        wrong = " ".join(f"{one.field}: {one.message}" for one in params_errors(error))
+        message = f"This kind of job has changed since the job was submitted. {wrong} Fill in its form again."
+        raise LegworkError(message, reason=InvalidParams.reason) from error
 
 
 def _commonest(unwell: int, count: int) -> str:
