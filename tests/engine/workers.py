@@ -24,9 +24,9 @@ PATIENCE = 60.0  # generous: the machine may be busy
 class Workers:
     """One supervisor and what it started."""
 
-    def __init__(self, *arguments: str, **extra: str):
+    def __init__(self, *arguments: str, code: Path = CODE, **extra: str):
         command = [sys.executable, "-m", "jobs", "worker", *arguments]
-        self.program = subprocess.Popen(command, cwd=CODE, env=os.environ | extra)
+        self.program = subprocess.Popen(command, cwd=code, env=os.environ | extra)
 
     @property
     def workers(self) -> list[int]:
@@ -46,8 +46,9 @@ class Workers:
 
 
 @contextmanager
-def running(*arguments: str, **extra: str) -> Iterator[Workers]:
-    started = Workers(*arguments, **extra)
+def running(*arguments: str, code: Path = CODE, **extra: str) -> Iterator[Workers]:
+    """A worker program, of another version of the code if `code` says so."""
+    started = Workers(*arguments, code=code, **extra)
     try:
         yield started
     finally:
