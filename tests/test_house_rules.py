@@ -21,7 +21,8 @@ from tests.conftest import OURS as SETTINGS
 CODE = Path(__file__).parents[1]
 ROOTS = ("jobs", "webapp")
 
-ENGINE_FOR_WEB = {"commands", "queries", "catalogue", "storage", "llm", "documents", "accounts", "settings", "errors"}
+ENGINE_FOR_WEB = {"commands", "queries", "operating"}
+ENGINE_FOR_WEB |= {"catalogue", "storage", "llm", "documents", "accounts", "settings", "errors"}
 MORE_FOR = {
     "webapp.operations": {"delivery"},  # mounts rq-dashboard on the queues
     "webapp.__main__": {"embedded"},  # starts the embedded services
@@ -66,6 +67,7 @@ SWALLOWING_ALLOWED = {
 }
 
 HIDDEN_ALLOWED = {
+    ("webapp.health", "webapp.metrics"): "most web processes are never asked for figures",
     ("webapp.gunicorn", "jobs.engine.commands"): "gunicorn reads its file before gevent has patched what this imports",
 }
 

@@ -28,6 +28,8 @@ from webapp import (
     library,
     library_api,
     looks,
+    operating,
+    operating_api,
     operations,
     outbox,
     outbox_api,
@@ -84,6 +86,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(outbox_api.blueprint)  # /api/v1/outbox  /api/v1/suppressions
     app.register_blueprint(chat_api.blueprint)  # /api/v1/chat
     app.register_blueprint(completions.blueprint)  # /v1
+    app.register_blueprint(operating.blueprint)  # /operations
+    app.register_blueprint(operating_api.blueprint)  # /api/v1/operations  /api/v1/queues  /api/v1/workers
     app.register_blueprint(health.blueprint)  # /healthz  /readyz  /metrics
     operations.mount(app)  # /rq
 
@@ -94,6 +98,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     access.csrf.exempt(outbox_api.blueprint)
     access.csrf.exempt(chat_api.blueprint)
     access.csrf.exempt(completions.blueprint)
+    access.csrf.exempt(operating_api.blueprint)
     access.csrf.exempt(operations.dashboard.blueprint)  # takes no state change at all
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.config.update(config or {})

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import threading
 import time
 from typing import Any
@@ -33,6 +34,7 @@ log = logging.getLogger("legwork.clock")
 _LOCK = 7_023_462
 _ELECT = text("select pg_try_advisory_lock(:lock)")
 _STILL = text("select 1")
+_NAME = text("select set_config('application_name', :name, false)")  # so that operators see which clock ticks
 
 
 class Clock:
@@ -64,7 +66,7 @@ class Clock:
     def _while_elected(self, election: Connection) -> None:
         if not election.execute(_ELECT, {"lock": _LOCK}).scalar_one():
             return
-        election.commit()
+        election.execute(_NAME, {"name": f"legwork clock {socket.gethostname()}, process {os.getpid()}"})
         log.info("clock %d ticks", os.getpid())
         while not self._leaving.is_set():
             began = time.monotonic()

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self, TypeVar
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, getproxies, proxy_bypass, urlopen
 
@@ -288,6 +288,24 @@ def _listed(url: str, key: str, period: int) -> tuple[str, ...]:
             return tuple(str(model["id"]) for model in listed)
     except (URLError, OSError, ValueError, KeyError, TypeError):
         return ()
+
+
+def trouble() -> str:
+    """Why the provider cannot be asked now, as a sentence; empty if it answers."""
+    key = settings.current().openai_api_key
+    request = Request(  # noqa: S310 - settings.py lets only http and https through
+        f"{base_url().rstrip('/')}/models", headers={"Authorization": f"Bearer {key}"} if key else {}
+    )
+    try:
+        with urlopen(request, timeout=LIST_PATIENCE):  # noqa: S310
+            return ""
+    except HTTPError as error:
+        error.close()
+        if error.code in (401, 403):
+            return "The provider refuses the key. Look at OPENAI_API_KEY."
+        return f"The provider answers with {error.code}. Try again later." if error.code >= 500 else ""
+    except (OSError, ValueError):
+        return "The provider does not answer. Look at OPENAI_BASE_URL, and whether this machine may reach it."
 
 
 def _period() -> int:

@@ -85,6 +85,12 @@ def send(to: str, subject: str, text: str, *, owner: str, html: str = "", job_id
         hand.close()
 
 
+def try_connection() -> None:
+    """Sign in to the mail server and leave again. Raises Transient or JobFailed, which say why that cannot be done."""
+    if server := _server():
+        _connected(server).close()
+
+
 def own_address() -> addresses.Address:
     """Who Legwork writes as."""
     server = _server()

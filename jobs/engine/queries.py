@@ -235,31 +235,10 @@ def served_queues() -> set[str]:
     return {queue for worker in workers() for queue in worker.queues}
 
 
-_FIGURES = text("""
-    select queue, count(*) filter (where state = 'queued' and (run_at is null or run_at <= now())) as waiting,
-        count(*) filter (where state in ('running', 'stopping')) as running,
-        extract(epoch from now() - min(coalesce(run_at, created_at))
-            filter (where state = 'queued' and (run_at is null or run_at <= now())))::float8 as oldest_seconds
-    from jobs where state in ('queued', 'running', 'stopping') group by queue
-""")
-
-
-def figures() -> dict[str, Any]:
-    """Jobs by state, and for each queue what waits, for how long, what runs, and how many workers serve it."""
+def job_states() -> dict[str, int]:
+    """How many jobs are in each state."""
     with database.session() as session:
-        states = {row[0]: row[1] for row in session.execute(select(Job.state, func.count()).group_by(Job.state))}
-        rows = session.execute(_FIGURES).mappings().all()
-        there = presence.alive(session)
-    queues: dict[str, dict[str, Any]] = {
-        queue: {"waiting": 0, "running": 0, "oldest_seconds": 0.0, "workers": 0} for queue in ("io", "cpu", "mail")
-    }
-    for row in rows:
-        found = {name: row[name] or 0 for name in ("waiting", "running", "oldest_seconds")}
-        queues.setdefault(row["queue"], {"workers": 0}).update(found)
-    for worker in there:
-        for queue in worker.queues:
-            queues.setdefault(queue, {"waiting": 0, "running": 0, "oldest_seconds": 0.0, "workers": 0})["workers"] += 1
-    return {"jobs": states, "queues": queues}
+        return {row[0]: row[1] for row in session.execute(select(Job.state, func.count()).group_by(Job.state))}
 
 
 # Mail that was kept instead of sent, which outbox.py reads, and addresses that must not be written to.

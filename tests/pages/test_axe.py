@@ -88,6 +88,7 @@ PAGES: dict[str, str | Callable[[], str]] = {
     "search": "/search",
     "chat": "/chat",
     "outbox": "/outbox",
+    "operations": lambda: (making.running(making.waiting()), making.waiting(), "/operations")[2],
     "suppressions": "/suppressions",
     "nowhere": "/nowhere",
 }

@@ -75,6 +75,10 @@ def test_the_figures_are_those_of_the_queues(client: FlaskClient) -> None:
     assert _sample(client, "legwork_jobs", state="queued") >= 1
     assert _sample(client, "legwork_queue_oldest_seconds", queue="cpu") >= 0
     assert _sample(client, "legwork_queue_workers", queue="cpu") == 0
+    assert _sample(client, "legwork_workers_needed", queue="cpu") >= 1
+    assert _sample(client, "legwork_queue_paused", queue="cpu") == 0
+    assert _sample(client, "legwork_part_up", part="broker") == 1
+    assert _sample(client, "legwork_part_up", part="clock") == 0
     assert _sample(client, "legwork_database_up") == 1
     assert delivery.waiting_count("cpu") >= 1
 

@@ -31,7 +31,9 @@ def test_every_route_is_described_and_nothing_else(app: Flask, description: dict
     there = {
         (re.sub(r"<(?:\w+:)?\w+>", "{}", rule.rule), method)
         for rule in app.url_map.iter_rules()
-        if rule.endpoint.startswith(("api.", "chat_api.", "schedules_api.", "outbox_api.", "library_api.", "reviews_api."))
+        if rule.endpoint.startswith(
+            ("api.", "chat_api.", "schedules_api.", "outbox_api.", "library_api.", "reviews_api.", "operating_api.")
+        )
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
     submit = "/api/v1/kinds/{}/jobs"
@@ -101,6 +103,8 @@ def test_what_the_api_answers_is_what_it_describes(client: FlaskClient, descript
         ("/search", "get", client.get("/api/v1/search?q=x")),
         ("/search", "get", client.get("/api/v1/search")),
         ("/files/{file}", "get", client.get("/api/v1/files/x")),
+        ("/operations", "get", client.get("/api/v1/operations")),
+        ("/queues/{queue}/pause", "post", client.post("/api/v1/queues/attic/pause")),
     ]
     for path, method, answer in answers:
         described = _resolved(description, description["paths"][path][method]["responses"][str(answer.status_code)])

@@ -1,0 +1,12 @@
+"""For operators: what waits, runs and serves, how the parts are, and what they may do about it. The door of this room."""
+
+from __future__ import annotations
+
+from jobs.engine.operating.parts import Part, parts
+from jobs.engine.operating.queues import MINUTES, QueueFigures, queues
+from jobs.engine.operating.state import Operations, Problem, operations
+from jobs.engine.operating.workers import WorkerFigures, send_away, workers
+from jobs.engine.pauses import pause, resume
+
+__all__ = ["MINUTES", "Operations", "Part", "Problem", "QueueFigures", "WorkerFigures"]
+__all__ += ["operations", "parts", "pause", "queues", "resume", "send_away", "workers"]

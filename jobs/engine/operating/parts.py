@@ -1,0 +1,195 @@
+"""The parts that Legwork stands on: whether each answers, what it is, and what to do where it does not."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from redis.exceptions import RedisError
+from sqlalchemy import text
+
+from jobs.engine import database, delivery, llm, mail, migrations, settings
+from jobs.engine.errors import LegworkError
+from jobs.engine.storage import storage
+
+CLOCK_SILENT_SECONDS = 10
+LEAST_FREE_BYTES = 1_000_000_000
+FULL_CONNECTIONS = 0.9  # of those that the server allows
+
+
+@dataclass(frozen=True)
+class Part:
+    """`state`: ok, off (not set up, and nothing needs it), wrong. `advice`: what to do, where it is wrong."""
+
+    name: str
+    state: str
+    words: str
+    detail: str = ""
+    advice: str = ""
+
+
+def parts(*, thorough: bool = False) -> list[Part]:
+    """All of them. `thorough`: store a file and sign in to the mail server too, which takes longer."""
+    checks = (
+        database_part,
+        broker_part,
+        clock_part,
+        model_part,
+        lambda: files_part(thorough),
+        lambda: mail_part(thorough),
+    )
+    return [check() for check in checks]
+
+
+_DATABASE = text("""
+    select current_setting('server_version') as version, pg_database_size(current_database()) as bytes,
+        (select count(*) from pg_stat_activity where backend_type = 'client backend') as connections,
+        current_setting('max_connections')::int as most
+""")
+
+
+def database_part() -> Part:
+    began = time.monotonic()
+    try:
+        with database.session() as session:
+            row = session.execute(_DATABASE).one()
+            current = migrations.is_current(session.connection())
+    except LegworkError as error:
+        return Part("Database", "wrong", "Does not answer", "", f"{error.message} DATABASE_URL names it.")
+    words = f"Answers in {_milliseconds(time.monotonic() - began)}"
+    detail = f"PostgreSQL {row.version.split()[0]}{_built_in('database')}, {_size(row.bytes)}, "
+    detail += f"{row.connections} of {row.most} connections"
+    if not current:
+        return Part("Database", "wrong", "Has not the tables of this version", detail, "Run `python -m jobs migrate`.")
+    if row.connections > FULL_CONNECTIONS * row.most:
+        advice = "Raise max_connections in Postgres, or start fewer processes."
+        return Part("Database", "wrong", "Nearly out of connections", detail, advice)
+    return Part("Database", "ok", words, detail)
+
+
+def broker_part() -> Part:
+    began = time.monotonic()
+    try:
+        info = delivery.broker().info()
+        complaint = delivery.complaint()
+    except (RedisError, LegworkError):
+        advice = "Start Redis again, or look at REDIS_URL. Jobs wait safely in the database until then."
+        return Part("Broker", "wrong", "Does not answer", "", advice)
+    most = f" of {_size(info['maxmemory'])}" if info.get("maxmemory") else ""
+    policy = info.get("maxmemory_policy", "noeviction")
+    detail = f"Redis {info.get('redis_version', '?')}{_built_in('broker')}, {_size(info.get('used_memory', 0))}{most}, "
+    detail += "evicts nothing" if policy == "noeviction" or not most else f"evicts by {policy}"
+    if complaint:
+        return Part("Broker", "wrong", "Drops what it should keep", detail, complaint)
+    return Part("Broker", "ok", f"Answers in {_milliseconds(time.monotonic() - began)}", detail)
+
+
+_CLOCK = text("""
+    select activity.application_name as name, extract(epoch from clock_timestamp() - activity.state_change)::float8 as age
+    from pg_locks join pg_stat_activity as activity using (pid)
+    where locktype = 'advisory' and classid = 0 and objid = :lock and granted
+        and pg_locks.database = (select oid from pg_database where datname = current_database())
+""")
+CLOCK_LOCK = 7_023_462  # as clock.py takes it
+
+
+def clock_part() -> Part:
+    advice = "Start a worker program, which brings a clock along: `python -m jobs worker`."
+    try:
+        with database.session() as session:
+            row = session.execute(_CLOCK, {"lock": CLOCK_LOCK}).first()
+    except LegworkError as error:
+        return Part("Clock", "wrong", "Cannot be told", "", error.message)
+    if row is None:
+        return Part("Clock", "wrong", "None ticks", "What got lost is not put right, and schedules do not run", advice)
+    where = row.name.removeprefix("legwork clock ") if row.name.startswith("legwork clock ") else "somewhere"
+    if row.age > CLOCK_SILENT_SECONDS:
+        return Part("Clock", "wrong", f"Silent for {row.age:.0f} s", f"On {where}", f"Restart its program. {advice}")
+    return Part("Clock", "ok", f"Last round {max(row.age, 0):.1f} s ago", f"On {where}")
+
+
+def model_part() -> Part:
+    if (missing := llm.missing()) is not None:
+        return Part("Model", "off", "None is connected", missing)
+    info = llm.describe()
+    detail = f"{info.name}{_built_in('model') or f', at {info.host}'}"
+    trouble = llm.trouble()
+    return (
+        Part("Model", "wrong", "Does not answer", detail, trouble)
+        if trouble
+        else Part("Model", "ok", "Answers", detail)
+    )
+
+
+def files_part(thorough: bool = False) -> Part:
+    chosen = settings.current()
+    if chosen.storage_url:
+        place = f"Bucket {chosen.storage_url.split('?')[0]}"
+        trouble = _round_trip() if thorough else ""
+        advice = f"{trouble} Look at STORAGE_URL and the rights of its key."
+        return (
+            Part("Files", "wrong", "Cannot be written", place, advice)
+            if trouble
+            else Part("Files", "ok", "In a bucket", place)
+        )
+    folder = chosen.data_dir
+    place = f"Folder {folder}"
+    trouble = _round_trip() if thorough else ""
+    try:
+        free = shutil.disk_usage(_existing(folder)).free
+    except OSError as error:
+        return Part("Files", "wrong", "Cannot be read", place, f"{error.strerror}. DATA_DIR names the folder.")
+    if trouble:
+        return Part("Files", "wrong", "Cannot be written", place, f"{trouble} DATA_DIR names the folder.")
+    words = f"{_size(free)} free"
+    if free < LEAST_FREE_BYTES:
+        return Part("Files", "wrong", words, place, "Make room on this disk, or delete jobs with large results.")
+    return Part("Files", "ok", words, place)
+
+
+def mail_part(thorough: bool = False) -> Part:
+    if not mail.is_set_up():
+        return Part("Mail", "off", "Not sent", "Kept in the outbox until SMTP_URL is set")
+    try:
+        if thorough:
+            mail.try_connection()
+        return Part("Mail", "ok", "Answers" if thorough else "Set up", f"Through {mail.where()}")
+    except LegworkError as error:
+        return Part("Mail", "wrong", "Cannot be sent", "", f"{error.message} SMTP_URL names the server.")
+
+
+def _round_trip() -> str:
+    """Why a small file cannot be stored and read back, as a sentence; empty if it can."""
+    try:
+        blob = storage().put(io.BytesIO(b"legwork"), None)
+        with storage().open(blob.key) as stored:
+            same = stored.read() == b"legwork"
+        storage().delete(blob.key)
+    except LegworkError as error:
+        return error.message
+    except OSError as error:
+        return f"{error.strerror or error}."
+    return "" if same else "What is read back is not what was written."
+
+
+def _existing(folder: Path) -> Path:
+    return next((path for path in (folder, *folder.parents) if path.exists()), folder)
+
+
+def _built_in(part: str) -> str:
+    return ", built in" if part in settings.current().built_in else ""
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1000 * seconds:.0f} ms" if seconds >= 0.001 else "under 1 ms"
+
+
+def _size(count: float) -> str:
+    for unit in ("bytes", "KB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if count >= 10 or unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"

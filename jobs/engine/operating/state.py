@@ -1,0 +1,98 @@
+"""Everything that the page of operators shows, with what is wrong and what to do about it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from sqlalchemy import text
+
+from jobs.engine import database, settings
+from jobs.engine.errors import DatabaseAway
+from jobs.engine.operating.parts import Part, parts
+from jobs.engine.operating.queues import QueueFigures, queues
+from jobs.engine.operating.workers import WorkerFigures, workers
+
+PARTS_SECONDS = 5  # for which the parts' answers are kept: each page that is open asks
+BEHIND = 6  # times the target wait, after which a queue is behind
+LEAST_EXACT = 10_000  # jobs; beyond this Postgres' own estimate is told
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong, and what to do. `command`: to type, where that is it."""
+
+    title: str
+    text: str
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Operations:
+    """The house as a whole. `queues` and `workers` are empty while the database does not answer."""
+
+    parts: list[Part]
+    queues: list[QueueFigures] = field(default_factory=list)
+    workers: list[WorkerFigures] = field(default_factory=list)
+    kept_jobs: int = 0
+    exact: bool = True  # whether `kept_jobs` was counted
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def waiting(self) -> int:
+        return sum(queue.waiting for queue in self.queues)
+
+    @property
+    def running(self) -> int:
+        return sum(queue.running for queue in self.queues)
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What a person should do something about; nothing in good times."""
+        found = [
+            Problem(f"{part.name}: {part.words.lower()}", part.advice) for part in self.parts if part.state == "wrong"
+        ]
+        return found + [problem for queue in self.queues if (problem := _problem(queue))]
+
+
+def operations() -> Operations:
+    """All of it as it is now; the parts as of a few seconds ago."""
+    found = _parts(int(time.monotonic() / PARTS_SECONDS), settings.current().database_url)
+    try:
+        with database.session() as session:
+            estimate = session.execute(_ESTIMATE).scalar_one()
+            exact = estimate < LEAST_EXACT
+            count = session.execute(_COUNT).scalar_one() if exact else estimate
+            return Operations(found, queues(session), workers(session), count, exact)
+    except DatabaseAway:
+        return Operations(found)
+
+
+def _problem(queue: QueueFigures) -> Problem | None:
+    if queue.paused_at or not queue.waiting:
+        return None
+    jobs = f"{queue.waiting:,} {'job waits' if queue.waiting == 1 else 'jobs wait'} there"
+    if not queue.workers:
+        return Problem(
+            f"No worker serves queue {queue.name}",
+            f"{jobs}. Start a worker:",
+            f"python -m jobs worker --queues {queue.name}",
+        )
+    late = (queue.oldest_seconds or 0) > BEHIND * settings.current().target_wait_seconds
+    if late and queue.needed > queue.workers:
+        more = f"{jobs}; {queue.needed:,} workers would be needed and {queue.workers:,} serve it. Start more:"
+        return Problem(
+            f"Queue {queue.name} is behind", more, f"python -m jobs worker --queues {queue.name} --min 1 --max 8"
+        )
+    return None
+
+
+_ESTIMATE = text("select reltuples::bigint from pg_class where oid = 'jobs'::regclass")
+_COUNT = text(f"select count(*) from (select 1 from jobs limit {10 * LEAST_EXACT}) as counted")  # noqa: S608
+
+
+@lru_cache(maxsize=1)
+def _parts(period: int, url: str) -> list[Part]:
+    return parts()

@@ -1,0 +1,55 @@
+"""The workers, what each does now, and sending one away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from jobs.engine import database, presence
+from jobs.engine.accounts import audit
+from jobs.engine.errors import NotFound
+from jobs.engine.models import Job, WorkerProcess
+
+
+@dataclass(frozen=True)
+class WorkerFigures:
+    """One worker, and the job that it holds."""
+
+    name: str
+    host: str
+    pid: int
+    program: str
+    queues: list[str]
+    version: str
+    memory: int | None  # bytes
+    asked: str | None  # finish, stop
+    started_at: datetime
+    beat_at: datetime
+    job: Job | None
+
+
+def workers(session: Session) -> list[WorkerFigures]:
+    """Those that were heard of within ten seconds, by host and program."""
+    there = sorted(presence.alive(session), key=lambda one: (one.host, one.program, one.pid))
+    held = select(Job).where(Job.state.in_(("running", "stopping")), Job.worker.in_([one.name for one in there]))
+    jobs = {job.worker: job for job in session.scalars(held)}
+    return [_figures(one, jobs.get(one.name)) for one in there]
+
+
+def _figures(one: WorkerProcess, job: Job | None) -> WorkerFigures:
+    names = ("name", "host", "pid", "program", "queues", "version", "memory", "asked", "started_at", "beat_at")
+    return WorkerFigures(**{name: getattr(one, name) for name in names}, job=job)
+
+
+def send_away(name: str, what: str, *, owner: str, address: str | None = None) -> None:
+    """Have a worker leave: `finish` after its job, `stop` giving its job back. It is not replaced.
+
+    Raises NotFound, DatabaseAway.
+    """
+    with database.session() as session:
+        if what not in presence.ASKED or not presence.ask(session, name[:200], what):
+            raise NotFound("There is no such worker any more.")
+        audit.record(session, owner, f"worker_{what}", name, address=address)

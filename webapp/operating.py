@@ -1,0 +1,72 @@
+"""The page of operators: queues, workers, the parts they stand on; pausing a queue, sending a worker away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, make_response, redirect, render_template, request
+from werkzeug.wrappers import Response
+
+from jobs.engine import operating, settings
+from jobs.engine.catalogue import QUEUES
+from jobs.engine.operating import MINUTES, QueueFigures
+from webapp import identity, kinds
+from webapp.access import current_owner
+from webapp.identity import operators
+
+blueprint = Blueprint("operating", __name__, url_prefix="/operations")
+
+WHAT_QUEUES_DO = {"io": "model and network calls", "cpu": "this machine's processors", "mail": "outgoing mail"}
+BAR, GAP, HEIGHT = 3, 1, 20  # of the small charts, in the units of their viewBox
+
+
+@blueprint.get("")
+@operators
+def index() -> Response:
+    """All of it; with `HX-Request` only the live part."""
+    state = operating.operations()
+    live = bool(request.headers.get("HX-Request"))
+    return make_response(
+        render_template(
+            "operations/_live.html" if live else "operations.html",
+            state=state,
+            spark=spark,
+            does=WHAT_QUEUES_DO,
+            minutes=range(MINUTES),
+            titles=kinds.titles(),
+            owner=current_owner(),
+            hosts=len({worker.host for worker in state.workers}),
+            config=settings.current(),
+        )
+    )
+
+
+@blueprint.post("/queues/<any(io, cpu, mail):queue>/<any(pause, resume):what>")
+@operators
+def change_queue(queue: str, what: str) -> Any:
+    act = operating.pause if what == "pause" else operating.resume
+    act(queue, owner=current_owner(), address=identity.address())
+    return redirect("/operations#queues", 303)
+
+
+@blueprint.post("/workers/<name>/<any(finish, stop):what>")
+@operators
+def send_away(name: str, what: str) -> Any:
+    operating.send_away(name, what, owner=current_owner(), address=identity.address())
+    return redirect("/operations#workers", 303)
+
+
+def spark(queue: QueueFigures) -> dict[str, Any]:
+    """The bars of a queue's last half hour, and the sentence that says the same."""
+    most = max(queue.ended)
+    bars = [
+        {"x": place * (BAR + GAP), "y": HEIGHT - tall, "height": tall, "failed": failed, "now": place == MINUTES - 1}
+        for place, (ended, failed) in enumerate(zip(queue.ended, queue.failed, strict=True))
+        if (tall := round(HEIGHT * ended / most, 1) if most else 0.0)
+    ]
+    words = f"now {queue.ended[-1]:,}, most {most:,}"
+    said = f"Jobs ended per minute in the last half hour: {words}, {sum(queue.failed):,} failed"
+    return {"bars": bars, "words": words, "said": said, "width": MINUTES * (BAR + GAP)}
+
+
+assert set(WHAT_QUEUES_DO) == set(QUEUES), "the route above names the queues"
