@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from jobs.engine import commands, queries
 from jobs.engine.errors import InvalidParams
-from webapp.access import current_owner
+from webapp.identity import current_owner, identity
 
 blueprint = Blueprint("reviews", __name__)
 MOST_CATEGORIES = 100
@@ -37,7 +37,7 @@ def change(job_id: str) -> BaseResponse:
     thresholds, wrong = _read(typed)
     if not wrong:
         try:
-            commands.set_thresholds(job_id, thresholds, owner=owner, by=owner)
+            commands.set_thresholds(job_id, thresholds, owner=owner, by=identity().name)
             return redirect(f"/jobs/{job_id}#verdicts", 303)
         except InvalidParams as error:
             wrong = [one.message for one in error.errors]
@@ -66,14 +66,14 @@ def create(job_id: str) -> BaseResponse:
     if verdict not in ("allow", "block"):
         abort(400)
     owner = current_owner()
-    commands.decide(job_id, request.form.get("item", ""), verdict, owner=owner, by=owner)
+    commands.decide(job_id, request.form.get("item", ""), verdict, owner=owner, by=identity().name)
     return redirect(_back(job_id), 303)
 
 
 @blueprint.post("/jobs/<job_id>/decisions/<decision_id>/undo")
 def undo(job_id: str, decision_id: str) -> BaseResponse:
     owner = current_owner()
-    commands.undo_decision(job_id, decision_id, owner=owner, by=owner)
+    commands.undo_decision(job_id, decision_id, owner=owner, by=identity().name)
     return redirect(_back(job_id), 303)
 
 

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, jsonify
 
 from jobs.engine import commands, queries
 from webapp import bodies, serializing
-from webapp.access import current_owner
+from webapp.identity import current_owner, identity
 
 blueprint = Blueprint("reviews_api", __name__, url_prefix="/api/v1/jobs/<id>")
 
@@ -26,7 +26,7 @@ def set_thresholds(id: str) -> Response:
     """Body: `thresholds`, by category. Verdicts are derived anew from the scores; nothing is judged again."""
     body = bodies.fields(bodies.json_object(), {"thresholds": dict}, required=("thresholds",))
     owner = current_owner()
-    return jsonify(_standing(commands.set_thresholds(id, body["thresholds"], owner=owner, by=owner)))
+    return jsonify(_standing(commands.set_thresholds(id, body["thresholds"], owner=owner, by=identity().name)))
 
 
 @blueprint.get("/decisions")
@@ -44,7 +44,7 @@ def decide(id: str) -> Response:
     """Body: `item`, the key of an item, and `verdict`, allow or block."""
     body = bodies.fields(bodies.json_object(), {"item": str, "verdict": str}, required=("item", "verdict"))
     owner = current_owner()
-    response = jsonify(_decision(commands.decide(id, body["item"], body["verdict"], owner=owner, by=owner)))
+    response = jsonify(_decision(commands.decide(id, body["item"], body["verdict"], owner=owner, by=identity().name)))
     response.status_code = 201
     return response
 
@@ -53,7 +53,7 @@ def decide(id: str) -> Response:
 def undo(id: str, decision: str) -> Response:
     """The item has the verdict again that follows from its scores. The decision stays on record."""
     owner = current_owner()
-    return jsonify(_decision(commands.undo_decision(id, decision, owner=owner, by=owner)))
+    return jsonify(_decision(commands.undo_decision(id, decision, owner=owner, by=identity().name)))
 
 
 def _standing(standing: Any) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from jobs.engine.moderation.thresholds import Threshold
 from jobs.engine.records import Page, owned
 from jobs.engine.validation import params_errors
 
-PAGE = 2_000  # items that are judged anew at a time
+PAGE = 500  # items that get new verdicts at a time
 DECIDED = ("decided_by",)  # the columns that only a decided item has
 
 

@@ -20,6 +20,7 @@ from jobs.engine.errors import Conflict, InvalidParams, NotFound
 from jobs.engine.models import Job
 from jobs.engine.moderation import Threshold, passages, training
 from jobs.engine.moderation.classifier import classifier, readable
+from tests.conftest import CODE
 from tests.engine import workers
 from tests.fake_provider import FakeProvider
 from tests.kinds.attempts import OWNER, done, errors, items, run, upload
@@ -105,6 +106,11 @@ def test_the_weights_are_what_training_makes_and_do_what_the_page_says() -> None
     assert measured["fine_blocked"] == 0
     held = [one for one in training.sentences() if one.held_out]
     assert measured["bad"] + measured["fine"] == len(held) > 100
+    told = " ".join((CODE / "docs" / "moderation.md").read_text().split())
+    assert f"learnt from {len(training.sentences()) - len(held)} sentences" in told and f"on {len(held)} others" in told
+    assert f"finds {measured['bad_found']} of the {measured['bad']} that break a rule" in told
+    assert f"blocks {measured['bad_blocked']} of them" in told
+    assert f"{measured['fine_found']} of the {measured['fine']} harmless ones" in told
     texts = [one.text for one in training.sentences()]
     assert len(texts) == len(set(texts)) > 400
 

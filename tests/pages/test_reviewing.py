@@ -104,11 +104,11 @@ def test_a_decision_is_kept_and_undone(client: FlaskClient, post: Posted) -> Non
     page = client.get(f"/jobs/{job.id}").text
     assert "1 of 2 reviewed" in words(page) and 'id="text-1"' not in page
     assert verdicts(job) == ["allow", "review", "allow"]
-    assert "allowed (was to review) local" in words(page)
+    assert "allowed (was to review) single user" in words(page)
     (undo,) = re.findall(rf'action="(/jobs/{job.id}/decisions/\d+/undo)"', page)
     assert post(undo).status_code == 303
     assert "0 of 2 reviewed" in words(client.get(f"/jobs/{job.id}").text)
-    assert "taken back by local" in words(client.get(f"/jobs/{job.id}/decisions").text)
+    assert "taken back by single user" in words(client.get(f"/jobs/{job.id}/decisions").text)
     again = post(f"/jobs/{job.id}/decisions", item="2", verdict="block")
     assert again.status_code == 303
     assert post(f"/jobs/{job.id}/decisions", item="2", verdict="allow").status_code == 409
@@ -190,7 +190,7 @@ def test_the_download_follows_what_people_did(client: FlaskClient, post: Posted)
     lines = client.get(f"/jobs/{job.id}/items.csv").get_data().decode("utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(lines)))
     assert [row["verdict"] for row in rows] == ["block", "allow", "review"]
-    assert [row["decided_by"] for row in rows] == ["", "local", ""]
+    assert [row["decided_by"] for row in rows] == ["", "single user", ""]
     jsonl = client.get(f"/jobs/{job.id}/items.jsonl").text.splitlines()
     assert [json.loads(line)["scores"]["hate"] for line in jsonl] == [0.6, 0.95, 0.1]
 
@@ -216,12 +216,12 @@ def test_the_api_has_the_same_verbs(client: FlaskClient) -> None:
     made = client.post(f"{here}/decisions", json={"item": "1", "verdict": "block"})
     assert made.status_code == 201
     decision = valid(client, "Decision", made)
-    assert (decision["before"], decision["after"], decision["decided_by"]) == ("review", "block", "local")
+    assert (decision["before"], decision["after"], decision["decided_by"]) == ("review", "block", "single user")
     assert client.post(f"{here}/decisions", json={"item": "1", "verdict": "allow"}).status_code == 409
     changed = client.put(f"{here}/thresholds", json={"thresholds": {"hate": {"review": 0.05, "block": None}}})
     assert valid(client, "Standing", changed)["verdicts"] == {"allow": 0, "review": 2, "block": 1}
     undone = client.delete(f"{here}/decisions/{decision['id']}")
-    assert valid(client, "Decision", undone)["undone_by"] == "local"
+    assert valid(client, "Decision", undone)["undone_by"] == "single user"
     assert [row["id"] for row in valid(client, "Decisions", client.get(f"{here}/decisions"))["decisions"]] == [
         decision["id"]
     ]
