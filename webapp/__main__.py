@@ -1,7 +1,8 @@
 """The one command: `python -m webapp` starts everything that Legwork needs, and stops it together.
 
 Whatever has no URL in the environment is started from its wheel; then `release`, then the other processes of the
-Procfile. What dies is started again. `--demo` runs the sample jobs and ends.
+Procfile. What dies is started again. `--demo` runs the sample jobs and ends. `python -m webapp accounts` looks after
+accounts, whether or not all this runs.
 """
 
 from __future__ import annotations
@@ -10,20 +11,23 @@ import argparse
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import IO
 
 from jobs.engine import settings
 from jobs.engine.embedded import model, parts, service
+from jobs.engine.embedded.postgres import Postgres
 from jobs.engine.embedded.processes import Process, Supervisor, read_procfile, with_programs
 from jobs.engine.embedded.service import ServiceFailed
 from jobs.engine.errors import LegworkError, SettingsError
 from jobs.engine.settings import Settings
-from webapp import demo
+from webapp import accounts_command, demo
 
 CODE = Path(__file__).resolve().parent.parent
 READY_SECONDS = 120.0
@@ -35,6 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         chosen = settings.read(_with_free_port(os.environ) if options.demo else os.environ)
+        if options.command == "accounts":
+            with _database(chosen):
+                return accounts_command.run(options)
         with _Stop() as stop:
             return _run(chosen, Path(options.procfile), stop, demo=options.demo)
     except SettingsError as error:
@@ -91,6 +98,7 @@ def _start(chosen: Settings, lines: Mapping[str, str], folder: Path, supervisor:
     environ = with_programs(os.environ) | _start_services(chosen, supervisor, stop)
     if "release" in lines:
         _release(lines["release"], folder, environ, chosen.data_dir)
+    _refuse_open_doors(chosen, environ)
     stop.check()
     for name, line in lines.items():
         if name != "release":
@@ -122,6 +130,48 @@ def _release(line: str, folder: Path, environ: Mapping[str, str], data_dir: Path
     code = service.spawn(["/bin/sh", "-c", f"exec {line}"], log, environ=environ, cwd=folder).wait()
     if code:
         raise ServiceFailed(f"`{line}` ended with code {code}. The end of {log}:\n{service.tail(log)}")
+
+
+def _refuse_open_doors(chosen: Settings, environ: Mapping[str, str]) -> None:
+    """Raise SettingsError if others can reach the site and nobody could sign in. In a process of its own: the database is new."""
+    if chosen.loopback:
+        return
+    command = [sys.executable, "-m", "webapp", "accounts", "check"]
+    done = subprocess.run(command, env=dict(environ), cwd=CODE, capture_output=True, text=True, check=False)
+    if done.returncode == 2:
+        raise SettingsError(done.stderr.strip())
+
+
+@contextmanager
+def _database(chosen: Settings) -> Iterator[None]:
+    """DATABASE_URL leads somewhere while this is open: to the database that is set, that runs here, or is started for it."""
+    if chosen.database_url:
+        yield
+        return
+    server = Postgres(chosen.data_dir)
+    lock = _hold_unless_held(chosen.data_dir)
+    try:
+        if lock is not None:
+            server.launch()
+            server.wait_ready()
+        os.environ["DATABASE_URL"] = server.url
+        if lock is not None:
+            _release(f"{sys.executable} -m jobs migrate", CODE, dict(os.environ), chosen.data_dir)
+        yield
+    finally:
+        if lock is not None:
+            server.stop()
+            lock.close()
+
+
+def _hold_unless_held(data_dir: Path) -> IO[str] | None:
+    """The lock on DATA_DIR, or None if a Legwork that runs there has it, with its database."""
+    try:
+        return _hold_data_dir(data_dir)
+    except SettingsError:
+        if Postgres(data_dir).ready():
+            return None
+        raise
 
 
 def _wait_for_web(supervisor: Supervisor, stop: _Stop) -> None:
@@ -199,6 +249,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--procfile", default=str(CODE / "Procfile"), help="the processes to run (default: the checkout's)"
     )
+    commands = parser.add_subparsers(dest="command")
+    accounts_command.add_parser(commands.add_parser("accounts", help="add an account, list them, give a new password"))
     return parser
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 from jobs.engine import settings
@@ -24,8 +25,16 @@ timeout = 60
 graceful_timeout = 10  # open streams end then; their readers resume with the next process
 keepalive = 5
 control_socket_disable = True
+forwarded_allow_ips = ""  # proxies.py believes those that TRUSTED_PROXIES names
 accesslog = None
 errorlog = "-"
+
+
+def on_starting(server: object) -> None:
+    """Nobody could sign in to a site without accounts that others can reach. Asked by another process: see below why."""
+    command = [sys.executable, "-m", "webapp", "accounts", "check"]
+    if not _chosen.loopback and subprocess.run(command, check=False).returncode == 2:
+        raise SystemExit(2)
 
 
 def worker_exit(server: object, worker: object) -> None:

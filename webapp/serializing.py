@@ -61,7 +61,11 @@ def job_row(job: Any) -> dict[str, Any]:
 
 def job_whole(job: Any) -> dict[str, Any]:
     """A job by itself: also why it waits, how long it takes yet, and what came of it."""
-    return job_row(job) | _waiting(job) | {"params": catalogue.shown_params(job.kind, job.params), "result": job.result, "files": _files(job)}
+    return (
+        job_row(job)
+        | _waiting(job)
+        | {"params": catalogue.shown_params(job.kind, job.params), "result": job.result, "files": _files(job)}
+    )
 
 
 def item(row: Any) -> dict[str, Any]:

@@ -1,0 +1,57 @@
+"""`python -m webapp accounts …`: adding the first account, and a new password for whoever has lost theirs."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import sys
+
+from jobs.engine import accounts
+from jobs.engine.errors import FieldError, InvalidParams, NotFound, SettingsError
+
+NONE_YET = (
+    "There is no account yet, and this site can be reached from elsewhere. Add one: python -m webapp accounts add NAME"
+)
+
+
+def add_parser(parser: argparse.ArgumentParser) -> None:
+    """The commands, below `accounts`."""
+    commands = parser.add_subparsers(dest="accounts", required=True)
+    adding = commands.add_parser(
+        "add", help="a new account; the password is asked for, or read from the standard input"
+    )
+    adding.add_argument("name")
+    adding.add_argument("--role", choices=accounts.ROLES, help="default: admin for the first account, else member")
+    renewing = commands.add_parser("password", help="give an account a new password; it is signed out everywhere")
+    renewing.add_argument("name")
+    commands.add_parser("list", help="every account, its role, and whether it is suspended")
+    commands.add_parser("check", help="leave with code 2 if there is no account yet")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do it; the database is reachable. Raises SettingsError, InvalidParams, Conflict, NotFound, DatabaseAway."""
+    if options.accounts == "check" and not accounts.exist():
+        raise SettingsError(NONE_YET)
+    if options.accounts == "list":
+        for one in accounts.all_accounts():
+            print(f"{one.name}\t{one.role}{'	suspended' if one.suspended_at else ''}")
+    if options.accounts == "add":
+        role = options.role or ("member" if accounts.exist() else "admin")
+        made = accounts.add(options.name, role, _password(), by=None)
+        print(f"Added {made.name} as {made.role}.")
+    if options.accounts == "password":
+        found = next((one for one in accounts.all_accounts() if one.name == options.name.lower()), None)
+        if found is None:
+            raise NotFound(f"There is no account named {options.name}.")
+        accounts.set_password(found.id, _password(), by=None)
+        print(f"{found.name} has a new password and is signed out everywhere.")
+    return 0
+
+
+def _password() -> str:
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\n")
+    first = getpass.getpass("Password (at least 12 characters): ")
+    if getpass.getpass("The same again: ") != first:
+        raise InvalidParams([FieldError("password", "The two passwords differ.")])
+    return first
