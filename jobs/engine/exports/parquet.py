@@ -11,6 +11,7 @@ from typing import Any
 from jobs.engine.errors import LegworkError
 
 INT64 = 1 << 63
+GROUP_BYTES, LEAST_GROUP, MOST_GROUP = 8_000_000, 2_048, 20_000  # the last two: rows
 
 
 # Types that JSON has no value for, or a wider one, and that DuckDB reads back out of its text. DuckDB has no huge integer in
@@ -27,12 +28,12 @@ def write(
     spool = target.with_suffix(".jsonl")
     types: list[set[str]] = [set() for _ in columns]
     exact = [place for place, name in enumerate(known or ()) if name and name.startswith("DECIMAL")]
-    longest = _spooled(_in_digits(rows, exact), spool, types)
+    longest, group = _spooled(_in_digits(rows, exact), spool, types)
     chosen = [
         name if name and KEPT.fullmatch(name) else column_type(found)
         for name, found in zip(known or [None] * len(columns), types, strict=True)
     ]
-    _convert(columns, chosen, spool, longest, target)
+    _convert(columns, chosen, spool, (longest, group), target)
 
 
 def _in_digits(rows: Iterable[list[Any]], exact: list[int]) -> Iterator[list[Any]]:
@@ -74,23 +75,29 @@ def _list_type(values: list[Any]) -> str | None:
     return "JSON" if mixed or merged.endswith("[]") else f"{merged}[]"
 
 
-def _spooled(rows: Iterable[list[Any]], spool: Path, types: list[set[str]]) -> int:
-    """Write the rows under short names that no two columns share; the length of the longest line, in bytes."""
-    longest = 0
+def _spooled(rows: Iterable[list[Any]], spool: Path, types: list[set[str]]) -> tuple[int, int]:
+    """Write the rows under short names that no two columns share.
+
+    Returns the length of the longest line, in bytes, and how many rows make a group of about GROUP_BYTES.
+    """
+    longest = count = 0
     with spool.open("wb") as opened:
         for values in rows:
             for found, value in zip(types, values, strict=True):
                 if value is not None and (name := value_type(value)):
                     found.add(name)
             line = json.dumps({f"c{index}": value for index, value in enumerate(values)}, ensure_ascii=False).encode()
-            longest = max(longest, len(line))
+            longest, count = max(longest, len(line)), count + 1
             opened.write(line + b"\n")
-    return longest
+    average = spool.stat().st_size // max(count, 1) + 1
+    return longest, min(max(GROUP_BYTES // average, LEAST_GROUP), MOST_GROUP)
 
 
-def _convert(columns: list[str], types: list[str], spool: Path, longest: int, target: Path) -> None:
+def _convert(columns: list[str], types: list[str], spool: Path, sizes: tuple[int, int], target: Path) -> None:
+    """sizes: the longest line, in bytes, and the rows of a group: the writer holds a group in memory."""
     import duckdb
 
+    longest, group = sizes
     typed = ", ".join(f"c{index}: '{name}'" for index, name in enumerate(types))
     named = ", ".join(f"c{index} as {_quoted(column)}" for index, column in enumerate(columns))
     source = f"read_json(?, format='newline_delimited', columns={{{typed}}}, maximum_object_size={max(longest + 1024, 1 << 20)})"
@@ -99,7 +106,10 @@ def _convert(columns: list[str], types: list[str], spool: Path, longest: int, ta
         with duckdb.connect(config=config) as database:
             database.execute("set enable_progress_bar = false")  # it would be drawn on the standard output
             database.execute("set timezone = 'UTC'")
-            database.execute(f"copy (select {named} from {source}) to {_text(target)} (format parquet)", [str(spool)])  # noqa: S608 - names are quoted
+            select = f"select {named} from {source}"  # noqa: S608 - names are quoted
+            database.execute(
+                f"copy ({select}) to {_text(target)} (format parquet, row_group_size {group})", [str(spool)]
+            )
     except duckdb.Error as error:
         raise LegworkError(
             f"The table could not be written as Parquet: {str(error).splitlines()[0][:200]}", reason="export_failed"
