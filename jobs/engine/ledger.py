@@ -339,6 +339,7 @@ _LOSE_SILENT = text(
         most="2 * max_attempts",
     )
 )
+_LOSE_DEAD = text(_LOSE.format(which="worker = any(:workers)", most="2 * max_attempts"))
 
 
 def give_up(connection: Connection, job_id: UUID, lease: int) -> str | None:
@@ -351,6 +352,13 @@ def give_up(connection: Connection, job_id: UUID, lease: int) -> str | None:
 def free_silent(connection: Connection) -> list[UUID]:
     """Free the jobs whose workers have been silent for longer than their lease. Returns their ids."""
     lost = connection.execute(_LOSE_SILENT).all()
+    _after_loss(connection, lost)
+    return [row.id for row in lost]
+
+
+def free_dead(connection: Connection, workers: Sequence[str]) -> list[UUID]:
+    """Free the jobs of workers that their supervisor saw end, at once. Returns their ids."""
+    lost = connection.execute(_LOSE_DEAD, {"workers": list(workers)}).all()
     _after_loss(connection, lost)
     return [row.id for row in lost]
 

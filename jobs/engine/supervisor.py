@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from jobs import __version__
-from jobs.engine import capacity, catalogue, database, delivery, footprint, presence, worker
+from jobs.engine import capacity, catalogue, database, delivery, footprint, ledger, presence, worker
 from jobs.engine.errors import BrokerAway, DatabaseAway
 from jobs.engine.lifeline import die_with_parent
 from jobs.engine.presence import Seen
@@ -108,6 +108,7 @@ class Supervisor:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
     def _reap(self) -> None:
+        dead = []
         for slot in self.slots:
             if slot.pid and os.waitpid(slot.pid, os.WNOHANG)[0]:
                 expected = self.leaving or slot.told is not None
@@ -117,10 +118,12 @@ class Supervisor:
                     slot.name,
                     "has left" if expected else "is gone",
                 )
+                dead += [] if expected else [slot.name]
                 slot.pid = 0
         gone = [slot for slot in self.slots if slot.told is not None and not slot.pid]
         self.slots = [slot for slot in self.slots if slot not in gone]
         _say_goodbye([slot.name for slot in gone if slot.name])
+        _free(dead)
 
     # As many as are needed.
 
@@ -206,6 +209,18 @@ class Supervisor:
         if self.clock is not None:
             self.clock.wait()
         _say_goodbye(names)
+
+
+def _free(dead: list[str]) -> None:
+    """Give back what workers held that died: their children died with them, and need not be waited for."""
+    if not dead:
+        return
+    try:
+        with database.session(database.unpooled()) as session:
+            for job_id in ledger.free_dead(session.connection(), dead):
+                log.warning("job %s: its worker died; freed", job_id)
+    except DatabaseAway as error:
+        log.warning("what dead workers held is left to the clock: %s", error)
 
 
 def _say_goodbye(names: list[str]) -> None:

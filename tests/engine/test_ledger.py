@@ -228,6 +228,15 @@ def test_a_whole_worker_that_vanishes_counts_half(db: Connection, new: New) -> N
         assert row(db, job)["state"] == state
 
 
+def test_only_the_jobs_of_the_dead_are_freed(db: Connection, new: New) -> None:
+    theirs, others = new(), new()
+    for job, worker in ((theirs, "dead-1"), (others, "alive-1")):
+        assert ledger.claim(db, job.id, worker)
+    assert ledger.free_dead(db, ["dead-1", "dead-2"]) == [theirs.id]
+    assert (row(db, theirs)["state"], row(db, theirs)["reason"]) == ("queued", "worker_lost")
+    assert row(db, others)["state"] == "running"
+
+
 def test_only_silent_jobs_are_freed(db: Connection, new: New) -> None:
     silent, well = new(), new()
     take(db, silent)
