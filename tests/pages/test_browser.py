@@ -313,6 +313,10 @@ def test_without_script_a_result_is_watched_and_downloaded(chrome: Browser, site
     context = chrome.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{site}/kinds/nap?example=1")
+    expect(page.get_by_role("button", name="Copy")).to_have_count(0)
+    page.get_by_role("button", name="Check").click()
+    expect(page).to_have_url(f"{site}/kinds/nap")
+    expect(page.get_by_label("Naps", exact=True)).to_have_value("5")
     page.get_by_role("button", name="Start", exact=True).click()
     page.wait_for_url("**/jobs/*")
     expect(page.locator("#live")).to_contain_text("Succeeded", timeout=PATIENCE)  # it reloads itself
