@@ -1,13 +1,15 @@
-"""`python -m jobs migrate | worker | clock`: what the Procfile starts."""
+"""`python -m jobs migrate | worker | clock`: what the Procfile starts. `doctor` says what is wrong."""
 
 from __future__ import annotations
 
 import argparse
 import logging
 import sys
+from contextlib import suppress
 
-from jobs.engine import clock, database, migrations, settings, supervisor
+from jobs.engine import clock, database, migrations, operating, settings, supervisor
 from jobs.engine.catalogue import QUEUES
+from jobs.engine.embedded import parts
 from jobs.engine.errors import DatabaseAway, SettingsError
 from jobs.engine.scaling import CALM_SECONDS, Scale
 
@@ -71,6 +73,21 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _doctor(_: argparse.Namespace) -> int:
+    with suppress(SettingsError):  # which the examination tells
+        _find_built_in()
+    found = operating.examine()
+    print(operating.told(found))
+    return 1 if any(part.state == "wrong" for part in found) else 0
+
+
+def _find_built_in() -> None:
+    """Where no database is set: the parts that `python -m webapp` started for this data folder."""
+    chosen = settings.current()
+    if not chosen.database_url:
+        settings.adopt(parts.remembered(chosen.data_dir))
+
+
 def _queues(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     unknown = [name for name in names if name not in QUEUES]
@@ -96,12 +113,13 @@ def _parser() -> argparse.ArgumentParser:
         help="seconds for which fewer must do before any leave (%(default)s)",
     )
     worker.add_argument("--no-clock", action="store_true", help="another program runs the clock")
+    commands.add_parser("doctor", help="look at every setting and part; ends with 1 if something is wrong")
     ticking = commands.add_parser("clock", help="put right what got lost; one clock ticks, others wait for it")
     ticking.add_argument("--child-of", type=int, help=argparse.SUPPRESS)
     return parser
 
 
-_COMMANDS = {"migrate": _migrate, "worker": _worker, "clock": _clock}
+_COMMANDS = {"migrate": _migrate, "worker": _worker, "clock": _clock, "doctor": _doctor}
 
 if __name__ == "__main__":
     sys.exit(main())

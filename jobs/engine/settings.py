@@ -95,6 +95,13 @@ def current() -> Settings:
     return read(os.environ)
 
 
+def adopt(addresses: Mapping[str, str]) -> None:
+    """Use these variables where the environment has none of that name, in this process and in those that it starts."""
+    for name, value in addresses.items():
+        os.environ[name] = os.environ.get(name, "").strip() or value
+    current.cache_clear()
+
+
 def read(environ: Mapping[str, str]) -> Settings:
     """Read every setting; raise SettingsError naming the first variable that is wrong."""
     base_url = _url(environ, "OPENAI_BASE_URL", "http", "https")

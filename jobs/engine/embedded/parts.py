@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 from pathlib import Path
@@ -14,6 +15,7 @@ from jobs.engine.embedded.redis import Redis
 from jobs.engine.embedded.service import Service
 from jobs.engine.settings import Settings
 
+ADDRESSES = "addresses.json"
 _BUILT_IN = {"postgres": "database", "redis": "broker", "model": "model"}
 
 
@@ -40,7 +42,25 @@ def environment(chosen: Settings, services: list[Service]) -> dict[str, str]:
     }
     for service in services:
         found |= _addresses(service)
+    _remember(chosen.data_dir, found)
     return found
+
+
+def remembered(data_dir: Path) -> dict[str, str]:
+    """The variables that the processes of this data folder were last given, for commands that are typed beside them."""
+    try:
+        found: dict[str, str] = json.loads((data_dir / ADDRESSES).read_text())
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def _remember(data_dir: Path, found: dict[str, str]) -> None:
+    draft = data_dir / f"{ADDRESSES}.new"
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(found, file)
+    draft.replace(data_dir / ADDRESSES)
 
 
 def _addresses(service: Service) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jobs.engine.operating.doctor import examine, told
 from jobs.engine.operating.parts import Part, parts
 from jobs.engine.operating.queues import MINUTES, QueueFigures, queues
 from jobs.engine.operating.state import Operations, Problem, operations
@@ -9,4 +10,4 @@ from jobs.engine.operating.workers import WorkerFigures, send_away, workers
 from jobs.engine.pauses import pause, resume
 
 __all__ = ["MINUTES", "Operations", "Part", "Problem", "QueueFigures", "WorkerFigures"]
-__all__ += ["operations", "parts", "pause", "queues", "resume", "send_away", "workers"]
+__all__ += ["examine", "operations", "parts", "pause", "queues", "resume", "send_away", "told", "workers"]

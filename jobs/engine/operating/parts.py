@@ -17,6 +17,7 @@ from jobs.engine.storage import storage
 
 CLOCK_SILENT_SECONDS = 10
 LEAST_FREE_BYTES = 1_000_000_000
+_UNSET = "Set {}, or start everything with `make run`, which brings its own."
 FULL_CONNECTIONS = 0.9  # of those that the server allows
 
 
@@ -52,6 +53,8 @@ _DATABASE = text("""
 
 
 def database_part() -> Part:
+    if not settings.current().database_url:
+        return Part("Database", "wrong", "Not set", "", _UNSET.format("DATABASE_URL"))
     began = time.monotonic()
     try:
         with database.session() as session:
@@ -71,6 +74,8 @@ def database_part() -> Part:
 
 
 def broker_part() -> Part:
+    if not settings.current().redis_url:
+        return Part("Broker", "wrong", "Not set", "", _UNSET.format("REDIS_URL"))
     began = time.monotonic()
     try:
         info = delivery.broker().info()

@@ -1,0 +1,64 @@
+"""`python -m jobs doctor`: looks at every setting and every part, and says what to do where one is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jobs.engine import catalogue, database, settings
+from jobs.engine.errors import LegworkError, SettingsError
+from jobs.engine.operating.parts import Part, parts
+from jobs.engine.operating.queues import QueueFigures, queues
+
+
+def examine() -> list[Part]:
+    """All that can be told; where a setting cannot be read, only that."""
+    try:
+        chosen = settings.current()
+        chosen.refuse_open_host()
+    except SettingsError as error:
+        return [Part("Settings", "wrong", "Cannot be used", "", error.message)]
+    found = [Part("Settings", "ok", "Can be read", f"Data in {chosen.data_dir}"), *parts(thorough=True)]
+    return [*found, *_queue_parts(found), _kinds_part()]
+
+
+def told(found: Sequence[Part]) -> str:
+    """The examination as text, with what to do last in each line."""
+    wide = max(len(part.name) for part in found)
+    lines = [f"{part.state:<6} {part.name:<{wide}}  {_sentences(part)}" for part in found]
+    wrong = sum(part.state == "wrong" for part in found)
+    end = "Nothing is wrong." if not wrong else f"{wrong} {'thing is' if wrong == 1 else 'things are'} wrong."
+    return "\n".join([*lines, "", end])
+
+
+def _sentences(part: Part) -> str:
+    return " ".join(f"{text.rstrip('.')}." for text in (part.words, part.detail, part.advice) if text)
+
+
+def _queue_parts(found: Sequence[Part]) -> list[Part]:
+    unknown = [Part("Workers", "wrong", "Cannot be told", "", "The database comes first.")]
+    if any(part.name == "Database" and part.state == "wrong" for part in found):
+        return unknown
+    try:
+        with database.session() as session:
+            return [_queue_part(queue) for queue in queues(session)]
+    except LegworkError:
+        return unknown
+
+
+def _queue_part(queue: QueueFigures) -> Part:
+    name = f"Queue {queue.name}"
+    waiting = f"{queue.waiting:,} waiting, {queue.running:,} running"
+    if queue.paused_at is not None:
+        return Part(name, "off", f"Paused by {queue.paused_by}", waiting)
+    if not queue.workers:
+        advice = f"Start a worker: `python -m jobs worker --queues {queue.name}`"
+        return Part(name, "wrong", "No worker serves it", waiting, advice)
+    return Part(name, "ok", f"{queue.workers} {'worker serves' if queue.workers == 1 else 'workers serve'} it", waiting)
+
+
+def _kinds_part() -> Part:
+    kinds = catalogue.kinds(hidden=True)
+    away = [kind for kind in kinds if not kind.available]
+    words = f"{len(kinds) - len(away)} of {len(kinds)} are available"
+    detail = "; ".join(f"{kind.title}: {kind.reason}" for kind in away)
+    return Part("Kinds", "off" if away else "ok", words, detail)
