@@ -40,6 +40,7 @@ from webapp import (
     reviews_api,
     schedules,
     schedules_api,
+    shares,
     signing_in,
     submissions,
     suppressions,
@@ -75,6 +76,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(chat.blueprint)  # /chat
     app.register_blueprint(outbox.blueprint)  # /outbox
     app.register_blueprint(suppressions.blueprint)  # /suppressions
+    app.register_blueprint(shares.blueprint)  # /jobs/<id>/share  /shared
     app.register_blueprint(signing_in.blueprint)  # /login  /logout
     app.register_blueprint(account.blueprint)  # /account
     app.register_blueprint(people.blueprint)  # /people

@@ -77,7 +77,7 @@ def jobs() -> Response:
 
 @blueprint.get("/jobs/<id>")
 def job(id: str) -> Response:
-    return jsonify(serializing.job_whole(queries.job(id, current_owner())))
+    return jsonify(serializing.job_whole(queries.seen_job(id, current_owner())))
 
 
 @blueprint.delete("/jobs/<id>")
@@ -90,7 +90,7 @@ def delete(id: str) -> Response:
 @blueprint.get("/jobs/<id>/items")
 def items(id: str) -> Response:
     page = queries.items(
-        queries.job(id, current_owner()),
+        queries.seen_job(id, current_owner()),
         state=next(iter(_states(ITEM_STATES)), None),
         verdict=bodies.one_of("verdict", VERDICTS, "") if "verdict" in request.args else None,
         after=bodies.text("after", 2_000),
@@ -102,7 +102,7 @@ def items(id: str) -> Response:
 @blueprint.get("/jobs/<id>/log")
 def log(id: str) -> Response:
     limit = bodies.whole_number("limit", 500, 1, 1_000)
-    page = queries.log(queries.job(id, current_owner()), after=bodies.text("after", 200), limit=limit)
+    page = queries.log(queries.seen_job(id, current_owner()), after=bodies.text("after", 200), limit=limit)
     return jsonify(lines=[serializing.log_line(row) for row in page.rows], next=_text(page.next))
 
 
@@ -119,7 +119,7 @@ def retry(id: str) -> Response:
 
 @blueprint.get("/jobs/<id>/approvals")
 def approvals(id: str) -> Response:
-    rows = queries.approvals(queries.job(id, current_owner()))
+    rows = queries.approvals(queries.seen_job(id, current_owner()))
     return jsonify(approvals=[serializing.approval(row) for row in rows], next=None)
 
 

@@ -18,7 +18,7 @@ PACKED = ("image/", "video/", "audio/", "application/zip", "application/vnd.open
 
 @blueprint.get("/jobs/<job_id>/all.zip")
 def download(job_id: str) -> Response:
-    job = queries.job(job_id, current_owner())
+    job = queries.seen_job(job_id, current_owner())
     return files.attachment(_zipped(_parts(job)), "application/zip", f"{job.label or job.kind} {str(job.id)[:8]}.zip")
 
 

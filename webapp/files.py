@@ -23,7 +23,7 @@ _UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|\u200e\u200f\u061c\u202a-\u202e\
 @blueprint.get("/files/<file_id>")
 def download(file_id: str) -> BaseResponse:
     """One file, whole or the range that was asked for. Never shown inside the site: always an attachment."""
-    file = queries.file(file_id, current_owner())
+    file = queries.seen_file(file_id, current_owner())
     stream = storage.storage().open(file.blob)
     response = attachment(Body(stream, CHUNK), file.media_type, file.name)
     response.set_etag(file.sha256)
@@ -38,7 +38,7 @@ def download(file_id: str) -> BaseResponse:
 @blueprint.get("/jobs/<job_id>/items.<any(csv, jsonl, xlsx, parquet):format>")
 def items(job_id: str, format: str) -> Response:
     """The items of a job as a table, with what is there by now; `?state=failed` for those only."""
-    job = queries.job(job_id, current_owner())
+    job = queries.seen_job(job_id, current_owner())
     state = request.args.get("state")
     media_type, name, chunks = queries.export(job, format, state=state if state in tabs.ITEM_STATES else None)
     response = attachment(chunks, media_type, name)
@@ -49,7 +49,7 @@ def items(job_id: str, format: str) -> Response:
 @blueprint.get("/jobs/<job_id>/log.txt")
 def log(job_id: str) -> Response:
     """A job's whole log as text, oldest line first."""
-    job = queries.job(job_id, current_owner())
+    job = queries.seen_job(job_id, current_owner())
     return attachment(log_lines(job), "text/plain; charset=utf-8", f"{job.kind}-{str(job.id)[:8]}-log.txt")
 
 

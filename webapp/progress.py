@@ -20,7 +20,7 @@ AGES = 10  # seconds; what an age on the page may be behind while nothing else c
 @blueprint.get("/jobs/<job_id>/<any(items, files, log, input, timeline):tab>")
 def show(job_id: str, tab: str) -> str:
     """A job's page with one of its tabs; with `HX-Request` only what stands under the tabs."""
-    job = queries.job(job_id, current_owner())
+    job = queries.seen_job(job_id, current_owner())
     view = _view(job, tab) | tabs.content(tab, job, request.args)
     return render_template("job/_tab.html" if request.headers.get("HX-Request") else "job.html", **view)
 
@@ -28,7 +28,7 @@ def show(job_id: str, tab: str) -> str:
 @blueprint.get("/jobs/<job_id>/progress")
 def fragment(job_id: str) -> Response:
     """The live part. 304 while nothing changed; once the job is over it polls no more and tells the page so."""
-    job = queries.job(job_id, current_owner())
+    job = queries.seen_job(job_id, current_owner())
     tab = request.args.get("tab", "result")
     response = make_response()
     version = _version(job, tab)
@@ -69,6 +69,7 @@ def _view(job: Any, tab: str) -> dict[str, Any]:
     title = kind.title if kind else job.kind
     return {
         "job": job,
+        "mine": job.owner == current_owner(),
         "kind": kind,
         "title": title,
         "nouns": nouns,
@@ -86,7 +87,7 @@ def _view(job: Any, tab: str) -> dict[str, Any]:
 
 def questions(job: Any) -> list[Any]:
     """The calls that wait for a yes or no on the page."""
-    if not (job.state == "queued" and job.reason == "approval"):
+    if not (job.state == "queued" and job.reason == "approval") or job.owner != current_owner():
         return []
     return [asked for asked in queries.approvals(job) if asked.decided_at is None and asked.expires_at > words.now()]
 

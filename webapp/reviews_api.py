@@ -15,7 +15,7 @@ blueprint = Blueprint("reviews_api", __name__, url_prefix="/api/v1/jobs/<id>")
 
 @blueprint.get("/verdicts")
 def verdicts(id: str) -> Response:
-    job = queries.job(id, current_owner())
+    job = queries.seen_job(id, current_owner())
     return jsonify(
         _standing(queries.verdicts(job)) | {"changes": [_change(one) for one in queries.threshold_changes(job)]}
     )
@@ -32,7 +32,7 @@ def set_thresholds(id: str) -> Response:
 @blueprint.get("/decisions")
 def decisions(id: str) -> Response:
     page = queries.decisions(
-        queries.job(id, current_owner()),
+        queries.seen_job(id, current_owner()),
         after=bodies.text("after", 200),
         limit=bodies.whole_number("limit", 50, 1, 1_000),
     )

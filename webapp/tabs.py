@@ -193,7 +193,10 @@ def _given(name: str, value: Any, field: forms.Field | None) -> Given:
     if control in ("file", "files"):
         refs = [value] if isinstance(value, str) else list(value or ())
         return Given(
-            label, "", False, [drafts.file_of(ref) or {"id": "", "name": "a file that is gone"} for ref in refs if ref]
+            label,
+            "",
+            False,
+            [drafts.file_of(ref) or {"id": "", "name": "a file that is gone, or not yours"} for ref in refs if ref],
         )
     if control == "secret":
         return Given(label, "given, and not shown again" if value else "", False, [])

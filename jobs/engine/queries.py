@@ -18,7 +18,7 @@ from jobs.engine.log_lines import log, log_count
 from jobs.engine.models import Attempt, Counts, File, Item, Job, PausedQueue, WorkerProcess
 from jobs.engine.notifications import of_job as notifications
 from jobs.engine.notifications import secret as webhook_secret
-from jobs.engine.records import Page, escaped, owned
+from jobs.engine.records import Page, escaped, owned, readable
 from jobs.engine.reviews import decisions, threshold_changes, verdicts
 from jobs.engine.schedules import latest_jobs, schedule, scheduled_jobs, schedules
 from jobs.engine.storage import storage
@@ -41,6 +41,12 @@ def job(job_id: str | UUID, owner: str) -> Job:
     """The one way to a job by its id: NotFound where there is none or it is somebody else's."""
     with database.session() as session:
         return owned(session, Job, job_id, owner)
+
+
+def seen_job(job_id: str | UUID, owner: str) -> Job:
+    """A job to look at: the owner's, or one that was shared with them."""
+    with database.session() as session:
+        return readable(session, Job, job_id, owner)
 
 
 # Items.
@@ -178,7 +184,16 @@ def files(job: Job) -> list[File]:
 def file(file_id: str | UUID, owner: str) -> File:
     """An upload or a visible output of that owner, or NotFound."""
     with database.session() as session:
-        found = owned(session, File, file_id, owner)
+        return _visible(owned(session, File, file_id, owner))
+
+
+def seen_file(file_id: str | UUID, owner: str) -> File:
+    """A file to look at: the owner's, or a visible output of a job that was shared with them."""
+    with database.session() as session:
+        return _visible(readable(session, File, file_id, owner))
+
+
+def _visible(found: File) -> File:
     if not found.visible:
         raise NotFound("There is nothing at this address, or it is not yours.")
     return found

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from jobs.engine.errors import NotFound
+from jobs.engine.models import Guest, Job, Share
 
 Row = TypeVar("Row")
 
@@ -28,6 +29,18 @@ def owned(session: Session, model: type[Row], record_id: str | UUID, owner: str,
     """A record of `model` that belongs to `owner`, or NotFound; a malformed id is not found either."""
     query = select(model).where(model.id == as_id(record_id), model.owner == owner)  # type: ignore[attr-defined]
     found = session.scalar(query.with_for_update() if for_update else query)
+    if found is None:
+        raise NotFound("There is nothing at this address, or it is not yours.")
+    return found
+
+
+def readable(session: Session, model: type[Row], record_id: str | UUID, owner: str) -> Row:
+    """A job or a file as `owned` finds it; or one that hangs on a job whose link this owner has opened. To look at, only."""
+    shared = select(Share.job_id).join(Guest, Guest.share_id == Share.id).where(Guest.owner == owner)
+    whose: Any = model
+    job_id = whose.id if model is Job else whose.job_id
+    query = select(model).where(whose.id == as_id(record_id), (whose.owner == owner) | job_id.in_(shared))
+    found = session.scalar(query)
     if found is None:
         raise NotFound("There is nothing at this address, or it is not yours.")
     return found

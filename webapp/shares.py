@@ -1,0 +1,50 @@
+"""Letting others look at a job: its owner makes a link and withdraws it; whoever opens it may look, once signed in."""
+
+from __future__ import annotations
+
+from flask import Blueprint, redirect, render_template, request
+from werkzeug.wrappers import Response
+
+from jobs.engine import accounts, queries
+from webapp import identity, kinds
+from webapp.access import current_owner
+from webapp.identity import person
+
+blueprint = Blueprint("shares", __name__)
+
+
+@blueprint.get("/jobs/<job_id>/share")
+def show(job_id: str) -> str:
+    job = queries.job(job_id, current_owner())
+    identity.account()
+    share = accounts.share_of(job)
+    link = f"{request.host_url}shared/{share.secret}" if share else ""
+    title = kinds.titles().get(job.kind, job.kind)
+    return render_template("job_share.html", job=job, title=title, share=share, link=link)
+
+
+@blueprint.post("/jobs/<job_id>/share")
+def create(job_id: str) -> Response:
+    accounts.share(job_id, owner=current_owner(), address=identity.address())
+    return redirect(f"/jobs/{job_id}/share", 303)
+
+
+@blueprint.post("/jobs/<job_id>/unshare")
+def withdraw(job_id: str) -> Response:
+    accounts.unshare(job_id, owner=current_owner(), address=identity.address())
+    return redirect(f"/jobs/{job_id}/share", 303)
+
+
+@blueprint.get("/shared")
+@person
+def index() -> str:
+    """The jobs of others that the viewer has opened."""
+    rows = accounts.shared_jobs(current_owner())
+    return render_template("shared.html", rows=rows, titles=kinds.titles(), nouns=kinds.nouns())
+
+
+@blueprint.get("/shared/<secret>")
+@person
+def open_link(secret: str) -> Response:
+    """Remember that the viewer was let in, and show the job."""
+    return redirect(f"/jobs/{accounts.accept(secret, owner=current_owner(), address=identity.address())}", 303)
