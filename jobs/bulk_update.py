@@ -1,23 +1,25 @@
 """Change many documents of the library at once.
 
-Tag, move, rename, replace words or delete: all documents that a filter finds, or those you name. A dry run comes first and
-shows what would change. What was before is kept with the job, so that a second job can undo it.
+Tag, move, rename, replace words, delete, sum up by a language model, or index again: all documents that a filter finds, or
+those you name. A dry run comes first and shows what would change. What was before is kept with the job, so that a second job
+can undo it. Stop it and let it go on whenever you like.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from jobs.engine import choosing, database, ledger, queries
-from jobs.engine.catalogue import Find
+from jobs.engine import choosing, database, ledger, llm, queries
+from jobs.engine.catalogue import Estimate, Find
 from jobs.engine.choosing import Chosen, One
-from jobs.engine.context import Context, Counts
-from jobs.engine.documents import changing
+from jobs.engine.context import Context, Counts, Output
+from jobs.engine.documents import changing, tending
 from jobs.engine.documents.rows import short
 from jobs.engine.errors import FieldError, JobFailed, NotFound
 from jobs.engine.models import Job
@@ -32,6 +34,8 @@ RESULT_TEMPLATE = "results/bulk_update.html"
 
 PAGE = 200  # items of the job to undo
 EXAMPLES = 5
+AT_ONCE = 8  # documents that are summed up
+DEFAULT_WORDS = 60
 
 
 class Params(KindParams):
@@ -43,14 +47,14 @@ class Params(KindParams):
         widget="json",
         max_length=10,
     )
-    operation: Literal["tag", "untag", "move", "rename", "replace", "set_meta", "delete", "undo"] = param(
-        "What is done", "undo brings back what an earlier bulk update changed or deleted.", default="tag"
-    )
+    operation: Literal[
+        "tag", "untag", "move", "rename", "replace", "set_meta", "delete", "summarise", "reindex", "undo"
+    ] = param("What is done", "undo brings back what an earlier bulk update changed or deleted.", default="tag")
     values: dict[str, Any] = param(
         "With what",
         'tag, untag: {"tags": ["seen"]}. move: {"collection": "archive"}. rename: {"title": "{title} (old)"}. '
         'replace: {"field": "title", "find": "2024", "with": "2025"}. set_meta: {"meta": {"year": 2024}}. '
-        'undo: {"job": "its id"}.',
+        'summarise: {"words": 60}, into the meta, where there is none yet. reindex: nothing. undo: {"job": "its id"}.',
         default={},
         widget="json",
         max_length=10,
@@ -71,7 +75,17 @@ def check(params: Params, find: Find) -> list[FieldError]:
     errors = [FieldError("values", wrong)] if wrong else []
     if params.operation != "undo" and (wrong := choosing.wrong(params.selection)):
         errors.append(FieldError("selection", wrong))
+    if params.operation == "summarise" and (missing := llm.missing()) is not None:
+        errors.append(FieldError("operation", missing))
     return errors
+
+
+def estimate(params: Params, find: Find) -> Estimate | None:
+    if params.operation != "summarise":
+        return None
+    if params.dry_run:
+        return Estimate(notes=(f"A dry run writes the summaries of the first {EXAMPLES} documents only.",))
+    return Estimate(notes=("Each document without a summary takes one call of the model.",))
 
 
 def label(params: Params, find: Find) -> str:
@@ -81,14 +95,37 @@ def label(params: Params, find: Find) -> str:
 
 def run(params: Params, context: Context) -> dict[str, Any]:
     chosen = _of_job(params, context) if params.operation == "undo" else _by_filter(params, context)
+    summing_up = params.operation == "summarise"
+    summary = Summary(params, context)
     counts = context.map(
-        lambda one: _changed(params, context, one),
+        summary.of if summing_up else lambda one: _changed(params, context, one),
         chosen.items,
         key=lambda one: str(one.id),
         row=lambda one: {"document": str(one.id), "title": one.title},
         total=chosen.total,
+        concurrency=AT_ONCE if summing_up else 1,
+        using=llm.client() if summing_up else None,
     )
     return _result(params, context, counts)
+
+
+class Summary:
+    """Asks the model for a summary of each document, and keeps it in the document's meta."""
+
+    def __init__(self, params: Params, context: Context):
+        self._params, self._context, self._written = params, context, 0
+
+    async def of(self, one: One, model: llm.Chat) -> Output:
+        values = {"words": DEFAULT_WORDS, "again": False} | self._params.values
+        asked = await asyncio.to_thread(tending.question, self._context.job.owner, one.id, **values)
+        if self._params.dry_run and self._written >= EXAMPLES:
+            return Output({"before": {}, "after": {"summary": "not written in a dry run"}})
+        self._written += 1
+        answer = await model.complete(**asked)
+        wanted = {"operation": "set_meta", "values": {"meta": {"summary": answer.text.strip()}}}
+        params = self._params.model_copy(update=wanted)
+        columns = await asyncio.to_thread(_changed, params, self._context, one)
+        return Output(columns, answer.prompt_tokens, answer.completion_tokens)
 
 
 def _by_filter(params: Params, context: Context) -> Chosen:
@@ -122,6 +159,8 @@ def _not_to_undo(job: Job) -> str | None:
         return "That job was a dry run: it changed nothing."
     if job.params.get("operation") == "undo":
         return "That job is itself an undo. Run the first bulk update again instead."
+    if job.params.get("operation") == "reindex":
+        return "That job changed no document, only what search knows of them, so there is nothing to undo."
     return None if job.done else "That job changed nothing, so there is nothing to undo."
 
 
@@ -138,6 +177,8 @@ def _images(job: Job) -> Iterator[One]:
 def _changed(params: Params, context: Context, one: One) -> dict[str, Any]:
     """Change a document, and keep what was before, in one transaction: a killed attempt has done both or neither."""
     job, step = context.job, f"{choosing.STEP}{one.id}"
+    if params.operation == "reindex":  # done twice it is the same
+        return tending.reindex(job.owner, one.id, dry_run=params.dry_run)
     with database.session() as session:
         connection = session.connection()
         known = None if params.dry_run else ledger.start_step(connection, job.job_id, job.lease, step)
@@ -153,8 +194,8 @@ def _changed(params: Params, context: Context, one: One) -> dict[str, Any]:
 def _change(session: Session, params: Params, owner: str, one: One) -> dict[str, Any]:
     if one.image is not None:
         return changing.undo(session, owner, one.id, one.image["before"], one.image["after"], dry_run=params.dry_run)
-    assert params.operation != "undo"
-    return changing.change(session, owner, one.id, params.operation, params.values, dry_run=params.dry_run)
+    operation = cast(changing.Operation, params.operation)
+    return changing.change(session, owner, one.id, operation, params.values, dry_run=params.dry_run)
 
 
 def _result(params: Params, context: Context, counts: Counts) -> dict[str, Any]:

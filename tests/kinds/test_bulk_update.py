@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
+
+import pytest
 
 from jobs.engine import commands, documents, queries, snapshots
 from jobs.engine.models import Job
 from tests.engine import workers
-from tests.kinds.attempts import OWNER, done, errors, items
+from tests.fake_provider import FakeProvider
+from tests.kinds.attempts import OWNER, done, errors, items, run
 
 ALL = {"all": True}
 
@@ -117,6 +120,64 @@ def test_an_undo_leaves_what_was_changed_since(environment: Callable[..., None])
     assert undone(back).message.startswith("That job is itself an undo")
 
 
+@pytest.fixture
+def provider(environment: Callable[..., None]) -> Iterator[FakeProvider]:
+    with FakeProvider() as provider:
+        address = {"OPENAI_BASE_URL": provider.base_url, "OPENAI_API_KEY": "key", "OPENAI_MODEL": "fake-small"}
+        environment(**address, EMBEDDING_MODEL="fake-small")
+        yield provider
+
+
+def test_documents_are_summed_up_and_not_twice(provider: FakeProvider) -> None:
+    filled(7)
+    documents.add_text(OWNER, "library", "Empty", " ")
+    before = shelf()
+    dry = updated("summarise", {"words": 20}, dry_run=True)
+    assert (dry.result["changed"], dry.skipped, len(provider.calls()), shelf() == before) == (7, 1, 5, True)
+    assert dry.result["examples"][0]["after"]["meta"]["summary"].startswith("Answer ")
+    job = updated("summarise", {"words": 20})
+    assert (job.state, job.result["changed"], job.skipped) == ("succeeded", 7, 1)
+    assert all(one["meta"]["summary"].startswith("Answer ") and "n" in one["meta"] for one in shelf()[:7])
+    assert job.completion_tokens > 0
+    asked = len(provider.calls())
+    assert asked == 12
+    assert updated("summarise", {}).skipped == 8
+    assert len(provider.calls()) == asked
+    assert updated("summarise", {"again": True, "words": 20}).result["unchanged"] == 8  # asked again, and said the same
+    assert undone(job).result["changed"] == 7
+    assert shelf() == before
+
+
+def test_a_model_that_fails_for_one_leaves_the_rest(provider: FakeProvider) -> None:
+    filled(3)
+    provider.script(do=[{"do": "status", "status": 400, "calls": 9, "match": "Text 1"}])
+    job = updated("summarise", {})
+    assert (job.state, job.done, job.failed) == ("partial", 2, 1)
+    provider.script()
+    job = run(commands.retry(job.id, owner=OWNER, items="failed"))
+    assert (job.state, job.done, job.failed) == ("succeeded", 3, 0)
+
+
+def test_a_changed_document_is_found_by_its_new_words(provider: FakeProvider) -> None:
+    filled(3)
+    assert updated("reindex", {}).skipped == 3  # there is no index yet
+    done("index_documents", collection="library")
+    assert updated("reindex", {}).result["unchanged"] == 3
+    updated("replace", {"field": "text", "find": "Text 1", "with": "A zebra"})
+    assert "zebra" not in found("zebra")
+    dry = updated("reindex", {}, dry_run=True)
+    assert (dry.result["changed"], "zebra" in found("zebra")) == (1, False)
+    job = updated("reindex", {})
+    assert (job.state, job.result["changed"], job.result["unchanged"]) == ("succeeded", 1, 2)
+    assert "zebra" in found("zebra")
+    assert documents.live(OWNER, "library")[0].chunks == 3
+    assert undone(job).reason == "cannot_undo"
+
+
+def found(words: str) -> str:
+    return " ".join(one.text for one in documents.search(OWNER, words))
+
+
 def test_owners_are_apart(environment: Callable[..., None]) -> None:
     theirs = documents.add_text("someone", "library", "Theirs", "text")
     assert updated("delete", {}, {"ids": [str(theirs)]}).total == 0
@@ -140,6 +201,8 @@ def test_params_are_judged_before(environment: Callable[..., None]) -> None:
     assert "1 to 100" in wrong("move", {"collection": " "}, ALL)["values"]
     assert "title or text" in wrong("replace", {"field": "owner", "find": "x"}, ALL)["values"]
     assert set(errors("bulk_update", operation="undo")) == {"values"}
+    assert "5 to 500" in wrong("summarise", {"words": 0}, ALL)["values"]
+    assert "No model is connected" in wrong("summarise", {}, ALL)["operation"]
 
 
 def test_a_kill_loses_no_image(environment: Callable[..., None]) -> None:

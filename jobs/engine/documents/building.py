@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from jobs.engine import database
 from jobs.engine.documents.cutting import Piece
 from jobs.engine.documents.tables import Generation
-from jobs.engine.errors import JobFailed
+from jobs.engine.errors import Conflict, JobFailed
 
 HNSW_FROM = 20_000  # passages; below that looking at all of them is as fast
 HNSW_DIMENSIONS = 4_000  # the most that pgvector indexes
@@ -85,15 +85,37 @@ def put(
 ) -> None:
     """Write the passages of one document, instead of any that an earlier attempt wrote."""
     key = {"generation": generation_id, "document": document_id}
-    rows = [
-        key | {"position": one.position, "headings": one.headings, "text": one.text, "vector": str(vector)}
-        for one, vector in zip(pieces, vectors, strict=True)
-    ]
     with database.session() as session:
         session.execute(_ENTER, key | {"digest": digest})
         session.execute(_CLEAR, key)
-        if rows:
-            session.execute(_PUT, rows)
+        if pieces:
+            session.execute(_PUT, _rows(key, pieces, vectors))
+
+
+def renew(
+    generation: Generation, document_id: UUID, digest: bytes, pieces: Sequence[Piece], vectors: list[list[float]]
+) -> None:
+    """Write the passages of one document anew into the generation that answers. Raises Conflict if it answers no more."""
+    key = {"generation": generation.id, "document": document_id}
+    with database.session() as session:
+        live = select(Generation.id).where(Generation.id == generation.id, Generation.live).with_for_update()
+        if session.scalar(live) is None:
+            raise Conflict("Its collection was indexed as a whole meanwhile, so there is nothing to do.")
+        session.execute(_ENTER, key | {"digest": digest})
+        cleared: Any = session.execute(_CLEAR, key)
+        if pieces:
+            session.execute(_PUT, _rows(key, pieces, vectors))
+        more = len(pieces) - cleared.rowcount
+        session.execute(
+            update(Generation).where(Generation.id == generation.id).values(chunks=Generation.chunks + more)
+        )
+
+
+def _rows(key: dict[str, Any], pieces: Sequence[Piece], vectors: list[list[float]]) -> list[dict[str, Any]]:
+    return [
+        key | {"position": one.position, "headings": one.headings, "text": one.text, "vector": str(vector)}
+        for one, vector in zip(pieces, vectors, strict=True)
+    ]
 
 
 _ENTER = text("""

@@ -35,9 +35,12 @@ VALUES: dict[str, dict[str, Any]] = {
     "replace": {"field": "title", "find": "2024", "with": "2025"},
     "set_meta": {"meta": {"year": 2024}},
     "delete": {},
+    "summarise": {"words": 60, "again": False},
+    "reindex": {},
     "undo": {"job": "the id of the job to undo"},
 }
-OPTIONAL = ("field", "with")
+OPTIONAL = ("field", "with", "words", "again")
+WORDS = range(5, 501)  # of a summary
 TEXTS = ("title", "text")
 
 
@@ -53,6 +56,8 @@ def wrong(operation: str, given: Values) -> str | None:
         return f"{operation} needs “{missing[0]}”, as in {json.dumps(known)}."
     if given.get("field", TEXTS[0]) not in TEXTS:
         return "“field” is title or text."
+    if given.get("words", WORDS[0]) not in WORDS:
+        return f"“words” is from {WORDS[0]} to {WORDS[-1]}."
     if not all(isinstance(tag, str) and tag.strip() and len(tag) <= LONGEST_NAME for tag in given.get("tags", [])):
         return f"Each tag must be words of at most {LONGEST_NAME} letters."
     name = given.get("collection", "-").strip()
