@@ -110,6 +110,8 @@ def test_a_stopped_job_keeps_its_share_and_says_when(shown: Get) -> None:
     text = shown(making.again(job))
     assert title(text).startswith("Stopped") and "<strong>34%</strong>" in text
     assert "310 of 900 naps are kept" in text
+    assert "Go on</button>" in text and 'name="items" value="failed"' in text
+    assert commands.retry(job.id, owner=LOCAL_OWNER, items="failed").done == 310
 
 
 def test_a_lost_and_a_retried_job_say_so(shown: Get) -> None:
@@ -255,6 +257,20 @@ def test_items_are_searched_in_one_column_or_in_all(client: FlaskClient) -> None
     assert found("q=7&column=text") == 1
     assert found("q=1&column=place") == 4
     assert found("q=7&column=nothing") == 12
+
+
+def test_the_log_is_searched_and_shows_its_end_while_the_job_runs(client: FlaskClient) -> None:
+    lines = [("info", f"line {number}.") for number in range(1, 601)]
+    job, claim = making.running(making.waiting(), lines=lines)
+
+    def shown(query: str = "") -> str:
+        return client.get(f"/jobs/{job.id}/log{query}").text
+
+    assert "line 600." in shown() and "line 2." not in shown()
+    assert "line 2." in shown("?start=1") and "line 600." not in shown("?start=1")
+    found = shown("?q=LINE+42.")
+    assert "line 42." in found and "line 43." not in found and "line 600." not in found
+    assert "No line matches" in shown("?q=nothing+like+it")
 
 
 def test_a_tab_alone_is_a_fragment_and_polls_while_the_job_runs(client: FlaskClient) -> None:
