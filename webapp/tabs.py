@@ -79,10 +79,11 @@ def _files(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
 
 def _log(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
     level = asked.get("level") if asked.get("level") in LEVELS else None
-    latest = asked.get("latest") == "1"
-    page = queries.log(job, after=asked.get("after"), levels=LEVELS.get(level or "", ()), latest=latest)
-    counts = {"": queries.log_count(job), **{name: queries.log_count(job, some) for name, some in LEVELS.items()}}
-    asked_for = {"level": level or "", "latest": latest, "first_page": not asked.get("after")}
+    q = asked.get("q", "").strip()[:200]
+    latest = asked.get("latest") == "1" or not (job.ended or asked.get("after") or asked.get("start"))
+    page = queries.log(job, after=asked.get("after"), levels=LEVELS.get(level or "", ()), q=q, latest=latest)
+    counts = {name: queries.log_count(job, levels, q) for name, levels in {"": (), **LEVELS}.items()}
+    asked_for = {"level": level or "", "q": q, "latest": latest, "first_page": not asked.get("after")}
     return asked_for | {"page": page, "level_counts": counts}
 
 

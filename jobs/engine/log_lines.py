@@ -10,16 +10,22 @@ from sqlalchemy import Select, func, select
 from jobs.engine import database
 from jobs.engine.errors import NotFound
 from jobs.engine.models import Job, LogLine
-from jobs.engine.records import Page
+from jobs.engine.records import Page, escaped
 
 COUNT_CAP = 10_000
 
 
 def log(
-    job: Job, *, after: str | int | None = None, limit: int = 500, levels: Collection[str] = (), latest: bool = False
+    job: Job,
+    *,
+    after: str | int | None = None,
+    limit: int = 500,
+    levels: Collection[str] = (),
+    q: str = "",
+    latest: bool = False,
 ) -> Page[LogLine]:
-    """Lines in their order, of these levels or of all; `latest`: the last ones, and then no `next`."""
-    query = _lines(job, _place(after), levels)
+    """Lines in their order, of these levels or of all, with these words; `latest`: the last ones, and then no `next`."""
+    query = _lines(job, _place(after), levels, q)
     with database.session() as session:
         if latest:
             return Page(list(session.scalars(query.order_by(LogLine.id.desc()).limit(limit)))[::-1])
@@ -27,15 +33,17 @@ def log(
     return Page(rows[:limit], str(rows[limit - 1].id) if len(rows) > limit else None)
 
 
-def log_count(job: Job, levels: Collection[str] = ()) -> int:
+def log_count(job: Job, levels: Collection[str] = (), q: str = "") -> int:
     """How many lines there are, up to COUNT_CAP."""
     with database.session() as session:
-        lines = _lines(job, 0, levels).with_only_columns(LogLine.id).limit(COUNT_CAP)
+        lines = _lines(job, 0, levels, q).with_only_columns(LogLine.id).limit(COUNT_CAP)
         return session.scalar(select(func.count()).select_from(lines.subquery())) or 0
 
 
-def _lines(job: Job, seen: int, levels: Collection[str]) -> Select[Any]:
+def _lines(job: Job, seen: int, levels: Collection[str], q: str) -> Select[Any]:
     query = select(LogLine).where(LogLine.job_id == job.id, LogLine.id > seen)
+    if q:
+        query = query.where(LogLine.text.ilike(f"%{escaped(q)}%"))
     return query.where(LogLine.level.in_(levels)) if levels else query
 
 
