@@ -38,10 +38,12 @@ CATEGORIES = ("harassment", "harassment/threatening", "hate", "self-harm", "sexu
 
 
 class FakeProvider:
-    """The server in a thread. `base_url` is what OPENAI_BASE_URL takes."""
+    """The server in a thread. `base_url` is what OPENAI_BASE_URL takes. keep_seconds: of a connection that nobody uses."""
+
+    def __init__(self, keep_seconds: float = 75.0) -> None:
+        self.server = Server(keep_seconds)
 
     def __enter__(self) -> Self:
-        self.server = Server()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -74,7 +76,8 @@ class FakeProvider:
 
 
 class Server:
-    def __init__(self) -> None:
+    def __init__(self, keep_seconds: float = 75.0) -> None:
+        self._keep_seconds = keep_seconds
         self.calls: list[dict[str, Any]] = []
         self.busy = self.busiest = 0
         self._set({})
@@ -88,7 +91,13 @@ class Server:
         app.router.add_post("/script", self.take_script)
         app.router.add_get("/calls", self.show_calls)
         app.router.add_delete("/calls", self.forget_calls)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            shutdown_timeout=0.1,
+            handler_cancellation=True,
+            keepalive_timeout=self._keep_seconds,
+        )
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", port, backlog=512)
         await site.start()

@@ -51,7 +51,7 @@ ENVIRONMENT_ALLOWED = {
 
 SWALLOWING_ALLOWED = {
     ("jobs.engine.answering", "_run"): "one answer must not keep the others from being kept",
-    ("jobs.engine.answering", "_write"): "how an answer ended must be written, whatever ended it",
+    ("jobs.engine.writing", "_write"): "how an answer ended must be written, whatever ended it",
     ("jobs.engine.catalogue", "load"): "a broken kind must not take the others with it",
     ("jobs.engine.embeddings.batches", "_settle"): "each text of a batch waits for its vector, or for this error",
     ("jobs.engine.following", "_follow"): "a thread must not die in silence, and its readers must be told",

@@ -84,8 +84,7 @@ class _Passing:
 
     def open(self) -> None:
         _open[self._owner] += 1
-        if self._connection is not None:
-            threading.Thread(target=self._watch, name="reader of a completion", daemon=True).start()
+        threading.Thread(target=self._watch, name="reader of a completion", daemon=True).start()
         try:
             self._stream.open()
         except BaseException as error:
@@ -119,9 +118,11 @@ class _Passing:
         self._stream.release()
 
     def _watch(self) -> None:
-        assert self._connection is not None
+        """End it where its reader has left, or the provider is silent."""
         while not self._ended.wait(LOOK_SECONDS):
-            if readers.has_left(self._connection) or not identity.still(self._who):
+            self._stream.end_silent()
+            left = self._connection is not None and readers.has_left(self._connection)
+            if left or not identity.still(self._who):
                 return self._stream.close()
 
 

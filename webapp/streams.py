@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -24,7 +25,6 @@ from webapp.markdown import Painter
 from webapp.serializing import answer_ended
 
 HEARTBEAT_SECONDS = 15.0
-LOOK_SECONDS = 2.0  # how often a silent stream looks whether its reader is still there
 CATCH_UP_SECONDS = 3.0  # a reader that comes from another process may be a little ahead of this one
 STUCK_SECONDS = 60.0  # a reader that takes nothing for so long is let go
 MOST_OPEN = 400  # streams of one person in one process, which serves a thousand connections
@@ -42,7 +42,7 @@ def respond(answer_id: str, *, painted: bool = False) -> Response:
     """The stream of an answer of this request's owner, from where its reader was."""
     who = identity.identity()
     owner = who.owner
-    answer = commands.look_at_answer(answer_id, owner=owner)
+    answer = commands.find_answer(answer_id, owner)
     if _open[owner] >= MOST_OPEN:
         raise TooMany(f"{MOST_OPEN} streams are open for you already. Close some pages, then try again.")
     if (connection := readers.connection()) is not None:
@@ -50,7 +50,8 @@ def respond(answer_id: str, *, painted: bool = False) -> Response:
     painter = Painter(len(answer.sources or ()), str(answer.id)) if painted else None
     events = _Reader(answer, who, painter, connection).events(_last_seen())
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-    return Response(_counted(events, owner), headers=headers, content_type="text/event-stream; charset=utf-8")
+    content_type = "text/event-stream; charset=utf-8"
+    return Response(_counted(events, owner), headers=headers, content_type=content_type, direct_passthrough=True)
 
 
 class _Gone(Exception):
@@ -67,10 +68,10 @@ class _Reader:
         self._who = who
         self._painter = painter
         self._connection = connection
-        self._silent = 0.0
+        self._said = time.monotonic()
 
-    def events(self, seen: int) -> Iterator[str]:
-        yield "retry: 1000\n\n"
+    def events(self, seen: int) -> Iterator[bytes]:
+        yield b"retry: 1000\n\n"
         try:
             while self._answer.state == "writing":
                 for event in self._written(seen):
@@ -87,7 +88,7 @@ class _Reader:
         except _SignedOut:
             yield _event("end", seen, SIGNED_OUT)
 
-    def _written(self, seen: int) -> Iterator[tuple[int, str]]:
+    def _written(self, seen: int) -> Iterator[tuple[int, bytes]]:
         """What one run writes, as offsets and events."""
         with commands.read_answer(self._answer) as live:
             if not live.reaches(seen, CATCH_UP_SECONDS):
@@ -96,9 +97,9 @@ class _Reader:
                 if not identity.still(self._who):
                     raise _SignedOut
                 due = self._painter.due_in(live.length) if self._painter and seen == live.length else None
-                text = live.wait(seen, LOOK_SECONDS if due is None else min(due, LOOK_SECONDS))
+                text = live.wait(seen, due)
                 if text:
-                    self._silent = 0.0
+                    self._said = time.monotonic()
                     yield _text(seen, text, live.tokens)
                     seen += len(text)
                 elif due is None and not live.ended:
@@ -107,14 +108,13 @@ class _Reader:
                     for part in self._painter.paint(live.after(self._painter.settled)[: seen - self._painter.settled]):
                         yield seen, _event("html", seen, {"from": part.start, "to": part.end, "html": part.html})
 
-    def _waited(self, seen: int) -> Iterator[tuple[int, str]]:
+    def _waited(self, seen: int) -> Iterator[tuple[int, bytes]]:
         """A sign of life now and then; the end where nobody is there to see it."""
         if self._connection is not None and readers.has_left(self._connection):
             raise _Gone
-        self._silent += LOOK_SECONDS
-        if self._silent >= HEARTBEAT_SECONDS:
-            self._silent = 0.0
-            yield seen, ": still writing\n\n"
+        if time.monotonic() - self._said >= HEARTBEAT_SECONDS:
+            self._said = time.monotonic()
+            yield seen, b": still writing\n\n"
 
     def _look(self) -> Any:
         """The row, after its run ended here; a reader whose row cannot be read comes back by itself."""
@@ -124,7 +124,7 @@ class _Reader:
             raise _Gone from None
 
 
-def _counted(events: Iterator[str], owner: str) -> Iterator[str]:
+def _counted(events: Iterator[bytes], owner: str) -> Iterator[bytes]:
     _open[owner] += 1
     try:
         yield from events
@@ -132,14 +132,20 @@ def _counted(events: Iterator[str], owner: str) -> Iterator[str]:
         _open[owner] -= 1
 
 
-def _text(at: int, text: str, tokens: int) -> tuple[int, str]:
+def _text(at: int, text: str, tokens: int) -> tuple[int, bytes]:
     to = at + len(text)
-    return to, _event("", to, {"at": at, "text": text, "tokens": tokens})
+    return to, b'id: %d\ndata: {"at": %d, "text": %s, "tokens": %d}\n\n' % (to, at, _json(text), tokens)
 
 
-def _event(name: str, offset: int, data: dict[str, Any]) -> str:
-    named = f"event: {name}\n" if name else ""
-    return f"{named}id: {offset}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
+def _event(name: str, offset: int, data: dict[str, Any]) -> bytes:
+    return b"event: %s\nid: %d\ndata: %s\n\n" % (name.encode(), offset, _json(data))
+
+
+def _json(data: Any) -> bytes:
+    return _ENCODER.encode(data).encode()
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False)  # dumps() makes one for each call that is not plain
 
 
 def _last_seen() -> int:

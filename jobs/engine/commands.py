@@ -46,6 +46,7 @@ from jobs.engine.talking import (
     continue_answer,
     delete_conversation,
     edit_question,
+    find_answer,
     hand_in_answers,
     look_at_answer,
     read_answer,
@@ -65,7 +66,7 @@ __all__ += [
     "delete_conversation",
     "edit_question",
 ]
-__all__ += ["hand_in_answers", "look_at_answer", "read_answer", "start_conversation", "stop_answer"]
+__all__ += ["find_answer", "hand_in_answers", "look_at_answer", "read_answer", "start_conversation", "stop_answer"]
 
 MOST_SAMPLE = 1_000
 MOST_AHEAD = timedelta(days=366)

@@ -5,11 +5,13 @@ What the writer of an answer does to its row stands in held_answers.py.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, delete, func, or_, select, text, tuple_, update
+from sqlalchemy import Select, bindparam, delete, func, or_, select, text, tuple_, update
 from sqlalchemy.orm import Session
 
 from jobs.engine import database
@@ -57,6 +59,15 @@ class Turn:
     question: Message | None
     answer: Message | None
     earlier: list[Message] = field(default_factory=list)  # answers that this one took the place of
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An answer that is to be written, its conversation, and what that held before, as a provider takes it."""
+
+    answer: Message
+    talk: Conversation
+    said: list[dict[str, str]]
 
 
 # Reads.
@@ -118,15 +129,6 @@ def message(message_id: str | UUID, owner: str) -> Message:
         return owned(session, Message, message_id, owner)
 
 
-def prompt(answer: Message) -> tuple[Conversation, list[dict[str, str]]]:
-    """The conversation, and what it held before this answer, as a provider takes it."""
-    with database.session() as session:
-        talk = session.get_one(Conversation, answer.conversation_id)
-        before = session.scalars(_of(talk.id).where(Message.current, Message.id < answer.id))
-        said = [{"role": row.role, "content": row.text} for row in before if row.text]
-    return talk, [{"role": "system", "content": talk.system}, *said] if talk.system else said
-
-
 def writing(owner: str) -> set[UUID]:
     """The conversations in which an answer is being written."""
     with database.session() as session:
@@ -134,7 +136,7 @@ def writing(owner: str) -> set[UUID]:
         return set(session.scalars(query))
 
 
-# Writes: what a person does.
+# Writes: what a person does. Those that ask for an answer hand it out before they are committed.
 
 
 def start(talk: Talk, owner: str) -> Conversation:
@@ -164,15 +166,17 @@ def remove(conversation_id: str | UUID, owner: str) -> None:
         )
 
 
-def ask(conversation_id: str | UUID, question: str, owner: str, *, model: str) -> Message:
+@contextmanager
+def ask(conversation_id: str | UUID, question: str, owner: str, *, model: str) -> Iterator[Asked]:
     """Add a question; the answer to it, `writing` and empty. Raises Conflict while another answer is written."""
     text_ = _question(question)
     with database.session() as session:
         talk = _free(session, conversation_id, owner)
-        return _append(session, talk, text_, model)
+        yield _begin(session, talk, model, text_)
 
 
-def edit(message_id: str | UUID, question: str, owner: str, *, model: str) -> Message:
+@contextmanager
+def edit(message_id: str | UUID, question: str, owner: str, *, model: str) -> Iterator[Asked]:
     """Ask a question anew in other words. It and all after it stay in the database, no longer current."""
     text_ = _question(question)
     with database.session() as session:
@@ -182,10 +186,11 @@ def edit(message_id: str | UUID, question: str, owner: str, *, model: str) -> Me
         if old.role != "user" or not old.current:
             raise Conflict("Only a question that is part of the conversation can be edited.")
         _cut(session, talk.id, old.id)
-        return _append(session, talk, text_, model)
+        yield _begin(session, talk, model, text_)
 
 
-def again(answer_id: str | UUID, owner: str, *, model: str) -> Message:
+@contextmanager
+def again(answer_id: str | UUID, owner: str, *, model: str) -> Iterator[Asked]:
     """Another answer to the same question. This one and all after it are no longer current."""
     with database.session() as session:
         old = owned(session, Message, answer_id, owner)
@@ -194,10 +199,11 @@ def again(answer_id: str | UUID, owner: str, *, model: str) -> Message:
         if old.role != "assistant" or not old.current:
             raise Conflict("Only an answer that is part of the conversation can be asked for again.")
         _cut(session, talk.id, old.id)
-        return _begin(session, talk, model)
+        yield _begin(session, talk, model)
 
 
-def resume(answer_id: str | UUID, owner: str) -> Message:
+@contextmanager
+def resume(answer_id: str | UUID, owner: str) -> Iterator[Asked]:
     """Go on with the last answer where it ended."""
     with database.session() as session:
         found = owned(session, Message, answer_id, owner)
@@ -209,7 +215,7 @@ def resume(answer_id: str | UUID, owner: str) -> Message:
         blank = dict.fromkeys(("reason", "message", "finished_at"))
         session.execute(update(Message).where(Message.id == found.id).values(**values, **blank))
         session.refresh(found)
-        return found
+        yield Asked(found, talk, _said(session, talk, found.id))
 
 
 def ask_stop(answer_id: str | UUID, owner: str) -> Message:
@@ -246,18 +252,50 @@ def _question(question: str) -> str:
 
 def _free(session: Session, conversation_id: str | UUID, owner: str) -> Conversation:
     """The conversation, locked, with no answer being written in it, and its owner below the cap."""
-    session.execute(text("select pg_advisory_xact_lock(hashtext(:owner))"), {"owner": f"chat {owner}"})
-    talk = owned(session, Conversation, as_id(conversation_id), owner, for_update=True)
-    silent = text(f"messages.beat_at >= now() - interval '{SILENT_SECONDS} s'")
-    alive = select(Message.conversation_id).where(Message.owner == owner, Message.state == "writing", silent)
-    busy = list(session.scalars(alive))
-    if talk.id in busy:
+    session.execute(_ONE_AT_A_TIME, {"owner": f"chat {owner}"})
+    found = session.execute(_FREE, {"id": as_id(conversation_id), "owner": owner}).one_or_none()
+    if found is None:
+        raise NotFound("There is nothing at this address, or it is not yours.")
+    talk = found.Conversation
+    assert isinstance(talk, Conversation)
+    if talk.id in found.busy:
         raise Conflict("An answer is being written in this conversation. Stop it or wait for its end, then send again.")
-    if len(busy) >= MOST_WRITING:
+    if len(found.busy) >= MOST_WRITING:
         raise TooMany(f"{MOST_WRITING} answers are being written for you already. Wait for one to end, or stop one.")
-    lost = update(Message).where(Message.conversation_id == talk.id, Message.state == "writing")
-    session.execute(lost.values(state="broken", reason="writer_lost", message=LOST, finished_at=func.now()))
+    if found.lost:
+        lost = update(Message).where(Message.conversation_id == talk.id, Message.state == "writing")
+        session.execute(lost.values(state="broken", reason="writer_lost", message=LOST, finished_at=func.now()))
     return talk
+
+
+# Somebody waits for the first token, so these say in one trip what could be said in several.
+
+_ONE_AT_A_TIME = text(
+    "select pg_advisory_xact_lock(hashtext(:owner))"
+)  # the next statement sees what the one before did
+
+_WRITING = select(Message.conversation_id).where(Message.owner == Conversation.owner, Message.state == "writing")
+_ALIVE = text(f"messages.beat_at >= now() - interval '{SILENT_SECONDS} s'")
+_BUSY = func.array(_WRITING.where(_ALIVE).correlate(Conversation).scalar_subquery())
+_LOST = _WRITING.where(Message.conversation_id == Conversation.id).correlate(Conversation).exists()
+_FREE: Select[Any] = (
+    select(Conversation, _BUSY.label("busy"), _LOST.label("lost"))
+    .where(Conversation.id == bindparam("id"), Conversation.owner == bindparam("owner"))
+    .with_for_update(of=Conversation)
+)
+
+_SAID = text("select role, text from messages where conversation_id = :talk and current and id < :before order by id")
+
+_MAKE = text("""
+    with question as (
+        insert into messages (id, conversation_id, owner, role, text)
+        select :question_id, :talk, :owner, 'user', :question where :question <> ''
+    ), talk as (
+        update conversations set changed_at = now(), title = :title where id = :talk
+    )
+    insert into messages (id, conversation_id, owner, role, state, run, beat_at, model)
+    values (:id, :talk, :owner, 'assistant', 'writing', 1, now(), :model) returning *
+""")
 
 
 def _cut(session: Session, conversation_id: UUID, first: UUID) -> None:
@@ -266,29 +304,21 @@ def _cut(session: Session, conversation_id: UUID, first: UUID) -> None:
     session.execute(later.values(current=False))
 
 
-def _append(session: Session, talk: Conversation, question: str, model: str) -> Message:
-    session.add(Message(id=new_id(), conversation_id=talk.id, owner=talk.owner, role="user", text=question))
-    session.flush()
-    talk.title = talk.title or _title(question)
-    return _begin(session, talk, model)
+def _begin(session: Session, talk: Conversation, model: str, question: str = "") -> Asked:
+    """An empty answer, with the question before it if there is a new one."""
+    question_id, id_ = new_id(), new_id()
+    ids = {"question_id": question_id, "id": id_, "talk": talk.id, "owner": talk.owner}
+    said = _said(session, talk, id_)
+    words = {"question": question, "title": talk.title or _title(question), "model": talk.model or model}
+    answer = session.scalars(select(Message).from_statement(_MAKE), ids | words).one()
+    return Asked(answer, talk, [*said, {"role": "user", "content": question}] if question else said)
 
 
-def _begin(session: Session, talk: Conversation, model: str) -> Message:
-    made = Message(
-        id=new_id(),
-        conversation_id=talk.id,
-        owner=talk.owner,
-        role="assistant",
-        state="writing",
-        run=1,
-        beat_at=func.now(),
-        model=talk.model or model,
-    )
-    session.add(made)
-    talk.changed_at = func.now()  # type: ignore[assignment]
-    session.flush()
-    session.refresh(made)
-    return made
+def _said(session: Session, talk: Conversation, before: UUID) -> list[dict[str, str]]:
+    """The system prompt and the messages that are current, before this one."""
+    rows = session.execute(_SAID, {"talk": talk.id, "before": before})
+    said = [{"role": row.role, "content": row.text} for row in rows if row.text]
+    return [{"role": "system", "content": talk.system}, *said] if talk.system else said
 
 
 def _title(question: str) -> str:

@@ -16,7 +16,7 @@ from jobs.engine.models import Message
 
 log = logging.getLogger(__name__)
 
-
+NUDGE_SECONDS = 2.0
 LOOK_SECONDS = 0.5  # the row is read at most so often: where the stream is silent, has a gap, or is away
 
 _followed: dict[tuple[UUID, int], Live] = {}
@@ -32,6 +32,11 @@ def reading(answer: Message) -> Iterator[Live]:
     finally:
         with _lock:
             live.readers -= 1
+
+
+def readable(answer_id: str, owner: str) -> Message:
+    """An answer's row, to read on from. One that is written here is not asked for in the database: a reader waits."""
+    return answering.row_here(answer_id, owner) or mended(conversations.answer(answer_id, owner))
 
 
 def mended(answer: Message) -> Message:
@@ -80,9 +85,13 @@ class _Follower:
         self._live, self._owner = live, owner
         self._seen = "0-0"
         self._looked = 0.0
+        self._nudged = time.monotonic()
 
     def run(self) -> None:
         while self._live.readers > 0 and not self._live.ended:
+            if time.monotonic() - self._nudged >= NUDGE_SECONDS:
+                self._nudged = time.monotonic()
+                self._live.nudge()
             entries = relay.read(self._live.answer_id, self._live.run, self._seen)
             if not entries or not all(self._take(entry) for entry in entries):
                 self._look()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, or_, select, text, update
+from sqlalchemy import func, or_, text, update
 
 from jobs.engine import database
 from jobs.engine.jsonsafe import clean, clean_text
@@ -43,31 +43,40 @@ def note_sources(answer: Message, sources: Sequence[dict[str, Any]]) -> None:
 
 def keep(texts: Iterable[tuple[UUID, int, str]]) -> None:
     """Keep the text so far of some answers, and hold them for another SILENT_SECONDS."""
-    values = [{"answer": id_, "held": run, "words": words} for id_, run, words in texts]
-    if values:
-        with database.session() as session:
-            session.execute(_KEEP, values)
+    ids, runs, words = zip(*texts, strict=True)
+    with database.session() as session:
+        session.execute(_KEEP, {"ids": list(ids), "runs": list(runs), "words": list(words)})
 
 
 _KEEP = text("""
-    update messages set text = :words, beat_at = now(), state = 'writing', reason = null, message = null, finished_at = null
-    where id = :answer and run = :held and (state = 'writing' or reason = 'writer_lost')
+    update messages set text = new.words, beat_at = now(), state = 'writing', reason = null, message = null, finished_at = null
+    from unnest(cast(:ids as uuid[]), cast(:runs as int[]), cast(:words as text[])) as new (id, run, words)
+    where messages.id = new.id and messages.run = new.run and (state = 'writing' or reason = 'writer_lost')
 """)
 
 
 def beat(answers: Iterable[UUID]) -> None:
     """Hold the rows of these answers, which have nothing new, for another SILENT_SECONDS."""
     with database.session() as session:
-        mine = update(Message).where(Message.id.in_(list(answers)), Message.state == "writing")
-        session.execute(mine.values(beat_at=func.now()))
+        session.execute(_BEAT, {"ids": list(answers)})
 
 
-def going_on(answers: Iterable[UUID]) -> dict[UUID, int]:
-    """Which of these answers may go on, with their run: nobody asked to stop them, or marked or deleted them."""
+_BEAT = text("update messages set beat_at = now() where id = any(:ids) and state = 'writing'")
+
+
+def to_end(answers: Iterable[tuple[UUID, int]]) -> set[UUID]:
+    """Which of these answers, each with its run, may not go on: somebody asked to stop, marked or deleted them."""
+    ids, runs = zip(*answers, strict=True)
     with database.session() as session:
-        query = select(Message.id, Message.run).where(Message.id.in_(list(answers)))
-        rows = session.execute(query.where(_WRITABLE, Message.stop_asked_at.is_(None)))
-        return {row.id: row.run for row in rows}
+        return set(session.scalars(_TO_END, {"ids": list(ids), "runs": list(runs)}))
+
+
+_TO_END = text("""
+    select mine.id from unnest(cast(:ids as uuid[]), cast(:runs as int[])) as mine (id, run)
+    left join messages on messages.id = mine.id and messages.run = mine.run and stop_asked_at is null
+        and (state = 'writing' or reason = 'writer_lost')
+    where messages.id is null
+""")
 
 
 def finish(answer_id: UUID, run: int, ending: Ending) -> bool:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +19,7 @@ from jobs.engine import delivery
 from jobs.engine.errors import LegworkError
 
 KEPT_SECONDS = 3_600
+AT_ONCE = 500  # pieces; many commands in one script cost the client a seventh of as many commands
 AWAY_SECONDS = 3.0  # a Redis that did not answer is left alone for so long
 WAIT_MILLISECONDS = 500
 _away_until = 0.0
@@ -32,9 +35,14 @@ class Entry:
     ended: bool = False
 
 
-def add(pieces: Sequence[tuple[UUID, int, int, str, bool]]) -> bool:
-    """Append (answer, run, offset, text, ended) each to its stream, in one trip; whether Redis took them."""
+def add(pieces: Sequence[tuple[str, int, str]]) -> bool:
+    """Append (key, offset, text) each to its stream, in one trip; whether Redis took them."""
     return bool(_asked(_add, pieces))
+
+
+def end(key: str, at: int, rest: str) -> None:
+    """Append what is left, and that nothing follows."""
+    _asked(_add, [(key, at, rest)] * bool(rest) + [(key, -1, "")])
 
 
 def read(answer_id: UUID, run: int, after: str) -> list[Entry] | None:
@@ -46,7 +54,7 @@ def read(answer_id: UUID, run: int, after: str) -> list[Entry] | None:
 def text_of(answer_id: UUID, run: int) -> tuple[int, str] | None:
     """The offset of a run's first character, and all that follows without a gap; None if there is none of it."""
     rows = _asked(_range, answer_id, run)
-    entries = [_entry(*each) for each in rows or [] if b"end" not in each[1]]
+    entries = [entry for entry in (_entry(*each) for each in rows or []) if not entry.ended]
     if not entries:
         return None
     whole = ""
@@ -57,36 +65,80 @@ def text_of(answer_id: UUID, run: int) -> tuple[int, str] | None:
     return entries[0].at, whole
 
 
-def _add(pieces: Sequence[tuple[UUID, int, int, str, bool]]) -> bool:
-    with delivery.broker().pipeline(transaction=False) as pipe:
-        for answer_id, run, at, text, ended in pieces:
-            pipe.xadd(_key(answer_id, run), {"end": 1} if ended else {"at": at, "text": text})
-        for key in {_key(piece[0], piece[1]) for piece in pieces}:
-            pipe.expire(key, KEPT_SECONDS)
-        pipe.execute()
+def hurry(answer_id: UUID) -> None:
+    """Tell whoever writes this answer to look at its row now. Where nobody hears it, the next look comes anyway."""
+    _asked(lambda: delivery.broker().publish(_HURRY, str(answer_id)))
+
+
+class Hurries:
+    """What was said by `hurry`, by anybody, since this began to listen."""
+
+    def __init__(self) -> None:
+        self._listening: Any = None
+
+    def wait(self, seconds: float) -> bool:
+        """Whether something was said within these seconds. A Redis that is away says nothing."""
+        heard = _asked(self._hear, seconds)
+        if heard is None:
+            self.close()
+            time.sleep(seconds)
+        return bool(heard)
+
+    def close(self) -> None:
+        listening, self._listening = self._listening, None
+        if listening is not None:
+            with suppress(RedisError, OSError):
+                listening.close()
+
+    def _hear(self, seconds: float) -> bool:
+        if self._listening is None:
+            self._listening = delivery.broker().pubsub(ignore_subscribe_messages=True)
+            self._listening.subscribe(_HURRY)
+        return self._listening.get_message(timeout=seconds) is not None
+
+
+_HURRY = "legwork:answers:hurry"
+
+
+def key(answer_id: UUID, run: int) -> str:
+    """The stream of one run of an answer."""
+    return f"legwork:answer:{answer_id}:{run}"
+
+
+def _add(pieces: Sequence[tuple[str, int, str]]) -> bool:
+    for first in range(0, len(pieces), AT_ONCE):
+        some = pieces[first : first + AT_ONCE]
+        _script()([key for key, _, _ in some], [KEPT_SECONDS, *(f"{at} {text}" for _, at, text in some)])
     return True
 
 
+@cache
+def _script() -> Any:
+    return delivery.broker().register_script(_ADD)
+
+
+_ADD = """
+for i, key in ipairs(KEYS) do
+  redis.call('XADD', key, '*', 'piece', ARGV[i + 1])
+  redis.call('EXPIRE', key, ARGV[1])
+end
+"""
+
+
 def _read(answer_id: UUID, run: int, after: str) -> list[Any]:
-    key = _key(answer_id, run)
-    found: Any = delivery.broker().xread({key: after}, block=WAIT_MILLISECONDS)
+    found: Any = delivery.broker().xread({key(answer_id, run): after}, block=WAIT_MILLISECONDS)
     if not found:
         return []
     return list(next(iter(found.values()))[0] if isinstance(found, dict) else found[0][1])
 
 
 def _range(answer_id: UUID, run: int) -> list[Any]:
-    return list(delivery.broker().xrange(_key(answer_id, run)))  # type: ignore[arg-type]
+    return list(delivery.broker().xrange(key(answer_id, run)))  # type: ignore[arg-type]
 
 
 def _entry(id_: bytes, fields: dict[bytes, bytes]) -> Entry:
-    if b"end" in fields:
-        return Entry(id_.decode(), 0, "", ended=True)
-    return Entry(id_.decode(), int(fields[b"at"]), fields[b"text"].decode())
-
-
-def _key(answer_id: UUID, run: int) -> str:
-    return f"legwork:answer:{answer_id}:{run}"
+    at, _, text = fields[b"piece"].decode().partition(" ")
+    return Entry(id_.decode(), int(at), text, ended=at == "-1")
 
 
 def _asked(question: Any, *arguments: Any) -> Any:

@@ -1,45 +1,30 @@
 """One answer of the provider, as its bytes come: for text that somebody waits for.
 
-The standard library's HTTP client is enough for a stream, costs a quarter of the processor time of the provider's own
-package, and lets another thread (under gevent: another greenlet) end it by shutting the socket down.
+The standard library's HTTP client is enough for the head of a stream, costs a quarter of the processor time of the
+provider's own package, and lets another thread (under gevent: another greenlet) end it by shutting the socket down. A
+connection whose answer was read to its end is kept for the next.
 """
 
 from __future__ import annotations
 
 import json
 import socket
-import ssl
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from functools import cache
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any
 from urllib.parse import urlsplit
 
-from jobs.engine import answers
+from jobs.engine import answers, connections
+from jobs.engine.connections import Provider
 from jobs.engine.errors import BadInput, JobFailed, LegworkError, Transient
+from jobs.engine.wire import Body
 
-CONNECT_SECONDS = 10.0
-READ_BYTES = 65_536
+LEAVE_SECONDS = 0.2  # that the end of a body may take after its last event, for its connection to be kept
 LONGEST_EVENT = 1_000_000  # bytes
 LONGEST_PROBLEM = 100_000  # bytes of an error that are read
-
-
-@dataclass(frozen=True)
-class Provider:
-    """Where to ask. first_seconds: until the first byte of an answer; silence_seconds: between two of its tokens."""
-
-    base_url: str
-    api_key: str = field(repr=False)
-    first_seconds: float
-    silence_seconds: float
-    proxy: str | None = None
-
-    @property
-    def host(self) -> str:
-        return urlsplit(self.base_url).hostname or self.base_url
 
 
 class Stopped(Exception):
@@ -53,12 +38,16 @@ class Stream:
         self.provider = provider
         self.body = dict(body)
         self.closed = False
+        self._silenced = False
+        self._heard = 0.0  # when the last bytes came, once there is an answer
         self.media_type = ""
         self._connection: HTTPConnection | None = None
         self._socket: socket.socket | None = (
             None  # of our own keeping: the connection forgets it at "Connection: close"
         )
         self._response: HTTPResponse | None = None
+        self._body: Body | None = None
+        self._lock = threading.Lock()  # whoever ends the stream must not end the next one on its connection
 
     @property
     def connected(self) -> bool:
@@ -77,28 +66,56 @@ class Stream:
             self._send()
 
     def chunks(self) -> Iterator[bytes]:
-        """The body as it comes. Raises Stopped, or Transient where the connection breaks or falls silent."""
-        assert self._response is not None
+        """The body as it comes. Raises Stopped, or Transient where the connection breaks, or `end_silent` ended it."""
+        assert self._body is not None
         with self._translated():
-            self._silence(self.provider.silence_seconds)
-            while chunk := self._response.read1(READ_BYTES):
+            self._silence(None)  # a timer for each token would cost more than to read it
+            self._heard = time.monotonic()
+            while chunk := self._body.read():
+                self._heard = time.monotonic()
                 yield chunk
+            if self._silenced:
+                raise _silent(self.provider.silence_seconds)
             if self.closed:
                 raise Stopped
 
-    def events(self) -> Iterator[dict[str, Any]]:
-        """The body's events, read; ends at [DONE]. Raises also where one of them is no part of an answer, or silent ones
-        come for too long."""
+    def events(self) -> Iterator[list[dict[str, Any]]]:
+        """The body's events, read, as many as come at a time; ends at [DONE]. Raises also where one of them is no part
+        of an answer, after those before it, or where silent ones come for too long."""
         heard = time.monotonic()
-        for line in _lines(self.chunks()):
+        left = b""
+        for chunk in self.chunks():
+            *lines, left = (left + chunk).split(b"\n")
+            if len(left) > LONGEST_EVENT:
+                raise _rubbish()
+            found, trouble, done = self._read(lines)
+            if found:
+                heard = time.monotonic()
+                yield found
+            if trouble is not None:
+                raise trouble
+            if done:
+                return
+            if not found and time.monotonic() - heard > self.provider.silence_seconds:
+                raise _silent(self.provider.silence_seconds)
+        found, trouble, _ = self._read([left])  # a last line without an end is one too
+        yield found
+        if trouble is not None:
+            raise trouble
+
+    def _read(self, lines: list[bytes]) -> tuple[list[dict[str, Any]], LegworkError | None, bool]:
+        """The events in some lines, what is wrong with the one behind them, and whether that was the end."""
+        found: list[dict[str, Any]] = []
+        for line in lines:
             if line.startswith(b"data:"):
                 data = line[5:].strip()
                 if data == b"[DONE]":
-                    return
-                heard = time.monotonic()
-                yield self._event(data)
-            elif time.monotonic() - heard > self.provider.silence_seconds:
-                raise _silent(self.provider.silence_seconds)
+                    return found, None, True
+                try:
+                    found.append(self._event(data))
+                except LegworkError as error:
+                    return found, error, False
+        return found, None, False
 
     def whole(self) -> bytes:
         """The body of an answer that is not streamed."""
@@ -111,34 +128,70 @@ class Stream:
 
     def close(self) -> None:
         """End the request at once: whoever reads from it gets Stopped."""
-        self.closed = True
-        if self._socket is not None:
-            with suppress(OSError):  # of the plain socket: TLS would first say goodbye
-                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+        with self._lock:
+            self.closed = True
+            if self._socket is not None:
+                with suppress(OSError):  # of the plain socket: TLS would first say goodbye
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def end_silent(self) -> None:
+        """End the request if nothing has come for too long. Somebody has to call this now and then."""
+        if self._heard and not self.closed and time.monotonic() - self._heard > self.provider.silence_seconds:
+            self._silenced = True
+            self.close()
 
     def release(self) -> None:
-        """Give the connection back to the system. Only for the one who reads."""
-        self.closed = True
-        for part in (self._response, self._connection):
-            if part is not None:
-                with suppress(OSError, ValueError, HTTPException):
-                    part.close()
+        """Keep the connection for another answer, or give it back to the system. Only for the one who reads."""
+        whole = self._read_out()
+        with self._lock:
+            keep = whole and not self.closed
+            self.closed, self._socket = True, None
+        response, self._response = self._response, None
+        connection, self._connection = self._connection, None
+        if response is not None:
+            with suppress(OSError, ValueError, HTTPException):
+                response.close()
+        if connection is not None and keep:
+            connections.give(self.provider, connection)
+        elif connection is not None:
+            with suppress(OSError, ValueError, HTTPException):
+                connection.close()
+
+    def _read_out(self) -> bool:
+        """Whether the body has ended, and its connection can be used again."""
+        if self.closed or self._body is None:
+            return False
+        with suppress(OSError, ValueError, HTTPException):
+            self._silence(LEAVE_SECONDS)
+            while not self._body.ended:
+                if self._body.read():  # more than a last event: whoever sends on is not waited for
+                    return False
+            return self._body.reusable
+        return False
 
     def _send(self) -> None:
         with self._translated():
-            if self.closed:
-                raise Stopped
-            connection = self._connection = _connection(self.provider)
-            connection.connect()
-            self._socket = connection.sock
-            if self.closed:  # while it was being made
-                raise Stopped
-            self._silence(self.provider.first_seconds)
-            connection.request("POST", _target(self.provider), json.dumps(self.body).encode(), self._headers())
-            response = self._response = connection.getresponse()
-            self.media_type = (response.getheader("Content-Type") or "").partition(";")[0].strip().lower()
-            if response.status != 200:
-                raise self._refused(response)
+            if (kept := connections.take(self.provider)) is not None:
+                with suppress(ConnectionError):  # closed by its server in this moment, before it said a word
+                    return self._send_over(kept)
+                kept.close()
+            fresh = self._connection = connections.fresh(self.provider)
+            if not self.closed:
+                fresh.connect()
+            self._send_over(fresh)
+
+    def _send_over(self, connection: HTTPConnection) -> None:
+        with self._lock:
+            self._connection, self._socket = connection, connection.sock
+        if self.closed:  # also while the connection was being made
+            raise Stopped
+        self._silence(self.provider.first_seconds)
+        connection.request("POST", _target(self.provider), json.dumps(self.body).encode(), self._headers())
+        response = self._response = connection.getresponse()
+        self._body = Body(response)
+        self.media_type = (response.getheader("Content-Type") or "").partition(";")[0].strip().lower()
+        if response.status != 200:
+            raise self._refused(response)
 
     def _headers(self) -> dict[str, str]:
         key = {"Authorization": f"Bearer {self.provider.api_key}"} if self.provider.api_key else {}
@@ -154,7 +207,7 @@ class Stream:
 
     def _event(self, data: bytes) -> dict[str, Any]:
         try:
-            event = json.loads(data)
+            event = json.loads(data.decode())
         except (ValueError, RecursionError):
             raise _rubbish() from None
         if not isinstance(event, dict):
@@ -164,7 +217,7 @@ class Stream:
             raise Transient(f"The provider ended the answer with an error. It says: {said}", reason="provider_unwell")
         return event
 
-    def _silence(self, seconds: float) -> None:
+    def _silence(self, seconds: float | None) -> None:
         if self._socket is not None:
             self._socket.settimeout(seconds)
 
@@ -188,6 +241,8 @@ class _Translated:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         if error is None or isinstance(error, LegworkError | Stopped | _OtherOptions | GeneratorExit):
             return
+        if self._stream._silenced:
+            raise _silent(self._stream.provider.silence_seconds) from error
         if self._stream.closed:
             raise Stopped from error
         if isinstance(error, OSError | HTTPException | ValueError):
@@ -198,7 +253,7 @@ def _broken(stream: Stream, error: Exception) -> LegworkError:
     provider, answered = stream.provider, stream._response is not None
     if isinstance(error, TimeoutError):
         if stream._socket is None:
-            return Transient(_away(provider, f" within {CONNECT_SECONDS:g} s"), reason="provider_away")
+            return Transient(_away(provider, f" within {connections.CONNECT_SECONDS:g} s"), reason="provider_away")
         return _silent(provider.silence_seconds) if answered else _slow(provider.first_seconds)
     if answered:
         return Transient("The connection to the provider broke before the answer ended.", reason="provider_broke")
@@ -247,37 +302,6 @@ def _busy(error: Exception) -> LegworkError:
     wait = f" It asks for a wait of {error.seconds:.0f} s." if error.seconds and error.seconds >= 1 else ""
     sentence = f"The provider is too busy for another answer now (429).{wait} Then try again."
     return Transient(sentence, reason="provider_busy", retry_after=error.seconds)
-
-
-def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The lines of a body, without their ends; a last line that has none is one too."""
-    left = b""
-    for chunk in chunks:
-        *lines, left = (left + chunk).split(b"\n")
-        yield from lines
-        if len(left) > LONGEST_EVENT:
-            raise _rubbish()
-    if left:
-        yield left
-
-
-def _connection(provider: Provider) -> HTTPConnection:
-    target = urlsplit(provider.base_url)
-    port = target.port or (443 if target.scheme == "https" else 80)
-    via = urlsplit(provider.proxy) if provider.proxy else target
-    host, at = via.hostname or "", via.port or port
-    if target.scheme != "https":
-        return HTTPConnection(host, at, timeout=CONNECT_SECONDS)
-    secure = HTTPSConnection(host, at, timeout=CONNECT_SECONDS, context=_tls())
-    if provider.proxy:
-        secure.set_tunnel(target.hostname or "", port)
-    return secure
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """Made once: reading the certificates takes longer than a handshake."""
-    return ssl.create_default_context()
 
 
 def _target(provider: Provider) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from uuid import UUID
 
-from jobs.engine import answering, conversations, following, llm
-from jobs.engine.conversations import Talk
+from jobs.engine import answering, conversations, following, llm, relay
+from jobs.engine.conversations import Asked, Talk
 from jobs.engine.models import Conversation, Message
 
 
@@ -41,9 +42,10 @@ def continue_answer(answer_id: str | UUID, *, owner: str) -> Message:
 
 
 def stop_answer(answer_id: str | UUID, *, owner: str) -> Message:
-    """Stop an answer, whichever web process writes it: this one at once, another when it next looks at the row."""
+    """Stop an answer, whichever web process writes it: this one at once, another when it hears of it."""
     answer = conversations.ask_stop(answer_id, owner)
-    answering.stop_here(answer.id)
+    if not answering.stop_here(answer.id):
+        relay.hurry(answer.id)
     return answer
 
 
@@ -52,10 +54,20 @@ def look_at_answer(answer_id: str | UUID, *, owner: str) -> Message:
     return following.mended(conversations.answer(answer_id, owner))
 
 
+find_answer = following.readable
 read_answer = following.reading
 hand_in_answers = answering.hand_in
 
 
-def _answered(answer: Message) -> Message:
-    answering.start(answer)
-    return answer
+def _answered(asking: AbstractContextManager[Asked]) -> Message:
+    """The provider is asked while the row is being committed, and nothing of its answer is shown before."""
+    writing = None
+    try:
+        with asking as asked:
+            writing = answering.ask(asked)
+    except BaseException:
+        if writing is not None:
+            writing.drop()
+        raise
+    answering.start(writing)
+    return asked.answer

@@ -15,10 +15,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text, update
 
-from jobs.engine import answering, conversations, database, delivery, documents, llm, queries, relay
+from jobs.engine import answering, conversations, database, delivery, documents, llm, queries, relay, writing
+from jobs.engine.connections import Provider
 from jobs.engine.embedded.redis import Redis
 from jobs.engine.models import Message
-from jobs.engine.streaming import Provider, Stream
+from jobs.engine.streaming import Stream
 from tests.conftest import Database
 from tests.fake_provider import FakeProvider
 from tests.pages.conftest import _environment
@@ -59,8 +60,8 @@ def clean(provider: FakeProvider, app: Flask) -> Iterator[None]:
     provider.script()
     relay._away_until = 0.0
     yield
-    for writing in list(answering._writing.values()):  # of a test that failed
-        writing.stop()
+    for each in list(answering._writing.values()):  # of a test that failed
+        each.stop()
     until(lambda: not ours(), "every thread of an answer ending")
 
 
@@ -178,7 +179,7 @@ def test_stop_before_the_first_token(client: FlaskClient, provider: FakeProvider
 
 def test_stop_while_the_provider_is_not_reached(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     unreachable = Provider("http://240.0.0.1/v1", "", 5, 5)
-    monkeypatch.setattr("jobs.engine.streaming.CONNECT_SECONDS", 3)
+    monkeypatch.setattr("jobs.engine.connections.CONNECT_SECONDS", 3)
     monkeypatch.setattr(llm, "stream", lambda body: Stream(unreachable, body))
     answer = ask(client)
     client.post(f"{answer['url']}/stop")
@@ -213,7 +214,7 @@ def test_what_goes_wrong_is_said(
 ) -> None:
     monkeypatch.setattr(llm, "SILENCE_SECONDS", 0.5)
     monkeypatch.setattr(llm, "FIRST_SECONDS", 0.5)
-    monkeypatch.setattr(answering, "LONGEST_TEXT", 2_000)
+    monkeypatch.setattr(writing, "LONGEST_TEXT", 2_000)
     provider.script(do=[how])
     conversation = talk(client)
     answer = ask(client, conversation=conversation)
@@ -305,8 +306,9 @@ def test_too_many_streams(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) 
 
 def test_what_nobody_writes_is_broken_and_mended(client: FlaskClient) -> None:
     conversation = talk(client)
-    lost = conversations.ask(conversation, "Hello", "local", model="fake-small")  # a process that died at once
-    relay.add([(lost.id, 1, 0, "What came ", False), (lost.id, 1, 10, "before", False)])
+    with conversations.ask(conversation, "Hello", "local", model="fake-small") as asked:
+        lost = asked.answer  # of a process that died at once
+    relay.add([(relay.key(lost.id, 1), 0, "What came "), (relay.key(lost.id, 1), 10, "before")])
     assert client.get(f"/api/v1/chat/answers/{lost.id}").json["state"] == "writing"
     with database.session() as session:
         session.execute(update(Message).where(Message.id == lost.id).values(beat_at=text("now() - interval '9 s'")))
@@ -421,7 +423,8 @@ def test_messages_that_are_none(client: FlaskClient, words: Any) -> None:
 
 def test_what_is_not_there_or_not_yours(client: FlaskClient, app: Flask) -> None:
     theirs = conversations.start(conversations.Talk(), "somebody else")
-    answer = conversations.ask(theirs.id, "Hello", "somebody else", model="fake-small")
+    with conversations.ask(theirs.id, "Hello", "somebody else", model="fake-small") as asked:
+        answer = asked.answer
     question = conversations.turns(theirs.id)[0].question
     assert question is not None
     rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint.startswith(("chat.", "chat_api."))]

@@ -24,7 +24,7 @@ TEXT = "Grüße 🙂 and a line\n\n- one **two** three\n" * 12
 
 @pytest.fixture
 def provider() -> Iterator[FakeProvider]:
-    with FakeProvider() as provider:
+    with FakeProvider(keep_seconds=1) as provider:  # so that an open connection is one that is used
         yield provider
 
 
