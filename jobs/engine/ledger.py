@@ -356,6 +356,19 @@ def free_silent(connection: Connection) -> list[UUID]:
     return [row.id for row in lost]
 
 
+_SET_ASIDE = text("""
+    update jobs set run_at = now() + make_interval(secs => :seconds), reason = 'no_kind', message = :message,
+        delivered_at = null
+    where id = :id and kind = :kind and state = 'queued' and (run_at is null or run_at <= now())
+""")
+
+
+def set_aside(connection: Connection, job_id: UUID, kind: str, seconds: float, message: str) -> None:
+    """A worker that cannot run a due job of this kind leaves it to others, and to later. No attempt is counted."""
+    values = {"id": job_id, "kind": kind, "seconds": seconds, "message": _cut(message, MESSAGE_CHARACTERS)}
+    connection.execute(_SET_ASIDE, values)
+
+
 def free_dead(connection: Connection, workers: Sequence[str]) -> list[UUID]:
     """Free the jobs of workers that their supervisor saw end, at once. Returns their ids."""
     lost = connection.execute(_LOSE_DEAD, {"workers": list(workers)}).all()

@@ -18,7 +18,7 @@ PACE_SECONDS = 60  # how far back the rate looks
 class Waiting:
     """Why a queued job does not run yet.
 
-    code: scheduled, retrying, approval, paused, worker_lost, no_worker, undelivered, queue.
+    code: scheduled, retrying, approval, paused, worker_lost, no_worker, no_kind, undelivered, queue.
     """
 
     code: str
@@ -68,10 +68,13 @@ def waiting(job: Job) -> Waiting | None:
         serving = sum(job.queue in worker.queues for worker in presence.alive(session))
         before = _before(session, job)
         if session.get(PausedQueue, job.queue):
-            return Waiting("paused", f"Queue {job.queue} is paused. It starts when an operator resumes the queue.", before)
+            return Waiting(
+                "paused", f"Queue {job.queue} is paused. It starts when an operator resumes the queue.", before
+            )
         if serving == 0:
             return Waiting("no_worker", f"No worker serves queue {job.queue}. It starts as soon as one does.", before)
-        if job.delivered_at is None and (now - job.created_at).total_seconds() > 3:
+        due = max(job.created_at, job.run_at or job.created_at)
+        if job.delivered_at is None and (now - due).total_seconds() > 3:
             return Waiting("undelivered", _BROKER, before)
         seconds = _seconds_a_job(session, job.queue)
         eta = None if seconds is None else seconds * (before + 1) / serving if before else 0.0
@@ -87,6 +90,8 @@ _BROKER = "The broker does not answer. The job is safe in the database and start
 def _later(job: Job, seconds: float) -> Waiting:
     if job.reason == "approval":
         return Waiting("approval", job.message or "It waits for your yes or no.")
+    if job.reason == "no_kind":
+        return Waiting("no_kind", job.message or "No worker here knows this kind of job.")
     if job.lease > 0:
         tries = f"Attempt {job.attempt + 1} of {job.max_attempts}"
         return Waiting(

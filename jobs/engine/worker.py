@@ -31,11 +31,12 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import NoResultFound
 
 from jobs.engine import catalogue, database, delivery, ledger, queries
-from jobs.engine.errors import BrokerAway, DatabaseAway, LeaseLost, LegworkError
+from jobs.engine.errors import BrokerAway, DatabaseAway, LeaseLost, LegworkError, NotFound
 from jobs.engine.lifeline import die_with_parent
 from jobs.engine.run import Run
 
 BEAT_SECONDS = 1
+AGAIN_SECONDS = 10  # until a job of a kind that this worker does not know is offered again
 STOP_GRACE_SECONDS = 3  # between a stop asked and the child killed
 LIMIT_GRACE_SECONDS = 4  # between the time limit and the child killed
 IDLE_SECONDS = 2  # between looks at whether a worker that waits for a message is to leave
@@ -129,10 +130,15 @@ class LegworkWorker(Worker):
 
     def _try_to_claim(self, message: Message) -> ledger.Claim | None:
         try:
-            if message.func_name != delivery.FUNCTION or not catalogue.kind(str(message.kwargs.get("kind"))).available:
+            if message.func_name != delivery.FUNCTION:
                 return None
+            job_id, kind = UUID(message.id), str(message.kwargs.get("kind"))
+            trouble = _trouble(kind)
             with _connection() as connection:
-                return ledger.claim(connection, UUID(message.id), self.name)
+                if trouble is None:
+                    return ledger.claim(connection, job_id, self.name)
+                ledger.set_aside(connection, job_id, kind, AGAIN_SECONDS, trouble)
+                log.warning("message %s: %s", message.id, trouble)
         except (ValueError, TypeError, AttributeError, LegworkError) as error:
             log.warning("message %s: %s", message.id, error)
         except Exception as error:  # RQ raises many things for a broken hash; the row, if there is one, is rung again
@@ -290,6 +296,15 @@ def work(queues: list[str], name: str) -> None:
     """Take jobs from these queues, the first ones first, until told to leave."""
     _ask_once()
     LegworkWorker(queues, name).work(logging_level="WARNING")
+
+
+def _trouble(kind: str) -> str | None:
+    """Why this worker cannot run jobs of that kind, in a sentence for those who wait; None if it can."""
+    try:
+        found = catalogue.kind(kind)
+    except NotFound:
+        return "No worker here knows this kind of job. It starts when one does; stop it if none will."
+    return None if found.available else f"The workers cannot run this kind of job now. {found.reason or ''}".strip()
 
 
 def _ask_once() -> None:

@@ -164,7 +164,10 @@ def test_a_kind_that_goes_and_one_whose_params_change(passing: Path) -> None:
     with running("--processes", "1", "--queues", "cpu"):
         failed = ended(changing)
         ended(commands.submit("nap", {"naps": 1}, owner=OWNER))
-        assert (queries.job(going.id, OWNER).state, queries.job(going.id, OWNER).attempt) == ("queued", 0)
+        left = queries.job(going.id, OWNER)
+        waits = queries.waiting(left)
+        assert (left.state, left.attempt, left.reason) == ("queued", 0, "no_kind")
+        assert waits and "No worker here knows" in waits.sentence
     assert (failed.state, failed.reason) == ("failed", "invalid_params")
     assert "length" in (failed.message or "").lower()
 
