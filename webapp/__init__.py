@@ -28,6 +28,7 @@ from webapp import (
     library,
     library_api,
     looks,
+    oidc,
     operating,
     operating_api,
     operations,
@@ -78,6 +79,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(suppressions.blueprint)  # /suppressions
     app.register_blueprint(shares.blueprint)  # /jobs/<id>/share  /shared
     app.register_blueprint(signing_in.blueprint)  # /login  /logout
+    app.register_blueprint(oidc.blueprint)  # /login/provider
     app.register_blueprint(account.blueprint)  # /account
     app.register_blueprint(people.blueprint)  # /people
     app.register_blueprint(audit.blueprint)  # /audit
