@@ -104,4 +104,11 @@ def _read(typed: Mapping[str, Mapping[str, str]]) -> tuple[dict[str, Any], list[
 
 
 def _form(job: Any, standing: Any, typed: Mapping[str, Mapping[str, str]] | None = None, wrong: Any = ()) -> str:
-    return render_template("reviews/thresholds.html", job=job, standing=standing, typed=typed or {}, wrong=wrong)
+    return render_template(
+        "reviews/thresholds.html",
+        job=job,
+        standing=standing,
+        spread=queries.spread(job),
+        typed=typed or {},
+        wrong=wrong,
+    )

@@ -19,7 +19,7 @@ from jobs.engine.models import Attempt, Counts, File, Item, Job, PausedQueue, Wo
 from jobs.engine.notifications import of_job as notifications
 from jobs.engine.notifications import secret as webhook_secret
 from jobs.engine.records import Page, escaped, owned, readable
-from jobs.engine.reviews import decisions, threshold_changes, verdicts
+from jobs.engine.reviews import decisions, spread, threshold_changes, verdicts
 from jobs.engine.schedules import latest_jobs, schedule, scheduled_jobs, schedules
 from jobs.engine.storage import storage
 from jobs.engine.tables import TableInfo
@@ -31,7 +31,7 @@ __all__ = ["Ahead", "Pace", "Waiting", "ahead", "pace", "waiting"]  # read with 
 __all__ += ["filled_in"]
 __all__ += ["COUNT_CAP", "SHOWN_STATES", "job_counts", "jobs"]
 __all__ += ["latest_jobs", "log", "log_count", "schedule", "scheduled_jobs", "schedules", "upcoming"]
-__all__ += ["approvals", "decisions", "notifications", "threshold_changes", "verdicts", "webhook_secret"]
+__all__ += ["approvals", "decisions", "notifications", "spread", "threshold_changes", "verdicts", "webhook_secret"]
 
 
 # Jobs.

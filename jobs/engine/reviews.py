@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import func, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from jobs.engine import database, ledger
@@ -25,6 +25,7 @@ from jobs.engine.records import Page, owned
 from jobs.engine.validation import params_errors
 
 PAGE = 500  # items that get new verdicts at a time
+LOOKED_AT = 2_000  # items whose scores are drawn
 DECIDED = ("decided_by",)  # the columns that only a decided item has
 
 
@@ -86,6 +87,24 @@ def threshold_changes(job: Job, limit: int = 20) -> list[ThresholdChange]:
     query = select(ThresholdChange).where(ThresholdChange.job_id == job.id).order_by(ThresholdChange.id.desc())
     with database.session() as session:
         return list(session.scalars(query.limit(limit)))
+
+
+def spread(job: Job) -> dict[str, list[int]]:
+    """How the scores of the first items lie, by category: how many are in each tenth from 0 to 1."""
+    _check(job)
+    found: dict[str, list[int]] = {}
+    with database.session() as session:
+        for row in session.execute(_SPREAD, {"id": job.id, "most": LOOKED_AT}):
+            found.setdefault(row.category, [0] * 10)[row.tenth] = row.count
+    return found
+
+
+_SPREAD = text("""
+    select score.key as category, least(floor(cast(score.value as float8) * 10), 9)::int as tenth, count(*) as count
+    from (select output from items where job_id = :id and verdict is not null order by position limit :most) as judged,
+        json_each_text(judged.output -> 'scores') as score
+    group by 1, 2
+""")
 
 
 # What a run goes by.

@@ -147,6 +147,7 @@ def test_thresholds_are_set_on_their_page(client: FlaskClient, post: Posted) -> 
     page = client.get(f"/jobs/{job.id}/thresholds").text
     assert re.findall(r'name="category" value="([^"]+)"', page) == ["hate", "harassment/threatening", "spam"]
     assert page.count('value="0.5"') == 3 and page.count('value="0.9"') == 3
+    assert 'aria-label="hate: 1 text, 1 text, 1 text, from low to high scores"' in page
     names = ["hate", "harassment/threatening", "spam"]
     wrong = post(f"/jobs/{job.id}/thresholds", category=names, review=["0,2", "0.9", "7"], block=["0.5", "0.1", ""])
     assert wrong.status_code == 422
