@@ -94,10 +94,16 @@ def keep_view() -> Response:
     return saved_views.keep(redirect(f"/jobs?{query}" if query else "/jobs", 303), changed)
 
 
-@blueprint.post("/jobs/<job_id>/<any(pin, unpin):verb>")
-def pin(job_id: str, verb: str) -> Response:
-    """Keep a job from being deleted, or let go of it."""
-    commands.pin(job_id, verb == "pin", owner=current_owner())
+@blueprint.post("/jobs/<job_id>/pin")
+def pin(job_id: str) -> Response:
+    """Keep a job from being deleted."""
+    commands.pin(job_id, True, owner=current_owner())
+    return redirect(f"/jobs/{job_id}", 303)
+
+
+@blueprint.post("/jobs/<job_id>/unpin")
+def unpin(job_id: str) -> Response:
+    commands.pin(job_id, False, owner=current_owner())
     return redirect(f"/jobs/{job_id}", 303)
 
 
