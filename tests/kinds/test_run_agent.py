@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from sqlalchemy import text
 from jobs import run_agent
 from jobs.engine import commands, database, ledger, queries
 from jobs.engine.agents import memory
+from jobs.engine.embedded.model import Model
 from jobs.engine.errors import Conflict, NotFound, ShuttingDown
 from jobs.engine.models import Job
 from jobs.engine.run import Run
@@ -44,7 +47,9 @@ def test_it_uses_a_tool_and_answers(provider: FakeProvider) -> None:
     offered = provider.calls()[0]["body"]["tools"]
     assert [one["function"]["name"] for one in offered] == ["calculate"]
     with memory._connected() as kept:
-        assert [kept.execute(f"select count(*) as n from {table}").fetchone()["n"] for table in memory.TABLES] == [0] * 3
+        assert [kept.execute(f"select count(*) as n from {table}").fetchone()["n"] for table in memory.TABLES] == [
+            0
+        ] * 3
 
 
 def test_it_goes_on_from_its_last_step(provider: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,6 +187,28 @@ def test_the_small_model_has_its_tool_chosen(provider: FakeProvider) -> None:
     said = _by_hand(mind, [{"role": "user", "content": "Calculate this formula: 6 * 7"}], offered)
     assert [call["name"] for call in said.calls] == ["calculate"]
     assert "formula" in said.calls[0]["args"]
+
+
+def test_the_model_that_comes_along_takes_its_two_steps(environment: Callable[..., None], tmp_path: Path) -> None:
+    """The real one, which cannot call tools: likeness chooses one, a schema forces the arguments, and it answers."""
+    served = Model(tmp_path)
+    served.launch()
+    try:
+        served.wait_ready()
+        environment(OPENAI_BASE_URL=served.url, OPENAI_API_KEY=served.api_key, LEGWORK_BUILT_IN="model")
+        params = {"task": "Calculate the value of the formula 6 * 7.", "tools": ["calculate", "search_library"]}
+        job = done("run_agent", **params, max_tokens=80)
+    finally:
+        served.stop()
+    assert (job.state, job.result["model"]) == ("succeeded", "SmolLM2-135M-Instruct")
+    asked, answered = [item.output for item in items(job)]
+    assert asked["tool"] == "calculate"
+    assert isinstance(json.loads(asked["arguments"])["formula"], str)
+    assert asked["result"]  # a number, or why there is none
+    assert answered["tool"] is None
+    assert job.result["answer"] == answered["thought"] != ""
+    assert job.result["tokens"] == sum(item.tokens or 0 for item in items(job)) > 50
+    assert any("cannot call tools by itself" in line.text for line in queries.log(job).rows)
 
 
 def test_what_cannot_be_is_refused(provider: FakeProvider) -> None:
