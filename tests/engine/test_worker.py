@@ -43,6 +43,12 @@ def nap(**params: object) -> Job:
     return commands.submit("nap", params, owner="local")
 
 
+def stubborn() -> list[Job]:
+    """One job for each way of not listening, all at once: each takes its worker some seconds to end."""
+    ways = ("sleep", "loop", "swallow", "c_call")
+    return [commands.submit("stubborn", {"how": how, "seconds": 120}, owner="local") for how in ways]
+
+
 def hows(job: Job) -> list[str | None]:
     return [attempt.how for attempt in queries.attempts(job)]
 
@@ -113,17 +119,16 @@ class TestStops:
         assert job.cancel_requested_at is not None
         assert job.finished_at >= job.cancel_requested_at
 
-    @pytest.mark.parametrize("how", ["sleep", "loop", "swallow", "c_call"])
-    def test_a_run_that_does_not_listen_is_killed(self, how: str) -> None:
-        job = commands.submit("stubborn", {"how": how, "seconds": 120}, owner="local")
-        until(lambda: queries.job(job.id, "local").state == "running")
-        commands.cancel(job.id, owner="local")
-        assert ended(job).state == "cancelled"
+    def test_runs_that_do_not_listen_are_killed(self) -> None:
+        jobs = stubborn()
+        for job in jobs:
+            until(lambda job=job: queries.job(job.id, "local").state == "running")
+            commands.cancel(job.id, owner="local")
+        assert [ended(job).state for job in jobs] == ["cancelled"] * len(jobs)
 
-    @pytest.mark.parametrize("how", ["sleep", "swallow", "c_call"])
-    def test_a_run_over_its_time_limit_is_killed(self, how: str) -> None:
-        job = ended(commands.submit("stubborn", {"how": how, "seconds": 120}, owner="local"))
-        assert (job.state, job.reason) == ("failed", "time_limit")
+    def test_runs_over_their_time_limit_are_killed(self) -> None:
+        ends = [ended(job) for job in stubborn()]
+        assert {(job.state, job.reason) for job in ends} == {("failed", "time_limit")}
 
     def test_what_has_ended_cannot_be_stopped(self) -> None:
         job = ended(nap(naps=1))
