@@ -110,8 +110,9 @@ def main() -> int:
     seconds: dict[str, float] = {}
     for name in options.only:
         print(f"{time.strftime('%H:%M:%S')} {name}", flush=True)
-        began = time.monotonic()
+        began, before = time.monotonic(), len(verdicts)
         verdicts += _found(name, options, random.Random(f"{options.seed} {name}"))
+        print(table(verdicts[before:]), flush=True)
         seconds[name] = round(time.monotonic() - began, 1)
     print(f"\n{table(verdicts)}\n")
     kept = all(verdict.kept for verdict in verdicts)

@@ -28,7 +28,7 @@ def crowd(house: House, chance: random.Random, jobs: int = 1_000) -> list[Verdic
     seconds = 120 + jobs * 0.8
     with sink() as (url, witness):
         ids = _submit(house, chance, jobs, url)
-        killer = Killer(house.app, chance)
+        killer = Killer(house.app, chance, may=_Fair(house))
         with killer.at_work():
             for part, blow in enumerate((_flush, _flush, _replace), start=1):
                 until(lambda part=part: _over(house) >= jobs * part / 4, "a part of the jobs", seconds)
@@ -71,6 +71,21 @@ def poison(house: House, chance: random.Random, others: int = 20) -> list[Verdic
         Verdict("P11 the others succeed", f"{well} of {others}", well == others),
         at_most("P11 the others are not held up", late, 30.0, "all of them done after"),
     ]
+
+
+class _Fair:
+    """Spares the job that was hit twice in a row without finishing anything: the third time it would fail, as P11 says."""
+
+    def __init__(self, house: House):
+        self._site = house.site
+        self._hits: Counter[tuple[str, int]] = Counter()  # by job and what it had finished
+
+    def __call__(self, worker: int) -> bool:
+        for job in self._site.jobs("&state=running"):
+            if str(job["worker"]).endswith(f"-{worker}"):
+                self._hits[job["id"], job["progress"]["done"]] += 1
+                return self._hits[job["id"], job["progress"]["done"]] <= 2
+        return True
 
 
 def _submit(house: House, chance: random.Random, jobs: int, url: str) -> list[str]:

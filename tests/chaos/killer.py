@@ -27,6 +27,7 @@ class Killer:
     every: tuple[float, float] = (0.4, 1.0)  # seconds between two kills
     frozen_seconds: tuple[float, float] = (1.0, 12.0)  # of a victim that is frozen and woken again
     kills: Counter[str] = field(default_factory=Counter)
+    may: Callable[[int], bool] = lambda worker: True  # whether the job of the worker with this id may be hit
 
     @property
     def total(self) -> int:
@@ -73,10 +74,13 @@ class Killer:
         if victim == "web":
             return self._one(serving(found))
         if victim == "worker":
-            return self._one([each for each in found if each.role == "rq worker"])
+            hit = self._one([each for each in found if each.role == "rq worker"])
+            return hit if hit and self.may(hit[0]) else []
         if not horses:
             return []
         horse = self.chance.choice(horses)
+        if not self.may(horse.parent):
+            return []
         child, worker = [horse.pid], [horse.parent]
         if victim == "frozen":  # also only one of the two: neither must harm the other
             return self.chance.choice((child, worker, worker + child))
