@@ -14,6 +14,7 @@ retry_after, retry_after_date), hang, drip, cut, rubbish, no_choices, empty, wro
 slow (with latency); of streams: break, silence, garbage (each `after` so many words), endless, and any with `text`,
 `token_seconds`. And tool, with `calls_tool`: a tool's name and arguments. Of judgements: status, hang, rubbish, one_less,
 with `scores` any scores instead.
+With `keep` false in its script it remembers no call.
 """
 
 from __future__ import annotations
@@ -182,6 +183,7 @@ class Server:
     def _set(self, script: dict[str, Any]) -> None:
         self._latency = script.get("latency", 0.0)
         self._key = script.get("key")
+        self._keep = script.get("keep", True)
         self._dimension = script.get("dimension", 8)
         self._moderates = script.get("moderates", True)
         self._behaviours = [
@@ -203,7 +205,8 @@ class Server:
             "ended": None,
             "body": {name: value for name, value in body.items() if name != "messages"},
         }
-        self.calls.append(call)
+        if self._keep:
+            self.calls.append(call)
         return call
 
     def _behaviour(self, call: dict[str, Any]) -> dict[str, Any]:

@@ -11,14 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from jobs.engine import commands, database, migrations, queries
+from jobs.engine import commands, database, migrations, queries, settings
 from jobs.engine.embedded.postgres import Postgres
 from jobs.engine.embedded.redis import Redis
 from jobs.engine.models import Job
 from tests.engine.workers import Workers, running
 
 OWNER = "local"
-PATIENCE = 900.0
+PATIENCE = 3_600.0
 
 
 @contextmanager
@@ -49,6 +49,20 @@ def worker(**environ: str) -> Iterator[Workers]:
     with running("--processes", "1", "--queues", "cpu,io", **environ) as program:
         run("stamp")
         yield program
+
+
+@contextmanager
+def environment(**variables: str) -> Iterator[None]:
+    """This process's settings, too, have these variables while it is open."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ |= variables
+    settings.current.cache_clear()
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
+        settings.current.cache_clear()
 
 
 def submit(kind: str, **params: Any) -> Job:
