@@ -53,6 +53,7 @@ def test_the_list_has_the_newest_first_and_pages_by_key(client: FlaskClient) -> 
     first = client.get("/outbox").text
     subjects = re.findall(r"Letter \d\d", first)
     assert (len(subjects), subjects[0], subjects[-1]) == (50, "Letter 52", "Letter 03")
+    assert "53 in all" in first and "53 messages" in client.get("/outbox/delete").text
     older = re.search(r'href="(/outbox\?after=[^"]+)"', first)
     assert older
     assert re.findall(r"Letter \d\d", client.get(html.unescape(older[1])).text) == [
