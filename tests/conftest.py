@@ -49,6 +49,11 @@ OURS = (
         "MAX_WAITING_JOBS",
         "MAX_STORAGE_MB",
         "TARGET_WAIT_SECONDS",
+        "LOG_FORMAT",
+        "KEEP_SUCCEEDED_DAYS",
+        "KEEP_FAILED_DAYS",
+        "KEEP_STOPPED_DAYS",
+        "KEEP_FILES_DAYS",
     ),
     *(
         "OIDC_ISSUER",

@@ -36,7 +36,8 @@ def index() -> Response:
             titles=kinds.titles(),
             owner=current_owner(),
             hosts=len({worker.host for worker in state.workers}),
-            config=settings.current(),
+            periods=operating.periods(),
+            file_days=settings.current().keep_files_days,
         )
     )
 

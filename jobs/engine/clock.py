@@ -17,7 +17,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from jobs.engine import commands, database, delivery, ledger, notifications, presence, queries
+from jobs.engine import commands, database, delivery, ledger, notifications, presence, queries, retention
 from jobs.engine.catalogue import QUEUES
 from jobs.engine.errors import BrokerAway, DatabaseAway, LegworkError
 from jobs.engine.lifeline import die_with_parent
@@ -45,6 +45,7 @@ class Clock:
         self._tidied = 0.0
         self._swept = 0.0
         self._telling: threading.Thread | None = None
+        self._keeping: threading.Thread | None = None
 
     def run(self, child_of: int | None = None) -> None:
         """Tick until told to leave; while another clock holds the lock, wait for it."""
@@ -91,6 +92,7 @@ class Clock:
         if time.monotonic() - self._tidied > TIDY_SECONDS:
             self._tidied = time.monotonic()
             tidy()
+            self._keep_house()
         if time.monotonic() - self._swept > SWEEP_SECONDS:
             self._swept = time.monotonic()
             sweep()
@@ -100,6 +102,12 @@ class Clock:
         if (self._telling is None or not self._telling.is_alive()) and notifications.is_due():
             self._telling = threading.Thread(target=_tell_all, name="telling", daemon=True)
             self._telling.start()
+
+    def _keep_house(self) -> None:
+        """Remove what is over beside the ticks: a job can have a million items, and a bucket may be slow."""
+        if self._keeping is None or not self._keeping.is_alive():
+            self._keeping = threading.Thread(target=retention.tidy, name="keeping house", daemon=True)
+            self._keeping.start()
 
     def _ring_again(self, queue: str) -> None:
         """Deliver again what was delivered, is still queued, and had no message in Redis at two looks in a row.

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from jobs.engine.errors import SettingsError
 
 LEAST_SECRET = 32  # characters
+KEEPING = ("KEEP_SUCCEEDED_DAYS", "KEEP_FAILED_DAYS", "KEEP_STOPPED_DAYS", "KEEP_FILES_DAYS")
 BUILT_IN_MODEL = "SmolLM2-135M-Instruct"
 
 
@@ -50,6 +51,11 @@ class Settings:
     oidc_new_accounts: bool = False  # whether somebody new whom the provider knows becomes a member
     max_waiting_jobs: int = 10_000  # of one owner
     max_storage_bytes: int = 0  # of one owner's files; 0: as much as there is room for
+    keep_succeeded_days: int = 0  # after their end, also those that are partly done; 0: until somebody deletes them
+    keep_failed_days: int = 0
+    keep_stopped_days: int = 0
+    keep_files_days: int = 0  # outputs after the end of their job, uploads after they came
+    log_format: str = "text"  # or json: one object a line
     target_wait_seconds: int = 10  # how long a job may wait before more workers are asked for
 
     @property
@@ -129,6 +135,8 @@ def read(environ: Mapping[str, str]) -> Settings:
         max_waiting_jobs=_number(environ, "MAX_WAITING_JOBS", default=10_000, least=1, most=10_000_000),
         max_storage_bytes=_number(environ, "MAX_STORAGE_MB", default=0, least=0, most=1_000_000_000) * 1_000_000,
         target_wait_seconds=_number(environ, "TARGET_WAIT_SECONDS", default=10, least=1, most=86_400),
+        **{name.lower(): _number(environ, name, default=0, least=0, most=36_500) for name in KEEPING},
+        log_format=_one_of(environ, "LOG_FORMAT", "text", "json"),
         **_oidc(environ),
     )
 
@@ -192,6 +200,14 @@ def _number(environ: Mapping[str, str], name: str, default: int, least: int, mos
     if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
         raise SettingsError(f"{name} is {text!r}; it must be a whole number from {least} to {most}.")
     return int(text)
+
+
+def _one_of(environ: Mapping[str, str], name: str, *words: str) -> str:
+    """One of these words; the first where none is given."""
+    text = environ.get(name, "").strip().lower() or words[0]
+    if text not in words:
+        raise SettingsError(f"{name} is {text!r}; it must be {' or '.join(words)}.")
+    return text
 
 
 def _url(environ: Mapping[str, str], name: str, *schemes: str) -> str:

@@ -1,0 +1,136 @@
+"""What is kept for how long, as the settings say: ended jobs with all that hangs on them, and files.
+
+The clock calls `tidy` once a minute, beside its ticks, and each call does a bounded piece of work. Bytes go before the row
+that names them: whoever is killed between the two finds the row again the next time, and nothing is left without a row.
+Pinned jobs, their files and what they were made from are kept; so is an upload that a schedule, an unfinished job or a
+document of the library needs.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from jobs.engine import database, ledger, settings
+from jobs.engine.catalogue import QUEUES
+from jobs.engine.errors import LegworkError
+from jobs.engine.storage import storage
+
+JOBS_AT_ONCE = 20  # in a transaction
+MOST_JOBS = 500  # in a call
+FILES_AT_ONCE = 200  # that a call looks at
+
+log = logging.getLogger("legwork.retention")
+
+_looked_to = UUID(int=0)  # the last file that was looked at; the next call goes on there
+
+
+def periods() -> dict[str, int]:
+    """For how many days an ended job is kept, by its state; 0: until somebody deletes it."""
+    chosen = settings.current()
+    return {
+        "succeeded": chosen.keep_succeeded_days,
+        "partial": chosen.keep_succeeded_days,
+        "failed": chosen.keep_failed_days,
+        "cancelled": chosen.keep_stopped_days,
+    }
+
+
+def tidy() -> int:
+    """Remove some of what is over. Returns how many jobs and files went. A storage that is away ends it until the next call."""
+    gone = 0
+    try:
+        for state, days in periods().items():
+            for queue in QUEUES if days else ():
+                while gone < MOST_JOBS and (count := _some_jobs(queue, state, days)):
+                    gone += count
+        if days := settings.current().keep_files_days:
+            gone += _some_files(days)
+    except (LegworkError, OSError) as error:
+        log.warning("what is over stays for now: %s", error)
+    if gone:
+        log.info("removed %d jobs and files that were over", gone)
+    return gone
+
+
+_OLD_JOBS = text("""
+    select id from jobs where queue = :queue and state = :state and finished_at < :before and not pinned
+    order by finished_at limit :limit for update skip locked
+""")
+
+
+def _some_jobs(queue: str, state: str, days: int) -> int:
+    with database.session() as session:
+        session.execute(text("set local statement_timeout = '120 s'"))  # a job can have a million items
+        values = {"queue": queue, "state": state, "before": _before(days), "limit": JOBS_AT_ONCE}
+        found = list(session.execute(_OLD_JOBS, values).scalars())
+        for job_id in found:
+            _remove_blobs(session.execute(_BLOBS, {"id": job_id}).scalars().all())
+            ledger.delete(session.connection(), job_id)
+    return len(found)
+
+
+_BLOBS = text("select blob from files where job_id = :id")
+
+# File ids are made in the order of time. An output goes by the end of its job; one of a job that goes on stays.
+_OLD_FILES = text("""
+    select files.id, files.job_id from files left join jobs on jobs.id = files.job_id
+    where files.id > :after and files.id < :newest
+        and (files.job_id is null or jobs.finished_at < :before and not jobs.pinned)
+        and not exists (select from documents where documents.file_id = files.id)
+    order by files.id limit :limit
+""")
+_LOCKED_FILES = text("select id, blob from files where id = any(:ids) for update skip locked")
+_FORGET_FILES = text("delete from files where id = any(:ids)")
+
+
+def _some_files(days: int) -> int:
+    """Looks at the next FILES_AT_ONCE old files, round and round, so that those that stay do not stop the others."""
+    global _looked_to
+    before = _before(days)
+    newest = UUID(int=int(before.timestamp() * 1000) << 80)
+    with database.session() as session:
+        values = {"after": _looked_to, "newest": newest, "before": before, "limit": FILES_AT_ONCE}
+        old = session.execute(_OLD_FILES, values).all()
+        _looked_to = old[-1].id if len(old) == FILES_AT_ONCE else UUID(int=0)
+        over = [row.id for row in old if row.job_id] + _unneeded(session, [row.id for row in old if not row.job_id])
+        locked = session.execute(_LOCKED_FILES, {"ids": over}).all() if over else []
+        _remove_blobs([row.blob for row in locked])
+        session.execute(_FORGET_FILES, {"ids": [row.id for row in locked]})
+    return len(locked)
+
+
+_NEEDING = text("""
+    select params::text from jobs where state = 'queued' or pinned
+    union all select params::text from jobs where state in ('running', 'stopping')
+    union all select params::text from schedules
+""")
+
+
+def _unneeded(session: Session, uploads: Sequence[UUID]) -> list[UUID]:
+    """Those of these uploads that no waiting, running, repeated or pinned job was given."""
+    if not uploads:
+        return []
+    needed: set[str] = set()
+    wanted = {str(upload) for upload in uploads}
+    for params in session.execute(_NEEDING, execution_options={"yield_per": 1_000}).scalars():
+        needed |= wanted & set(_IDS.findall(params))
+    return [upload for upload in uploads if str(upload) not in needed]
+
+
+_IDS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def _before(days: int) -> datetime:
+    return datetime.now(UTC) - timedelta(days=days)
+
+
+def _remove_blobs(blobs: Sequence[str]) -> None:
+    for blob in blobs:
+        storage().delete(blob)
