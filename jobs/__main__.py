@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from contextlib import suppress
 
-from jobs.engine import clock, database, migrations, operating, settings, supervisor
+from jobs.engine import clock, database, logs, migrations, operating, settings, supervisor
 from jobs.engine.catalogue import QUEUES
 from jobs.engine.embedded import parts
 from jobs.engine.errors import DatabaseAway, SettingsError
@@ -19,9 +18,8 @@ MOST_BY_DEFAULT = 8  # where only --min is given
 
 def main() -> int:
     arguments = _parser().parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s", stream=sys.stderr)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
+        logs.set_up("text" if arguments.command == "doctor" else settings.current().log_format)
         return _COMMANDS[arguments.command](arguments)
     except SettingsError as error:
         print(error, file=sys.stderr)

@@ -22,7 +22,7 @@ CODE = Path(__file__).parents[1]
 ROOTS = ("jobs", "webapp")
 
 ENGINE_FOR_WEB = {"commands", "queries", "operating"}
-ENGINE_FOR_WEB |= {"catalogue", "storage", "llm", "documents", "accounts", "settings", "errors"}
+ENGINE_FOR_WEB |= {"catalogue", "storage", "llm", "documents", "accounts", "settings", "errors", "logs"}
 MORE_FOR = {
     "webapp.operations": {"delivery"},  # mounts rq-dashboard on the queues
     "webapp.__main__": {"embedded"},  # starts the embedded services

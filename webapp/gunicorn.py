@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 
-from jobs.engine import settings
+from jobs.engine import logs, settings
 from jobs.engine.errors import SettingsError
 
 try:
@@ -28,6 +29,13 @@ control_socket_disable = True
 forwarded_allow_ips = ""  # proxies.py believes those that TRUSTED_PROXIES names
 accesslog = None
 errorlog = "-"
+
+
+def post_fork(server: object, worker: object) -> None:
+    """Lines of ours and of gunicorn's own in one form."""
+    logs.set_up(_chosen.log_format)
+    for handler in logging.getLogger("gunicorn.error").handlers:
+        handler.setFormatter(logs.formatter(_chosen.log_format))
 
 
 def on_starting(server: object) -> None:

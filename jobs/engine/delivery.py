@@ -5,6 +5,7 @@ A message only rings: the worker reads the job from its row. Losing one costs a 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
@@ -20,6 +21,9 @@ from rq.serializers import JSONSerializer
 from jobs.engine import catalogue, settings
 from jobs.engine.errors import BrokerAway
 from jobs.engine.models import Job
+
+NOTED = 20  # jobs of a delivery that get a log line of their own
+log = logging.getLogger("legwork.delivery")
 
 FUNCTION = "jobs.engine.worker.run_job"  # the one function that workers run
 RESULT_SECONDS = 500  # how long an ended message stays to be looked at in rq-dashboard; results are in Postgres
@@ -56,10 +60,18 @@ def deliver(jobs: Sequence[Job]) -> None:
             again = [job for job in jobs if job.queue == name and job.lease > 0]
             _to_the_back(queue(name), first)
             _to_the_front(queue(name), again)
+            _note(name, first + again)
     except RedisError as error:
         raise BrokerAway(
             "The broker does not answer. The job is safe in the database and starts when it is back."
         ) from error
+
+
+def _note(name: str, jobs: Sequence[Job]) -> None:
+    for job in jobs[:NOTED]:
+        log.info("job %s: sent to queue %s", job.id, name)
+    if len(jobs) > NOTED:
+        log.info("and %d more jobs sent to queue %s", len(jobs) - NOTED, name)
 
 
 def waiting_ids(name: str) -> set[str]:

@@ -135,10 +135,15 @@ def read(environ: Mapping[str, str]) -> Settings:
         max_waiting_jobs=_number(environ, "MAX_WAITING_JOBS", default=10_000, least=1, most=10_000_000),
         max_storage_bytes=_number(environ, "MAX_STORAGE_MB", default=0, least=0, most=1_000_000_000) * 1_000_000,
         target_wait_seconds=_number(environ, "TARGET_WAIT_SECONDS", default=10, least=1, most=86_400),
-        **{name.lower(): _number(environ, name, default=0, least=0, most=36_500) for name in KEEPING},
+        **_keeping(environ),
         log_format=_one_of(environ, "LOG_FORMAT", "text", "json"),
         **_oidc(environ),
     )
+
+
+def _keeping(environ: Mapping[str, str]) -> dict[str, Any]:
+    """For how many days what is over is kept."""
+    return {name.lower(): _number(environ, name, default=0, least=0, most=36_500) for name in KEEPING}
 
 
 def _oidc(environ: Mapping[str, str]) -> dict[str, Any]:

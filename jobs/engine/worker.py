@@ -30,7 +30,7 @@ from rq.worker import WorkerStatus
 from sqlalchemy import Connection
 from sqlalchemy.exc import NoResultFound
 
-from jobs.engine import catalogue, database, delivery, ledger, queries
+from jobs.engine import catalogue, database, delivery, ledger, logs, queries
 from jobs.engine.errors import BrokerAway, DatabaseAway, LeaseLost, LegworkError, NotFound
 from jobs.engine.lifeline import die_with_parent
 from jobs.engine.run import Run
@@ -56,6 +56,7 @@ def run_job(job: str, kind: str, attempt: int, params: dict[str, Any]) -> str:
     """The one function that messages may name. Everything it needs is in the row, which the parent has claimed."""
     assert _current is not None, "run_job only runs in the child of a LegworkWorker"
     state = _current.go()
+    log.info("job %s: %s", job, state)
     if state == "failed":
         raise JobDidNotSucceed(f"job {job} failed; its page says why")
     return state
@@ -119,6 +120,8 @@ class LegworkWorker(Worker):
         if self._claim is None:
             self._drop(message, queue)
             return
+        logs.hold(self._claim.job_id)
+        log.info("job %s: attempt %d of %s begins", self._claim.job_id, self._claim.attempt, self._claim.kind)
         self._exit_status = self._ended_by = None
         self._not_ours = 0
         self._began = self._beaten = time.monotonic()
@@ -127,6 +130,7 @@ class LegworkWorker(Worker):
                 super().execute_job(message, queue)
         finally:
             self._settle_for_child()
+            logs.hold()
 
     def _try_to_claim(self, message: Message) -> ledger.Claim | None:
         try:

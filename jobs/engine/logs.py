@@ -1,0 +1,52 @@
+"""Log lines on stderr: text for people, or with LOG_FORMAT=json one object a line, each with the job that it is about."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+TEXT = "%(asctime)s %(name)s %(levelname)s %(message)s"
+
+_JOB = re.compile(r"\bjobs?[ /]([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b")
+_held = ""  # the job of this process, in a worker and its child
+
+
+def set_up(form: str) -> None:
+    """Send all lines of this process to stderr, as `text` or `json`."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter(form))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def formatter(form: str) -> logging.Formatter:
+    return JsonLines() if form == "json" else logging.Formatter(TEXT)
+
+
+def hold(job_id: object = "") -> None:
+    """From now on every line of this process, and of what it forks, is about this job; without one, about none."""
+    global _held
+    _held = str(job_id)
+
+
+class JsonLines(logging.Formatter):
+    """`at` (UTC), `level`, `logger`, `process`, `message`; `job` where a line is about one, `trace` where there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        message = record.getMessage()
+        line: dict[str, Any] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "process": record.process,
+            "message": message,
+        }
+        if job := _held or next(iter(_JOB.findall(message)), ""):
+            line["job"] = job
+        if record.exc_info:
+            line["trace"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
