@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
-from tests.fake_provider import FakeProvider
+from tests.fake_provider import FakeProvider, answer_to
 from tests.stories.outside import Site, table, until
 
 
@@ -64,6 +64,19 @@ def test_only_what_failed_is_done_again(site: Site, provider: FakeProvider) -> N
     assert sorted(asked(provider, "again")[10:]) == ill
     assert len(rows_of(site, job)) == 10
     assert site.send("POST", f"/api/v1/jobs/{job}/retry?items=failed").status == 409
+
+
+def test_what_is_no_answer_is_never_kept_as_one(site: Site, provider: FakeProvider) -> None:
+    ways = [{"do": "status", "status": 429, "retry_after": 0.1}, {"do": "status", "status": 500}]
+    ways += [{"do": what} for what in ("cut", "rubbish", "no_choices", "empty")]
+    provider.script(do=[way | {"match": f"w{row:04}", "calls": 1} for row, way in enumerate(ways, start=1)])
+    job = start(site, "ill", len(ways))
+    ended = site.ended(job)
+    assert (ended["state"], ended["progress"]["done"]) == ("succeeded", len(ways))
+    assert {row["text"] for row in rows_of(site, job)} == {
+        answer_to(f"ill {row['word']}") for row in rows_of(site, job)
+    }
+    assert sorted(asked(provider, "ill")) == sorted([f"w{row:04}" for row in range(1, len(ways) + 1)] * 2)
 
 
 def test_all_is_done_again_if_that_is_asked(site: Site, provider: FakeProvider) -> None:

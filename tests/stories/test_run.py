@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -12,7 +13,9 @@ import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
 from tests.stories.running import App, Start, free_port, there
@@ -29,6 +32,13 @@ def until(condition: Callable[[], object], what: str, seconds: float = 60.0) -> 
 
 def up(app: App) -> bool:
     return {each.role for each in app.processes()} >= ROLES
+
+
+def listeners(pid: int) -> list[Any]:
+    """The addresses at which a process takes connections from the network."""
+    with contextlib.suppress(psutil.Error):
+        return [each.laddr for each in psutil.Process(pid).net_connections("inet") if each.status == "LISTEN"]
+    return []
 
 
 def get(url: str) -> str:
@@ -58,6 +68,9 @@ def test_one_command_brings_everything_and_takes_it_away(app_process: App) -> No
     until(lambda: app.said.read_text() == ready, "the one line")
     assert stat.S_IMODE((app.data_dir / "secret_key").stat().st_mode) == 0o600
     everything = [each.pid for each in app.processes()]
+    listening = {(end.ip, end.port) for pid in everything for end in listeners(pid)}
+    assert {ip for ip, _ in listening} == {"127.0.0.1"}
+    assert len(listening) == 2  # the web's and the model's; Postgres and Redis have sockets in the folder
 
     assert app.stop(signal.SIGINT) == 0
     assert [pid for pid in everything if there(pid)] == []
