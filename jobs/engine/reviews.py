@@ -95,12 +95,12 @@ def spread(job: Job) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
     with database.session() as session:
         for row in session.execute(_SPREAD, {"id": job.id, "most": LOOKED_AT}):
-            found.setdefault(row.category, [0] * 10)[row.tenth] = row.count
+            found.setdefault(row.category, [0] * 10)[row.tenth] = row.texts
     return found
 
 
 _SPREAD = text("""
-    select score.key as category, least(floor(cast(score.value as float8) * 10), 9)::int as tenth, count(*) as count
+    select score.key as category, least(floor(cast(score.value as float8) * 10), 9)::int as tenth, count(*) as texts
     from (select output from items where job_id = :id and verdict is not null order by position limit :most) as judged,
         json_each_text(judged.output -> 'scores') as score
     group by 1, 2
