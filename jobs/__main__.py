@@ -1,15 +1,16 @@
-"""`python -m jobs migrate | worker | clock`: what the Procfile starts. `doctor` says what is wrong."""
+"""`python -m jobs migrate | worker | clock`: what the Procfile starts. `doctor`, `backup`, `restore`: typed by hand."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from contextlib import suppress
+from pathlib import Path
 
-from jobs.engine import clock, database, logs, migrations, operating, settings, supervisor
+from jobs.engine import backups, clock, database, logs, migrations, operating, settings, supervisor
 from jobs.engine.catalogue import QUEUES
-from jobs.engine.embedded import parts
-from jobs.engine.errors import DatabaseAway, SettingsError
+from jobs.engine.embedded import beside, parts
+from jobs.engine.errors import DatabaseAway, LegworkError, SettingsError
 from jobs.engine.scaling import CALM_SECONDS, Scale
 
 DEFAULT_PROCESSES = 2
@@ -26,6 +27,9 @@ def main() -> int:
         return 2
     except DatabaseAway as error:
         print(f"{error} DATABASE_URL names it.", file=sys.stderr)
+        return 1
+    except LegworkError as error:
+        print(error.message, file=sys.stderr)
         return 1
 
 
@@ -79,6 +83,27 @@ def _doctor(_: argparse.Namespace) -> int:
     return 1 if any(part.state == "wrong" for part in found) else 0
 
 
+def _backup(arguments: argparse.Namespace) -> int:
+    with beside.with_database():
+        told = backups.write(arguments.file)
+    print(f"{arguments.file}: the database and {told.files:,} files, {told.bytes:,} bytes.")
+    if told.missing:
+        print(f"{told.missing:,} files were deleted meanwhile, or their bytes are gone.")
+    print("Redis is not in it, and need not be. SECRET_KEY is not in it: keep it where you keep secrets.")
+    return 0
+
+
+def _restore(arguments: argparse.Namespace) -> int:
+    with beside.with_database():
+        told = backups.read(arguments.file, replace=arguments.replace)
+    print(
+        f"The database and {told.files:,} files are back. Start Legwork; jobs that waited or ran go on by themselves."
+    )
+    if told.missing:
+        print(f"{told.missing:,} files were not in the backup.")
+    return 0
+
+
 def _find_built_in() -> None:
     """Where no database is set: the parts that `python -m webapp` started for this data folder."""
     chosen = settings.current()
@@ -112,12 +137,24 @@ def _parser() -> argparse.ArgumentParser:
     )
     worker.add_argument("--no-clock", action="store_true", help="another program runs the clock")
     commands.add_parser("doctor", help="look at every setting and part; ends with 1 if something is wrong")
+    keeping = commands.add_parser("backup", help="write the database and all files into one tar")
+    keeping.add_argument("file", type=Path, help="which must not be there yet")
+    restoring = commands.add_parser("restore", help="bring a backup back into an empty database")
+    restoring.add_argument("file", type=Path)
+    restoring.add_argument("--replace", action="store_true", help="what is in the database now may go")
     ticking = commands.add_parser("clock", help="put right what got lost; one clock ticks, others wait for it")
     ticking.add_argument("--child-of", type=int, help=argparse.SUPPRESS)
     return parser
 
 
-_COMMANDS = {"migrate": _migrate, "worker": _worker, "clock": _clock, "doctor": _doctor}
+_COMMANDS = {
+    "migrate": _migrate,
+    "worker": _worker,
+    "clock": _clock,
+    "doctor": _doctor,
+    "backup": _backup,
+    "restore": _restore,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,0 +1,37 @@
+"""For commands typed by hand: the built-in database of this data folder, running already or started for the while."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from jobs.engine import database, settings
+from jobs.engine.embedded import parts, service
+from jobs.engine.embedded.postgres import Postgres
+from jobs.engine.errors import SettingsError
+
+
+@contextmanager
+def with_database() -> Iterator[None]:
+    """DATABASE_URL is set within. Raises SettingsError, ServiceFailed."""
+    chosen = settings.current()
+    if chosen.database_url:
+        yield
+        return
+    chosen.data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
+    try:
+        lock = service.hold(chosen.data_dir)
+    except SettingsError:  # Legwork runs there
+        settings.adopt(parts.remembered(chosen.data_dir))
+        yield
+        return
+    with lock:
+        server = Postgres(chosen.data_dir)
+        server.launch()
+        try:
+            server.wait_ready()
+            settings.adopt({"DATABASE_URL": server.url})
+            yield
+        finally:
+            database.engine().dispose()
+            server.stop()
