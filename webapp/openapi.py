@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from functools import cache
+from functools import cache, reduce
+from operator import or_
 from typing import Any
 
 from jobs.engine import catalogue
-from webapp import chat_shapes, operating_shapes, review_shapes
+from webapp import approval_shapes, chat_shapes, operating_shapes, review_shapes
 from webapp.shapes import ANY_OBJECT, PARAMETERS, RECORDS, TEXT, Schema, parameter, ref
+
+ROOMS = (approval_shapes, chat_shapes, review_shapes, operating_shapes)  # that describe their own
 
 PROBLEMS = {
     400: "The request is malformed: no JSON, a name twice, a host that is not ours.",
@@ -34,21 +37,18 @@ def written() -> tuple[bytes, str]:
 def document(kinds: list[catalogue.Kind]) -> Schema:
     """The whole description. Kinds that are not available here are left out: they take nothing."""
     usable = [kind for kind in kinds if kind.available]
-    schemas = RECORDS | chat_shapes.RECORDS | review_shapes.RECORDS | operating_shapes.RECORDS
+    schemas = reduce(or_, (room.RECORDS for room in ROOMS), RECORDS)
     for kind in usable:
         schemas |= _kind_schemas(kind)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Legwork", "version": "1", "description": _INTRODUCTION},
         "servers": [{"url": "/api/v1"}],
-        "paths": _PATHS
-        | chat_shapes.PATHS
-        | review_shapes.PATHS
-        | operating_shapes.PATHS
+        "paths": reduce(or_, (room.PATHS for room in ROOMS), _PATHS)
         | {f"/kinds/{kind.name}/jobs": {"post": _submit(kind)} for kind in usable},
         "components": {
             "schemas": schemas,
-            "parameters": PARAMETERS | chat_shapes.PARAMETERS | review_shapes.PARAMETERS | operating_shapes.PARAMETERS,
+            "parameters": reduce(or_, (room.PARAMETERS for room in ROOMS), PARAMETERS),
             "responses": {f"Problem{status}": _problem_response(status) for status in PROBLEMS},
         },
     }
@@ -166,9 +166,7 @@ _PATHS: Schema = {
             "delete_job",
             "Delete a job that has ended, with its items and log",
             {"204": {"description": "It is gone."}},
-            403,
-            404,
-            409,
+            403, 404, 409,
         ),
         "parameters": [parameter("job")],
     },
@@ -177,8 +175,7 @@ _PATHS: Schema = {
             "list_items",
             "A job's items, in the order of the input",
             {"200": _answer("A page of items.", "Items")},
-            404,
-            422,
+            404, 422,
             parameters=[parameter(name) for name in ("item_state", "verdict", "item_after", "item_limit")],
         ),
         "parameters": [parameter("job")],
@@ -188,8 +185,7 @@ _PATHS: Schema = {
             "read_log",
             "A job's log",
             {"200": _answer("Lines of the log.", "Log")},
-            404,
-            422,
+            404, 422,
             parameters=[parameter("after"), parameter("line_limit")],
         ),
         "parameters": [parameter("job")],
@@ -205,40 +201,17 @@ _PATHS: Schema = {
             "retry_job",
             "Run an ended job again",
             {"202": _accepted("It is queued.")},
-            403,
-            404,
-            409,
-            413,
-            422,
+            403, 404, 409, 413, 422,
             parameters=[parameter("items")],
         ),
         "parameters": [parameter("job")],
-    },
-    "/jobs/{job}/approvals": {
-        "get": _operation(
-            "list_approvals", "The calls that a job asked about", {"200": _answer("The calls.", "Approvals")}, 404
-        ),
-        "parameters": [parameter("job")],
-    },
-    "/jobs/{job}/approvals/{approval}": {
-        "post": _operation(
-            "answer",
-            "Say yes or no to a call",
-            {"202": _accepted("It is kept; after the last open call the job goes on.")},
-            403, 404, 409, 413, 415, 422,
-            requestBody=_body("Answer"),
-        ),
-        "parameters": [parameter("job"), parameter("approval")],
     },
     "/files": {
         "post": _operation(
             "upload_file",
             "Upload a file",
             {"201": _CREATED},
-            403,
-            413,
-            415,
-            422,
+            403, 413, 415, 422,
             requestBody={"required": True, "content": {"multipart/form-data": {"schema": _UPLOAD}}},
         )
     },
@@ -251,8 +224,7 @@ _PATHS: Schema = {
             "list_documents",
             "Your documents, newest first",
             {"200": _answer("A page of documents, without their text.", "Documents")},
-            404,
-            422,
+            404, 422,
             parameters=[parameter(name) for name in ("collection", "titled", "after", "limit")],
         )
     },
@@ -262,8 +234,7 @@ _PATHS: Schema = {
             "delete_document",
             "Delete a document and its passages; its file stays",
             {"204": {"description": "It is gone."}},
-            403,
-            404,
+            403, 404,
         ),
         "parameters": [parameter("document")],
     },
@@ -272,8 +243,7 @@ _PATHS: Schema = {
             "similar_documents",
             "Other documents of its collection, the most like it first",
             {"200": _answer("They; none as long as the collection has no index.", "SimilarDocuments")},
-            404,
-            422,
+            404, 422,
             parameters=[parameter("passage_limit")],
         ),
         "parameters": [parameter("document")],
