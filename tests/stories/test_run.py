@@ -167,12 +167,3 @@ def test_a_release_that_fails_stops_the_start(start_app: Start, tmp_path: Path) 
     assert app.running.wait(60) == 1
     assert "ended with code 3" in app.said.read_text()
     assert "no such table" in app.said.read_text()
-
-
-def test_the_demo_runs_and_ends(start_app: Start) -> None:
-    app = start_app(wait=False, arguments=("--demo",))
-    assert app.running.wait(600) == 0, app.logs()
-    said = app.said.read_text()
-    assert re.search(r"^generate_texts +succeeded +\d+ ", said, re.M)
-    assert re.search(r"^run_agent +succeeded +\d+ ", said, re.M)
-    assert f"Its page: {app.url}/jobs/" in said

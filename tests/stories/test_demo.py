@@ -1,0 +1,16 @@
+"""The tour of all kinds, started by its one command."""
+
+from __future__ import annotations
+
+import re
+
+from tests.stories.running import Start
+
+
+def test_the_demo_runs_and_ends(start_app: Start) -> None:
+    app = start_app(wait=False, arguments=("--demo",))
+    assert app.running.wait(600) == 0, app.logs()
+    said = app.said.read_text()
+    assert re.search(r"^generate_texts +succeeded +\d+ ", said, re.M)
+    assert re.search(r"^run_agent +succeeded +\d+ ", said, re.M)
+    assert f"Its page: {app.url}/jobs/" in said
