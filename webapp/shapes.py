@@ -54,7 +54,6 @@ ANY_OBJECT: Schema = {"type": "object"}
 PARAMETERS = {
     "kind": _path("kind", "The name of a kind."),
     "job": _path("job", "The id of a job."),
-    "approval": _path("approval", "The id of a call that a job asks about."),
     "file": _path("file", "The id of a file."),
     "schedule": _path("schedule", "The id of a schedule."),
     "document": _path("document", "The id of a document."),
@@ -216,21 +215,6 @@ RECORDS = {
             "finished_at": maybe(_MOMENT),
         }
     ),
-    "Approval": _object(
-        {
-            "id": {"type": "string", "format": "uuid"},
-            "tool": TEXT,
-            "arguments": ANY_OBJECT,
-            "approved": maybe({"type": "boolean"}),
-            "reason": maybe(TEXT),
-            "decided_by": maybe(TEXT),
-            "asked_at": _MOMENT,
-            "expires_at": _MOMENT,
-            "decided_at": maybe(_MOMENT),
-        }
-    ),
-    "Approvals": _list_of("approvals", "Approval"),
-    "Answer": _object({"approve": {"type": "boolean"}}, reason={"type": "string", "description": "Told to the agent."}),
     "LogLine": _object({"at": _MOMENT, "level": {"enum": ["info", "warning", "error"]}, "text": TEXT}),
     "File": _object(
         {

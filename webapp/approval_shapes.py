@@ -1,0 +1,78 @@
+"""Calls that wait for a person's yes or no, in the description of the API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from webapp.shapes import ANY_OBJECT, TEXT, Schema, maybe, parameter, ref
+
+_MOMENT: Schema = {"type": "string", "format": "date-time"}
+
+
+def _record(properties: Schema, **more: Schema) -> Schema:
+    return {"type": "object", "required": list(properties), "properties": properties | more}
+
+
+PARAMETERS: Schema = {
+    "approval": {
+        "name": "approval",
+        "in": "path",
+        "required": True,
+        "description": "The id of a call that a job asks about.",
+        "schema": TEXT,
+    }
+}
+
+RECORDS: Schema = {
+    "Approval": _record(
+        {
+            "id": {"type": "string", "format": "uuid"},
+            "tool": TEXT,
+            "arguments": ANY_OBJECT,
+            "approved": maybe({"type": "boolean"}),
+            "reason": maybe(TEXT),
+            "decided_by": maybe(TEXT),
+            "asked_at": _MOMENT,
+            "expires_at": _MOMENT,
+            "decided_at": maybe(_MOMENT),
+        }
+    ),
+    "Approvals": _record({"approvals": {"type": "array", "items": ref("Approval")}, "next": maybe(TEXT)}),
+    "Answer": _record({"approve": {"type": "boolean"}}, reason={"type": "string", "description": "Told to the agent."}),
+}
+
+
+def _operation(name: str, summary: str, answers: Schema, *statuses: int, **more: Any) -> Schema:
+    problems = {str(one): {"$ref": f"#/components/responses/Problem{one}"} for one in sorted({400, 503, *statuses})}
+    return {"operationId": name, "summary": summary, **more, "responses": answers | problems}
+
+
+def _answered(text: str, schema: str) -> Schema:
+    return {"description": text, "content": {"application/json": {"schema": ref(schema)}}}
+
+
+_ACCEPTED = _answered("It is kept; after the last open call the job goes on.", "Job") | {
+    "headers": {
+        "Location": {"description": "The job's address.", "schema": TEXT},
+        "Retry-After": {"description": "Seconds until the next look makes sense.", "schema": {"type": "integer"}},
+    }
+}
+
+PATHS: Schema = {
+    "/jobs/{job}/approvals": {
+        "get": _operation(
+            "list_approvals", "The calls that a job asked about", {"200": _answered("The calls.", "Approvals")}, 404
+        ),
+        "parameters": [parameter("job")],
+    },
+    "/jobs/{job}/approvals/{approval}": {
+        "post": _operation(
+            "answer",
+            "Say yes or no to a call",
+            {"202": _ACCEPTED},
+            *(403, 404, 409, 413, 415, 422),
+            requestBody={"required": True, "content": {"application/json": {"schema": ref("Answer")}}},
+        ),
+        "parameters": [parameter("job"), parameter("approval")],
+    },
+}
