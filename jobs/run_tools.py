@@ -36,7 +36,10 @@ Name = Literal["", "search_library", "read_document", "query_table", "calculate"
 class Params(KindParams):
     tool: Name = param("Tool", "The one to call. Empty: the file below names them.", default="")
     arguments: dict[str, Any] = param(
-        "Arguments", " ".join(one.usage for one in TOOLS.values()), default={}, widget="json"
+        "Arguments",
+        "A JSON object. " + " ".join(one.usage for one in TOOLS.values()),
+        default={},
+        widget="json",
     )
     calls: TableFile | None = param("List of calls", 'JSONL, each line {"tool": "…", "arguments": {…}}.', default=None)
     hosts: list[str] = param(
@@ -76,7 +79,7 @@ def check(params: Params, find: Find) -> list[FieldError]:
 
 def estimate(params: Params, find: Find) -> Estimate:
     if params.calls is None:
-        return Estimate(items=1, calls=1, notes=(tool(params.tool).usage,))
+        return Estimate(items=1, calls=1, notes=(tool(params.tool).description, *tool(params.tool).details))
     rows = find(params.calls).table().rows
     return Estimate(items=rows, calls=rows)
 
@@ -120,7 +123,9 @@ def _call(call: dict[str, Any], secret: str, reach: Reach, context: Context) -> 
     result = used.run(used.read(_told(call.get("arguments", {}), secret)), reach)
     hider = Hider()
     hider.add([secret])
-    result = replace(result, text=hider.text(result.text))  # before it is cut: half of a secret would not be known again
+    result = replace(
+        result, text=hider.text(result.text)
+    )  # before it is cut: half of a secret would not be known again
     return {**_kept(used.name, result, context), "exit": result.exit, "seconds": round(time.monotonic() - began, 3)}
 
 

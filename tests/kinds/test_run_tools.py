@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from jobs import run_tools
-from jobs.engine import database, delivery, documents, outgoing, queries
+from jobs.engine import commands, database, delivery, documents, outgoing, queries
 from jobs.engine.errors import BadInput
 from jobs.engine.tools.registry import TOOLS
 from tests.kinds.attempts import OWNER, content, done, errors, items, upload
@@ -58,6 +58,21 @@ def result(name: str, **arguments: Any) -> Any:
 
 def test_the_form_offers_all_tools() -> None:
     assert set(run_tools.Params.model_json_schema()["properties"]["tool"]["enum"]) - {""} == set(TOOLS)
+
+
+def test_each_tool_says_what_it_takes(environment: Callable[..., None]) -> None:
+    for one in TOOLS.values():
+        assert one.read(one.example)
+        assert len(one.details) == len(one.Arguments.model_fields)
+        assert str(next(iter(one.example.values())))[:5].strip("[]'") in one.usage
+    found = commands.estimate("run_tools", {"tool": "search_library", "arguments": {"query": "x"}}, owner=OWNER)
+    assert found and found.notes[1:] == (
+        "query (text): Query.",
+        "collection (text): Collection. Empty: all of them.",
+        "limit (whole number, at least 1, at most 50): Most passages.",
+    )
+    form = create_app({"TESTING": True}).test_client().get("/kinds/run_tools").text
+    assert "calculate takes formula, values (optional), such as" in form
 
 
 def test_the_example_calls_four_tools(environment: Callable[..., None]) -> None:
@@ -159,7 +174,9 @@ def test_a_secret_is_used_and_shown_nowhere(environment: Callable[..., None], si
     assert not [row for row in kept if "s3cr3t" in row]
     with delivery.broker() as redis:
         assert not [
-            key for key in redis.scan_iter() if redis.type(key) == b"hash" and b"s3cr3t" in repr(redis.hgetall(key)).encode()
+            key
+            for key in redis.scan_iter()
+            if redis.type(key) == b"hash" and b"s3cr3t" in repr(redis.hgetall(key)).encode()
         ]
     with create_app({"TESTING": True}).test_client() as client:
         for path in ("", "/items", "/files", "/log", "/input", "/timeline", "/items.jsonl", "/all.zip"):

@@ -101,7 +101,7 @@ def _by_hand(mind: Mind, messages: Any, offered: list[dict[str, Any]]) -> Said:
     if name is None:
         return _said(_completed(mind, task), None)
     schema = TOOLS[name].Arguments.model_json_schema()
-    prompt = f"Fill in the arguments of {name} as JSON. {TOOLS[name].usage}\nRequest: {task}"
+    prompt = f"Fill in the arguments of {name} as JSON. {' '.join(TOOLS[name].details)}\nRequest: {task}"
     return _said(_completed(mind, prompt, schema), name)
 
 

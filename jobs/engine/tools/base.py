@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
@@ -43,6 +44,7 @@ class Tool:
     Arguments: type[KindParams]
     run: Callable[[Any, Reach], Result]
     wrong: Callable[[Any, Reach], str | None] = lambda _arguments, _reach: None
+    example: dict[str, Any] = field(default_factory=dict)  # of its arguments
 
     def read(self, given: Any) -> KindParams:
         """The arguments of a call. Raises BadInput naming each that does not fit."""
@@ -56,10 +58,27 @@ class Tool:
 
     @property
     def usage(self) -> str:
-        """Its arguments in a sentence."""
+        """Its arguments in a sentence, and an example."""
         fields = self.Arguments.model_fields.items()
-        listed = ", ".join(f"{name}{'' if field.is_required() else ' (optional)'}" for name, field in fields)
-        return f"{self.name} takes {listed}."
+        listed = ", ".join(f"{name}{'' if one.is_required() else ' (optional)'}" for name, one in fields)
+        return f"{self.name} takes {listed}, such as {json.dumps(self.example, ensure_ascii=False)}."
+
+    @property
+    def details(self) -> tuple[str, ...]:
+        """Each argument in a sentence, as its schema has it."""
+        return tuple(_told_of(name, one) for name, one in self.Arguments.model_json_schema()["properties"].items())
+
+
+def _told_of(name: str, schema: Mapping[str, Any]) -> str:
+    kind = schema.get("type") or "/".join(one.get("type", "") for one in schema.get("anyOf", ()))
+    limits = [f"{word} {schema[limit]:,}" for limit, word in _LIMITS.items() if limit in schema]
+    choices = [f"one of {', '.join(schema['enum'])}"] if "enum" in schema else []
+    said = ", ".join([_TYPES.get(kind, "text"), *choices, *limits])
+    return " ".join(filter(None, [f"{name} ({said}):", f"{schema['title']}.", schema.get("description", "")]))
+
+
+_TYPES = {"integer": "whole number", "number": "number", "array": "list", "object": "names with values"}
+_LIMITS = {"minimum": "at least", "maximum": "at most"}
 
 
 def _told(error: Any) -> str:

@@ -42,4 +42,5 @@ def _formula(arguments: Calculation) -> Formula:
     return formula
 
 
-CALCULATE = Tool("calculate", "Calculate the value of a formula.", Calculation, _run, _wrong)
+EXAMPLE = {"formula": "(price - cost) * 12", "values": {"price": 5, "cost": 3.5}}
+CALCULATE = Tool("calculate", "Calculate the value of a formula.", Calculation, _run, _wrong, EXAMPLE)

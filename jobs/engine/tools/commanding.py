@@ -103,4 +103,5 @@ def _waited(running: subprocess.Popen[bytes], reach: Reach) -> int:
     raise BadInput(f"The program did not end within {reach.seconds} s, and was ended.", reason="time_limit")
 
 
-RUN_COMMAND = Tool("run_command", "Run a small program on text or files.", Command, _run, _wrong)
+EXAMPLE = {"program": "wc", "arguments": ["-w", "reviews.csv"], "files": ["sample:reviews.csv"]}
+RUN_COMMAND = Tool("run_command", "Run a small program on text or files.", Command, _run, _wrong, EXAMPLE)

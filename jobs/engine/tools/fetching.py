@@ -72,4 +72,5 @@ class _Reader(HTMLParser):
             self.found.append(data)
 
 
-FETCH_PAGE = Tool("fetch_page", "Fetch a web page as text.", Page, _run, _wrong)
+EXAMPLE = {"url": "https://example.org/"}
+FETCH_PAGE = Tool("fetch_page", "Fetch a web page as text.", Page, _run, _wrong, EXAMPLE)

@@ -99,6 +99,19 @@ def _sources(files: list[Input], paths: list[str]) -> list[sql.Source]:
     ]
 
 
-SEARCH_LIBRARY = Tool("search_library", "Search the passages of the library by meaning and words.", Question, _search)
-READ_DOCUMENT = Tool("read_document", "Read a document of the library, or a text file.", Reading, _read)
-QUERY_TABLE = Tool("query_table", "Ask tables a question in SQL.", Query, _query, _wrong_files)
+EXAMPLE = {"files": ["sample:orders.csv"], "sql": "select count(*) from orders"}
+SEARCH_LIBRARY = Tool(
+    "search_library",
+    "Search the passages of the library by meaning and words.",
+    Question,
+    _search,
+    example={"query": "bread", "limit": 3},
+)
+READ_DOCUMENT = Tool(
+    "read_document",
+    "Read a document of the library, or a text file.",
+    Reading,
+    _read,
+    example={"document": "sample:handbook.md", "characters": 500},
+)
+QUERY_TABLE = Tool("query_table", "Ask tables a question in SQL.", Query, _query, _wrong_files, EXAMPLE)
