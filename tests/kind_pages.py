@@ -96,7 +96,7 @@ def _takes(prop: dict[str, Any], schema: dict[str, Any]) -> str:
     if core.get("format") == "legwork-file":
         return "a table" if core.get("accept") == "table" else "a file"
     if "enum" in core or "const" in core:
-        return ", ".join(f"`{one}`" for one in core.get("enum", [core.get("const")]))
+        return ", ".join(f"`{one}`" for one in core.get("enum", [core.get("const")]) if one not in ("", None))
     kind = core.get("type")
     if kind == "array":
         return f"list of: {_takes(core.get('items', {}), schema)}"
