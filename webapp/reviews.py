@@ -37,7 +37,10 @@ def change(job_id: str) -> BaseResponse:
     thresholds, wrong = _read(typed)
     if not wrong:
         try:
-            commands.set_thresholds(job_id, thresholds, owner=owner, by=identity().name)
+            kept = {
+                name: one.model_dump() for name, one in standing.thresholds.items()
+            }  # also of what the form has not
+            commands.set_thresholds(job_id, kept | thresholds, owner=owner, by=identity().name)
             return redirect(f"/jobs/{job_id}#verdicts", 303)
         except InvalidParams as error:
             wrong = [one.message for one in error.errors]

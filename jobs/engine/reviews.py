@@ -145,7 +145,7 @@ def set_thresholds(job_id: str | UUID, given: Mapping[str, Any], *, owner: str, 
         before = _standing(session, job)
         if not before.judged:
             raise Conflict("This job judged nothing, so there is nothing to change.")
-        new = _read(given, before.categories)
+        new = _read(given, [*before.categories, *before.thresholds])
         _judge_anew(session, job, new)
         after = _counts(session, job.id)
         kept = {name: one.model_dump() for name, one in new.items()}

@@ -160,6 +160,7 @@ def test_thresholds_are_set_on_their_page(client: FlaskClient, post: Posted) -> 
     fine = post(f"/jobs/{job.id}/thresholds", category=names, review=["0.05", "", ""], block=["", "0.5", ""])
     assert (fine.status_code, fine.location) == (303, f"/jobs/{job.id}#verdicts")
     assert verdicts(job) == ["review", "review", "review"]
+    assert queries.verdicts(job).thresholds["default"] == Threshold(review=0.5, block=0.9)  # for categories not shown
     after = client.get(f"/jobs/{job.id}/thresholds").text
     assert 'value="0.05"' in after
     log = words(client.get(f"/jobs/{job.id}/decisions").text)
