@@ -12,7 +12,7 @@ from flask import Blueprint, redirect, request
 from werkzeug.datastructures import FileStorage
 
 from jobs.engine import catalogue, commands, queries
-from jobs.engine.errors import BadInput, FieldError, InvalidParams, NotFound, TooLarge
+from jobs.engine.errors import BadInput, FieldError, InvalidParams, NotFound, TooLarge, TooMany
 from webapp import drafts, forms
 from webapp.access import current_owner
 
@@ -93,6 +93,9 @@ def _start(draft: drafts.Draft) -> Any:
     except InvalidParams as error:
         draft.errors += error.errors
         return drafts.page(draft, 422)
+    except TooMany as error:
+        draft.errors.append(FieldError("", error.message))
+        return drafts.page(draft, 429)
     return redirect(f"/jobs/{job.id}", 303)
 
 

@@ -23,6 +23,7 @@ from jobs.engine import (
     delivery,
     inputs,
     ledger,
+    limits,
     notifications,
     outbox,
     queries,
@@ -127,7 +128,7 @@ def submit(
     """Create a job and send for a worker. The job is safe once this returns, whether or not the broker answers.
 
     The same idempotency_key gives the same job again; with another body it raises Conflict.
-    Raises NotFound, KindUnavailable, InvalidParams (nothing is created then), DatabaseAway.
+    Raises NotFound, KindUnavailable, InvalidParams, TooMany (nothing is created then), DatabaseAway.
     """
     fingerprint = _fingerprint(kind_name, params, sample, run_at)
     if idempotency_key and (known := _known(owner, idempotency_key, fingerprint)):
@@ -152,6 +153,7 @@ def submit(
     )
     try:
         with database.session() as session:
+            limits.check_waiting(session, owner)
             job = ledger.create(session, job)
             notifications.add(session, job.id, told)
     except IntegrityError:  # the same key came twice at once, and the other was first

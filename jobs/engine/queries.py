@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Text, cast, func, or_, select, text, tuple
 from sqlalchemy.orm import Session
 
 from jobs.engine import conversations as _talks
-from jobs.engine import database, exports, inputs, migrations, outbox, pdf_pages, presence, suppressions
+from jobs.engine import database, exports, inputs, limits, migrations, outbox, pdf_pages, presence, suppressions
 from jobs.engine.approvals import of_job as approvals
 from jobs.engine.errors import BadInput, NotFound, SettingsError
 from jobs.engine.job_lists import COUNT_CAP, SHOWN_STATES, job_counts, jobs
@@ -258,6 +258,7 @@ def job_states() -> dict[str, int]:
 
 # Mail that was kept instead of sent, which outbox.py reads, and addresses that must not be written to.
 
+usage = limits.usage
 outbox_messages = outbox.messages
 outbox_message = outbox.message
 outbox_count = outbox.count

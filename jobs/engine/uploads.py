@@ -5,8 +5,8 @@ from __future__ import annotations
 import mimetypes
 from typing import Any, BinaryIO
 
-from jobs.engine import database, settings, tables
-from jobs.engine.errors import BadInput
+from jobs.engine import database, limits, settings, tables
+from jobs.engine.errors import BadInput, TooLarge
 from jobs.engine.jsonsafe import clean_text
 from jobs.engine.models import File
 from jobs.engine.storage import Blob, storage
@@ -15,12 +15,18 @@ from jobs.engine.storage import Blob, storage
 def upload(stream: BinaryIO, name: str, *, owner: str) -> File:
     """Keep an upload; what it looks like as a table is looked up once and kept with it.
 
-    `name` is only ever shown. Raises TooLarge over MAX_UPLOAD_MB, BadInput for an empty file.
+    `name` is only ever shown. Raises TooLarge over MAX_UPLOAD_MB or MAX_STORAGE_MB, BadInput for an empty file.
     """
+    limits.check_storage(owner)
     blob = storage().put(stream, limit=settings.current().max_upload_bytes)
     if blob.bytes == 0:
         storage().delete(blob.key)
         raise BadInput("The file is empty.")
+    try:
+        limits.check_storage(owner, blob.bytes)
+    except TooLarge:
+        storage().delete(blob.key)
+        raise
     shown = clean_text(name).replace("\\", "/").rsplit("/", 1)[-1][:255] or "unnamed"
     file = File(
         owner=owner,

@@ -101,7 +101,11 @@ def _later(job: Job, seconds: float) -> Waiting:
 
 
 def _before(session: Session, job: Job) -> int:
-    return session.scalar(select(func.count()).select_from(Job).where(*_due(job.queue), Job.id < job.id)) or 0
+    """How many come before it at most: the owner's own older ones, and of everybody else's as many as they get turns till then."""
+    due = select(Job.owner, func.count().label("jobs"), func.count().filter(Job.id < job.id).label("older"))
+    counted = session.execute(due.where(*_due(job.queue)).group_by(Job.owner)).all()
+    mine = next((row.older for row in counted if row.owner == job.owner), 0)
+    return mine + sum(min(row.jobs, mine + 1) for row in counted if row.owner != job.owner)
 
 
 def _due(queue: str) -> list[ColumnElement[bool]]:

@@ -22,7 +22,7 @@ from uuid import UUID
 
 from redis.exceptions import RedisError
 from rq import Queue, Worker
-from rq.exceptions import StopRequested
+from rq.exceptions import NoSuchJobError, StopRequested
 from rq.executions import Execution
 from rq.job import Job as Message
 from rq.serializers import JSONSerializer
@@ -30,7 +30,7 @@ from rq.worker import WorkerStatus
 from sqlalchemy import Connection
 from sqlalchemy.exc import NoResultFound
 
-from jobs.engine import catalogue, database, delivery, ledger, logs, queries
+from jobs.engine import catalogue, database, delivery, ledger, logs, queries, turns
 from jobs.engine.errors import BrokerAway, DatabaseAway, LeaseLost, LegworkError, NotFound
 from jobs.engine.lifeline import die_with_parent
 from jobs.engine.run import Run
@@ -116,7 +116,7 @@ class LegworkWorker(Worker):
         self._state = (
             WorkerStatus.BUSY
         )  # an idle worker that is told to leave has an exception raised, here into the claim
-        self._claim = self._try_to_claim(message)
+        message, self._claim = self._try_to_claim(message, queue)
         if self._claim is None:
             self._drop(message, queue)
             return
@@ -132,22 +132,40 @@ class LegworkWorker(Worker):
             self._settle_for_child()
             logs.hold()
 
-    def _try_to_claim(self, message: Message) -> ledger.Claim | None:
+    def _try_to_claim(self, message: Message, queue: Queue) -> tuple[Message, ledger.Claim | None]:
+        """The message of the owner whose turn it is, which may be another than was taken, and its claim."""
         try:
             if message.func_name != delivery.FUNCTION:
-                return None
-            job_id, kind = UUID(message.id), str(message.kwargs.get("kind"))
-            trouble = _trouble(kind)
+                return message, None
             with _connection() as connection:
+                message = self._in_turn(connection, message, queue)
+                job_id, kind = UUID(message.id), str(message.kwargs.get("kind"))
+                trouble = _trouble(kind)
                 if trouble is None:
-                    return ledger.claim(connection, job_id, self.name)
+                    return message, ledger.claim(connection, job_id, self.name)
                 ledger.set_aside(connection, job_id, kind, AGAIN_SECONDS, trouble)
                 log.warning("message %s: %s", message.id, trouble)
         except (ValueError, TypeError, AttributeError, LegworkError) as error:
             log.warning("message %s: %s", message.id, error)
         except Exception as error:  # RQ raises many things for a broken hash; the row, if there is one, is rung again
             log.warning("dropped message %s: %r", message.id, error)
-        return None
+        return message, None
+
+    def _in_turn(self, connection: Connection, message: Message, queue: Queue) -> Message:
+        """This message, or the one that changes places with it in the queue, where others wait and it is their turn."""
+        waiting = turns.waiting(connection, queue.name)
+        owner = turns.owner_of(connection, UUID(message.id)) if len(waiting) > 1 else None
+        if owner is None:
+            return message
+        try:
+            first = turns.first(waiting, delivery.turns_had(queue.name))
+            wanted = first.owner != owner and Message.fetch(str(first.job_id), self.connection, JSONSerializer)
+            if wanted and delivery.change_places(queue, message.id, wanted.id):
+                message, owner = wanted, first.owner
+            delivery.take_turn(queue.name, owner)
+        except (NoSuchJobError, RedisError) as error:
+            log.info("message %s: out of turn: %s", message.id, error)
+        return message
 
     def _drop(self, message: Message, queue: Queue) -> None:
         """Forget the message. Its hash may belong to a run of the same job elsewhere, so it is only given an end."""
