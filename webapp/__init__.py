@@ -34,6 +34,7 @@ from webapp import (
     operations,
     outbox,
     outbox_api,
+    oversight,
     people,
     progress,
     retries,
@@ -82,6 +83,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(oidc.blueprint)  # /login/provider
     app.register_blueprint(account.blueprint)  # /account
     app.register_blueprint(people.blueprint)  # /people
+    app.register_blueprint(oversight.blueprint)  # /operations/schedules
     app.register_blueprint(audit.blueprint)  # /audit
     app.register_blueprint(api.blueprint)  # /api/v1
     app.register_blueprint(reviews_api.blueprint)  # /api/v1/jobs/<id>/verdicts

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from jobs.engine import commands
+from jobs.engine import accounts, commands
 from jobs.engine.commands import Plan
 from jobs.engine.inputs import SAMPLES
 from tests.npm import package
 from tests.pages import making
+from tests.pages.people import PASSWORD
 from webapp.access import LOCAL_OWNER
 
 pytestmark = pytest.mark.browser
@@ -89,6 +90,9 @@ PAGES: dict[str, str | Callable[[], str]] = {
     "chat": "/chat",
     "outbox": "/outbox",
     "operations": lambda: (making.running(making.waiting()), making.waiting(), "/operations")[2],
+    "schedules of all": lambda: (_schedule(), "/operations/schedules")[1],
+    "audit log": "/audit",
+    "first account": "/people",
     "suppressions": "/suppressions",
     "nowhere": "/nowhere",
 }
@@ -131,3 +135,23 @@ def test_axe_finds_nothing_where_jobs_are_chosen(tab: Page, site: str, axe: str)
     tab.get_by_role("button", name="Delete…").click()
     tab.wait_for_selector("text=Keep them")
     assert violations(tab, axe) == []
+
+
+def test_axe_finds_nothing_where_people_sign_in(tab: Page, site: str, axe: str) -> None:
+    """The last test of this file: from the first account on everybody signs in."""
+    accounts.add("root", "admin", PASSWORD)
+    tab.goto(f"{site}/account")
+    tab.get_by_label("Name").fill("root")
+    tab.get_by_label("Password").fill("wrong wrong wrong")
+    tab.get_by_role("button", name="Sign in").click()
+    tab.wait_for_selector("#errors")
+    assert violations(tab, axe) == []
+    tab.get_by_label("Password").fill(PASSWORD)
+    tab.get_by_role("button", name="Sign in").click()
+    tab.get_by_label("Name", exact=True).fill("a program")
+    tab.get_by_role("button", name="Make the token").click()
+    tab.wait_for_selector("#new-token")
+    for page in ("", "/account", "/people", "/audit", "/shared", f"/jobs/{making.waiting().id}/share"):
+        if page:
+            tab.goto(site + page)
+        assert violations(tab, axe) == [], page

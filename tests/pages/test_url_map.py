@@ -302,6 +302,17 @@ def test_operators_get_theirs(app: Flask, everybody: dict[str, Person], things: 
     assert everybody["admin"].client.get("/people").status_code == 200
 
 
+def test_an_operator_pauses_anybodys_schedule(everybody: dict[str, Person], things: dict[str, str]) -> None:
+    olu, schedule = everybody["olu"], things["schedule"]
+    page = olu.client.get("/operations/schedules").text
+    assert "amara" in page and schedule in page
+    for act, paused in (("pause", True), ("resume", False)):
+        assert olu.post(f"/operations/schedules/{schedule}/{act}").status_code == 303
+        assert bool(queries.schedule(schedule, "local").paused_at) is paused
+    entries = olu.client.get(f"/api/v1/audit?q={schedule}").get_json()["entries"]
+    assert [(one["who"], one["action"]) for one in entries] == [("olu", "schedule_resume"), ("olu", "schedule_pause")]
+
+
 def test_what_is_somebody_elses_cannot_be_named_either(everybody: dict[str, Person], things: dict[str, str]) -> None:
     """In a query, a form or a body, as in an address."""
     ben = everybody["ben"]

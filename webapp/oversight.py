@@ -1,0 +1,36 @@
+"""For operators: the schedules of all."""
+
+from __future__ import annotations
+
+from flask import Blueprint, redirect, render_template, request
+from werkzeug.wrappers import Response
+
+from jobs.engine import accounts
+from webapp import identity, kinds, timing
+from webapp.identity import operators
+
+blueprint = Blueprint("oversight", __name__, url_prefix="/operations/schedules")
+
+
+@blueprint.get("")
+@operators
+def index() -> str:
+    page = accounts.everybodys_schedules(after=request.args.get("after") or None)
+    return render_template("operations/schedules.html", page=page, titles=kinds.titles(), in_words=timing.in_words)
+
+
+@blueprint.post("/<schedule_id>/pause")
+@operators
+def pause(schedule_id: str) -> Response:
+    return _change(schedule_id, paused=True)
+
+
+@blueprint.post("/<schedule_id>/resume")
+@operators
+def resume(schedule_id: str) -> Response:
+    return _change(schedule_id, paused=False)
+
+
+def _change(schedule_id: str, *, paused: bool) -> Response:
+    accounts.pause_anybodys(schedule_id, paused, by=identity.current_owner(), address=identity.address())
+    return redirect("/operations/schedules", 303)
