@@ -113,9 +113,8 @@ class LegworkWorker(Worker):
 
     def execute_job(self, message: Message, queue: Queue) -> None:
         """Claim the row that the message names; run it if it was due, drop the message if not."""
-        self._state = (
-            WorkerStatus.BUSY
-        )  # an idle worker that is told to leave has an exception raised, here into the claim
+        # An idle worker that is told to leave has an exception raised, here into the claim.
+        self._state = WorkerStatus.BUSY
         message, self._claim = self._try_to_claim(message, queue)
         if self._claim is None:
             self._drop(message, queue)
@@ -157,14 +156,12 @@ class LegworkWorker(Worker):
         owner = turns.owner_of(connection, UUID(message.id)) if len(waiting) > 1 else None
         if owner is None:
             return message
-        try:
+        with suppress(NoSuchJobError, RedisError):
             first = turns.first(waiting, delivery.turns_had(queue.name))
             wanted = first.owner != owner and Message.fetch(str(first.job_id), self.connection, JSONSerializer)
             if wanted and delivery.change_places(queue, message.id, wanted.id):
                 message, owner = wanted, first.owner
             delivery.take_turn(queue.name, owner)
-        except (NoSuchJobError, RedisError) as error:
-            log.info("message %s: out of turn: %s", message.id, error)
         return message
 
     def _drop(self, message: Message, queue: Queue) -> None:
