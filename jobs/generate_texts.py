@@ -10,12 +10,13 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import islice
 from typing import Any
 
 from jobs.engine import batches, llm, schemas, tally, templates
 from jobs.engine.answers import Completion, response_format
 from jobs.engine.budget import Budget, about_tokens, most_tokens
-from jobs.engine.catalogue import Estimate, Find
+from jobs.engine.catalogue import Estimate, Find, Question
 from jobs.engine.context import Context, Output
 from jobs.engine.errors import BadInput, FieldError, Skip
 from jobs.engine.params import KindParams, TableFile, param
@@ -140,6 +141,13 @@ def estimate(params: Params, find: Find) -> Estimate:
     return Estimate(items=rows, calls=rows, tokens=round(rows * a_row), seconds=round(seconds, 1))
 
 
+def questions(params: Params, find: Find, rows: int) -> list[Question]:
+    source = find(params.source)
+    table = source.table(params.encoding, params.delimiter)
+    ask = _asker(params, table.columns)
+    return [_question(ask, row) for row in islice(source.rows(params.encoding, params.delimiter), rows)]
+
+
 def label(params: Params, find: Find) -> str:
     return find(params.source).name
 
@@ -202,6 +210,15 @@ def _asker(params: Params, columns: list[str]) -> Callable[[dict[str, Any]], dic
         return always | {"messages": [*system, {"role": "user", "content": template.render(row)}]}
 
     return ask
+
+
+def _question(ask: Callable[[dict[str, Any]], dict[str, Any]], row: dict[str, Any]) -> Question:
+    try:
+        body = ask(row)
+    except (Skip, BadInput) as error:
+        return Question(None, trouble=str(error))
+    last = body["messages"][-1]
+    return Question(body, str(last.get("content") or "") if isinstance(last, dict) else "")
 
 
 def _columns(answer: Completion, params: Params, taken: list[str]) -> dict[str, Any]:

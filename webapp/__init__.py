@@ -47,6 +47,7 @@ from webapp import (
     submissions,
     suppressions,
     theme,
+    trials,
     webhooks,
 )
 from webapp.routing import LazyRule
@@ -63,6 +64,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(kinds.blueprint)  # /  /kinds/<kind>
     app.register_blueprint(submissions.blueprint)  # a form, posted
     app.register_blueprint(item_previews.blueprint)  # /kinds/<kind>/preview
+    app.register_blueprint(trials.blueprint)  # /kinds/<kind>/try
     app.register_blueprint(history.blueprint)  # /jobs
     app.register_blueprint(progress.blueprint)  # /jobs/<id>
     app.register_blueprint(cancellations.blueprint)  # stop

@@ -189,5 +189,6 @@ def _bulk(talk: Any | None, turns: list[Any]) -> str | None:
     question = next((turn.question.text for turn in reversed(turns) if turn.question), None)
     if question is None or not any(kind.name == BULK and kind.available for kind in catalogue.kinds()):
         return None
-    given = {"prompt": question[:LONGEST_LINK], "system": talk.system[:LONGEST_LINK] if talk else ""}
+    prompt = question[:LONGEST_LINK].replace("{", "{{").replace("}", "}}")  # there a brace begins a column's name
+    given = {"prompt": prompt, "system": talk.system[:LONGEST_LINK] if talk else ""}
     return f"/kinds/{BULK}?{urlencode({name: text for name, text in given.items() if text})}"

@@ -36,6 +36,16 @@ class Estimate:
 
 
 @dataclass(frozen=True)
+class Question:
+    """What a model is asked for one row: the body of the request, and its words for a person. `trouble` says in a sentence
+    why this row is not asked, and there is no body then."""
+
+    body: dict[str, Any] | None
+    asked: str = ""
+    trouble: str = ""
+
+
+@dataclass(frozen=True)
 class Kind:
     """One file of `jobs/`, as the rest of Legwork sees it."""
 
@@ -90,6 +100,14 @@ class Kind:
     def preview(self, params: KindParams, find: Find, place: int) -> dict[str, Any] | None:
         """What the item at this place, from 1, would become; None where the kind cannot show it. Raises BadInput."""
         return self._optional("preview", params, find, place)
+
+    @property
+    def has_questions(self) -> bool:
+        return hasattr(self.module, "questions")
+
+    def questions(self, params: KindParams, find: Find, rows: int) -> list[Question]:
+        """What a model is asked for the first rows, so that they can be tried out. Raises BadInput."""
+        return self._optional("questions", params, find, rows) or []
 
     def view(self, job: Any, asked: Mapping[str, str]) -> dict[str, Any] | None:
         """What the kind's RESULT_TEMPLATE needs beside the job; asked: the query of the page. None where there is nothing."""

@@ -54,6 +54,7 @@ from jobs.engine.talking import (
     start_conversation,
     stop_answer,
 )
+from jobs.engine.trials import Trials
 from jobs.engine.uploads import upload
 from jobs.engine.validation import params_errors
 
@@ -105,6 +106,12 @@ def estimate(kind_name: str, params: dict[str, Any], *, owner: str, sample: int 
     scaled = {name: getattr(whole, name) for name in ("calls", "tokens", "seconds")}
     scaled = {name: type(value)(value * share) if value else value for name, value in scaled.items()}
     return replace(whole, items=sample, **scaled)
+
+
+def try_out(kind_name: str, params: dict[str, Any], rows: int, *, owner: str) -> Trials:
+    """Ask the model about the first rows, without a job. Raises what validate raises, BadInput, TooMany."""
+    fit = validate(kind_name, params, owner=owner)
+    return Trials(fit.kind.questions(fit.params, _finder(owner), rows), owner)
 
 
 def preview(kind_name: str, params: dict[str, Any], place: int, *, owner: str) -> dict[str, Any] | None:

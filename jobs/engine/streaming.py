@@ -59,11 +59,13 @@ class Stream:
         Raises Stopped, Transient (away, slow or busy), BadInput (this request is refused) or JobFailed (no request can
         succeed).
         """
-        try:
-            self._send()
-        except _OtherOptions:  # an older server that does not count tokens in a stream
-            self.body.pop("stream_options", None)
-            self._send()
+        while True:
+            try:
+                return self._send()
+            except _OtherOptions as other:
+                self.body = other.body
+                if self._connection is not None:
+                    self._connection.close()
 
     def chunks(self) -> Iterator[bytes]:
         """The body as it comes. Raises Stopped, or Transient where the connection breaks, or `end_silent` ended it."""
@@ -202,7 +204,9 @@ class Stream:
         response.close()
         said, code = answers.sentence_of(raw, self.provider.api_key)
         if response.status in (400, 422) and "stream_options" in said and "stream_options" in self.body:
-            return _OtherOptions()
+            return _OtherOptions({name: value for name, value in self.body.items() if name != "stream_options"})
+        if response.status == 400 and answers.wants_other_limit_name(said, self.body):
+            return _OtherOptions(answers.renamed_limit(self.body))
         return _refusal(self.provider, response.status, response.headers, said, code, str(self.body.get("model")))
 
     def _event(self, data: bytes) -> dict[str, Any]:
@@ -226,7 +230,11 @@ class Stream:
 
 
 class _OtherOptions(Exception):
-    """This provider does not know `stream_options`."""
+    """This provider wants the same in other words: an older one does not know `stream_options`, a newer one `max_tokens`."""
+
+    def __init__(self, body: dict[str, Any]) -> None:
+        super().__init__()
+        self.body = body
 
 
 class _Translated:

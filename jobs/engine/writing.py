@@ -7,15 +7,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-from jobs.engine import answers, documents, held_answers, llm, relay
+from jobs.engine import documents, held_answers, llm, relay
 from jobs.engine.conversations import Asked
 from jobs.engine.errors import DatabaseAway, LegworkError, Transient
 from jobs.engine.held_answers import Ending
 from jobs.engine.live import Live
 from jobs.engine.models import Conversation
+from jobs.engine.reply import CUT_OFF, Reply
 from jobs.engine.streaming import Stopped, Stream
 
 log = logging.getLogger(__name__)
@@ -52,9 +53,7 @@ class Writing:
         self._stopping = False
         self._settled = False
         self._stream: Stream | None = None
-        self._usage: dict[str, Any] = {}
-        self._finish_reason = ""
-        self._held = ""  # half of a character
+        self._reply: Reply | None = None
 
     def run(self) -> None:
         try:
@@ -139,42 +138,13 @@ class Writing:
         if self._stopping:
             raise Stopped
         self._stream.open()
-        for some in self._events(self._stream):
-            self._take(some)
+        self._reply = Reply(self._stream)
+        for text, tokens in self._reply.texts():
+            self._add(text, tokens)
             if self.live.length > LONGEST_TEXT:
                 raise _limit(f"at {LONGEST_TEXT:,} characters")
             if time.monotonic() - self._began > LONGEST_SECONDS:
                 raise _limit(f"after {LONGEST_SECONDS / 60:.0f} minutes")
-
-    def _events(self, stream: Stream) -> Iterator[list[dict[str, Any]]]:
-        """What comes at a time, as events of a stream also where the provider does not stream."""
-        if stream.media_type == "text/event-stream":
-            yield from stream.events()
-            return
-        try:
-            whole = answers.parse(stream.whole(), stream.body, 0.0)
-        except answers.Unwell as error:
-            raise Transient(f"{error}.", reason="provider_unwell") from error
-        usage = {"prompt_tokens": whole.prompt_tokens, "completion_tokens": whole.completion_tokens}
-        yield [{"choices": [{"delta": {"content": whole.text}, "finish_reason": whole.finish_reason}], "usage": usage}]
-
-    def _take(self, events: list[dict[str, Any]]) -> None:
-        said = [text for event in events if (text := self._said(event))]
-        if said and (whole := self._readable("".join(said))):
-            self._add(whole, len(said))
-
-    def _said(self, event: dict[str, Any]) -> str:
-        """The text that an event brings; what else it says is noted."""
-        if isinstance(usage := event.get("usage"), dict):
-            self._usage = usage
-        choices = event.get("choices")
-        choice = choices[0] if isinstance(choices, list) and choices else {}
-        delta = choice.get("delta") if isinstance(choice, dict) else None
-        if not isinstance(delta, dict):
-            return ""
-        self._finish_reason = str(choice.get("finish_reason") or self._finish_reason)
-        said = delta.get("content") or delta.get("refusal")
-        return said if isinstance(said, str) else ""
 
     def _add(self, text: str, tokens: int) -> None:
         self.live.add(text, tokens)
@@ -182,24 +152,14 @@ class Writing:
             self._first = time.monotonic() - self._began
             self._has_begun()
 
-    def _readable(self, text: str) -> str:
-        """Text that can be kept: no NUL, and the halves of a character, which may come one by one, put together."""
-        if text.isascii() and not self._held:
-            return text.replace("\x00", "")
-        text = (self._held + text).replace("\x00", "")
-        self._held = text[-1] if text and "\ud800" <= text[-1] <= "\udbff" else ""
-        whole = text[: len(text) - len(self._held)]
-        return whole.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
     def _whole(self) -> Ending:
         """The ending of a stream that came to its end."""
-        if not self._finish_reason:
-            raise Transient("The provider's connection ended before the answer did.", reason="provider_broke")
-        if self._finish_reason == "length":
-            return self._ending("done", "length", "The answer was cut off at the model's limit of tokens.")
+        why = self._reply.finish_reason if self._reply else ""
+        if why == "length":
+            return self._ending("done", "length", CUT_OFF)
         if not self.live.after(0).strip():
             raise Transient("The model gave an empty answer.", reason="provider_unwell")
-        return self._ending("done", "refused" if self._finish_reason == "content_filter" else None)
+        return self._ending("done", "refused" if why == "content_filter" else None)
 
     def _short(self) -> str:
         """What an answer is that did not come to its end."""
@@ -209,14 +169,14 @@ class Writing:
         seconds = time.monotonic() - self._began
         before = self.answer
         earlier = before.completion_tokens or 0 if before.text else 0
-        prompt, completion = self._usage.get("prompt_tokens"), self._usage.get("completion_tokens")
+        reply = self._reply
         return Ending(
             state,
             self.live.after(0),
             reason,
             message,
-            prompt if isinstance(prompt, int) else None,
-            earlier + (completion if isinstance(completion, int) and completion > 0 else self.live.tokens),
+            reply.counted("prompt_tokens") if reply else None,
+            earlier + ((reply and reply.counted("completion_tokens")) or self.live.tokens),
             (before.seconds or 0 if before.text else 0) + seconds,
             before.first_token_seconds if before.text else self._first,
         )

@@ -1,0 +1,131 @@
+"""Answers to the first rows of a table, streamed to the one who tries a form out. They are kept nowhere and make no job:
+whoever stops reading ends them.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jobs.engine import llm
+from jobs.engine.catalogue import Question
+from jobs.engine.errors import LegworkError, TooMany
+from jobs.engine.live import Live
+from jobs.engine.models import new_id
+from jobs.engine.reply import CUT_OFF, Reply
+from jobs.engine.streaming import Stopped, Stream
+
+log = logging.getLogger(__name__)
+
+MOST_OPEN = 4  # of one person in one process
+LOOK_SECONDS = 0.5
+LONGEST_SECONDS = 600.0
+LONGEST_TEXT = 100_000  # characters
+
+_open: dict[str, int] = {}
+_lock = threading.Lock()
+
+
+@dataclass
+class Trial:
+    """One question, and its answer as it comes. `ended` says in a sentence why there is no more, where that is not plain."""
+
+    question: Question
+    number: int
+    live: Live
+    ended: str = ""
+    tokens: int = 0
+    seconds: float = 0.0
+    first_seconds: float | None = None
+    stream: Stream | None = None
+    stopped: bool = False
+
+    def pieces(self) -> Iterator[str]:
+        """The text as it comes; empty pieces while nothing does."""
+        seen = 0
+        while not self.live.ended or self.live.length > seen:
+            text = self.live.wait(seen, LOOK_SECONDS)
+            seen += len(text)
+            if not text and self.stream is not None:
+                self.stream.end_silent()
+            yield text
+
+    def run(self) -> None:
+        began = time.monotonic()
+        try:
+            self._ask(dict(self.question.body or {}), began)
+        except Stopped:
+            self.ended = "Stopped."
+        except LegworkError as error:
+            self.ended = error.message
+        except Exception:
+            log.exception("an answer on trial broke off")
+            self.ended = "Something went wrong on our side; the log has the details."
+        finally:
+            self.seconds = time.monotonic() - began
+            self.live.end()
+            if self.stream is not None:
+                self.stream.release()
+
+    def stop(self) -> None:
+        self.stopped = True
+        if self.stream is not None:
+            self.stream.close()
+
+    def _ask(self, body: dict[str, Any], began: float) -> None:
+        self.stream = llm.stream(body | {"stream": True, "stream_options": {"include_usage": True}})
+        if self.stopped:
+            raise Stopped
+        self.stream.open()
+        reply = Reply(self.stream)
+        for text, tokens in reply.texts():
+            if self.first_seconds is None:
+                self.first_seconds = time.monotonic() - began
+            self.live.add(text, tokens)
+            self.tokens += tokens
+            if self.live.length > LONGEST_TEXT or time.monotonic() - began > LONGEST_SECONDS:
+                raise LegworkError("The answer was ended: it is longer than one may be.", reason="limit")
+        self.tokens = reply.counted("completion_tokens") or self.tokens
+        self.ended = CUT_OFF if reply.finish_reason == "length" else ""
+
+
+class Trials:
+    """Some questions that are asked at the same time. `close` ends what is left of them; it has to be called once."""
+
+    def __init__(self, questions: Sequence[Question], owner: str) -> None:
+        """Raises TooMany, and JobFailed without a provider."""
+        self._owner = owner
+        self._closed = False
+        with _lock:
+            if _open.get(owner, 0) >= MOST_OPEN:
+                raise TooMany(
+                    f"{MOST_OPEN} forms are being tried out for you already. Wait for one to end, then try again."
+                )
+            _open[owner] = _open.get(owner, 0) + 1
+        self.rows = [Trial(question, number, Live(new_id(), 0, "")) for number, question in enumerate(questions, 1)]
+        for row in self.rows:
+            if row.question.body is None:
+                row.ended = row.question.trouble
+                row.live.end()
+            else:
+                threading.Thread(target=row.run, name=f"answer on trial {row.number}", daemon=True).start()
+
+    def close(self) -> None:
+        with _lock:
+            if self._closed:
+                return
+            self._closed = True
+            _open[self._owner] -= 1
+            if not _open[self._owner]:
+                del _open[self._owner]
+        for row in self.rows:
+            row.stop()
+
+
+def open_now() -> Mapping[str, int]:
+    """How many forms are being tried out, by owner."""
+    return dict(_open)
