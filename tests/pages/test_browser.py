@@ -75,7 +75,7 @@ def test_a_chosen_table_shows_itself_and_its_columns_go_into_the_text(
 def test_a_template_is_checked_while_it_is_typed_and_nothing_else_is_nagged_about(
     tab: Page, site: str, complaints: list[str]
 ) -> None:
-    tab.goto(f"{site}/kinds/questions?table=sample:reviews.csv")
+    tab.goto(f"{site}/kinds/questions?table=sample:reviews.csv&papers=sample:reviews.csv&papers=sample:handbook.md")
     pattern = tab.get_by_role("textbox", name="A pattern")
     pattern.fill("{product} has {stars}")
     expect(tab.get_by_text("Row 1 Cup warmer has 5")).to_be_visible()
@@ -89,6 +89,7 @@ def test_a_template_is_checked_while_it_is_typed_and_nothing_else_is_nagged_abou
     expect(tab.locator("#estimate-box")).to_contain_text("1,234 answers")
     tab.get_by_text("This job as JSON").click()
     expect(tab.locator("#as-json")).to_contain_text('"word": "kettle"')
+    expect(tab.locator("#as-json")).to_contain_text("sample:handbook.md")
     tab.get_by_role("button", name="One more").click()
     expect(tab.get_by_label("Which column is what: name 4")).to_be_focused()
     tab.keyboard.type("title")

@@ -12,8 +12,11 @@
     asking?.abort();
     asking = new AbortController();
     const body = new FormData(form());
-    form().querySelectorAll("[type=file]").forEach((control) => body.delete(control.name));
-    form().querySelectorAll("[type=hidden][name]").forEach((kept) => { if (!body.has(kept.name)) body.append(kept.name, kept.value); });
+    form().querySelectorAll("[type=file]").forEach(({ name }) => {
+      const chosen = body.getAll(name).filter((value) => typeof value === "string");
+      body.delete(name);
+      chosen.forEach((value) => body.append(name, value));
+    });
     body.set("check", "1");
     try {
       const answer = await fetch(form().action, { method: "POST", body, signal: asking.signal });
