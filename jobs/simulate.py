@@ -37,6 +37,7 @@ SHOWN = (0.1, 99.9)  # percentiles between which the histogram lies: a long tail
 RANKED = 50_000  # trials by which the inputs' influence is judged
 VALUES_PER_SECOND = 20_000_000
 STOP_SECONDS = 1.5  # for the summary after a stop
+TELL_SECONDS, TELL_SHARE = 2.0, 20  # between two summaries: at least so long, and so many times as long as one takes
 
 Batches = dict[int, int]  # number of a batch -> how many trials it has
 
@@ -113,17 +114,38 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     seed = params.seed if params.seed is not None else context.once("seed", lambda: secrets.randbelow(2**53))
     trials = Trials(params, int(seed))
     sizes = _sizes(params.trials)
+    so_far = SoFar(trials, sizes, params, context)
     try:
-        context.map(trials.batch, list(enumerate(sizes)), row=lambda batch: {"batch": batch[0] + 1, "trials": batch[1]})
+        context.map(so_far.batch, list(enumerate(sizes)), row=lambda batch: {"batch": batch[0] + 1, "trials": batch[1]})
         batches = dict(list(enumerate(sizes))[: context.job.sample])
         trials.draw_again(batches, context.check)
     except (StopAsked, TimeLimitReached):
         finished = trials.known | _finished(sizes, context)
         batches = trials.draw_again({number: sizes[number] for number in sorted(finished)}, _patience())
         if batches:
-            context.so_far = _result(trials, batches, params) | {"of_trials": params.trials, "seed": seed}
+            so_far.tell(batches)
         raise
     return _result(trials, batches, params) | {"seed": seed, "seconds": round(time.monotonic() - began, 1)}
+
+
+class SoFar:
+    """Tells, while the trials go on, what they come to; less often the longer it takes."""
+
+    def __init__(self, trials: Trials, sizes: list[int], params: Params, context: Context):
+        self._trials, self._sizes, self._params, self._context = trials, sizes, params, context
+        self._next = time.monotonic() + TELL_SECONDS
+
+    def batch(self, item: tuple[int, int]) -> dict[str, Any]:
+        came = self._trials.batch(item)
+        began = time.monotonic()
+        if began > self._next:
+            self.tell({number: self._sizes[number] for number in sorted(self._trials.known)})
+            self._next = began + max(TELL_SECONDS, TELL_SHARE * (time.monotonic() - began))
+        return came
+
+    def tell(self, batches: Batches) -> None:
+        of_all = {"of_trials": self._params.trials, "seed": self._trials.seed}
+        self._context.so_far = _result(self._trials, batches, self._params) | of_all
 
 
 def _result(trials: Trials, batches: Batches, params: Params) -> dict[str, Any]:
@@ -155,7 +177,7 @@ class Trials:
     def __init__(self, params: Params, seed: int):
         self.formula = Formula(params.formula)
         self.inputs = {name: distributions.parse(value) for name, value in sorted(params.inputs.items())}
-        self._seed = seed
+        self.seed = seed
         self._values: dict[int, ndarray] = {}
 
     def batch(self, item: tuple[int, int]) -> dict[str, Any]:
@@ -218,7 +240,7 @@ class Trials:
     def _drawn(self, number: int, size: int) -> dict[str, ndarray]:
         import numpy
 
-        random = numpy.random.Generator(numpy.random.PCG64([self._seed, number]))
+        random = numpy.random.Generator(numpy.random.PCG64([self.seed, number]))
         return {name: one.draw(random, size) for name, one in self.inputs.items()}
 
     def _no_number(self, size: int) -> str:

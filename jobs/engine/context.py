@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID
 
-from jobs.engine import database, inputs, ledger, loops, queries
+from jobs.engine import database, inputs, jsonsafe, ledger, loops, queries
 from jobs.engine.errors import JobFailed
 from jobs.engine.hiding import Hider
 from jobs.engine.loops import Item, Output
@@ -29,12 +29,24 @@ class Context:
         self._writer = writer
         self.mapped = False  # whether the kind went through all its items
         self.loop = loops.Loop()
-        self.so_far: dict[str, Any] | None = None  # the result, if a stop or a limit ends the run before its end
+        self._so_far: dict[str, Any] | None = None
 
     @property
     def used(self) -> tuple[int, int]:
         """Prompt and completion tokens recorded so far, earlier attempts included."""
         return self._writer.prompt_tokens, self._writer.completion_tokens
+
+    @property
+    def so_far(self) -> dict[str, Any] | None:
+        """The result if the run ends before its end. Once set it is in the row, where a kill leaves it, and on the page."""
+        return self._so_far
+
+    @so_far.setter
+    def so_far(self, result: dict[str, Any]) -> None:
+        self._so_far = result
+        written = jsonsafe.dumps(self._writer.hider.value(result))
+        if len(written.encode()) <= ledger.RESULT_BYTES:
+            self._writer.progress(result=written)
 
     def map(
         self,

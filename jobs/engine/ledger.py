@@ -80,7 +80,7 @@ class Batch:
 
     outcomes: list[Outcome] = field(default_factory=list)
     lines: list[tuple[str, str]] = field(default_factory=list)  # level, text
-    progress: dict[str, Any] = field(default_factory=dict)  # total, note; done only for kinds without items
+    progress: dict[str, Any] = field(default_factory=dict)  # total, note, result; done only for kinds without items
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
@@ -160,6 +160,7 @@ _RECORD = text("""
         done = coalesce(cast(:done as bigint), jobs.done + counted.done), failed = jobs.failed + counted.failed,
         skipped = jobs.skipped + counted.skipped, unknown = jobs.unknown + counted.unknown,
         total = coalesce(cast(:total as bigint), total), note = coalesce(cast(:note as text), note),
+        result = coalesce(cast(:result as json), jobs.result),
         advanced = advanced or counted.done + counted.failed + counted.skipped > 0,
         prompt_tokens = prompt_tokens + :prompt_tokens, completion_tokens = completion_tokens + :completion_tokens
     from held, counted where jobs.id = held.id
@@ -178,6 +179,7 @@ def record(connection: Connection, job_id: UUID, lease: int, batch: Batch) -> Si
         "done": batch.progress.get("done"),
         "total": batch.progress.get("total"),
         "note": batch.progress.get("note"),
+        "result": batch.progress.get("result"),
         "prompt_tokens": batch.prompt_tokens,
         "completion_tokens": batch.completion_tokens,
     }
@@ -193,7 +195,7 @@ _SETTLE = text("""
     update jobs set state = case when state = 'stopping' then 'cancelled' else :state end,
         reason = case when state = 'stopping' then 'stopped' else cast(:reason as text) end,
         message = case when state = 'stopping' then cast(:stop_message as text) else cast(:message as text) end,
-        detail = :detail, result = cast(:result as json), lease_until = null, finished_at = now(),
+        detail = :detail, result = coalesce(cast(:result as json), result), lease_until = null, finished_at = now(),
         total = case when :whole and state <> 'stopping' and (total is not null or done + failed + skipped + unknown > 0)
             then done + failed + skipped + unknown else total end
     where id = :id and lease = :lease and state in ('running', 'stopping')
@@ -216,7 +218,7 @@ def settle(
     """End the job as succeeded, partial, failed or cancelled; show its files. Raises LeaseLost.
 
     A job that was asked to stop is cancelled whatever `state` says. Returns the state it ended in.
-    `whole`: the run saw its whole input. `result` is JSON of at most RESULT_BYTES.
+    `whole`: the run saw its whole input. `result` is JSON of at most RESULT_BYTES; None leaves what was recorded so far.
     """
     kept = dumps(result) if result is not None else None
     if kept is not None and len(kept.encode()) > RESULT_BYTES:

@@ -89,6 +89,28 @@ def test_a_stop_keeps_the_batches_that_are_done(environment: Callable[..., None]
     assert f"of the {so_far['trials']:,} trials of 50,000 that were done" in page
 
 
+def test_what_it_comes_to_is_told_meanwhile(environment: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """And stays if the process is killed before it could sum up."""
+    monkeypatch.setattr(simulate, "TELL_SECONDS", 0.0)
+    monkeypatch.setattr(simulate, "TELL_SHARE", 0)
+    job = commands.submit("simulate", SUM | {"trials": 50_000, "seed": 3}, owner=OWNER)
+    _run_until(job, 5, ShuttingDown())
+    so_far = queries.job(job.id, OWNER).result
+    assert so_far["of_trials"] == 50_000
+    assert 1_000 <= so_far["trials"] < 50_000
+    assert so_far["mean"] == pytest.approx(7, abs=0.5)
+    page = create_app({"TESTING": True}).test_client().get(f"/jobs/{job.id}").text
+    assert "that are done so far" in page
+    with database.session() as session:
+        claim = ledger.claim(session.connection(), job.id, "test")
+        assert claim
+        ledger.record(session.connection(), job.id, claim.lease, ledger.Batch(progress={"result": '{"trials": 1}'}))
+        ledger.ask_stop(session.connection(), job.id)
+        ledger.settle(session.connection(), job.id, claim.lease, "cancelled")  # as its parent does, that killed it
+    assert queries.job(job.id, OWNER).result == {"trials": 1}
+    assert "of_trials" not in result(trials=50_000, seed=3)
+
+
 def test_a_stop_after_a_kill_counts_what_was_done_before(environment: Callable[..., None]) -> None:
     job = commands.submit("simulate", SUM | {"trials": 50_000, "seed": 3}, owner=OWNER)
     _run_until(job, 5, ShuttingDown())
