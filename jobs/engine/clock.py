@@ -24,7 +24,8 @@ from jobs.engine.lifeline import die_with_parent
 from jobs.engine.storage import storage
 
 TICK_SECONDS = 1.0
-FULL_LOOK_SECONDS = 30  # how often the messages are compared with the rows although their number is right
+FULL_LOOK_SECONDS = 10  # how often the messages are compared with the rows although their number is right
+ROWS_PER_SECOND = 2_000  # that comparing may cost: a long queue is looked through less often
 TIDY_SECONDS = 60
 SWEEP_SECONDS = 3_600  # between looks for what uploads that were cut off left behind
 STALE_SECONDS = 86_400  # an upload that has not grown for a day never will
@@ -117,8 +118,9 @@ class Clock:
         """
         with database.session() as session:
             expected = queries.delivered_count(session, queue)
-        full_look = time.monotonic() - self._looked.get(queue, 0.0) > FULL_LOOK_SECONDS
-        if expected == 0 or (delivery.waiting_count(queue) >= expected and not full_look):
+        since = time.monotonic() - self._looked.get(queue, float("-inf"))
+        look = since > max(FULL_LOOK_SECONDS, expected / ROWS_PER_SECOND) or bool(self._missing.get(queue))
+        if expected == 0 or (delivery.waiting_count(queue) >= expected and not look):
             self._missing.pop(queue, None)
             return
         self._looked[queue] = time.monotonic()

@@ -20,10 +20,10 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from jobs import __version__
-from jobs.engine import capacity, catalogue, database, delivery, footprint, ledger, presence, worker
+from jobs.engine import capacity, catalogue, database, delivery, footprint, ledger, presence, queries, worker
 from jobs.engine.errors import BrokerAway, DatabaseAway
 from jobs.engine.lifeline import die_with_parent
 from jobs.engine.presence import Seen
@@ -212,15 +212,27 @@ class Supervisor:
 
 
 def _free(dead: list[str]) -> None:
-    """Give back what workers held that died: their children died with them, and need not be waited for."""
+    """Give back what workers held that died, and ring: their children died with them, and the clock may be dead too."""
     if not dead:
         return
     try:
         with database.session(database.unpooled()) as session:
-            for job_id in ledger.free_dead(session.connection(), dead):
-                log.warning("job %s: its worker died; freed", job_id)
-    except DatabaseAway as error:
+            freed = set(ledger.free_dead(session.connection(), dead))
+        if freed:
+            log.warning("freed what dead workers held: %s", ", ".join(map(str, freed)))
+            _ring_again(freed)
+    except (DatabaseAway, BrokerAway) as error:
         log.warning("what dead workers held is left to the clock: %s", error)
+
+
+def _ring_again(freed: set[UUID]) -> None:
+    try:
+        with database.session(database.unpooled()) as session:
+            due = queries.undelivered(session, again=freed)
+            delivery.deliver(due)
+            ledger.mark_delivered(session.connection(), [job.id for job in due])
+    finally:
+        delivery.broker().close()  # no connection may exist at a fork
 
 
 def _say_goodbye(names: list[str]) -> None:
