@@ -13,8 +13,8 @@ from sqlalchemy import Connection, Engine
 
 from jobs.engine import database, ledger
 from jobs.engine.errors import DatabaseAway, LeaseLost, RunEnded, StopAsked, TimeLimitReached
-from jobs.engine.ledger import Batch, Outcome
 from jobs.engine.hiding import Hider
+from jobs.engine.ledger import Batch, Outcome
 from jobs.engine.models import Counts
 
 TICK_SECONDS = 0.5
