@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+from tests.stories.outside import Site
 from tests.stories.running import App, Program
 
 ALL = {"child": 6, "worker": 6, "both": 6, "clock": 1, "web": 1}  # how often each is hit, compared with the others
@@ -88,6 +89,21 @@ class Killer:
 
     def _one(self, found: list[Program]) -> list[int]:
         return [self.chance.choice(found).pid] if found else []
+
+
+class Fair:
+    """Spares the job that was hit twice in a row without finishing anything: the third time it would fail, as P11 says."""
+
+    def __init__(self, site: Site):
+        self._site = site
+        self._hits: Counter[tuple[str, int]] = Counter()  # by job and what it had finished
+
+    def __call__(self, worker: int) -> bool:
+        for job in self._site.jobs("&state=running"):
+            if str(job["worker"]).endswith(f"-{worker}"):
+                self._hits[job["id"], job["progress"]["done"]] += 1
+                return self._hits[job["id"], job["progress"]["done"]] <= 2
+        return True
 
 
 def serving(found: list[Program]) -> list[Program]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from tests.chaos.house import House
-from tests.chaos.killer import Killer
+from tests.chaos.killer import Fair, Killer
 from tests.chaos.verdicts import Verdict
 from tests.mail_server import MailServer
 from tests.stories.outside import ENDED, until
@@ -24,7 +24,7 @@ def mailing(house: House, mail: MailServer, chance: random.Random, recipients: i
     more = {"per_second": None, "error_limit": None, "connections": CONNECTIONS}
     job = site.submit_keyed(f"mail-{tag}", "send_emails", **letter, **more)
 
-    killer = Killer(house.app, chance, VICTIMS, every=(0.5, 2.5))
+    killer = Killer(house.app, chance, VICTIMS, every=(0.5, 2.5), may=Fair(site))
     with killer.at_work():
         until(lambda: site.job(job)["state"] in ENDED, "the end of the mailing", 120 + recipients * 0.5, look=0.5)
     ended = site.ended(job)
