@@ -16,6 +16,7 @@ class Body:
     """What follows a head that was read: chunked, of a length, or up to the connection's end (RFC 9112, section 6.3)."""
 
     def __init__(self, response: HTTPResponse) -> None:
+        self._response = response  # one that nobody holds is closed
         self._file = response.fp
         self._chunked = bool(response.chunked)
         self._length = None if self._chunked else response.length
