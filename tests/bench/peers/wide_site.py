@@ -1,0 +1,13 @@
+"""The site as it is, but that one person may have as many answers and streams as there are connections."""
+
+from __future__ import annotations
+
+from jobs.engine import conversations
+from webapp import completions, streams
+from webapp.wsgi import app
+
+conversations.MOST_WRITING = 100_000
+streams.MOST_OPEN = 100_000
+completions.MOST_OPEN = 100_000
+
+__all__ = ["app"]
