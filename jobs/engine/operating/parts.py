@@ -118,7 +118,7 @@ def clock_part() -> Part:
 
 def model_part() -> Part:
     if (missing := llm.missing()) is not None:
-        return Part("Model", "off", "None is connected", missing)
+        return Part("Model", "off", "None is connected", missing.removeprefix("No model is connected. "))
     info = llm.describe()
     detail = f"{info.name}{_built_in('model') or f', at {info.host}'}"
     trouble = llm.trouble()
