@@ -21,19 +21,24 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 CODE = Path(__file__).parents[1]
 FOLDER = CODE / "docs" / "screenshots"
 COLOURS = 128
-READY_SECONDS = 180
+READY_SECONDS = 600
+QUESTION = "Write one short sentence that thanks a customer for a review."
 WIDE, NARROW = 1280, 390
+WHOLE = ("job-result", "job-items", "job-judged", "job-timeline", "operations")  # as long as they are
+LOOKS = ((WIDE, "light"), (WIDE, "dark"), (NARROW, "light"), (NARROW, "dark"))
 
 
 def main() -> None:
     with _standing(sys.argv[1:]) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=_chromium(), args=["--no-sandbox"])
         FOLDER.mkdir(parents=True, exist_ok=True)
+        for old in FOLDER.glob("*.png"):
+            old.unlink()
         _take(browser, address, _content(address))
 
 
@@ -44,44 +49,74 @@ def _chromium() -> str | None:
 
 
 def _content(address: str) -> dict[str, str]:
-    """Start what the pictures show; the addresses of their pages."""
-    counts = _post(f"{address}/api/v1/kinds/embed_texts/jobs", _example(address, "embed_texts"))
-    done = _post(f"{address}/api/v1/kinds/generate_texts/jobs?sample=6", _example(address, "generate_texts"))
-    _ended(address, done)
-    _ended(address, counts)
-    for kind, cron in (("embed_texts", "30 6 * * 1-5"), ("generate_texts", "0 18 * * 5")):
+    """Start what the pictures show; the addresses of the pages, those of what moves first."""
+    talk = _post(f"{address}/api/v1/chat", {})
+    answer = _post(f"{address}/api/v1/chat/{talk['id']}/messages", {"text": QUESTION})
+    _until(lambda: _get(f"{address}/api/v1/chat/answers/{answer['id']}")["finished_at"])
+    read = _start(address, "process_files")
+    for kind in ("embed_texts", "build_report", "send_emails"):
+        _ended(address, _start(address, kind))
+    result = _start(address, "recommend")
+    _ended(address, _start(address, "index_documents"))
+    judged = _start(address, "moderate_content")
+    _ended(address, judged)
+    _ended(address, result)
+    for kind, cron in (("generate_texts", "0 18 * * 5"), ("embed_texts", "30 6 * * 1-5")):
         body = {"kind": kind, "params": _example(address, kind), "cron": cron, "zone": "Europe/Berlin"}
         schedule = _post(f"{address}/api/v1/schedules", body)
     _ended(address, _post(f"{address}/api/v1/schedules/{schedule['id']}/run", {}))
-    running = _post(f"{address}/api/v1/kinds/generate_texts/jobs", _example(address, "generate_texts"))
-    _until(lambda: _get(f"{address}/api/v1/jobs/{running['id']}")["progress"]["done"] >= 3)
-    return {"done": f"/jobs/{done['id']}", "running": f"/jobs/{running['id']}"}
+    message = _get(f"{address}/api/v1/outbox")["messages"][0]
+    table = _upload(address, "autumn reviews.csv", _many_reviews())
+    running = _start(address, "generate_texts", source=table)
+    _until(lambda: _get(f"{address}/api/v1/jobs/{running['id']}")["progress"]["done"] >= 10)
+    return {
+        "job-running": f"/jobs/{running['id']}",
+        "catalogue": "/",
+        "jobs": "/jobs",
+        "form": "/kinds/generate_texts?example=1",
+        "job-result": f"/jobs/{result['id']}",
+        "job-items": f"/jobs/{read['id']}/items",
+        "job-judged": f"/jobs/{judged['id']}",
+        "job-timeline": f"/jobs/{read['id']}/timeline",
+        "library": "/library",
+        "search": "/search?q=how+do+I+send+something+back",
+        "chat": f"/chat/{talk['id']}",
+        "operations": "/operations",
+        "schedules": "/schedules",
+        "outbox": "/outbox",
+        "outbox-message": f"/outbox/{message['id']}",
+    }
 
 
 def _take(browser: Browser, address: str, pages: dict[str, str]) -> None:
-    for name, path, width, scheme in (
-        ("job-running", pages["running"], WIDE, "light"),
-        ("job-running-phone", pages["running"], NARROW, "dark"),
-        ("catalogue", "/", WIDE, "light"),
-        ("catalogue-phone", "/", NARROW, "light"),
-        ("jobs", "/jobs", WIDE, "light"),
-        ("jobs-dark", "/jobs", WIDE, "dark"),
-        ("form", "/kinds/generate_texts?example=1", WIDE, "light"),
-        ("job-result", pages["done"], WIDE, "light"),
-        ("schedules", "/schedules", WIDE, "dark"),
-    ):
-        height = 844 if width == NARROW else 820
-        context = browser.new_context(
-            viewport={"width": width, "height": height},
-            color_scheme=scheme,  # type: ignore[arg-type]
-            timezone_id="Europe/Berlin",
-        )
-        page = context.new_page()
-        page.goto(address)
-        page.goto(address + path)
-        page.wait_for_timeout(500)
-        _keep(name, page.screenshot())
-        context.close()
+    """Each page in each look. A page of what moves is taken in all of them before the next."""
+    tabs = {look: _tab(browser, address, *look) for look in LOOKS}
+    for name, path in pages.items():
+        for (width, scheme), tab in tabs.items():
+            answer = tab.goto(address + path)
+            if answer is None or not answer.ok:
+                raise SystemExit(f"{path} did not answer with a page.")
+            tab.wait_for_timeout(400)
+            whole = name in WHOLE and width == WIDE
+            _keep(f"{name}-{'phone' if width == NARROW else 'wide'}-{scheme}", tab.screenshot(full_page=whole))
+
+
+def _tab(browser: Browser, address: str, width: int, scheme: Any) -> Page:
+    context = browser.new_context(
+        viewport={"width": width, "height": 844 if width == NARROW else 820},
+        color_scheme=scheme,
+        timezone_id="Europe/Berlin",
+    )
+    tab = context.new_page()
+    tab.goto(address)  # from the next page on times are in its zone
+    return tab
+
+
+def _many_reviews() -> bytes:
+    """The sample's rows four times, so that the job is still at work when its picture is taken."""
+    head, *rows = (CODE / "jobs" / "samples" / "reviews.csv").read_text().strip().splitlines()
+    many = [f"{number},{rows[number % len(rows)].partition(',')[2]}" for number in range(1, 49)]
+    return "\n".join([head, *many, ""]).encode()
 
 
 def _keep(name: str, picture: bytes) -> None:
@@ -131,6 +166,21 @@ def _until(condition: Any) -> None:
 def _ended(address: str, job: dict[str, Any]) -> None:
     ended = ("succeeded", "partial", "failed", "cancelled")
     _until(lambda: _get(f"{address}/api/v1/jobs/{job['id']}")["state"] in ended)
+
+
+def _start(address: str, kind: str, query: str = "", **params: Any) -> dict[str, Any]:
+    """Submit the example of that kind, with these params instead of its own."""
+    job: dict[str, Any] = _post(f"{address}/api/v1/kinds/{kind}/jobs{query}", _example(address, kind) | params)
+    return job
+
+
+def _upload(address: str, name: str, content: bytes) -> str:
+    edge = "edge-of-the-part"
+    head = f'--{edge}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
+    body = head.encode() + content + f"\r\n--{edge}--\r\n".encode()
+    kind = {"Content-Type": f"multipart/form-data; boundary={edge}"}
+    with urllib.request.urlopen(urllib.request.Request(f"{address}/api/v1/files", body, kind), timeout=30) as answer:
+        return str(json.load(answer)["id"])
 
 
 def _example(address: str, kind: str) -> dict[str, Any]:
