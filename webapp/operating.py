@@ -50,10 +50,10 @@ def change_queue(queue: str, what: str) -> Any:
     return redirect("/operations#queues", 303)
 
 
-@blueprint.post("/workers/<name>/<any(finish, stop):what>")
+@blueprint.post("/workers/<name>/<any(finish, stop):how>")
 @operators
-def send_away(name: str, what: str) -> Any:
-    operating.send_away(name, what, owner=current_owner(), address=identity.address())
+def send_away(name: str, how: str) -> Any:
+    operating.send_away(name, how, owner=current_owner(), address=identity.address())
     return redirect("/operations#workers", 303)
 
 

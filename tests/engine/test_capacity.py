@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -10,6 +10,8 @@ from sqlalchemy import text
 
 from jobs.engine import capacity, commands, database
 from jobs.engine.capacity import Load, needed
+
+queues = import_module("jobs.engine.operating.queues")  # its package has a function of that name
 
 
 def load(**changed: Any) -> Load:
@@ -109,14 +111,26 @@ class TestLoads:
         end("nap", 1.0, 60_000)
         commands.submit("nap", {}, owner="local")
         _run("analyze jobs")
-        with database.session() as session:
-            explain = text(f"explain (analyze, format json) {capacity._LOADS.text}")
-            plan = session.execute(explain, {"queues": ["io", "cpu", "mail"]}).scalar_one()
-        read = list(_nodes(plan[0]["Plan"]))
-        jobs = [node for node in read if node.get("Relation Name") == "jobs"]
-        assert jobs
-        assert "Seq Scan" not in {node["Node Type"] for node in jobs}, json.dumps(plan, indent=1)
-        assert sum(node["Actual Rows"] * node["Actual Loops"] for node in jobs) <= 3 * capacity.RECENT + 10
+        read = {name: _jobs_read(getattr(module, name).text) for module, name in STATEMENTS}
+        assert {name: nodes for name, nodes in read.items() if "Seq Scan" in {kind for kind, _ in nodes}} == {}
+        assert sum(rows for _, rows in read["_LOADS"]) <= 3 * capacity.RECENT + 10
+        assert sum(rows for _, rows in read["_WAITS"]) <= 9 * queues.RECENT
+
+
+STATEMENTS = [
+    (capacity, "_LOADS"),
+    *((queues, name) for name in ("_WAITING", "_RUNNING", "_WAITS", "_FAILED", "_ENDED")),
+]
+
+
+def _jobs_read(statement: str) -> list[tuple[str, float]]:
+    """How a statement reads the jobs, and how many rows each time."""
+    values = {"queues": ["io", "cpu", "mail"], "states": ["succeeded", "failed"]}
+    with database.session() as session:
+        plan = session.execute(text(f"explain (analyze, format json) {statement}"), values).scalar_one()
+    nodes = [node for node in _nodes(plan[0]["Plan"]) if node.get("Relation Name") == "jobs"]
+    assert nodes
+    return [(node["Node Type"], node["Actual Rows"] * node["Actual Loops"]) for node in nodes]
 
 
 def _nodes(node: dict[str, Any]) -> Any:

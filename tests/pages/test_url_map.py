@@ -44,7 +44,7 @@ PARTS = dict.fromkeys(
 NOBODYS_ARGUMENTS: dict[str, Any] = {
     "name": "nap", "filename": "legwork.css", "tab": "items", "format": "csv", "place": 0, "instance_number": 0,
     "queue_name": "io", "registry_name": "queued", "per_page": 8, "order": "asc", "page": 1, "secret": "none",
-    "queue": "io", "worker": "none", "what": "pause",
+    "queue": "io", "worker": "none", "what": "pause", "how": "finish",
 }  # fmt: skip
 BODIES: dict[str, Any] = {
     "schedules_api.change_schedule": {"paused": True},

@@ -55,10 +55,10 @@ _WAITS = text(f"""
     select queue, percentile_cont(0.5) within group (order by one.seconds) as wait_p50,
         percentile_cont(0.95) within group (order by one.seconds) as wait_p95
     from unnest(cast(:queues as text[])) as queue, unnest(array['succeeded', 'partial', 'failed']) as ended, lateral (
-        select extract(epoch from started_at - case when run_at <= started_at then run_at else created_at end)::float8 as seconds
-        from jobs where jobs.queue = queue.queue and state = ended and finished_at is not null and lease = 1
+        select lease, extract(epoch from started_at - case when run_at <= started_at then run_at else created_at end)::float8 as seconds
+        from jobs where jobs.queue = queue.queue and state = ended and finished_at is not null
         order by finished_at desc limit {RECENT}
-    ) as one group by queue
+    ) as one where lease = 1 group by queue
 """)  # noqa: S608
 _ENDED = text(f"""
     select queue, floor(extract(epoch from now() - finished_at) / 60)::int as ago, count(*) as ended,
