@@ -12,6 +12,7 @@ import pytest
 
 from jobs.engine import pauses, queries
 from jobs.engine.embedded import parts
+from jobs.engine.operating.parts import clock_part
 from jobs.engine.settings import read
 from tests.engine.workers import CODE, running, until
 from tests.mail_server import MailServer
@@ -31,6 +32,7 @@ def line(lines: list[str], name: str) -> str:
 def test_a_whole_house_is_well(environment: Callable[..., None]) -> None:
     with running("--processes", "1"):
         until(queries.served_queues)
+        until(lambda: clock_part().state == "ok")
         code, lines = doctor()
     assert code == 0, lines
     assert lines[-1] == "Nothing is wrong."
