@@ -164,6 +164,7 @@ def still(who: Identity) -> bool:
     key = who.token or who.sign_in
     at, known = _still.get(key, (0.0, True))
     if time.monotonic() - at > STILL_SECONDS:
+        _still[key] = time.monotonic(), known  # a thousand streams of one person ask once, not at the same time
         with suppress(DatabaseAway):
             known = accounts.still(who)
         if len(_still) > MOST_STILL:
