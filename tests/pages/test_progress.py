@@ -261,20 +261,6 @@ def test_items_are_searched_in_one_column_or_in_all(client: FlaskClient) -> None
 
 def test_the_log_is_searched_and_shows_its_end_while_the_job_runs(client: FlaskClient) -> None:
     lines = [("info", f"line {number}.") for number in range(1, 601)]
-    job, claim = making.running(making.waiting(), lines=lines)
-
-    def shown(query: str = "") -> str:
-        return client.get(f"/jobs/{job.id}/log{query}").text
-
-    assert "line 600." in shown() and "line 2." not in shown()
-    assert "line 2." in shown("?start=1") and "line 600." not in shown("?start=1")
-    found = shown("?q=LINE+42.")
-    assert "line 42." in found and "line 43." not in found and "line 600." not in found
-    assert "No line matches" in shown("?q=nothing+like+it")
-
-
-def test_the_log_is_searched_and_shows_its_end_while_the_job_runs(client: FlaskClient) -> None:
-    lines = [("info", f"line {number}.") for number in range(1, 601)]
     job, _ = making.running(making.waiting(), lines=lines)
 
     def shown(query: str = "") -> str:
