@@ -45,8 +45,8 @@ def check_storage(owner: str, more: int = 0) -> None:
     with database.session() as session:
         taken = _bytes(session, owner)
     if taken + more > most or (not more and taken == most):
-        sentence = f"Your files take {taken / 1e6:,.1f} MB, and one may keep {most / 1e6:,.0f} MB. Delete jobs that have ended first."
-        raise TooLarge(sentence, reason="storage_full")
+        sentence = f"Your files take {taken / 1e6:,.1f} MB, and one may keep {most / 1e6:,.0f} MB."
+        raise TooLarge(f"{sentence} Delete jobs that have ended first.", reason="storage_full")
 
 
 def _waiting(session: Session, owner: str, most: int) -> int:

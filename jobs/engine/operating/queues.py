@@ -55,7 +55,9 @@ _WAITS = text(f"""
     select queue, percentile_cont(0.5) within group (order by one.seconds) as wait_p50,
         percentile_cont(0.95) within group (order by one.seconds) as wait_p95
     from unnest(cast(:queues as text[])) as queue, unnest(array['succeeded', 'partial', 'failed']) as ended, lateral (
-        select lease, extract(epoch from started_at - case when run_at <= started_at then run_at else created_at end)::float8 as seconds
+        select lease, extract(
+            epoch from started_at - case when run_at <= started_at then run_at else created_at end
+        )::float8 as seconds
         from jobs where jobs.queue = queue.queue and state = ended and finished_at is not null
         order by finished_at desc limit {RECENT}
     ) as one where lease = 1 group by queue
