@@ -83,7 +83,7 @@ def test_killed_in_a_tool_it_goes_on_and_asked_it_waits(provider: FakeProvider, 
         provider.script(do=[{"do": "tool", "calls_tool": ["fetch_page", {"url": f"{library.url}/asked"}]}])
         job = commands.submit("run_agent", params | {"approve": ["fetch_page"]}, owner=OWNER)
         until(lambda: queries.job(job.id, OWNER).reason == "approval")
-        assert workers.horses == []  # nobody works while it waits
+        until(lambda: workers.horses == [])  # nobody works while it waits
         for worker in workers.workers:
             os.kill(worker, signal.SIGKILL)
         (asked,) = queries.approvals(job)

@@ -190,7 +190,8 @@ def test_an_open_stream_ends_with_a_word(
 ) -> None:
     one = somebody()
     talk = commands.start_conversation(Talk(title="long"), owner=one.owner)
-    answer = conversations.ask(talk.id, "hello", one.owner, model="m")  # nobody writes it, and it stays open
+    with conversations.ask(talk.id, "hello", one.owner, model="m") as asked:  # nobody writes it, and it stays open
+        answer = asked.answer
     with database.session() as session:
         session.execute(
             text("update messages set beat_at = now() + interval '1 hour' where id = :id"), {"id": answer.id}
