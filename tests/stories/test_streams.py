@@ -107,6 +107,7 @@ def kill_the_web_process(site: App, provider: FakeProvider) -> None:
     port = urlsplit(provider.base_url).port
     got = [piece for _, piece in pieces(site, answer, "", most=12)]
     writer = next(pid for pid in web_pids(site) if remote_ports(pid, port))
+    time.sleep(1)  # what is passed on goes in batches; the one under way dies with its writer
     os.kill(writer, signal.SIGKILL)
     until(lambda: get(site, answer["url"])["state"] == "broken", "the answer being marked")
     kept = get(site, answer["url"])
