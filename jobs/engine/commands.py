@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -33,10 +34,10 @@ from jobs.engine import (
 )
 from jobs.engine.catalogue import Estimate, Kind
 from jobs.engine.conversations import Talk
-from jobs.engine.errors import BrokerAway, Conflict, FieldError, InvalidParams, NotFound
+from jobs.engine.errors import BadInput, BrokerAway, Conflict, FieldError, InvalidParams, NotFound
 from jobs.engine.jsonsafe import clean_text, dumps
 from jobs.engine.models import Job, Schedule
-from jobs.engine.params import KindParams
+from jobs.engine.params import KindParams, files_of
 from jobs.engine.reviews import decide, set_thresholds, undo_decision
 from jobs.engine.schedules import Plan
 from jobs.engine.storage import storage
@@ -90,7 +91,8 @@ def validate(kind_name: str, params: dict[str, Any], *, owner: str) -> Validated
         model = kind.Params.model_validate(params)
     except ValidationError as error:
         raise InvalidParams(params_errors(error)) from None
-    errors = _text_errors(params) or kind.check(model, _finder(owner))
+    find = cache(_finder(owner))
+    errors = _text_errors(params) or kind.check(model, find) or _file_errors(model, find)
     if errors:
         raise InvalidParams(errors)
     return Validated(kind, model, model.model_dump(mode="json"))
@@ -306,6 +308,17 @@ def _text_errors(params: dict[str, Any], path: str = "") -> list[FieldError]:
             errors.append(
                 FieldError(where, "This holds a character that cannot be kept (NUL or half a surrogate pair).")
             )
+    return errors
+
+
+def _file_errors(params: KindParams, find: catalogue.Find) -> list[FieldError]:
+    """Files that are not there, or not this owner's, where the kind itself did not look."""
+    errors = []
+    for field, ref in files_of(params):
+        try:
+            find(ref)
+        except BadInput as error:
+            errors.append(FieldError(field, error.message))
     return errors
 
 

@@ -8,7 +8,8 @@ class Params(KindParams):
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -25,6 +26,23 @@ FileRef = Annotated[str, Field(max_length=200, json_schema_extra={"format": "leg
 
 TableFile = Annotated[str, Field(max_length=200, json_schema_extra={"format": "legwork-file", "accept": "table"})]
 """A FileRef that must be a table: CSV, TSV, JSONL, XLSX or Parquet."""
+
+
+def files_of(params: KindParams) -> Iterator[tuple[str, str]]:
+    """The files that these params name: (path of the field, reference)."""
+    for name in _file_fields(type(params)):
+        value = getattr(params, name)
+        if isinstance(value, str) and value:
+            yield name, value
+        elif isinstance(value, list):
+            yield from ((f"{name}.{place}", ref) for place, ref in enumerate(value))
+
+
+@cache
+def _file_fields(model: type[KindParams]) -> tuple[str, ...]:
+    properties = model.model_json_schema().get("properties", {})
+    cores = {name: (prop, prop.get("items", {}), *prop.get("anyOf", ())) for name, prop in properties.items()}
+    return tuple(name for name, parts in cores.items() if any(one.get("format") == "legwork-file" for one in parts))
 
 
 def param(

@@ -73,6 +73,15 @@ class TestSubmit:
         assert all(error.message.endswith(".") for error in caught.value.errors)
         assert count() == 0
 
+    def test_the_file_of_another_is_no_file_also_where_the_kind_does_not_look(self) -> None:
+        theirs = commands.upload(io.BytesIO(b"a\n1\n"), "a.csv", owner="somebody else").id
+        for ref in (str(theirs), "00000000-0000-7000-8000-000000000000", "sample:../secret"):
+            with pytest.raises(InvalidParams) as caught:
+                commands.submit("read_rows", {"source": ref}, owner="local")
+            assert [error.field for error in caught.value.errors] == ["source"]
+        assert count() == 0
+        assert commands.submit("read_rows", {"source": str(theirs)}, owner="somebody else").state == "queued"
+
     @pytest.mark.parametrize("name", ["os.system", "../nap", "engine", "__main__", "", "no_such"])
     def test_an_unknown_kind_is_not_found(self, name: str) -> None:
         with pytest.raises(NotFound):
