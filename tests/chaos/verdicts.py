@@ -1,4 +1,4 @@
-"""What a chapter found: a promise, the figure that was measured, and whether the promise was kept."""
+"""What a chapter found: a promise, the figure that was measured, and whether the promise was kept; None: it could not be tried."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 class Verdict:
     promise: str
     figure: str
-    kept: bool
+    kept: bool | None
     timed: bool = False  # what a busy machine may break: long runs look at it, tests do not
 
     def as_json(self) -> dict[str, Any]:
@@ -26,13 +26,14 @@ def at_most(promise: str, seconds: float, limit: float, what: str) -> Verdict:
 def all_kept(verdicts: Iterable[Verdict]) -> list[Verdict]:
     """The verdicts, for a test: fails naming those that were not kept, apart from times."""
     found = [verdict for verdict in verdicts if not verdict.timed]
-    broken = [f"{verdict.promise}: {verdict.figure}" for verdict in found if not verdict.kept]
+    broken = [f"{verdict.promise}: {verdict.figure}" for verdict in found if verdict.kept is not True]
     assert found and not broken, "\n".join(broken)
     return found
 
 
 def table(verdicts: Iterable[Verdict]) -> str:
     """The verdicts as a Markdown table."""
-    rows = [(verdict.promise, verdict.figure, "kept" if verdict.kept else "NOT KEPT") for verdict in verdicts]
+    words = {True: "kept", False: "NOT KEPT", None: "not tried"}
+    rows = [(verdict.promise, verdict.figure, words[verdict.kept]) for verdict in verdicts]
     lines = [("Promise", "Figure", "Verdict"), ("---", "---", "---"), *rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
