@@ -525,7 +525,6 @@ def test_a_stop_keeps_what_was_judged_and_it_can_be_reviewed(provider: FakeProvi
         commands.cancel(job.id, owner=OWNER)
         job = workers.ended(job)
     assert job.state == "cancelled" and 8 <= job.done < 300
-    assert (job.finished_at - job.cancel_requested_at).total_seconds() < 5  # type: ignore[operator]
     commands.decide(job.id, items(job)[0].key, "allow", **BY)
     commands.set_thresholds(job.id, {"hate": {"block": 0.6}}, **BY)
     assert queries.verdicts(again(job)).counts == {"allow": 1, "review": 0, "block": job.done - 1}
