@@ -1,35 +1,22 @@
-"""The only writer of job rows. Every arrow of docs/architecture.md is one function here.
-
-How a job is held, in five steps:
-1. `claim` moves a due `queued` row to `running`, adds one to its `lease` and gives it until `lease_until`. Of any number of
-   workers that try, the row lock lets one see `queued`.
-2. `beat` pushes `lease_until` on while the work goes on. All times are the database's.
-3. `record` writes what came of items, the log and the progress. Like every write of a run it names the lease; a run whose
-   lease is no longer the row's writes nothing and is told so by LeaseLost.
-4. `settle`, `release`, `postpone` or `give_up` ends the hold, again by naming the lease.
-5. A row whose `lease_until` has passed is freed by `free_silent`; whoever held it finds its lease gone at its next write.
-"""
+"""What a worker does with the job that it holds. Every write names the lease."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, insert, select, text, update
-from sqlalchemy.orm import Session
 
 from jobs.engine.errors import LeaseLost, LegworkError
 from jobs.engine.jsonsafe import clean, clean_text, dumps
-from jobs.engine.models import Counts, File, Job, Step, new_id
+from jobs.engine.ledger.attempts import DETAIL_CHARACTERS, MESSAGE_CHARACTERS, cut, doubt_started, end_attempts
+from jobs.engine.models import Counts, File, Step, new_id
 from jobs.engine.storage import Blob
 
 LEASE_SECONDS = 6
 RESULT_BYTES = 1_000_000
-MESSAGE_CHARACTERS = 2_000
-DETAIL_CHARACTERS = 20_000
 
 
 @dataclass(frozen=True)
@@ -83,14 +70,6 @@ class Batch:
     progress: dict[str, Any] = field(default_factory=dict)  # total, note, result; done only for kinds without items
     prompt_tokens: int = 0
     completion_tokens: int = 0
-
-
-def create(session: Session, job: Job) -> Job:
-    """Put a new job into the queue. The caller commits, and only then delivers."""
-    session.add(job)
-    session.flush()
-    session.refresh(job)
-    return job
 
 
 _CLAIM = text(f"""
@@ -229,9 +208,9 @@ def settle(
         "lease": lease,
         "state": state,
         "reason": reason,
-        "message": _cut(message, MESSAGE_CHARACTERS),
+        "message": cut(message, MESSAGE_CHARACTERS),
         "stop_message": "Stopped by a person. What was done is kept.",
-        "detail": _cut(detail, DETAIL_CHARACTERS),
+        "detail": cut(detail, DETAIL_CHARACTERS),
         "result": kept,
         "whole": whole,
     }
@@ -239,7 +218,7 @@ def settle(
     if ended is None:
         raise LeaseLost
     how = {"cancelled": "stopped"}.get(ended, "time_limit" if reason == "time_limit" else ended)
-    _end_attempts(connection, [(job_id, lease)], how, message)
+    end_attempts(connection, [(job_id, lease)], how, message)
     connection.execute(_SHOW_FILES, {"id": job_id, "lease": lease})
     return ended
 
@@ -261,7 +240,7 @@ def release(connection: Connection, job_id: UUID, lease: int) -> str | None:
     """Give the job back at a shutdown; the attempt is not counted. Returns its queue, or None if it was not ours."""
     queue = connection.execute(_RELEASE, {"id": job_id, "lease": lease}).scalar_one_or_none()
     if queue is not None:
-        _end_attempts(connection, [(job_id, lease)], "shutdown", None)
+        end_attempts(connection, [(job_id, lease)], "shutdown", None)
     return queue
 
 
@@ -278,10 +257,10 @@ def postpone(
 ) -> bool:
     """Queue the job again for later, after an error that may pass. False if no attempt is left or a stop was asked."""
     values = {"id": job_id, "lease": lease, "seconds": seconds, "reason": reason}
-    values |= {"message": _cut(message, MESSAGE_CHARACTERS), "detail": _cut(detail, DETAIL_CHARACTERS)}
+    values |= {"message": cut(message, MESSAGE_CHARACTERS), "detail": cut(detail, DETAIL_CHARACTERS)}
     if connection.execute(_POSTPONE, values).scalar_one_or_none() is None:
         return False
-    _end_attempts(connection, [(job_id, lease)], "retry", message)
+    end_attempts(connection, [(job_id, lease)], "retry", message)
     return True
 
 
@@ -298,112 +277,11 @@ def wait(connection: Connection, job_id: UUID, lease: int, until: datetime | Non
 
     False if a stop was asked.
     """
-    values = {"id": job_id, "lease": lease, "until": until, "message": _cut(message, MESSAGE_CHARACTERS)}
+    values = {"id": job_id, "lease": lease, "until": until, "message": cut(message, MESSAGE_CHARACTERS)}
     if connection.execute(_WAIT, values).scalar_one_or_none() is None:
         return False
-    _end_attempts(connection, [(job_id, lease)], "approval", message)
+    end_attempts(connection, [(job_id, lease)], "approval", message)
     return True
-
-
-_GO_ON = text("""
-    update jobs set run_at = null, delivered_at = null, reason = 'answered', message = 'It has its answer and goes on.'
-    where id = :id and state = 'queued' and reason = 'approval'
-""")
-
-
-def go_on(connection: Connection, job_id: UUID) -> None:
-    """Free a job that waited for a person. The caller commits, and only then delivers."""
-    connection.execute(_GO_ON, {"id": job_id})
-
-
-# A worker that died after finishing items is not held against the job: only attempts in a row that got nowhere are counted.
-# {most} of those are the end: a child that dies has most likely died of the job, a whole worker that vanishes has not.
-_LOSE = """
-    update jobs set
-        state = case when state = 'stopping' then 'cancelled'
-            when attempt >= {most} and not advanced then 'failed' else 'queued' end,
-        reason = case when state = 'stopping' then 'stopped' else 'worker_lost' end,
-        message = case when state = 'stopping' then 'Stopped by a person. What was done is kept.'
-            when attempt >= {most} and not advanced
-                then 'Its worker died ' || attempt || ' times without finishing anything. Look at the log before trying again.'
-            else 'Its worker was lost; another goes on after the last finished item.' end,
-        finished_at = case when state = 'stopping' or attempt >= {most} and not advanced then now() end,
-        attempt = case when advanced and state = 'running' then 0 else attempt end,
-        lease_until = null, delivered_at = null, worker = null
-    where {which} and state in ('running', 'stopping')
-    returning id, lease, state
-"""
-_LOSE_ONE = text(_LOSE.format(which="id = :id and lease = :lease", most="max_attempts"))
-_LOSE_SILENT = text(
-    _LOSE.format(
-        which="""id in (select id from jobs where state in ('running', 'stopping') and lease_until < now()
-            order by id limit 500 for update skip locked)""",
-        most="2 * max_attempts",
-    )
-)
-_LOSE_DEAD = text(_LOSE.format(which="worker = any(:workers)", most="2 * max_attempts"))
-
-
-def give_up(connection: Connection, job_id: UUID, lease: int) -> str | None:
-    """Free a job whose child died, as its worker sees it. Returns the state it is in now; None if it was not ours."""
-    lost = connection.execute(_LOSE_ONE, {"id": job_id, "lease": lease}).all()
-    _after_loss(connection, lost)
-    return lost[0].state if lost else None
-
-
-def free_silent(connection: Connection) -> list[UUID]:
-    """Free the jobs whose workers have been silent for longer than their lease. Returns their ids."""
-    lost = connection.execute(_LOSE_SILENT).all()
-    _after_loss(connection, lost)
-    return [row.id for row in lost]
-
-
-_SET_ASIDE = text("""
-    update jobs set run_at = now() + make_interval(secs => :seconds), reason = 'no_kind', message = :message,
-        delivered_at = null
-    where id = :id and kind = :kind and state = 'queued' and (run_at is null or run_at <= now())
-""")
-
-
-def set_aside(connection: Connection, job_id: UUID, kind: str, seconds: float, message: str) -> None:
-    """A worker that cannot run a due job of this kind leaves it to others, and to later. No attempt is counted."""
-    values = {"id": job_id, "kind": kind, "seconds": seconds, "message": _cut(message, MESSAGE_CHARACTERS)}
-    connection.execute(_SET_ASIDE, values)
-
-
-def free_dead(connection: Connection, workers: Sequence[str]) -> list[UUID]:
-    """Free the jobs of workers that their supervisor saw end, at once. Returns their ids."""
-    lost = connection.execute(_LOSE_DEAD, {"workers": list(workers)}).all()
-    _after_loss(connection, lost)
-    return [row.id for row in lost]
-
-
-def _after_loss(connection: Connection, lost: Sequence[Any]) -> None:
-    for row in lost:
-        doubt_started(connection, row.id)
-    _end_attempts(connection, [(row.id, row.lease) for row in lost], "lost", None)
-    words = {
-        "queued": "its worker was lost; back in the queue, what is finished is kept",
-        "failed": "its worker was lost",
-    }
-    for row in lost:
-        note(connection, row.id, "warning", words.get(row.state, "its worker was lost while it was being stopped"))
-
-
-_DOUBT = text("""
-    with doubted as (
-        update items set state = 'unknown', finished_at = now(), reason = 'interrupted',
-            error = 'It was started and never heard of again: it may have happened. It is not repeated by itself.'
-        where job_id = :id and state = 'started' returning 1
-    )
-    update jobs set unknown = unknown + (select count(*) from doubted)
-    where id = :id and exists (select 1 from doubted)
-""")
-
-
-def doubt_started(connection: Connection, job_id: UUID) -> None:
-    """Items that were started and never ended are `unknown`: whether their side effect happened cannot be told."""
-    connection.execute(_DOUBT, {"id": job_id})
 
 
 _HELD = text("select 1 from jobs where id = :id and lease = :lease and state in ('running', 'stopping') for update")
@@ -444,158 +322,3 @@ def hold(connection: Connection, job_id: UUID, lease: int) -> None:
     """Lock the row until the end of the transaction. Raises LeaseLost if another lease holds the job, or none."""
     if connection.execute(_HELD, {"id": job_id, "lease": lease}).one_or_none() is None:
         raise LeaseLost
-
-
-_REVISE = text("""
-    update items set verdict = r.verdict, output = r.output
-    from json_to_recordset(cast(:rows as json)) as r(key text, verdict text, output json)
-    where items.job_id = :id and items.key = r.key and items.state = 'done'
-""")
-
-
-def revise(connection: Connection, job_id: UUID, rows: Sequence[dict[str, Any]]) -> None:
-    """Give items that are done another verdict. Each row: key, verdict and the whole output. The caller holds the job's row."""
-    connection.execute(_REVISE, {"id": job_id, "rows": dumps(rows)})
-
-
-_REVISE_RESULT = text("update jobs set result = cast(:result as json) where id = :id and result is not null")
-
-
-def revise_result(connection: Connection, job_id: UUID, result: dict[str, Any]) -> None:
-    """Have an ended job's result follow what was revised in its items."""
-    connection.execute(_REVISE_RESULT, {"id": job_id, "result": dumps(result)})
-
-
-_ASK_STOP = text("""
-    update jobs set state = case when state = 'queued' then 'cancelled' else 'stopping' end,
-        cancel_requested_at = coalesce(cancel_requested_at, now()),
-        finished_at = case when state = 'queued' then now() end, reason = 'stopped',
-        message = case when state = 'queued' then 'Stopped by a person before it began.'
-            else 'A stop was asked; the work is ending.' end
-    where id = :id and state in ('queued', 'running') returning state
-""")
-
-
-def ask_stop(connection: Connection, job_id: UUID) -> str | None:
-    """Stop a queued job at once, a running one as soon as it looks. None if it is neither."""
-    return connection.execute(_ASK_STOP, {"id": job_id}).scalar_one_or_none()
-
-
-_RETRY = text("""
-    update jobs set state = 'queued', attempt = 0, advanced = false, reason = null, message = null, detail = null,
-        result = null, run_at = null, delivered_at = null, cancel_requested_at = null, finished_at = null, worker = null,
-        started_at = null, failed = case when :everything or :failed then 0 else failed end,
-        done = case when :everything then 0 else done end, skipped = case when :everything then 0 else skipped end,
-        unknown = case when :everything or :doubtful then 0 else unknown end,
-        total = case when :everything then null else total end,
-        note = null
-    where id = :id and state in ('succeeded', 'partial', 'failed', 'cancelled') returning id
-""")
-
-
-def retry(
-    connection: Connection, job_id: UUID, *, everything: bool, failed: bool = True, doubtful: bool = False
-) -> bool:
-    """Queue an ended job again: from nothing, or keeping its items but those asked for. False if it has not ended.
-
-    failed: those that failed are done again. doubtful: those that are `unknown` are done again.
-    """
-    wanted = {"id": job_id, "everything": everything, "failed": failed, "doubtful": doubtful}
-    if connection.execute(_RETRY, wanted).scalar_one_or_none() is None:
-        return False
-    connection.execute(_FORGET_ITEMS, wanted)
-    if everything:
-        connection.execute(_FORGET_STEPS, {"id": job_id})
-        connection.execute(_FORGET_APPROVALS, {"id": job_id})
-    connection.execute(_HIDE_FILES, {"id": job_id})
-    note(connection, job_id, "info", "started again by a person" + ("" if everything else ", keeping what is done"))
-    return True
-
-
-_FORGET_ITEMS = text("""
-    delete from items where job_id = :id
-        and (:everything or (cast(:failed as boolean) and state = 'failed')
-            or (cast(:doubtful as boolean) and state = 'unknown'))
-""")
-_FORGET_STEPS = text("delete from steps where job_id = :id")
-_FORGET_APPROVALS = text("delete from approvals where job_id = :id")
-_HIDE_FILES = text("update files set visible = false where job_id = :id and lease is not null")
-
-
-def pin(connection: Connection, job_id: UUID, pinned: bool) -> None:
-    """Keep a job from being deleted, or let go of it."""
-    connection.execute(text("update jobs set pinned = :pinned where id = :id"), {"id": job_id, "pinned": pinned})
-
-
-def delete(connection: Connection, job_id: UUID) -> list[str]:
-    """Remove an ended job with all that hangs on it. Returns the blobs to remove after the commit."""
-    blobs = [row.blob for row in connection.execute(_DELETE_FILES, {"id": job_id})]
-    for statement in _DELETE:
-        connection.execute(statement, {"id": job_id})
-    return blobs
-
-
-_DELETE_FILES = text("delete from files where job_id = :id returning blob")
-_DELETE = [
-    text(f"delete from {table} where {column} = :id")
-    for table, column in (("items", "job_id"), ("job_log", "job_id"), ("jobs", "id"))
-]
-
-# Outputs that were not shown when their job ended. While it goes on, a later attempt may still take them over.
-_FORGET_FILES = text("""
-    delete from files using jobs
-    where files.job_id = jobs.id and not files.visible
-        and jobs.state in ('succeeded', 'partial', 'failed', 'cancelled')
-    returning files.blob
-""")
-
-
-def forget_hidden_files(connection: Connection) -> list[str]:
-    """Drop the outputs that will never be shown. Returns the blobs to remove after the commit."""
-    return list(connection.execute(_FORGET_FILES).scalars())
-
-
-_DELIVERED = text("update jobs set delivered_at = now() where id = any(:ids) and state = 'queued'")
-
-
-def mark_delivered(connection: Connection, job_ids: Sequence[UUID]) -> None:
-    """Remember that messages for these jobs were put into Redis just now."""
-    connection.execute(_DELIVERED, {"ids": list(job_ids)})
-
-
-_UNDELIVER = text("""
-    update jobs set delivered_at = null where state = 'queued' and queue = :queue and delivered_at is not null
-""")
-
-
-def undeliver(connection: Connection, queue: str) -> None:
-    """No job of this queue has a message any more; the clock delivers those that are due."""
-    connection.execute(_UNDELIVER, {"queue": queue})
-
-
-_NOTE = text("insert into job_log (job_id, level, text) values (:id, :level, :text)")
-
-
-def note(connection: Connection, job_id: UUID, level: str, line: str) -> None:
-    """Add a line to the job's log from outside its run."""
-    connection.execute(_NOTE, {"id": job_id, "level": level, "text": clean_text(line)})
-
-
-_END_ATTEMPTS = text("""
-    update attempts set ended_at = now(), how = :how, message = :message,
-        finished = (select done + failed + skipped + unknown from jobs where jobs.id = attempts.job_id)
-    where job_id = :id and lease = :lease and ended_at is null
-""")
-
-
-def _end_attempts(connection: Connection, held: Sequence[tuple[UUID, int]], how: str, message: str | None) -> None:
-    for job_id, lease in held:
-        values = {"id": job_id, "lease": lease, "how": how, "message": _cut(message, MESSAGE_CHARACTERS)}
-        connection.execute(_END_ATTEMPTS, values)
-
-
-def _cut(words: str | None, most: int) -> str | None:
-    if words is None:
-        return None
-    words = clean_text(words)
-    return words if len(words) <= most else words[: most - 1] + "…"

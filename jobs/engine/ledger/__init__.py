@@ -1,0 +1,87 @@
+"""The only writer of job rows. Every arrow of docs/architecture.md is one function here.
+
+How a job is held, in five steps:
+1. `claim` moves a due `queued` row to `running`, adds one to its `lease` and gives it until `lease_until`. Of any number of
+   workers that try, the row lock lets one see `queued`.
+2. `beat` pushes `lease_until` on while the work goes on. All times are the database's.
+3. `record` writes what came of items, the log and the progress. Like every write of a run it names the lease; a run whose
+   lease is no longer the row's writes nothing and is told so by LeaseLost.
+4. `settle`, `release`, `postpone` or `give_up` ends the hold, again by naming the lease.
+5. A row whose `lease_until` has passed is freed by `free_silent`; whoever held it finds its lease gone at its next write.
+
+`holding` is what a worker does with the job it holds, `losing` what is done for workers that died, `asking` what people and
+the clock ask of a job.
+"""
+
+from jobs.engine.ledger.asking import (
+    ask_stop,
+    create,
+    delete,
+    forget_hidden_files,
+    go_on,
+    mark_delivered,
+    pin,
+    retry,
+    revise,
+    revise_result,
+    set_aside,
+    undeliver,
+)
+from jobs.engine.ledger.attempts import doubt_started, note
+from jobs.engine.ledger.holding import (
+    LEASE_SECONDS,
+    RESULT_BYTES,
+    Batch,
+    Claim,
+    Outcome,
+    Signal,
+    add_file,
+    beat,
+    claim,
+    end_step,
+    hold,
+    postpone,
+    record,
+    release,
+    settle,
+    start_step,
+    wait,
+)
+from jobs.engine.ledger.losing import free_dead, free_silent, give_up
+
+__all__ = [
+    "LEASE_SECONDS",
+    "RESULT_BYTES",
+    "Batch",
+    "Claim",
+    "Outcome",
+    "Signal",
+    "add_file",
+    "ask_stop",
+    "beat",
+    "claim",
+    "create",
+    "delete",
+    "doubt_started",
+    "end_step",
+    "forget_hidden_files",
+    "free_dead",
+    "free_silent",
+    "give_up",
+    "go_on",
+    "hold",
+    "mark_delivered",
+    "note",
+    "pin",
+    "postpone",
+    "record",
+    "release",
+    "retry",
+    "revise",
+    "revise_result",
+    "set_aside",
+    "settle",
+    "start_step",
+    "undeliver",
+    "wait",
+]

@@ -1,0 +1,173 @@
+"""What people and the clock ask of a job that no worker holds, or that one is to let go of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+from sqlalchemy.orm import Session
+
+from jobs.engine.jsonsafe import dumps
+from jobs.engine.ledger.attempts import MESSAGE_CHARACTERS, cut, note
+from jobs.engine.models import Job
+
+
+def create(session: Session, job: Job) -> Job:
+    """Put a new job into the queue. The caller commits, and only then delivers."""
+    session.add(job)
+    session.flush()
+    session.refresh(job)
+    return job
+
+
+_DELIVERED = text("update jobs set delivered_at = now() where id = any(:ids) and state = 'queued'")
+
+
+def mark_delivered(connection: Connection, job_ids: Sequence[UUID]) -> None:
+    """Remember that messages for these jobs were put into Redis just now."""
+    connection.execute(_DELIVERED, {"ids": list(job_ids)})
+
+
+_UNDELIVER = text("""
+    update jobs set delivered_at = null where state = 'queued' and queue = :queue and delivered_at is not null
+""")
+
+
+def undeliver(connection: Connection, queue: str) -> None:
+    """No job of this queue has a message any more; the clock delivers those that are due."""
+    connection.execute(_UNDELIVER, {"queue": queue})
+
+
+_SET_ASIDE = text("""
+    update jobs set run_at = now() + make_interval(secs => :seconds), reason = 'no_kind', message = :message,
+        delivered_at = null
+    where id = :id and kind = :kind and state = 'queued' and (run_at is null or run_at <= now())
+""")
+
+
+def set_aside(connection: Connection, job_id: UUID, kind: str, seconds: float, message: str) -> None:
+    """A worker that cannot run a due job of this kind leaves it to others, and to later. No attempt is counted."""
+    values = {"id": job_id, "kind": kind, "seconds": seconds, "message": cut(message, MESSAGE_CHARACTERS)}
+    connection.execute(_SET_ASIDE, values)
+
+
+_GO_ON = text("""
+    update jobs set run_at = null, delivered_at = null, reason = 'answered', message = 'It has its answer and goes on.'
+    where id = :id and state = 'queued' and reason = 'approval'
+""")
+
+
+def go_on(connection: Connection, job_id: UUID) -> None:
+    """Free a job that waited for a person. The caller commits, and only then delivers."""
+    connection.execute(_GO_ON, {"id": job_id})
+
+
+_ASK_STOP = text("""
+    update jobs set state = case when state = 'queued' then 'cancelled' else 'stopping' end,
+        cancel_requested_at = coalesce(cancel_requested_at, now()),
+        finished_at = case when state = 'queued' then now() end, reason = 'stopped',
+        message = case when state = 'queued' then 'Stopped by a person before it began.'
+            else 'A stop was asked; the work is ending.' end
+    where id = :id and state in ('queued', 'running') returning state
+""")
+
+
+def ask_stop(connection: Connection, job_id: UUID) -> str | None:
+    """Stop a queued job at once, a running one as soon as it looks. None if it is neither."""
+    return connection.execute(_ASK_STOP, {"id": job_id}).scalar_one_or_none()
+
+
+_RETRY = text("""
+    update jobs set state = 'queued', attempt = 0, advanced = false, reason = null, message = null, detail = null,
+        result = null, run_at = null, delivered_at = null, cancel_requested_at = null, finished_at = null, worker = null,
+        started_at = null, failed = case when :everything or :failed then 0 else failed end,
+        done = case when :everything then 0 else done end, skipped = case when :everything then 0 else skipped end,
+        unknown = case when :everything or :doubtful then 0 else unknown end,
+        total = case when :everything then null else total end,
+        note = null
+    where id = :id and state in ('succeeded', 'partial', 'failed', 'cancelled') returning id
+""")
+
+
+def retry(
+    connection: Connection, job_id: UUID, *, everything: bool, failed: bool = True, doubtful: bool = False
+) -> bool:
+    """Queue an ended job again: from nothing, or keeping its items but those asked for. False if it has not ended.
+
+    failed: those that failed are done again. doubtful: those that are `unknown` are done again.
+    """
+    wanted = {"id": job_id, "everything": everything, "failed": failed, "doubtful": doubtful}
+    if connection.execute(_RETRY, wanted).scalar_one_or_none() is None:
+        return False
+    connection.execute(_FORGET_ITEMS, wanted)
+    if everything:
+        connection.execute(_FORGET_STEPS, {"id": job_id})
+        connection.execute(_FORGET_APPROVALS, {"id": job_id})
+    connection.execute(_HIDE_FILES, {"id": job_id})
+    note(connection, job_id, "info", "started again by a person" + ("" if everything else ", keeping what is done"))
+    return True
+
+
+_FORGET_ITEMS = text("""
+    delete from items where job_id = :id
+        and (:everything or (cast(:failed as boolean) and state = 'failed')
+            or (cast(:doubtful as boolean) and state = 'unknown'))
+""")
+_FORGET_STEPS = text("delete from steps where job_id = :id")
+_FORGET_APPROVALS = text("delete from approvals where job_id = :id")
+_HIDE_FILES = text("update files set visible = false where job_id = :id and lease is not null")
+
+
+def pin(connection: Connection, job_id: UUID, pinned: bool) -> None:
+    """Keep a job from being deleted, or let go of it."""
+    connection.execute(text("update jobs set pinned = :pinned where id = :id"), {"id": job_id, "pinned": pinned})
+
+
+def delete(connection: Connection, job_id: UUID) -> list[str]:
+    """Remove an ended job with all that hangs on it. Returns the blobs to remove after the commit."""
+    blobs = [row.blob for row in connection.execute(_DELETE_FILES, {"id": job_id})]
+    for statement in _DELETE:
+        connection.execute(statement, {"id": job_id})
+    return blobs
+
+
+_DELETE_FILES = text("delete from files where job_id = :id returning blob")
+_DELETE = [
+    text(f"delete from {table} where {column} = :id")
+    for table, column in (("items", "job_id"), ("job_log", "job_id"), ("jobs", "id"))
+]
+
+# Outputs that were not shown when their job ended. While it goes on, a later attempt may still take them over.
+_FORGET_FILES = text("""
+    delete from files using jobs
+    where files.job_id = jobs.id and not files.visible
+        and jobs.state in ('succeeded', 'partial', 'failed', 'cancelled')
+    returning files.blob
+""")
+
+
+def forget_hidden_files(connection: Connection) -> list[str]:
+    """Drop the outputs that will never be shown. Returns the blobs to remove after the commit."""
+    return list(connection.execute(_FORGET_FILES).scalars())
+
+
+_REVISE = text("""
+    update items set verdict = r.verdict, output = r.output
+    from json_to_recordset(cast(:rows as json)) as r(key text, verdict text, output json)
+    where items.job_id = :id and items.key = r.key and items.state = 'done'
+""")
+
+
+def revise(connection: Connection, job_id: UUID, rows: Sequence[dict[str, Any]]) -> None:
+    """Give items that are done another verdict. Each row: key, verdict and the whole output. The caller holds the job's row."""
+    connection.execute(_REVISE, {"id": job_id, "rows": dumps(rows)})
+
+
+_REVISE_RESULT = text("update jobs set result = cast(:result as json) where id = :id and result is not null")
+
+
+def revise_result(connection: Connection, job_id: UUID, result: dict[str, Any]) -> None:
+    """Have an ended job's result follow what was revised in its items."""
+    connection.execute(_REVISE_RESULT, {"id": job_id, "result": dumps(result)})

@@ -1,0 +1,58 @@
+"""How an attempt ended, and what that leaves in doubt: what all endings share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from jobs.engine.jsonsafe import clean_text
+
+MESSAGE_CHARACTERS = 2_000
+DETAIL_CHARACTERS = 20_000
+
+_END_ATTEMPTS = text("""
+    update attempts set ended_at = now(), how = :how, message = :message,
+        finished = (select done + failed + skipped + unknown from jobs where jobs.id = attempts.job_id)
+    where job_id = :id and lease = :lease and ended_at is null
+""")
+
+
+def end_attempts(connection: Connection, held: Sequence[tuple[UUID, int]], how: str, message: str | None) -> None:
+    """Write how the attempts of these jobs, each with its lease, came to an end."""
+    for job_id, lease in held:
+        values = {"id": job_id, "lease": lease, "how": how, "message": cut(message, MESSAGE_CHARACTERS)}
+        connection.execute(_END_ATTEMPTS, values)
+
+
+def cut(words: str | None, most: int) -> str | None:
+    """Words that Postgres takes, at most so many characters of them."""
+    if words is None:
+        return None
+    words = clean_text(words)
+    return words if len(words) <= most else words[: most - 1] + "…"
+
+
+_DOUBT = text("""
+    with doubted as (
+        update items set state = 'unknown', finished_at = now(), reason = 'interrupted',
+            error = 'It was started and never heard of again: it may have happened. It is not repeated by itself.'
+        where job_id = :id and state = 'started' returning 1
+    )
+    update jobs set unknown = unknown + (select count(*) from doubted)
+    where id = :id and exists (select 1 from doubted)
+""")
+
+
+def doubt_started(connection: Connection, job_id: UUID) -> None:
+    """Items that were started and never ended are `unknown`: whether their side effect happened cannot be told."""
+    connection.execute(_DOUBT, {"id": job_id})
+
+
+_NOTE = text("insert into job_log (job_id, level, text) values (:id, :level, :text)")
+
+
+def note(connection: Connection, job_id: UUID, level: str, line: str) -> None:
+    """Add a line to the job's log from outside its run."""
+    connection.execute(_NOTE, {"id": job_id, "level": level, "text": clean_text(line)})
