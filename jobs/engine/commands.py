@@ -5,13 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import Any
 from uuid import UUID
 
-from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -22,7 +20,6 @@ from jobs.engine import (
     catalogue,
     database,
     delivery,
-    inputs,
     ledger,
     limits,
     notifications,
@@ -32,12 +29,11 @@ from jobs.engine import (
     suppressions,
     timetable,
 )
-from jobs.engine.catalogue import Estimate, Kind
+from jobs.engine.catalogue import Estimate
 from jobs.engine.conversations import Talk
-from jobs.engine.errors import BadInput, BrokerAway, Conflict, FieldError, InvalidParams, NotFound
+from jobs.engine.errors import BrokerAway, Conflict, FieldError, InvalidParams, NotFound
 from jobs.engine.jsonsafe import clean_text, dumps
 from jobs.engine.models import Job, Schedule
-from jobs.engine.params import KindParams, files_of
 from jobs.engine.reviews import decide, set_thresholds, undo_decision
 from jobs.engine.schedules import Plan
 from jobs.engine.storage import storage
@@ -57,9 +53,9 @@ from jobs.engine.talking import (
 )
 from jobs.engine.trials import Trials
 from jobs.engine.uploads import upload
-from jobs.engine.validation import params_errors
+from jobs.engine.validation import Validated, finder, validate
 
-__all__ = ["Plan", "decide", "set_thresholds", "undo_decision", "upload"]
+__all__ = ["Plan", "Validated", "decide", "set_thresholds", "undo_decision", "upload", "validate"]
 __all__ += [
     "Talk",
     "ask",
@@ -75,33 +71,10 @@ MOST_SAMPLE = 1_000
 MOST_AHEAD = timedelta(days=366)
 
 
-@dataclass(frozen=True)
-class Validated:
-    """Params that fit, as the model and as JSON."""
-
-    kind: Kind
-    params: KindParams
-    json: dict[str, Any]
-
-
-def validate(kind_name: str, params: dict[str, Any], *, owner: str) -> Validated:
-    """Params that fit their model and pass their kind's own checks. Raises NotFound, KindUnavailable, InvalidParams."""
-    kind = catalogue.kind(kind_name)
-    try:
-        model = kind.Params.model_validate(params)
-    except ValidationError as error:
-        raise InvalidParams(params_errors(error)) from None
-    find = cache(_finder(owner))
-    errors = _text_errors(params) or kind.check(model, find) or _file_errors(model, find)
-    if errors:
-        raise InvalidParams(errors)
-    return Validated(kind, model, model.model_dump(mode="json"))
-
-
 def estimate(kind_name: str, params: dict[str, Any], *, owner: str, sample: int | None = None) -> Estimate | None:
     """What the job would take; None where it cannot be told. Raises what validate raises."""
     fit = validate(kind_name, params, owner=owner)
-    whole = fit.kind.estimate(fit.params, _finder(owner))
+    whole = fit.kind.estimate(fit.params, finder(owner))
     if whole is None or not sample or not whole.items or whole.items <= sample:
         return whole
     share = sample / whole.items
@@ -113,13 +86,13 @@ def estimate(kind_name: str, params: dict[str, Any], *, owner: str, sample: int 
 def try_out(kind_name: str, params: dict[str, Any], rows: int, *, owner: str) -> Trials:
     """Ask the model about the first rows, without a job. Raises what validate raises, BadInput, TooMany."""
     fit = validate(kind_name, params, owner=owner)
-    return Trials(fit.kind.questions(fit.params, _finder(owner), rows), owner)
+    return Trials(fit.kind.questions(fit.params, finder(owner), rows), owner)
 
 
 def preview(kind_name: str, params: dict[str, Any], place: int, *, owner: str) -> dict[str, Any] | None:
     """What the item at this place, from 1, would become, in the kind's own words. Raises what validate raises, BadInput."""
     fit = validate(kind_name, params, owner=owner)
-    return fit.kind.preview(fit.params, _finder(owner), place)
+    return fit.kind.preview(fit.params, finder(owner), place)
 
 
 def submit(
@@ -147,7 +120,7 @@ def submit(
     told = notifications.checked(notify)
     job = Job(
         kind=fit.kind.name,
-        label=clean_text(fit.kind.label(fit.params, _finder(owner)))[:200],
+        label=clean_text(fit.kind.label(fit.params, finder(owner)))[:200],
         params=fit.json,
         sample=sample,
         owner=owner,
@@ -297,42 +270,13 @@ def _check_options(sample: int | None, run_at: datetime | None) -> None:
         raise InvalidParams([FieldError("run_at", "This is more than a year ahead.")])
 
 
-def _text_errors(params: dict[str, Any], path: str = "") -> list[FieldError]:
-    """NUL and lone surrogates, which Postgres refuses, named by their field."""
-    errors = []
-    for name, value in params.items():
-        where = f"{path}{name}"
-        if isinstance(value, dict):
-            errors += _text_errors(value, f"{where}.")
-        elif clean_text(str(value)) != str(value):
-            errors.append(
-                FieldError(where, "This holds a character that cannot be kept (NUL or half a surrogate pair).")
-            )
-    return errors
-
-
-def _file_errors(params: KindParams, find: catalogue.Find) -> list[FieldError]:
-    """Files that are not there, or not this owner's, where the kind itself did not look."""
-    errors = []
-    for field, ref in files_of(params):
-        try:
-            find(ref)
-        except BadInput as error:
-            errors.append(FieldError(field, error.message))
-    return errors
-
-
-def _finder(owner: str) -> catalogue.Find:
-    return lambda ref: inputs.find(ref, owner)
-
-
 # Schedules.
 
 
 def create_schedule(plan: Plan, *, owner: str) -> Schedule:
     """Repeat a job. Raises what validate raises, InvalidParams for the times, TooMany."""
     fit = validate(plan.kind, plan.params, owner=owner)
-    label = clean_text(fit.kind.label(fit.params, _finder(owner)))[:200]
+    label = clean_text(fit.kind.label(fit.params, finder(owner)))[:200]
     return schedules.create(replace(plan, params=fit.json, label=label), owner)
 
 
