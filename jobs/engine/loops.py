@@ -22,6 +22,7 @@ from jobs.engine.errors import BudgetSpent, Doubtful, JobFailed, LegworkError, R
 from jobs.engine.ledger import Outcome
 from jobs.engine.writer import Writer
 
+SLOW_SECONDS = 0.01  # an item that takes this long may wait for those before it to be in the database
 LOOK_SECONDS = 0.05  # how often waiting work is asked whether the run must end
 MOST_TRACES = 5  # unexpected errors whose trace goes into the log
 
@@ -130,7 +131,8 @@ class Loop:
         else:
             for item in items:
                 writer.check()
-                _one(function, item, writer, care)
+                if _one(function, item, writer, care) >= SLOW_SECONDS:
+                    writer.keep_up()
         writer.check()
 
     def close(self) -> None:
@@ -138,7 +140,8 @@ class Loop:
             self._runner.close()
 
 
-def _one(function: Callable[[Any], Any], item: Item, writer: Writer, care: Care) -> None:
+def _one(function: Callable[[Any], Any], item: Item, writer: Writer, care: Care) -> float:
+    """Do one item and hand over its outcome. Returns the seconds that it took."""
     began = time.monotonic()
     try:
         if care.ready:
@@ -151,7 +154,9 @@ def _one(function: Callable[[Any], Any], item: Item, writer: Writer, care: Care)
         if ends_job(error):
             raise
         came = error
-    put(writer, item, came, time.monotonic() - began)
+    seconds = time.monotonic() - began
+    put(writer, item, came, seconds)
+    return seconds
 
 
 def _spread(

@@ -40,6 +40,8 @@ class Writer:
         self.traces = 0  # of unexpected errors, that went into the log
         self._deadline = time.monotonic() + claim.time_limit
         self._batch = Batch()
+        self._handed = 0  # outcomes, all in all
+        self._kept = 0  # of them, those that are in the database
         self._change = threading.Condition()
         self._writing = False
         self._flushing = False
@@ -57,6 +59,7 @@ class Writer:
         with self._change:
             self._change.wait_for(lambda: len(self._batch.outcomes) < MOST_WAITING or self._over)
             self._batch.outcomes.append(outcome)
+            self._handed += 1
             self._batch.prompt_tokens += prompt_tokens
             self._batch.completion_tokens += completion_tokens
             if len(self._batch.outcomes) in (1, MOST_OUTCOMES):  # in between, the writer knows already
@@ -85,6 +88,11 @@ class Writer:
             self._change.notify_all()
             self._change.wait_for(lambda: self._over or not (self._writing or _full(self._batch)))
         self.check()
+
+    def keep_up(self) -> None:
+        """Wait until all outcomes but the last are in the database, so that a kill undoes no more than that one."""
+        with self._change:
+            self._change.wait_for(lambda: self._over or self._kept >= self._handed - 1)
 
     def check(self) -> None:
         """Raise what ended the run, if it has ended."""
@@ -119,6 +127,7 @@ class Writer:
         try:
             while (batch := self._next()) is not None:
                 connection = self._commit(engine, connection, batch)
+                self._kept += len(batch.outcomes)
         except LeaseLost as lost:
             self.ended = lost  # whatever ended the run before: nothing may be written any more
         except BaseException as error:  # the thread must not die in silence: the run raises it

@@ -169,6 +169,27 @@ def test_a_run_whose_lease_is_lost_writes_nothing_more(bench: Bench) -> None:
     assert bench.row.done == 3
 
 
+def test_a_slow_item_waits_for_the_disk_so_that_a_kill_undoes_one(bench: Bench) -> None:
+    begun: list[int] = []
+
+    def slow(number: int) -> dict[str, int]:
+        begun.append(number)
+        time.sleep(0.02)
+        return {"number": number}
+
+    context = bench.attempt()
+    with database.session() as session:
+        ledger.hold(session.connection(), bench.job.id, context.job.lease)  # the disk takes its time
+        work = threading.Thread(target=context.map, args=(slow, range(5)))
+        work.start()
+        work.join(timeout=1.0)
+        assert work.is_alive() and begun == [0, 1]
+    work.join(timeout=30.0)
+    assert begun == [0, 1, 2, 3, 4]
+    context._writer.flush()
+    assert bench.row.done == 5
+
+
 def test_tokens_add_up_over_attempts(bench: Bench) -> None:
     first = bench.attempt()
     first.map(lambda _: Output({}, prompt_tokens=3, completion_tokens=2), range(4))
