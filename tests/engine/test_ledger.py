@@ -219,12 +219,20 @@ def test_only_losses_in_a_row_are_counted(db: Connection, new: New) -> None:
         assert ledger.give_up(db, job.id, claim.lease) == state
 
 
-def test_a_whole_worker_that_vanishes_counts_half(db: Connection, new: New) -> None:
+def test_a_worker_that_falls_silent_counts_half(db: Connection, new: New) -> None:
     job = new(max_attempts=3)
     for state in (*["queued"] * 5, "failed"):
         take(db, job)
         silence(db, job)
         ledger.free_silent(db)
+        assert row(db, job)["state"] == state
+
+
+def test_a_job_whose_worker_was_seen_to_die_three_times_fails(db: Connection, new: New) -> None:
+    job = new(max_attempts=3)
+    for number, state in enumerate(("queued", "queued", "failed")):
+        assert ledger.claim(db, job.id, f"dead-{number}")
+        assert ledger.free_dead(db, [f"dead-{number}"]) == [job.id]
         assert row(db, job)["state"] == state
 
 
