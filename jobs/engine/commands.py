@@ -32,6 +32,7 @@ from jobs.engine import (
 from jobs.engine.catalogue import Estimate
 from jobs.engine.conversations import Talk
 from jobs.engine.errors import BrokerAway, Conflict, FieldError, InvalidParams, NotFound
+from jobs.engine.fitting import Validated, finder, validate
 from jobs.engine.jsonsafe import clean_text, dumps
 from jobs.engine.models import Job, Schedule
 from jobs.engine.reviews import decide, set_thresholds, undo_decision
@@ -53,7 +54,6 @@ from jobs.engine.talking import (
 )
 from jobs.engine.trials import Trials
 from jobs.engine.uploads import upload
-from jobs.engine.validation import Validated, finder, validate
 
 __all__ = ["Plan", "Validated", "decide", "set_thresholds", "undo_decision", "upload", "validate"]
 __all__ += [
