@@ -16,10 +16,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from jobs.engine import documents, extraction, settings, tally
+from jobs.engine import documents, extraction, limits, settings, tally
 from jobs.engine.catalogue import Estimate, Find
 from jobs.engine.context import Context
-from jobs.engine.errors import BadInput, FieldError
+from jobs.engine.errors import BadInput, FieldError, NoRoom
 from jobs.engine.extraction import archives, formats, recognition
 from jobs.engine.inputs import Input
 from jobs.engine.models import File
@@ -122,7 +122,12 @@ def run(params: Params, context: Context) -> dict[str, Any]:
             document = _document(entry, found, path.stat().st_size, sha256)
             document.collection, document.source, document.file_id = collection, source, given
             file = None if entry.index is None else _kept(owner, path, entry, found.media_type)
-        number = documents.add(owner, document, duplicates=params.duplicates == "keep", file=file)
+        try:
+            number = documents.add(owner, document, duplicates=params.duplicates == "keep", file=file)
+        except (NoRoom, documents.Duplicate):
+            if file is not None:
+                storage().delete(file.blob)
+            raise
         return _shown(document, found) | {"document": str(number)}
 
     counts = context.map(read, entries, key=lambda entry: entry.key, row=_row, concurrency=AT_ONCE)
@@ -194,6 +199,7 @@ def _document(entry: Entry, found: extraction.Extracted, size: int, sha256: str)
 
 def _kept(owner: str, path: Path, entry: Entry, media_type: str) -> File:
     """A file that came out of an archive, as a file of its own. Its row is written together with the document's."""
+    limits.check_storage(owner, path.stat().st_size)
     with path.open("rb") as opened:
         blob = storage().put(opened, limit=None)
     return File(

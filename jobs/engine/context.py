@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID
 
-from jobs.engine import database, inputs, jsonsafe, ledger, loops, queries
-from jobs.engine.errors import JobFailed
+from jobs.engine import database, inputs, jsonsafe, ledger, limits, loops, queries
+from jobs.engine.errors import JobFailed, NoRoom
 from jobs.engine.hiding import Hider
 from jobs.engine.loops import Item, Output
 from jobs.engine.models import Counts
@@ -133,12 +133,19 @@ class Context:
     def save(self, name: str, data: bytes | str | Path, media_type: str = "application/octet-stream") -> UUID:
         """Keep an output file; it is shown when the job has ended. Returns its id.
 
-        Secrets of the params are taken out of `data`, unless it is a path.
+        Secrets of the params are taken out of `data`, unless it is a path. Raises NoRoom, which ends the job, where its owner
+        has no room left.
         """
         with _stream(data, self._writer.hider) as stream:
+            limits.check_storage(self.job.owner, _size(stream), self.job)
             blob = storage().put(stream, limit=None)
-        with database.session() as session:
-            return ledger.add_file(session.connection(), self.job, name, media_type, blob)
+        try:
+            with database.session() as session:
+                limits.take_storage(session, self.job.owner, blob.bytes, self.job)
+                return ledger.add_file(session.connection(), self.job, name, media_type, blob)
+        except NoRoom:
+            storage().delete(blob.key)
+            raise
 
     def _entries(
         self,
@@ -190,3 +197,9 @@ def _stream(data: bytes | str | Path, hider: Hider) -> BinaryIO:
     if isinstance(data, Path):
         return data.open("rb")
     return io.BytesIO(hider.bytes(data.encode() if isinstance(data, str) else data))
+
+
+def _size(stream: BinaryIO) -> int:
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
+    return size

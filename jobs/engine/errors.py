@@ -147,6 +147,12 @@ class JobFailed(LegworkError):
     reason = "failed"
 
 
+class NoRoom(TooLarge, JobFailed):
+    """The owner's files take all the room that one may have. An upload is refused; a job that makes files ends."""
+
+    reason = "storage_full"
+
+
 class BudgetSpent(LegworkError):
     """A limit that the person set is reached. The job ends here and keeps what is done."""
 

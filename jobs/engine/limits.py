@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, not_, select, text
 from sqlalchemy.orm import Session
 
 from jobs.engine import database, settings
-from jobs.engine.errors import TooLarge, TooMany
+from jobs.engine.errors import NoRoom, TooMany
 from jobs.engine.models import File, Job
+
+if TYPE_CHECKING:
+    from jobs.engine.ledger import Claim
+
+SHOWN_FROM = 100_000  # bytes
+_ONE_AT_A_TIME = text("select pg_advisory_xact_lock(hashtextextended(:owner, 7023464))")
 
 
 @dataclass(frozen=True)
@@ -37,16 +44,28 @@ def check_waiting(session: Session, owner: str) -> None:
         raise TooMany(sentence, reason="too_many_waiting")
 
 
-def check_storage(owner: str, more: int = 0) -> None:
-    """Raise TooLarge if this owner's files take more room than one may have, these `more` bytes included."""
+def check_storage(owner: str, more: int = 0, claim: Claim | None = None) -> None:
+    """`take_storage`, before there is anything to record: so that what has no room is not stored first."""
+    if settings.current().max_storage_bytes:
+        with database.session() as session:
+            take_storage(session, owner, more, claim)
+
+
+def take_storage(session: Session, owner: str, more: int, claim: Claim | None = None) -> None:
+    """Raise NoRoom if this owner's files take more room than one may have, these `more` bytes included.
+
+    Until the transaction ends nobody else takes any of it. claim: of the job that makes these files; what its earlier
+    attempts left behind unseen does not count.
+    """
     most = settings.current().max_storage_bytes
     if not most:
         return
-    with database.session() as session:
-        taken = _bytes(session, owner)
+    session.execute(_ONE_AT_A_TIME, {"owner": owner})
+    taken = _bytes(session, owner, claim)
     if taken + more > most or (not more and taken == most):
-        sentence = f"Your files take {taken / 1e6:,.1f} MB, and one may keep {most / 1e6:,.0f} MB."
-        raise TooLarge(f"{sentence} Delete jobs that have ended first.", reason="storage_full")
+        sentence = f"Your files take {taken / 1e6:,.1f} MB, and one may keep {most / 1e6:,.0f} MB"
+        wanted = f": there is no room for {more / 1e6:,.1f} MB more" if more >= SHOWN_FROM else ""
+        raise NoRoom(f"{sentence}{wanted}. Delete jobs that have ended first.")
 
 
 def _waiting(session: Session, owner: str, most: int) -> int:
@@ -54,5 +73,9 @@ def _waiting(session: Session, owner: str, most: int) -> int:
     return session.scalar(select(func.count()).select_from(some)) or 0
 
 
-def _bytes(session: Session, owner: str) -> int:
-    return int(session.scalar(select(func.sum(File.bytes)).where(File.owner == owner)) or 0)
+def _bytes(session: Session, owner: str, claim: Claim | None = None) -> int:
+    counted = select(func.sum(File.bytes)).where(File.owner == owner)
+    if claim is not None:
+        left = and_(File.job_id == claim.job_id, File.lease < claim.lease, not_(File.visible))
+        counted = counted.where(func.coalesce(left, False).is_(False))
+    return int(session.scalar(counted) or 0)

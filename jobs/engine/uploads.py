@@ -6,7 +6,7 @@ import mimetypes
 from typing import Any, BinaryIO
 
 from jobs.engine import database, limits, settings, tables
-from jobs.engine.errors import BadInput, TooLarge
+from jobs.engine.errors import BadInput, NoRoom
 from jobs.engine.jsonsafe import clean_text
 from jobs.engine.models import File
 from jobs.engine.storage import Blob, storage
@@ -15,18 +15,13 @@ from jobs.engine.storage import Blob, storage
 def upload(stream: BinaryIO, name: str, *, owner: str) -> File:
     """Keep an upload; what it looks like as a table is looked up once and kept with it.
 
-    `name` is only ever shown. Raises TooLarge over MAX_UPLOAD_MB or MAX_STORAGE_MB, BadInput for an empty file.
+    `name` is only ever shown. Raises TooLarge over MAX_UPLOAD_MB, NoRoom over MAX_STORAGE_MB, BadInput for an empty file.
     """
     limits.check_storage(owner)
     blob = storage().put(stream, limit=settings.current().max_upload_bytes)
     if blob.bytes == 0:
         storage().delete(blob.key)
         raise BadInput("The file is empty.")
-    try:
-        limits.check_storage(owner, blob.bytes)
-    except TooLarge:
-        storage().delete(blob.key)
-        raise
     shown = clean_text(name).replace("\\", "/").rsplit("/", 1)[-1][:255] or "unnamed"
     file = File(
         owner=owner,
@@ -37,10 +32,15 @@ def upload(stream: BinaryIO, name: str, *, owner: str) -> File:
         blob=blob.key,
         table=_table(blob, shown),
     )
-    with database.session() as session:
-        session.add(file)
-        session.flush()
-        session.refresh(file)
+    try:
+        with database.session() as session:
+            limits.take_storage(session, owner, blob.bytes)
+            session.add(file)
+            session.flush()
+            session.refresh(file)
+    except NoRoom:
+        storage().delete(blob.key)
+        raise
     return file
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
 
-from jobs.engine import commands, database, delivery, limits, queries, turns
-from jobs.engine.errors import TooLarge, TooMany
+from jobs.engine import commands, database, delivery, queries, turns
+from jobs.engine.errors import TooMany
 from jobs.engine.models import Job
 from jobs.engine.turns import Waits
 from tests.engine import workers
@@ -95,17 +94,3 @@ def test_more_jobs_than_may_wait_are_refused(environment: Callable[..., None]) -
     _naps("b", 1)
     commands.cancel(queries.jobs("a").rows[0].id, owner="a")
     _naps("a", 1)
-
-
-def test_more_files_than_there_is_room_for_are_refused(environment: Callable[..., None]) -> None:
-    environment(MAX_STORAGE_MB="1")
-    commands.upload(io.BytesIO(b"x" * 700_000), "a.txt", owner="a")
-    for size in (400_000, 300_001):
-        with pytest.raises(TooLarge, match=r"Your files take 0\.7 MB, and one may keep 1 MB"):
-            commands.upload(io.BytesIO(b"x" * size), "b.txt", owner="a")
-    commands.upload(io.BytesIO(b"x" * 300_000), "c.txt", owner="a")
-    with pytest.raises(TooLarge):
-        commands.upload(io.BytesIO(b"x"), "d.txt", owner="a")
-    commands.upload(io.BytesIO(b"x"), "e.txt", owner="b")
-    used = limits.usage("a")
-    assert (used.bytes, used.most_bytes, used.waiting) == (1_000_000, 1_000_000, 0)

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import func, or_, select, text
 from sqlalchemy.orm import Session
 
-from jobs.engine import database
+from jobs.engine import database, limits
 from jobs.engine.documents.tables import Document, Generation
 from jobs.engine.errors import Skip
 from jobs.engine.jsonsafe import clean, clean_text
@@ -48,7 +48,7 @@ class Collection:
 def add(owner: str, document: Document, *, duplicates: bool = True, file: File | None = None) -> UUID:
     """Put a document into the library; one with the `source` of an earlier one takes its place. Returns its id.
 
-    Without `duplicates` raises Duplicate where another document of the collection has the same sha256.
+    Without `duplicates` raises Duplicate where another document of the collection has the same sha256; with a file, NoRoom.
     file: what it came from, where that is not kept yet.
     """
     document.owner = owner
@@ -63,6 +63,7 @@ def add(owner: str, document: Document, *, duplicates: bool = True, file: File |
         if known:
             document.id = known
         if file is not None:
+            limits.take_storage(session, owner, file.bytes)
             session.add(file)
             session.flush()
             document.file_id = file.id

@@ -1,0 +1,108 @@
+"""The room that one owner's files may take: uploads, what jobs make, what comes out of archives."""
+
+from __future__ import annotations
+
+import io
+import threading
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from jobs.engine import commands, database, ledger, limits, queries
+from jobs.engine.context import Context
+from jobs.engine.errors import NoRoom, TooLarge
+from jobs.engine.models import File
+from jobs.engine.writer import Writer
+from tests.kinds import attempts
+
+
+@pytest.fixture(autouse=True)
+def _one_megabyte(environment: Callable[..., None]) -> None:
+    environment(EXTRA_KINDS="tests.specimens", MAX_STORAGE_MB="1")
+
+
+def test_more_files_than_there_is_room_for_are_refused(tmp_path: Path) -> None:
+    commands.upload(io.BytesIO(b"x" * 700_000), "a.txt", owner="a")
+    for size in (400_000, 300_001):
+        with pytest.raises(TooLarge, match=r"Your files take 0\.7 MB, and one may keep 1 MB"):
+            commands.upload(io.BytesIO(b"x" * size), "b.txt", owner="a")
+    commands.upload(io.BytesIO(b"x" * 300_000), "c.txt", owner="a")
+    with pytest.raises(TooLarge):
+        commands.upload(io.BytesIO(b"x"), "d.txt", owner="a")
+    commands.upload(io.BytesIO(b"x"), "e.txt", owner="b")
+    used = limits.usage("a")
+    assert (used.bytes, used.most_bytes, used.waiting) == (1_000_000, 1_000_000, 0)
+    assert len(_blobs(tmp_path)) == 3
+
+
+def test_what_jobs_make_counts_too_and_a_full_room_ends_a_job(tmp_path: Path) -> None:
+    kept = attempts.done("keepsake", bytes=600_000)
+    assert kept.state == "succeeded"
+    full = attempts.done("keepsake", bytes=600_000)
+    said = "Your files take 0.6 MB, and one may keep 1 MB: there is no room for 0.6 MB more. Delete jobs that have ended first."
+    assert (full.state, full.reason, full.message) == ("failed", "storage_full", said)
+    assert (queries.files(full), len(queries.files(kept)), len(_blobs(tmp_path))) == ([], 1, 1)
+    with pytest.raises(TooLarge):
+        commands.upload(io.BytesIO(b"x" * 600_000), "a.txt", owner="local")
+    commands.delete(kept.id, owner="local")
+    again = attempts.run(commands.retry(full.id, owner="local"))
+    assert (again.state, len(queries.files(again)), len(_blobs(tmp_path))) == ("succeeded", 1, 1)
+
+
+def test_items_before_the_room_was_full_are_kept_with_their_files() -> None:
+    table = b"text\n" + b"x" * 100_000 + b"\n"
+    files = [attempts.upload(table, f"{place}.csv") for place in range(5)]
+    job = attempts.done("convert_files", files=files, to="json", concurrency=1)
+    assert (job.state, job.reason, job.done, job.failed) == ("failed", "storage_full", 4, 0)
+    assert "there is no room for 0.1 MB more" in str(job.message)
+    assert [file.name for file in queries.files(job)] == ["0.json", "1.json", "2.json", "3.json"]
+    assert limits.usage("local").bytes <= 1_000_000
+
+
+def test_what_a_lost_attempt_left_does_not_take_its_own_jobs_room() -> None:
+    job = commands.submit("keepsake", {"bytes": 700_000}, owner="local")
+    with database.session() as session:
+        lost = ledger.claim(session.connection(), job.id, "lost")
+        assert lost
+    Context(lost, Writer(lost)).save("keepsake.bin", b"x" * 700_000)
+    with database.session() as session:
+        ledger.give_up(session.connection(), job.id, lost.lease)
+    assert attempts.run(job).state == "succeeded"
+
+
+def test_files_out_of_an_archive_count_too(tmp_path: Path) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for place in range(3):
+            archive.writestr(f"{place}.txt", f"{place} words and words\n" * 20_000)
+    ref = attempts.upload(packed.getvalue(), "texts.zip")
+    job = attempts.done("process_files", files=[ref])
+    assert (job.state, job.reason) == ("failed", "storage_full")
+    assert 1 <= job.done <= 2 and job.failed == 0
+    assert len(_blobs(tmp_path)) == 1 + job.done
+    assert limits.usage("local").bytes <= 1_000_000
+
+
+def test_two_who_come_at_once_do_not_share_the_last_room(tmp_path: Path) -> None:
+    came: list[type] = []
+
+    def bring(name: str) -> None:
+        try:
+            came.append(type(commands.upload(io.BytesIO(b"x" * 400_000), name, owner="a")))
+        except TooLarge as error:
+            came.append(type(error))
+
+    together = [threading.Thread(target=bring, args=(f"{place}.txt",)) for place in range(6)]
+    for one in together:
+        one.start()
+    for one in together:
+        one.join()
+    assert (came.count(File), came.count(NoRoom), limits.usage("a").bytes) == (2, 4, 800_000)
+    assert len(_blobs(tmp_path)) == 2
+
+
+def _blobs(folder: Path) -> list[Path]:
+    """The bytes that are really there."""
+    return [path for path in (folder / "data" / "files").rglob("*") if path.is_file()]
