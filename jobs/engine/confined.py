@@ -1,7 +1,7 @@
 """Work in a child process that can harm only itself: for files of strangers and libraries that may hang.
 
-The child has limits on memory, processor time and what it writes, no address and no password in its environment, and ends
-with its parent. The two talk through a folder: `request.json` in, `answer.json` out.
+The child has limits on memory, processor time and what it writes, no network, no address and no password in its
+environment, and ends with its parent. The two talk through a folder: `request.json` in, `answer.json` out.
 
     said = confined.run("jobs.engine.conversion", {"path": "..."}, folder, Limits(seconds=60), check=context.check)
 
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.engine import child, jsonsafe
+from jobs.engine.confine import confine
 from jobs.engine.errors import BadInput, LegworkError
 from jobs.engine.lifeline import die_with_parent
 
@@ -34,7 +34,7 @@ MOST_ANSWER = 50_000_000  # bytes
 class Limits:
     """seconds: by the clock, and of processor time. memory, written: bytes; `written` is of any one file.
 
-    address_space: whether `memory` bounds all addresses, or only what is data: V8 reserves gigabytes that it never uses.
+    address_space: as `confine` has it.
     """
 
     seconds: int = 120
@@ -71,7 +71,8 @@ def serve(work: Callable[[dict[str, Any], Path], dict[str, Any]]) -> None:
     folder, parent = Path(sys.argv[1]), int(sys.argv[2])
     die_with_parent(parent)
     asked = json.loads((folder / "request.json").read_bytes())
-    _limit(Limits(**asked["limits"]))
+    most = Limits(**asked["limits"])
+    confine(memory=most.memory, cpu_seconds=most.seconds, file_bytes=most.written, address_space=most.address_space)
     (folder / "unfinished").write_text(jsonsafe.dumps(_answer(work, asked["request"], folder)))
     (folder / "unfinished").rename(folder / "answer.json")
 
@@ -103,20 +104,6 @@ def _waited(process: subprocess.Popen[bytes], seconds: int, check: Callable[[], 
         if check:
             check()
     return False
-
-
-def _limit(limits: Limits) -> None:
-    memory = resource.RLIMIT_AS if limits.address_space else resource.RLIMIT_DATA
-    wanted = {
-        memory: limits.memory,
-        resource.RLIMIT_CPU: limits.seconds,
-        resource.RLIMIT_FSIZE: limits.written,
-        resource.RLIMIT_CORE: 0,
-    }
-    for name, most in wanted.items():
-        hard = resource.getrlimit(name)[1]
-        least = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(name, (least, least))
 
 
 def _answer(work: Callable[[dict[str, Any], Path], dict[str, Any]], request: dict[str, Any], folder: Path) -> Any:

@@ -40,6 +40,7 @@ def test_a_whole_house_is_well(environment: Callable[..., None]) -> None:
     assert line(lines, "Clock").startswith("ok Clock Last round")
     assert line(lines, "Mail").startswith("off Mail Not sent")
     assert line(lines, "Model").startswith("off Model None is connected")
+    assert line(lines, "Confinement").startswith("ok Confinement What reads strangers' files has no network.")
 
 
 def test_each_thing_that_is_wrong_has_its_advice(environment: Callable[..., None], tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from jobs.engine import offline
 from jobs.engine.errors import LegworkError
 from jobs.engine.exports import END, parquet, workbook
 from jobs.engine.storage import NO_SPACE
@@ -25,6 +26,7 @@ class BrokenOff(Exception):
 
 
 def main(format: str, target: Path) -> None:
+    offline.leave_network()
     lines = _values()
     try:
         columns, known = next(lines), next(lines)

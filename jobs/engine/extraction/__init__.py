@@ -2,7 +2,8 @@
 
     found = extract(path, "report.pdf")        # in a child process: whatever the file does, it does it there
 
-A child has no address and no password in its environment, and limits on memory, processor time and what it writes.
+A child has no network, no address and no password in its environment, and limits on memory, processor time and what it
+writes.
 """
 
 from __future__ import annotations

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import resource
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from jobs.engine import jsonsafe
+from jobs.engine.confine import confine
 from jobs.engine.errors import BadInput
 from jobs.engine.extraction import MOST_TEXT, SECONDS, Extracted
 from jobs.engine.extraction.formats import reader
@@ -22,10 +22,7 @@ WRITTEN = 400_000_000  # bytes, of any one file
 def main(path: str, name: str, folder: str, ocr: str = "") -> None:
     """Limits first: a hostile file must not cost more than this child."""
     die_with_parent(os.getppid())
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (WRITTEN, WRITTEN))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    confine(memory=MEMORY, cpu_seconds=SECONDS, file_bytes=WRITTEN)
     answer = _answer(Path(path), name, bool(ocr))
     (Path(folder) / "unfinished").write_text(jsonsafe.dumps(answer))
     (Path(folder) / "unfinished").rename(Path(folder) / "answer.json")

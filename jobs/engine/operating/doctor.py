@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Sequence
 
-from jobs.engine import catalogue, database, settings
+from jobs.engine import catalogue, child, database, settings
 from jobs.engine.errors import LegworkError, SettingsError
 from jobs.engine.operating.parts import Part, parts
 from jobs.engine.operating.queues import QueueFigures, queues
@@ -18,7 +19,7 @@ def examine() -> list[Part]:
     except SettingsError as error:
         return [Part("Settings", "wrong", "Cannot be used", "", error.message)]
     found = [Part("Settings", "ok", "Can be read", f"Data in {chosen.data_dir}"), *parts(thorough=True)]
-    return [*found, *_queue_parts(found), _kinds_part()]
+    return [*found, *_queue_parts(found), _kinds_part(), _confinement_part()]
 
 
 def told(found: Sequence[Part]) -> str:
@@ -62,3 +63,16 @@ def _kinds_part() -> Part:
     words = f"{len(kinds) - len(away)} of {len(kinds)} are available"
     detail = "; ".join(f"{kind.title}: {kind.reason}" for kind in away)
     return Part("Kinds", "off" if away else "ok", words, detail)
+
+
+_HOW = {"filter": "The kernel refuses them every socket", "namespace": "They have a network with nothing in it"}
+
+
+def _confinement_part() -> Part:
+    """Whether this machine takes the network from a child, by trying it on one."""
+    command = child.command("jobs.engine.offline")
+    done = subprocess.run(command, cwd=child.ROOT, env=child.environment(), capture_output=True, text=True)
+    if how := _HOW.get(done.stdout.strip()):
+        return Part("Confinement", "ok", "What reads strangers' files has no network", how)
+    advice = "On Linux it has none. Here let a firewall keep this machine from what it need not reach."
+    return Part("Confinement", "off", "What reads strangers' files keeps the network", "Its other limits hold", advice)

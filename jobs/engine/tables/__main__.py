@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 from pathlib import Path
 from typing import Any
 
 from jobs.engine import jsonsafe
+from jobs.engine.confine import confine
 from jobs.engine.errors import BadInput
 from jobs.engine.tables import DESCRIBE_SECONDS, describe_here
 
 MEMORY = 2 << 30
+WRITTEN = 1 << 30  # bytes, of any one file
 
 
 def main(path: str) -> None:
     """Limits first: a hostile file must not cost more than this child."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (DESCRIBE_SECONDS, DESCRIBE_SECONDS))
+    confine(memory=MEMORY, cpu_seconds=DESCRIBE_SECONDS, file_bytes=WRITTEN)
     print(jsonsafe.dumps(_answer(Path(path))))
 
 
