@@ -1,4 +1,8 @@
-"""Log lines on stderr: text for people, or with LOG_FORMAT=json one object a line, each with the job that it is about."""
+"""Log lines on stderr: text for people, or with LOG_FORMAT=json one object a line, each with the job that it is about.
+
+What strangers send gets into lines too, their requests' addresses for one. It cannot begin a line of its own, and a token in
+it is not written down.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,8 @@ from typing import Any
 TEXT = "%(asctime)s %(name)s %(levelname)s %(message)s"
 
 _JOB = re.compile(r"\bjobs?[ /]([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b")
+_TOKEN = re.compile(r"\blw_[\w-]{20,}")
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _held = ""  # the job of this process, in a worker and its child
 
 
@@ -24,7 +30,7 @@ def set_up(form: str) -> None:
 
 
 def formatter(form: str) -> logging.Formatter:
-    return JsonLines() if form == "json" else logging.Formatter(TEXT)
+    return JsonLines() if form == "json" else TextLines(TEXT)
 
 
 def hold(job_id: object = "") -> None:
@@ -33,11 +39,22 @@ def hold(job_id: object = "") -> None:
     _held = str(job_id)
 
 
+class TextLines(logging.Formatter):
+    """One line each, and the trace under it where there is one."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        record.message = _CONTROL.sub(lambda found: repr(found[0])[1:-1], record.message)
+        return super().formatMessage(record)
+
+    def format(self, record: logging.LogRecord) -> str:
+        return without_tokens(super().format(record))
+
+
 class JsonLines(logging.Formatter):
     """`at` (UTC), `level`, `logger`, `process`, `message`; `job` where a line is about one, `trace` where there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
-        message = record.getMessage()
+        message = without_tokens(record.getMessage())
         line: dict[str, Any] = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -48,5 +65,9 @@ class JsonLines(logging.Formatter):
         if job := _held or next(iter(_JOB.findall(message)), ""):
             line["job"] = job
         if record.exc_info:
-            line["trace"] = self.formatException(record.exc_info)
+            line["trace"] = without_tokens(self.formatException(record.exc_info))
         return json.dumps(line, ensure_ascii=False)
+
+
+def without_tokens(text: str) -> str:
+    return _TOKEN.sub("lw_•••", text)

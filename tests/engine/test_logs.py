@@ -60,3 +60,18 @@ def test_a_trace_and_odd_text_stay_in_one_line() -> None:
     assert "\n" not in line
     assert "ValueError: two\nlines" in json.loads(line)["trace"]
     assert json.loads(line)["message"] == "what “he” said\n\u2028"
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_what_strangers_send_begins_no_line_and_a_token_is_not_written_down(form: str) -> None:
+    token = "lw_" + "aB-_9" * 9
+    try:
+        raise ValueError(f"no such token: {token}")
+    except ValueError:
+        args = ("/x\n2030-01-01 legwork INFO all is well\r\x1b[2J\ud800", token)
+        record = logging.LogRecord("x", logging.ERROR, "", 0, "fault at %s: Bearer %s", args, sys.exc_info())
+    line = logs.formatter(form).format(record)
+    assert token not in line and line.count("lw_•••") == 2
+    assert [part for part in line.split("\n") if "all is well" in part] == [line.split("\n")[0]]
+    assert "\r" not in line and "\x1b" not in line
+    assert "fault at /x" in line and "ValueError: no such token" in line
