@@ -128,6 +128,8 @@ def _kept_secret(path: Path) -> str:
 def _refuse_other_hosts() -> None:
     """A page of evil.example whose name now resolves to 127.0.0.1 still sends its own name; an address cannot be rebound."""
     name = _host_name()
+    if "Host" not in request.headers and request.environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
+        raise SecurityError  # who speaks HTTP/1.1 names a host; the balancers that look with 1.0 do not
     if name not in current_app.config["OWN_HOSTS"] and not is_loopback(name):
         raise SecurityError
 

@@ -7,7 +7,9 @@ import gc
 gc.disable()  # looking for garbage among what is imported, and stays, takes a tenth of the time to start
 
 from webapp import create_app  # noqa: E402
+from webapp.incoming import Incoming  # noqa: E402
 
 app = create_app()
+app.wsgi_app = Incoming(app.wsgi_app)  # type: ignore[method-assign]
 gc.freeze()
 gc.enable()
