@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, BinaryIO, cast
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, jsonify, redirect, render_template, request
@@ -11,13 +11,15 @@ from flask.typing import ResponseReturnValue
 
 from jobs.engine import catalogue, commands, documents, llm, queries
 from jobs.engine.commands import Talk
-from jobs.engine.errors import Conflict, FieldError, InvalidParams, NotFound, TooMany
+from jobs.engine.errors import BadInput, Conflict, FieldError, InvalidParams, NotFound, TooLarge, TooMany
 from webapp import markdown, serializing, streams
 from webapp.access import current_owner
 
 blueprint = Blueprint("chat", __name__, url_prefix="/chat")
 LISTED = 40
 BULK = "generate_texts"  # the kind that does for a whole table what a conversation does once
+REFUSALS = (InvalidParams, BadInput, TooLarge, Conflict, TooMany)  # what is said beside the message, which is kept
+_STATUSES = {"conflict": 409, "too_many": 429}
 LONGEST_LINK = 4_000  # characters of a prompt that go along in an address
 
 
@@ -30,10 +32,10 @@ def index() -> str:
 @blueprint.post("")
 def create() -> ResponseReturnValue:
     """A new conversation and its first question."""
+    message, owner = request.form.get("message", ""), current_owner()
     try:
-        talk = commands.start_conversation(_talk(), owner=current_owner())
-        commands.ask(talk.id, request.form.get("message", ""), owner=current_owner())
-    except (InvalidParams, TooMany) as error:
+        talk = commands.begin_conversation(_talk(), message, _uploads(), owner=owner)
+    except REFUSALS as error:
         return _refused(None, error)
     return redirect(f"/chat/{talk.id}#end", 303)
 
@@ -47,8 +49,9 @@ def show(id: str) -> str:
 def ask(id: str) -> ResponseReturnValue:
     """A question. A script gets the answer's addresses and the two messages as HTML, anybody else the page."""
     try:
+        uploads = _uploads_for(id) if request.files else []
         answer = commands.ask(id, request.form.get("message", ""), owner=current_owner())
-    except (InvalidParams, Conflict, TooMany) as error:
+    except REFUSALS as error:
         if _by_script():
             raise
         return _refused(queries.conversation(id, current_owner()), error)
@@ -56,7 +59,8 @@ def ask(id: str) -> ResponseReturnValue:
         return redirect(f"/chat/{id}#end", 303)
     turn = next(turn for turn in queries.turns(answer.conversation_id) if turn.answer and turn.answer.id == answer.id)
     html = render_template("chat/_turn.html", turn=turn, **_words())
-    response = jsonify(answer=str(answer.id), stream=f"/chat/answers/{answer.id}/stream", html=html)
+    files = render_template("chat/_files.html", files=queries.attachments(answer.conversation_id)) if uploads else None
+    response = jsonify(answer=str(answer.id), stream=f"/chat/answers/{answer.id}/stream", html=html, files=files)
     response.status_code = 202
     return response
 
@@ -66,6 +70,20 @@ def edit(id: str) -> ResponseReturnValue:
     """Ask a question in other words."""
     answer = commands.edit_question(id, request.form.get("message", ""), owner=current_owner())
     return redirect(f"/chat/{answer.conversation_id}#end", 303)
+
+
+@blueprint.get("/files/<id>")
+def file(id: str) -> str:
+    """A file that a conversation answers from, as it was read: what its citations lead to."""
+    found = queries.attachment(id, current_owner())
+    talk = queries.conversation(found.conversation_id, current_owner())
+    return render_template("chat/file.html", file=found, talk=talk, passages=queries.attached_passages(found))
+
+
+@blueprint.post("/files/<id>/delete")
+def detach(id: str) -> ResponseReturnValue:
+    found = commands.detach_file(id, owner=current_owner())
+    return redirect(f"/chat/{found.conversation_id}", 303)
 
 
 @blueprint.get("/answers/<id>")
@@ -122,6 +140,7 @@ def _page(talk: Any | None) -> dict[str, Any]:
         "talk": talk,
         "turns": turns,
         "writing": last if last and last.state == "writing" else None,
+        "files": queries.attachments(talk.id) if talk and talk.attached else [],
         "talks": queries.conversations(owner, q=q, after=_after(owner), limit=LISTED),
         "answering": queries.writing(owner),
         "q": q,
@@ -134,7 +153,13 @@ def _page(talk: Any | None) -> dict[str, Any]:
 
 
 def _words() -> dict[str, Any]:
-    return {"render": markdown.render, "pace": serializing.tokens_per_second, "draft": "", "refusal": None}
+    return {
+        "render": markdown.render,
+        "pace": serializing.tokens_per_second,
+        "draft": "",
+        "refusal": None,
+        "most_text": queries.MOST_ATTACHED_TEXT,
+    }
 
 
 def _after(owner: str) -> str | None:
@@ -151,7 +176,25 @@ def _refused(talk: Any | None, error: Any) -> ResponseReturnValue:
     page = _page(talk) | {"draft": request.form.get("message", ""), "refusal": error.message}
     if talk is None:
         page["given"] = request.form.to_dict()
-    return render_template("chat.html", **page), {"conflict": 409, "too_many": 429}.get(error.reason, 422)
+    return render_template("chat.html", **page), _STATUSES.get(error.reason, 422)
+
+
+def _uploads_for(id: str) -> list[str]:
+    """The files that come with a message, read for this conversation."""
+    queries.conversation(id, current_owner())  # nothing is kept for one that is not theirs
+    uploads = _uploads()
+    if uploads:
+        commands.attach_files(id, uploads, owner=current_owner())
+    return uploads
+
+
+def _uploads() -> list[str]:
+    """The files that come with a message, kept like every upload; their ids."""
+    sent = [part for part in request.files.getlist("files") if part.filename]
+    return [
+        str(commands.upload(cast(BinaryIO, part.stream), part.filename or "", owner=current_owner()).id)
+        for part in sent
+    ]
 
 
 def _by_script() -> bool:

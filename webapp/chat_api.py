@@ -39,7 +39,7 @@ def create() -> Response:
 @blueprint.get("/<id>")
 def show(id: str) -> Response:
     talk = queries.conversation(id, current_owner())
-    return jsonify(serializing.conversation_whole(talk, queries.turns(talk.id)))
+    return jsonify(serializing.conversation_whole(talk, queries.turns(talk.id), queries.attachments(talk.id)))
 
 
 @blueprint.patch("/<id>")
@@ -62,6 +62,25 @@ def ask(id: str) -> Response:
     if not isinstance(text, str):
         raise bodies.invalid("text", "text must be the message, as a text.")
     return _accepted(commands.ask(id, text, owner=current_owner()))
+
+
+@blueprint.post("/<id>/files")
+def attach(id: str) -> Response:
+    """Let it answer from a file too: an upload or an output, by its id."""
+    file = bodies.fields(bodies.json_object(), {"file": str}, required=("file",))["file"]
+    return _at(serializing.attachment(commands.attach_files(id, [file], owner=current_owner())[0]), 201)
+
+
+@blueprint.get("/files/<id>")
+def file(id: str) -> Response:
+    found = queries.attachment(id, current_owner())
+    return jsonify(serializing.attachment_whole(found, queries.attached_passages(found)))
+
+
+@blueprint.delete("/files/<id>")
+def detach(id: str) -> Response:
+    commands.detach_file(id, owner=current_owner())
+    return Response(status=204)
 
 
 @blueprint.get("/answers/<id>")

@@ -38,7 +38,26 @@ _ENDED: Schema = {
     "finished_at": maybe(_MOMENT),
 }
 _SAID: Schema = {"id": _ID, "role": {"enum": ["user", "assistant"]}, "text": TEXT, "created_at": _MOMENT}
-_SOURCE: Schema = {"document_id": _ID, "title": TEXT, "text": TEXT, "place": TEXT, "position": _WHOLE, "score": _NUMBER}
+_SOURCE: Schema = {
+    "document_id": maybe(_ID),
+    "file_id": maybe(_ID),
+    "title": TEXT,
+    "text": TEXT,
+    "place": TEXT,
+    "position": _WHOLE,
+    "score": _NUMBER,
+}
+_FILE: Schema = {
+    "id": _ID,
+    "conversation": _ID,
+    "file": maybe(_ID),
+    "name": TEXT,
+    "media_type": TEXT,
+    "passages": _WHOLE,
+    "created_at": _MOMENT,
+    "url": TEXT,
+}
+_PASSAGE: Schema = {"position": _WHOLE, "place": TEXT, "text": TEXT}
 _ANSWER: Schema = {
     **_SAID,
     **_ENDED,
@@ -61,13 +80,25 @@ RECORDS: Schema = {
     "ConversationSettings": _object(_SETTINGS, required=False) | {"additionalProperties": False},
     "ConversationRow": _object(_CONVERSATION),
     "Conversations": _object({"conversations": _list(ref("ConversationRow")), "next": maybe(TEXT)}),
-    "Conversation": _object({**_CONVERSATION, "messages": _list({"anyOf": [ref("Answer"), ref("Question")]})}),
+    "Conversation": _object(
+        {
+            **_CONVERSATION,
+            "files": _list(ref("ConversationFile")),
+            "messages": _list({"anyOf": [ref("Answer"), ref("Question")]}),
+        }
+    ),
+    "ConversationFile": _object(_FILE),
+    "ConversationFileRead": _object({**_FILE, "text": _list(_object(_PASSAGE))}),
     "Question": _object(_SAID),
     "Answer": _object(_ANSWER),
 }
 PARAMETERS: Schema = {
     name: {"name": name, "in": "path", "required": True, "description": text, "schema": TEXT}
-    for name, text in (("conversation", "The id of a conversation."), ("answer", "The id of an answer."))
+    for name, text in (
+        ("conversation", "The id of a conversation."),
+        ("answer", "The id of an answer."),
+        ("attachment", "The id of a file of a conversation; not that of the upload."),
+    )
 } | {
     "seen": {
         "name": "Last-Event-ID",
@@ -99,6 +130,7 @@ _STREAM = {
     "description": "Server-Sent Events. Without a name: `{at, text, tokens}`, text from an offset on; `end`: how it ended.",
     "content": {"text/event-stream": {"schema": TEXT}},
 }
+_ATTACHED = _object({"file": {**_ID, "description": "The id of an upload or an output of yours."}})
 _ASKED = _object({"text": {"type": "string", "minLength": 1, "maxLength": 100_000}})
 
 PATHS: Schema = {
@@ -125,6 +157,21 @@ PATHS: Schema = {
     "/chat/{conversation}/messages": {
         "post": _operation("ask", "Ask, and have the answer begun", _BEGUN, 403, 404, 409, 413, 415, 422, 429, body=_ASKED),
         "parameters": [parameter("conversation")],
+    },
+    "/chat/{conversation}/files": {
+        "post": _operation(
+            "attach_file", "Answer from a file too",
+            {"201": _answered("It was read.", "ConversationFile") | _LOCATED}, 403, 404, 413, 415, 422, 429, body=_ATTACHED,
+        ),
+        "parameters": [parameter("conversation")],
+    },
+    "/chat/files/{attachment}": {
+        "get": _operation(
+            "show_attached_file", "A file of a conversation, as it was read",
+            {"200": _answered("It, with its passages.", "ConversationFileRead")}, 404,
+        ),
+        "delete": _operation("detach_file", "Answer from it no more", {"204": {"description": "It is gone."}}, 403, 404),
+        "parameters": [parameter("attachment")],
     },
     "/chat/answers/{answer}": {
         "get": _operation("show_answer", "An answer as it is now", {"200": _answered("The answer.", "Answer")}, 404),

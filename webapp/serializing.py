@@ -173,9 +173,28 @@ def conversation_row(row: Any) -> dict[str, Any]:
     }
 
 
-def conversation_whole(row: Any, turns: list[Any]) -> dict[str, Any]:
+def conversation_whole(row: Any, turns: list[Any], files: list[Any]) -> dict[str, Any]:
     said = [message(part) for turn in turns for part in (turn.question, turn.answer) if part is not None]
-    return conversation_row(row) | {"messages": said}
+    return conversation_row(row) | {"files": [attachment(one) for one in files], "messages": said}
+
+
+def attachment(row: Any) -> dict[str, Any]:
+    """A file that a conversation answers from."""
+    return {
+        "id": str(row.id),
+        "conversation": str(row.conversation_id),
+        "file": str(row.file_id) if row.file_id else None,
+        "name": row.name,
+        "media_type": row.media_type,
+        "passages": row.passages,
+        "created_at": moment(row.created_at),
+        "url": f"/api/v1/chat/files/{row.id}",
+    }
+
+
+def attachment_whole(row: Any, passages: list[Any]) -> dict[str, Any]:
+    said = [{"position": one.position, "place": one.headings, "text": one.text} for one in passages]
+    return attachment(row) | {"text": said}
 
 
 def message(row: Any) -> dict[str, Any]:

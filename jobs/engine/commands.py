@@ -41,9 +41,12 @@ from jobs.engine.storage import storage
 from jobs.engine.talking import (
     ask,
     ask_again,
+    attach_files,
+    begin_conversation,
     change_conversation,
     continue_answer,
     delete_conversation,
+    detach_file,
     edit_question,
     find_answer,
     hand_in_answers,
@@ -56,15 +59,8 @@ from jobs.engine.trials import Trials
 from jobs.engine.uploads import upload
 
 __all__ = ["Plan", "Validated", "decide", "set_thresholds", "undo_decision", "upload", "validate"]
-__all__ += [
-    "Talk",
-    "ask",
-    "ask_again",
-    "change_conversation",
-    "continue_answer",
-    "delete_conversation",
-    "edit_question",
-]
+__all__ += ["Talk", "ask", "ask_again", "begin_conversation", "change_conversation", "continue_answer"]
+__all__ += ["attach_files", "delete_conversation", "detach_file", "edit_question"]
 __all__ += ["find_answer", "hand_in_answers", "look_at_answer", "read_answer", "start_conversation", "stop_answer"]
 
 MOST_SAMPLE = 1_000

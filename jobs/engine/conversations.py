@@ -169,7 +169,7 @@ def remove(conversation_id: str | UUID, owner: str) -> None:
 @contextmanager
 def ask(conversation_id: str | UUID, question: str, owner: str, *, model: str) -> Iterator[Asked]:
     """Add a question; the answer to it, `writing` and empty. Raises Conflict while another answer is written."""
-    text_ = _question(question)
+    text_ = checked_question(question)
     with database.session() as session:
         talk = _free(session, conversation_id, owner)
         yield _begin(session, talk, model, text_)
@@ -178,7 +178,7 @@ def ask(conversation_id: str | UUID, question: str, owner: str, *, model: str) -
 @contextmanager
 def edit(message_id: str | UUID, question: str, owner: str, *, model: str) -> Iterator[Asked]:
     """Ask a question anew in other words. It and all after it stay in the database, no longer current."""
-    text_ = _question(question)
+    text_ = checked_question(question)
     with database.session() as session:
         old = owned(session, Message, message_id, owner)
         talk = _free(session, old.conversation_id, owner)
@@ -241,7 +241,8 @@ def _holds(q: str) -> Any:
     return or_(Conversation.title.ilike(words), said)
 
 
-def _question(question: str) -> str:
+def checked_question(question: str) -> str:
+    """The question as it is kept. Raises InvalidParams for none, or one that is too long."""
     cleaned = clean_text(question).strip()
     if not cleaned:
         raise InvalidParams([FieldError("message", "Write a message first.")])

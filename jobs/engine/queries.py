@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Text, cast, func, or_, select, text, tuple_
 from sqlalchemy.orm import Session
 
+from jobs.engine import attachments as _attachments
 from jobs.engine import conversations as _talks
 from jobs.engine import database, exports, inputs, limits, migrations, outbox, pdf_pages, presence, suppressions
 from jobs.engine.approvals import of_job as approvals
@@ -307,3 +308,7 @@ conversation = _talks.conversation
 turns = _talks.turns
 message = _talks.message
 writing = _talks.writing
+attachments = _attachments.attachments
+attachment = _attachments.attachment
+attached_passages = _attachments.passages
+MOST_ATTACHED_TEXT = _attachments.MOST_TEXT

@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from uuid import UUID
 
-from jobs.engine import answering, conversations, following, llm, relay
+from jobs.engine import answering, attachments, conversations, following, llm, relay
 from jobs.engine.conversations import Asked, Talk
-from jobs.engine.models import Conversation, Message
+from jobs.engine.errors import TooMany
+from jobs.engine.models import Attachment, Conversation, Message
 
 
 def start_conversation(talk: Talk, *, owner: str) -> Conversation:
     return conversations.start(talk, owner)
+
+
+def begin_conversation(talk: Talk, question: str, files: Sequence[str], *, owner: str) -> Conversation:
+    """A conversation with its first question and the files to answer it from. What does not fit is refused before it is made."""
+    conversations.checked_question(question)
+    found = _read(files, owner)
+    made = conversations.start(talk, owner)
+    attachments.attach(made.id, found, owner)
+    ask(made.id, question, owner=owner)
+    return made
+
+
+def attach_files(conversation_id: str | UUID, files: Sequence[str], *, owner: str) -> list[Attachment]:
+    """Let a conversation answer from uploads too, each by its id. Raises NotFound, BadInput, TooMany; then none is taken."""
+    conversations.conversation(conversation_id, owner)
+    return attachments.attach(conversation_id, _read(files, owner), owner)
+
+
+detach_file = attachments.detach
+
+
+def _read(files: Sequence[str], owner: str) -> list[attachments.ReadFile]:
+    if len(files) > attachments.MOST_FILES:
+        raise TooMany(f"A conversation can answer from {attachments.MOST_FILES} files at most.")
+    return [attachments.read(ref, owner) for ref in files]
 
 
 def change_conversation(conversation_id: str | UUID, talk: Talk, *, owner: str) -> Conversation:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from jobs.engine import documents, held_answers, llm, relay
+from jobs.engine import attachments, documents, held_answers, llm, relay
 from jobs.engine.conversations import Asked
 from jobs.engine.errors import DatabaseAway, LegworkError, Transient
 from jobs.engine.held_answers import Ending
@@ -97,7 +97,7 @@ class Writing:
         """Ask and take what comes, to whatever end."""
         try:
             talk, messages = self._asked.talk, self._asked.said
-            if talk.library:
+            if talk.library or talk.attached:
                 self.committed.wait()
                 messages = self._with_passages(talk, messages)
             self._ask(talk, messages)
@@ -112,12 +112,11 @@ class Writing:
             return self._ending(self._short(), "fault", sentence)
 
     def _with_passages(self, talk: Conversation, messages: list[dict[str, str]]) -> list[dict[str, str]]:
-        """The same messages, the question with what the library has on it. The row keeps the passages for the reader."""
+        """The same messages, the question with what the sources have on it. The row keeps the passages for the reader."""
         *before, question = messages
         sources = self.answer.sources
         if sources is None:
-            found = documents.search(self.answer.owner, question["content"], talk.collection, limit=PASSAGES)
-            sources = [_source(passage) for passage in found]
+            sources = _sources(talk, question["content"])
             held_answers.note_sources(self.answer, sources)
             self.answer.sources = sources
         if not sources:
@@ -197,14 +196,26 @@ class Writing:
         self.live.end()
 
 
-def _source(passage: documents.Passage) -> dict[str, Any]:
+def _sources(talk: Conversation, question: str) -> list[dict[str, Any]]:
+    """Passages of the conversation's files and of the library: where there are both, half of each."""
+    library = documents.search(talk.owner, question, talk.collection, limit=PASSAGES) if talk.library else []
+    room = PASSAGES - min(len(library), PASSAGES // 2)
+    attached = attachments.search(talk.id, question, room) if talk.attached else []
+    found = [(passage, "file_id") for passage in attached]
+    found += [(passage, "document_id") for passage in library[: PASSAGES - len(attached)]]
+    return [_source(passage, where) for passage, where in found]
+
+
+def _source(passage: documents.Passage, where: str) -> dict[str, Any]:
     return {
-        "document_id": str(passage.document_id),
+        "document_id": None,
+        "file_id": None,
         "title": passage.title or passage.name,
         "text": passage.text[:PASSAGE_CHARACTERS],
         "place": passage.headings,
         "position": passage.position,
         "score": passage.score,
+        where: str(passage.document_id),
     }
 
 

@@ -144,7 +144,7 @@ def test_a_large_index_has_its_own_hnsw(environment: Callable[..., None], monkey
         (generation,) = documents.live(OWNER)
         vector = str(embeddings.embedder().embed(["x"])[0])
         plan = session.execute(
-            text("explain " + finding._sql(generation, [], True)),
+            text("explain " + finding._sql(finding._stock(generation), [], True)),
             {"owner": OWNER, "collection": "a", "vector": vector, "many": 3},
         )
         assert any(f"chunks_near_{first}" in row[0] for row in plan)

@@ -36,7 +36,13 @@ OPEN |= {"/static/<path:filename>"}
 # What an argument of an address is, by its name or, where that says nothing, by where the address begins.
 ARGUMENTS = {"job_id": "job", "file_id": "file", "document_id": "document", "schedule_id": "schedule"}
 ARGUMENTS |= {"token_id": "token", "sign_in_id": "sign_in", "account_id": "account", "address": "address"}
-PLACES = {"/chat/messages/": "question", "/chat/answers/": "answer", "/chat/": "talk", "/outbox/": "mail"}
+PLACES = {
+    "/chat/messages/": "question",
+    "/chat/answers/": "answer",
+    "/chat/files/": "attachment",
+    "/chat/": "talk",
+    "/outbox/": "mail",
+}
 PLACES |= {"/jobs/": "job", "/files/": "file", "/documents/": "document", "/schedules/": "schedule"}
 PARTS = dict.fromkeys(
     ("decision", "decision_id", "approval", "approval_id"), "1"
@@ -50,6 +56,7 @@ BODIES: dict[str, Any] = {
     "schedules_api.change_schedule": {"paused": True},
     "chat_api.ask": {"text": "hello"},
     "chat_api.change": {"title": MARK},
+    "chat_api.attach": {"file": "sample:shop-handbook.md"},
     "reviews_api.decide": {"item": "1", "verdict": "allow"},
     "reviews_api.set_thresholds": {"thresholds": {"hate": 0.5}},
     "api.answer": {"approve": True},
@@ -85,6 +92,7 @@ def _things(whose: Person) -> dict[str, str]:
     upload = commands.upload(io.BytesIO(b"a,b\n1,2\n"), f"{MARK}.csv", owner=owner)
     job = making.ended(making.waiting(), "partial", outcomes=making.outcomes(2, 1, text=MARK), message=MARK)
     talk = commands.start_conversation(Talk(title=MARK), owner=owner)
+    attachment = commands.attach_files(talk.id, ["sample:shop-handbook.md"], owner=owner)[0]
     schedule = commands.create_schedule(Plan("nap", {}, "0 6 * * 1", "UTC"), owner=owner)
     commands.suppress_addresses(f"{MARK}@example.org", owner=owner)
     OutboxSender(owner).send(_mail())
@@ -105,7 +113,8 @@ def _things(whose: Person) -> dict[str, str]:
         accounts.revoke(whose.account, old.id)
     token, _ = accounts.issue(whose.account, MARK, "read", 7)
     found = {"job": job, "file": output, "talk": talk, "question": asked, "answer": answer, "document": document}
-    found |= {"schedule": schedule, "token": token, "account": whose.account, "sign_in": _second_sign_in(whose)}
+    found |= {"schedule": schedule, "token": token, "account": whose.account, "attachment": attachment}
+    found |= {"sign_in": _second_sign_in(whose)}
     return {name: str(one.id) for name, one in found.items()} | {"mail": str(mail), "address": f"{MARK}@example.org"}
 
 

@@ -8,6 +8,7 @@
   const send = composer.querySelector("[data-send]");
   const stopButton = composer.querySelector("[data-stop-button]");
   const help = composer.querySelector("[data-help]");
+  const files = composer.querySelector("[data-files]");
   const token = composer.querySelector("[name=csrf_token]").value;
   const ours = { "X-Requested-With": "chat.js", "X-CSRFToken": token };
   let reading = null;
@@ -166,15 +167,21 @@
 
   async function ask() {
     let answer, body;
+    if (files.files.length) help.textContent = "Reading the files…";
     try {
       answer = await fetch(composer.action, { method: "POST", headers: { ...ours, Accept: "application/json" }, body: new FormData(composer) });
       body = await answer.json();
     } catch {
+      idle();
       return refuse("The message could not be sent: the server does not answer. It is still here; send it again.");
     }
-    if (!answer.ok) return refuse(body.detail || "The message was not taken.");
+    if (!answer.ok) {
+      idle();
+      return refuse(body.detail || "The message was not taken.");
+    }
     refuse("");
-    message.value = "";
+    message.value = files.value = "";
+    if (body.files) document.getElementById("files").outerHTML = body.files;
     turns.querySelectorAll(".turn.answer .actions form").forEach((form) => form.remove()); // they are for the last answer only
     turns.insertAdjacentHTML("beforeend", body.html);
     sticking = true;
@@ -189,6 +196,25 @@
     line.setAttribute("role", "alert");
     composer.prepend(line);
   }
+
+  // Files are dropped anywhere on the conversation, and go with the next message.
+  const zone = document.querySelector(".chat");
+  const over = (event) => {
+    const here = event.dataTransfer?.types.includes("Files");
+    if (here) event.preventDefault();
+    composer.classList.toggle("here", Boolean(here));
+  };
+  zone.addEventListener("dragover", over);
+  zone.addEventListener("dragleave", () => composer.classList.remove("here"));
+  zone.addEventListener("drop", (event) => {
+    composer.classList.remove("here");
+    if (!event.dataTransfer.files.length) return;
+    event.preventDefault();
+    const both = new DataTransfer();
+    for (const file of [...files.files, ...event.dataTransfer.files]) both.items.add(file);
+    files.files = both.files;
+    message.focus();
+  });
 
   // Copy: a whole answer, or one block of code.
   function dress(within) {

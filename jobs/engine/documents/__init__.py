@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobs.engine.documents.finding import Alike, Passage, alike, passages, search
+from jobs.engine.documents.finding import Alike, Passage, Stock, alike, among, passages, search
 from jobs.engine.documents.shelf import (
     DEFAULT_COLLECTION,
     Collection,
@@ -29,9 +29,11 @@ __all__ = [
     "Duplicate",
     "Generation",
     "Passage",
+    "Stock",
     "add",
     "add_text",
     "alike",
+    "among",
     "collections",
     "count",
     "delete",

@@ -56,14 +56,48 @@ def search(owner: str, q: str, collection: str | None = None, limit: int = 8) ->
 
     Where no vector can be had for the question, words alone decide.
     """
+    return among([_stock(generation) for generation in shelf.live(owner, collection)], q, limit)
+
+
+@dataclass(frozen=True)
+class Stock:
+    """Passages to look through: a table's, `c`, with `words` and `embedding`. Its parts of SQL are ours, never a person's."""
+
+    table: str
+    where: str
+    shown: str  # the columns document_id, title, name, collection
+    joined: str
+    values: dict[str, Any]  # what `joined` binds
+    total: int
+    model: str | None  # of the vectors; None where they cannot be asked
+    dimension: int | None
+
+
+def among(stocks: list[Stock], q: str, limit: int) -> list[Passage]:
+    """The passages of these that answer best, the best first."""
     q = " ".join(q.replace("\x00", " ").split())[:MOST_CHARACTERS]
-    generations = shelf.live(owner, collection) if q else []
-    vectors = {model: _vector(model, q) for model in {generation.model for generation in generations}}
+    if not q:
+        return []
+    vectors = {model: _vector(model, q) for model in {stock.model for stock in stocks if stock.model}}
     found: list[Passage] = []
     with database.session() as session:
-        for generation in generations:
-            found += _of_one(session, generation, q, vectors[generation.model], limit)
+        for stock in stocks:
+            found += _of_one(session, stock, q, vectors.get(stock.model or ""), limit)
     return sorted(found, key=lambda passage: -passage.score)[:limit]
+
+
+def _stock(generation: Generation) -> Stock:
+    """The generation's own number stands in the text, so that its own HNSW index can be used."""
+    return Stock(
+        table="chunks",
+        where=f"c.generation_id = {generation.id:d}",
+        shown="d.id as document_id, d.title, d.name, d.collection",
+        joined="join documents d on d.id = c.document_id and d.owner = :owner and d.collection = :collection",
+        values={"owner": generation.owner, "collection": generation.collection},
+        total=generation.chunks,
+        model=generation.model,
+        dimension=generation.dimension,
+    )
 
 
 def passages(owner: str, document_id: str | UUID) -> list[Passage]:
@@ -140,13 +174,13 @@ def _vector(model: str, q: str) -> str | None:
         return None
 
 
-def _of_one(session: Session, generation: Generation, q: str, vector: str | None, limit: int) -> list[Passage]:
-    words = _words(session, generation, q)
+def _of_one(session: Session, stock: Stock, q: str, vector: str | None, limit: int) -> list[Passage]:
+    words = _words(session, stock, q)
     if vector is None and not words:
         return []
-    wanted: dict[str, Any] = {"owner": generation.owner, "collection": generation.collection, "vector": vector}
-    wanted |= {"many": max(CANDIDATES, 3 * limit)} | {f"w{place}": word.query for place, word in enumerate(words)}
-    rows = session.execute(text(_sql(generation, words, vector is not None)), wanted).mappings()
+    wanted: dict[str, Any] = stock.values | {"vector": vector, "many": max(CANDIDATES, 3 * limit)}
+    wanted |= {f"w{place}": word.query for place, word in enumerate(words)}
+    rows = session.execute(text(_sql(stock, words, vector is not None)), wanted).mappings()
     return [Passage(score=round(row["likeness"] + row["worded"], 4), **_shown(row)) for row in rows]
 
 
@@ -163,19 +197,21 @@ class _Word:
     common: bool
 
 
-_COUNTS = text("""
-    select w.place, q::text as query, (select count(*) from chunks where generation_id = :generation and words @@ q) as found
-    from unnest(cast(:words as text[])) with ordinality as w(word, place), phraseto_tsquery('simple', w.word) as q
-    where numnode(q) > 0
-""")
+def _counts(stock: Stock) -> str:
+    found = f"select count(*) from {stock.table} c where {stock.where} and c.words @@ q"  # noqa: S608 - names of ours
+    return f"""
+        select w.place, q::text as query, ({found}) as found
+        from unnest(cast(:words as text[])) with ordinality as w(word, place), phraseto_tsquery('simple', w.word) as q
+        where numnode(q) > 0
+    """  # noqa: S608 - names of ours; what came from outside is bound
 
 
-def _words(session: Session, generation: Generation, q: str) -> list[_Word]:
+def _words(session: Session, stock: Stock, q: str) -> list[_Word]:
     """The words of the question that stand somewhere in the collection."""
     asked = _asked(q)
-    rows = session.execute(_COUNTS, {"generation": generation.id, "words": list(asked)}).all()
+    rows = session.execute(text(_counts(stock)), {"words": list(asked)}).all()
     literal = [list(asked.values())[row.place - 1] for row in rows]
-    total = max(generation.chunks, 1)
+    total = max(stock.total, 1)
     rarity = [math.log(1 + total / (row.found + 0.5)) for row in rows]
     to_the_letter = sum(rare for rare, exact in zip(rarity, literal, strict=True) if exact)
     return [
@@ -199,9 +235,8 @@ def _asked(q: str) -> dict[str, bool]:
     return dict(list(found.items())[:MOST_WORDS])
 
 
-def _sql(generation: Generation, words: list[_Word], by_vector: bool) -> str:
-    """The generation's own number stands in the text, so that its own HNSW index can be used."""
-    near = f"c.embedding::halfvec({generation.dimension}) <=> cast(:vector as halfvec({generation.dimension}))"
+def _sql(stock: Stock, words: list[_Word], by_vector: bool) -> str:
+    near = f"c.embedding::halfvec({stock.dimension}) <=> cast(:vector as halfvec({stock.dimension}))"
     worded = " + ".join(
         f"case when c.words @@ cast(:w{place} as tsquery) then {word.adds:.6f} else 0 end"
         for place, word in enumerate(words)
@@ -209,15 +244,15 @@ def _sql(generation: Generation, words: list[_Word], by_vector: bool) -> str:
     telling = [place for place, word in enumerate(words) if not word.common]
     finding = telling if telling or by_vector else list(range(len(words)))
     having = " or ".join(f"c.words @@ cast(:w{place} as tsquery)" for place in finding)
-    here = f"from chunks c where c.generation_id = {generation.id:d}"
+    here = f"from {stock.table} c where {stock.where}"
     lists = []
     if by_vector:
         lists.append(f"(select c.id {here} order by {near} limit :many)")
     if finding:
         lists.append(f"(select c.id {here} and ({having}) order by {worded} desc, c.id limit :many)")
     return f"""
-        select d.id as document_id, d.title, d.name, d.collection, c.text, c.position, c.headings,
-            {f"1 - ({near})" if by_vector else "0"} as likeness, ({worded or "0"})::float8 as worded
-        from chunks c join documents d on d.id = c.document_id and d.owner = :owner and d.collection = :collection
+        select {stock.shown}, c.text, c.position, c.headings,
+            {f"coalesce(1 - ({near}), 0)" if by_vector else "0"} as likeness, ({worded or "0"})::float8 as worded
+        from {stock.table} c {stock.joined}
         where c.id in ({" union ".join(lists)})
-    """  # noqa: S608 - numbers of ours; what came from outside is bound
+    """  # noqa: S608 - names of ours; what came from outside is bound

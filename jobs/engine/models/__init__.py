@@ -21,7 +21,7 @@ from jobs.engine.models.jobs import (
 from jobs.engine.models.mail import OutboxMessage, Suppression
 from jobs.engine.models.reviews import Decision, ThresholdChange
 from jobs.engine.models.schedules import Notification, Schedule
-from jobs.engine.models.talks import Conversation, Message
+from jobs.engine.models.talks import Attachment, Conversation, Message
 from jobs.engine.models.workers import PausedQueue, WorkerProcess
 
 __all__ = [
@@ -39,5 +39,5 @@ __all__ = [
 ]
 __all__ += ["LogLine", "Message", "Notification", "OutboxMessage", "Schedule", "Step", "Suppression", "WorkerProcess"]
 __all__ += ["ROLES", "SCOPES", "Account", "AuditEntry", "Guest", "Share", "SignIn", "Token", "Tries"]
-__all__ += ["PausedQueue"]
+__all__ += ["Attachment", "PausedQueue"]
 __all__ += ["VERDICTS", "Decision", "ThresholdChange", "new_id"]

@@ -27,6 +27,7 @@ class Conversation(Base):
     temperature: Mapped[float | None]
     library: Mapped[bool] = mapped_column(server_default="false")  # whether passages are looked up for each question
     collection: Mapped[str | None]  # and only in this collection of the library
+    attached: Mapped[int] = mapped_column(server_default="0")  # how many files it answers from
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
@@ -70,4 +71,26 @@ class Message(Base):
         CheckConstraint("state in ('writing','done','stopped','broken','failed')", name="state_known"),
         Index("messages_conversation_id_id", "conversation_id", "id"),
         Index("messages_writing", "owner", postgresql_where=sql("state = 'writing'")),
+    )
+
+
+class Attachment(Base):
+    """A file that a conversation answers from, read into passages: `attached_passages`, which attachments.py reads and writes."""
+
+    __tablename__ = "attachments"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    conversation_id: Mapped[UUID] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
+    owner: Mapped[str]
+    file_id: Mapped[UUID | None] = mapped_column(ForeignKey("files.id", ondelete="SET NULL"))
+    name: Mapped[str]  # for showing only; never a path
+    media_type: Mapped[str]
+    passages: Mapped[int]  # how many it was cut into
+    model: Mapped[str | None]  # that made the vectors of its passages; without one, words alone decide
+    dimension: Mapped[int | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        Index("attachments_conversation_id_id", "conversation_id", "id"),
+        Index("attachments_file_id", "file_id"),
     )
