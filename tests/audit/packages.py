@@ -1,0 +1,109 @@
+"""The packages: pinned exactly, installed as pinned, and none in a version that is known to be bad.
+
+`known_bad.toml` is our own short list, so that it can be asked without a network. pip-audit asks PyPI's list, where PyPI
+answers.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[2]
+LISTS = ("requirements.txt", "requirements-dev.txt")
+KNOWN_BAD = Path(__file__).with_name("known_bad.toml")
+ASK_SECONDS = 300
+
+
+class Pin(NamedTuple):
+    where: str
+    requirement: Requirement
+
+
+def installed() -> dict[str, str]:
+    """The version of each distribution here, by its canonical name."""
+    return {canonicalize_name(one.metadata["Name"]): one.version for one in metadata.distributions()}
+
+
+def pins(root: Path = ROOT) -> list[Pin]:
+    """What the lists ask for; of the Makefile, the packages that come without their dependencies."""
+    found = []
+    for name in LISTS:
+        for number, line in enumerate((root / name).read_text().splitlines(), start=1):
+            text = line.partition("#")[0].strip()
+            if text and not text.startswith("-r "):
+                found.append(Pin(f"{name}:{number}", Requirement(text)))
+    models = re.search(r"^MODELS := (.*)$", (root / "Makefile").read_text(), re.M)
+    return found + [Pin("Makefile", Requirement(text)) for text in (models[1].split() if models else ())]
+
+
+def unpinned(wanted: list[Pin], have: Mapping[str, str]) -> Iterator[str]:
+    """What is not pinned to one version, not installed, or installed in another."""
+    for where, requirement in wanted:
+        [*specifiers] = requirement.specifier
+        if len(specifiers) != 1 or specifiers[0].operator != "==" or specifiers[0].version.endswith(".*"):
+            yield f"{where}: {requirement} is not pinned to one version"
+            continue
+        version = have.get(canonicalize_name(requirement.name))
+        if version is None:
+            yield f"{where}: {requirement} is not installed"
+        elif not requirement.specifier.contains(version, prereleases=True):
+            yield f"{where}: {requirement} is pinned, and {version} is installed"
+
+
+def bad(have: Mapping[str, str], known: Path = KNOWN_BAD) -> Iterator[str]:
+    """What is installed in a version that the list names, with the advisory."""
+    for one in tomllib.loads(known.read_text())["bad"]:
+        version = have.get(canonicalize_name(one["package"]))
+        wrong = Requirement(f"{one['package']}{one['versions']}").specifier
+        if version is not None and wrong.contains(version, prereleases=True):
+            yield f"{one['package']} {version}: {one['advisory']}, {one['why']}"
+
+
+def standing_on(wanted: list[Pin]) -> set[str]:
+    """The canonical names of what requirements.txt brings, what that needs, and so on: what runs in production."""
+    waiting = [pin.requirement for pin in wanted if not pin.where.startswith("requirements-dev")]
+    found: set[str] = set()
+    asked: set[tuple[str, frozenset[str]]] = set()
+    while waiting:
+        requirement = waiting.pop()
+        name = canonicalize_name(requirement.name)
+        if (name, frozenset(requirement.extras)) in asked:
+            continue
+        asked.add((name, frozenset(requirement.extras)))
+        try:
+            needs = metadata.requires(name) or []
+        except metadata.PackageNotFoundError:
+            continue
+        found.add(name)
+        extras = requirement.extras or {""}
+        needed = map(Requirement, needs)
+        waiting += [
+            one
+            for one in needed
+            if one.marker is None or any(one.marker.evaluate({"extra": extra}) for extra in extras)
+        ]
+    return found
+
+
+def asked_online(names: set[str]) -> tuple[list[str], int]:
+    """What pip-audit knows against the packages of these names, and of how many it was told anything at all."""
+    command = [sys.executable, "-m", "pip_audit", "--progress-spinner", "off", "--timeout", "10", "--format", "json"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=ASK_SECONDS)
+        told = [one for one in json.loads(done.stdout)["dependencies"] if canonicalize_name(one["name"]) in names]
+    except (subprocess.TimeoutExpired, ValueError):
+        return [], 0
+    known = [one for one in told if "vulns" in one]
+    wrong = [f"{one['name']} {one['version']}: {found['id']}" for one in known for found in one["vulns"]]
+    return wrong, len(known)

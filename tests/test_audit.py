@@ -1,0 +1,63 @@
+"""`make audit` sees what it is there to see, and sees nothing here."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from tests.audit import code, packages
+from tests.audit.packages import Pin
+
+
+def test_nothing_is_wrong_with_the_packages() -> None:
+    have, wanted = packages.installed(), packages.pins()
+    running = packages.standing_on(wanted)
+    assert len(wanted) > 50 and {"flask", "werkzeug", "urllib3", "tokenizers"} <= running and "bandit" not in running
+    assert list(packages.unpinned(wanted, have)) == []
+    assert list(packages.bad({name: version for name, version in have.items() if name in running})) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("flask>=3", "is not pinned to one version"),
+        ("flask", "is not pinned to one version"),
+        ("flask==3.*", "is not pinned to one version"),
+        ("flask==3.0.0", "is pinned, and 3.1.3 is installed"),
+        ("flasq==3.0.0", "is not installed"),
+        ("Flask==3.1.3", None),
+    ],
+)
+def test_a_pin_is_one_version_and_that_is_installed(line: str, said: str | None) -> None:
+    told = list(packages.unpinned([Pin("requirements.txt:1", Requirement(line))], {"flask": "3.1.3"}))
+    assert told == ([f"requirements.txt:1: {Requirement(line)} {said}"] if said else [])
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "advisory"),
+    [
+        ("werkzeug", "3.0.5", "CVE-2024-49767"),
+        ("langchain-core", "1.2.4", "CVE-2025-68664"),
+        ("langchain-core", "0.3.81", ""),
+        ("langgraph-checkpoint", "2.1.2", "CVE-2025-64439"),
+        ("requests", "2.32.4", ""),
+    ],
+)
+def test_a_bad_version_is_named_with_its_advisory(name: str, version: str, advisory: str) -> None:
+    told = " ".join(packages.bad({name: version}))
+    assert advisory in told if advisory else told == ""
+
+
+def test_what_a_linter_says_counts_unless_it_is_excepted_with_a_mark(tmp_path: Path) -> None:
+    shutil.copy(code.ROOT / "pyproject.toml", tmp_path)
+    ours = tmp_path / "jobs"
+    ours.mkdir()
+    (ours / "shell.py").write_text(
+        'import subprocess\n\nsubprocess.call("ls *", shell=True)\nexec("1")  # noqa: S102 - to see it let be\n'
+    )
+    told = code.complaints(tmp_path, ("jobs",))
+    assert [one.split(":")[:2] for one in told] == [["jobs/shell.py", "3"]] * len(told)
+    assert {word for one in told for word in one.split() if word[1:].isdigit()} >= {"S602", "B602"}
