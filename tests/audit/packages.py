@@ -10,6 +10,7 @@ import json
 import re
 import subprocess
 import sys
+import sysconfig
 import tomllib
 from collections.abc import Iterator, Mapping
 from importlib import metadata
@@ -23,6 +24,8 @@ ROOT = Path(__file__).parents[2]
 LISTS = ("requirements.txt", "requirements-dev.txt")
 KNOWN_BAD = Path(__file__).with_name("known_bad.toml")
 ASK_SECONDS = 300
+AUDITOR = "pip-audit==2.10.1"
+APART = ROOT / ".venv-audit"
 
 
 class Pin(NamedTuple):
@@ -98,12 +101,26 @@ def standing_on(wanted: list[Pin]) -> set[str]:
 
 def asked_online(names: set[str]) -> tuple[list[str], int]:
     """What pip-audit knows against the packages of these names, and of how many it was told anything at all."""
-    command = [sys.executable, "-m", "pip_audit", "--progress-spinner", "off", "--timeout", "10", "--format", "json"]
+    ask = ["-m", "pip_audit", "--progress-spinner", "off", "--timeout", "10", "--format", "json"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=ASK_SECONDS)
+        done = _run([_auditor(), *ask, "--path", sysconfig.get_path("purelib")])
         told = [one for one in json.loads(done.stdout)["dependencies"] if canonicalize_name(one["name"]) in names]
-    except (subprocess.TimeoutExpired, ValueError):
+    except (OSError, subprocess.SubprocessError, ValueError):
         return [], 0
     known = [one for one in told if "vulns" in one]
     wrong = [f"{one['name']} {one['version']}: {found['id']}" for one in known for found in one["vulns"]]
     return wrong, len(known)
+
+
+def _auditor() -> str:
+    """The Python of pip-audit's own environment: what it brings along, defusedxml for one, changes what others do."""
+    python, whole = str(APART / "bin" / "python"), APART / AUDITOR
+    if not whole.exists():
+        _run([sys.executable, "-m", "venv", "--clear", str(APART)]).check_returncode()
+        _run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", AUDITOR]).check_returncode()
+        whole.touch()
+    return python
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=ASK_SECONDS)
