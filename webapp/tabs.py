@@ -116,7 +116,7 @@ def _is_mark(value: Any) -> bool:
 
 
 def steps(job: Any, attempts: list[Any]) -> list[Step]:
-    """Submitted, each wait, each attempt and how it ended, a stop asked, the end."""
+    """Submitted, each wait, each run of a worker and how it ended, a stop asked, the end."""
     found = [Step(job.created_at, "Submitted", "as a try" if job.sample else "", None)]
     free = job.created_at
     for attempt in attempts:
@@ -164,7 +164,7 @@ def _attempt(attempt: Any) -> Step:
     finished = f", {words.number(attempt.finished)} finished" if attempt.finished is not None else ""
     detail = f"worker {attempt.worker}, {ended}{finished}"
     lasted = _apart(attempt.started_at, attempt.ended_at or words.now())
-    return Step(attempt.started_at, f"Attempt {attempt.attempt}", detail, lasted)
+    return Step(attempt.started_at, f"Run {attempt.lease}", detail, lasted)
 
 
 def _apart(start: datetime | None, end: datetime | None) -> float | None:
