@@ -213,6 +213,7 @@ def _list(wanted: Wanted) -> dict[str, Any]:
     for_menu = {} if any(_query(wanted).values()) else {"counts": counts}
     return for_menu | {
         "page": page,
+        "searched": queries.SEARCHED,
         "chips": [(chip, _count(counts, chip)) for chip in CHIPS],
         "everything": _total(counts),
         "matching": _count(counts, wanted.state) if wanted.state else _total(counts),

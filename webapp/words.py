@@ -17,6 +17,8 @@ from zoneinfo import ZoneInfo
 from flask import Flask, has_request_context, request
 from markupsafe import Markup, escape
 
+from jobs.engine import queries
+
 MOVING = ("running", "stopping")
 _OVERRIDES = re.compile("[\u202a-\u202e\u2066-\u2069\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
@@ -127,6 +129,11 @@ def number(value: float | None, digits: int | None = None) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:,.{_digits(value) if digits is None else digits}f}"
+
+
+def capped(count: int) -> str:
+    """A count that may have stopped at queries.COUNT_CAP: 412; 1,000+."""
+    return f"{count:,}+" if count >= queries.COUNT_CAP else f"{count:,}"
 
 
 def size(count: int | None) -> str:

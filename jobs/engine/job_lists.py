@@ -8,12 +8,13 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from jobs.engine import database
 from jobs.engine.models import Job
-from jobs.engine.records import Page, as_id, escaped
+from jobs.engine.records import COUNT_CAP, Page, as_id, escaped
 
-COUNT_CAP = 10_000
+SEARCHED = 20_000  # jobs that one page of a search looks at
 SHOWN_STATES = ("scheduled", "waiting", "running", "stopping", "succeeded", "partial", "failed", "cancelled")
 
 
@@ -31,20 +32,38 @@ def jobs(
 ) -> Page[Job]:
     """The jobs of an owner, the newest first.
 
-    states: of SHOWN_STATES. q: looks in label, note, message and kind. since: submitted then or later. by: "schedule" for
-    those that a schedule started, "person" for the others.
+    states: of SHOWN_STATES. q: looks in label, note, message and kind of SEARCHED jobs a page, so that a page may be short
+    though another follows. since: submitted then or later. by: "schedule" for those that a schedule started, "person" for
+    the others.
     """
-    query = _filtered(select(Job), owner, states, kind, q, since, by)
+    query = _filtered(select(Job), owner, states, kind, since, by)
     with database.session() as session:
         if before is not None:
-            rows = list(session.scalars(query.where(Job.id > as_id(before)).order_by(Job.id).limit(limit + 1)))
+            newer = query.where(Job.id > as_id(before)).order_by(Job.id)
+            rows = _found(session, newer, q, limit + 1, newest_first=False)
             more, rows = len(rows) > limit, rows[:limit][::-1]
             return Page(rows, str(rows[-1].id) if rows else None, str(rows[0].id) if more else None)
-        older = query if after is None else query.where(Job.id < as_id(after))
-        rows = list(session.scalars(older.order_by(Job.id.desc()).limit(limit + 1)))
+        older = (query if after is None else query.where(Job.id < as_id(after))).order_by(Job.id.desc())
+        rows = _found(session, older, q, limit + 1)
         more, rows = len(rows) > limit, rows[:limit]
+        last = rows[-1].id if more else _end_of_search(session, older) if q else None
         first = str(rows[0].id) if rows and after is not None else None
-        return Page(rows, str(rows[-1].id) if more else None, first)
+        return Page(rows, str(last) if last else None, first)
+
+
+def _found(session: Session, query: Select[Any], q: str | None, limit: int, *, newest_first: bool = True) -> list[Job]:
+    """The first rows of an ordered query; with `q`, of those of its first SEARCHED that have these words."""
+    if not q:
+        return list(session.scalars(query.limit(limit)))
+    looked_at = aliased(Job, query.limit(SEARCHED).subquery())
+    order = looked_at.id.desc() if newest_first else looked_at.id
+    return list(session.scalars(select(looked_at).where(_says(looked_at, q)).order_by(order).limit(limit)))
+
+
+def _end_of_search(session: Session, query: Select[Any]) -> UUID | None:
+    """The last job that was looked at, if there are more behind it."""
+    ids = session.scalars(query.with_only_columns(Job.id).offset(SEARCHED - 1).limit(2)).all()
+    return ids[0] if len(ids) > 1 else None
 
 
 def job_counts(
@@ -55,12 +74,18 @@ def job_counts(
     since: datetime | None = None,
     by: str | None = None,
 ) -> dict[str, int]:
-    """How many jobs are in each of SHOWN_STATES; no count goes beyond COUNT_CAP."""
-    wanted = [_filtered(select(Job.id), owner, (state,), kind, q, since, by) for state in SHOWN_STATES]
-    capped = [query.limit(COUNT_CAP).subquery() for query in wanted]
-    counted = [select(func.count()).select_from(some).scalar_subquery() for some in capped]
+    """How many jobs are in each of SHOWN_STATES; no count goes beyond COUNT_CAP. With `q`, among the newest SEARCHED."""
     with database.session() as session:
-        return dict(zip(SHOWN_STATES, session.execute(select(*counted)).one(), strict=True))
+        if q:
+            newest = _filtered(select(Job), owner, (), kind, since, by).order_by(Job.id.desc()).limit(SEARCHED)
+            job = aliased(Job, newest.subquery())
+            each = [func.count().filter(_in_state(state, job)) for state in SHOWN_STATES]
+            counted = session.execute(select(*each).where(_says(job, q))).one()
+            return {state: min(count, COUNT_CAP) for state, count in zip(SHOWN_STATES, counted, strict=True)}
+        wanted = [_filtered(select(Job.id), owner, (state,), kind, since, by) for state in SHOWN_STATES]
+        capped = [query.limit(COUNT_CAP).subquery() for query in wanted]
+        counts = [select(func.count()).select_from(some).scalar_subquery() for some in capped]
+        return dict(zip(SHOWN_STATES, session.execute(select(*counts)).one(), strict=True))
 
 
 def _filtered(
@@ -68,7 +93,6 @@ def _filtered(
     owner: str,
     states: Collection[str],
     kind: str | None,
-    q: str | None,
     since: datetime | None,
     by: str | None,
 ) -> Select[Any]:
@@ -77,11 +101,6 @@ def _filtered(
         query = query.where(or_(*(_in_state(state) for state in states)))
     if kind:
         query = query.where(Job.kind == kind)
-    if q:
-        words = f"%{escaped(q)}%"
-        query = query.where(
-            or_(Job.label.ilike(words), Job.note.ilike(words), Job.message.ilike(words), Job.kind.ilike(words))
-        )
     if since:
         query = query.where(Job.id >= _first_id(since))
     if by:
@@ -94,10 +113,14 @@ def _first_id(moment: datetime) -> UUID:
     return UUID(int=max(0, min(int(moment.timestamp() * 1000), 2**48 - 1)) << 80)
 
 
-def _in_state(state: str) -> ColumnElement[bool]:
-    scheduled = and_(Job.state == "queued", Job.run_at > func.now(), Job.lease == 0)
+def _says(job: type[Job], q: str) -> ColumnElement[bool]:
+    words = f"%{escaped(q)}%"
+    return or_(job.label.ilike(words), job.note.ilike(words), job.message.ilike(words), job.kind.ilike(words))
+
+
+def _in_state(state: str, job: type[Job] = Job) -> ColumnElement[bool]:
     if state == "scheduled":
-        return scheduled
+        return and_(job.state == "queued", job.run_at > func.now(), job.lease == 0)
     if state == "waiting":
-        return and_(Job.state == "queued", or_(Job.run_at.is_(None), Job.run_at <= func.now(), Job.lease > 0))
-    return Job.state == state
+        return and_(job.state == "queued", or_(job.run_at.is_(None), job.run_at <= func.now(), job.lease > 0))
+    return job.state == state

@@ -10,9 +10,7 @@ from sqlalchemy import Select, func, select
 from jobs.engine import database
 from jobs.engine.errors import NotFound
 from jobs.engine.models import Job, LogLine
-from jobs.engine.records import Page, escaped
-
-COUNT_CAP = 10_000
+from jobs.engine.records import COUNT_CAP, Page, escaped
 
 
 def log(

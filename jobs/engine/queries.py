@@ -14,12 +14,12 @@ from jobs.engine import conversations as _talks
 from jobs.engine import database, exports, inputs, limits, migrations, outbox, pdf_pages, presence, suppressions
 from jobs.engine.approvals import of_job as approvals
 from jobs.engine.errors import BadInput, NotFound, SettingsError
-from jobs.engine.job_lists import COUNT_CAP, SHOWN_STATES, job_counts, jobs
+from jobs.engine.job_lists import SEARCHED, SHOWN_STATES, job_counts, jobs
 from jobs.engine.log_lines import log, log_count
 from jobs.engine.models import Attempt, Counts, File, Item, Job, PausedQueue, WorkerProcess
 from jobs.engine.notifications import of_job as notifications
 from jobs.engine.notifications import secret as webhook_secret
-from jobs.engine.records import Page, escaped, owned, readable
+from jobs.engine.records import COUNT_CAP, Page, escaped, owned, readable
 from jobs.engine.reviews import decisions, spread, threshold_changes, verdicts
 from jobs.engine.schedules import latest_jobs, schedule, scheduled_jobs, schedules
 from jobs.engine.storage import storage
@@ -30,7 +30,7 @@ from jobs.engine.waiting import Ahead, Pace, Waiting, ahead, pace, waiting
 
 __all__ = ["Ahead", "Pace", "Waiting", "ahead", "pace", "waiting"]  # read with the rest, kept in a room of their own
 __all__ += ["filled_in"]
-__all__ += ["COUNT_CAP", "SHOWN_STATES", "job_counts", "jobs"]
+__all__ += ["COUNT_CAP", "SEARCHED", "SHOWN_STATES", "job_counts", "jobs"]
 __all__ += ["latest_jobs", "log", "log_count", "schedule", "scheduled_jobs", "schedules", "upcoming"]
 __all__ += ["approvals", "decisions", "notifications", "spread", "threshold_changes", "verdicts", "webhook_secret"]
 

@@ -14,6 +14,7 @@ from jobs.engine.errors import NotFound
 from jobs.engine.models import Guest, Job, Share
 
 Row = TypeVar("Row")
+COUNT_CAP = 1_000  # a count goes no further: what it says of a million rows must cost what it does of a thousand
 
 
 @dataclass(frozen=True)
