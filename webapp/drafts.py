@@ -202,7 +202,7 @@ def _starts(kind: Any) -> str:
     if not ahead.busy:
         return "starts now"
     before = (
-        f"after {words.number(ahead.jobs)} {'job' if ahead.jobs == 1 else 'jobs'}" if ahead.jobs else "next in line"
+        f"after {words.capped(ahead.jobs)} {'job' if ahead.jobs == 1 else 'jobs'}" if ahead.jobs else "next in line"
     )
     return f"{before}, in about {words.duration(ahead.seconds)}" if ahead.seconds else before
 

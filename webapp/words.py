@@ -71,6 +71,7 @@ def install(app: Flask) -> None:
     app.jinja_env.finalize = harmless
     app.jinja_env.filters.update(
         number=number,
+        capped=capped,
         size=size,
         written=written,
         duration=duration,

@@ -26,6 +26,7 @@ from jobs.engine.storage import storage
 TICK_SECONDS = 1.0
 FULL_LOOK_SECONDS = 10  # how often the messages are compared with the rows although their number is right
 ROWS_PER_SECOND = 2_000  # that comparing may cost: a long queue is looked through less often
+COUNTING = 50  # times as long as counting a queue took passes before it is counted again
 TIDY_SECONDS = 60
 SWEEP_SECONDS = 3_600  # between looks for what uploads that were cut off left behind
 STALE_SECONDS = 86_400  # an upload that has not grown for a day never will
@@ -43,6 +44,7 @@ class Clock:
         self._leaving = threading.Event()
         self._missing: dict[str, set[UUID]] = {}  # by queue: due rows that had no message at the last look
         self._looked: dict[str, float] = {}
+        self._counted: dict[str, float] = {}  # by queue: when its rows may be counted again
         self._tidied = 0.0
         self._swept = 0.0
         self._telling: threading.Thread | None = None
@@ -116,8 +118,12 @@ class Clock:
         Two looks, because a message that a worker has just taken is in neither place for a moment. The list that RQ keeps of
         messages on their way is not counted: a dead worker's stay in it.
         """
+        began = time.monotonic()
+        if began < self._counted.get(queue, 0.0):
+            return
         with database.session() as session:
             expected = queries.delivered_count(session, queue)
+        self._counted[queue] = began + COUNTING * (time.monotonic() - began)
         since = time.monotonic() - self._looked.get(queue, float("-inf"))
         look = since > max(FULL_LOOK_SECONDS, expected / ROWS_PER_SECOND) or bool(self._missing.get(queue))
         if expected == 0 or (delivery.waiting_count(queue) >= expected and not look):

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from jobs.engine import database, presence
 from jobs.engine.models import Attempt, Item, Job, PausedQueue
+from jobs.engine.records import COUNT_CAP
 
 RECENT = 50  # ended jobs of a queue that say how long one takes
 PACE_SECONDS = 60  # how far back the rate looks
@@ -23,7 +24,7 @@ class Waiting:
 
     code: str
     sentence: str
-    position: int | None = None  # how many are before it
+    position: int | None = None  # how many are before it; COUNT_CAP: as many or more
     eta_seconds: float | None = None
 
 
@@ -37,7 +38,10 @@ class Pace:
 
 @dataclass(frozen=True)
 class Ahead:
-    """What a job of a queue would have before it. `busy`: no worker is free. `seconds`: until one is; None where unknown."""
+    """What a job of a queue would have before it. `busy`: no worker is free. jobs: those that wait, up to COUNT_CAP.
+
+    seconds: until a worker is free; None where it cannot be told.
+    """
 
     workers: int
     busy: bool
@@ -51,9 +55,10 @@ def ahead(queue: str) -> Ahead:
         serving = [worker.queues for worker in presence.alive(session) if queue in worker.queues]
         held = Job.state.in_(("running", "stopping")) & Job.queue.in_({name for queues in serving for name in queues})
         running = session.scalar(select(func.count()).select_from(Job).where(held)) or 0
-        jobs = session.scalar(select(func.count()).select_from(Job).where(*_due(queue))) or 0
+        some = select(Job.id).where(*_due(queue)).limit(COUNT_CAP).subquery()
+        jobs = session.scalar(select(func.count()).select_from(some)) or 0
         busy = bool(jobs) or running >= len(serving)
-        each = _seconds_a_job(session, queue) if busy and serving else None
+        each = _seconds_a_job(session, queue) if busy and serving and jobs < COUNT_CAP else None
     return Ahead(len(serving), busy, jobs, None if each is None else each * (jobs + 1) / len(serving))
 
 
@@ -80,6 +85,8 @@ def waiting(job: Job) -> Waiting | None:
         eta = None if seconds is None else seconds * (before + 1) / serving if before else 0.0
     if job.reason in ("worker_lost", "shutdown"):
         return Waiting("worker_lost", job.message or "Its worker was lost; another takes over.", before, eta)
+    if before >= COUNT_CAP:
+        return Waiting("queue", f"{before:,} jobs or more before this one.", before)
     ahead = "Next in line." if before == 0 else f"{before:,} {'job' if before == 1 else 'jobs'} before this one."
     return Waiting("queue", ahead, before, eta)
 
@@ -101,11 +108,33 @@ def _later(job: Job, seconds: float) -> Waiting:
 
 
 def _before(session: Session, job: Job) -> int:
-    """How many come before it at most: the owner's own older ones, and of everybody else's as many as they get turns till then."""
-    due = select(Job.owner, func.count().label("jobs"), func.count().filter(Job.id < job.id).label("older"))
-    counted = session.execute(due.where(*_due(job.queue)).group_by(Job.owner)).all()
-    mine = next((row.older for row in counted if row.owner == job.owner), 0)
-    return mine + sum(min(row.jobs, mine + 1) for row in counted if row.owner != job.owner)
+    """How many come before it at most, up to COUNT_CAP: the owner's own older ones, and of everybody else's as many as they
+    get turns till then."""
+    asked = {"queue": job.queue, "owner": job.owner, "id": job.id, "cap": COUNT_CAP}
+    mine = session.scalar(_MINE, asked) or 0
+    return min(mine + (session.scalar(_OTHERS, asked | {"turns": mine + 1}) or 0), COUNT_CAP)
+
+
+_MINE = text("""
+    select count(*) from (select from jobs where state = 'queued' and queue = :queue and (run_at is null or run_at <= now())
+        and owner = :owner and id < :id limit :cap) as counted
+""")
+
+# The owners are found by leaps in the index jobs_turns, and no more jobs are looked at than are counted.
+_OTHERS = text("""
+    with recursive owners as (
+        (select owner from jobs where state = 'queued' and queue = :queue order by owner limit 1)
+        union all
+        select (select owner from jobs where state = 'queued' and queue = :queue and owner > owners.owner
+            order by owner limit 1) from owners where owners.owner is not null
+    )
+    select count(*) from (
+        select from owners cross join lateral
+            (select from jobs where state = 'queued' and queue = :queue and (run_at is null or run_at <= now())
+                and jobs.owner = owners.owner order by id limit :turns) as theirs
+        where owners.owner <> :owner limit :cap
+    ) as counted
+""")
 
 
 def _due(queue: str) -> list[ColumnElement[bool]]:
@@ -113,12 +142,10 @@ def _due(queue: str) -> list[ColumnElement[bool]]:
 
 
 def _seconds_a_job(session: Session, queue: str) -> float | None:
-    """The median time that the last jobs of a queue took."""
-    took = func.extract("epoch", Job.finished_at - Job.started_at)
-    ended = Job.state.in_(("succeeded", "partial"))
-    recent = (
-        select(took.label("took")).where(Job.queue == queue, ended).order_by(Job.id.desc()).limit(RECENT).subquery()
-    )
+    """The median time that the last jobs of a queue took that succeeded."""
+    took = func.extract("epoch", Job.finished_at - Job.started_at).label("took")
+    ended = (Job.queue == queue) & (Job.state == "succeeded") & Job.finished_at.is_not(None)
+    recent = select(took).where(ended).order_by(Job.finished_at.desc()).limit(RECENT).subquery()
     median = session.scalar(select(func.percentile_cont(0.5).within_group(recent.c.took)))
     return float(median) if median is not None else None
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, func
+from sqlalchemy import ForeignKey, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from jobs.engine.models.base import Base, new_id
@@ -31,4 +31,8 @@ class File(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime | None]
 
-    __table_args__ = (Index("files_owner_id", "owner", "id"), Index("files_job_id_id", "job_id", "id"))
+    __table_args__ = (
+        Index("files_owner_id", "owner", "id", postgresql_include=["bytes"]),
+        Index("files_job_id_id", "job_id", "id"),
+        Index("files_hidden", "job_id", postgresql_where=text("not visible")),
+    )
