@@ -14,7 +14,7 @@ from flask import render_template
 
 from jobs.engine import commands, queries, settings
 from jobs.engine.errors import BadInput, FieldError, InvalidParams, LegworkError, NotFound
-from webapp import forms, words
+from webapp import forms, texts, words
 from webapp.access import current_owner
 
 SAMPLE_ROWS = 3
@@ -249,7 +249,7 @@ def _summary(draft: Draft) -> str:
     for one in draft.fields:
         raw = draft.raw.get(one.name)
         if one.advanced and raw and isinstance(raw, str) and one.control not in ("secret", "json"):
-            said.append(f"{one.label.lower()} {'yes' if one.control == 'checkbox' else words.cell(raw, 40)}")
+            said.append(f"{one.label.lower()} {'yes' if one.control == 'checkbox' else texts.cell(raw, 40)}")
     return ", ".join(said)
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from jobs.engine import catalogue, queries
 from jobs.engine.errors import LegworkError, NotFound
-from webapp import drafts, forms, words
+from webapp import drafts, forms, texts, words
 
 TABS = ("result", "items", "files", "log", "input", "timeline")
 ITEM_STATES = ("done", "failed", "skipped", "unknown")
@@ -141,14 +141,14 @@ def _asked(approval: Any) -> list[Step]:
     if approval.decided_at:
         waited = _apart(approval.asked_at, approval.decided_at)
         what = "Approved" if approval.approved else "Refused"
-        found.append(Step(approval.decided_at, what, words.cell(approval.reason, 300), waited))
+        found.append(Step(approval.decided_at, what, texts.cell(approval.reason, 300), waited))
     return found
 
 
 def _told(notification: Any) -> list[Step]:
     """The tries to tell somebody of the end."""
     what = "Mail" if notification.channel == "mail" else "Webhook"
-    target = words.cell(notification.target, 120)
+    target = texts.cell(notification.target, 120)
     tries = [
         Step(datetime.fromisoformat(one["at"]), what, f"{target}: {one['text']}", None) for one in notification.tries
     ]
@@ -201,7 +201,7 @@ def _given(name: str, value: Any, field: forms.Field | None) -> Given:
         )
     if control == "secret":
         return Given(label, "given, and not shown again" if value else "", False, [])
-    text = value if isinstance(value, str) else words.cell(value, 20_000)
+    text = value if isinstance(value, str) else texts.cell(value, 20_000)
     if isinstance(value, (dict, list)):
         text = json.dumps(value, ensure_ascii=False, indent=2)
     unit = f" {field.unit}" if field and field.unit and value is not None else ""

@@ -6,21 +6,19 @@ cookie `zone`, which a script keeps; without it in UTC.
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
-from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from flask import Flask, has_request_context, request
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from jobs.engine import queries
+from webapp.texts import cell, harmless, is_figure, kept, written
 
 MOVING = ("running", "stopping")
-_OVERRIDES = re.compile("[\u202a-\u202e\u2066-\u2069\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 class Word(NamedTuple):
@@ -303,49 +301,3 @@ def _one_unit(span: float) -> str:
         if span >= length:
             return f"{int(span // length)} {unit}"
     return f"{int(span)} s"
-
-
-# Text of others
-
-
-def harmless(value: Any) -> Any:
-    """Text that cannot turn the rest of the line round: controls and bidi overrides are shown, not obeyed."""
-    if not isinstance(value, str) or isinstance(value, Markup):
-        return value
-    return _OVERRIDES.sub(lambda found: f"[U+{ord(found[0]):04X}]", value)
-
-
-def kept(value: str) -> Markup:
-    """Text for a form control, as it was typed: escaped and otherwise left alone."""
-    return escape(value.replace("\x00", ""))
-
-
-def cell(value: Any, limit: int = 300) -> str:
-    """One value of a table, in a line."""
-    if value is None:
-        return ""
-    text = _plain(value)
-    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
-
-
-def written(value: Any) -> str:
-    """A value of JSON, to be read."""
-    return json.dumps(value, ensure_ascii=False, indent=2, default=str)
-
-
-def is_figure(value: Any) -> bool:
-    """Whether a value of a table is a number, or reads as one, and so stands to the right."""
-    text = value if isinstance(value, str) else ""
-    if text:
-        return bool(re.fullmatch(r"[+-]?\d{1,15}(\.\d+)?", text, re.ASCII))
-    return isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, (dict, list)):
-        return json.dumps(value, ensure_ascii=False, default=str)
-    return str(value)

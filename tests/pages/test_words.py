@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from markupsafe import Markup
 
-from webapp import words
+from webapp import texts, words
 
 
 def job(**columns: Any) -> Any:
@@ -133,10 +133,10 @@ def test_today_is_a_clock_time_and_this_week_has_its_day() -> None:
 
 
 def test_text_that_turns_a_line_round_is_shown_and_not_obeyed() -> None:
-    assert words.harmless("photo\u202egnp.exe") == "photo[U+202E]gnp.exe"
-    assert words.harmless("tab\there\x07") == "tab\there[U+0007]"
-    assert words.harmless(Markup("<b>")) == "<b>"
-    assert words.harmless("שלום") == "שלום"
+    assert texts.harmless("photo\u202egnp.exe") == "photo[U+202E]gnp.exe"
+    assert texts.harmless("tab\there\x07") == "tab\there[U+0007]"
+    assert texts.harmless(Markup("<b>")) == "<b>"
+    assert texts.harmless("שלום") == "שלום"
 
 
 def test_the_parts_of_a_bar_fill_it_and_no_more() -> None:

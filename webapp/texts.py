@@ -1,0 +1,55 @@
+"""Text of others, so that it can be shown: no controls that are obeyed, no more than fits, nothing that is not text."""
+
+from __future__ import annotations
+
+import json
+import re
+from decimal import Decimal
+from typing import Any
+
+from markupsafe import Markup, escape
+
+_OVERRIDES = re.compile("[\u202a-\u202e\u2066-\u2069\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+def harmless(value: Any) -> Any:
+    """Text that cannot turn the rest of the line round: controls and bidi overrides are shown, not obeyed."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return _OVERRIDES.sub(lambda found: f"[U+{ord(found[0]):04X}]", value)
+
+
+def kept(value: str) -> Markup:
+    """Text for a form control, as it was typed: escaped and otherwise left alone."""
+    return escape(value.replace("\x00", ""))
+
+
+def cell(value: Any, limit: int = 300) -> str:
+    """One value of a table, in a line."""
+    if value is None:
+        return ""
+    text = _plain(value)
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def written(value: Any) -> str:
+    """A value of JSON, to be read."""
+    return json.dumps(value, ensure_ascii=False, indent=2, default=str)
+
+
+def is_figure(value: Any) -> bool:
+    """Whether a value of a table is a number, or reads as one, and so stands to the right."""
+    text = value if isinstance(value, str) else ""
+    if text:
+        return bool(re.fullmatch(r"[+-]?\d{1,15}(\.\d+)?", text, re.ASCII))
+    return isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, (dict, list)):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
