@@ -21,6 +21,7 @@ TITLE = "Change many jobs"
 GROUP = "Housekeeping"
 QUEUE = "io"
 NEEDS = ()
+REUSE_PROCESS = True
 NOUN = ("job", "jobs")
 HIDDEN = True  # started from the list of jobs, not from the catalogue
 

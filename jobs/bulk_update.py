@@ -29,6 +29,7 @@ TITLE = "Bulk update"
 GROUP = "Files and documents"
 QUEUE = "cpu"
 NEEDS = ()
+REUSE_PROCESS = True
 NOUN = ("document", "documents")
 RESULT_TEMPLATE = "results/bulk_update.html"
 

@@ -25,6 +25,7 @@ TITLE = "Generate texts"
 GROUP = "Text and AI"
 QUEUE = "io"
 NEEDS = ("aiohttp", "jsonschema")
+REUSE_PROCESS = True
 NOUN = ("row", "rows")
 
 OWN_COLUMNS = ("tokens", "finish_reason", "flag")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import pkgutil
 import signal
-import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from tests.engine.workers import Workers, adds_up, children, ended, running, unt
 from tests.fake_provider import FakeProvider
 
 OWNER = "local"
-CATCHES = 5  # how often a process that lives for milliseconds is waited for
+CATCHES = 5  # a process that has done a job is replaced by one that was not held still
 
 
 def names_in(package: Any) -> list[str]:
@@ -64,29 +64,27 @@ def submit(standing: Standing, kind: catalogue.Kind) -> Any:
     return queries.job(answer.json["id"], OWNER)
 
 
-def caught(standing: Standing) -> int | None:
-    """The process of a run, held still as soon as it is born; None if it was gone before it could be."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        for worker in standing.workers.workers:
-            for horse in children(worker):
-                try:
-                    os.kill(horse, signal.SIGSTOP)
-                except ProcessLookupError:
-                    return None
-                return horse
-    raise AssertionError("no worker took the job")
-
-
 def catch(standing: Standing, kind: catalogue.Kind) -> tuple[Any, int]:
-    """A job of this kind whose process has just begun and holds still."""
+    """A job of this kind whose process has just begun and holds still: all that wait for a job are held still before."""
     for _ in range(CATCHES):
+        until(lambda: len(standing.workers.children) == len(standing.workers.workers))
+        held = standing.workers.children
+        signal_all(held, signal.SIGSTOP)
         job = submit(standing, kind)
-        horse = caught(standing)
+        until(lambda job=job: queries.job(job.id, OWNER).state != "queued")
+        worker = int((queries.job(job.id, OWNER).worker or "-0").rsplit("-", 1)[1])
+        horse = next((one for one in children(worker) if one in held), None)
+        signal_all([one for one in held if one != horse], signal.SIGCONT)
         if horse is not None and queries.job(job.id, OWNER).state == "running":
             return job, horse
         ended(job)
     raise AssertionError("it was never caught running")
+
+
+def signal_all(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def hows(job: Any) -> list[str | None]:

@@ -46,6 +46,7 @@ HEAVY = {
 
 ENVIRONMENT_ALLOWED = {
     "jobs.engine.settings": "the one reader",
+    "jobs.engine.leftovers": "looks whether a job has changed it",
     "webapp.__main__": "hands it to the settings, and on to the processes it starts",
 }
 
@@ -59,6 +60,7 @@ SWALLOWING_ALLOWED = {
     ("jobs.engine.run", "_work"): "how a run ended must be written, whatever its kind raised",
     ("jobs.engine.confined", "_answer"): "a child reads what may be broken in any way, and its parent must be told",
     ("jobs.engine.extraction.__main__", "_answer"): "a child reads what may be broken, and its parent must be told",
+    ("jobs.engine.kept", "_be_child"): "a forked child must not run on in its parent's code",
     ("jobs.engine.schedules", "_trouble"): "a kind's own check may raise anything, and the clock must live on",
     ("jobs.engine.supervisor", "_be_worker"): "a forked child must not run on in its parent's code",
     ("jobs.engine.trials", "run"): "a thread must not die in silence, and its reader must be told",

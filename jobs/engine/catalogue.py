@@ -60,6 +60,7 @@ class Kind:
     time_limit: int
     max_attempts: int
     at_most_once: bool = False  # a retry by hand leaves alone what is done
+    reuse_process: bool = False  # its jobs may run in one process, one after another
     reason: str | None = None  # why it is unavailable
     hidden: bool = False  # started by the pages, and not offered to be picked
     module: ModuleType | None = None
@@ -195,6 +196,7 @@ def _kind(name: str, module: ModuleType) -> Kind:
         time_limit=getattr(module, "TIME_LIMIT", DEFAULT_TIME_LIMIT),
         max_attempts=getattr(module, "MAX_ATTEMPTS", DEFAULT_ATTEMPTS),
         at_most_once=getattr(module, "AT_MOST_ONCE", False),
+        reuse_process=getattr(module, "REUSE_PROCESS", False),
         reason=f"the package {', '.join(missing)} is missing; install requirements.txt" if missing else None,
         module=module,
         hidden=getattr(module, "HIDDEN", False),

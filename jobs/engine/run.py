@@ -40,6 +40,7 @@ class Run:
         self.claim = claim
         self.writer = Writer(claim)
         self.context = Context(claim, self.writer)
+        self.state = "running"  # of the row, as this run left it; lost where another holds it
 
     def shut_down(self) -> None:
         """Have the run end soon and give its job back. Safe in a signal handler."""
@@ -50,9 +51,10 @@ class Run:
         try:
             result, error = self._work()
             self.writer.close()
-            return self._end_for_sure(result, error)
+            self.state = self._end_for_sure(result, error)
         except LeaseLost:
-            return "lost"
+            self.state = "lost"
+        return self.state
 
     def _work(self) -> tuple[Any, BaseException | None]:
         """What run() returned, or what it raised. Nothing is allowed past: how it ended must be written."""

@@ -1,9 +1,10 @@
-"""The RQ worker: claims the row, forks, watches the child, and sees that the row is settled however the child ended.
+"""The RQ worker: claims the row, has its child run it, watches, and sees that the row is settled however the child ended.
 
-RQ takes messages, forks, supervises and shows it all in rq-dashboard. What it does not do is done here, around its hooks:
+RQ takes messages, supervises and shows it all in rq-dashboard. What it does not do is done here, around its hooks:
 
 1. A message that does not name the one allowed function, or whose row is not due, is dropped.
-2. The parent claims the row before the fork, on a connection that is closed again: none exists when the child is born.
+2. The child is born before a job comes (horse.py, kept.py), so that none waits for a fork. The parent claims the row on a
+   connection that it keeps, and closes before it forks: none exists when a child is born.
 3. While the child works the parent beats each second. The beat reads back whether a stop was asked; a child that does not
    end within its grace is killed. So is one over its time limit, and one whose lease could not be kept.
 4. The child dies with its parent, and settles its own row. If it died instead, the parent settles for it.
@@ -21,19 +22,17 @@ from typing import Any
 from uuid import UUID
 
 from redis.exceptions import RedisError
-from rq import Queue, Worker
+from rq import Queue
 from rq.exceptions import NoSuchJobError, StopRequested
 from rq.executions import Execution
 from rq.job import Job as Message
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import NoResultFound
 
-from jobs.engine import catalogue, database, delivery, ledger, logs, queries, turns
+from jobs.engine import catalogue, database, delivery, horse, ledger, logs, queries, turns
 from jobs.engine.errors import BrokerAway, DatabaseAway, LeaseLost, LegworkError, NotFound
-from jobs.engine.lifeline import die_with_parent
-from jobs.engine.run import Run
 
 BEAT_SECONDS = 1
 AGAIN_SECONDS = 10  # until a job of a kind that this worker does not know is offered again
@@ -45,8 +44,6 @@ RISK_SECONDS = ledger.LEASE_SECONDS * 0.8  # without a beat: kill the child befo
 
 log = logging.getLogger("legwork.worker")
 
-_current: Run | None = None  # of this process, in the child
-
 
 class JobDidNotSucceed(Exception):
     """Raised for RQ alone, so that its dashboard shows the message as failed; the row says it better."""
@@ -54,15 +51,14 @@ class JobDidNotSucceed(Exception):
 
 def run_job(job: str, kind: str, attempt: int, params: dict[str, Any]) -> str:
     """The one function that messages may name. Everything it needs is in the row, which the parent has claimed."""
-    assert _current is not None, "run_job only runs in the child of a LegworkWorker"
-    state = _current.go()
+    state = horse.current().go()
     log.info("job %s: %s", job, state)
     if state == "failed":
         raise JobDidNotSucceed(f"job {job} failed; its page says why")
     return state
 
 
-class LegworkWorker(Worker):
+class LegworkWorker(horse.Keeper):
     """See the module's docstring."""
 
     max_connection_wait_time = 2.0  # seconds between tries while Redis is away
@@ -96,6 +92,7 @@ class LegworkWorker(Worker):
 
         Raises StopRequested where the worker was told to finish: here, between two messages, none can get lost by it.
         """
+        self.be_ready()
         while True:
             try:
                 if taken := super().dequeue_job_and_maintain_ttl(timeout, IDLE_SECONDS):
@@ -129,6 +126,7 @@ class LegworkWorker(Worker):
                 super().execute_job(message, queue)
         finally:
             self._settle_for_child()
+            self.take_back()
             logs.hold()
 
     def _try_to_claim(self, message: Message, queue: Queue) -> tuple[Message, ledger.Claim | None]:
@@ -136,7 +134,7 @@ class LegworkWorker(Worker):
         try:
             if message.func_name != delivery.FUNCTION:
                 return message, None
-            with _connection() as connection:
+            with _connection(database.engine()) as connection:
                 message = self._in_turn(connection, message, queue)
                 job_id, kind = UUID(message.id), str(message.kwargs.get("kind"))
                 trouble = _trouble(kind)
@@ -171,18 +169,13 @@ class LegworkWorker(Worker):
             pipeline.expire(message.key, delivery.RESULT_SECONDS, nx=True)
             pipeline.execute()
 
-    # In the child.
+    # The child.
 
-    def main_work_horse(self, message: Message, queue: Queue) -> None:
-        die_with_parent(self.pid or 0)
-        super().main_work_horse(message, queue)
-
-    def setup_work_horse_signals(self) -> None:
-        global _current
+    def fork_work_horse(self, message: Message, queue: Queue) -> None:
         assert self._claim is not None
-        _current = Run(self._claim)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, lambda *_: _current.shut_down() if _current else None)
+        assert self.execution is not None
+        reuse = catalogue.kind(self._claim.kind).reuse_process
+        self.give(horse.task(self._claim, reuse, message, queue, self.execution))
 
     def prepare_job_execution(self, message: Message, remove_from_intermediate_queue: bool = False) -> None:
         try:
@@ -219,7 +212,7 @@ class LegworkWorker(Worker):
         assert self._claim is not None
         now = time.monotonic()
         try:
-            with _connection() as connection:
+            with _connection(database.unpooled()) as connection:  # opening one ends in time where nothing answers
                 signal_ = ledger.beat(connection, self._claim.job_id, self._claim.lease)
         except DatabaseAway as error:
             log.warning("job %s: no beat: %s", self._claim.job_id, error)
@@ -265,7 +258,7 @@ class LegworkWorker(Worker):
     def _settle(self, claim: ledger.Claim) -> None:
         held = claim.job_id, claim.lease
         try:
-            with _connection() as connection:
+            with _connection(database.unpooled()) as connection:
                 if self._ended_by == "stop":
                     ledger.settle(connection, *held, "cancelled", reason="stopped", message="Stopped by a person.")
                 elif self._ended_by == "time_limit":
@@ -343,7 +336,6 @@ def _ring_again(job_id: UUID) -> None:
 
 
 @contextmanager
-def _connection() -> Iterator[Connection]:
-    """A transaction on a connection that is opened for it and closed after it: none may exist at a fork."""
-    with database.translated(), database.unpooled().begin() as connection:
+def _connection(engine: Engine) -> Iterator[Connection]:
+    with database.translated(), engine.begin() as connection:
         yield connection

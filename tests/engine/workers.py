@@ -38,6 +38,12 @@ class Workers:
 
     @property
     def horses(self) -> list[int]:
+        """The workers' children that are at a job."""
+        return [child for child in self.children if name_of(child) == "legwork-job"]
+
+    @property
+    def children(self) -> list[int]:
+        """All of them, also those that wait for a job."""
         return [child for worker in self.workers for child in children(worker)]
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
@@ -119,6 +125,14 @@ def children(pid: int) -> list[int]:
 def command_of(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def name_of(pid: int) -> str:
+    """What a process calls itself: empty where it is gone."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:
         return ""
 

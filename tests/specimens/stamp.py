@@ -12,6 +12,7 @@ TITLE = "Stamp"
 GROUP = "Data and numbers"
 QUEUE = "cpu"
 NEEDS = ()
+REUSE_PROCESS = True
 
 
 class Params(KindParams):

@@ -27,7 +27,10 @@ STOP_SECONDS = 40.0
 
 @dataclass(frozen=True)
 class Program:
-    """One process of the app. `role`: web, worker, rq worker, horse, clock, postgres, redis, model or other."""
+    """One process of the app. `role`: web, worker, rq worker, horse, spare, clock, postgres, redis, model or other.
+
+    A horse is a worker's child at a job, a spare one that waits for a job.
+    """
 
     pid: int
     parent: int
@@ -146,7 +149,8 @@ def _descendants(root: int) -> list[Program]:
         for pid in sorted(pid for pid, parent in parents.items() if parent == above):
             command = _command(pid)
             if command:
-                found[pid] = Program(pid, above, _role(command, found.get(above)), command)
+                role = "spare" if _name(pid) == "legwork-idle" else _role(command, found.get(above))
+                found[pid] = Program(pid, above, role, command)
                 waiting.append(pid)
     return list(found.values())
 
@@ -183,6 +187,13 @@ def _parent(pid: int) -> int | None:
 def _command(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:
         return ""
 

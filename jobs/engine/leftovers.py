@@ -1,0 +1,90 @@
+"""What a job leaves behind in its process, so that the next one does not meet it."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import socket
+import sys
+import threading
+import time
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+MOST_GROWTH = 200_000_000  # bytes that a process may have taken since it was born
+THREADS_SECONDS = 0.02  # for threads that have just ended to be gone
+
+_STATUS = Path("/proc/self/status")
+_MASKS = ("Umask", "SigBlk", "SigIgn", "SigCgt")
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGALRM, signal.SIGUSR1, signal.SIGHUP, signal.SIGCHLD)
+_LIMITS = [getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")]
+
+
+@dataclass(frozen=True)
+class Traces:
+    """What can be seen of a process from within. Without /proc threads are those of Python, and memory is not known."""
+
+    threads: int
+    memory: int
+    children: str
+    environment: dict[str, str]
+    folder: str
+    import_path: tuple[str, ...]
+    signals: tuple[Any, ...]
+    masks: tuple[str, ...]
+    limits: tuple[tuple[int, int], ...]
+    patience: float | None
+
+    def left(self) -> list[str]:
+        """The names of what is otherwise now, or of what has become too much; empty where nothing was left behind."""
+        now = look()
+        deadline = time.monotonic() + THREADS_SECONDS
+        while now.threads > self.threads and time.monotonic() < deadline:
+            time.sleep(0.001)
+            now = look()
+        more = ["memory"] if now.memory > self.memory + MOST_GROWTH else []
+        same = [one.name for one in fields(self) if one.name not in ("threads", "memory")]
+        others = [name for name in same if getattr(now, name) != getattr(self, name)]
+        return more + others + (["threads"] if now.threads > self.threads else [])
+
+
+def look() -> Traces:
+    told = _status()
+    return Traces(
+        threads=int(told.get("Threads", threading.active_count())),
+        memory=int(told.get("VmRSS", "0 kB").split()[0]) * 1024,
+        children=_children(),
+        environment=dict(os.environ),
+        folder=_folder(),
+        import_path=tuple(sys.path),
+        signals=tuple(signal.getsignal(number) for number in _SIGNALS),
+        masks=tuple(told.get(name, "") for name in _MASKS),
+        limits=tuple(resource.getrlimit(limit) for limit in _LIMITS),
+        patience=socket.getdefaulttimeout(),
+    )
+
+
+def _status() -> dict[str, str]:
+    try:
+        lines = _STATUS.read_text().splitlines()
+    except OSError:
+        return {}
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def _children() -> str:
+    """The ids of what this process has started and not waited for, whichever of its threads did it."""
+    try:
+        threads = os.listdir("/proc/self/task")
+        return "".join(sorted(Path(f"/proc/self/task/{thread}/children").read_text() for thread in threads))
+    except OSError:
+        return ""
+
+
+def _folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError:
+        return "gone"
