@@ -12,9 +12,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -209,15 +211,24 @@ def _empty(redis: Redis) -> None:
 
 def forget() -> None:
     """Have this process read its settings anew, and open no connection that it had before."""
-    from jobs.engine import database
+    from jobs.engine import connections, database
 
+    connections.close_idle()
     if database.engine.cache_info().currsize:
+        _wait_for_connections(database.engine())
         database.engine().dispose()
     for name, module in list(sys.modules.items()):
         if name.startswith(("jobs.engine", "webapp")):
             for value in list(vars(module).values()):
                 if isinstance(value, functools._lru_cache_wrapper):  # a look at an attribute would wake Flask's proxies
                     value.cache_clear()
+
+
+def _wait_for_connections(engine: Any) -> None:
+    """A thread that a test leaves behind gives its connection back as it ends; one that still holds it then is at fault."""
+    ends = time.monotonic() + 10
+    while engine.pool.checkedout() and time.monotonic() < ends:
+        time.sleep(0.01)
 
 
 @contextmanager

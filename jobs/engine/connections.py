@@ -105,6 +105,14 @@ def count() -> int:
     return len(_idle)
 
 
+def close_idle() -> None:
+    """Give back all that nobody uses: the process ends, or takes other settings."""
+    with _lock:
+        over, _idle[:] = list(_idle), []
+    for _, connection, _ in over:
+        connection.close()
+
+
 def _look() -> None:
     """Close what was idle for too long, or was closed by its server. Ends with the last connection."""
     global _looking

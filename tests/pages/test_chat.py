@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -177,10 +179,22 @@ def test_stop_before_the_first_token(client: FlaskClient, provider: FakeProvider
     until(lambda: provider.calls()[-1].get("left"), "the provider seeing it")
 
 
-def test_stop_while_the_provider_is_not_reached(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    unreachable = Provider("http://240.0.0.1/v1", "", 5, 5)
+@pytest.fixture
+def unreachable() -> Iterator[str]:
+    """An address where nobody accepts: connections wait there for their turn, as behind a firewall that says nothing."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, contextlib.ExitStack() as stack:
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        yield f"http://127.0.0.1:{full.getsockname()[1]}/v1"
+
+
+def test_stop_while_the_provider_is_not_reached(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, unreachable: str
+) -> None:
     monkeypatch.setattr("jobs.engine.connections.CONNECT_SECONDS", 3)
-    monkeypatch.setattr(llm, "stream", lambda body: Stream(unreachable, body))
+    monkeypatch.setattr(llm, "stream", lambda body: Stream(Provider(unreachable, "", 5, 5), body))
     answer = ask(client)
     client.post(f"{answer['url']}/stop")
     assert ended(client, answer)["state"] in ("stopped", "failed")
