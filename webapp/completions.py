@@ -72,6 +72,11 @@ def in_their_words(error: LegworkError) -> Response:
     return response
 
 
+def count_open() -> int:
+    """How many answers this process passes on."""
+    return _open.total()
+
+
 class _Passing:
     """One answer on its way through. A watcher ends it when its reader has left."""
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import gc
+import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from greenlet import greenlet
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from jobs.engine import operating, queries
+from jobs.engine import commands, operating, queries
 from jobs.engine.errors import DatabaseAway
 from jobs.engine.operating import QueueFigures
+from webapp import completions, streams
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -25,6 +29,9 @@ def exposition() -> bytes:
 
 class _Figures(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
+        mine = (str(os.getpid()),)
+        for name, count, text in _OF_THIS_PROCESS:
+            yield _family(name, text, ("process",), [(mine, count())])
         try:
             states = queries.job_states()
         except DatabaseAway:
@@ -56,6 +63,18 @@ class _Figures(Collector):
             (((part.name.lower(),), part.state != "wrong") for part in state.parts),
         )
 
+
+def _greenlets() -> int:
+    """Those that have begun and not ended. type(): to ask a proxy of Flask's for its class would wake it."""
+    return sum(1 for thing in gc.get_objects() if issubclass(type(thing), greenlet) and thing)
+
+
+_OF_THIS_PROCESS: tuple[tuple[str, Any, str], ...] = (
+    ("legwork_web_answers", commands.count_answers, "Answers that this web process writes."),
+    ("legwork_web_streams", streams.count_open, "Streams of answers that it sends."),
+    ("legwork_web_completions", completions.count_open, "Answers of /v1 that it passes on."),
+    ("legwork_web_greenlets", _greenlets, "Greenlets that have begun and not ended."),
+)
 
 _OF_A_QUEUE: tuple[tuple[str, Any, str], ...] = (
     ("legwork_queue_waiting", lambda queue: queue.waiting, "Jobs that wait in a queue."),

@@ -54,6 +54,11 @@ def respond(answer_id: str, *, painted: bool = False) -> Response:
     return Response(_counted(events, owner), headers=headers, content_type=content_type, direct_passthrough=True)
 
 
+def count_open() -> int:
+    """How many streams this process sends."""
+    return _open.total()
+
+
 class _Gone(Exception):
     """The reader has left."""
 

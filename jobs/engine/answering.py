@@ -19,7 +19,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from uuid import UUID
 
-from jobs.engine import held_answers, relay
+from jobs.engine import connections, held_answers, relay
 from jobs.engine.conversations import Asked
 from jobs.engine.errors import DatabaseAway
 from jobs.engine.live import Live
@@ -84,6 +84,12 @@ def hand_in() -> None:
     """This process ends: keep what its answers have, and mark them, rather than let others find them silent."""
     for writing in list(_writing.values()):
         writing.hand_in()
+    connections.close_idle()
+
+
+def count() -> int:
+    """How many answers this process writes."""
+    return len(_writing)
 
 
 def _forget(writing: Writing) -> None:

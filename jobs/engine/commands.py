@@ -45,6 +45,7 @@ from jobs.engine.talking import (
     begin_conversation,
     change_conversation,
     continue_answer,
+    count_answers,
     delete_conversation,
     detach_file,
     edit_question,
@@ -60,7 +61,7 @@ from jobs.engine.uploads import upload
 
 __all__ = ["Plan", "Validated", "decide", "set_thresholds", "undo_decision", "upload", "validate"]
 __all__ += ["Talk", "ask", "ask_again", "begin_conversation", "change_conversation", "continue_answer"]
-__all__ += ["attach_files", "delete_conversation", "detach_file", "edit_question"]
+__all__ += ["attach_files", "count_answers", "delete_conversation", "detach_file", "edit_question"]
 __all__ += ["find_answer", "hand_in_answers", "look_at_answer", "read_answer", "start_conversation", "stop_answer"]
 
 MOST_SAMPLE = 1_000

@@ -84,6 +84,7 @@ def look_at_answer(answer_id: str | UUID, *, owner: str) -> Message:
 find_answer = following.readable
 read_answer = following.reading
 hand_in_answers = answering.hand_in
+count_answers = answering.count
 
 
 def _answered(asking: AbstractContextManager[Asked]) -> Message:

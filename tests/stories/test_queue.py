@@ -110,3 +110,22 @@ def test_fifty_posts_with_one_key_are_one_job(site: Site) -> None:
     assert other.headers["Content-Type"] == "application/problem+json"
     again = site.try_submit("nap", {"naps": 2}, Idempotency_Key="one-and-the-same")
     assert (again.status, again.json["id"]) == (202, job)
+
+
+def test_a_conversation_needs_no_worker_that_is_free(served: App, site: Site) -> None:
+    """Every worker is busy, and a job waits; the answer comes all the same."""
+    until(lambda: len(served.processes("rq worker")) == 2, "both workers being there")
+    busy = [site.submit("nap", naps=1, seconds=600) for _ in served.processes("rq worker")]
+    until(lambda: all(site.job(job)["state"] == "running" for job in busy), "every worker being busy")
+    waiting = site.submit("nap", naps=1)
+    talk = site.send("POST", "/api/v1/chat", b"{}", Content_Type="application/json").json
+    question = b'{"text": "Hello"}'
+    answer = site.send("POST", f"{talk['url']}/messages", question, Content_Type="application/json").json
+    assert b"event: end" in site.get(answer["stream"]).body
+    ended = site.get(answer["url"]).json
+    assert ended["state"] == "done" and ended["text"].startswith("Answer ")
+    assert [site.job(job)["state"] for job in (*busy, waiting)] == ["running"] * len(busy) + ["queued"]
+    for job in busy:
+        site.tell(job, "cancel")
+    assert {job["state"] for job in site.all_ended(busy)} == {"cancelled"}
+    assert site.all_ended([waiting])[0]["state"] == "succeeded"

@@ -6,8 +6,10 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -47,6 +49,7 @@ def test_a_stream_in_two_processes(site: App, provider: FakeProvider) -> None:
     cut_twenty_times(site, provider)
     stop_from_the_other_process(site, provider)
     leave_no_stream_behind(site, provider)
+    leave_nothing_behind_after_trouble(site, provider)
     kill_the_web_process(site, provider)
 
 
@@ -99,6 +102,62 @@ def leave_no_stream_behind(site: App, provider: FakeProvider) -> None:
     assert get(site, answer["url"])["text"] == TEXT + " "
     port = urlsplit(provider.base_url).port
     until(lambda: not any(remote_ports(pid, port) for pid in web_pids(site)), "no connection to the provider")
+
+
+TROUBLES = [
+    ({"do": "status", "status": 401}, "provider_refused_key"),
+    ({"do": "status", "status": 429, "retry_after": 7}, "provider_busy"),
+    ({"do": "garbage"}, "provider_unwell"),
+    ({"do": "break"}, "provider_broke"),
+    ({"do": "endless", "token_seconds": 0.0}, "limit"),
+]
+
+
+def leave_nothing_behind_after_trouble(site: App, provider: FakeProvider) -> None:
+    """Greenlets, streams and connections, counted in the processes themselves, before and after all that goes wrong."""
+    port = urlsplit(provider.base_url).port
+    before = figures(site)
+    assert before["greenlets"] > 0 and before["answers"] == before["streams"] == 0
+    for how, reason in TROUBLES:
+        provider.script(do=[how])
+        assert reason_of(site, ask(site)) == reason
+    with provider.away():
+        assert reason_of(site, ask(site)) == "provider_away"
+    for how in ({"do": "silence"}, {"do": "hang"}, {"do": "endless", "token_seconds": 0.05}):
+        provider.script(do=[how])
+        answer = ask(site)
+        with contextlib.ExitStack() as stack:  # readers that leave while nothing, or always something, comes
+            for _ in range(10):
+                connection = http.client.HTTPConnection(urlsplit(site.url).netloc, timeout=30)
+                stack.callback(connection.close)
+                connection.request("GET", answer["stream"])
+                connection.getresponse().read(5)
+            assert figures(site)["streams"] == 10 and figures(site)["greenlets"] > before["greenlets"]
+        until(lambda: not figures(site)["streams"], "every reader being let go")
+        post(site, f"{answer['url']}/stop")
+        assert reason_of(site, answer) == "stopped"
+    until(lambda: not figures(site)["answers"], "the end of every answer")
+    until(lambda: figures(site)["greenlets"] <= before["greenlets"], "the end of every greenlet")
+    until(lambda: not any(remote_ports(pid, port) for pid in web_pids(site)), "no connection to the provider")
+
+
+def reason_of(site: App, answer: dict[str, Any]) -> str:
+    until(lambda: get(site, answer["url"])["state"] != "writing", "the end of the answer")
+    return str(get(site, answer["url"])["reason"])
+
+
+def figures(site: App) -> dict[str, int]:
+    """What all web processes say of themselves, added up."""
+    found: Counter[str] = Counter()
+    for pid in web_pids(site):
+        with connection_to(site, pid) as connection:
+            connection.request("GET", "/metrics")
+            said = connection.getresponse().read().decode()
+            found.update({name: round(float(value)) for name, value in _OF_A_PROCESS.findall(said)})
+    return found
+
+
+_OF_A_PROCESS = re.compile(r'^legwork_web_(\w+)\{process="\d+"\} (\S+)$', re.M)
 
 
 def kill_the_web_process(site: App, provider: FakeProvider) -> None:
