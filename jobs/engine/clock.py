@@ -87,9 +87,9 @@ class Clock:
         commands.run_due_schedules()
         self._tell()
         try:
-            deliver_due()
             for queue in QUEUES:
-                self._ring_again(queue)
+                self._notice_lost(queue)
+            deliver_due(seconds=TICK_SECONDS)
         except BrokerAway as error:
             log.warning("%s", error)
         if time.monotonic() - self._tidied > TIDY_SECONDS:
@@ -112,8 +112,8 @@ class Clock:
             self._keeping = threading.Thread(target=retention.tidy, name="keeping house", daemon=True)
             self._keeping.start()
 
-    def _ring_again(self, queue: str) -> None:
-        """Deliver again what was delivered, is still queued, and had no message in Redis at two looks in a row.
+    def _notice_lost(self, queue: str) -> None:
+        """Have delivered again what was delivered, is still queued, and had no message in Redis at two looks in a row.
 
         Two looks, because a message that a worker has just taken is in neither place for a moment. The list that RQ keeps of
         messages on their way is not counted: a dead worker's stay in it.
@@ -123,7 +123,8 @@ class Clock:
             return
         with database.session() as session:
             expected = queries.delivered_count(session, queue)
-        self._counted[queue] = began + COUNTING * (time.monotonic() - began)
+        rest = COUNTING * (time.monotonic() - began)
+        self._counted[queue] = began + rest if rest > TICK_SECONDS else 0.0
         since = time.monotonic() - self._looked.get(queue, float("-inf"))
         look = since > max(FULL_LOOK_SECONDS, expected / ROWS_PER_SECOND) or bool(self._missing.get(queue))
         if expected == 0 or (delivery.waiting_count(queue) >= expected and not look):
@@ -134,10 +135,10 @@ class Clock:
         with database.session() as session:
             missing = {job_id for job_id in queries.delivered_ids(session, queue) if str(job_id) not in there}
             lost = missing & self._missing.get(queue, set())
-            self._missing[queue] = missing - lost
+            ledger.mark_lost(session.connection(), list(lost))
+        self._missing[queue] = missing - lost
         if lost:
             log.warning("queue %s: %d messages were lost; delivering again", queue, len(lost))
-            deliver_due(lost)
 
 
 def _tell_all() -> None:
@@ -147,18 +148,20 @@ def _tell_all() -> None:
         log.warning("%s", error)
 
 
-def deliver_due(again: set[UUID] | None = None) -> None:
-    """Deliver the due jobs that have no message yet, or these jobs once more. Raises BrokerAway."""
-    while True:
+def deliver_due(seconds: float = float("inf")) -> None:
+    """Deliver the due jobs that have no message yet, the oldest first; for so long, and what is left the next time.
+
+    Raises BrokerAway.
+    """
+    began = time.monotonic()
+    while time.monotonic() - began < seconds:
         with database.session() as session:
-            due = queries.undelivered(session, again=again)
+            due = queries.undelivered(session)
         if not due:
             return
         delivery.deliver(due)
         with database.session() as session:
             ledger.mark_delivered(session.connection(), [job.id for job in due])
-        if again is not None:
-            return
 
 
 def tidy() -> None:

@@ -272,13 +272,11 @@ suppressed = suppressions.listed
 # What the clock asks.
 
 
-def undelivered(session: Session, *, job_id: UUID | None = None, again: Collection[UUID] | None = None) -> list[Job]:
-    """Due queued jobs that no message was put out for, at most 1,000; or, of these jobs, those still due."""
+def undelivered(session: Session, *, only: Collection[UUID] | None = None) -> list[Job]:
+    """Due queued jobs that no message was put out for, at most 1,000, the oldest first; of these only, if they are given."""
     due = select(Job).where(Job.state == "queued", or_(Job.run_at.is_(None), Job.run_at <= func.now()), _not_paused())
-    if again is not None:
-        return list(session.scalars(due.where(Job.id.in_(again)).order_by(Job.id)))
-    if job_id is not None:
-        due = due.where(Job.id == job_id)
+    if only is not None:
+        due = due.where(Job.id.in_(only))
     return list(session.scalars(due.where(Job.delivered_at.is_(None)).order_by(Job.id).limit(1_000)))
 
 

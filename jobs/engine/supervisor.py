@@ -228,7 +228,7 @@ def _free(dead: list[str]) -> None:
 def _ring_again(freed: set[UUID]) -> None:
     try:
         with database.session(database.unpooled()) as session:
-            due = queries.undelivered(session, again=freed)
+            due = queries.undelivered(session, only=freed)
             delivery.deliver(due)
             ledger.mark_delivered(session.connection(), [job.id for job in due])
     finally:

@@ -330,7 +330,7 @@ def _ask_once() -> None:
 def _ring_again(job_id: UUID) -> None:
     """Deliver a job that came back, at the front; the clock would do it a second later."""
     with database.session(database.unpooled()) as session:
-        due = queries.undelivered(session, job_id=job_id)
+        due = queries.undelivered(session, only=[job_id])
         delivery.deliver(due)
         ledger.mark_delivered(session.connection(), [job.id for job in due])
 

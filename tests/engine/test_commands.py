@@ -281,6 +281,27 @@ class TestClock:
         ticking.tick()
         assert delivery.waiting_count("cpu") == 5
 
+    def test_however_many_were_lost_are_delivered_again_the_oldest_first(self) -> None:
+        first = nap()
+        with database.session() as session:
+            session.execute(
+                text("""
+                    insert into jobs (id, kind, owner, queue, params, time_limit, delivered_at)
+                    select gen_random_uuid(), kind, owner, queue, params, time_limit, now() from jobs,
+                        generate_series(1, 3000) where id = :id
+                """),
+                {"id": first.id},
+            )
+            ids = {str(row.id) for row in session.execute(text("select id from jobs"))}
+        delivery.broker().flushall()
+        _age("delivered_at", 10)
+        ticking = clock.Clock()
+        for _ in range(3):
+            ticking.tick()
+        assert delivery.waiting_ids("cpu") == ids
+        assert delivery.waiting_count("cpu") == len(ids)
+        assert delivery.broker().lindex("rq:queue:cpu", 0) == str(min(ids)).encode()
+
     def test_what_was_never_delivered_is(self, redis: Redis) -> None:
         job = nap(run_at=datetime.now(UTC) + timedelta(seconds=30))
         clock.Clock().tick()

@@ -30,6 +30,15 @@ def mark_delivered(connection: Connection, job_ids: Sequence[UUID]) -> None:
     connection.execute(_DELIVERED, {"ids": list(job_ids)})
 
 
+_LOST = text("update jobs set delivered_at = null where id = any(:ids) and state = 'queued'")
+
+
+def mark_lost(connection: Connection, job_ids: Sequence[UUID]) -> None:
+    """The messages of these jobs are gone from Redis; the clock delivers them again."""
+    if job_ids:
+        connection.execute(_LOST, {"ids": list(job_ids)})
+
+
 _UNDELIVER = text("""
     update jobs set delivered_at = null where state = 'queued' and queue = :queue and delivered_at is not null
 """)
