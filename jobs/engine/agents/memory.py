@@ -48,9 +48,10 @@ def _connected() -> Iterator[Any]:
     from psycopg.rows import dict_row
 
     url = database.url().replace("postgresql+psycopg://", "postgresql://", 1)
-    options = f"-c search_path={SCHEMA},public -c timezone=UTC"
+    options = f"-c search_path={SCHEMA},public -c timezone=UTC {database.SERVER_LIVELY}"
+    asked = {"autocommit": True, "row_factory": dict_row, "prepare_threshold": 0, "options": options, **database.LIVELY}
     try:
-        with psycopg.connect(url, autocommit=True, row_factory=dict_row, prepare_threshold=0, options=options) as kept:
+        with psycopg.connect(url, **asked) as kept:
             yield kept
     except psycopg.OperationalError as error:
         raise DatabaseAway("The database does not answer. Nothing is lost; try again in a moment.") from error
