@@ -145,6 +145,15 @@ def kind(name: str) -> Kind:
     return found
 
 
+def trouble(name: str) -> str | None:
+    """Why a worker with this catalogue cannot run jobs of that kind, in a sentence for those who wait; None if it can."""
+    try:
+        found = kind(name)
+    except NotFound:
+        return "No worker here knows this kind of job. It starts when one does; stop it if none will."
+    return None if found.available else f"The workers cannot run this kind of job now. {found.reason or ''}".strip()
+
+
 @cache
 def _found() -> dict[str, Kind]:
     packages = ["jobs", *settings.current().extra_kinds]

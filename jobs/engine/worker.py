@@ -6,7 +6,7 @@ RQ takes messages, supervises and shows it all in rq-dashboard. What it does not
 2. The child is born before a job comes (horse.py, kept.py), so that none waits for a fork. The parent claims the row on a
    connection that it keeps, and closes before it forks: none exists when a child is born.
 3. While the child works the parent beats each second. The beat reads back whether a stop was asked; a child that does not
-   end within its grace is killed. So is one over its time limit, and one whose lease could not be kept.
+   end within its grace is killed. So is one over its time limit, and one whose lease could not be kept (watch.py).
 4. The child dies with its parent, and settles its own row. If it died instead, the parent settles for it.
 """
 
@@ -32,7 +32,8 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import NoResultFound
 
 from jobs.engine import catalogue, database, delivery, horse, ledger, logs, queries, turns
-from jobs.engine.errors import BrokerAway, DatabaseAway, LeaseLost, LegworkError, NotFound
+from jobs.engine.errors import BrokerAway, DatabaseAway, LeaseLost, LegworkError
+from jobs.engine.watch import Watch
 
 BEAT_SECONDS = 1
 AGAIN_SECONDS = 10  # until a job of a kind that this worker does not know is offered again
@@ -76,7 +77,8 @@ class LegworkWorker(horse.Keeper):
         )
         self.log_job_description = False
         self._claim: ledger.Claim | None = None
-        self._began = self._beaten = 0.0
+        self._began = 0.0
+        self._watch = Watch(RISK_SECONDS, lambda: self._kill("risk"))
         self._asked_at: float | None = None  # when this worker was told to leave
         self._not_ours = 0  # beats that found the row not held by this claim
         self._exit_status: int | None = None
@@ -120,7 +122,8 @@ class LegworkWorker(horse.Keeper):
         log.info("job %s: attempt %d of %s begins", self._claim.job_id, self._claim.attempt, self._claim.kind)
         self._exit_status = self._ended_by = None
         self._not_ours = 0
-        self._began = self._beaten = time.monotonic()
+        self._began = time.monotonic()
+        self._watch.beaten(self._began)
         try:
             if not self._stop_requested:
                 super().execute_job(message, queue)
@@ -137,7 +140,7 @@ class LegworkWorker(horse.Keeper):
             with _connection(database.engine()) as connection:
                 message = self._in_turn(connection, message, queue)
                 job_id, kind = UUID(message.id), str(message.kwargs.get("kind"))
-                trouble = _trouble(kind)
+                trouble = catalogue.trouble(kind)
                 if trouble is None:
                     return message, ledger.claim(connection, job_id, self.name)
                 ledger.set_aside(connection, job_id, kind, AGAIN_SECONDS, trouble)
@@ -191,11 +194,16 @@ class LegworkWorker(horse.Keeper):
             self._exit_status = status
         return pid, status, usage
 
+    def monitor_work_horse(self, message: Message, queue: Queue, execution: Execution) -> None:
+        with self._watch.kept():
+            super().monitor_work_horse(message, queue, execution)
+
     def maintain_heartbeats(self, message: Message, execution: Execution) -> None:
-        self._beat()
         try:
-            with self._asking_briefly():
-                super().maintain_heartbeats(message, execution)
+            with self._watch.asking():
+                self._beat()
+                with self._asking_briefly():
+                    super().maintain_heartbeats(message, execution)
         except RedisError as error:  # a broker that is away must not end a worker in the middle of a job
             log.warning("job %s: the broker does not answer: %s", message.id, error)
 
@@ -216,10 +224,10 @@ class LegworkWorker(horse.Keeper):
                 signal_ = ledger.beat(connection, self._claim.job_id, self._claim.lease)
         except DatabaseAway as error:
             log.warning("job %s: no beat: %s", self._claim.job_id, error)
-            if time.monotonic() - self._beaten > RISK_SECONDS:
+            if self._watch.overdue:
                 self._kill("risk")
             return
-        self._beaten = now
+        self._watch.beaten(now)
         if signal_ is None:
             self._not_ours += 1  # once is usual: the child has settled and is about to leave
             if self._not_ours > 1:
@@ -308,15 +316,6 @@ def work(queues: list[str], name: str) -> None:
     """Take jobs from these queues, the first ones first, until told to leave."""
     _ask_once()
     LegworkWorker(queues, name).work(logging_level="WARNING")
-
-
-def _trouble(kind: str) -> str | None:
-    """Why this worker cannot run jobs of that kind, in a sentence for those who wait; None if it can."""
-    try:
-        found = catalogue.kind(kind)
-    except NotFound:
-        return "No worker here knows this kind of job. It starts when one does; stop it if none will."
-    return None if found.available else f"The workers cannot run this kind of job now. {found.reason or ''}".strip()
 
 
 def _ask_once() -> None:
