@@ -60,7 +60,8 @@ class Supervisor:
         self.with_clock = clock
         self.clock: subprocess.Popen[bytes] | None = None
         self.leaving = self.finishing = False
-        self.program = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
+        self.tag = uuid4().hex[:8]
+        self.program = f"{socket.gethostname()}-{os.getpid()}-{self.tag}"
         self._beaten = self._looked = self._measured = 0.0
 
     def run(self) -> None:
@@ -102,7 +103,7 @@ class Supervisor:
         sys.stderr.flush()
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # one that came to the child here would be lost
         slot.pid = os.fork()
-        slot.name = worker_name(slot.pid or os.getpid())
+        slot.name = worker_name(slot.pid or os.getpid(), self.tag)
         if slot.pid == 0:
             _be_worker(parent, self.queues, slot.name)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
@@ -254,8 +255,9 @@ def _warn_of_broker() -> None:
     delivery.broker().close()  # no connection may exist at a fork
 
 
-def worker_name(pid: int) -> str:
-    return f"{socket.gethostname()}-{pid}"
+def worker_name(pid: int, tag: str) -> str:
+    """Of one process alone: hosts may share a name, and containers count their processes from one."""
+    return f"{socket.gethostname()}-{pid}-{tag[:4]}"
 
 
 def preload(queues: list[str]) -> None:
