@@ -93,7 +93,7 @@ class Server:
         self.busy = self.busiest = 0
         self._set({})
 
-    async def start(self, port: int = 0) -> int:
+    async def start(self, port: int = 0, host: str = "127.0.0.1") -> int:
         app = web.Application(client_max_size=64_000_000)
         app.router.add_get("/v1/models", self.models)
         app.router.add_post("/v1/chat/completions", self.complete)
@@ -110,7 +110,7 @@ class Server:
             keepalive_timeout=self._keep_seconds,
         )
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", port, backlog=512)
+        site = web.TCPSite(self._runner, host, port, backlog=512)
         await site.start()
         return site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
 
@@ -411,12 +411,14 @@ async def _spoilt(request: web.Request, response: web.StreamResponse, did: str) 
     return response
 
 
-async def _serve(port: int) -> None:
-    print(await Server().start(port), flush=True)
+async def _serve(port: int, host: str) -> None:
+    print(await Server().start(port, host), flush=True)
     await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="A scripted OpenAI-compatible server.")
     parser.add_argument("--port", type=int, default=0)
-    asyncio.run(_serve(parser.parse_args().port))
+    parser.add_argument("--host", default="127.0.0.1")
+    arguments = parser.parse_args()
+    asyncio.run(_serve(arguments.port, arguments.host))

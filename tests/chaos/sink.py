@@ -56,7 +56,7 @@ class Sink:
 
 
 @contextmanager
-def sink() -> Iterator[tuple[str, Sink]]:
+def sink(host: str = "127.0.0.1") -> Iterator[tuple[str, Sink]]:
     """(address, witness) until the end of the block."""
     witness, lock = Sink(), threading.Lock()
 
@@ -78,10 +78,10 @@ def sink() -> Iterator[tuple[str, Sink]]:
         def handle_error(self, *_: object) -> None:
             """A client that was killed in the middle is what this is for."""
 
-    server = Server(("127.0.0.1", 0), Handler)
+    server = Server((host, 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", witness
+        yield f"http://{host}:{server.server_port}", witness
     finally:
         server.shutdown()
         server.server_close()
