@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 
 from jobs.engine import commands, queries
 from jobs.engine.errors import BadInput
-from webapp import kinds, saved_views, words
+from webapp import bodies, kinds, saved_views, words
 from webapp.access import current_owner
 from webapp.identity import person
 
@@ -72,7 +72,7 @@ def bulk() -> Any:
         shown = {"chosen": [] if every else chosen, "every": every, "many": many}
         return render_template("jobs/delete.html", key=uuid4().hex, **wanted._asdict(), **shown)
     which = {"all": True, **_as_params(wanted)} if every else {"jobs": chosen}
-    key = request.form.get("key", "")[:64]
+    key = bodies.printable(request.form.get("key", ""), 64)
     job = commands.submit(
         BULK,
         {"action": action, **which},

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from jobs.engine import catalogue, commands, queries
 from jobs.engine.commands import Plan
 from jobs.engine.errors import BadInput, FieldError, InvalidParams, NotFound
-from webapp import history, kinds, tabs, timing, words
+from webapp import bodies, history, kinds, tabs, timing, words
 from webapp.access import current_owner
 
 blueprint = Blueprint("schedules", __name__)
@@ -84,7 +84,7 @@ def resume(schedule_id: str) -> Response:
 @blueprint.post("/schedules/<schedule_id>/run")
 def run(schedule_id: str) -> Response:
     """Its job now. The page's key makes two presses one job."""
-    key = request.form.get("key", "")[:64] or uuid4().hex
+    key = bodies.printable(request.form.get("key", ""), 64) or uuid4().hex
     return redirect(f"/jobs/{commands.run_schedule(schedule_id, owner=current_owner(), key=key).id}", 303)
 
 

@@ -13,7 +13,7 @@ from werkzeug.datastructures import FileStorage
 
 from jobs.engine import catalogue, commands, queries
 from jobs.engine.errors import BadInput, FieldError, InvalidParams, NotFound, TooLarge, TooMany
-from webapp import drafts, forms
+from webapp import bodies, drafts, forms
 from webapp.access import current_owner
 
 blueprint = Blueprint("submissions", __name__)
@@ -48,7 +48,7 @@ def posted(kind: Any) -> drafts.Draft:
     draft.zone = form.get("_zone", "")
     draft.later = form.get("_run_at", "").strip() if form.get("_when") == "later" else ""
     draft.tell = {channel: form.get(f"_{channel}", "").strip()[:2_000] for channel in CHANNELS}
-    draft.key = form.get("_key", "")[:64] or draft.key
+    draft.key = bodies.printable(form.get("_key", ""), 64) or draft.key
     for field in draft.fields:
         if field.control in ("file", "files"):
             _take_files(draft, field)

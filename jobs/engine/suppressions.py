@@ -39,7 +39,7 @@ def remove(address: str, owner: str) -> None:
     """Let an address be written to again. Raises NotFound."""
     gone = delete(Suppression).where(Suppression.owner == owner, Suppression.address == address)
     with database.session() as session:
-        if session.scalar(gone.returning(Suppression.address)) is None:
+        if "\x00" in address or session.scalar(gone.returning(Suppression.address)) is None:
             raise NotFound("This address is not on the list.")
 
 

@@ -6,69 +6,23 @@ asks, or shows what is somebody else's, or has an id in its address that the wal
 
 from __future__ import annotations
 
-import io
 from collections.abc import Collection, Iterator
-from email.message import EmailMessage
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from flask import Flask, jsonify
-from flask.testing import FlaskClient
 from sqlalchemy import select
 from werkzeug.routing import Rule
 
-from jobs.engine import accounts, commands, database, queries
-from jobs.engine.commands import Plan, Talk
-from jobs.engine.documents.tables import Document
-from jobs.engine.models import File, Job, Message, OutboxMessage, SignIn
-from jobs.engine.outbox import OutboxSender
-from jobs.engine.storage import storage
-from tests.pages import making, people
+from jobs.engine import accounts, database, queries
+from jobs.engine.models import File, Job
+from tests.pages import people
 from tests.pages.people import Person
+from tests.pages.walking import ARGUMENTS, MARK, PARTS, address_of, is_for_operators, routes, send, things_of
 from webapp import create_app, identity
 
-MARK = "amaras-own-words"
-PNG = b"\x89PNG\r\n\x1a\n"
 OPEN = {"/healthz", "/readyz", "/login", "/login/provider", "/login/callback", "/logout", "/theme"}
 OPEN |= {"/static/<path:filename>"}
-
-# What an argument of an address is, by its name or, where that says nothing, by where the address begins.
-ARGUMENTS = {"job_id": "job", "file_id": "file", "document_id": "document", "schedule_id": "schedule"}
-ARGUMENTS |= {"token_id": "token", "sign_in_id": "sign_in", "account_id": "account", "address": "address"}
-PLACES = {
-    "/chat/messages/": "question",
-    "/chat/answers/": "answer",
-    "/chat/files/": "attachment",
-    "/chat/": "talk",
-    "/outbox/": "mail",
-}
-PLACES |= {"/jobs/": "job", "/files/": "file", "/documents/": "document", "/schedules/": "schedule"}
-PARTS = dict.fromkeys(
-    ("decision", "decision_id", "approval", "approval_id"), "1"
-)  # of a job, which is looked for first
-NOBODYS_ARGUMENTS: dict[str, Any] = {
-    "name": "nap", "filename": "legwork.css", "tab": "items", "format": "csv", "place": 0, "instance_number": 0,
-    "queue_name": "io", "registry_name": "queued", "per_page": 8, "order": "asc", "page": 1, "secret": "none",
-    "queue": "io", "worker": "none", "what": "pause", "how": "finish",
-}  # fmt: skip
-BODIES: dict[str, Any] = {
-    "schedules_api.change_schedule": {"paused": True},
-    "chat_api.ask": {"text": "hello"},
-    "chat_api.change": {"title": MARK},
-    "chat_api.attach": {"file": "sample:shop-handbook.md"},
-    "reviews_api.decide": {"item": "1", "verdict": "allow"},
-    "reviews_api.set_thresholds": {"thresholds": {"hate": 0.5}},
-    "api.answer": {"approve": True},
-}
-FIELDS = {
-    "message": "hello",
-    "answer": "yes",
-    "items": "all",
-    "role": "member",
-    "verdict": "allow",
-    "cron": "0 6 * * *",
-}
 
 
 @pytest.fixture(scope="module")
@@ -83,95 +37,10 @@ def everybody(app: Flask) -> dict[str, Person]:
 
 @pytest.fixture(scope="module")
 def things(everybody: dict[str, Person]) -> dict[str, str]:
-    return _things(everybody["amara"])
-
-
-def _things(whose: Person) -> dict[str, str]:
-    """One of everything that can be somebody's, each with MARK in it."""
-    owner = whose.owner
-    upload = commands.upload(io.BytesIO(b"a,b\n1,2\n"), f"{MARK}.csv", owner=owner)
-    job = making.ended(making.waiting(), "partial", outcomes=making.outcomes(2, 1, text=MARK), message=MARK)
-    talk = commands.start_conversation(Talk(title=MARK), owner=owner)
-    attachment = commands.attach_files(talk.id, ["sample:shop-handbook.md"], owner=owner)[0]
-    schedule = commands.create_schedule(Plan("nap", {}, "0 6 * * 1", "UTC"), owner=owner)
-    commands.suppress_addresses(f"{MARK}@example.org", owner=owner)
-    OutboxSender(owner).send(_mail())
-    picture = storage().put(io.BytesIO(PNG), limit=None)
-    with database.session() as session:
-        kept = {"bytes": picture.bytes, "sha256": picture.sha256, "blob": picture.key, "media_type": "image/png"}
-        output = File(owner=owner, job_id=job.id, name=f"{MARK}.png", **kept)
-        asked = Message(conversation_id=talk.id, owner=owner, role="user", text=MARK)
-        session.add_all([output, asked])
-        session.flush()
-        answer = Message(conversation_id=talk.id, owner=owner, role="assistant", text=MARK, run=1)
-        from_file = {"file_id": upload.id, "thumbnail": PNG}
-        document = Document(owner=owner, collection=MARK, title=MARK, sha256="0", text=MARK, **from_file)
-        session.add_all([answer, document])
-        session.flush()
-        mail = session.scalars(select(OutboxMessage.id).where(OutboxMessage.owner == owner)).first()
-    for old in accounts.tokens(whose.account):
-        accounts.revoke(whose.account, old.id)
-    token, _ = accounts.issue(whose.account, MARK, "read", 7)
-    found = {"job": job, "file": output, "talk": talk, "question": asked, "answer": answer, "document": document}
-    found |= {"schedule": schedule, "token": token, "account": whose.account, "attachment": attachment}
-    found |= {"sign_in": _second_sign_in(whose)}
-    return {name: str(one.id) for name, one in found.items()} | {"mail": str(mail), "address": f"{MARK}@example.org"}
-
-
-def _second_sign_in(whose: Person) -> Any:
-    with database.session() as session:
-        made = SignIn(account_id=whose.account.id, digest=uuid4().hex, address="127.0.0.9", browser=MARK)
-        session.add(made)
-        session.flush()
-        return made
-
-
-def _mail() -> EmailMessage:
-    message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = "a@example.org", "b@example.org", MARK
-    message["Message-ID"] = "<1@example.org>"
-    message.set_content(MARK)
-    message.add_alternative(f"<p>{MARK}</p>", subtype="html")
-    message.add_attachment(MARK.encode(), maintype="text", subtype="plain", filename="a.txt")
-    return message
+    return things_of(everybody["amara"])
 
 
 # How it is walked.
-
-
-def _routes(app: Flask) -> Iterator[tuple[Rule, str]]:
-    for rule in app.url_map.iter_rules():
-        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-            yield rule, method
-
-
-def _address(rule: Rule, things: dict[str, str]) -> tuple[str, bool] | None:
-    """The rule's address, and whether somebody's id is in it; None if the walk was not told what an argument is."""
-    values: dict[str, Any] = {}
-    somebodys = False
-    for name in rule.arguments - set(rule.defaults or ()):
-        thing = ARGUMENTS.get(name) or (name == "id" and _of_place(rule.rule))
-        value = things[thing] if thing else NOBODYS_ARGUMENTS.get(name, PARTS.get(name))
-        if value is None:
-            return None
-        somebodys = somebodys or bool(thing and not _is_for_operators(rule))
-        values[name] = value
-    built = rule.build(values | (rule.defaults or {}))
-    return (built[1], somebodys) if built else None
-
-
-def _of_place(rule: str) -> str | None:
-    return next((thing for place, thing in PLACES.items() if place in rule), None)
-
-
-def _send(client: FlaskClient, rule: Rule, method: str, address: str, token: str = "", **headers: str) -> Any:
-    if method == "GET":
-        answer = client.get(address, headers=headers)
-        return client.get(answer.location, headers=headers) if answer.status_code == 308 else answer
-    if address.startswith(("/api/", "/v1/")):
-        headers |= {"X-CSRFToken": token}
-        return client.open(address, method=method, json=BODIES.get(rule.endpoint, {}), headers=headers)
-    return client.open(address, method=method, data={"csrf_token": token, **FIELDS}, headers=headers)
 
 
 def _complaints(
@@ -180,11 +49,11 @@ def _complaints(
     """What is wrong with the routes, but those that were walked before."""
     found = []
     tokens = {name: one.csrf() for name, one in everybody.items()}
-    for rule, method in _routes(app):
+    for rule, method in routes(app):
         if rule.rule in but:
             continue
         name = f"{method} {rule.rule}"
-        known = _address(rule, things)
+        known = address_of(rule, things)
         if known is None:
             found.append(f"{name}: tell the walk what is in its address")
             continue
@@ -194,10 +63,10 @@ def _complaints(
         found += [f"{name}: {said}" for said in _as_nobody(app, rule, method, address)]
         with app.test_request_context(address, method=method):
             need = identity.need_of(rule.endpoint, method)
-        hidden = somebodys or need in ("operator", "admin") or _is_for_operators(rule)
+        hidden = somebodys or need in ("operator", "admin") or is_for_operators(rule)
         for who in ("ben", "vera", *(["olu"] if somebodys or need == "admin" else [])):
-            sent = [_send(everybody[who].client, rule, method, address, tokens[who])]
-            sent += [_send(everybody[who].client, rule, method, address, tokens[who], Accept="application/json")]
+            sent = [send(everybody[who].client, rule, method, address, tokens[who])]
+            sent += [send(everybody[who].client, rule, method, address, tokens[who], Accept="application/json")]
             refused = who == "vera" and need == "member"
             for answer in sent:
                 if refused and answer.status_code not in (403, 404):
@@ -211,17 +80,13 @@ def _complaints(
 
 
 def _as_nobody(app: Flask, rule: Rule, method: str, address: str) -> Iterator[str]:
-    page = _send(app.test_client(), rule, method, address)
-    program = _send(app.test_client(), rule, method, address, Accept="application/json")
+    page = send(app.test_client(), rule, method, address)
+    program = send(app.test_client(), rule, method, address, Accept="application/json")
     wanted = 401 if address.startswith(("/api/", "/v1/")) else 303
     if page.status_code != wanted or (wanted == 303 and not page.location.startswith("/login")):
         yield f"open to everybody, {page.status_code}"
     if program.status_code != 401 or "Bearer" not in program.headers.get("WWW-Authenticate", ""):
         yield f"open to programs, {program.status_code}"
-
-
-def _is_for_operators(rule: Rule) -> bool:
-    return rule.rule.startswith(("/rq", "/operations", "/metrics", "/audit", "/api/v1/audit", "/webhooks"))
 
 
 def _shown(answer: Any, address: str, things: dict[str, str]) -> list[str]:
@@ -292,12 +157,12 @@ def test_their_owner_gets_them(app: Flask, everybody: dict[str, Person]) -> None
     amara = everybody["amara"]
     token = amara.csrf()
     wrong = []
-    for rule, method in _routes(app):
+    for rule, method in routes(app):
         if not rule.arguments & {"id", *ARGUMENTS} or "account_id" in rule.arguments or rule.arguments & PARTS.keys():
             continue
-        things = _things(amara)
-        address, somebodys = _address(rule, things) or ("", False)
-        answer = _send(amara.client, rule, method, address, token)
+        things = things_of(amara)
+        address, somebodys = address_of(rule, things) or ("", False)
+        answer = send(amara.client, rule, method, address, token)
         theirs = answer.status_code not in (400, 401, 403, 405, 500) and b"or it is not yours" not in answer.get_data()
         if somebodys and not theirs:
             wrong.append(f"{method} {rule.rule}: {answer.status_code} {answer.get_data(as_text=True)[:200]}")
