@@ -80,13 +80,16 @@ def moment_ahead(name: str, now: datetime, most: timedelta) -> datetime | None:
     return at
 
 
-def fields(body: dict[str, Any], known: Mapping[str, type], required: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The body if it holds only known names, each of its type, and all that are required."""
+def fields(
+    body: dict[str, Any], known: Mapping[str, type | tuple[type, ...]], required: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """The body if it holds only known names, each of its type or one of its types, and all that are required."""
     errors = [FieldError(name[:80], "There is no such field here.") for name in body if name not in known]
     errors += [FieldError(name, "This is missing.") for name in required if name not in body]
     for name, wanted in known.items():
         if name in body and not isinstance(body[name], wanted):
-            errors.append(FieldError(name, f"This must be {_TYPES[wanted]}."))
+            types = wanted if isinstance(wanted, tuple) else (wanted,)
+            errors.append(FieldError(name, f"This must be {' or '.join(_TYPES[one] for one in types)}."))
     if errors:
         raise InvalidParams(errors)
     return body

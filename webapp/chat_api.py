@@ -12,6 +12,7 @@ from webapp import bodies, serializing, streams
 from webapp.access import current_owner
 
 blueprint = Blueprint("chat_api", __name__, url_prefix="/api/v1/chat")
+_WORDS = ("text", "message", "content")  # what clients call what is said; one of them
 _SETTINGS: dict[str, tuple[type, ...]] = {
     "title": (str,),
     "model": (str,),
@@ -57,11 +58,10 @@ def delete(id: str) -> Response:
 
 @blueprint.post("/<id>/messages")
 def ask(id: str) -> Response:
-    body = bodies.json_object()
-    text = body.get("text", body.get("message", body.get("content")))
-    if not isinstance(text, str):
+    body = bodies.fields(bodies.json_object(), dict.fromkeys(_WORDS, str))
+    if len(body) != 1:
         raise bodies.invalid("text", "text must be the message, as a text.")
-    return _accepted(commands.ask(id, text, owner=current_owner()))
+    return _accepted(commands.ask(id, *body.values(), owner=current_owner()))
 
 
 @blueprint.post("/<id>/files")

@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 PROBLEM = "application/problem+json"
 RETRY_SECONDS = 5
+MOST_ERRORS = 100  # fields that are told of at a time
+MOST_NAME = 200  # characters of a field's name: it may be the client's own
 
 STATUSES: dict[type[LegworkError], int] = {
     InvalidParams: 422,
@@ -85,7 +87,8 @@ def problem(
     if reason:
         body["reason"] = reason
     if errors is not None:
-        body["errors"] = [{"field": error.field, "message": error.message} for error in errors]
+        told = errors[:MOST_ERRORS]
+        body["errors"] = [{"field": error.field[:MOST_NAME], "message": error.message} for error in told]
     return Response(json.dumps(body), status, content_type=PROBLEM)
 
 

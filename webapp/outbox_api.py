@@ -49,7 +49,7 @@ def suppressions() -> Response:
 @blueprint.post("/suppressions")
 def suppress() -> Response:
     """Body: `addresses`, a list or a text with one to a line."""
-    given = bodies.json_object().get("addresses")
+    given = bodies.fields(bodies.json_object(), {"addresses": (str, list)}, required=("addresses",))["addresses"]
     lines: list[Any] = given if isinstance(given, list) else [given]
     if not all(isinstance(line, str) for line in lines):
         raise bodies.invalid("addresses", "addresses must be a list of addresses.")

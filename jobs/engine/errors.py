@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+MOST_TOLD = 20  # errors that a message names; the rest is in `errors`
+
 
 class LegworkError(Exception):
     """The root. `str(error)` is a sentence that may be shown to anybody who may see the job."""
@@ -42,7 +44,9 @@ class InvalidParams(LegworkError):
     reason = "invalid_params"
 
     def __init__(self, errors: list[FieldError]):
-        super().__init__("; ".join(error.message for error in errors) or "The params do not fit.")
+        super().__init__(
+            "; ".join(dict.fromkeys(error.message for error in errors[:MOST_TOLD])) or "The params do not fit."
+        )
         self.errors = errors
 
 
