@@ -216,9 +216,11 @@ def _keep(attachment_id: UUID, model: str, dimension: int, vectors: dict[int, st
     """All of them or none: those of two models cannot be compared."""
     rows = [{"attachment": attachment_id, "position": position, "vector": vectors[position]} for position in vectors]
     with database.session() as session:
-        session.execute(_SET, rows)
         whole = update(Attachment).where(Attachment.id == attachment_id)
-        session.execute(whole.values(model=model, dimension=dimension))
+        session.execute(
+            whole.values(model=model, dimension=dimension)
+        )  # first, as `detach` does: else both wait forever
+        session.execute(_SET, rows)
 
 
 _SET = text("""

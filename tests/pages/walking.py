@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, text
 from werkzeug.routing import Rule
 
-from jobs.engine import accounts, commands, database
+from jobs.engine import accounts, attachments, commands, database
 from jobs.engine.commands import Plan, Talk
 from jobs.engine.documents.tables import Document
 from jobs.engine.models import File, Message, OutboxMessage, SignIn
@@ -22,6 +22,7 @@ from jobs.engine.outbox import OutboxSender
 from jobs.engine.storage import storage
 from tests.pages import making
 from tests.pages.people import Person
+from tests.stories.outside import until
 
 MARK = "amaras-own-words"
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -155,7 +156,8 @@ def is_for_operators(rule: Rule) -> bool:
 
 
 def kept() -> dict[str, str]:
-    """A digest of each table, but for those that remember who looked."""
+    """A digest of each table, but for those that remember who looked, once nothing is written beside the requests."""
+    until(lambda: not attachments.embedding_now(), "the vectors of files that were attached")
     with database.session() as session:
         names = session.scalars(
             text(
