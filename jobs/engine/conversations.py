@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, delete, func, or_, select, text, tuple_, update
+from sqlalchemy import ColumnElement, Select, bindparam, delete, func, literal_column, or_, select, text, tuple_, update
 from sqlalchemy.orm import Session
 
 from jobs.engine import database
@@ -171,8 +171,8 @@ def ask(conversation_id: str | UUID, question: str, owner: str, *, model: str) -
     """Add a question; the answer to it, `writing` and empty. Raises Conflict while another answer is written."""
     text_ = checked_question(question)
     with database.session() as session:
-        talk = _free(session, conversation_id, owner)
-        yield _begin(session, talk, model, text_)
+        talk, before = _free(session, conversation_id, owner)
+        yield _begin(session, talk, model, text_, before)
 
 
 @contextmanager
@@ -181,7 +181,7 @@ def edit(message_id: str | UUID, question: str, owner: str, *, model: str) -> It
     text_ = checked_question(question)
     with database.session() as session:
         old = owned(session, Message, message_id, owner)
-        talk = _free(session, old.conversation_id, owner)
+        talk, _ = _free(session, old.conversation_id, owner)
         session.refresh(old)
         if old.role != "user" or not old.current:
             raise Conflict("Only a question that is part of the conversation can be edited.")
@@ -194,7 +194,7 @@ def again(answer_id: str | UUID, owner: str, *, model: str) -> Iterator[Asked]:
     """Another answer to the same question. This one and all after it are no longer current."""
     with database.session() as session:
         old = owned(session, Message, answer_id, owner)
-        talk = _free(session, old.conversation_id, owner)
+        talk, _ = _free(session, old.conversation_id, owner)
         session.refresh(old)
         if old.role != "assistant" or not old.current:
             raise Conflict("Only an answer that is part of the conversation can be asked for again.")
@@ -207,7 +207,7 @@ def resume(answer_id: str | UUID, owner: str) -> Iterator[Asked]:
     """Go on with the last answer where it ended."""
     with database.session() as session:
         found = owned(session, Message, answer_id, owner)
-        talk = _free(session, found.conversation_id, owner)
+        talk, _ = _free(session, found.conversation_id, owner)
         later = select(Message.id).where(Message.conversation_id == talk.id, Message.current, Message.id > found.id)
         if found.role != "assistant" or not found.current or session.scalar(later.limit(1)):
             raise Conflict("Only the last answer of a conversation can go on.")
@@ -251,8 +251,8 @@ def checked_question(question: str) -> str:
     return cleaned
 
 
-def _free(session: Session, conversation_id: str | UUID, owner: str) -> Conversation:
-    """The conversation, locked, with no answer being written in it, and its owner below the cap."""
+def _free(session: Session, conversation_id: str | UUID, owner: str) -> tuple[Conversation, list[dict[str, str]]]:
+    """The conversation, locked, with no answer being written in it, and its owner below the cap; and what is current in it."""
     session.execute(_ONE_AT_A_TIME, {"owner": f"chat {owner}"})
     found = session.execute(_FREE, {"id": as_id(conversation_id), "owner": owner}).one_or_none()
     if found is None:
@@ -266,7 +266,7 @@ def _free(session: Session, conversation_id: str | UUID, owner: str) -> Conversa
     if found.lost:
         lost = update(Message).where(Message.conversation_id == talk.id, Message.state == "writing")
         session.execute(lost.values(state="broken", reason="writer_lost", message=LOST, finished_at=func.now()))
-    return talk
+    return talk, found.said or []
 
 
 # Somebody waits for the first token, so these say in one trip what could be said in several.
@@ -279,8 +279,12 @@ _WRITING = select(Message.conversation_id).where(Message.owner == Conversation.o
 _ALIVE = text(f"messages.beat_at >= now() - interval '{SILENT_SECONDS} s'")
 _BUSY = func.array(_WRITING.where(_ALIVE).correlate(Conversation).scalar_subquery())
 _LOST = _WRITING.where(Message.conversation_id == Conversation.id).correlate(Conversation).exists()
+_CURRENT: ColumnElement[Any] = literal_column("""(
+    select json_agg(json_build_object('role', role, 'content', text) order by id) from messages
+    where conversation_id = conversations.id and current and text <> ''
+)""").label("said")
 _FREE: Select[Any] = (
-    select(Conversation, _BUSY.label("busy"), _LOST.label("lost"))
+    select(Conversation, _BUSY.label("busy"), _LOST.label("lost"), _CURRENT)
     .where(Conversation.id == bindparam("id"), Conversation.owner == bindparam("owner"))
     .with_for_update(of=Conversation)
 )
@@ -305,11 +309,13 @@ def _cut(session: Session, conversation_id: UUID, first: UUID) -> None:
     session.execute(later.values(current=False))
 
 
-def _begin(session: Session, talk: Conversation, model: str, question: str = "") -> Asked:
-    """An empty answer, with the question before it if there is a new one."""
+def _begin(
+    session: Session, talk: Conversation, model: str, question: str = "", before: list[dict[str, str]] | None = None
+) -> Asked:
+    """An empty answer, with the question before it if there is a new one. before: what is current, where that is known."""
     question_id, id_ = new_id(), new_id()
     ids = {"question_id": question_id, "id": id_, "talk": talk.id, "owner": talk.owner}
-    said = _said(session, talk, id_)
+    said = _said(session, talk, id_) if before is None else _told(talk, before)
     words = {"question": question, "title": talk.title or _title(question), "model": talk.model or model}
     answer = session.scalars(select(Message).from_statement(_MAKE), ids | words).one()
     return Asked(answer, talk, [*said, {"role": "user", "content": question}] if question else said)
@@ -318,7 +324,10 @@ def _begin(session: Session, talk: Conversation, model: str, question: str = "")
 def _said(session: Session, talk: Conversation, before: UUID) -> list[dict[str, str]]:
     """The system prompt and the messages that are current, before this one."""
     rows = session.execute(_SAID, {"talk": talk.id, "before": before})
-    said = [{"role": row.role, "content": row.text} for row in rows if row.text]
+    return _told(talk, [{"role": row.role, "content": row.text} for row in rows if row.text])
+
+
+def _told(talk: Conversation, said: list[dict[str, str]]) -> list[dict[str, str]]:
     return [{"role": "system", "content": talk.system}, *said] if talk.system else said
 
 
