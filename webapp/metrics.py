@@ -12,8 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from jobs.engine import commands, operating, queries
-from jobs.engine.errors import DatabaseAway
+from jobs.engine import commands, operating
 from jobs.engine.operating import QueueFigures
 from webapp import completions, streams
 
@@ -32,16 +31,17 @@ class _Figures(Collector):
         mine = (str(os.getpid()),)
         for name, count, text in _OF_THIS_PROCESS:
             yield _family(name, text, ("process",), [(mine, count())])
-        try:
-            states = queries.job_states()
-        except DatabaseAway:
-            yield GaugeMetricFamily("legwork_database_up", "1 while the database answers.", value=0)
-            return
-        yield GaugeMetricFamily("legwork_database_up", "1 while the database answers.", value=1)
-        yield _family(
-            "legwork_jobs", "Jobs by state.", ("state",), (((state,), count) for state, count in states.items())
-        )
         state = operating.operations()
+        up = bool(state.queues)
+        yield GaugeMetricFamily("legwork_database_up", "1 while the database answers.", value=int(up))
+        if not up:
+            return
+        yield _family(
+            "legwork_jobs",
+            "Jobs by state; of many, those that ended are estimated.",
+            ("state",),
+            (((name,), count) for name, count in state.stock.states.items()),
+        )
         for name, figure, text in _OF_A_QUEUE:
             yield _family(name, text, ("queue",), (((queue.name,), figure(queue)) for queue in state.queues))
         yield _family(

@@ -251,12 +251,6 @@ def served_queues() -> set[str]:
     return {queue for worker in workers() for queue in worker.queues}
 
 
-def job_states() -> dict[str, int]:
-    """How many jobs are in each state."""
-    with database.session() as session:
-        return {row[0]: row[1] for row in session.execute(select(Job.state, func.count()).group_by(Job.state))}
-
-
 # Mail that was kept instead of sent, which outbox.py reads, and addresses that must not be written to.
 
 usage = limits.usage

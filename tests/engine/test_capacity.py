@@ -12,6 +12,7 @@ from jobs.engine import capacity, commands, database
 from jobs.engine.capacity import Load, needed
 
 queues = import_module("jobs.engine.operating.queues")  # its package has a function of that name
+stock = import_module("jobs.engine.operating.stock")
 
 
 def load(**changed: Any) -> Load:
@@ -120,6 +121,7 @@ class TestLoads:
 STATEMENTS = [
     (capacity, "_LOADS"),
     *((queues, name) for name in ("_WAITING", "_RUNNING", "_WAITS", "_FAILED", "_ENDED")),
+    *((stock, name) for name in ("_QUEUED", "_HELD")),
 ]
 
 

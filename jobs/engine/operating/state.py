@@ -7,17 +7,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from sqlalchemy import text
-
 from jobs.engine import database, settings
 from jobs.engine.errors import DatabaseAway
 from jobs.engine.operating.parts import Part, parts
 from jobs.engine.operating.queues import QueueFigures, queues
+from jobs.engine.operating.stock import Stock, stock
 from jobs.engine.operating.workers import WorkerFigures, workers
 
 PARTS_SECONDS = 5  # for which the parts' answers are kept: each page that is open asks
 BEHIND = 6  # times the target wait, after which a queue is behind
-LEAST_EXACT = 10_000  # jobs; beyond this Postgres' own estimate is told
 
 
 @dataclass(frozen=True)
@@ -36,8 +34,7 @@ class Operations:
     parts: list[Part]
     queues: list[QueueFigures] = field(default_factory=list)
     workers: list[WorkerFigures] = field(default_factory=list)
-    kept_jobs: int = 0
-    exact: bool = True  # whether `kept_jobs` was counted
+    stock: Stock = field(default_factory=lambda: Stock({}))
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
@@ -62,10 +59,7 @@ def operations() -> Operations:
     found = _parts(int(time.monotonic() / PARTS_SECONDS), settings.current().database_url)
     try:
         with database.session() as session:
-            estimate = session.execute(_ESTIMATE).scalar_one()
-            exact = estimate < LEAST_EXACT
-            count = session.execute(_COUNT).scalar_one() if exact else estimate
-            return Operations(found, queues(session), workers(session), count, exact)
+            return Operations(found, queues(session), workers(session), stock(session))
     except DatabaseAway:
         return Operations(found)
 
@@ -87,10 +81,6 @@ def _problem(queue: QueueFigures) -> Problem | None:
             f"Queue {queue.name} is behind", more, f"python -m jobs worker --queues {queue.name} --min 1 --max 8"
         )
     return None
-
-
-_ESTIMATE = text("select reltuples::bigint from pg_class where oid = 'jobs'::regclass")
-_COUNT = text(f"select count(*) from (select 1 from jobs limit {10 * LEAST_EXACT}) as counted")  # noqa: S608
 
 
 @lru_cache(maxsize=1)
