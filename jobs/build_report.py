@@ -31,6 +31,7 @@ GROUP = "Data and numbers"
 QUEUE = "cpu"
 NEEDS = ("duckdb", "pypandoc", "typst", "vl_convert", "xlsxwriter")
 NOUN = ("text", "texts")  # the only item is the text that a model writes
+ONE_PIECE = True
 RESULT_TEMPLATE = "results/build_report.html"
 
 ROWS_PER_SECOND = 60_000

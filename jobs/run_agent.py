@@ -28,6 +28,7 @@ GROUP = "Text and AI"
 QUEUE = "io"
 NEEDS = ("langchain.agents", "langgraph.checkpoint.postgres", "aiohttp")
 NOUN = ("step", "steps")
+ONE_PIECE = True
 
 SHOWN = 4_000  # characters of a result in its row
 SMALL = "The built-in model cannot call tools by itself: likeness chooses one tool, and its answer follows. Connect a larger one for real work."  # noqa: E501

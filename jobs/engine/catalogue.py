@@ -103,6 +103,11 @@ class Kind:
         return self._optional("preview", params, find, place)
 
     @property
+    def has_tries(self) -> bool:
+        """Whether a part of the work says anything: an agent's first steps, or a report's one text, do not."""
+        return not getattr(self.module, "ONE_PIECE", False)
+
+    @property
     def has_questions(self) -> bool:
         return hasattr(self.module, "questions")
 

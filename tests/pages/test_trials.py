@@ -147,6 +147,9 @@ def test_only_so_many_at_a_time(client: FlaskClient, monkeypatch: pytest.MonkeyP
 def test_other_kinds_are_tried_as_jobs(client: FlaskClient) -> None:
     assert client.post("/kinds/import_data/try", data={}).status_code == 404
     assert 'name="sample" value="3"' in client.get("/kinds/query_data?example=1").text
+    for whole in ("run_agent", "build_report"):  # a part of either says nothing
+        page = client.get(f"/kinds/{whole}?example=1").text
+        assert "Start</button>" in page and "Try on" not in page
     form = client.get("/kinds/generate_texts?example=1").text
     assert 'formaction="/kinds/generate_texts/try"' in form and 'name="sample"' not in form
 
