@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, delete, func, literal_column, or_, select, text, tuple_, update
+from sqlalchemy import ColumnElement, Select, bindparam, delete, func, literal_column, select, text, update
 from sqlalchemy.orm import Session
 
 from jobs.engine import database
@@ -19,7 +19,7 @@ from jobs.engine.errors import Conflict, FieldError, InvalidParams, NotFound, To
 from jobs.engine.held_answers import LOST, SILENT_SECONDS, break_silent
 from jobs.engine.jsonsafe import clean, clean_text
 from jobs.engine.models import Conversation, Message, new_id
-from jobs.engine.records import Page, as_id, escaped, owned
+from jobs.engine.records import as_id, owned
 
 MOST_WRITING = 20  # answers at a time for one person
 TITLE_CHARACTERS = 60
@@ -71,21 +71,6 @@ class Asked:
 
 
 # Reads.
-
-
-def conversations(owner: str, *, q: str | None = None, after: str | None = None, limit: int = 50) -> Page[Conversation]:
-    """An owner's conversations, the last changed first. `q` looks in titles and messages."""
-    query = select(Conversation).where(Conversation.owner == owner)
-    if q:
-        query = query.where(_holds(q))
-    with database.session() as session:
-        if after is not None:
-            last = owned(session, Conversation, after, owner)
-            place = tuple_(Conversation.changed_at, Conversation.id)
-            query = query.where(place < tuple_(last.changed_at, last.id))
-        newest = query.order_by(Conversation.changed_at.desc(), Conversation.id.desc())
-        rows = list(session.scalars(newest.limit(limit + 1)))
-    return Page(rows[:limit], str(rows[limit - 1].id) if len(rows) > limit else None)
 
 
 def conversation(conversation_id: str | UUID, owner: str) -> Conversation:
@@ -233,12 +218,6 @@ def ask_stop(answer_id: str | UUID, owner: str) -> Message:
 
 def _of(conversation_id: UUID) -> Select[Any]:
     return select(Message).where(Message.conversation_id == conversation_id).order_by(Message.id)
-
-
-def _holds(q: str) -> Any:
-    words = f"%{escaped(q)}%"
-    said = select(Message.id).where(Message.conversation_id == Conversation.id, Message.text.ilike(words)).exists()
-    return or_(Conversation.title.ilike(words), said)
 
 
 def checked_question(question: str) -> str:

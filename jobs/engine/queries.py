@@ -13,6 +13,7 @@ from jobs.engine import attachments as _attachments
 from jobs.engine import conversations as _talks
 from jobs.engine import database, exports, inputs, limits, migrations, outbox, pdf_pages, presence, suppressions
 from jobs.engine.approvals import of_job as approvals
+from jobs.engine.conversation_lists import conversations
 from jobs.engine.errors import BadInput, NotFound, SettingsError
 from jobs.engine.job_lists import SEARCHED, SHOWN_STATES, job_counts, jobs
 from jobs.engine.log_lines import log, log_count
@@ -29,7 +30,7 @@ from jobs.engine.timetable import upcoming
 from jobs.engine.waiting import Ahead, Pace, Waiting, ahead, pace, waiting
 
 __all__ = ["Ahead", "Pace", "Waiting", "ahead", "pace", "waiting"]  # read with the rest, kept in a room of their own
-__all__ += ["filled_in"]
+__all__ += ["conversations", "filled_in"]
 __all__ += ["COUNT_CAP", "SEARCHED", "SHOWN_STATES", "job_counts", "jobs"]
 __all__ += ["latest_jobs", "log", "log_count", "schedule", "scheduled_jobs", "schedules", "upcoming"]
 __all__ += ["approvals", "decisions", "notifications", "spread", "threshold_changes", "verdicts", "webhook_secret"]
@@ -295,7 +296,6 @@ def _not_paused() -> ColumnElement[bool]:
 
 # Conversations, which conversations.py reads.
 
-conversations = _talks.conversations
 conversation = _talks.conversation
 turns = _talks.turns
 message = _talks.message

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from jobs.engine import commands, database, ledger, limits, queries, retention
-from jobs.engine.clock import Clock, tidy
+from jobs.engine.clock import Clock, deliver_due, tidy
 from jobs.engine.documents import building, finding, shelf
 from jobs.engine.ledger import Batch, Outcome
 from jobs.engine.models import Job, new_id
@@ -211,8 +211,9 @@ def _queued() -> Asked:
         job_id, owner = last.one()
     job = queries.job(job_id, owner)
     clock = Clock()
-    for _ in range(3):  # the messages that these jobs never had are put out by then
+    for _ in range(3):  # the messages that these jobs never had are put out
         clock.tick()
+        deliver_due()
     return {
         "why a job waits": lambda: queries.waiting(job),
         "what a new one would wait for": lambda: queries.ahead("io"),

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import html
 import re
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from flask.testing import FlaskClient
 
-from jobs.engine import commands, queries
+from jobs.engine import commands, job_lists, queries
 from jobs.engine.errors import NotFound
 from tests.pages import making
 from webapp import history, words
@@ -48,6 +49,35 @@ def test_filters_stand_in_the_address(client: FlaskClient) -> None:
     assert rows(client.get("/jobs?q=needle").text) == [str(other.id)]
     assert rows(client.get("/jobs?kind=questions&state=waiting").text) == [str(other.id)]
     assert 'href="/jobs?state=failed&amp;q=needle"' in client.get("/jobs?q=needle").text
+
+
+def test_a_search_looks_at_some_jobs_a_page_and_then_at_older_ones(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = making.waiting("questions", word="faraway", side="left")
+    for _ in range(5):
+        making.waiting()
+    monkeypatch.setattr(job_lists, "SEARCHED", 4)
+    page = client.get("/jobs?q=faraway").text
+    assert rows(page) == [] and "No job matches" in page
+    older = html.unescape(re.findall(r'href="([^"]*)">Look at older jobs', page)[0])
+    page = client.get(older).text
+    assert rows(page) == [str(found.id)]
+    assert queries.job_counts(LOCAL_OWNER, q="faraway")["waiting"] == 0
+    monkeypatch.setattr(job_lists, "SEARCHED", 6)
+    assert queries.job_counts(LOCAL_OWNER, q="faraway")["waiting"] == 1
+    assert queries.jobs(LOCAL_OWNER, q="faraway").rows[0].id == found.id
+    before = queries.jobs(LOCAL_OWNER, q="faraway", before=str(UUID(int=0)), limit=1)
+    assert [job.id for job in before.rows] == [found.id]
+
+
+def test_counts_stop_somewhere_and_say_so(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job_lists, "COUNT_CAP", 3)
+    monkeypatch.setattr(queries, "COUNT_CAP", 3)
+    for _ in range(5):
+        making.waiting("questions", word="many", side="left")
+    page = client.get("/jobs?kind=questions").text
+    assert re.search(r"Waiting\s*<b>3\+</b>", page)
 
 
 @pytest.mark.parametrize("query", ["state=nonsense", "kind=../x", "q=%25%5C_%00", "state=<script>", "q=" + "x" * 5000])

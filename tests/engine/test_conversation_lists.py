@@ -1,0 +1,24 @@
+"""Searching conversations, a bounded number of them a page."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobs.engine import commands, conversation_lists, queries
+from jobs.engine.conversations import Talk
+
+
+def test_a_search_looks_at_the_latest_and_then_at_those_before(
+    environment: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = "who searches"
+    far = commands.start_conversation(Talk(title="A faraway one"), owner=owner)
+    for number in range(5):
+        commands.start_conversation(Talk(title=f"Near {number}"), owner=owner)
+    monkeypatch.setattr(conversation_lists, "SEARCHED", 4)
+    page = queries.conversations(owner, q="faraway")
+    assert page.rows == [] and page.next
+    page = queries.conversations(owner, q="faraway", after=page.next)
+    assert [row.id for row in page.rows] == [far.id] and page.next is None
+    assert len(queries.conversations(owner, q="near", limit=2).rows) == 2
+    assert queries.conversations("somebody else", q="faraway").rows == []
