@@ -12,6 +12,7 @@ from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime, localtime
 from html.parser import HTMLParser
 
+from jobs.engine import tame
 from jobs.engine.addresses import Address, has_control
 from jobs.engine.errors import BadInput
 from jobs.engine.inputs import Input
@@ -50,7 +51,8 @@ class Letter:
 
 
 def message(letter: Letter, attachments: Sequence[Attachment] = ()) -> EmailMessage:
-    """The message as it goes out. Raises BadInput where a header would not be one line."""
+    """The message as it goes out. Raises BadInput where a header would not be one line, and for HTML that is nested
+    without end: whoever shows it would suffer."""
     addresses = [letter.to, letter.sender, *([letter.reply_to] if letter.reply_to else [])]
     ascii_only = all(address.local.isascii() for address in addresses)
     made = EmailMessage(policy=(SMTP if ascii_only else SMTPUTF8).clone(cte_type="7bit"))
@@ -67,6 +69,7 @@ def message(letter: Letter, attachments: Sequence[Attachment] = ()) -> EmailMess
             made["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     made.set_content(letter.plain)
     if letter.html:
+        tame.check(letter.html)
         made.add_alternative(letter.html, subtype="html")
     for attachment in attachments:
         main, _, sub = _media_type(attachment).partition("/")
@@ -100,7 +103,7 @@ def one_line(text: str, what: str) -> str:
 def plain_of(html: str) -> str:
     """What an HTML text says, for those who read without."""
     reader = _Reader()
-    reader.feed(html)
+    reader.feed(tame.tamed(html, {"a", *_Reader.BREAKS}, _Reader.SILENT))
     reader.close()
     lines = [" ".join(line.split()) for line in "".join(reader.said).split("\n")]
     return "\n".join(line for place, line in enumerate(lines) if line or (place and lines[place - 1])).strip() + "\n"
@@ -108,22 +111,19 @@ def plain_of(html: str) -> str:
 
 class _Reader(HTMLParser):
     BREAKS = ("p", "br", "div", "tr", "li", "h1", "h2", "h3", "h4", "table", "ul", "ol", "hr", "blockquote")
-    SILENT = ("style", "script", "head", "title")
+    SILENT = {"style", "script", "head", "title"}  # noqa: RUF012
 
     def __init__(self) -> None:
         super().__init__()
         self.said: list[str] = []
-        self._silent = 0
         self._link = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._silent += tag in self.SILENT
         self._link = dict(attrs).get("href") or "" if tag == "a" else self._link
         if tag in self.BREAKS:
             self.said.append("\n")
 
     def handle_endtag(self, tag: str) -> None:
-        self._silent = max(0, self._silent - (tag in self.SILENT))
         if tag == "a" and self._link and self._link not in "".join(self.said[-1:]):
             self.said.append(f" ({self._link})")
             self._link = ""
@@ -131,8 +131,7 @@ class _Reader(HTMLParser):
             self.said.append("\n")
 
     def handle_data(self, data: str) -> None:
-        if not self._silent:
-            self.said.append(data.replace("\n", " "))
+        self.said.append(data.replace("\n", " "))
 
 
 def _header(address: Address) -> HeaderAddress:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from jobs.engine import addresses, templates
+from jobs.engine import addresses, tame, templates
 from jobs.engine.addresses import Address
 from jobs.engine.errors import BadInput, FieldError
 from jobs.engine.letters import Letter
@@ -63,6 +63,10 @@ def wrong(written: Mapping[str, str], columns: Sequence[str], table: str) -> lis
     if _SCRIPT.search(written["html"]):
         no_scripts = "No mail program runs scripts, and many refuse the message for them. Take the <script> out."
         errors.append(FieldError("html", no_scripts))
+    try:
+        tame.check(written["html"])
+    except BadInput as error:
+        errors.append(FieldError("html", error.message))
     if written["list_unsubscribe"] and not written["list_unsubscribe"].startswith(("https://", "mailto:")):
         errors.append(FieldError("list_unsubscribe", "This must begin with https:// or mailto:."))
     return errors

@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import openpyxl
 import pypandoc
 import pytest
 from PIL import Image
@@ -124,6 +125,20 @@ def test_a_workbook_gives_its_cells(environment: Callable[..., None], tmp_path: 
     book.save(tmp_path / "b.xlsx")
     found = extraction.extract(tmp_path / "b.xlsx", "b.xlsx")
     assert found.text.strip() == "# Prices\n\nLamp\t39.5\t\tin stock"
+
+
+def test_a_sheet_that_lies_about_its_size_is_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "short.xlsx"
+    book = openpyxl.Workbook()
+    for place in range(9):
+        book.active.append([f"row {place}", place])
+    book.save(path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    sheet = "xl/worksheets/sheet1.xml"
+    assert b'ref="A1:B9"' in members[sheet]
+    path.write_bytes(zipped(**members | {sheet: members[sheet].replace(b'ref="A1:B9"', b'ref="A1"')}))
+    assert "row 8\t8" in extraction.extract(path, "short.xlsx").text
 
 
 def test_a_mail_of_html_gives_its_words(environment: Callable[..., None], tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 LONGEST_WORD = 400  # characters; a longer one is cut, so that no passage is all one "word"
 SENTENCE_ENDS = ".!?…\u3002\uff01\uff1f"  # the last three: of Chinese and Japanese
 
-_HEADING = re.compile(r"(#{1,6})[ \t]+(\S.*?)[ \t#]*")
+_HEADING = re.compile(r"(#{1,6})[ \t]+(\S.*)")
 _FENCE = re.compile(r"\s{0,3}(```|~~~)")
 _PARAGRAPHS = re.compile(r"\n[ \t]*\n|\f")
 _WORD = re.compile(rf"\S{{1,{LONGEST_WORD}}}")
@@ -60,7 +60,7 @@ def _sections(text: str) -> Iterator[_Section]:
             continue
         yield section
         level = len(found[1])
-        path = {above: name for above, name in path.items() if above < level} | {level: found[2][:200]}
+        path = {above: name for above, name in path.items() if above < level} | {level: found[2].rstrip(" \t#")[:200]}
         section = _Section(tuple(path.values()))
     yield section
 

@@ -33,7 +33,7 @@ STRANGERS = (
 _MAIL = re.compile(
     rb"(From|To|Received|Return-Path|Delivered-To|Subject|Date|MIME-Version|Message-ID|X-[\w-]+): ?\S", re.I
 )
-_PAGE = re.compile(r"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype html|html|head|body)\b", re.I | re.S)
+_PAGE = re.compile(r"\s*(<\?xml[^>]*>\s*)?(?>(<!--.*?-->\s*)*)<(!doctype html|html|head|body)\b", re.I | re.S)
 
 
 def is_archive(path: Path) -> bool:

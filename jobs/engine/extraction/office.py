@@ -29,7 +29,7 @@ MEDIA_TYPES = {
 }
 _TEMPLATE = "$title$\n\x01\n$body$\n"
 _SPACES = re.compile(r"(?<=\S)[ \t\u00a0]{2,}(?=\S)")
-_PICTURE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
+_PICTURE = re.compile(r"!\[([^\[\]]*)\]\([^()]*\)")
 
 
 def reader(format: str) -> Callable[[Path, str, bool], Extracted]:
@@ -84,6 +84,7 @@ def _sheets(path: Path) -> str:
 def _lines(book: Any) -> Iterator[str]:
     for sheet in book.worksheets:
         yield f"\n# {sheet.title}\n"
+        sheet.reset_dimensions()  # what a writer put down as the sheet's size is often wrong
         for row in sheet.iter_rows(values_only=True):
             cells = [" ".join(str(value).split()) if value is not None else "" for value in row]
             if any(cells):

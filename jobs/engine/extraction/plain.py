@@ -10,7 +10,7 @@ from jobs.engine.errors import BadInput
 from jobs.engine.extraction import MOST_TEXT, Extracted, office
 from jobs.engine.tables import detect
 
-_HEADING = re.compile(r"^#{1,2}[ \t]+(.+?)[ \t#]*$", re.M)
+_HEADING = re.compile(r"^#{1,2}[ \t]+(.+)$", re.M)
 _MARKDOWN = (".md", ".markdown", ".mkd")
 _HEAD = 1_000_000
 
@@ -19,7 +19,7 @@ def read(path: Path, name: str, ocr: bool) -> Extracted:
     text = decoded(path, 4 * MOST_TEXT).replace("\r\n", "\n").replace("\r", "\n")
     if name.lower().endswith(_MARKDOWN):
         heading = _HEADING.search(text[:20_000])
-        return Extracted("text/markdown", text, heading[1] if heading else "")
+        return Extracted("text/markdown", text, heading[1].rstrip(" \t#") if heading else "")
     return Extracted("text/plain", text)
 
 

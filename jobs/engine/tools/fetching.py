@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
-from jobs.engine import outgoing
+from jobs.engine import outgoing, tame
 from jobs.engine.errors import BadInput
 from jobs.engine.params import param
 from jobs.engine.tools.base import Arguments, Reach, Result, Tool
 
 TEXTS = ("text/", "application/json", "application/xml", "application/xhtml+xml")
-UNSEEN = ("script", "style", "template", "noscript")
+UNSEEN = {"script", "style", "template", "noscript"}
+COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")  # as gzip and zstd begin
+BREAKS = {"p", "br", "div", "li", "tr", "h1", "h2", "h3", "h4", "title"}
 
 
 class Page(Arguments):
@@ -23,6 +25,8 @@ def _run(arguments: Page, reach: Reach) -> Result:
         raise BadInput(f"The page answered {reply.status}.", reason="no_page")
     if not reply.media_type.startswith(TEXTS):
         raise BadInput(f"The page is {reply.media_type[:80] or 'of no known type'}, not text.", reason="no_text")
+    if reply.body.startswith(COMPRESSED):
+        raise BadInput("The page is compressed, though it was asked not to be.", reason="no_text")
     text = reply.body.decode("utf-8", errors="replace")
     return Result(_shown(text) if "html" in reply.media_type else text)
 
@@ -45,31 +49,24 @@ def _refuse(host: str, hosts: tuple[str, ...]) -> None:
 
 def _shown(html: str) -> str:
     reader = _Reader()
-    reader.feed(html)
+    reader.feed(tame.tamed(html, BREAKS, UNSEEN))
     reader.close()
     lines = (" ".join(line.split()) for line in "".join(reader.found).splitlines())
     return "\n".join(line for line in lines if line)
 
 
 class _Reader(HTMLParser):
-    """The text of a page, without what nobody sees."""
+    """The text of a page."""
 
     def __init__(self) -> None:
         super().__init__()
         self.found: list[str] = []
-        self._unseen = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._unseen += tag in UNSEEN
-        if tag in ("p", "br", "div", "li", "tr", "h1", "h2", "h3", "h4", "title"):
-            self.found.append("\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._unseen -= tag in UNSEEN and self._unseen > 0
+        self.found.append("\n")
 
     def handle_data(self, data: str) -> None:
-        if not self._unseen:
-            self.found.append(data)
+        self.found.append(data)
 
 
 EXAMPLE = {"url": "https://example.org/"}
