@@ -202,6 +202,14 @@ def chromium() -> str:
     return (pytest.fail if os.environ.get("CI") else pytest.skip)("There is no Chromium on the PATH.")
 
 
+@pytest.fixture(scope="session")
+def promtool() -> str:
+    """The path of Prometheus' own checker. Without it a test is skipped at home and fails in CI."""
+    if path := shutil.which("promtool"):
+        return path
+    return (pytest.fail if os.environ.get("CI") else pytest.skip)("There is no promtool on the PATH.")
+
+
 def _empty(redis: Redis) -> None:
     import redis as client
 

@@ -6,12 +6,15 @@ import configparser
 import json
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from compose_spec import PyCompose
 
 from jobs import __main__ as jobs_command
 from jobs import __version__
@@ -72,9 +75,13 @@ def variables() -> Iterator[str]:
     yield from json.loads((CODE / "app.json").read_text())["env"]
 
 
+def alerts() -> list[dict[str, Any]]:
+    groups = yaml.safe_load((DEPLOY / "prometheus-rules.yaml").read_text())["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
 def expressions() -> Iterator[str]:
-    rules = yaml.safe_load((DEPLOY / "prometheus-rules.yaml").read_text())
-    yield from (rule["expr"] for group in rules["groups"] for rule in group["rules"])
+    yield from (rule["expr"] for rule in alerts())
     dashboard = json.loads((DEPLOY / "grafana-dashboard.json").read_text())
     yield from (target["expr"] for panel in dashboard["panels"] for target in panel["targets"])
     for document in documents():
@@ -107,8 +114,91 @@ def test_every_metric_is_told() -> None:
     assert named <= told
 
 
+def test_prometheus_takes_its_files(promtool: str, tmp_path: Path) -> None:
+    checked(promtool, "check", "config", "--syntax-only", str(DEPLOY / "prometheus.yaml"))
+    rules = [{"record": f"r:{number}", "expr": one} for number, one in enumerate(expressions())]
+    asked = tmp_path / "asked.yaml"
+    asked.write_text(yaml.safe_dump({"groups": [{"name": "all that anything here asks", "rules": rules}]}))
+    for path in (DEPLOY / "prometheus-rules.yaml", asked):
+        checked(promtool, "check", "rules", "--lint-fatal", str(path))
+
+
+def test_alerts_come_when_they_should(promtool: str, tmp_path: Path) -> None:
+    """Two webs tell the same figures, as they do. The io queue is left alone, cpu is paused, mail is served."""
+    figures = {
+        "legwork_database_up": {"": 1},
+        "legwork_queue_waiting": {"io": 4, "cpu": 4, "mail": 4},
+        "legwork_queue_workers": {"io": 0, "cpu": 0, "mail": 1},
+        "legwork_workers_needed": {"io": 1, "cpu": 0, "mail": 3},
+        "legwork_queue_oldest_seconds": {"io": 30, "cpu": 900, "mail": 90},
+        "legwork_queue_paused": {"io": 0, "cpu": 1, "mail": 0},
+        "legwork_queue_ended_per_minute": {"io": 0, "cpu": 0, "mail": 2},
+        "legwork_queue_failed_per_minute": {"io": 0, "cpu": 0, "mail": 2},
+    }
+    told = [
+        {"series": f'{name}{{instance="{web}",queue="{queue}"}}', "values": f"{value}x90"}
+        for name, by_queue in figures.items()
+        for queue, value in by_queue.items()
+        for web in ("web1", "web2")
+    ]
+    fires = {
+        "LegworkGone": set(),
+        "LegworkDatabaseAway": set(),
+        "LegworkNobodyServesQueue": {"io"},
+        "LegworkQueueBehind": {"mail"},
+        "LegworkQueueLeftPaused": {"cpu"},
+        "LegworkJobsFail": {"mail"},
+    }
+    rules = {rule["alert"]: rule for rule in alerts()}
+    expected = [
+        {
+            "eval_time": "70m",
+            "alertname": name,
+            "exp_alerts": [
+                {
+                    "exp_labels": {"queue": queue, **rules[name]["labels"], **web},
+                    "exp_annotations": {
+                        part: words.replace("{{ $labels.queue }}", queue)
+                        for part, words in rules[name]["annotations"].items()
+                    },
+                }
+                for queue in queues
+                for web in ([{}] if name == "LegworkJobsFail" else [{"instance": "web1"}, {"instance": "web2"}])
+            ],
+        }
+        for name, queues in fires.items()
+    ]
+    test = tmp_path / "test.yaml"
+    whole = {"rule_files": [str(DEPLOY / "prometheus-rules.yaml")], "evaluation_interval": "1m"}
+    test.write_text(
+        yaml.safe_dump(whole | {"tests": [{"interval": "1m", "input_series": told, "alert_rule_test": expected}]})
+    )
+    checked(promtool, "test", "rules", str(test))
+
+
+def checked(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_dashboard_fits_together() -> None:
+    panels = json.loads((DEPLOY / "grafana-dashboard.json").read_text())["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels) > 8
+    taken = [
+        (x, y)
+        for place in (panel["gridPos"] for panel in panels)
+        for x in range(place["x"], place["x"] + place["w"])
+        for y in range(place["y"], place["y"] + place["h"])
+    ]
+    assert len(set(taken)) == len(taken)
+    assert max(x for x, _ in taken) < 24
+    for panel in panels:
+        assert panel["datasource"] == {"type": "prometheus", "uid": "${source}"}
+        assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"]) > 0
+
+
 def test_every_alert_says_what_and_what_to_do() -> None:
-    rules = yaml.safe_load((DEPLOY / "prometheus-rules.yaml").read_text())["groups"][0]["rules"]
+    rules = alerts()
     assert len({rule["alert"] for rule in rules}) == len(rules) > 4
     assert all(rule["annotations"]["summary"] and rule["annotations"]["description"] for rule in rules)
 
@@ -134,6 +224,7 @@ def test_manifests_belong_together() -> None:
 
 def test_the_services_of_compose_belong_together() -> None:
     services, volumes = compose()["services"], compose()["volumes"]
+    PyCompose.from_json(json.dumps(compose())).validate()  # merges are resolved, which it does not know
     for service in services.values():
         assert set(service.get("depends_on", {})) <= set(services)
         assert {volume.partition(":")[0] for volume in service.get("volumes", [])} <= set(volumes)
@@ -144,6 +235,10 @@ def test_units_need_only_units_that_are_there(path: Path) -> None:
     named = set(re.findall(r"\blegwork-\w+\.service\b", path.read_text()))
     assert named <= {unit.name for unit in UNITS}
     assert unit(path)["EnvironmentFile"] == "/etc/legwork.env"
+
+
+def test_the_image_is_built_as_images_should_be() -> None:
+    checked(str(Path(sys.executable).with_name("hadolint")), str(DEPLOY / "Dockerfile"))
 
 
 def test_the_image_has_what_the_makefile_installs() -> None:

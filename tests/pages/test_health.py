@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -81,6 +82,12 @@ def test_the_figures_are_those_of_the_queues(client: FlaskClient) -> None:
     assert _sample(client, "legwork_part_up", part="clock") == 0
     assert _sample(client, "legwork_database_up") == 1
     assert delivery.waiting_count("cpu") >= 1
+
+
+def test_prometheus_finds_nothing_wrong_with_the_figures(client: FlaskClient, promtool: str) -> None:
+    told = client.get("/metrics").get_data()
+    checked = subprocess.run([promtool, "check", "metrics"], input=told, capture_output=True, check=False)
+    assert (checked.returncode, checked.stderr) == (0, b"")
 
 
 def _sample(client: FlaskClient, name: str, **labels: str) -> float:
