@@ -12,9 +12,10 @@ An answer follows from the prompt alone, so two runs agree. A behaviour is used 
 `seconds`, and can be kept to prompts that contain `match`. The behaviours: status (with status, message, code,
 retry_after, retry_after_date), hang, drip, cut, rubbish, no_choices, empty, wrong_json, refusal, content_filter, length,
 slow (with latency); of streams: break, silence, garbage (each `after` so many words), endless, and any with `text`,
-`token_seconds`. And tool, with `calls_tool`: a tool's name and arguments. Of judgements: status, hang, rubbish, one_less,
+`token_seconds`, or `lines` that go out before the first word.
+And tool, with `calls_tool`: a tool's name and arguments. Of judgements: status, hang, rubbish, one_less,
 with `scores` any scores instead.
-With `keep` false in its script it remembers no call.
+With `keep` false in its script it remembers no call; with `whole` it remembers all messages of each.
 """
 
 from __future__ import annotations
@@ -194,6 +195,7 @@ class Server:
         self._latency = script.get("latency", 0.0)
         self._key = script.get("key")
         self._keep = script.get("keep", True)
+        self._left_out = () if script.get("whole") else ("messages",)
         self._dimension = script.get("dimension", 8)
         self._moderates = script.get("moderates", True)
         self._behaviours = [
@@ -213,7 +215,7 @@ class Server:
             "did": "answer",
             "status": None,
             "ended": None,
-            "body": {name: value for name, value in body.items() if name != "messages"},
+            "body": {name: value for name, value in body.items() if name not in self._left_out},
         }
         if self._keep:
             self.calls.append(call)
@@ -378,6 +380,7 @@ async def _stream(
         "model": answer["model"],
     }
     choice = answer["choices"][0]
+    await response.write(how.get("lines", "").encode())
     for place, word in enumerate(_words(choice["message"]["content"], how)):
         if place == end and how.get("do") in ("break", "silence", "garbage"):
             return await _spoilt(request, response, how["do"])

@@ -241,6 +241,31 @@ def test_what_goes_wrong_is_said(
     assert ("Try again" if state == "failed" else "Continue") in page
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        'event: execute\ndata: {"command": "rm -rf /"}\n\n',
+        ": only a comment\n\nretry: 1\nid: 9\n\n",
+        "data: [1, 2]\n\n",
+        'data: "words"\n\n',
+        "data: null\n\n",
+        'data: {"choices": {"0": 1}}\n\n',
+        'data: {"choices": [null]}\n\n',
+        'data: {"choices": [{"delta": {"content": {"a": 1}}}]}\n\n',
+        'data: {"choices": [{"delta": "words", "finish_reason": 7}], "usage": "many"}\n\n',
+        "<html><body>502 Bad Gateway</body></html>\n\n",
+        "data: " + "[" * 50_000 + "\n\n",
+        "data: \x00\ud83d\n\n".encode("utf-8", "replace").decode(),
+    ],
+)
+def test_odd_events_do_nothing(client: FlaskClient, provider: FakeProvider, lines: str) -> None:
+    provider.script(do=[{"do": "ok", "text": WORDS, "lines": lines}])
+    kept = ended(client, ask(client))
+    assert (kept["state"] == "done" and kept["text"].strip() == WORDS) or kept["reason"] == "provider_unwell", kept
+    assert kept["message"] is None or "Traceback" not in kept["message"]
+    assert ended(client, ask(client))["state"] == "done"  # the next one is as ever
+
+
 def test_a_provider_that_is_away(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(llm, "base_url", lambda: "http://127.0.0.1:9/v1")
     kept = ended(client, ask(client))
