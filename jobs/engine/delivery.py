@@ -29,6 +29,8 @@ FUNCTION = "jobs.engine.worker.run_job"  # the one function that workers run
 RESULT_SECONDS = 500  # how long an ended message stays to be looked at in rq-dashboard; results are in Postgres
 FAILURE_SECONDS = 3_600
 _TURNS = "legwork:turns:{}"
+_QUEUES = {f"rq:queue:{name}" for name in catalogue.QUEUES}
+LOOKED_AT = 1_000  # keys, when it is asked whose database of the broker this is
 PARAM_CHARACTERS = 500  # of one param in a message: it is a description, not the job
 
 
@@ -96,15 +98,31 @@ def complaint() -> str | None:
     """What is wrong with the broker's own settings, in a sentence; None if nothing. Raises BrokerAway."""
     try:
         memory = broker().info("memory")
+        stranger = _stranger()
     except RedisError as error:
         raise BrokerAway("The broker does not answer.") from error
     policy = memory.get("maxmemory_policy", "noeviction")
-    if policy == "noeviction" or not memory.get("maxmemory"):
-        return None
-    return (
-        f"The broker at REDIS_URL drops keys when it is full (maxmemory-policy {policy}). No job is lost by that, but each "
-        "one dropped starts late; set maxmemory-policy noeviction."
-    )
+    if policy != "noeviction" and memory.get("maxmemory"):
+        return (
+            f"The broker at REDIS_URL drops keys when it is full (maxmemory-policy {policy}). No job is lost by that, but "
+            "each one dropped starts late; set maxmemory-policy noeviction."
+        )
+    if stranger:
+        return (
+            f"Another program uses the same database of the broker: it holds {stranger!r}. Give Legwork one of its own, as "
+            "redis://host/1; messages that are not its own are dropped by its workers."
+        )
+    return None
+
+
+def _stranger() -> str:
+    """The name of a key or a queue that is none of ours, where one is among the first that are there; else empty."""
+    keys: Any = broker().scan(count=LOOKED_AT)[1]
+    queues: Any = broker().smembers("rq:queues")
+    names = [str(name, "utf-8", "replace") for name in keys]
+    foreign = [name for name in names if not name.startswith(("rq:", "legwork:"))]
+    foreign += [name for one in queues if (name := str(one, "utf-8", "replace")) not in _QUEUES]
+    return next(iter(foreign), "")[:80]
 
 
 def withdraw(job: Job) -> None:

@@ -125,6 +125,14 @@ class TestBroker:
             delivery.broker().config_set("maxmemory-policy", "noeviction")
             delivery.broker().config_set("maxmemory", "0")
 
+    @pytest.mark.parametrize("key", ["celery", "rq:queue:default"])
+    def test_one_that_others_use_too_is_named(self, key: str) -> None:
+        nap()
+        delivery.broker().rpush(key, "x")
+        if key.startswith("rq:"):
+            delivery.broker().sadd("rq:queues", key)
+        assert f"it holds '{key}'" in (delivery.complaint() or "")
+
     def test_a_submission_does_not_need_it(self, redis: Redis) -> None:
         assert redis.process is not None
         os.kill(redis.process.pid, signal.SIGSTOP)

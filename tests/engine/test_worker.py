@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import json
+import pickle
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import pytest
+from rq import Queue
 
 from jobs.engine import commands, delivery, queries
 from jobs.engine.errors import Conflict
 from jobs.engine.models import Job
 from tests.conftest import House
 from tests.engine.workers import Witness, Workers, adds_up, begun, ended, kill, running, until
+
+
+class Trap:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: str):
+        self._path = path
+
+    def __reduce__(self) -> Any:
+        return open, (self._path, "w")
 
 
 @pytest.fixture
@@ -232,10 +247,35 @@ class TestBroker:
         assert ended(nap(naps=1)).state == "succeeded"
         assert standing_workers.workers == before
 
+    def test_a_message_without_a_row_is_dropped(self, standing_workers: Workers) -> None:
+        before = standing_workers.workers
+        for number in range(3):
+            id = str(uuid4())
+            told = {"job": id, "kind": "nap", "attempt": 1, "params": {}} if number else {}
+            delivery.queue("cpu").enqueue_call(delivery.FUNCTION, kwargs=told, job_id=id)
+        assert ended(nap(naps=1)).state == "succeeded"
+        assert delivery.waiting_count("cpu") == 0
+        assert standing_workers.workers == before
+
+    def test_a_pickle_is_not_opened(self, standing_workers: Workers, tmp_path: Path) -> None:
+        """Messages as RQ writes them by default, and each field of one as it would read it."""
+        before, broker = standing_workers.workers, delivery.broker()
+        trap = pickle.dumps(Trap(str(tmp_path / "sprung")))
+        Queue("cpu", connection=broker).enqueue_call("os.system", args=[Trap(str(tmp_path / "sprung"))])
+        good = {"created_at": "2026-01-01T00:00:00.000000Z", "origin": "cpu", "data": zlib.compress(b"[]")}
+        for name in ("data", "meta", "result", "exc_info", "description"):
+            for value in (trap, zlib.compress(trap)):
+                id = str(uuid4())
+                broker.hset(f"rq:job:{id}", mapping={**good, name: value})
+                broker.rpush("rq:queue:cpu", id)
+        assert ended(nap(naps=1)).state == "succeeded"
+        assert not (tmp_path / "sprung").exists()
+        assert standing_workers.workers == before
+        pickle.loads(trap).close()  # noqa: S301
+        assert (tmp_path / "sprung").exists()  # it would have been
+
     @pytest.mark.usefixtures("standing_workers")
     def test_a_message_is_json_that_a_person_can_read(self) -> None:
-        import zlib
-
         job = nap(naps=1, seconds=0.5)
         data = json.loads(zlib.decompress(delivery.broker().hget(f"rq:job:{job.id}", "data")))
         assert data[0] == "jobs.engine.worker.run_job"

@@ -88,7 +88,7 @@ def broker_part() -> Part:
     detail = f"Redis {info.get('redis_version', '?')}{_built_in('broker')}, {_size(info.get('used_memory', 0))}{most}, "
     detail += "evicts nothing" if policy == "noeviction" or not most else f"evicts by {policy}"
     if complaint:
-        return Part("Broker", "wrong", "Drops what it should keep", detail, complaint)
+        return Part("Broker", "wrong", "Not as it should be", detail, complaint)
     return Part("Broker", "ok", f"Answers in {_milliseconds(time.monotonic() - began)}", detail)
 
 
