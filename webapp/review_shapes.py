@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from webapp.shapes import TEXT, VERDICTS, Schema, maybe, parameter, ref
+from webapp.shapes import TEXT, VERDICTS, Schema, maybe, operation, parameter, ref, takes
 
 _WHOLE: Schema = {"type": "integer", "minimum": 0}
 _MOMENT: Schema = {"type": "string", "format": "date-time"}
@@ -75,49 +73,40 @@ RECORDS: Schema = {
 }
 
 
-def _operation(name: str, summary: str, answers: Schema, *statuses: int, body: str = "", **more: Any) -> Schema:
-    problems = {
-        str(status): {"$ref": f"#/components/responses/Problem{status}"} for status in sorted({400, 503, *statuses})
-    }
-    if body:
-        more["requestBody"] = {"required": True, "content": {"application/json": {"schema": ref(body)}}}
-    return {"operationId": name, "summary": summary, **more, "responses": answers | problems}
-
-
 def _answered(text: str, schema: str) -> Schema:
     return {"description": text, "content": {"application/json": {"schema": ref(schema)}}}
 
 
 PATHS: Schema = {
     "/jobs/{job}/verdicts": {
-        "get": _operation(
+        "get": operation(
             "show_verdicts", "How the verdicts of a job stand", {"200": _answered("Counts and thresholds.", "Verdicts")}, 404
         ),
         "parameters": [parameter("job")],
     },
     "/jobs/{job}/thresholds": {
-        "put": _operation(
+        "put": operation(
             "set_thresholds", "Derive the verdicts anew; nothing is judged again",
-            {"200": _answered("As they stand now.", "Standing")}, 403, 404, 409, 413, 415, 422, body="NewThresholds",
+            {"200": _answered("As they stand now.", "Standing")}, 404, 409, requestBody=takes(ref("NewThresholds")),
         ),
         "parameters": [parameter("job")],
     },
     "/jobs/{job}/decisions": {
-        "get": _operation(
+        "get": operation(
             "list_decisions", "What people decided, the latest first",
             {"200": _answered("A page of decisions.", "Decisions")}, 404, 422,
             parameters=[parameter("after"), parameter("item_limit")],
         ),
-        "post": _operation(
+        "post": operation(
             "decide", "Settle an item",
-            {"201": _answered("It is kept.", "Decision")}, 403, 404, 409, 413, 415, 422, body="NewDecision",
+            {"201": _answered("It is kept.", "Decision")}, 404, 409, requestBody=takes(ref("NewDecision")),
         ),
         "parameters": [parameter("job")],
     },
     "/jobs/{job}/decisions/{decision}": {
-        "delete": _operation(
+        "delete": operation(
             "undo_decision", "Take a decision back; it stays on record",
-            {"200": _answered("The decision.", "Decision")}, 403, 404, 409, 413,
+            {"200": _answered("The decision.", "Decision")}, 404, 409, 413,
         ),
         "parameters": [parameter("job"), parameter("decision")],
     },

@@ -29,6 +29,24 @@ def maybe(schema: Schema) -> Schema:
     return {"anyOf": [schema, {"type": "null"}]}
 
 
+ALWAYS = (400, 401, 403, 503)  # what any operation may answer
+WITH_BODY = (408, 413, 415, 422)
+WITH_PARAMETERS = (414,)
+
+
+def operation(name: str, summary: str, answers: Schema, *statuses: int, **more: Any) -> Schema:
+    """`statuses`: the problems that it tells of, beside those of all operations and of all that take a body."""
+    told = {*ALWAYS, *statuses, *(WITH_BODY if "requestBody" in more else ())}
+    told |= {*(WITH_PARAMETERS if "parameters" in more else ())}
+    problems = {str(status): {"$ref": f"#/components/responses/Problem{status}"} for status in sorted(told)}
+    return {"operationId": name, "summary": summary, **more, "responses": answers | problems}
+
+
+def takes(schema: Schema) -> Schema:
+    """A body of JSON, as `requestBody`."""
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
+
+
 def _list_of(plural: str, schema: str) -> Schema:
     """`next` goes into `after=`; null at the end."""
     return _object({plural: {"type": "array", "items": ref(schema)}, "next": maybe(TEXT)})
