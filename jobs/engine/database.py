@@ -63,6 +63,12 @@ def engine() -> Engine:
 
 
 @cache
+def committing() -> Engine:
+    """The same engine for single statements: each is a transaction, and costs one round trip."""
+    return engine().execution_options(isolation_level="AUTOCOMMIT")
+
+
+@cache
 def unpooled() -> Engine:
     """An engine that keeps no connection, for processes that fork: none may exist when a child is born."""
     return connect(poolclass=NullPool)

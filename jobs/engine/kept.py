@@ -18,11 +18,13 @@ import signal
 import socket
 import struct
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 GIVE_SECONDS = 3.0  # for a child to take a task; one that does not is not used
+LEAVE_SECONDS = 1.0  # for a child that is to leave
 STEP_MILLISECONDS = 50  # between looks where the system cannot tell of a death (no pidfd: not Linux)
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
@@ -37,6 +39,7 @@ class Line:
 
     def __init__(self, end: socket.socket):
         self._end = end
+        self.answered = True
 
     def take(self, idle: Callable[[], None], idle_seconds: float) -> Any:
         """The next task; None when the parent wants no more. `idle` is called once if none comes for so long."""
@@ -45,9 +48,12 @@ class Line:
         if not look.poll(idle_seconds * 1000):
             idle()
         head = self._read(_LENGTH.size)
+        self.answered = not head
         return pickle.loads(self._read(_LENGTH.unpack(head)[0])) if head else None  # noqa: S301  (from our own parent)
 
     def answer(self, stays: bool) -> None:
+        """Tell the parent, once, that the task is done, and whether another may come."""
+        self.answered = True
         self._end.sendall(_STAYS if stays else _LEAVES)
 
     def _read(self, count: int) -> bytes:
@@ -119,7 +125,12 @@ class Child:
             os.killpg(self.pid, number)
 
     def close(self) -> None:
-        """End it, with all that it has started, whatever it is doing."""
+        """End it, with all that it has started. One that is not at a task leaves by itself, in LEAVE_SECONDS at most."""
+        if not self._busy and not self._doomed:
+            self._end.shutdown(socket.SHUT_WR)
+            deadline = time.monotonic() + LEAVE_SECONDS
+            while self._status() is None and time.monotonic() < deadline:
+                self._wait_for_death()
         self.signal(signal.SIGKILL)
         with suppress(ChildProcessError):
             os.waitpid(self.pid, 0)
@@ -132,6 +143,14 @@ class Child:
             return self._end.recv(1, flags)
         except OSError:
             return b""
+
+    def _wait_for_death(self) -> None:
+        """Some milliseconds at most."""
+        if self._pidfd < 0:
+            return time.sleep(STEP_MILLISECONDS / 1000)
+        look = select.poll()
+        look.register(self._pidfd, select.POLLIN)
+        look.poll(STEP_MILLISECONDS)
 
     def _status(self) -> int | None:
         """How it died, as of os.wait, leaving it to be waited for; None while it lives."""

@@ -108,6 +108,8 @@ class Run:
     def _counts(self) -> Counts:
         if self.writer.counts is not None:
             return self.writer.counts
+        if not self.claim.resumed:
+            return Counts(0, 0, 0, 0, None)  # nothing was ever recorded
         with database.session() as session:
             return queries.counts(session, self.claim.job_id)
 
@@ -137,8 +139,8 @@ class Run:
 
     def _settle(self, state: str, reason: str | None = None, message: str | None = None, **more: Any) -> str:
         message = self.writer.hider.value(message)
-        with database.session() as session:
-            return ledger.settle(session.connection(), *self._held, state, reason=reason, message=message, **more)
+        with database.translated(), database.committing().connect() as connection:
+            return ledger.settle(connection, *self._held, state, reason=reason, message=message, **more)
 
     def _release(self) -> str:
         with database.session() as session:

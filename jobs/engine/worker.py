@@ -137,7 +137,7 @@ class LegworkWorker(horse.Keeper):
         try:
             if message.func_name != delivery.FUNCTION:
                 return message, None
-            with _connection(database.engine()) as connection:
+            with _connection(database.committing()) as connection:
                 message = self._in_turn(connection, message, queue)
                 job_id, kind = UUID(message.id), str(message.kwargs.get("kind"))
                 trouble = catalogue.trouble(kind)

@@ -122,7 +122,7 @@ class Writer:
         return self._error is not None or isinstance(self.ended, LeaseLost)
 
     def _write_on(self) -> None:
-        engine = database.engine().execution_options(isolation_level="AUTOCOMMIT")
+        engine = database.committing()
         connection: Connection | None = None
         try:
             while (batch := self._next()) is not None:

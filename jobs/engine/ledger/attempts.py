@@ -34,12 +34,12 @@ def cut(words: str | None, most: int) -> str | None:
     return words if len(words) <= most else words[: most - 1] + "…"
 
 
-_DOUBT = text("""
-    with doubted as (
-        update items set state = 'unknown', finished_at = now(), reason = 'interrupted',
-            error = 'It was started and never heard of again: it may have happened. It is not repeated by itself.'
-        where job_id = :id and state = 'started' returning 1
-    )
+# What an item that was started becomes; the statement goes on with which.
+DOUBTED = """update items set state = 'unknown', finished_at = now(), reason = 'interrupted',
+    error = 'It was started and never heard of again: it may have happened. It is not repeated by itself.'"""
+
+_DOUBT = text(f"""
+    with doubted as ({DOUBTED} where job_id = :id and state = 'started' returning 1)
     update jobs set unknown = unknown + (select count(*) from doubted)
     where id = :id and exists (select 1 from doubted)
 """)

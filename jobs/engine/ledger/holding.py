@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, insert, select, text, update
 
 from jobs.engine.errors import LeaseLost, LegworkError
 from jobs.engine.jsonsafe import clean, clean_text, dumps
-from jobs.engine.ledger.attempts import DETAIL_CHARACTERS, MESSAGE_CHARACTERS, cut, doubt_started, end_attempts
+from jobs.engine.ledger.attempts import DETAIL_CHARACTERS, DOUBTED, MESSAGE_CHARACTERS, cut, end_attempts
 from jobs.engine.models import Counts, File, Step, new_id
 from jobs.engine.storage import Blob
 
@@ -72,15 +72,21 @@ class Batch:
     completion_tokens: int = 0
 
 
+# One statement, and so a transaction of its own on a connection that commits by itself: one round trip claims.
 _CLAIM = text(f"""
-    with taken as (
-        update jobs set state = 'running', lease = lease + 1, attempt = attempt + 1, advanced = false, worker = :worker,
-            lease_until = now() + interval '{LEASE_SECONDS} s', started_at = coalesce(started_at, now()),
+    with due as (
+        select id, lease from jobs where id = :id and state = 'queued' and (run_at is null or run_at <= now())
+            and not exists (select from paused_queues where paused_queues.queue = jobs.queue) for update
+    ), doubted as (
+        {DOUBTED} from due where items.job_id = due.id and due.lease > 0 and items.state = 'started' returning 1
+    ), taken as (
+        update jobs set state = 'running', lease = jobs.lease + 1, attempt = attempt + 1, advanced = false,
+            worker = :worker, lease_until = now() + interval '{LEASE_SECONDS} s',
+            started_at = coalesce(started_at, now()), unknown = unknown + (select count(*) from doubted),
             reason = null, message = null, detail = null, result = null
-        where id = :id and state = 'queued' and (run_at is null or run_at <= now())
-            and not exists (select from paused_queues where paused_queues.queue = jobs.queue)
-        returning id as job_id, lease, kind, params, owner, attempt, max_attempts, sample, time_limit,
-            (lease > 1) as resumed
+        from due where jobs.id = due.id
+        returning jobs.id as job_id, jobs.lease, kind, params, owner, attempt, max_attempts, sample, time_limit,
+            (jobs.lease > 1) as resumed
     ), attempt as (
         insert into attempts (job_id, lease, attempt, worker) select job_id, lease, attempt, :worker from taken
     )
@@ -89,14 +95,12 @@ _CLAIM = text(f"""
 
 
 def claim(connection: Connection, job_id: UUID, worker: str) -> Claim | None:
-    """Take a due queued job for this worker, or None: it is taken, stopped, gone, paused or not due yet."""
+    """Take a due queued job for this worker, or None: it is taken, stopped, gone, paused or not due yet.
+
+    Items that an earlier attempt started and never ended are `unknown` from here on.
+    """
     row = connection.execute(_CLAIM, {"id": job_id, "worker": worker}).mappings().one_or_none()
-    if row is None:
-        return None
-    taken = Claim(**row)
-    if taken.resumed:
-        doubt_started(connection, job_id)
-    return taken
+    return Claim(**row) if row is not None else None
 
 
 _BEAT = text(f"""
@@ -169,16 +173,35 @@ def record(connection: Connection, job_id: UUID, lease: int, batch: Batch) -> Si
     return Signal(stop_asked, prompt_tokens, completion_tokens, Counts(*counts))
 
 
-# A run that saw its whole input settles what `total` is; one that ended early keeps the total it had.
-_SETTLE = text("""
-    update jobs set state = case when state = 'stopping' then 'cancelled' else :state end,
-        reason = case when state = 'stopping' then 'stopped' else cast(:reason as text) end,
-        message = case when state = 'stopping' then cast(:stop_message as text) else cast(:message as text) end,
-        detail = :detail, result = coalesce(cast(:result as json), result), lease_until = null, finished_at = now(),
-        total = case when :whole and state <> 'stopping' and (total is not null or done + failed + skipped + unknown > 0)
-            then done + failed + skipped + unknown else total end
-    where id = :id and lease = :lease and state in ('running', 'stopping')
-    returning state
+# A run that saw its whole input settles what `total` is; one that ended early keeps the total it had. As with the claim,
+# one statement does it all: doubt what was started, end the job and its attempt, show its files.
+_SETTLE = text(f"""
+    with held as (
+        select id from jobs where id = :id and lease = :lease and state in ('running', 'stopping') for update
+    ), doubted as (
+        {DOUBTED} from held where items.job_id = held.id and items.state = 'started' returning 1
+    ), doubts as (
+        select count(*) as many from doubted
+    ), ended as (
+        update jobs set state = case when state = 'stopping' then 'cancelled' else :state end,
+            reason = case when state = 'stopping' then 'stopped' else cast(:reason as text) end,
+            message = case when state = 'stopping' then cast(:stop_message as text) else cast(:message as text) end,
+            detail = :detail, result = coalesce(cast(:result as json), result), lease_until = null, finished_at = now(),
+            unknown = unknown + many,
+            total = case when :whole and state <> 'stopping'
+                    and (total is not null or done + failed + skipped + unknown + many > 0)
+                then done + failed + skipped + unknown + many else total end
+        from held, doubts where jobs.id = held.id
+        returning jobs.id, state, done + failed + skipped + unknown as finished
+    ), attempt as (
+        update attempts set ended_at = now(), message = cast(:message as text), finished = ended.finished,
+            how = case when ended.state = 'cancelled' then 'stopped'
+                when cast(:reason as text) = 'time_limit' then 'time_limit' else ended.state end
+        from ended where attempts.job_id = ended.id and attempts.lease = :lease and attempts.ended_at is null
+    ), shown as (
+        update files set visible = true from ended where files.job_id = ended.id and files.lease = :lease
+    )
+    select state from ended
 """)
 
 
@@ -202,7 +225,6 @@ def settle(
     kept = dumps(result) if result is not None else None
     if kept is not None and len(kept.encode()) > RESULT_BYTES:
         raise LegworkError("The result is over 1 MB; the kind should save it as a file.", reason="result_too_large")
-    doubt_started(connection, job_id)
     values = {
         "id": job_id,
         "lease": lease,
@@ -217,13 +239,8 @@ def settle(
     ended = connection.execute(_SETTLE, values).scalar_one_or_none()
     if ended is None:
         raise LeaseLost
-    how = {"cancelled": "stopped"}.get(ended, "time_limit" if reason == "time_limit" else ended)
-    end_attempts(connection, [(job_id, lease)], how, message)
-    connection.execute(_SHOW_FILES, {"id": job_id, "lease": lease})
-    return ended
+    return str(ended)
 
-
-_SHOW_FILES = text("update files set visible = true where job_id = :id and lease = :lease")
 
 _RELEASE = text("""
     update jobs set state = case when state = 'stopping' then 'cancelled' else 'queued' end, attempt = attempt - 1,
