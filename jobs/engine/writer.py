@@ -57,7 +57,8 @@ class Writer:
         outcome.input, outcome.output = self.hider.value(outcome.input), self.hider.value(outcome.output)
         outcome.error = self.hider.value(outcome.error)
         with self._change:
-            self._change.wait_for(lambda: len(self._batch.outcomes) < MOST_WAITING or self._over)
+            while len(self._batch.outcomes) >= MOST_WAITING and not self._over:
+                self._change.wait()
             self._batch.outcomes.append(outcome)
             self._handed += 1
             self._batch.prompt_tokens += prompt_tokens

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -157,7 +157,7 @@ def record(connection: Connection, job_id: UUID, lease: int, batch: Batch) -> Si
     values = {
         "id": job_id,
         "lease": lease,
-        "outcomes": dumps([asdict(outcome) for outcome in batch.outcomes]),
+        "outcomes": dumps([vars(outcome) for outcome in batch.outcomes]),
         "lines": dumps(batch.lines),
         "done": batch.progress.get("done"),
         "total": batch.progress.get("total"),
