@@ -72,7 +72,7 @@ def catch(standing: Standing, kind: catalogue.Kind) -> tuple[Any, int]:
         signal_all(held, signal.SIGSTOP)
         job = submit(standing, kind)
         until(lambda job=job: queries.job(job.id, OWNER).state != "queued")
-        worker = int((queries.job(job.id, OWNER).worker or "-0").rsplit("-", 1)[1])
+        worker = int((queries.job(job.id, OWNER).worker or "-0-").rsplit("-", 2)[1])  # host, process, tag
         horse = next((one for one in children(worker) if one in held), None)
         signal_all([one for one in held if one != horse], signal.SIGCONT)
         if horse is not None and queries.job(job.id, OWNER).state == "running":

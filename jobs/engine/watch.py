@@ -1,7 +1,7 @@
 """A second pair of eyes on a worker that beats: it kills the child in time where the worker itself is stuck.
 
 A host that is cut off gets no refusal, only silence: its worker may wait in a dead connection, or for a name server, for
-longer than its lease lasts. The watch is a thread of the parent, and lives only while there is a child.
+longer than its lease lasts. The watch is a thread of the parent, from the first time that it asks to the end of the job.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ class Watch:
         self._kill = kill
         self._asking = False
         self._last = 0.0
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
 
     def beaten(self, at: float) -> None:
         """The lease holds from this moment on, by the monotonic clock."""
@@ -35,6 +37,9 @@ class Watch:
     def asking(self) -> Iterator[None]:
         """Around whatever may get no answer. A worker that was only slow may beat late: nobody else has its job yet."""
         self._asking = True
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._look_on, name="watch", daemon=True)
+            self._thread.start()
         try:
             yield
         finally:
@@ -42,18 +47,18 @@ class Watch:
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """From the birth of the child to its end; no thread is left for the next fork."""
-        over = threading.Event()
-        thread = threading.Thread(target=self._look_on, args=(over,), name="watch", daemon=True)
-        thread.start()
+        """Around a job; no thread is left for the next fork."""
+        self._over.clear()
         try:
             yield
         finally:
-            over.set()
-            thread.join()
+            self._over.set()
+            if self._thread is not None:
+                self._thread.join()
+            self._thread = None
 
-    def _look_on(self, over: threading.Event) -> None:
-        while not over.wait(max(LOOK_SECONDS, self._last + self.risk - time.monotonic())):
+    def _look_on(self) -> None:
+        while not self._over.wait(max(LOOK_SECONDS, self._last + self.risk - time.monotonic())):
             if self._asking and self.overdue:
                 self._kill()
                 return
