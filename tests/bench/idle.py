@@ -1,7 +1,8 @@
-"""How soon an idle worker begins: a job from its submission, beside a bare RQ job from its enqueue."""
+"""How soon an idle worker begins: a job from its submission, in this process or over HTTP, beside a bare RQ job."""
 
 from __future__ import annotations
 
+import http.client
 import statistics
 import time
 from collections.abc import Sequence
@@ -14,11 +15,13 @@ from jobs.engine import queries
 from tests.bench import house
 from tests.bench.figures import Figure, Target
 from tests.bench.peers import run as peers
+from tests.bench.site import kept, posted, served
 
 TWICE = Target("ratio", "<=", 2)
 IDLE_SECONDS = 0.05  # between jobs, for the worker to be back at its queue
 LOOK_SECONDS = 0.005  # between looks at either: a busy look would take the worker's core
 PATIENCE = 30.0
+POINTS = (("p50", 0.5), ("p95", 0.95))
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,23 @@ class Start:
 
 def figures(redis_url: str, repetitions: int) -> list[Figure]:
     ours: list[Start] = []
+    asked: list[float] = []
     rq: list[float] = []
-    with house.worker(), peers.RQ.working(redis_url), Redis.from_url(peers.RQ.url(redis_url)) as redis:
+    site = served("webapp.wsgi:app", {"EXTRA_KINDS": "tests.specimens"})
+    with (
+        house.worker(),
+        site as web,
+        kept(web.port) as http_,
+        peers.RQ.working(redis_url),
+        Redis.from_url(peers.RQ.url(redis_url)) as redis,
+    ):
+        _over_http(http_)
         queue = Queue("bench", connection=redis)
         _of_rq(queue)
         for _ in range(repetitions):
             ours.append(_of_ours())
+            time.sleep(IDLE_SECONDS)
+            asked.append(_over_http(http_))
             time.sleep(IDLE_SECONDS)
             rq.append(_of_rq(queue))
             time.sleep(IDLE_SECONDS)
@@ -49,10 +63,15 @@ def figures(redis_url: str, repetitions: int) -> list[Figure]:
         "idle submit → running, created_at → started_at": [start.by_row for start in ours],
         "idle submit → somebody who asks sees running": [start.seen for start in ours],
     }
-    return [
+    found = [
         Figure(f"{what}, {which}", "ms", [_point(values, share)], {"RQ": [_point(rq, share)]}, target, "lowest")
         for (what, values), target in zip(named.items(), (TWICE, TWICE, None, None), strict=True)
-        for which, share in (("p50", 0.5), ("p95", 0.95))
+        for which, share in POINTS
+    ]
+    over_http = "idle POST over HTTP → run() begins"
+    return found + [
+        Figure(f"{over_http}, {which}", "ms", [_point(asked, share)], target=Target("ours", "<=", most), best="lowest")
+        for (which, share), most in zip(POINTS, (25, 50), strict=True)
     ]
 
 
@@ -68,6 +87,12 @@ def _of_ours() -> Start:
     claimed = job.started_at.timestamp()
     times = claimed - began, job.result["began"] - began, seen - began, claimed - job.created_at.timestamp()
     return Start(*(1000 * seconds for seconds in times))
+
+
+def _over_http(connection: http.client.HTTPConnection) -> float:
+    began = time.time()
+    made = posted(connection, "/api/v1/kinds/stamp/jobs", {})
+    return 1000 * (house.ended(queries.job(made["id"], house.OWNER)).result["began"] - began)
 
 
 def _of_rq(queue: Queue) -> float:

@@ -9,39 +9,25 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
-import os
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import psutil
-
 from tests.bench import reading
 from tests.bench.figures import Figure, Target
 from tests.bench.idle import _point
+from tests.bench.site import Server, kept, posted, served
 from tests.engine.workers import CODE
 
 INTERVAL = 100  # ms between the tokens of a stream
 LONG = 100_000  # tokens: more than a measure takes
 PAGES = ("/", "/jobs", "/chat", "/healthz")
-
-
-@dataclass
-class Server:
-    port: int
-    process: psutil.Process  # the one that serves
-
-    @property
-    def seconds(self) -> float:
-        """Of the processor, so far."""
-        used = self.process.cpu_times()
-        return float(used.user + used.system)
 
 
 def figures(quick: bool, repeat: int) -> list[Figure]:
@@ -58,7 +44,7 @@ def _first_tokens(provider: int, count: int) -> list[Figure]:
     direct: list[float] = []
     ours: dict[str, list[float]] = {"a conversation": [], "/v1/chat/completions": []}
     body = json.dumps({"model": f"tokens-3-{INTERVAL}", "stream": True, "messages": _said("Hello")}).encode()
-    with _site(provider) as site, _kept(provider) as there, _kept(site.port) as here:
+    with _site(provider) as site, kept(provider) as there, kept(site.port) as here:
         _talk_first(here)
         for turn in range(count + 5):
             times = (
@@ -80,9 +66,9 @@ def _first_tokens(provider: int, count: int) -> list[Figure]:
 
 def _talk_first(here: http.client.HTTPConnection) -> float:
     """Milliseconds from sending the message to the first text of its answer."""
-    talk = _posted(here, "/api/v1/chat", {"model": f"tokens-3-{INTERVAL}"})
+    talk = posted(here, "/api/v1/chat", {"model": f"tokens-3-{INTERVAL}"})
     began = time.perf_counter()
-    answer = _posted(here, f"/api/v1/chat/{talk['id']}/messages", {"text": "Hello"})
+    answer = posted(here, f"/api/v1/chat/{talk['id']}/messages", {"text": "Hello"})
     here.request("GET", answer["stream"])
     return _first_text(here, began)
 
@@ -168,11 +154,11 @@ async def _measured(provider: int, server: Server, requests: Sequence[bytes], se
 
 def _asked(site: Server, count: int) -> list[bytes]:
     """The requests for the streams of as many answers, which are being written."""
-    with _kept(site.port) as here:
+    with kept(site.port) as here:
         found = []
         for _ in range(count):
-            talk = _posted(here, "/api/v1/chat", {"model": f"hold-{LONG}-{INTERVAL}"})
-            answer = _posted(here, f"/api/v1/chat/{talk['id']}/messages", {"text": "Hello"})
+            talk = posted(here, "/api/v1/chat", {"model": f"hold-{LONG}-{INTERVAL}"})
+            answer = posted(here, f"/api/v1/chat/{talk['id']}/messages", {"text": "Hello"})
             found.append(reading.get(answer["stream"]))
         return found
 
@@ -220,7 +206,7 @@ def _page_times(site: Server, seconds: int) -> list[float]:
     """Milliseconds of each page in turn, asked for so long."""
     times = []
     ends = time.monotonic() + seconds
-    with _kept(site.port) as here:
+    with kept(site.port) as here:
         while time.monotonic() < ends:
             for page in PAGES:
                 began = time.perf_counter()
@@ -253,26 +239,6 @@ def _said(words: str) -> list[dict[str, str]]:
     return [{"role": "user", "content": words}]
 
 
-def _posted(here: http.client.HTTPConnection, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    here.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
-    response = here.getresponse()
-    found = json.load(response)
-    if response.status not in (201, 202):
-        raise RuntimeError(f"{path}: {response.status} {found}")
-    return dict(found)
-
-
-@contextmanager
-def _kept(port: int) -> Iterator[http.client.HTTPConnection]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    connection.connect()
-    connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    try:
-        yield connection
-    finally:
-        connection.close()
-
-
 @contextmanager
 def _provider() -> Iterator[int]:
     command = [sys.executable, "-m", "tests.bench.peers.tokens"]
@@ -286,42 +252,8 @@ def _provider() -> Iterator[int]:
 
 def _site(provider: int) -> Any:
     variables = {"OPENAI_BASE_URL": f"http://127.0.0.1:{provider}/v1", "OPENAI_MODEL": f"tokens-3-{INTERVAL}"}
-    return _served("tests.bench.peers.wide_site:app", variables)
+    return served("tests.bench.peers.wide_site:app", variables)
 
 
 def _raw(provider: int) -> Any:
-    return _served("tests.bench.peers.pass_through:app", {"PROVIDER_PORT": str(provider)})
-
-
-@contextmanager
-def _served(app: str, variables: dict[str, str]) -> Iterator[Server]:
-    """One web process under the server's own settings."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "gunicorn", "--config", "webapp/gunicorn.py", "--worker-connections", "3000", app]
-    environ = os.environ | variables | {"PORT": str(port), "WEB_CONCURRENCY": "1"}
-    with subprocess.Popen(command, cwd=CODE, env=environ, stderr=subprocess.DEVNULL) as process:
-        try:
-            _until(lambda: _answers(port))
-            yield Server(port, psutil.Process(process.pid).children()[0])
-        finally:
-            for each in [*psutil.Process(process.pid).children(), process]:
-                each.kill()
-
-
-def _until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError("the web process did not come up")
-        time.sleep(0.05)
-
-
-def _answers(port: int) -> bool:
-    try:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        connection.request("GET", "/healthz")
-        return connection.getresponse().status == 200
-    except OSError:
-        return False
+    return served("tests.bench.peers.pass_through:app", {"PROVIDER_PORT": str(provider)})

@@ -49,7 +49,7 @@ def jobs(redis_url: str, count: int, repeat: int) -> Figure:
         with house.worker():
             ours.append(_jobs_a_second(count))
         theirs.append(peers.rate(peers.RQ, redis_url, 10_000))
-    return Figure("no-op jobs one after another, one worker", "/s", ours, {"RQ": theirs})
+    return Figure("no-op jobs one after another, one worker", "/s", ours, {"RQ": theirs}, Target("ours", ">=", 200))
 
 
 def waits(redis_url: str, repeat: int) -> list[Figure]:
