@@ -235,8 +235,8 @@ def _send(job: Job) -> None:
         delivery.deliver([job])
     except BrokerAway:
         return
-    with database.session() as session:
-        ledger.mark_delivered(session.connection(), [job.id])
+    with database.translated(), database.committing().connect() as connection:
+        ledger.mark_delivered(connection, [job.id])
 
 
 def _known(owner: str, key: str, fingerprint: str) -> Job | None:
