@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.bench import elastic, growth, idle, rows, streams, web, work
+from tests.bench import elastic, growth, idle, processes, rows, streams, web, work
 from tests.bench.figures import Figure, table
 from tests.bench.house import house
 
@@ -25,6 +25,7 @@ MEASURES: dict[str, Measure] = {
     "waits": lambda redis_url, _, repeat: work.waits(redis_url, repeat),
     "calls": lambda _redis_url, _quick, repeat: [work.calls(repeat)],
     "elastic": lambda _redis_url, quick, _: elastic.figures(100 if quick else 400),
+    "processes": lambda *_: processes.figures(),
     "web": lambda *_: web.figures(),
     "streams": lambda _redis_url, quick, repeat: streams.figures(quick, repeat),
     "growth": lambda _redis_url, quick, _: growth.figures(quick),
