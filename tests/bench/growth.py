@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from jobs.engine import commands, database, ledger, limits, queries, retention
+from jobs.engine import commands, database, delivery, ledger, limits, queries, retention
 from jobs.engine.clock import Clock, deliver_due, tidy
 from jobs.engine.documents import building, finding, shelf
 from jobs.engine.ledger import Batch, Outcome
@@ -209,9 +209,10 @@ def _queued() -> Asked:
             text("select id, owner from jobs where queue = 'io' and state = 'queued' order by id desc limit 1")
         )
         job_id, owner = last.one()
+        waiting = session.scalar(text("select count(*) from jobs where queue = 'io' and state = 'queued'"))
     job = queries.job(job_id, owner)
     clock = Clock()
-    for _ in range(3):  # the messages that these jobs never had are put out
+    while delivery.waiting_count("io") < waiting:  # the messages that these jobs never had are put out first
         clock.tick()
         deliver_due()
     return {
