@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from uuid import uuid4
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from playwright.sync_api import Page
 from sqlalchemy import text
 
 from jobs.engine import answering, attachments, commands, conversations, database, queries
@@ -236,3 +238,31 @@ def test_a_conversation_takes_so_many_files(client: FlaskClient, monkeypatch: py
     assert attach(client, conversation, file).status_code == 201
     refused = attach(client, conversation, file)
     assert refused.status_code == 429 and "Remove one" in refused.json["detail"]
+
+
+def test_the_script_shows_each_word_once_and_in_its_place(
+    site: str, tab: Page, provider: FakeProvider, tmp_path: Path
+) -> None:
+    """A file goes with a message by script; and at each look the page holds a beginning of the answer, marks left out."""
+    (tmp_path / "lease.md").write_text(LEASE)
+    words = "One **bold** word, two words.\n\n- a list\n- of two\n\nAnd more words in a row. " * 4
+    provider.script(do=[{"do": "slow", "text": "Hello"}, {"do": "slow", "text": words, "token_seconds": 0.04}])
+    tab.goto(f"{site}/chat")
+    tab.fill("#message", "Hello")
+    tab.click("[data-send]")
+    tab.wait_for_selector(".answer[data-state=done]")
+    tab.fill("#message", "Are dogs allowed?")
+    tab.set_input_files("#attached", tmp_path / "lease.md")
+    tab.click("[data-send]")
+    tab.wait_for_selector("#files >> text=lease.md")
+    shown, looks = plain(tab.inner_text(".answer >> nth=-1 >> [data-text]")), 0
+    while tab.locator(".answer[data-state=writing]").count():
+        assert plain(words).startswith(shown), shown
+        text_ = tab.evaluate("document.querySelector('.answer[data-state=writing] [data-text]')?.innerText")
+        shown, looks = plain(text_ or shown), looks + 1
+    assert looks > 3
+    assert plain(tab.inner_text(".answer >> nth=-1 >> [data-text]")) == plain(words)
+
+
+def plain(words: str) -> str:
+    return re.sub(r"[\s*-]", "", words)

@@ -19,6 +19,9 @@
   addEventListener("scroll", () => { sticking = page.scrollHeight - page.scrollTop - innerHeight < 120; }, { passive: true });
   const stick = () => { if (sticking) page.scrollTop = page.scrollHeight; };
 
+  // The characters of a piece between two places of the answer.
+  const between = (piece, from, to = Infinity) => [...piece.text].slice(from - piece.at, to - piece.at).join("");
+
   // One answer: text as it comes, put in its HTML as soon as that follows. Offsets count characters, not UTF-16 units.
   class Answer {
     constructor(article) {
@@ -32,6 +35,7 @@
       this.tail = Object.assign(document.createElement("span"), { className: "tail" });
       this.caret = Object.assign(document.createElement("span"), { className: "caret" });
       this.caret.setAttribute("aria-hidden", "true");
+      this.edge = ""; // the white space before the tail
       this.began = false;
       this.connect();
     }
@@ -64,29 +68,39 @@
       this.pieces.push({ at: this.seen, text: letters });
       this.seen += at === this.seen ? [...text].length : [...letters].length;
       this.tail.append(letters);
+      if (letters.includes("\n")) this.place();
       this.tokens(tokens);
       stick();
     }
 
     html({ from, to, html }) {
       this.begin();
+      this.box.append(this.tail);
+      const last = this.pieces.findLast((piece) => piece.at < to);
+      if (last) this.edge = between(last, last.at, to).match(/\s*$/)[0];
       while (this.sections.length && this.sections.at(-1).from >= from) this.sections.pop().nodes.forEach((node) => node.remove());
       const holder = document.createElement("template");
       holder.innerHTML = html; // made and cleaned by the server
       const nodes = [...holder.content.childNodes];
       this.box.insertBefore(holder.content, this.tail);
       this.sections.push({ from, nodes });
-      this.pieces = this.pieces.filter((piece) => piece.at >= to);
-      this.tail.textContent = this.pieces.map((piece) => piece.text).join("");
+      this.pieces = this.pieces.map((piece) => (piece.at < to ? { at: to, text: between(piece, to) } : piece)).filter((piece) => piece.text);
       this.place();
       stick();
     }
 
-    // The caret stands behind the last letter, also inside of a paragraph.
+    // What is not in HTML yet goes on in the paragraph that it belongs to, and the caret stands behind the last letter.
     place() {
+      const rest = this.pieces.map((piece) => piece.text).join("");
+      this.caret.remove();
+      this.box.append(this.tail);
       let last = this.tail.previousElementSibling;
       while (last && /^(UL|OL|LI|BLOCKQUOTE|PRE)$/.test(last.tagName) && last.lastElementChild) last = last.lastElementChild;
-      (last || this.box).append(...(last ? [this.caret] : [this.tail, this.caret]));
+      const goesOn = last && /^(P|LI)$/.test(last.tagName) && !`${this.edge}${rest}`.includes("\n");
+      this.tail.textContent = goesOn ? this.edge + rest : rest;
+      if (goesOn) last.append(this.tail, this.caret);
+      else if (last && !rest) last.append(this.caret);
+      else this.box.append(this.tail, this.caret);
     }
 
     tokens(count) {
