@@ -209,9 +209,9 @@ def test_times_are_the_viewers_own(chrome: Browser, site: str) -> None:
 @pytest.mark.parametrize("width", [320, 1280])
 def test_no_page_scrolls_sideways(tab: Page, site: str, width: int, complaints: list[str]) -> None:
     job = making.ended(
-        making.waiting("questions", word="x" * 20, side="left", story="y" * 3000),
+        making.waiting("questions", word="x" * 20, side="left", story="y" * 100_000),
         "partial",
-        outcomes=making.outcomes(done=3, failed=1, text="z" * 2000),
+        outcomes=making.outcomes(done=3, failed=1, text="z" * 100_000),
         total=4,
         message="w" * 500,
         lines=[("info", "v" * 1000)],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import io
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -160,6 +160,18 @@ def test_a_time_that_cannot_be_is_said_so(send: Any, typed: str) -> None:
     answer = send(_when="later", _run_at=typed)
     assert answer.status_code == 422
     assert "another look" in answer.text
+
+
+def test_a_time_that_the_clocks_jump_over_is_after_the_jump(send: Any) -> None:
+    """There is no 02:30 in Berlin on the last Sunday of March, nor in Sydney on the first one of October."""
+    now, holes = datetime.now(UTC), []
+    for year in (now.year, now.year + 1):
+        march = next(day for day in (date(year, 3, day) for day in range(31, 24, -1)) if day.weekday() == 6)
+        october = next(day for day in (date(year, 10, day) for day in range(1, 8)) if day.weekday() == 6)
+        holes += [(march, "Europe/Berlin", 1), (october, "Australia/Sydney", 10)]
+    day, zone, hours = next(hole for hole in sorted(holes) if hole[0] > now.date() + timedelta(days=1))
+    job = job_of(send(_key="hole", _when="later", _run_at=f"{day}T02:30", _zone=zone))
+    assert job.run_at == datetime(day.year, day.month, day.day, 2, 30, tzinfo=UTC) - timedelta(hours=hours)
 
 
 def test_pasted_json_fills_the_form(send: Any) -> None:
