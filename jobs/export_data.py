@@ -22,7 +22,7 @@ from jobs.engine.catalogue import Find
 from jobs.engine.context import Context
 from jobs.engine.errors import FieldError, JobFailed, NotFound
 from jobs.engine.models import ENDED_STATES, ITEM_STATES
-from jobs.engine.params import KindParams, param
+from jobs.engine.params import KindParams, ShortText, param
 from jobs.engine.records import as_id
 
 TITLE = "Export data"
@@ -44,7 +44,7 @@ class Params(KindParams):
     what: Literal["documents", "jobs", "items"] = param(
         "What", "Documents of the library, jobs, or the items of one job.", default="documents"
     )
-    filter: dict[str, str] = param(
+    filter: dict[ShortText, ShortText] = param(
         "Only those with",
         "documents: collection, tag, q (words in the title). jobs: kind, state, q (words). items: job (its id), state. "
         "Such as state = failed. Empty: all.",
@@ -52,7 +52,7 @@ class Params(KindParams):
         names=sorted({name for names in FILTERS.values() for name in names}),
         max_length=10,
     )
-    columns: list[str] = param("Columns", "In this order. Empty: all.", default=[], max_length=2_000)
+    columns: list[ShortText] = param("Columns", "In this order. Empty: all.", default=[], max_length=2_000)
     format: Literal["csv", "jsonl", "xlsx", "parquet"] = param(
         "File", "jsonl and parquet keep every value exactly as it is.", default="csv"
     )

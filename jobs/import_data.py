@@ -18,7 +18,7 @@ from jobs.engine.documents import fields, rows
 from jobs.engine.errors import BadInput, FieldError, JobFailed
 from jobs.engine.gathering import Gathered
 from jobs.engine.inputs import Input
-from jobs.engine.params import KindParams, TableFile, param
+from jobs.engine.params import KindParams, ShortText, TableFile, param
 from jobs.engine.tables import TableInfo
 
 TITLE = "Import data"
@@ -42,7 +42,7 @@ class Params(KindParams):
     collection: str = param(
         "Collection", "A new name makes a new collection.", default="library", min_length=1, max_length=100
     )
-    mapping: dict[str, str] = param(
+    mapping: dict[ShortText, ShortText] = param(
         "Which column is what",
         "A part of the document = a column, such as title = product. There are title, text, tags, meta, name, language and "
         "media_type. Empty: columns that are called so.",

@@ -19,7 +19,7 @@ from jobs.engine.agents.thinking import Mind
 from jobs.engine.catalogue import Estimate, Find
 from jobs.engine.context import Context, Output
 from jobs.engine.errors import BadInput, BudgetSpent, FieldError
-from jobs.engine.params import FileRef, KindParams, param
+from jobs.engine.params import FileRef, KindParams, ShortText, param
 from jobs.engine.tools.base import Reach
 from jobs.engine.tools.registry import TOOLS
 
@@ -43,7 +43,7 @@ class Params(KindParams):
         "Ask before", "The job waits on its page for your yes or no before each call of these.", default=[]
     )
     files: list[FileRef] = param("Files", "Told to the agent with their names.", default=[], max_length=20)
-    hosts: list[str] = param("Hosts", "The only ones that fetch_page may ask.", default=[], max_length=50)
+    hosts: list[ShortText] = param("Hosts", "The only ones that fetch_page may ask.", default=[], max_length=50)
     model: str = param("Model", "Empty: the one that is set up here.", default="", advanced=True, max_length=200)
     max_tokens: int = param("Longest answer", default=1_024, ge=16, le=32_768, unit="tokens", advanced=True)
     max_steps: int = param("Most steps", "It stops there with what it has.", default=20, ge=1, le=200, unit="steps")

@@ -16,7 +16,7 @@ from jobs.engine.catalogue import Estimate, Find
 from jobs.engine.context import Context
 from jobs.engine.errors import BadInput, FieldError
 from jobs.engine.hiding import LEAST, Hider
-from jobs.engine.params import KindParams, TableFile, param
+from jobs.engine.params import KindParams, ShortText, TableFile, param
 from jobs.engine.tools.base import Reach, Result
 from jobs.engine.tools.registry import TOOLS, tool
 
@@ -42,7 +42,7 @@ class Params(KindParams):
         widget="json",
     )
     calls: TableFile | None = param("List of calls", 'JSONL, each line {"tool": "…", "arguments": {…}}.', default=None)
-    hosts: list[str] = param(
+    hosts: list[ShortText] = param(
         "Hosts", "The only ones that fetch_page may ask, with those below them.", default=[], max_length=50
     )
     secret: str = param(

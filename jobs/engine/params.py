@@ -21,6 +21,9 @@ class KindParams(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, str_max_length=1_000_000)
 
 
+ShortText = Annotated[str, Field(max_length=1_000)]
+"""What something is called in a list or a mapping: a column, a host, a value to look for."""
+
 FileRef = Annotated[str, Field(max_length=200, json_schema_extra={"format": "legwork-file"})]
 """The id of an upload or an output, or `sample:<name>`."""
 
