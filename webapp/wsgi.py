@@ -6,10 +6,11 @@ import gc
 
 gc.disable()  # looking for garbage among what is imported, and stays, takes a tenth of the time to start
 
-from webapp import create_app  # noqa: E402
+from webapp import create_app, tracing  # noqa: E402
 from webapp.incoming import Incoming  # noqa: E402
 
 app = create_app()
+tracing.follow(app)
 app.wsgi_app = Incoming(app.wsgi_app)  # type: ignore[method-assign]
 gc.freeze()
 gc.enable()

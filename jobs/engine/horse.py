@@ -26,7 +26,7 @@ from rq.job import Job as Message
 from rq.serializers import JSONSerializer
 from rq.utils import now
 
-from jobs.engine import database, kept, ledger, leftovers, logs
+from jobs.engine import database, faults, kept, ledger, leftovers, logs, spans
 from jobs.engine.errors import DatabaseAway
 from jobs.engine.lifeline import call_process, die_with_parent
 from jobs.engine.run import Run
@@ -160,6 +160,7 @@ def serve(worker: Keeper, line: kept.Line) -> None:
     signal.signal(signal.SIGTERM, lambda *_: _current.shut_down() if _current else None)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     kept.listen()
+    faults.begin("worker")
     before = leftovers.look()
     for number in itertools.count(1):
         call_process(IDLE)
@@ -191,19 +192,23 @@ def _do(worker: Keeper, given: Task) -> None:
     global _current
     logs.hold(given.claim.job_id)
     random.seed()
-    _current = Run(given.claim)
+    run = _current = Run(given.claim)
     message = Message(str(given.claim.job_id), worker.connection, JSONSerializer)
     message.restore(given.message)
     message.redis_server_version = given.redis_version
     execution = Execution(given.execution[0], message.id, worker.connection, worker.name)
     execution.created_at, execution._job = given.execution[1], message
     worker.executions = {execution.id: execution}
+    span = spans.attempt(given.claim.job_id, given.claim.kind, given.claim.attempt)
     try:
         worker.perform_job(message, next(one for one in worker.queues if one.name == given.queue), execution)
     except RedisError as error:  # the row is settled; what is missing is only RQ's own record of it
         log.warning("job %s: the broker does not answer: %s", message.id, error)
     finally:
         worker.executions, _current = {}, None
+        if span is not None:  # sent now: the process may be ended as soon as the job has
+            span.end({"legwork.state": run.state}, failed=run.state == "failed")
+            spans.send([span])
         logs.hold()
 
 

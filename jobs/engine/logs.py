@@ -39,6 +39,11 @@ def hold(job_id: object = "") -> None:
     _held = str(job_id)
 
 
+def job_of(message: str) -> str:
+    """The job that this process works on, or that the line names; empty where there is none."""
+    return _held or next(iter(_JOB.findall(message)), "")
+
+
 class TextLines(logging.Formatter):
     """One line each, and the trace under it where there is one."""
 
@@ -62,7 +67,7 @@ class JsonLines(logging.Formatter):
             "process": record.process,
             "message": message,
         }
-        if job := _held or next(iter(_JOB.findall(message)), ""):
+        if job := job_of(message):
             line["job"] = job
         if record.exc_info:
             line["trace"] = without_tokens(self.formatException(record.exc_info))

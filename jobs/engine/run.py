@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from jobs.engine import approvals, catalogue, database, hiding, ledger, queries
+from jobs.engine import approvals, catalogue, database, faults, hiding, ledger, queries
 from jobs.engine.context import Context
 from jobs.engine.errors import (
     ApprovalNeeded,
@@ -116,6 +116,7 @@ class Run:
     def _fail(self, error: BaseException) -> str:
         detail = self.writer.hider.text("".join(traceback.format_exception(error)))
         if not isinstance(error, LegworkError):
+            faults.report(error, self.writer.hider)
             message = f"The job ended with an error that its kind did not expect: {_name(error)}"
             return self._settle("failed", "unexpected", message, detail=detail)
         if error.retryable and self._postpone(error, detail):

@@ -11,9 +11,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from jobs.engine.errors import SettingsError
 
@@ -56,6 +57,9 @@ class Settings:
     keep_stopped_days: int = 0
     keep_files_days: int = 0  # outputs after the end of their job, uploads after they came
     log_format: str = "text"  # or json: one object a line
+    sentry_dsn: str = ""
+    otlp_endpoint: str = ""
+    otlp_headers: str = ""  # name=value,…: what the collector wants to be told
     target_wait_seconds: int = 10  # how long a job may wait before more workers are asked for
 
     @property
@@ -70,6 +74,13 @@ class Settings:
     @property
     def has_oidc(self) -> bool:
         return bool(self.oidc_issuer)
+
+    @property
+    def secrets(self) -> list[str]:
+        """What must be shown nowhere."""
+        urls = (self.database_url, self.redis_url, self.smtp_url, self.openai_base_url)
+        words = [unquote(word) for url in urls if (word := urlsplit(url).password)]
+        return [word for word in (*words, self.secret_key, self.openai_api_key, self.oidc_client_secret) if word]
 
     def refuse_open_host(self) -> None:
         """Raise SettingsError if other machines could reach the web server and whoever guesses the secret could sign in."""
@@ -137,6 +148,9 @@ def read(environ: Mapping[str, str]) -> Settings:
         target_wait_seconds=_number(environ, "TARGET_WAIT_SECONDS", default=10, least=1, most=86_400),
         **_keeping(environ),
         log_format=_one_of(environ, "LOG_FORMAT", "text", "json"),
+        sentry_dsn=_with_package(environ, "SENTRY_DSN", "sentry-sdk"),
+        otlp_endpoint=_url(environ, "OTEL_EXPORTER_OTLP_ENDPOINT", "http", "https"),
+        otlp_headers=environ.get("OTEL_EXPORTER_OTLP_HEADERS", "").strip(),
         **_oidc(environ),
     )
 
@@ -213,6 +227,20 @@ def _one_of(environ: Mapping[str, str], name: str, *words: str) -> str:
     if text not in words:
         raise SettingsError(f"{name} is {text!r}; it must be {' or '.join(words)}.")
     return text
+
+
+def _with_package(environ: Mapping[str, str], name: str, package: str) -> str:
+    """An address that takes a package which not everybody has."""
+    text = _url(environ, name, "http", "https")
+    try:
+        if text:
+            metadata.version(package)
+        return text
+    except metadata.PackageNotFoundError:
+        raise SettingsError(
+            f"{name} is set, and the package {package} is not installed. "
+            "Install it: pip install -r requirements-telemetry.txt."
+        ) from None
 
 
 def _url(environ: Mapping[str, str], name: str, *schemes: str) -> str:

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from jobs import __version__
-from jobs.engine import capacity, catalogue, database, delivery, footprint, ledger, presence, queries, worker
+from jobs.engine import capacity, catalogue, database, delivery, faults, footprint, ledger, presence, queries, worker
 from jobs.engine.errors import BrokerAway, DatabaseAway
 from jobs.engine.lifeline import die_with_parent
 from jobs.engine.presence import Seen
@@ -266,6 +266,7 @@ def preload(queues: list[str]) -> None:
         if kind.available and kind.queue in queues:
             for need in kind.needs:
                 importlib.import_module(need)
+    faults.load()
     gc.collect()
     gc.freeze()
 

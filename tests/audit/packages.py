@@ -21,7 +21,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
-LISTS = ("requirements.txt", "requirements-dev.txt")
+LISTS = ("requirements.txt", "requirements-telemetry.txt", "requirements-dev.txt")
 KNOWN_BAD = Path(__file__).with_name("known_bad.toml")
 ASK_SECONDS = 300
 AUDITOR = "pip-audit==2.10.1"

@@ -1,0 +1,50 @@
+"""What a web process reports: faults to Sentry, and to OpenTelemetry a span for each request, with the job that it is about."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from flask import Flask, Response, g, request
+
+from jobs.engine import faults, settings, spans
+
+QUIET = ("static", "health.healthz", "health.readyz", "health.figures")  # asked all the time, by machines
+
+_JOB = re.compile(r"/jobs/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b")
+
+
+def follow(app: Flask) -> None:
+    """Report from now on, in this process, what the settings ask for."""
+    faults.begin("web")
+    if settings.current().otlp_endpoint:
+        app.before_request_funcs.setdefault(None, []).insert(0, _begin)  # also what the checks refuse
+        app.after_request(_note)
+        app.teardown_request(_end)
+
+
+def _begin() -> None:
+    if request.endpoint not in QUIET:
+        route = str(request.url_rule or "")
+        about: dict[str, str | int] = {
+            "http.request.method": request.method,
+            "http.route": route,
+            "url.path": request.path,
+        }
+        g.span = spans.request(f"{request.method} {route}".strip(), about, request.headers.get("traceparent", ""))
+        g.span_about = {}
+
+
+def _note(response: Response) -> Response:
+    if "span" in g:
+        g.span_about["http.response.status_code"] = response.status_code
+        if job := _JOB.search(request.path) or _JOB.search(response.headers.get("Location", "")):
+            g.span_about["legwork.job"] = job[1]
+    return response
+
+
+def _end(_: Any) -> None:
+    if span := g.pop("span", None):
+        about = g.pop("span_about")
+        span.end(about, failed=about.get("http.response.status_code", 500) >= 500)
+        spans.send_later(span)
