@@ -1,158 +1,121 @@
-"""What a browser can be made to send, to every route there is: looking changes nothing, a form without its token neither, and
-nothing that is typed or stands in an address is a fault of ours."""
+"""Whatever is posted to a kind, by its form or its API: a job, or a refusal in a sentence; no fault, no changed record."""
 
 from __future__ import annotations
 
-import inspect
+import json
 import re
-from collections.abc import Iterator
-from functools import cache
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 from flask import Flask
-from werkzeug.routing import Rule
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
 
-from tests.pages import making, people
-from tests.pages.people import Person
-from tests.pages.test_reviewing import judged
-from tests.pages.walking import FIELDS, address_of, kept, routes, send, things_of
+from jobs.engine import catalogue, database
 
-ENDLESS = {"/api/v1/chat/answers/<id>/stream", "/chat/answers/<id>/stream"}
-TAKE_QUERIES = re.compile(r'(?:args|values)\.get(?:list)?\("([\w.]+)"|bodies\.\w+\("(\w+)"')
-TAKE_FIELDS = re.compile(r'form\.get(?:list)?\("([\w.]+)"')
-
-EACH = {"NUL": "%00", "digits of elsewhere": quote("٣²"), "64 bits and more": "9" * 19}  # in one name at a time
-ALL = {"long": "9" * 5_000, "markup": quote("\"'><svg onload=alert(1)>"), "line ends": "%0D%0ASet-Cookie:%20x=y"}
+ODD = [
+    *(
+        "",
+        " ",
+        "0",
+        "-1",
+        "1e999",
+        "NaN",
+        "1_000",
+        "\u0661\u0662\u0663",
+        "9" * 400,
+        "null",
+        "true",
+        "[]",
+        "{}",
+        "[" * 200,
+    ),
+    *(
+        "\x00",
+        "\ud800",
+        "\u202e",
+        "=1+1",
+        "{",
+        "}",
+        "{{",
+        "{0}",
+        "{a.__class__}",
+        "sample:../../etc/passwd",
+        "sample:none.csv",
+    ),
+    *(
+        "01a20a1b-34da-72c9-8e9a-c189b7d6b90f",
+        "9999-12-31T23:59:59Z",
+        "0000-01-01",
+        "'; drop table jobs; --",
+        "<script>",
+    ),
+    *("select 1; select 2", "x" * 3_000, "a@b.c, d@e.f", "http://127.0.0.1/", "../x", "a\r\nb: c"),
+]
+TEXT = st.sampled_from(ODD) | st.text(max_size=60)
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=8,
+)
+KINDS = ["query_data", "simulate", "send_emails", "build_report", "run_tools", "questions"]
+FEW = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+COUNTED = ("jobs", "files", "documents", "schedules", "conversations", "accounts")
 
 
 @pytest.fixture(scope="module")
-def root(app: Flask) -> Person:
-    return people.person(app, "root", "admin")
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
 
 
 @pytest.fixture(scope="module")
-def things(app: Flask, root: Person) -> dict[str, str]:
-    """Whatever there is belongs to root, but for the account that is looked after: an admin's own would shut itself out."""
-    return things_of(root) | {"account": str(people.person(app, "ben").account.id)}
+def token(client: FlaskClient) -> str:
+    return re.findall(r'name="csrf_token" value="([^"]*)"', client.get("/kinds/nap").text)[0]
 
 
-def walked(app: Flask, things: dict[str, str], *methods: str) -> Iterator[tuple[Rule, str, str]]:
-    for rule, method in routes(app):
-        found = address_of(rule, things)
-        if method in methods and found and rule.rule not in ENDLESS and not rule.endpoint.startswith("rq_dashboard"):
-            yield rule, method, found[0]
+def records() -> list[int]:
+    with database.session() as session:
+        return [int(session.scalar(text(f"select count(*) from {table}")) or 0) for table in COUNTED]
 
 
-@cache
-def names_in(module: str, pattern: re.Pattern[str]) -> list[str]:
-    """The names that the functions of a module take from a request."""
-    source = inspect.getsource(__import__(module, fromlist=["_"]))
-    return sorted(
-        {name for found in pattern.findall(source) for name in ([found] if isinstance(found, str) else found)} - {""}
-    )
+def refused(answer: Any) -> None:
+    assert answer.status_code < 500, answer.text[-2_000:]
+    assert "Traceback" not in answer.text
 
 
-def names_of(app: Flask, rule: Rule, pattern: re.Pattern[str]) -> list[str]:
-    module = app.view_functions[rule.endpoint].__module__
-    return names_in(module, pattern) if module.startswith("webapp.") else []
+@pytest.mark.parametrize("name", KINDS)
+@FEW
+@given(data=st.data())
+def test_any_value_of_any_param(client: FlaskClient, name: str, data: st.DataObject) -> None:
+    kind = catalogue.kind(name)
+    fields = sorted(kind.Params.model_json_schema()["properties"])
+    wrong = data.draw(st.dictionaries(st.sampled_from(fields) | TEXT, JSON, min_size=1, max_size=3))
+    before = records()
+    body = json.dumps(kind.example | wrong)
+    answer = client.post(f"/api/v1/kinds/{name}/jobs", data=body, content_type="application/json")
+    refused(answer)
+    made = answer.status_code == 202
+    assert made or answer.status_code in (400, 409, 413, 422), answer.text
+    assert made or answer.get_json()["detail"].strip()
+    assert records() == [before[0] + made, *before[1:]]
 
 
-def test_looking_changes_nothing(app: Flask, root: Person, things: dict[str, str]) -> None:
-    """A link that is followed beforehand, or stands in a picture's address, does nothing."""
-    before, wrong = kept(), []
-    for rule, method, address in walked(app, things, "GET"):
-        send(root.client, rule, method, address).close()
-        if (after := kept()) != before:
-            wrong.append(f"{rule.rule} writes {[name for name in after if after[name] != before[name]]}")
-            before = after
-    assert not wrong, "\n".join(wrong)
+@pytest.mark.parametrize("name", KINDS)
+@FEW
+@given(data=st.data())
+def test_any_text_in_any_field(client: FlaskClient, token: str, name: str, data: st.DataObject) -> None:
+    fields = sorted(catalogue.kind(name).Params.model_json_schema()["properties"])
+    others = ["_key", "_parent", "_pasted", "sample", "run_at", "notify_mail", *(f"{one}.earlier" for one in fields)]
+    keys = st.sampled_from([*fields, *others])
+    typed = data.draw(st.dictionaries(keys, TEXT.map(_sendable), min_size=1, max_size=5))
+    before = records()
+    answer = client.post(f"/kinds/{name}", data={**typed, "csrf_token": token, "check": "1"})
+    refused(answer)
+    assert records() == before
 
 
-def test_what_changes_something_is_not_done_by_looking(app: Flask, root: Person, things: dict[str, str]) -> None:
-    looked_at = {address for _, _, address in walked(app, things, "GET")}
-    tried = 0
-    for rule, _, address in walked(app, things, "POST", "PUT", "PATCH", "DELETE"):
-        if address not in looked_at:
-            answer = root.client.get(address)
-            # An address such as /chat/<id>/delete is nobody's if no rule takes it by GET.
-            assert answer.status_code in (404, 405), f"{rule.rule}: {answer.status_code}"
-            assert answer.status_code == 404 or answer.headers["Allow"]
-            tried += 1
-    assert tried > 40
-
-
-@pytest.mark.parametrize("token", ["", "another session's"])
-def test_without_its_token_no_form_changes_anything(
-    app: Flask, root: Person, things: dict[str, str], token: str
-) -> None:
-    before, wrong = kept(), []
-    given = people.hidden(app.test_client().get("/login").text) if token else ""
-    for rule, _, address in walked(app, things, "POST"):
-        if address.startswith(("/api/", "/v1/")):
-            continue
-        answer = root.client.post(address, data={"csrf_token": given, **FIELDS})
-        if answer.status_code != 400 or "reload the page" not in answer.text:
-            wrong.append(f"{rule.rule}: {answer.status_code}")
-    assert not wrong, "\n".join(wrong)
-    assert kept() == before
-
-
-def nonsense(names: list[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """What it is, and values by name, written as in an address."""
-    if names:
-        yield from ((what, dict.fromkeys(names, value)) for what, value in ALL.items())
-        yield from ((f"{name}= {what}", {name: value}) for name in names for what, value in EACH.items())
-
-
-def test_nothing_in_an_address_is_a_fault(app: Flask, root: Person, things: dict[str, str]) -> None:
-    wrong = []
-    for rule, _, address in walked(app, things, "GET"):
-        for what, values in nonsense(names_of(app, rule, TAKE_QUERIES)):
-            wrong += _wrong(root.client.get(f"{address}?{_written(values)}"), f"GET {rule.rule} {what}")
-    assert not wrong, "\n".join(wrong)
-
-
-def test_nothing_that_is_typed_is_a_fault(app: Flask, root: Person, things: dict[str, str]) -> None:
-    wrong = []
-    plain = {name: quote(value) for name, value in {**FIELDS, "csrf_token": root.csrf()}.items()}
-    for rule, _, _ in list(walked(app, things, "POST")):
-        names = names_of(app, rule, TAKE_FIELDS)
-        if not names or rule.rule.startswith(("/login", "/logout", "/account")):
-            continue
-        fresh = things_of(root) | {"account": things["account"]}  # one of these may delete it
-        address, _ = address_of(rule, fresh) or ("", False)
-        for what, values in nonsense(names):
-            body = _written(plain | values)
-            answer = root.client.post(address, data=body, content_type="application/x-www-form-urlencoded")
-            wrong += _wrong(answer, f"POST {rule.rule} {what}")
-    assert not wrong, "\n".join(wrong)
-    assert root.client.get("/people").status_code == 200  # it was root all the time
-
-
-def _written(values: dict[str, str]) -> str:
-    return "&".join(f"{name}={value}" for name, value in values.items())
-
-
-def _wrong(answer: Any, what: str) -> list[str]:
-    """What is wrong with an answer to nonsense."""
-    with answer:
-        said = answer.get_data(as_text=True) if answer.mimetype in ("text/html", "text/plain") else ""
-        found = [f"{what}: {answer.status_code}"] if answer.status_code >= 500 else []
-        found += [f"{what}: {word}" for word in ("Traceback", "<svg onload") if word in said]
-        return found + ([f"{what}: a header"] if "x=y" in str(answer.headers.getlist("Set-Cookie")) else [])
-
-
-def test_a_part_of_one_job_is_none_of_another(app: Flask, root: Person) -> None:
-    mine, other = judged(0.6), judged(0.6)
-    header = {"X-CSRFToken": root.csrf()}
-    made = root.client.post(f"/api/v1/jobs/{mine.id}/decisions", json={"item": "1", "verdict": "block"}, headers=header)
-    decision = made.get_json()["id"]
-    nap = making.ended(making.waiting())
-    before = kept()
-    assert root.client.delete(f"/api/v1/jobs/{other.id}/decisions/{decision}", headers=header).status_code == 404
-    assert root.post(f"/jobs/{other.id}/decisions/{decision}/undo").status_code == 404
-    assert root.client.delete(f"/api/v1/jobs/{nap.id}/decisions/{decision}", headers=header).status_code == 404
-    assert kept() == before
-    assert root.client.delete(f"/api/v1/jobs/{mine.id}/decisions/{decision}", headers=header).status_code == 200
+def _sendable(text: str) -> str:
+    """As a browser sends it: half a surrogate pair becomes a question mark."""
+    return text.encode("utf-8", "replace").decode()
