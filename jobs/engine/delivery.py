@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -26,6 +27,7 @@ NOTED = 20  # jobs of a delivery that get a log line of their own
 log = logging.getLogger("legwork.delivery")
 
 FUNCTION = "jobs.engine.worker.run_job"  # the one function that workers run
+SENTINEL_SECONDS = 1.0  # for a sentinel to say where the master is
 RESULT_SECONDS = 500  # how long an ended message stays to be looked at in rq-dashboard; results are in Postgres
 FAILURE_SECONDS = 3_600
 _TURNS = "legwork:turns:{}"
@@ -45,7 +47,25 @@ def connect(**options: Any) -> Redis:
     settings.current().require("redis_url")
     # No greeting with the library's name: it costs each new connection two round trips and a look into package metadata.
     options |= {"retry": Retry(NoBackoff(), 0), "driver_info": DriverInfo(name=None, lib_version=None), "protocol": 2}
-    return Redis.from_url(settings.current().redis_url, **options)
+    url = settings.current().redis_url
+    if "+sentinel://" not in url:
+        return Redis.from_url(url, **options)
+    return _of_sentinels(url, options)
+
+
+def _of_sentinels(url: str, options: dict[str, Any]) -> Redis:
+    """A client on the master that the sentinels name: redis+sentinel://:password@host:port,…/service/db, or rediss+…"""
+    from redis.sentinel import Sentinel
+    from redis_sentinel_url import parse_sentinel_url
+
+    parts = urlsplit(url)
+    secure: dict[str, Any] = {"ssl": True} if parts.scheme.startswith("rediss") else {}
+    secure |= {name: value for name, value in parse_qsl(parts.query) if name.startswith("ssl_")}
+    common = {name: options[name] for name in ("retry", "driver_info", "protocol")} | secure
+    brief = {"socket_timeout": SENTINEL_SECONDS, "socket_connect_timeout": SENTINEL_SECONDS}
+    wanted = parse_sentinel_url("redis" + url[url.index("+") :], common | brief, options | secure)
+    sentinel = Sentinel(wanted.hosts, sentinel_kwargs=wanted.sentinel_options)
+    return sentinel.master_for(wanted.default_client.service, **wanted.client_options)
 
 
 def queue(name: str, connection: Redis | None = None) -> Queue:

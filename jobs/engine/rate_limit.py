@@ -11,6 +11,7 @@ import random
 import time
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 REDIS_SECONDS = 0.5  # longer than this and Redis counts as away
 AWAY_SECONDS = 5.0  # and is then left alone for so long
@@ -136,6 +137,7 @@ def _connect(url: str) -> Any:
 
     if scheme == "rediss+sentinel":
         short["ssl"] = True
+    short |= {name: value for name, value in parse_qsl(urlsplit(url).query) if name.startswith("ssl_")}
     parsed = parse_sentinel_url(f"redis+sentinel://{rest}", client_options=short)
     return Sentinel(parsed.hosts, sentinel_kwargs=short).master_for(
         parsed.default_client.service, **parsed.client_options

@@ -1,0 +1,75 @@
+"""A broker behind Redis Sentinel: where the master is, is asked of the sentinels, also after it has changed."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from redis.exceptions import RedisError
+
+from jobs.engine import commands, delivery, queries
+from jobs.engine.embedded import redis, service
+from tests.engine.workers import ended, running, until
+from tests.stories.running import free_port
+
+
+class Guarded:
+    """A master, a replica of it, and a sentinel that watches both."""
+
+    def __init__(self, folder: Path, stack: ExitStack):
+        self.folder, self.stack = folder, stack
+        self.master, self.replica, self.sentinel = free_port(), free_port(), free_port()
+        self.first = self._start("master", "--port", str(self.master))
+        self._start("replica", "--port", str(self.replica), "--replicaof", "127.0.0.1", str(self.master))
+        until(lambda: self._told(self.replica).get("master_link_status") == "up")
+        config = folder / "sentinel.conf"
+        watched = (f"monitor house 127.0.0.1 {self.master} 1", "down-after-milliseconds house 1000")
+        config.write_text(f"port {self.sentinel}\n" + "".join(f"sentinel {line}\n" for line in watched))
+        self._start("sentinel", str(config), "--sentinel")
+        until(lambda: self._told(self.sentinel).get("master0", {}).get("slaves") == 1)
+
+    @property
+    def url(self) -> str:
+        return f"redis+sentinel://127.0.0.1:{self.sentinel}/house/0"
+
+    def _start(self, name: str, *options: str) -> object:
+        place = self.folder / name
+        place.mkdir()
+        process = service.spawn(
+            [redis.server(), *options], self.folder / f"{name}.log", death_signal=signal.SIGKILL, cwd=place
+        )
+        self.stack.callback(process.wait)
+        self.stack.callback(process.kill)
+        return process
+
+    def _told(self, port: int) -> dict[str, object]:
+        with suppress(RedisError), Redis(port=port) as client:
+            return client.info()
+        return {}
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[Guarded]:
+    with ExitStack() as stack:
+        yield Guarded(tmp_path, stack)
+
+
+def test_jobs_go_on_with_the_next_master(environment: Callable[..., None], guarded: Guarded) -> None:
+    environment(EXTRA_KINDS="tests.specimens", REDIS_URL=guarded.url)
+    with running("--processes", "1", "--queues", "cpu"):
+        until(queries.served_queues)
+        assert ended(commands.submit("nap", {}, owner="local")).state == "succeeded"
+        guarded.first.kill()  # type: ignore[attr-defined]
+        until(lambda: _port() == guarded.replica)
+        assert ended(commands.submit("nap", {}, owner="local")).state == "succeeded"
+
+
+def _port() -> int:
+    """Of the master that our own client talks to."""
+    with suppress(RedisError):
+        return int(delivery.broker().info("server")["tcp_port"])
+    return 0
