@@ -46,6 +46,7 @@ OURS = (
         "DATA_DIR",
         "WEB_CONCURRENCY",
         "LEGWORK_BUILT_IN",
+        "LEGWORK_FIRST_ACCOUNT",
         "EXTRA_KINDS",
         "OUTGOING_PRIVATE",
         "TRUSTED_PROXIES",

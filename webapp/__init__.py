@@ -21,6 +21,7 @@ from webapp import (
     completions,
     errors,
     files,
+    first_account,
     health,
     history,
     item_previews,
@@ -82,6 +83,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(suppressions.blueprint)  # /suppressions
     app.register_blueprint(shares.blueprint)  # /jobs/<id>/share  /shared
     app.register_blueprint(signing_in.blueprint)  # /login  /logout
+    app.register_blueprint(first_account.blueprint)  # /first/<secret>
     app.register_blueprint(oidc.blueprint)  # /login/provider
     app.register_blueprint(account.blueprint)  # /account
     app.register_blueprint(people.blueprint)  # /people

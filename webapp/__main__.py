@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from jobs.engine import settings
+from jobs.engine import accounts, settings
 from jobs.engine.embedded import model, parts, service
 from jobs.engine.embedded.postgres import Postgres
 from jobs.engine.embedded.processes import Process, Supervisor, read_procfile, with_programs
@@ -86,19 +86,21 @@ def _run(chosen: Settings, procfile: Path, stop: _Stop, *, demo: bool) -> int:
     with _hold_data_dir(chosen.data_dir):
         supervisor = Supervisor(_say)
         try:
-            _start(chosen, lines, procfile.resolve().parent, supervisor, stop)
-            return _demo(chosen, supervisor, stop) if demo else _serve(chosen, supervisor, stop)
+            secret = _start(chosen, lines, procfile.resolve().parent, supervisor, stop)
+            return _demo(chosen, supervisor, stop) if demo else _serve(chosen, supervisor, stop, secret)
         except Stopped:
             return 0 if not demo else 1
         finally:
             supervisor.stop()
 
 
-def _start(chosen: Settings, lines: Mapping[str, str], folder: Path, supervisor: Supervisor, stop: _Stop) -> None:
+def _start(chosen: Settings, lines: Mapping[str, str], folder: Path, supervisor: Supervisor, stop: _Stop) -> str:
+    """Start everything. Returns the secret of the link to the first account; empty where none is needed."""
     environ = with_programs(os.environ) | _start_services(chosen, supervisor, stop)
     if "release" in lines:
         _release(lines["release"], folder, environ, chosen.data_dir)
-    _refuse_open_doors(chosen, environ)
+    secret = "" if _somebody_can_sign_in(chosen, environ) else accounts.new_secret()
+    environ["LEGWORK_FIRST_ACCOUNT"] = secret
     stop.check()
     for name, line in lines.items():
         if name != "release":
@@ -107,6 +109,7 @@ def _start(chosen: Settings, lines: Mapping[str, str], folder: Path, supervisor:
             process.launch()
             supervisor.watch(process)
     _wait_for_web(supervisor, stop)
+    return secret
 
 
 def _start_services(chosen: Settings, supervisor: Supervisor, stop: _Stop) -> dict[str, str]:
@@ -132,14 +135,13 @@ def _release(line: str, folder: Path, environ: Mapping[str, str], data_dir: Path
         raise ServiceFailed(f"`{line}` ended with code {code}. The end of {log}:\n{service.tail(log)}")
 
 
-def _refuse_open_doors(chosen: Settings, environ: Mapping[str, str]) -> None:
-    """Raise SettingsError if others can reach the site and nobody could sign in. In a process of its own: the database is new."""
+def _somebody_can_sign_in(chosen: Settings, environ: Mapping[str, str]) -> bool:
+    """Whether there is an account, or only this machine can reach the site. In a process of its own: the database is new."""
     if chosen.loopback:
-        return
+        return True
     command = [sys.executable, "-m", "webapp", "accounts", "check"]
     done = subprocess.run(command, env=dict(environ), cwd=CODE, capture_output=True, text=True, check=False)
-    if done.returncode == 2:
-        raise SettingsError(done.stderr.strip())
+    return done.returncode != 2
 
 
 @contextmanager
@@ -187,7 +189,11 @@ def _wait_for_web(supervisor: Supervisor, stop: _Stop) -> None:
             time.sleep(0.05)
 
 
-def _serve(chosen: Settings, supervisor: Supervisor, stop: _Stop) -> int:
+def _serve(chosen: Settings, supervisor: Supervisor, stop: _Stop, secret: str) -> int:
+    if secret:
+        _say(
+            f"There is no account yet. This link makes the first one, once and within an hour: {_link(chosen, secret)}"
+        )
     print(f"Legwork is ready at {_address(chosen)} (Ctrl-C stops it; data in {_short(chosen.data_dir)}/)", flush=True)
     while not stop.asked:
         supervisor.look()
@@ -237,6 +243,12 @@ def _with_free_port(environ: Mapping[str, str]) -> Mapping[str, str]:
 def _address(chosen: Settings) -> str:
     host = f"[{chosen.host}]" if ":" in chosen.host else chosen.host
     return f"http://{host}:{chosen.port}"
+
+
+def _link(chosen: Settings, secret: str) -> str:
+    """The page that makes the first account, at the name that the site is known by."""
+    known = f"https://{chosen.trusted_hosts[0]}" if chosen.trusted_hosts else _address(chosen)
+    return f"{known}/first/{secret}"
 
 
 def _short(path: Path) -> Path:

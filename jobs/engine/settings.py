@@ -44,6 +44,7 @@ class Settings:
     extra_kinds: tuple[str, ...]  # packages with more kinds, beside jobs/
     web_concurrency: int
     built_in: frozenset[str]
+    first_account: str = ""  # the secret of the link that makes it, while there is none
     outgoing_private: bool = False  # whether webhooks may go to this machine and its network
     trusted_proxies: tuple[str, ...] = ()  # networks whose X-Forwarded-For and -Proto are believed
     oidc_issuer: str = ""
@@ -141,6 +142,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         web_concurrency=_number(environ, "WEB_CONCURRENCY", default=1, least=1, most=64),
         extra_kinds=_words(environ, "EXTRA_KINDS"),
         built_in=_built_in(environ),
+        first_account=environ.get("LEGWORK_FIRST_ACCOUNT", ""),  # as LEGWORK_BUILT_IN: `python -m webapp` writes it
         outgoing_private=environ.get("OUTGOING_PRIVATE", "").strip() == "1",
         trusted_proxies=_networks(environ, "TRUSTED_PROXIES"),
         max_waiting_jobs=_number(environ, "MAX_WAITING_JOBS", default=10_000, least=1, most=10_000_000),

@@ -22,7 +22,7 @@ from tests.pages.walking import ARGUMENTS, MARK, PARTS, address_of, is_for_opera
 from webapp import create_app, identity
 
 OPEN = {"/healthz", "/readyz", "/login", "/login/provider", "/login/callback", "/logout", "/theme"}
-OPEN |= {"/static/<path:filename>"}
+OPEN |= {"/static/<path:filename>", "/first/<secret>"}
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ Rows carry an owner, a text. The first account takes over what was made before t
 from __future__ import annotations
 
 from jobs.engine.accounts.audit import ACTIONS, entries, record
+from jobs.engine.accounts.first import new_secret, opens
 from jobs.engine.accounts.oversight import everybodys_schedules, pause_anybodys
 from jobs.engine.accounts.people import (
     Account,
@@ -46,6 +47,7 @@ __all__ += [
     "suspend",
 ]
 __all__ += ["by_password", "by_provider", "end", "end_others", "of_browser", "sign_ins", "still"]
+__all__ += ["new_secret", "opens"]
 __all__ += ["issue", "of_token", "revoke", "tokens"]
 __all__ += ["accept", "share", "share_of", "shared_jobs", "unshare"]
 __all__ += ["everybodys_schedules", "pause_anybodys"]

@@ -46,8 +46,12 @@ def add(
     by: str | None = None,
     address: str | None = None,
     subject: str | None = None,
+    only_first: bool = False,
 ) -> Account:
-    """A new account. The first one is an admin's and takes over what is there. Raises InvalidParams, Conflict."""
+    """A new account. The first one is an admin's and takes over what is there; `only_first`: this is it, or none is made.
+
+    Raises InvalidParams, Conflict.
+    """
     name = checked_name(name)
     _check_role(role)
     kept = None if password is None else passwords.hashed(passwords.checked(password, name))
@@ -55,6 +59,8 @@ def add(
         with database.session() as session:
             session.execute(_ONE_AT_A_TIME)
             first = session.scalar(select(func.count()).select_from(Account)) == 0
+            if only_first and not first:
+                raise Conflict("There is an account already. An admin adds others.")
             if first and role != "admin":
                 raise InvalidParams(
                     [FieldError("role", "The first account must be an admin: somebody has to add others.")]

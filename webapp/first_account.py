@@ -1,0 +1,51 @@
+"""The first account of a site that others can reach: made through a link that stood on the console of whoever started it.
+
+The link works once, for it makes the first account or none; for an hour; and as long as the program runs that printed it.
+"""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template, request
+from flask.typing import ResponseReturnValue
+
+from jobs.engine import accounts, settings
+from jobs.engine.errors import Conflict, InvalidParams, NotFound
+from webapp import identity, signing_in
+from webapp.identity import anybody
+
+USED = "This link makes the first account, once and within an hour. Start Legwork again for a new one, or sign in."
+
+blueprint = Blueprint("first_account", __name__)
+
+
+@blueprint.get("/first/<secret>")
+@anybody
+def form(secret: str) -> str:
+    _check(secret)
+    return _page()
+
+
+@blueprint.post("/first/<secret>")
+@anybody
+def add(secret: str) -> ResponseReturnValue:
+    """An admin's account, and its owner is in."""
+    _check(secret)
+    name, password = request.form.get("name", ""), request.form.get("password", "")
+    try:
+        made = accounts.add(name, "admin", password, address=identity.address(), only_first=True)
+    except InvalidParams as error:
+        return _page({one.field: one.message for one in error.errors}), 422
+    except Conflict:
+        raise NotFound(USED) from None
+    entered = accounts.by_password(made.name, password, address=identity.address(), browser=signing_in.browser())
+    return signing_in.welcome(entered, "/")
+
+
+def _check(secret: str) -> None:
+    """Raises NotFound unless this is the link of this start, still good, and there is no account."""
+    if not accounts.opens(secret, settings.current().first_account):
+        raise NotFound(USED)
+
+
+def _page(errors: dict[str, str] | None = None) -> str:
+    return render_template("account/first.html", errors=errors or {}, given=request.form if errors else {})
