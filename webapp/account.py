@@ -43,14 +43,14 @@ def change_password() -> ResponseReturnValue:
         return _page(errors={"again": "The two new passwords differ."}), 422
     try:
         keep = identity.identity().sign_in
-        accounts.change_password(
-            account, form.get("old", ""), form.get("new", ""), keep=keep, address=identity.address()
-        )
+        how: dict[str, Any] = {"keep": keep, "tokens_too": "tokens" in form, "address": identity.address()}
+        accounts.change_password(account, form.get("old", ""), form.get("new", ""), **how)
     except InvalidParams as error:
         return _page(errors={one.field: one.message for one in error.errors}), 422
     except TooMany as error:
         return _page(errors={"old": error.message}), 429
-    return _page(said="Your password is changed. All other browsers were signed out; tokens go on working.")
+    tokens = "and your tokens ended" if "tokens" in form else "tokens go on working"
+    return _page(said=f"Your password is changed. All other browsers were signed out; {tokens}.")
 
 
 @blueprint.post("/tokens")

@@ -151,6 +151,19 @@ def test_another_password_ends_all_other_sign_ins(app: Flask, somebody: Callable
     assert sign_in(other, one.account.name, new).status_code == 303
 
 
+def test_another_password_ends_tokens_too_if_that_is_asked(app: Flask, somebody: Callable[..., Person]) -> None:
+    one, stranger = somebody(), somebody()
+    headers, theirs = [one.token(), one.token("read")], stranger.token()
+    new = "another four plain words"
+    assert 'name="tokens"' in one.client.get("/account").text
+    wrong = one.post("/account/password", old="wrong", new=new, again=new, tokens="1")
+    assert wrong.status_code == 422 and len(accounts.tokens(one.account)) == 2
+    said = one.post("/account/password", old=PASSWORD, new=new, again=new, tokens="1").text
+    assert "your tokens ended" in said
+    client = app.test_client()
+    assert [client.get("/api/v1/jobs", headers=header).status_code for header in (*headers, theirs)] == [401, 401, 200]
+
+
 def test_suspending_ends_sign_ins_and_tokens_until_it_is_taken_back(
     app: Flask, admin: Person, somebody: Callable[..., Person]
 ) -> None:

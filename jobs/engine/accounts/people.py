@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from jobs.engine import database
 from jobs.engine.accounts import audit, passwords
 from jobs.engine.errors import Conflict, FieldError, InvalidParams, NotFound
-from jobs.engine.models import ROLES, Account, SignIn, new_id
+from jobs.engine.models import ROLES, Account, SignIn, Token, new_id
 from jobs.engine.records import as_id
 
 LOCAL = "local"  # owns what was made before there were accounts
@@ -125,8 +125,10 @@ def set_password(account_id: str | UUID, password: str, *, by: str | None, addre
     return found
 
 
-def change_password(account: Account, old: str, new: str, *, keep: UUID | None, address: str | None = None) -> None:
-    """An account's own wish. All its sign-ins end but the one to `keep`. Raises InvalidParams."""
+def change_password(
+    account: Account, old: str, new: str, *, keep: UUID | None, tokens_too: bool = False, address: str | None = None
+) -> None:
+    """An account's own wish. All its sign-ins end but the one to `keep`, and its tokens if asked. Raises InvalidParams."""
     if account.password is not None and not passwords.matches(account.password, old):
         raise InvalidParams([FieldError("old", "This is not the password of today.")])
     kept = passwords.hashed(passwords.checked(new, account.name, "new"))
@@ -134,6 +136,11 @@ def change_password(account: Account, old: str, new: str, *, keep: UUID | None, 
         session.execute(update(Account).where(Account.id == account.id).values(password=kept))
         end_sign_ins(session, account, keep)
         audit.record(session, account.owner, "password_change", account.name, address=address)
+        if tokens_too:
+            for name in session.scalars(
+                delete(Token).where(Token.account_id == account.id).returning(Token.name)
+            ).all():
+                audit.record(session, account.owner, "token_revoke", account.name, address=address, token=name)
 
 
 def end_sign_ins(session: Session, account: Account, keep: UUID | None = None) -> None:
