@@ -116,9 +116,10 @@ class Run:
     def _fail(self, error: BaseException) -> str:
         detail = self.writer.hider.text("".join(traceback.format_exception(error)))
         if not isinstance(error, LegworkError):
-            faults.report(error, self.writer.hider)
             message = f"The job ended with an error that its kind did not expect: {_name(error)}"
-            return self._settle("failed", "unexpected", message, detail=detail)
+            state = self._settle("failed", "unexpected", message, detail=detail)
+            faults.report(error, self.writer.hider)
+            return state
         if error.retryable and self._postpone(error, detail):
             return "queued"
         return self._settle("failed", error.reason, error.message, detail=detail)
