@@ -63,7 +63,11 @@ def test_two_at_the_same_moment_are_one(app: Flask, monkeypatch: pytest.MonkeyPa
     assert [one.name for one in accounts.all_accounts()] == ["root"]
 
 
-@pytest.mark.parametrize("link", ["x", SECRET[:-1], f"{SECRET}x", SECRET.upper(), "", "\u00e9", f"9{SECRET}"])
+@pytest.mark.parametrize(
+    "link",
+    ["x", SECRET[:-1], f"{SECRET}x", SECRET.upper(), "", "\u00e9", f"9{SECRET}"],
+    ids=["short", "cut", "longer", "upper", "empty", "accent", "later"],  # the secret is another in each process
+)
 def test_another_link_is_none(client: FlaskClient, link: str) -> None:
     assert client.get(f"/first/{link}").status_code == 404
     assert make(client, f"/first/{link}").status_code == 404
