@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.bench import elastic, growth, idle, processes, rows, streams, web, work
+from tests.bench import elastic, growth, idle, processes, rows, status, streams, web, work
 from tests.bench.figures import Figure, table
 from tests.bench.house import house
 
@@ -27,6 +27,7 @@ MEASURES: dict[str, Measure] = {
     "elastic": lambda _redis_url, quick, _: elastic.figures(100 if quick else 400),
     "processes": lambda *_: processes.figures(),
     "web": lambda *_: web.figures(),
+    "status": lambda redis_url, _, repeat: status.figures(redis_url, repeat),
     "streams": lambda _redis_url, quick, repeat: streams.figures(quick, repeat),
     "growth": lambda _redis_url, quick, _: growth.figures(quick),
     "table": lambda _redis_url, quick, _: work.long_table(100_000 if quick else 1_000_000),
