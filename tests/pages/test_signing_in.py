@@ -233,6 +233,13 @@ def test_a_viewer_starts_and_changes_nothing(somebody: Callable[..., Person]) ->
     assert vera.client.get("/account").status_code == 200
 
 
+def test_a_viewer_is_told_so_in_place_of_a_button(somebody: Callable[..., Person]) -> None:
+    form = "/kinds/generate_texts?example=1"
+    assert 'class="button primary">Start' in somebody("member").client.get(form).text
+    page = somebody("viewer").client.get(form).text
+    assert "You may look, and start nothing." in page and 'class="button primary"' not in page
+
+
 def test_another_role_holds_from_the_next_request_on(admin: Person, somebody: Callable[..., Person]) -> None:
     one = somebody("operator")
     assert one.client.get("/audit").status_code == 200
