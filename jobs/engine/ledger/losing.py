@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from jobs.engine.ledger.attempts import doubt_started, end_attempts, note
 
 # A worker that died after finishing items is not held against the job: only attempts in a row that got nowhere are counted.
-# {most} of those are the end: a process that was seen to die may have died of the job; one that only fell silent, of its host.
+# {most} of those are the end: a child that dies has most likely died of the job, a whole worker that vanishes has not.
 _LOSE = """
     update jobs set
         state = case when state = 'stopping' then 'cancelled'
@@ -35,7 +35,7 @@ _LOSE_SILENT = text(
         most="2 * max_attempts",
     )
 )
-_LOSE_DEAD = text(_LOSE.format(which="worker = any(:workers)", most="max_attempts"))
+_LOSE_DEAD = text(_LOSE.format(which="worker = any(:workers)", most="2 * max_attempts"))
 
 
 def give_up(connection: Connection, job_id: UUID, lease: int) -> str | None:
