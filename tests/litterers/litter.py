@@ -58,7 +58,7 @@ LEAVE: dict[str, Any] = {
     "folder": lambda params: os.chdir(params.folder),
     "thread": _thread,
     "child": lambda _: kept.append(subprocess.Popen(["sleep", "60"])),
-    "signal": lambda _: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    "signal": lambda _: signal.signal(signal.SIGHUP, lambda *_: None),
     "mask": lambda _: os.umask(0o077),
     "limit": lambda _: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)),
     "path": lambda _: sys.path.append("/nowhere"),

@@ -19,13 +19,26 @@ def certify(address: str, target: Path, authority: Path) -> None:
     issuer, subject = (x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]) for name in ("ours", "services"))
     here = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
 
-    def made(name: x509.Name, public: Any, extension: Any, critical: bool) -> bytes:
+    def made(name: x509.Name, public: Any, extension: Any, uses: x509.KeyUsage) -> bytes:
         built = x509.CertificateBuilder(issuer, name, public, x509.random_serial_number(), now - day, now + day)
-        signed = built.add_extension(extension, critical=critical).sign(root, hashes.SHA256())
-        return signed.public_bytes(serialization.Encoding.PEM)
+        for each, critical in (  # all that strict clients look for
+            (extension, isinstance(extension, x509.BasicConstraints)),
+            (uses, True),
+            (x509.SubjectKeyIdentifier.from_public_key(public), False),
+            (x509.AuthorityKeyIdentifier.from_issuer_public_key(root.public_key()), False),
+        ):
+            built = built.add_extension(each, critical=critical)
+        return built.sign(root, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    authority.write_bytes(made(issuer, root.public_key(), x509.BasicConstraints(ca=True, path_length=None), True))
-    target.write_bytes(private + made(subject, key.public_key(), here, False))
+    anybody = x509.BasicConstraints(ca=True, path_length=None)
+    authority.write_bytes(made(issuer, root.public_key(), anybody, _uses("key_cert_sign", "crl_sign")))
+    target.write_bytes(private + made(subject, key.public_key(), here, _uses("digital_signature")))
+
+
+def _uses(*names: str) -> x509.KeyUsage:
+    every = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
+    every += ("key_cert_sign", "crl_sign", "encipher_only", "decipher_only")
+    return x509.KeyUsage(**{name: name in names for name in every})
