@@ -24,6 +24,7 @@ from rq import Queue, Worker
 from rq.executions import Execution
 from rq.job import Job as Message
 from rq.serializers import JSONSerializer
+from rq.timeouts import BaseDeathPenalty, HorseMonitorTimeoutException
 from rq.utils import now
 
 from jobs.engine import database, faults, kept, ledger, leftovers, logs, spans
@@ -65,12 +66,22 @@ def current() -> Run:
     return _current
 
 
+class NoAlarm(BaseDeathPenalty):
+    """RQ ends a wait by an alarm, whose exception may strike in the handler of SIGTERM. Here waits end by themselves."""
+
+    def setup_death_penalty(self) -> None:
+        """None is set."""
+
+    def cancel_death_penalty(self) -> None:
+        """None was set."""
+
+
 class Keeper(Worker):
     """RQ's worker with a child that is kept. What differs is how a job comes to the child, and how it is told to have ended."""
 
-    on_settled: Callable[[], None] | None = (
-        None  # in the child: called when the row is settled, and the message not yet
-    )
+    death_penalty_class = NoAlarm
+    # In the child: called when the row is settled, and the message not yet.
+    on_settled: Callable[[], None] | None = None
     _child: kept.Child | None = None
     _told = _asked = 0.0  # when RQ's own record of this worker was last brought up to date, and `rq suspend` looked for
 
@@ -123,7 +134,10 @@ class Keeper(Worker):
     def wait_for_horse(self) -> Any:
         if self._child is None:
             return None, None, None
-        return self._child.pid, self._child.wait(), None
+        status = self._child.wait(self.job_monitoring_interval)
+        if status is None:
+            raise HorseMonitorTimeoutException
+        return self._child.pid, status, None
 
     def kill_horse(self, sig: signal.Signals = signal.SIGKILL) -> None:
         if self._horse_pid and self._child:

@@ -1,7 +1,7 @@
 """A child process that is kept: forked once, handed one task after another over a socket, gone with its parent.
 
     child = Child(serve)                     # in the parent: forks; in the child: serve(line), and never returns
-    child.give(task); child.wait()           # 0 where it answered, else how it died, as a wait status
+    child.give(task); child.wait()           # 0 where it answered, else how it died, as a wait status; None while neither
     child.done()                             # whether it may be given another task
 
 The parent waits on the socket and on the process itself: a socket can be held open by what the child has started. Waiting
@@ -83,7 +83,6 @@ class Child:
             os.setpgid(self.pid, self.pid)
         self._end.setblocking(False)
         self._pidfd = os.pidfd_open(self.pid) if hasattr(os, "pidfd_open") else -1
-        self._patience = None if self._pidfd >= 0 else STEP_MILLISECONDS
 
     @property
     def alive(self) -> bool:
@@ -97,8 +96,13 @@ class Child:
         self._end.sendall(_LENGTH.pack(len(packed)) + packed)
         self._end.setblocking(False)
 
-    def wait(self) -> int:
-        """Wait until the child has answered, 0, or is dead: its status as of os.wait."""
+    def wait(self, seconds: float) -> int | None:
+        """Wait until the child has answered, 0, or is dead: its status as of os.wait. None where neither came in time.
+
+        Always with a limit: a signal that comes just before the system is asked to wait does not end the waiting, and its
+        handler runs only after it.
+        """
+        deadline = time.monotonic() + seconds
         look = select.poll()
         look.register(self._end, select.POLLIN)
         if self._pidfd >= 0:
@@ -108,7 +112,10 @@ class Child:
                 return 0
             if (status := self._status()) is not None:
                 return 0 if self._answer(socket.MSG_PEEK) else status
-            if (self._end.fileno(), select.POLLIN | select.POLLHUP) in look.poll(self._patience):
+            if (left := deadline - time.monotonic()) <= 0:
+                return None
+            milliseconds = left * 1000 if self._pidfd >= 0 else STEP_MILLISECONDS
+            if (self._end.fileno(), select.POLLIN | select.POLLHUP) in look.poll(milliseconds):
                 look.unregister(self._end)  # closed without a word: what is left to wait for is its death
 
     def done(self) -> bool:

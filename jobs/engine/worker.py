@@ -27,6 +27,7 @@ from rq.exceptions import NoSuchJobError, StopRequested
 from rq.executions import Execution
 from rq.job import Job as Message
 from rq.serializers import JSONSerializer
+from rq.timeouts import HorseMonitorTimeoutException
 from rq.worker import WorkerStatus
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import NoResultFound
@@ -254,7 +255,9 @@ class LegworkWorker(horse.Keeper):
         assert claim is not None
         if self._horse_pid:  # RQ was interrupted by an error of its own
             self.kill_horse(signal.SIGKILL)
-            self.wait_for_horse()
+            while self._exit_status is None:
+                with suppress(HorseMonitorTimeoutException):
+                    self.wait_for_horse()
         try:
             if self._exit_status != os.EX_OK:
                 self._settle(claim)
@@ -296,6 +299,7 @@ class LegworkWorker(horse.Keeper):
 
     def request_stop(self, signum: int, frame: Any) -> None:
         self._asked_at = self._asked_at or time.monotonic()
+        self._stop_requested = True
         super().request_stop(signum, frame)
 
     def request_force_stop(self, signum: int, frame: Any) -> None:

@@ -106,14 +106,14 @@ def test_the_next_version_migrates_while_jobs_run(tmp_path: Path) -> None:
         first = commands.submit("nap", {"naps": 40, "seconds": 0.1}, owner=OWNER)
         begun(first, 3)
         subprocess.run([sys.executable, "-m", "jobs", "migrate"], cwd=tmp_path, check=True, timeout=60)
-        second = commands.submit("nap", {"naps": 40, "seconds": 0.1}, owner=OWNER)
+        second = commands.submit("nap", {"naps": 80, "seconds": 0.1}, owner=OWNER)
         first = ended(first)
         begun(second, 3)
         old.stop()
     with running("--processes", "1", "--queues", "cpu", code=tmp_path):
         second = ended(second)
     assert (first.state, hows(first)) == ("succeeded", ["succeeded"])
-    assert (second.state, second.done, hows(second)) == ("succeeded", 40, ["shutdown", "succeeded"])
+    assert (second.state, second.done, hows(second)) == ("succeeded", 80, ["shutdown", "succeeded"])
 
 
 KIND = '''"""Do nothing."""

@@ -27,6 +27,21 @@ supervisor.preload(["cpu"])
 worker.work(["cpu"], "kept")
 """
 
+WAIT = """
+import time
+from jobs.engine import kept
+
+def serve(line):
+    line.take(int, 60)
+    time.sleep(1)
+    line.answer(stays=False)
+
+child = kept.Child(serve)
+child.give("a task")
+print(child.wait(0.05), child.wait(60))
+child.close()
+"""
+
 
 @pytest.fixture(scope="module")
 def worker(house: House) -> Iterator[int]:
@@ -122,3 +137,8 @@ class TestSignals:
         until(lambda: queries.job(job.id, "local").note == "at it")
         kill(*children(worker))
         assert (ended(job).state, hows(job)) == ("succeeded", ["lost", "succeeded"])
+
+
+def test_no_wait_for_a_child_is_without_end() -> None:
+    """A worker that waits on has missed a signal if that came an instant before it began to."""
+    assert subprocess.check_output([sys.executable, "-c", WAIT], cwd=CODE, text=True).split() == ["None", "0"]
