@@ -61,7 +61,7 @@ def answers(job_id: UUID) -> dict[str, Answer]:
 
 def of_job(job: Job) -> list[Approval]:
     """The questions of a job, the oldest first."""
-    with database.session() as session:
+    with database.reading() as session:
         return list(session.scalars(select(Approval).where(Approval.job_id == job.id).order_by(Approval.id)))
 
 

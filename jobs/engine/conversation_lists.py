@@ -20,7 +20,7 @@ def conversations(owner: str, *, q: str | None = None, after: str | None = None,
     q: looks in titles and messages of SEARCHED conversations a page, so that a page may be short though another follows.
     """
     query = select(Conversation).where(Conversation.owner == owner)
-    with database.session() as session:
+    with database.reading() as session:
         if after is not None:
             last = owned(session, Conversation, after, owner)
             place = tuple_(Conversation.changed_at, Conversation.id)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, func, select
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+import psycopg
+from sqlalchemy import Engine, create_engine, event, func, select
+from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
@@ -21,6 +24,7 @@ from jobs.engine.errors import DatabaseAway
 CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 10
 POOL_SECONDS = 3
+FRESH_SECONDS = 1.0  # a connection used so lately is not asked first whether it still lives
 
 # A host that vanishes says nothing: each end asks after 3 silent seconds whether the other is there, and gives it up after 9.
 # Without it the server would keep a lost session, its locks and the clock's election for two hours.
@@ -43,8 +47,7 @@ def url() -> str:
 
 def connect(**options: Any) -> Engine:
     """A new engine on DATABASE_URL. `engine()` is the one to use, unless a process needs one of another shape."""
-    options.setdefault("pool_pre_ping", "poolclass" not in options)
-    return create_engine(
+    made = create_engine(
         url(),
         connect_args={
             "connect_timeout": CONNECT_SECONDS,
@@ -54,6 +57,24 @@ def connect(**options: Any) -> Engine:
         },
         **options,
     )
+    if "poolclass" not in options:
+        event.listen(made, "checkin", _note_use)
+        event.listen(made, "checkout", partial(_look_first, made))
+    return made
+
+
+def _note_use(_connection: Any, record: Any) -> None:
+    record.info["used"] = time.monotonic()
+
+
+def _look_first(made: Engine, connection: Any, record: Any, _proxy: Any) -> None:
+    """SQLAlchemy's own pre-ping, which costs a round trip each time, but only of connections that have lain idle."""
+    if time.monotonic() - record.info.get("used", math.inf) < FRESH_SECONDS:
+        return
+    try:
+        made.dialect.do_ping(connection)
+    except psycopg.Error as error:
+        raise InvalidatePoolError from error
 
 
 @cache
@@ -81,6 +102,13 @@ def session(on: Engine | None = None) -> Iterator[Session]:
     Raises DatabaseAway where Postgres cannot be reached, is shutting down or takes too long.
     """
     with translated(), Session(on or engine(), expire_on_commit=False) as opened, opened.begin():
+        yield opened
+
+
+@contextmanager
+def reading() -> Iterator[Session]:
+    """To read for a page: each statement sees what is committed then, and costs one round trip. Raises as `session` does."""
+    with translated(), Session(committing(), expire_on_commit=False) as opened:
         yield opened
 
 

@@ -37,7 +37,7 @@ def jobs(
     the others.
     """
     query = _filtered(select(Job), owner, states, kind, since, by)
-    with database.session() as session:
+    with database.reading() as session:
         if before is not None:
             newer = query.where(Job.id > as_id(before)).order_by(Job.id)
             rows = _found(session, newer, q, limit + 1, newest_first=False)
@@ -75,7 +75,7 @@ def job_counts(
     by: str | None = None,
 ) -> dict[str, int]:
     """How many jobs are in each of SHOWN_STATES; no count goes beyond COUNT_CAP. With `q`, among the newest SEARCHED."""
-    with database.session() as session:
+    with database.reading() as session:
         if q:
             newest = _filtered(select(Job), owner, (), kind, since, by).order_by(Job.id.desc()).limit(SEARCHED)
             job = aliased(Job, newest.subquery())

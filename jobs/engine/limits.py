@@ -31,7 +31,7 @@ class Usage:
 
 def usage(owner: str) -> Usage:
     chosen = settings.current()
-    with database.session() as session:
+    with database.reading() as session:
         waiting = _waiting(session, owner, chosen.max_waiting_jobs)
         return Usage(waiting, chosen.max_waiting_jobs, _bytes(session, owner), chosen.max_storage_bytes)
 

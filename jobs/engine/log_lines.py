@@ -24,7 +24,7 @@ def log(
 ) -> Page[LogLine]:
     """Lines in their order, of these levels or of all, with these words; `latest`: the last ones, and then no `next`."""
     query = _lines(job, _place(after), levels, q)
-    with database.session() as session:
+    with database.reading() as session:
         if latest:
             return Page(list(session.scalars(query.order_by(LogLine.id.desc()).limit(limit)))[::-1])
         rows = list(session.scalars(query.order_by(LogLine.id).limit(limit + 1)))
@@ -33,7 +33,7 @@ def log(
 
 def log_count(job: Job, levels: Collection[str] = (), q: str = "") -> int:
     """How many lines there are, up to COUNT_CAP."""
-    with database.session() as session:
+    with database.reading() as session:
         lines = _lines(job, 0, levels, q).with_only_columns(LogLine.id).limit(COUNT_CAP)
         return session.scalar(select(func.count()).select_from(lines.subquery())) or 0
 

@@ -61,7 +61,7 @@ def add(session: Session, job_id: UUID, wanted: Sequence[Mapping[str, str]]) -> 
 
 
 def of_job(job: Job) -> list[Notification]:
-    with database.session() as session:
+    with database.reading() as session:
         found = select(Notification).where(Notification.job_id == job.id)
         return list(session.scalars(found.order_by(Notification.id)))
 

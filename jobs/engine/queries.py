@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any, BinaryIO
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, cast, func, or_, select, text, tuple_
+from sqlalchemy import ColumnElement, Text, bindparam, cast, func, or_, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from jobs.engine import attachments as _attachments
@@ -41,13 +41,13 @@ __all__ += ["approvals", "decisions", "notifications", "spread", "threshold_chan
 
 def job(job_id: str | UUID, owner: str) -> Job:
     """The one way to a job by its id: NotFound where there is none or it is somebody else's."""
-    with database.session() as session:
+    with database.reading() as session:
         return owned(session, Job, job_id, owner)
 
 
 def seen_job(job_id: str | UUID, owner: str) -> Job:
     """A job to look at: the owner's, or one that was shared with them."""
-    with database.session() as session:
+    with database.reading() as session:
         return readable(session, Job, job_id, owner)
 
 
@@ -84,7 +84,7 @@ def items(
         place = tuple_(Item.position, Item.key)
         query = query.where(place < _place(cursor) if descending else place > _place(cursor))
     order = (Item.position.desc(), Item.key.desc()) if descending else (Item.position, Item.key)
-    with database.session() as session:
+    with database.reading() as session:
         rows = list(session.scalars(query.order_by(*order).limit(limit + 1)))
     more, rows = len(rows) > limit, rows[:limit]
     if backward:
@@ -102,13 +102,13 @@ def _places(column: str | None) -> list[ColumnElement[Any]]:
 
 def item(job: Job, key: str) -> Item | None:
     """The item of that key, if it has been recorded."""
-    with database.session() as session:
+    with database.reading() as session:
         return session.get(Item, (job.id, key))
 
 
 def item_columns(job: Job, look_at: int = 200) -> list[str]:
     """The columns of the result table: the input's, then the output's, as the first items have them."""
-    with database.session() as session:
+    with database.reading() as session:
         rows = session.execute(
             select(Item.input, Item.output).where(Item.job_id == job.id).order_by(Item.position).limit(look_at)
         ).all()
@@ -173,25 +173,28 @@ def _cursor(item: Item) -> str:
 
 
 def attempts(job: Job) -> list[Attempt]:
-    with database.session() as session:
+    with database.reading() as session:
         return list(session.scalars(select(Attempt).where(Attempt.job_id == job.id).order_by(Attempt.lease)))
+
+
+_FILES = select(File).where(File.job_id == bindparam("job"), File.visible).order_by(File.id)
 
 
 def files(job: Job) -> list[File]:
     """The outputs that may be seen."""
-    with database.session() as session:
-        return list(session.scalars(select(File).where(File.job_id == job.id, File.visible).order_by(File.id)))
+    with database.reading() as session:
+        return list(session.scalars(_FILES, {"job": job.id}))
 
 
 def file(file_id: str | UUID, owner: str) -> File:
     """An upload or a visible output of that owner, or NotFound."""
-    with database.session() as session:
+    with database.reading() as session:
         return _visible(owned(session, File, file_id, owner))
 
 
 def seen_file(file_id: str | UUID, owner: str) -> File:
     """A file to look at: the owner's, or a visible output of a job that was shared with them."""
-    with database.session() as session:
+    with database.reading() as session:
         return _visible(readable(session, File, file_id, owner))
 
 
@@ -214,7 +217,7 @@ def pdf_page(file: File, number: int) -> pdf_pages.PdfPage:
 
 def uploads(owner: str, limit: int = 20) -> list[File]:
     """An owner's own files, the newest first."""
-    with database.session() as session:
+    with database.reading() as session:
         mine = select(File).where(File.owner == owner, File.job_id.is_(None), File.visible)
         return list(session.scalars(mine.order_by(File.id.desc()).limit(limit)))
 
@@ -243,7 +246,7 @@ def ready() -> None:
 
 
 def workers() -> list[WorkerProcess]:
-    with database.session() as session:
+    with database.reading() as session:
         return presence.alive(session)
 
 

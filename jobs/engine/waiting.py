@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, func, select, text
 from sqlalchemy.orm import Session
 
 from jobs.engine import database, presence
-from jobs.engine.models import Attempt, Item, Job, PausedQueue
+from jobs.engine.models import Job, PausedQueue
 from jobs.engine.records import COUNT_CAP
 
 RECENT = 50  # ended jobs of a queue that say how long one takes
@@ -51,7 +51,7 @@ class Ahead:
 
 def ahead(queue: str) -> Ahead:
     """What a job that is submitted now would wait for."""
-    with database.session() as session:
+    with database.reading() as session:
         serving = [worker.queues for worker in presence.alive(session) if queue in worker.queues]
         held = Job.state.in_(("running", "stopping")) & Job.queue.in_({name for queues in serving for name in queues})
         running = session.scalar(select(func.count()).select_from(Job).where(held)) or 0
@@ -66,7 +66,7 @@ def waiting(job: Job) -> Waiting | None:
     """Why this job waits; None if it does not."""
     if job.state != "queued":
         return None
-    with database.session() as session:
+    with database.reading() as session:
         now = database.now(session)
         if job.run_at is not None and job.run_at > now:
             return _later(job, (job.run_at - now).total_seconds())
@@ -150,23 +150,27 @@ def _seconds_a_job(session: Session, queue: str) -> float | None:
     return float(median) if median is not None else None
 
 
+# Over the last minute, or since the attempt began if that is later; among the items that were finished last.
+_PACE = text("""
+    with since as (
+        select greatest(started_at, now() - make_interval(secs => :most)) as at from attempts
+        where job_id = :id and lease = :lease
+    ), newest as (
+        select finished_at from items where job_id = :id order by position desc limit 2000
+    )
+    select count(*) filter (where finished_at >= since.at) as ended,
+        extract(epoch from now() - greatest(since.at, min(finished_at)))::float8 as seconds
+    from newest, since group by since.at
+""")
+
+
 def pace(job: Job) -> Pace | None:
-    """How fast the items of a running job end: over the last minute, or since the attempt began if that is later."""
+    """How fast the items of a running job end."""
     if job.state not in ("running", "stopping"):
         return None
-    with database.session() as session:
-        began = session.scalar(select(Attempt.started_at).where(Attempt.job_id == job.id, Attempt.lease == job.lease))
-        since = func.greatest(began, func.now() - text(f"interval '{PACE_SECONDS} s'"))
-        newest = (
-            select(Item.finished_at).where(Item.job_id == job.id).order_by(Item.position.desc()).limit(2_000).subquery()
-        )
-        ended, seconds = session.execute(
-            select(
-                func.count().filter(newest.c.finished_at >= since),
-                func.extract("epoch", func.now() - func.greatest(since, func.min(newest.c.finished_at))),
-            )
-        ).one()
-    if not ended or not seconds or seconds <= 0:
+    with database.reading() as session:
+        found = session.execute(_PACE, {"id": job.id, "lease": job.lease, "most": PACE_SECONDS}).one_or_none()
+    if found is None or not found.ended or not found.seconds or found.seconds <= 0:
         return None
-    rate = ended / float(seconds)
+    rate = found.ended / found.seconds
     return Pace(rate, job.pending / rate if job.pending is not None else None)

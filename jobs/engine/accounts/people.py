@@ -19,22 +19,24 @@ LOCAL = "local"  # owns what was made before there were accounts
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,79}")
 _ONE_AT_A_TIME = text("select pg_advisory_xact_lock(7023463)")  # so that one admin is always left, and one is the first
 
+_EXIST = text("select exists (select from accounts)")
+
 
 def exist() -> bool:
     """Whether there is any account, so that signing in is needed."""
-    with database.session() as session:
-        return bool(session.scalar(select(select(Account.id).exists())))
+    with database.reading() as session:
+        return bool(session.scalar(_EXIST))
 
 
 def all_accounts() -> list[Account]:
     """Every account by its name."""
-    with database.session() as session:
+    with database.reading() as session:
         return list(session.scalars(select(Account).order_by(Account.name).limit(5_000)))
 
 
 def find(account_id: str | UUID) -> Account:
     """The account of that id, or NotFound."""
-    with database.session() as session:
+    with database.reading() as session:
         return _one(session, account_id)
 
 

@@ -80,7 +80,7 @@ def by_provider(subject: str, name: str, *, new: bool, address: str, browser: st
 
 def of_browser(secret: str) -> Identity | None:
     """Whom a cookie's secret stands for; None if that sign-in is over."""
-    with database.session() as session:
+    with database.reading() as session:
         row = session.execute(
             select(Account, SignIn.id, SignIn.seen_at < func.now() - _A_WHILE)
             .join(SignIn, SignIn.account_id == Account.id)
@@ -99,7 +99,7 @@ def still(identity: Identity) -> bool:
     """Whether who asked then may still ask: for answers that take long."""
     if identity.account is None:
         return not people.exist()
-    with database.session() as session:
+    with database.reading() as session:
         what = select(Account.role).where(Account.id == identity.account.id, Account.suspended_at.is_(None))
         if identity.token is not None:
             what = what.where(
@@ -112,7 +112,7 @@ def still(identity: Identity) -> bool:
 
 def sign_ins(account: Account) -> list[SignIn]:
     """Where an account is signed in, the last seen first."""
-    with database.session() as session:
+    with database.reading() as session:
         mine = select(SignIn).where(SignIn.account_id == account.id, SignIn.seen_at > func.now() - _IDLE)
         return list(session.scalars(mine.order_by(SignIn.seen_at.desc()).limit(100)))
 

@@ -51,7 +51,7 @@ def of_token(secret: str) -> Identity | None:
     """Whom a token stands for; None if it is none, or has ended, or its account is suspended."""
     if not secret.startswith(PREFIX):
         return None
-    with database.session() as session:
+    with database.reading() as session:
         row = session.execute(
             select(Account, Token.id, Token.scope, Token.used_at.is_(None) | (Token.used_at < func.now() - _A_WHILE))
             .join(Token, Token.account_id == Account.id)
@@ -67,7 +67,7 @@ def of_token(secret: str) -> Identity | None:
 
 def tokens(account: Account) -> list[Token]:
     """An account's tokens, the newest first; ended ones stay in the list until they are revoked."""
-    with database.session() as session:
+    with database.reading() as session:
         mine = select(Token).where(Token.account_id == account.id)
         return list(session.scalars(mine.order_by(Token.id.desc()).limit(MOST)))
 
