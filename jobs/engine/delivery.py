@@ -1,4 +1,4 @@
-"""Messages: a job's JSON description on its way through Redis. With worker.py the only file that knows RQ.
+"""Messages: a job's JSON description on its way through Redis. With worker.py and its neighbours all that knows RQ.
 
 A message only rings: the worker reads the job from its row. Losing one costs a delay, two of them are harmless.
 """

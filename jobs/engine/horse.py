@@ -11,8 +11,6 @@ import logging
 import random
 import signal
 import sys
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,20 +18,19 @@ from functools import partial
 from typing import Any
 
 from redis.exceptions import RedisError
-from rq import Queue, Worker
+from rq import Queue
 from rq.executions import Execution
 from rq.job import Job as Message
 from rq.serializers import JSONSerializer
 from rq.timeouts import BaseDeathPenalty, HorseMonitorTimeoutException
-from rq.utils import now
 
 from jobs.engine import database, faults, kept, ledger, leftovers, logs, spans
+from jobs.engine.bookkeeping import Bookkeeper
 from jobs.engine.errors import DatabaseAway
 from jobs.engine.lifeline import call_process, die_with_parent
 from jobs.engine.run import Run
 
 MOST_JOBS = 500  # of one process
-TELL_SECONDS = 1  # between two updates of RQ's own record of a worker, where nothing has changed
 IDLE_SECONDS = 5  # before its connections to Postgres are closed
 GOOD_ENDS = ("succeeded", "partial")
 IDLE, BUSY = "legwork-idle", "legwork-job"  # what the process is called
@@ -76,42 +73,11 @@ class NoAlarm(BaseDeathPenalty):
         """None was set."""
 
 
-class Keeper(Worker):
+class Keeper(Bookkeeper):
     """RQ's worker with a child that is kept. What differs is how a job comes to the child, and how it is told to have ended."""
 
     death_penalty_class = NoAlarm
-    # In the child: called when the row is settled, and the message not yet.
-    on_settled: Callable[[], None] | None = None
     _child: kept.Child | None = None
-    _told = _asked = 0.0  # when RQ's own record of this worker was last brought up to date, and `rq suspend` looked for
-
-    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
-        """As RQ's, but at most once a second, and in one round trip: RQ asks for it four times a job, in three each."""
-        if pipeline is not None:
-            super().heartbeat(timeout, pipeline)
-        elif self._is_due():
-            self._told = time.monotonic()
-            with self.connection.pipeline(transaction=False) as together:
-                super().heartbeat(timeout, together)
-                together.execute()
-
-    def set_state(self, state: str, pipeline: Any = None) -> None:
-        if pipeline is not None or state != self.get_state() or self._is_due():
-            super().set_state(state, pipeline)
-
-    def check_for_suspension(self, burst: bool) -> None:
-        if time.monotonic() - self._asked > TELL_SECONDS:
-            self._asked = time.monotonic()
-            super().check_for_suspension(burst)
-
-    def handle_execution_ended(self, message: Message, queue: Queue, heartbeat_ttl: int) -> None:
-        """As RQ's without its last heartbeat: the message is given its end at once. In the child."""
-        message.ended_at = now()
-        if self.on_settled:
-            self.on_settled()
-
-    def _is_due(self) -> bool:
-        return time.monotonic() - self._told > TELL_SECONDS
 
     def be_ready(self) -> None:
         """Have a child, and a connection to claim by, before a job comes."""
