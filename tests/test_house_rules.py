@@ -75,7 +75,7 @@ SWALLOWING_ALLOWED = {
     ("jobs.engine.schedules", "_trouble"): "a kind's own check may raise anything, and the clock must live on",
     ("jobs.engine.supervisor", "_be_worker"): "a forked child must not run on in its parent's code",
     ("jobs.engine.trials", "run"): "a thread must not die in silence, and its reader must be told",
-    ("jobs.engine.worker", "_try_to_claim"): "RQ raises many things for a broken message",
+    ("jobs.engine.taking", "claimed"): "RQ raises many things for a broken message",
     ("jobs.engine.writer", "_write_on"): "a thread must not die in silence: the run raises it",
     ("webapp.errors", "_page"): "the page that tells of a fault must not fail for the same reason",
 }

@@ -23,7 +23,7 @@ from uuid import UUID
 
 from redis.exceptions import RedisError
 from rq import Queue
-from rq.exceptions import NoSuchJobError, StopRequested
+from rq.exceptions import StopRequested
 from rq.executions import Execution
 from rq.job import Job as Message
 from rq.serializers import JSONSerializer
@@ -32,12 +32,11 @@ from rq.worker import WorkerStatus
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import NoResultFound
 
-from jobs.engine import catalogue, database, delivery, horse, ledger, logs, queries, turns
-from jobs.engine.errors import BrokerAway, DatabaseAway, LeaseLost, LegworkError
+from jobs.engine import catalogue, database, delivery, horse, ledger, logs, queries, taking
+from jobs.engine.errors import BrokerAway, DatabaseAway, LeaseLost
 from jobs.engine.watch import Watch
 
 BEAT_SECONDS = 1
-AGAIN_SECONDS = 10  # until a job of a kind that this worker does not know is offered again
 STOP_GRACE_SECONDS = 3  # between a stop asked and the child killed
 LIMIT_GRACE_SECONDS = 4  # between the time limit and the child killed
 IDLE_SECONDS = 2  # between looks at whether a worker that waits for a message is to leave
@@ -115,9 +114,9 @@ class LegworkWorker(horse.Keeper):
         """Claim the row that the message names; run it if it was due, drop the message if not."""
         # An idle worker that is told to leave has an exception raised, here into the claim.
         self._state = WorkerStatus.BUSY
-        message, self._claim = self._try_to_claim(message, queue)
+        message, self._claim = taking.claimed(message, queue, self.name)
         if self._claim is None:
-            self._drop(message, queue)
+            taking.drop(message, queue)
             return
         logs.hold(self._claim.job_id)
         log.info("job %s: attempt %d of %s begins", self._claim.job_id, self._claim.attempt, self._claim.kind)
@@ -132,46 +131,6 @@ class LegworkWorker(horse.Keeper):
             self._settle_for_child()
             self.take_back()
             logs.hold()
-
-    def _try_to_claim(self, message: Message, queue: Queue) -> tuple[Message, ledger.Claim | None]:
-        """The message of the owner whose turn it is, which may be another than was taken, and its claim."""
-        try:
-            if message.func_name != delivery.FUNCTION:
-                return message, None
-            with _connection(database.committing()) as connection:
-                message = self._in_turn(connection, message, queue)
-                job_id, kind = UUID(message.id), str(message.kwargs.get("kind"))
-                trouble = catalogue.trouble(kind)
-                if trouble is None:
-                    return message, ledger.claim(connection, job_id, self.name)
-                ledger.set_aside(connection, job_id, kind, AGAIN_SECONDS, trouble)
-                log.warning("message %s: %s", message.id, trouble)
-        except (ValueError, TypeError, AttributeError, LegworkError) as error:
-            log.warning("message %s: %s", message.id, error)
-        except Exception as error:  # RQ raises many things for a broken hash; the row, if there is one, is rung again
-            log.warning("dropped message %s: %r", message.id, error)
-        return message, None
-
-    def _in_turn(self, connection: Connection, message: Message, queue: Queue) -> Message:
-        """This message, or the one that changes places with it in the queue, where others wait and it is their turn."""
-        waiting = turns.waiting(connection, queue.name)
-        owner = turns.owner_of(connection, UUID(message.id)) if len(waiting) > 1 else None
-        if owner is None:
-            return message
-        with suppress(NoSuchJobError, RedisError):
-            first = turns.first(waiting, delivery.turns_had(queue.name))
-            wanted = first.owner != owner and Message.fetch(str(first.job_id), self.connection, JSONSerializer)
-            if wanted and delivery.change_places(queue, message.id, wanted.id):
-                message, owner = wanted, first.owner
-            delivery.take_turn(queue.name, owner)
-        return message
-
-    def _drop(self, message: Message, queue: Queue) -> None:
-        """Forget the message. Its hash may belong to a run of the same job elsewhere, so it is only given an end."""
-        with self.connection.pipeline() as pipeline:
-            pipeline.lrem(queue.intermediate_queue_key, 1, message.id)
-            pipeline.expire(message.key, delivery.RESULT_SECONDS, nx=True)
-            pipeline.execute()
 
     # The child.
 

@@ -9,8 +9,8 @@ How a job is held, in five steps:
 4. `settle`, `release`, `postpone` or `give_up` ends the hold, again by naming the lease.
 5. A row whose `lease_until` has passed is freed by `free_silent`; whoever held it finds its lease gone at its next write.
 
-`holding` is what a worker does with the job it holds, `losing` what is done for workers that died, `asking` what people and
-the clock ask of a job.
+`claiming` is how a worker takes a job, `holding` what it does with it, `losing` what is done for workers that died, `asking`
+what people and the clock ask of a job.
 """
 
 from jobs.engine.ledger.asking import (
@@ -29,16 +29,14 @@ from jobs.engine.ledger.asking import (
     undeliver,
 )
 from jobs.engine.ledger.attempts import doubt_started, note
+from jobs.engine.ledger.claiming import LEASE_SECONDS, Claim, OthersWait, claim, claim_alone
 from jobs.engine.ledger.holding import (
-    LEASE_SECONDS,
     RESULT_BYTES,
     Batch,
-    Claim,
     Outcome,
     Signal,
     add_file,
     beat,
-    claim,
     end_step,
     hold,
     postpone,
@@ -55,12 +53,14 @@ __all__ = [
     "RESULT_BYTES",
     "Batch",
     "Claim",
+    "OthersWait",
     "Outcome",
     "Signal",
     "add_file",
     "ask_stop",
     "beat",
     "claim",
+    "claim_alone",
     "create",
     "delete",
     "doubt_started",

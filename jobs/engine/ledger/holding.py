@@ -12,27 +12,11 @@ from sqlalchemy import Connection, Row, insert, select, text, update
 from jobs.engine.errors import LeaseLost, LegworkError
 from jobs.engine.jsonsafe import clean, clean_text, dumps
 from jobs.engine.ledger.attempts import DETAIL_CHARACTERS, DOUBTED, MESSAGE_CHARACTERS, cut, end_attempts
+from jobs.engine.ledger.claiming import LEASE_SECONDS, Claim
 from jobs.engine.models import Counts, File, Step, new_id
 from jobs.engine.storage import Blob
 
-LEASE_SECONDS = 6
 RESULT_BYTES = 1_000_000
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A job that this worker holds now."""
-
-    job_id: UUID
-    lease: int
-    kind: str
-    params: dict[str, Any]
-    owner: str
-    attempt: int
-    max_attempts: int
-    sample: int | None
-    time_limit: int
-    resumed: bool  # an earlier attempt may have finished some items
 
 
 @dataclass(frozen=True)
@@ -70,37 +54,6 @@ class Batch:
     progress: dict[str, Any] = field(default_factory=dict)  # total, note, result; done only for kinds without items
     prompt_tokens: int = 0
     completion_tokens: int = 0
-
-
-# One statement, and so a transaction of its own on a connection that commits by itself: one round trip claims.
-_CLAIM = text(f"""
-    with due as (
-        select id, lease from jobs where id = :id and state = 'queued' and (run_at is null or run_at <= now())
-            and not exists (select from paused_queues where paused_queues.queue = jobs.queue) for update
-    ), doubted as (
-        {DOUBTED} from due where items.job_id = due.id and due.lease > 0 and items.state = 'started' returning 1
-    ), taken as (
-        update jobs set state = 'running', lease = jobs.lease + 1, attempt = attempt + 1, advanced = false,
-            worker = :worker, lease_until = now() + interval '{LEASE_SECONDS} s',
-            started_at = coalesce(started_at, now()), unknown = unknown + (select count(*) from doubted),
-            reason = null, message = null, detail = null, result = null
-        from due where jobs.id = due.id
-        returning jobs.id as job_id, jobs.lease, kind, params, owner, attempt, max_attempts, sample, time_limit,
-            (jobs.lease > 1) as resumed
-    ), attempt as (
-        insert into attempts (job_id, lease, attempt, worker) select job_id, lease, attempt, :worker from taken
-    )
-    select * from taken
-""")
-
-
-def claim(connection: Connection, job_id: UUID, worker: str) -> Claim | None:
-    """Take a due queued job for this worker, or None: it is taken, stopped, gone, paused or not due yet.
-
-    Items that an earlier attempt started and never ended are `unknown` from here on.
-    """
-    row = connection.execute(_CLAIM, {"id": job_id, "worker": worker}).mappings().one_or_none()
-    return Claim(**row) if row is not None else None
 
 
 _BEAT = text(f"""

@@ -1,0 +1,75 @@
+"""From a message to the claim of its row: whether it is one of ours, whether it is this job's turn, whether it is due."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from uuid import UUID
+
+from redis.exceptions import RedisError
+from rq import Queue
+from rq.exceptions import NoSuchJobError
+from rq.job import Job as Message
+from rq.serializers import JSONSerializer
+from sqlalchemy import Connection
+
+from jobs.engine import catalogue, database, delivery, ledger, turns
+from jobs.engine.errors import LegworkError
+
+AGAIN_SECONDS = 10  # until a job of a kind that this worker does not know is offered again
+
+log = logging.getLogger("legwork.worker")
+
+
+def claimed(message: Message, queue: Queue, worker: str) -> tuple[Message, ledger.Claim | None]:
+    """The message of the owner whose turn it is, which may be another than was taken, and its claim by this worker."""
+    try:
+        if message.func_name != delivery.FUNCTION:
+            return message, None
+        with database.translated(), database.committing().connect() as connection:
+            try:
+                return message, _claim(connection, message, worker, ledger.claim_alone)
+            except ledger.OthersWait:
+                message = _in_turn(connection, message, queue)
+                return message, _claim(connection, message, worker, ledger.claim)
+    except (ValueError, TypeError, AttributeError, LegworkError) as error:
+        log.warning("message %s: %s", message.id, error)
+    except Exception as error:  # RQ raises many things for a broken hash; the row, if there is one, is rung again
+        log.warning("dropped message %s: %r", message.id, error)
+    return message, None
+
+
+def drop(message: Message, queue: Queue) -> None:
+    """Forget the message. Its hash may belong to a run of the same job elsewhere, so it is only given an end."""
+    with queue.connection.pipeline() as pipeline:
+        pipeline.lrem(queue.intermediate_queue_key, 1, message.id)
+        pipeline.expire(message.key, delivery.RESULT_SECONDS, nx=True)
+        pipeline.execute()
+
+
+def _claim(
+    connection: Connection, message: Message, worker: str, how: Callable[[Connection, UUID, str], ledger.Claim | None]
+) -> ledger.Claim | None:
+    job_id, kind = UUID(message.id), str(message.kwargs.get("kind"))
+    trouble = catalogue.trouble(kind)
+    if trouble is None:
+        return how(connection, job_id, worker)
+    ledger.set_aside(connection, job_id, kind, AGAIN_SECONDS, trouble)
+    log.warning("message %s: %s", message.id, trouble)
+    return None
+
+
+def _in_turn(connection: Connection, message: Message, queue: Queue) -> Message:
+    """This message, or the one that changes places with it in the queue, where others wait and it is their turn."""
+    waiting = turns.waiting(connection, queue.name)
+    owner = turns.owner_of(connection, UUID(message.id)) if len(waiting) > 1 else None
+    if owner is None:
+        return message
+    with suppress(NoSuchJobError, RedisError):
+        first = turns.first(waiting, delivery.turns_had(queue.name))
+        wanted = first.owner != owner and Message.fetch(str(first.job_id), queue.connection, JSONSerializer)
+        if wanted and delivery.change_places(queue, message.id, wanted.id):
+            message, owner = wanted, first.owner
+        delivery.take_turn(queue.name, owner)
+    return message
