@@ -25,7 +25,7 @@ from rq.serializers import JSONSerializer
 from rq.timeouts import BaseDeathPenalty, HorseMonitorTimeoutException
 
 from jobs.engine import database, faults, kept, ledger, leftovers, logs, spans
-from jobs.engine.bookkeeping import Bookkeeper
+from jobs.engine.bookkeeping import Bookkeeper, Commands
 from jobs.engine.errors import DatabaseAway
 from jobs.engine.lifeline import call_process, die_with_parent
 from jobs.engine.run import Run
@@ -49,13 +49,16 @@ class Task:
     message: dict[str, bytes]
     queue: str
     execution: tuple[str, datetime]
+    opening: Commands  # what is to be told of it first
     redis_version: Any
 
 
-def task(claim: ledger.Claim, reuse: bool, message: Message, queue: Queue, execution: Execution) -> Task:
+def task(claim: ledger.Claim, reuse: bool, message: Message, queue: Queue, worker: Bookkeeper) -> Task:
+    execution = worker.execution
+    assert execution is not None
     fields = {name: _bytes(value) for name, value in message.to_dict(include_meta=False, include_result=False).items()}
     started = execution.id, execution.created_at
-    return Task(claim, reuse, fields, queue.name, started, message.redis_server_version)
+    return Task(claim, reuse, fields, queue.name, started, worker.opening, message.redis_server_version)
 
 
 def current() -> Run:
@@ -178,7 +181,8 @@ def _do(worker: Keeper, given: Task) -> None:
     message.redis_server_version = given.redis_version
     execution = Execution(given.execution[0], message.id, worker.connection, worker.name)
     execution.created_at, execution._job = given.execution[1], message
-    worker.executions = {execution.id: execution}
+    worker.executions, worker.opening, worker.brief = {execution.id: execution}, given.opening, given.reuse
+    run.writer.begun = worker.tell_opening
     span = spans.attempt(given.claim.job_id, given.claim.kind, given.claim.attempt)
     try:
         worker.perform_job(message, next(one for one in worker.queues if one.name == given.queue), execution)

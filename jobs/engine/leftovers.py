@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import signal
 import socket
@@ -18,6 +19,7 @@ THREADS_SECONDS = 0.02  # for threads that have just ended to be gone
 
 _STATUS = Path("/proc/self/status")
 _MASKS = ("Umask", "SigBlk", "SigIgn", "SigCgt")
+_TOLD = re.compile(rf"^(Threads|VmRSS|{'|'.join(_MASKS)}):\s*(.*)$", re.MULTILINE)
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGALRM, signal.SIGUSR1, signal.SIGHUP, signal.SIGCHLD)
 _LIMITS = [getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")]
 
@@ -68,19 +70,22 @@ def look() -> Traces:
 
 def _status() -> dict[str, str]:
     try:
-        lines = _STATUS.read_text().splitlines()
+        return dict(_TOLD.findall(_STATUS.read_text()))
     except OSError:
         return {}
-    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
 def _children() -> str:
     """The ids of what this process has started and not waited for, whichever of its threads did it."""
     try:
-        threads = os.listdir("/proc/self/task")
-        return "".join(sorted(Path(f"/proc/self/task/{thread}/children").read_text() for thread in threads))
+        return "".join(sorted(map(_children_of, os.listdir("/proc/self/task"))))
     except OSError:
         return ""
+
+
+def _children_of(thread: str) -> str:
+    with open(f"/proc/self/task/{thread}/children") as file:
+        return file.read()
 
 
 def _folder() -> str:

@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 import sys
+from functools import cache
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
@@ -14,7 +15,7 @@ _PR_SET_NAME = 15
 def die_with_parent(parent: int, with_signal: signal.Signals = signal.SIGKILL) -> None:
     """Ask the kernel for a signal when the parent dies (Linux; elsewhere nothing). Leaves at once if it is dead already."""
     if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(with_signal))
+        _system().prctl(_PR_SET_PDEATHSIG, int(with_signal))
     if os.getppid() != parent:
         os._exit(1)
 
@@ -22,4 +23,9 @@ def die_with_parent(parent: int, with_signal: signal.Signals = signal.SIGKILL) -
 def call_process(name: str) -> None:
     """Name this process for `ps -o comm` and top, in at most 15 characters (Linux; elsewhere nothing)."""
     if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NAME, name.encode())
+        _system().prctl(_PR_SET_NAME, name.encode())
+
+
+@cache
+def _system() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)

@@ -82,6 +82,7 @@ class LegworkWorker(horse.Keeper):
         self._asked_at: float | None = None  # when this worker was told to leave
         self._not_ours = 0  # beats that found the row not held by this claim
         self._exit_status: int | None = None
+        self._child_told = False  # the child has told Redis that this worker is idle, or is about to
         self._ended_by: str | None = None  # why the parent killed the child: stop, time_limit, shutdown, risk
 
     def subscribe(self) -> None:
@@ -136,15 +137,15 @@ class LegworkWorker(horse.Keeper):
 
     def fork_work_horse(self, message: Message, queue: Queue) -> None:
         assert self._claim is not None
-        assert self.execution is not None
         reuse = catalogue.kind(self._claim.kind).reuse_process
-        self.give(horse.task(self._claim, reuse, message, queue, self.execution))
+        self.give(horse.task(self._claim, reuse, message, queue, self))
 
-    def prepare_job_execution(self, message: Message, remove_from_intermediate_queue: bool = False) -> None:
-        try:
-            super().prepare_job_execution(message, remove_from_intermediate_queue)
-        except RedisError as error:  # only RQ's own figures: the row is claimed, and the work can begin
-            log.warning("job %s: the broker does not answer: %s", message.id, error)
+    def set_state(self, state: str, pipeline: Any = None) -> None:
+        """A child that ended well tells Redis itself that the worker is idle."""
+        if pipeline is None and state == WorkerStatus.IDLE and self._child_told:
+            self._state, self._child_told = state, False
+        else:
+            super().set_state(state, pipeline)
 
     # In the parent, while the child works.
 
@@ -152,6 +153,7 @@ class LegworkWorker(horse.Keeper):
         pid, status, usage = super().wait_for_horse()
         if pid:
             self._exit_status = status
+            self._child_told = status == os.EX_OK
         return pid, status, usage
 
     def monitor_work_horse(self, message: Message, queue: Queue, execution: Execution) -> None:

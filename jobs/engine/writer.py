@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 from sqlalchemy import Connection, Engine
 
@@ -36,6 +37,7 @@ class Writer:
         self.prompt_tokens = 0
         self.completion_tokens = 0
         self.counts: Counts | None = None  # as of the last batch
+        self.begun: Callable[[], None] = lambda: None  # called with the first commit: the run has lasted for a moment
         self._lines = 0
         self.traces = 0  # of unexpected errors, that went into the log
         self._deadline = time.monotonic() + claim.time_limit
@@ -129,6 +131,7 @@ class Writer:
             while (batch := self._next()) is not None:
                 connection = self._commit(engine, connection, batch)
                 self._kept += len(batch.outcomes)
+                self.begun()
         except LeaseLost as lost:
             self.ended = lost  # whatever ended the run before: nothing may be written any more
         except BaseException as error:  # the thread must not die in silence: the run raises it
