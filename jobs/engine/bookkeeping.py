@@ -20,7 +20,7 @@ from rq.worker import WorkerStatus
 
 from jobs.engine import delivery
 
-TELL_SECONDS = 1  # between two updates of a worker's record, where nothing has changed
+TELL_SECONDS = 3  # between two updates of a worker's record, where nothing has changed; an idle one waits for less
 
 log = logging.getLogger("legwork.worker")
 
@@ -38,7 +38,7 @@ class Bookkeeper(Worker):
     _told = _asked = 0.0  # when this worker's record was last brought up to date, and `rq suspend` looked for
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
-        """As RQ's, but at most once a second, and in one round trip: RQ asks for it four times a job, in three each."""
+        """As RQ's, but at most each TELL_SECONDS, and in one round trip: RQ asks for it four times a job, in three each."""
         if pipeline is not None:
             super().heartbeat(timeout, pipeline)
         elif self._is_due():

@@ -131,9 +131,9 @@ def submit(
         run_at=run_at,
     )
     try:
-        with database.session() as session:
+        with database.session(None if told else database.committing()) as session:  # a row alone is one statement
             limits.check_waiting(session, owner)
-            job = ledger.create(session, job)
+            job = ledger.create(session, job, rung=run_at is None)
             notifications.add(session, job.id, told)
     except IntegrityError:  # the same key came twice at once, and the other was first
         known = _known(owner, idempotency_key or "", fingerprint)
@@ -231,12 +231,14 @@ def _send(job: Job) -> None:
     """Deliver a job that is committed. If the broker is away the clock does it later."""
     if job.run_at is not None and job.run_at > job.created_at:  # by the database's clock: this host's may be wrong
         return
+    mark = None if job.delivered_at else ledger.mark_delivered
     try:
         delivery.deliver([job])
     except BrokerAway:
-        return
-    with database.translated(), database.committing().connect() as connection:
-        ledger.mark_delivered(connection, [job.id])
+        mark = ledger.mark_lost if job.delivered_at else None
+    if mark is not None:
+        with database.translated(), database.committing().connect() as connection:
+            mark(connection, [job.id])
 
 
 def _known(owner: str, key: str, fingerprint: str) -> Job | None:
