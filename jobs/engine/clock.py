@@ -24,9 +24,10 @@ from jobs.engine.lifeline import die_with_parent
 from jobs.engine.storage import storage
 
 TICK_SECONDS = 1.0
-FULL_LOOK_SECONDS = 10  # how often the messages are compared with the rows although their number is right
+FRONT = 100  # rows of a queue, the oldest, whose messages are looked for each second
+MESSAGES_PER_ROW = 10  # that are looked through for them: they are not quite in the order of the rows
+FULL_LOOK_SECONDS = 10  # how often all messages are compared with the rows
 ROWS_PER_SECOND = 2_000  # that comparing may cost: a long queue is looked through less often
-COUNTING = 50  # times as long as counting a queue took passes before it is counted again
 TIDY_SECONDS = 60
 SWEEP_SECONDS = 3_600  # between looks for what uploads that were cut off left behind
 STALE_SECONDS = 86_400  # an upload that has not grown for a day never will
@@ -43,8 +44,7 @@ class Clock:
     def __init__(self) -> None:
         self._leaving = threading.Event()
         self._missing: dict[str, set[UUID]] = {}  # by queue: due rows that had no message at the last look
-        self._looked: dict[str, float] = {}
-        self._counted: dict[str, float] = {}  # by queue: when its rows may be counted again
+        self._looked: dict[str, float] = {}  # by queue: when all of it was looked through
         self._tidied = 0.0
         self._swept = 0.0
         self._telling: threading.Thread | None = None
@@ -116,29 +116,30 @@ class Clock:
         """Have delivered again what was delivered, is still queued, and had no message in Redis at two looks in a row.
 
         Two looks, because a message that a worker has just taken is in neither place for a moment. The list that RQ keeps of
-        messages on their way is not counted: a dead worker's stay in it.
+        messages on their way is not counted: a dead worker's stay in it. Messages get lost at the front, where they are
+        taken, or all at once: so the front is looked at each second, the whole queue only now and then, and what was missing
+        is then looked for alone. However long a queue is, a second costs the same.
         """
-        began = time.monotonic()
-        if began < self._counted.get(queue, 0.0):
-            return
-        with database.session() as session:
-            expected = queries.delivered_count(session, queue)
-        rest = COUNTING * (time.monotonic() - began)
-        self._counted[queue] = began + rest if rest > TICK_SECONDS else 0.0
-        since = time.monotonic() - self._looked.get(queue, float("-inf"))
-        look = since > max(FULL_LOOK_SECONDS, expected / ROWS_PER_SECOND) or bool(self._missing.get(queue))
-        if expected == 0 or (delivery.waiting_count(queue) >= expected and not look):
-            self._missing.pop(queue, None)
-            return
-        self._looked[queue] = time.monotonic()
-        there = delivery.waiting_ids(queue)
-        with database.session() as session:
-            missing = {job_id for job_id in queries.delivered_ids(session, queue) if str(job_id) not in there}
-            lost = missing & self._missing.get(queue, set())
-            ledger.mark_lost(session.connection(), list(lost))
-        self._missing[queue] = missing - lost
-        if lost:
+        if missing := self._missing.pop(queue, None):
+            with database.session() as session:
+                lost = delivery.without_message(queue, queries.delivered_ids(session, queue, among=missing))
+                ledger.mark_lost(session.connection(), list(lost))
+            if not lost:
+                return
             log.warning("queue %s: %d messages were lost; delivering again", queue, len(lost))
+            self._looked.pop(queue, None)  # there may be more of them
+        self._missing[queue] = self._look(queue)
+
+    def _look(self, queue: str) -> set[UUID]:
+        """Those without a message: among the oldest, or among all where it is time for that or nothing is left in Redis."""
+        waiting = delivery.waiting_count(queue)
+        since = time.monotonic() - self._looked.get(queue, float("-inf"))
+        whole = waiting == 0 or since > max(FULL_LOOK_SECONDS, waiting / ROWS_PER_SECOND)
+        if whole:
+            self._looked[queue] = time.monotonic()
+        with database.reading() as session:
+            expected = queries.delivered_ids(session, queue, most=None if whole else FRONT)
+        return delivery.without_message(queue, expected, front=None if whole else MESSAGES_PER_ROW * FRONT)
 
 
 def _tell_all() -> None:

@@ -6,10 +6,11 @@ A message only rings: the worker reads the job from its row. Losing one costs a 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+from uuid import UUID
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -23,6 +24,7 @@ from jobs.engine import catalogue, settings
 from jobs.engine.errors import BrokerAway
 from jobs.engine.models import Job
 
+SOUGHT = 20  # messages that are looked for one by one, before the whole queue is read instead
 NOTED = 20  # jobs of a delivery that get a log line of their own
 log = logging.getLogger("legwork.delivery")
 
@@ -110,6 +112,22 @@ def waiting_ids(name: str) -> set[str]:
     try:
         entries: list[Any] = broker().lrange(queue(name).key, 0, -1)
         return {str(entry, "ascii", "replace") for entry in entries}
+    except RedisError as error:
+        raise BrokerAway("The broker does not answer.") from error
+
+
+def without_message(name: str, job_ids: Collection[UUID], front: int | None = None) -> set[UUID]:
+    """Those of these jobs whose message is not in a queue, or not among its first so many. Raises BrokerAway."""
+    try:
+        if front is None and len(job_ids) <= SOUGHT:
+            with broker().pipeline(transaction=False) as pipeline:
+                for job_id in job_ids:
+                    pipeline.lpos(queue(name).key, str(job_id))
+                places = pipeline.execute()
+            return {job_id for job_id, place in zip(job_ids, places, strict=True) if place is None}
+        entries: Any = broker().lrange(queue(name).key, 0, -1 if front is None else front - 1)
+        there = {str(entry, "ascii", "replace") for entry in entries}
+        return {job_id for job_id in job_ids if str(job_id) not in there}
     except RedisError as error:
         raise BrokerAway("The broker does not answer.") from error
 

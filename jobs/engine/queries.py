@@ -281,12 +281,12 @@ def undelivered(session: Session, *, only: Collection[UUID] | None = None) -> li
 _SETTLED_IN = text("interval '2 s'")  # a message younger than this may still be on its way
 
 
-def delivered_count(session: Session, queue: str) -> int:
-    return session.scalar(select(func.count()).select_from(Job).where(*_delivered(queue))) or 0
-
-
-def delivered_ids(session: Session, queue: str) -> list[UUID]:
-    return list(session.scalars(select(Job.id).where(*_delivered(queue))))
+def delivered_ids(
+    session: Session, queue: str, *, among: Collection[UUID] | None = None, most: int | None = None
+) -> set[UUID]:
+    """Queued jobs whose message must be in Redis by now: all, the oldest so many, or those among some."""
+    ids = select(Job.id).where(*_delivered(queue)).order_by(Job.id).limit(most)
+    return set(session.scalars(ids if among is None else ids.where(Job.id == func.any(list(among)))))
 
 
 def _delivered(queue: str) -> list[ColumnElement[bool]]:

@@ -335,6 +335,17 @@ class TestClock:
         assert delivery.waiting_count("cpu") == len(ids)
         assert delivery.broker().lindex("rq:queue:cpu", 0) == str(min(ids)).encode()
 
+    def test_one_lost_in_a_long_queue_is_found_at_its_front(self) -> None:
+        jobs = [nap() for _ in range(150)]
+        ticking = clock.Clock()
+        ticking.tick()  # looks through all of it, and not again for ten seconds
+        _age("delivered_at", 10)
+        key = delivery.queue("cpu").key
+        for job in jobs[:2]:  # taken by workers that died before they claimed
+            assert delivery.broker().lrem(key, 1, str(job.id)) == 1
+        until(lambda: ticking.tick() or delivery.waiting_ids("cpu") == {str(job.id) for job in jobs})
+        assert delivery.waiting_count("cpu") == 150
+
     def test_what_was_never_delivered_is(self, redis: Redis) -> None:
         job = nap(run_at=datetime.now(UTC) + timedelta(seconds=30))
         clock.Clock().tick()
