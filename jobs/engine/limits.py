@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, func, not_, select, text
+from sqlalchemy import func, not_, select, text
 from sqlalchemy.orm import Session
 
 from jobs.engine import database, settings
 from jobs.engine.errors import NoRoom, TooMany
-from jobs.engine.models import File, Job
+from jobs.engine.models import File, Job, StorageUsed
 
 if TYPE_CHECKING:
     from jobs.engine.ledger import Claim
@@ -74,8 +74,8 @@ def _waiting(session: Session, owner: str, most: int) -> int:
 
 
 def _bytes(session: Session, owner: str, claim: Claim | None = None) -> int:
-    counted = select(func.sum(File.bytes)).where(File.owner == owner)
-    if claim is not None:
-        left = and_(File.job_id == claim.job_id, File.lease < claim.lease, not_(File.visible))
-        counted = counted.where(func.coalesce(left, False).is_(False))
-    return int(session.scalar(counted) or 0)
+    used = session.scalar(select(StorageUsed.bytes).where(StorageUsed.owner == owner)) or 0
+    if claim is None:
+        return used
+    left = (File.job_id == claim.job_id) & (File.lease < claim.lease) & not_(File.visible)
+    return used - int(session.scalar(select(func.sum(File.bytes)).where(left)) or 0)

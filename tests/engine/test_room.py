@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete, func, select
 
 from jobs.engine import commands, database, ledger, limits, queries
 from jobs.engine.context import Context
@@ -106,3 +107,17 @@ def test_two_who_come_at_once_do_not_share_the_last_room(tmp_path: Path) -> None
 def _blobs(folder: Path) -> list[Path]:
     """The bytes that are really there."""
     return [path for path in (folder / "data" / "files").rglob("*") if path.is_file()]
+
+
+def test_what_files_take_is_counted_as_they_come_and_go() -> None:
+    def really(owner: str) -> int:
+        with database.session() as session:
+            return int(session.scalar(select(func.coalesce(func.sum(File.bytes), 0)).where(File.owner == owner)) or 0)
+
+    for owner, size in (("a", 10), ("a", 500), ("b", 70)):
+        commands.upload(io.BytesIO(b"x" * size), "x.txt", owner=owner)
+    assert (queries.usage("a").bytes, queries.usage("b").bytes) == (really("a"), really("b")) == (510, 70)
+    with database.session() as session:
+        session.execute(delete(File).where(File.bytes != 10))
+    assert (queries.usage("a").bytes, queries.usage("b").bytes) == (really("a"), really("b")) == (10, 0)
+    assert queries.usage("nobody").bytes == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jobs.engine.models.accounts import ROLES, SCOPES, Account, AuditEntry, Guest, Share, SignIn, Token, Tries
 from jobs.engine.models.approvals import Approval
 from jobs.engine.models.base import Base, new_id
-from jobs.engine.models.files import File
+from jobs.engine.models.files import File, StorageUsed
 from jobs.engine.models.jobs import (
     ENDED_STATES,
     ITEM_STATES,
@@ -37,7 +37,17 @@ __all__ = [
     "Item",
     "Job",
 ]
-__all__ += ["LogLine", "Message", "Notification", "OutboxMessage", "Schedule", "Step", "Suppression", "WorkerProcess"]
+__all__ += [
+    "LogLine",
+    "Message",
+    "Notification",
+    "OutboxMessage",
+    "Schedule",
+    "Step",
+    "StorageUsed",
+    "Suppression",
+    "WorkerProcess",
+]
 __all__ += ["ROLES", "SCOPES", "Account", "AuditEntry", "Guest", "Share", "SignIn", "Token", "Tries"]
-__all__ += ["Attachment", "PausedQueue"]
+__all__ += ["Attachment", "PausedQueue", "StorageUsed"]
 __all__ += ["VERDICTS", "Decision", "ThresholdChange", "new_id"]

@@ -36,3 +36,12 @@ class File(Base):
         Index("files_job_id_id", "job_id", "id"),
         Index("files_hidden", "job_id", postgresql_where=text("not visible")),
     )
+
+
+class StorageUsed(Base):
+    """How many bytes an owner's files take together. Postgres keeps it, by triggers on `files`; nobody else writes it."""
+
+    __tablename__ = "storage_used"
+
+    owner: Mapped[str] = mapped_column(primary_key=True)
+    bytes: Mapped[int]
