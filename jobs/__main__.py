@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import logging
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 from jobs.engine import backups, clock, database, logs, migrations, operating, settings, supervisor
 from jobs.engine.catalogue import QUEUES
@@ -38,7 +41,7 @@ def _migrate(_: argparse.Namespace) -> int:
     return 0
 
 
-def _worker(arguments: argparse.Namespace) -> int:
+def _worker(arguments: argparse.Namespace) -> NoReturn:
     settings.current().require("database_url", "redis_url")
     database.url()
     least, most = _bounds(arguments)
@@ -46,7 +49,14 @@ def _worker(arguments: argparse.Namespace) -> int:
     supervisor.Supervisor(
         arguments.queues, Scale(least, most, arguments.calm), target, clock=not arguments.no_clock
     ).run()
-    return 0
+    _leave()
+
+
+def _leave() -> NoReturn:
+    """End this process here. On the interpreter's own way out DuckDB's bindings print a screen about what they never freed."""
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(0)
 
 
 def _bounds(arguments: argparse.Namespace) -> tuple[int, int]:
