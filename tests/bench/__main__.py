@@ -39,13 +39,13 @@ LONG = ("rows",)  # only where they are asked for
 def main() -> None:
     arguments = _arguments()
     figures: list[Figure] = []
-    with house() as redis_url:
+    with house(arguments.file.with_suffix(".log")) as redis_url:
         for name in arguments.only:
             print(f"measuring: {name}", flush=True)
             figures += MEASURES[name](redis_url, arguments.quick, arguments.repeat)
             _keep(figures, arguments.file)  # after each, so that a run that is broken off has not been for nothing
     print(f"\n{table(figures)}\n")
-    print(f"All runs are in {arguments.file}.")
+    print(f"All runs are in {arguments.file}; what the workers said is in {arguments.file.with_suffix('.log')}.")
 
 
 def _keep(figures: list[Figure], file: Path) -> None:
@@ -55,7 +55,13 @@ def _keep(figures: list[Figure], file: Path) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measure the engine beside its peers.")
-    parser.add_argument("file", nargs="?", type=Path, default=Path("var/bench.json"), help="where the JSON goes")
+    parser.add_argument(
+        "file",
+        nargs="?",
+        type=Path,
+        default=Path("var/bench.json"),
+        help="where the JSON goes, with the workers' lines beside it",
+    )
     parser.add_argument("--quick", action="store_true", help="smaller, in about two minutes")
     parser.add_argument("--repeat", type=int, default=3, help="runs of each, of which the median is shown")
     parser.add_argument(

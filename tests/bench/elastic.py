@@ -14,7 +14,7 @@ from jobs.engine import database, footprint, queries
 from jobs.engine.models import Job
 from tests.bench import house
 from tests.bench.figures import Figure, Target
-from tests.engine.workers import Workers, running, until
+from tests.engine.workers import Workers, until
 
 MOST = 8
 JOB_SECONDS = 0.5
@@ -40,7 +40,7 @@ _PAUSES = text("""
 def figures(count: int) -> list[Figure]:
     """`count` jobs of half a second at once, for a program that keeps from 1 to 8 workers."""
     options = ("--min", "1", "--max", str(MOST), "--queues", "io,cpu")
-    with running(*options) as program:
+    with house.workers(*options) as program:
         house.run("nap", naps=1, seconds=JOB_SECONDS)
         until(lambda: len(program.workers) == 1)
         began = time.time()

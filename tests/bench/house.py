@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
@@ -19,11 +20,20 @@ from tests.engine.workers import Workers, running
 
 OWNER = "local"
 PATIENCE = 3_600.0
+_log = Path(os.devnull)  # takes what is not for the terminal: house() says where it is
 
 
 @contextmanager
-def house() -> Iterator[str]:
-    """This process's engine uses fresh services while it is open. Gives the address of the Redis."""
+def house(log: Path) -> Iterator[str]:
+    """This process's engine uses fresh services while it is open. Gives the address of the Redis.
+
+    Its lines, and those of the worker programs, go to a file.
+    """
+    global _log
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("")
+    _log = log.resolve()
+    logging.basicConfig(filename=_log, force=True)
     folder = Path(tempfile.mkdtemp(prefix="legwork-bench-"))
     folder.chmod(0o755)  # root's Postgres runs as another user
     services = Postgres(folder / "postgres"), Redis(folder / "redis")
@@ -46,8 +56,15 @@ def house() -> Iterator[str]:
 @contextmanager
 def worker(**environ: str) -> Iterator[Workers]:
     """One worker program that does one job at a time, warm: it has done one."""
-    with running("--processes", "1", "--queues", "cpu,io", **environ) as program:
+    with workers("--processes", "1", "--queues", "cpu,io", **environ) as program:
         run("stamp")
+        yield program
+
+
+@contextmanager
+def workers(*options: str, **environ: str) -> Iterator[Workers]:
+    """A worker program whose lines go to the file, beside those of others."""
+    with _log.open("a") as output, running(*options, output=output, **environ) as program:
         yield program
 
 

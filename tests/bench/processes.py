@@ -5,7 +5,7 @@ from __future__ import annotations
 from jobs.engine import queries
 from tests.bench import house
 from tests.bench.figures import Figure
-from tests.engine.workers import running, until
+from tests.engine.workers import until
 
 NUMBERS = (1, 2, 4, 8, 16)
 EACH = 8  # jobs for a worker
@@ -18,7 +18,7 @@ def figures() -> list[Figure]:
 
 
 def _of(number: int) -> Figure:
-    with running("--processes", str(number), "--queues", "io,cpu") as program:
+    with house.workers("--processes", str(number), "--queues", "io,cpu") as program:
         until(lambda: len(program.workers) == number, 120)
         warm = [house.submit("nap", naps=1, seconds=JOB_SECONDS) for _ in range(number)]
         for job in warm:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import IO
 
 from jobs.engine import queries
 from jobs.engine.models import Job
@@ -22,11 +23,11 @@ PATIENCE = 60.0  # generous: the machine may be busy
 
 
 class Workers:
-    """One supervisor and what it started."""
+    """One supervisor and what it started. `output`: where its lines go, if not to where this process's go."""
 
-    def __init__(self, *arguments: str, code: Path = CODE, **extra: str):
+    def __init__(self, *arguments: str, code: Path = CODE, output: IO[str] | None = None, **extra: str):
         command = [sys.executable, "-m", "jobs", "worker", *arguments]
-        self.program = subprocess.Popen(command, cwd=code, env=os.environ | extra)
+        self.program = subprocess.Popen(command, cwd=code, env=os.environ | extra, stdout=output, stderr=output)
 
     @property
     def workers(self) -> list[int]:
@@ -52,9 +53,9 @@ class Workers:
 
 
 @contextmanager
-def running(*arguments: str, code: Path = CODE, **extra: str) -> Iterator[Workers]:
+def running(*arguments: str, code: Path = CODE, output: IO[str] | None = None, **extra: str) -> Iterator[Workers]:
     """A worker program, of another version of the code if `code` says so."""
-    started = Workers(*arguments, code=code, **extra)
+    started = Workers(*arguments, code=code, output=output, **extra)
     try:
         yield started
     finally:
