@@ -26,7 +26,10 @@ class Target:
 
 @dataclass
 class Figure:
-    """`ours` and each of `peers` are the runs one by one; what is shown and judged is their median."""
+    """`ours` and each of `peers` are the runs one by one; what is shown and judged is their median.
+
+    `also`: a second target, or the step that comes after the first.
+    """
 
     what: str
     unit: str
@@ -34,6 +37,7 @@ class Figure:
     peers: Mapping[str, Sequence[float]] = field(default_factory=dict)
     target: Target | None = None
     best: Literal["highest", "lowest"] = "highest"
+    also: Target | None = None
 
     @property
     def median(self) -> float:
@@ -49,11 +53,18 @@ class Figure:
         return self.median / self.peer[1] if self.peer else None
 
     @property
+    def targets(self) -> list[Target]:
+        return [target for target in (self.target, self.also) if target]
+
+    @property
     def verdict(self) -> str:
-        if self.target is None:
-            return ""
-        judged = self.median if self.target.of == "ours" else self.ratio
-        return "met" if judged is not None and self.target.met(judged) else "missed"
+        """One word for all targets where they agree, else one for each."""
+        words = ["met" if self._meets(target) else "missed" for target in self.targets]
+        return ", ".join(words if len(set(words)) > 1 else words[:1])
+
+    def _meets(self, target: Target) -> bool:
+        judged = self.median if target.of == "ours" else self.ratio
+        return judged is not None and target.met(judged)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -62,7 +73,7 @@ class Figure:
             "ours": self.median,
             "peer": self.peer and {"name": self.peer[0], "median": self.peer[1]},
             "ratio": self.ratio,
-            "target": self.target and str(self.target),
+            "target": ", ".join(map(str, self.targets)),
             "verdict": self.verdict,
             "runs": {"ours": list(self.ours), **{name: list(runs) for name, runs in self.peers.items()}},
         }
@@ -70,8 +81,8 @@ class Figure:
     def cells(self) -> list[str]:
         peer = f"{shown(self.peer[1])} ({self.peer[0]})" if self.peer else ""
         ratio = f"{self.ratio:.2f}×" if self.ratio is not None else ""
-        target = str(self.target) if self.target else ""
-        return [f"{self.what}, {self.unit}", shown(self.median), peer, ratio, target, self.verdict]
+        targets = ", ".join(map(str, self.targets))
+        return [f"{self.what}, {self.unit}", shown(self.median), peer, ratio, targets, self.verdict]
 
 
 def shown(value: float) -> str:
