@@ -1,14 +1,8 @@
-"""How much a worker gets done: many small items in a job, many waits, many model calls, many jobs, a very long table."""
+"""How much a worker gets done: many small items in a job, many waits, many jobs, a very long table."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,12 +11,13 @@ from jobs.engine.models import File
 from tests.bench import house
 from tests.bench.figures import Figure, Target
 from tests.bench.peers import run as peers
-from tests.engine.workers import CODE, Workers
+from tests.engine.workers import Workers
 
-PEERS = (peers.HUEY, peers.HUEY_PROCESS, peers.SAQ, peers.SAQ_MORE, peers.TASKIQ, peers.RQ, peers.RQ_SIMPLE)
-WAITERS = (peers.TASKIQ, peers.SAQ_MORE)
-CALLS, CALL_SECONDS, AT_ONCE = 1_000, 0.2, 64
-IDEAL_SECONDS = CALLS / AT_ONCE * CALL_SECONDS
+PEERS = (
+    *(peers.HUEY, peers.HUEY_PROCESS, peers.SAQ, peers.SAQ_MORE, peers.TASKIQ, peers.RQ, peers.RQ_SIMPLE),
+    *(peers.CELERY, peers.CELERY_PROCESS, peers.CELERY_THREADS, peers.DRAMATIQ),
+)
+WAITERS = (peers.TASKIQ, peers.SAQ_MORE, peers.CELERY_MORE, peers.DRAMATIQ_MORE)
 
 
 def items(redis_url: str, count: int, repeat: int) -> list[Figure]:
@@ -72,28 +67,11 @@ def waits(redis_url: str, repeat: int) -> list[Figure]:
     ]
 
 
-def calls(repeat: int) -> Figure:
-    """Shares of the ideal; the provider is a process of its own, the same for both."""
-    ours: list[float] = []
-    theirs: list[float] = []
-    with TemporaryDirectory() as folder, _provider() as base_url, house.worker(OPENAI_BASE_URL=base_url):
-        file = _upload(Path(folder) / "calls.csv", CALLS)
-        params = {"source": str(file.id), "prompt": "Row {number}: write one line.", "output_column": "answer"}
-        for _ in range(repeat):
-            job = house.run("generate_texts", model="fake-small", concurrency=AT_ONCE, **params)
-            assert job.done == CALLS, job.done
-            ours.append(IDEAL_SECONDS / house.seconds(job))
-            command = [sys.executable, "tests/bench/peers/openai_calls.py", base_url, str(CALLS), str(AT_ONCE)]
-            theirs.append(IDEAL_SECONDS / float(subprocess.check_output(command, cwd=CODE)))
-    what = f"{CALLS:,} model calls of 200 ms at {AT_ONCE}, each row recorded"
-    return Figure(what, "of the ideal", ours, {"AsyncOpenAI": theirs}, Target("ours", ">=", 0.95))
-
-
 def long_table(rows: int) -> list[Figure]:
     rates: dict[int, float] = {}
     with TemporaryDirectory() as folder, house.worker() as program:
         for count in (rows // 10, rows):
-            file = _upload(Path(folder) / "long.csv", count)
+            file = upload(Path(folder) / "long.csv", count)
             watch = _Memory(program)
             job = house.run("read_rows", watch.look, source=str(file.id))
             assert job.done == count, job.done
@@ -115,21 +93,7 @@ def _jobs_a_second(count: int) -> float:
     return len(late) / (late[-1] - submitted)
 
 
-@contextmanager
-def _provider() -> Iterator[str]:
-    command = [sys.executable, "-m", "tests.fake_provider"]
-    with subprocess.Popen(command, cwd=CODE, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout
-            address = f"http://127.0.0.1:{int(process.stdout.readline())}"
-            script = json.dumps({"latency": CALL_SECONDS}).encode()
-            urllib.request.urlopen(f"{address}/script", script, timeout=10).close()
-            yield f"{address}/v1"
-        finally:
-            process.kill()
-
-
-def _upload(path: Path, rows: int) -> File:
+def upload(path: Path, rows: int) -> File:
     with path.open("w") as out:
         out.write("number,name,text\n")
         out.writelines(f"{row},name {row % 997},some words that a row has {row * 7919 % 1000}\n" for row in range(rows))

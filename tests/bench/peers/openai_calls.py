@@ -1,6 +1,6 @@
 """What one would write without us: AsyncOpenAI and a semaphore, answers kept in a list. Prints the seconds it took.
 
-python openai_calls.py BASE_URL CALLS CONCURRENCY
+python openai_calls.py BASE_URL CALLS CONCURRENCY [aiohttp]     with the transport that its documents advise for many calls
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ import asyncio
 import sys
 import time
 
-from openai import AsyncOpenAI
+from openai import AsyncOpenAI, DefaultAioHttpClient, DefaultAsyncHttpxClient
 
 
-async def main(base_url: str, calls: int, concurrency: int) -> float:
+async def main(base_url: str, calls: int, concurrency: int, transport: str = "") -> float:
     limit = asyncio.Semaphore(concurrency)
-    async with AsyncOpenAI(base_url=base_url, api_key="none") as client:
+    made = DefaultAioHttpClient() if transport == "aiohttp" else DefaultAsyncHttpxClient()
+    async with AsyncOpenAI(base_url=base_url, api_key="none", http_client=made) as client:
 
         async def ask(number: int) -> str | None:
             async with limit:
@@ -28,4 +29,4 @@ async def main(base_url: str, calls: int, concurrency: int) -> float:
 
 
 if __name__ == "__main__":
-    print(asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))))
+    print(asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:])))
