@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.bench import calls, elastic, growth, idle, processes, rows, status, streams, web, work
+from tests.bench import calls, elastic, embed, growth, idle, processes, rows, status, streams, web, work
 from tests.bench.figures import Figure, table
 from tests.bench.house import house
 
@@ -24,6 +24,7 @@ MEASURES: dict[str, Measure] = {
     "jobs": lambda redis_url, quick, repeat: [work.jobs(redis_url, 100 if quick else 200, repeat)],
     "waits": lambda redis_url, _, repeat: work.waits(redis_url, repeat),
     "calls": lambda redis_url, _, repeat: calls.figures(redis_url, repeat),
+    "embed": lambda _redis_url, quick, repeat: embed.figures(500 if quick else 2_000, repeat),
     "elastic": lambda _redis_url, quick, _: elastic.figures(100 if quick else 400),
     "processes": lambda *_: processes.figures(),
     "web": lambda *_: web.figures(),
