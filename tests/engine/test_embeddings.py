@@ -57,6 +57,24 @@ def test_a_text_that_is_too_long_is_marked(environment: Callable[..., None]) -> 
     assert (came.tokens, came.cut) == ([256, 3], [True, False])
 
 
+def test_texts_of_like_length_go_to_the_model_together(
+    environment: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+
+    def embed(texts: list[str]) -> builtin.Embedded:
+        asked.append(texts)
+        return builtin.Embedded([[0.0] * builtin.DIMENSION] * len(texts), [1] * len(texts), [False] * len(texts))
+
+    monkeypatch.setattr(builtin, "embed", embed)
+    texts = [f"{number} like length" + " long" * 40 * (number % 2) for number in range(200)]
+    assert len(of(*texts, size=10)) == 200
+    later = asked[batches.BUILT_IN_FLYING :]  # the first ones leave before the others have come
+    mixed = [batch for batch in later if min(map(len, batch)) < 100 < max(map(len, batch))]
+    assert sorted(text for batch in asked for text in batch) == sorted(texts)
+    assert len(mixed) <= 1 and max(map(len, asked)) <= 10
+
+
 def test_a_file_that_was_changed_is_refused() -> None:
     with pytest.raises(JobFailed, match="not the file that was tried"):
         builtin._checked(builtin.WEIGHTS[0], "__init__.py", builtin.WEIGHTS[2])

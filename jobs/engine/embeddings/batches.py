@@ -5,11 +5,15 @@
 
 What the cache knows is not asked for. A batch that is refused is asked for again text by text, so that one text that cannot
 be embedded fails alone.
+
+The model that comes along does one batch after the other, and pads each text to the longest beside it. So texts wait here until
+it is free, and go with those of about their length: the more that wait, the less is padded.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -24,6 +28,8 @@ from jobs.engine.errors import BadInput, DatabaseAway, JobFailed
 GATHER_SECONDS = 0.01
 CALLS = 4  # at a time, to a provider; this machine's processor does one after the other
 AWAY_SECONDS = 0.25
+BUILT_IN_WINDOW = 512  # texts that may wait for the model that comes along
+BUILT_IN_FLYING = 3  # batches: one is looked for in the cache, one is with the model, one is kept
 
 Found = TypeVar("Found")
 
@@ -45,9 +51,15 @@ class Vectors:
         self.embedder = embedder(model)
         self.dimension = dimension
         self._size = batch_size
+        self._most_flying = BUILT_IN_FLYING if self.embedder.built_in else sys.maxsize
         self._waiting: list[tuple[str, asyncio.Future[Vector]]] = []
         self._flying: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def at_once(self) -> int:
+        """How many texts should be asked for at a time, for no batch to wait for texts."""
+        return max(BUILT_IN_WINDOW, self._size * CALLS) if self.embedder.built_in else self._size * CALLS
 
     async def __aenter__(self) -> Self:
         self._open = AsyncExitStack()
@@ -67,20 +79,38 @@ class Vectors:
         """Raises BadInput or Transient for this text alone, JobFailed where none can be embedded."""
         future: asyncio.Future[Vector] = asyncio.get_running_loop().create_future()
         self._waiting.append((text, future))
+        self._send_or_wait()
+        return await future
+
+    def _send_or_wait(self) -> None:
+        """Send what fills a batch; what does not has a moment for more to come."""
         if len(self._waiting) >= self._size:
             self._send()
-        elif self._timer is None:
+        elif self._waiting and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(GATHER_SECONDS, self._send)
-        return await future
 
     def _send(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        batch, self._waiting = self._waiting, []
-        task = asyncio.create_task(self._settle(batch))
-        self._flying.add(task)
-        task.add_done_callback(self._flying.discard)
+        if self._waiting and len(self._flying) < self._most_flying:
+            task = asyncio.create_task(self._settle(self._taken()))
+            self._flying.add(task)
+            task.add_done_callback(self._landed)
+
+    def _landed(self, task: asyncio.Task[None]) -> None:
+        self._flying.discard(task)
+        if not task.cancelled():
+            self._send_or_wait()
+
+    def _taken(self) -> list[tuple[str, asyncio.Future[Vector]]]:
+        """A batch of those that wait: the one that has waited longest, and those nearest to it in length."""
+        length = len(self._waiting[0][0])
+        nearest = sorted(range(len(self._waiting)), key=lambda place: abs(len(self._waiting[place][0]) - length))
+        chosen = set(nearest[: self._size])
+        batch = [one for place, one in enumerate(self._waiting) if place in chosen]
+        self._waiting = [one for place, one in enumerate(self._waiting) if place not in chosen]
+        return batch
 
     async def _settle(self, batch: list[tuple[str, asyncio.Future[Vector]]]) -> None:
         """Give every text of the batch its vector, or its error."""
