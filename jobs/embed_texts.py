@@ -7,6 +7,7 @@ before is not embedded again. The file with the vectors is written at the end; w
 from __future__ import annotations
 
 import itertools
+import json
 import struct
 import tempfile
 import time
@@ -20,6 +21,7 @@ from jobs.engine.catalogue import Estimate, Find
 from jobs.engine.context import Context, Output
 from jobs.engine.embeddings import batches, cache
 from jobs.engine.errors import BadInput, FieldError, JobFailed, Skip
+from jobs.engine.exports import parquet
 from jobs.engine.params import KindParams, TableFile, param
 from jobs.engine.templates import as_text
 
@@ -109,12 +111,13 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         came = {tokens: vector.tokens, cut: vector.cut, reused: vector.known}
         return Output(came, prompt_tokens=vector.tokens)
 
+    vectors = batches.Vectors(model["model"], params.batch_size, model["dimension"])
     counts = context.map(
         embed,
         source.rows(params.encoding, params.delimiter),
         total=table.rows if table.exact else source.count(params.encoding, params.delimiter),
-        concurrency=params.batch_size * batches.CALLS,
-        using=batches.Vectors(model["model"], params.batch_size, model["dimension"]),
+        concurrency=vectors.at_once,
+        using=vectors,
     )
     if counts.done:
         context.progress(note="Writing the file")
@@ -152,8 +155,10 @@ def _write(params: Params, context: Context, model: dict[str, Any], columns: lis
                 opened.write(_npy_head(count, model["dimension"]))
                 opened.writelines(array("f", row[params.output_column]).tobytes() for row in rows)
             else:
-                shown = ({**row, params.output_column: _short(row[params.output_column])} for row in rows)
-                opened.writelines(exports.export(shown, [*columns, params.output_column], params.format))
+                short = _digits if params.format == "parquet" else _short
+                shown = ({**row, params.output_column: short(row[params.output_column])} for row in rows)
+                types = {params.output_column: parquet.FLOATS}
+                opened.writelines(exports.export(shown, [*columns, params.output_column], params.format, types))
         media_type = exports.FORMATS.get(params.format, "application/octet-stream")
         context.save(f"{stem} vectors.{params.format}", target, media_type)
         if params.format == "npy":
@@ -186,8 +191,15 @@ def _text(row: dict[str, Any], params: Params) -> str:
 
 
 def _short(vector: list[float]) -> list[float]:
-    """As many digits as a 32-bit number has."""
-    return [float(f"{number:.8g}") for number in vector]
+    """About as many digits as a 32-bit number has."""
+    numbers: list[float] = json.loads(_digits(vector, 8))
+    return numbers
+
+
+def _digits(vector: list[float], digits: int = 9) -> str:
+    """The vector as JSON, put together at once: number by number it takes as long as a small model does. Nine digits tell
+    every 32-bit number from all others."""
+    return f"[{f'%.{digits}g,' * len(vector) % tuple(vector)}"[:-1] + "]"
 
 
 def _npy_head(rows: int, columns: int) -> bytes:

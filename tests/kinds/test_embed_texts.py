@@ -32,8 +32,8 @@ def test_the_example_gives_a_parquet_file_of_vectors(environment: Callable[..., 
     assert (job.state, job.result["model"], job.result["dimension"]) == ("succeeded", "all-MiniLM-L6-v2", 384)
     (file,) = queries.files(job)
     (tmp_path / "it.parquet").write_bytes(content(file))
-    rows = duckdb.sql(f"select review, embedding from '{tmp_path}/it.parquet'").fetchall()
-    assert len(rows) == job.done == job.result["texts"] > 5
+    rows = duckdb.sql(f"select review, embedding, typeof(embedding) from '{tmp_path}/it.parquet'").fetchall()
+    assert len(rows) == job.done == job.result["texts"] > 5 and {row[2] for row in rows} == {"FLOAT[]"}
     expected = embeddings.embedder().embed([rows[0][0]])[0]
     assert sum(a * b for a, b in zip(rows[0][1], expected, strict=True)) > 0.98
 

@@ -71,5 +71,5 @@ def has_provider() -> bool:
 
 def unit(vector: Sequence[float]) -> list[float]:
     """The vector at length 1; one of zeros stays as it is."""
-    length = math.sqrt(math.fsum(number * number for number in vector))
+    length = math.hypot(*vector)
     return [number / length for number in vector] if length else list(vector)

@@ -11,13 +11,14 @@ from typing import Any
 from jobs.engine.errors import LegworkError
 
 INT64 = 1 << 63
+FLOATS = "FLOAT[]"  # a type whose values may come as the text of their JSON, which is many times faster
 GROUP_BYTES, LEAST_GROUP, MOST_GROUP = 8_000_000, 2_048, 20_000  # the last two: rows
 
 
 # Types that JSON has no value for, or a wider one, and that DuckDB reads back out of its text. DuckDB has no huge integer in
 # Parquet: it would become a float.
 KEPT = re.compile(
-    r"DATE|TIME|TIMESTAMP( WITH TIME ZONE)?|DECIMAL\(\d+,\d+\)|UUID|FLOAT|(U?(TINY|SMALL|BIG)INT)|U?INTEGER|DOUBLE|BOOLEAN"
+    r"FLOAT(\[\])?|DATE|TIME|TIMESTAMP( WITH TIME ZONE)?|DECIMAL\(\d+,\d+\)|UUID|(U?(TINY|SMALL|BIG)INT)|U?INTEGER|DOUBLE|BOOLEAN"
 )
 
 
@@ -98,8 +99,12 @@ def _convert(columns: list[str], types: list[str], spool: Path, sizes: tuple[int
     import duckdb
 
     longest, group = sizes
-    typed = ", ".join(f"c{index}: '{name}'" for index, name in enumerate(types))
-    named = ", ".join(f"c{index} as {_quoted(column)}" for index, column in enumerate(columns))
+    # Lists of numbers are read as the text that they are, and then cast: they may have come as text.
+    typed = ", ".join(f"c{index}: '{'VARCHAR' if name == FLOATS else name}'" for index, name in enumerate(types))
+    named = ", ".join(
+        f"{f'cast(c{index} as {FLOATS})' if name == FLOATS else f'c{index}'} as {_quoted(column)}"
+        for index, (column, name) in enumerate(zip(columns, types, strict=True))
+    )
     source = f"read_json(?, format='newline_delimited', columns={{{typed}}}, maximum_object_size={max(longest + 1024, 1 << 20)})"
     config: dict[str, Any] = {"threads": 1, "memory_limit": "512MB", "temp_directory": str(target.parent)}
     try:
