@@ -27,7 +27,7 @@ Asked = Mapping[str, Callable[[], object]]  # what is asked for, by its name
 _ID = "cast(lpad(to_hex({began} + n), 12, '0') || '7000' || '8' || lpad(to_hex(n), 15, '0') as uuid)"
 _BEGAN = 1_700_000_000_000
 
-_JOBS = text(f"""
+JOBS = text(f"""
     insert into jobs (id, kind, owner, queue, state, params, label, created_at, started_at, finished_at, attempt, lease,
         max_attempts, time_limit, done, failed, skipped, unknown, total)
     select {_ID.format(began=_BEGAN)}, 'stamp', :owner, 'cpu',
@@ -35,36 +35,36 @@ _JOBS = text(f"""
         now() - interval '1 day', now() - interval '1 day', now() - interval '1 day', 1, 1, 3, 60, 1, 0, 0, 0, 1
     from generate_series(cast(:first as bigint), :last) as n
 """)
-_QUEUED = text(f"""
+QUEUED = text(f"""
     insert into jobs (id, kind, owner, queue, state, params, label, created_at, attempt, lease, max_attempts, time_limit,
         done, failed, skipped, unknown, delivered_at)
     select {_ID.format(began=_BEGAN + 10_000_000)}, 'stamp', 'owner ' || n % 20, 'io', 'queued', '{{}}', 'Job ' || n, now(),
         0, 0, 3, 60, 0, 0, 0, 0, now() - interval '1 minute'
     from generate_series(cast(:first as bigint), :last) as n
 """)
-_ITEMS = text("""
+ITEMS = text("""
     insert into items (job_id, key, position, state, input, output, finished_at)
     select :job, cast(n as text), n, case when n % 100 = 0 then 'failed' else 'done' end,
         json_build_object('text', 'Row ' || n), json_build_object('answer', 'Answer ' || n), now()
     from generate_series(cast(:first as bigint), :last) as n
 """)
-_FILES = text(f"""
+FILES = text(f"""
     insert into files (id, owner, job_id, lease, name, media_type, blob, bytes, sha256, visible, created_at)
     select {_ID.format(began=_BEGAN)}, :owner, null, null, n || '.csv', 'text/csv', 'aa/' || n, 1, '', true, now()
     from generate_series(cast(:first as bigint), :last) as n
 """)
-_DOCUMENTS = text(f"""
+DOCUMENTS = text(f"""
     insert into documents (id, owner, collection, title, sha256)
     select {_ID.format(began=_BEGAN)}, :owner, 'bench', 'Document ' || n, n
     from generate_series(cast(:first as bigint), :last) as n
 """)
-_CHUNKS = text(f"""
+CHUNKS = text(f"""
     insert into chunks (generation_id, document_id, position, text, embedding)
     select :generation, {_ID.format(began=_BEGAN)}, 1, 'A passage on topic' || n % 997 || ' with thing' || n,
         (select cast(array_agg(random()) as halfvec({NUMBERS})) from generate_series(1, {NUMBERS} + 0 * m.n))
     from generate_series(cast(:first as bigint), :last) as m(n)
 """)
-_TALKS = text(f"""
+TALKS = text(f"""
     insert into conversations (id, owner, title, changed_at)
     select {_ID.format(began=_BEGAN)}, :owner, 'Talk ' || n, now() - interval '1 day' + n * interval '1 ms'
     from generate_series(cast(:first as bigint), :last) as n
@@ -74,13 +74,13 @@ _TALKS = text(f"""
 def figures(quick: bool) -> list[Figure]:
     """Milliseconds at the size that is large, beside those at the size that is small, as if that were a peer."""
     most = 100_000 if quick else 1_000_000
-    found = _grow("jobs", 1_000, most, partial(_fill, _JOBS), _jobs)
-    items = _Items()
+    found = _grow("jobs", 1_000, most, partial(fill, JOBS), of_jobs)
+    items = Items()
     found += _grow("items of a job", 1_000, most, items.fill, items.asked)
-    found += _grow("files", 1_000, most, partial(_fill, _FILES), _files)
-    found += _grow("conversations", 1_000, most, partial(_fill, _TALKS), _talks)
-    found += _grow("documents", 1_000, most // 10, _Documents(), _documents)
-    return found + _grow("queued", 100, most // 10, partial(_fill, _QUEUED), _queued)
+    found += _grow("files", 1_000, most, partial(fill, FILES), of_files)
+    found += _grow("conversations", 1_000, most, partial(fill, TALKS), of_talks)
+    found += _grow("documents", 1_000, most // 10, Documents(), of_documents)
+    return found + _grow("queued", 100, most // 10, partial(fill, QUEUED), of_queued)
 
 
 def _grow(
@@ -96,7 +96,7 @@ def _grow(
     ]
 
 
-def _fill(statement: Any, first: int, last: int, **more: Any) -> None:
+def fill(statement: Any, first: int, last: int, **more: Any) -> None:
     with database.session() as session:
         session.execute(text("set local statement_timeout = 0"))
         given = {"first": first, "last": last, "owner": OWNER} | more
@@ -119,7 +119,7 @@ def _measured(asked: Asked) -> dict[str, list[float]]:
     return {name: [min(times)] for name, times in found.items()}
 
 
-def _jobs() -> Asked:
+def of_jobs() -> Asked:
     page = queries.jobs(OWNER)
     one = page.rows[-1]
     clock = Clock()
@@ -155,7 +155,7 @@ def _claim(job_id: UUID) -> None:
         ledger.release(session.connection(), job_id, held.lease)
 
 
-class _Items:
+class Items:
     """One job that is running: it is filled with items, and then records one more at a time."""
 
     def __init__(self) -> None:
@@ -166,7 +166,7 @@ class _Items:
         self.count = 0
 
     def fill(self, first: int, last: int) -> None:
-        _fill(_ITEMS, first, last, job=self.job.id)
+        fill(ITEMS, first, last, job=self.job.id)
 
     def asked(self) -> Asked:
         middle = queries.items(self.job, limit=900).next
@@ -186,7 +186,7 @@ class _Items:
             ledger.record(session.connection(), self.job.id, self.claim.lease, more)
 
 
-def _files() -> Asked:
+def of_files() -> Asked:
     return {
         "uploads": lambda: queries.uploads(OWNER),
         "what an owner has": lambda: limits.usage(OWNER),
@@ -194,7 +194,7 @@ def _files() -> Asked:
     }
 
 
-def _talks() -> Asked:
+def of_talks() -> Asked:
     newest = queries.conversations(OWNER).rows[0]
     return {
         "the list": lambda: queries.conversations(OWNER),
@@ -203,7 +203,7 @@ def _talks() -> Asked:
     }
 
 
-def _queued() -> Asked:
+def of_queued() -> Asked:
     with database.session() as session:
         last = session.execute(
             text("select id, owner from jobs where queue = 'io' and state = 'queued' order by id desc limit 1")
@@ -224,17 +224,17 @@ def _queued() -> Asked:
     }
 
 
-class _Documents:
+class Documents:
     """Fills a collection whose index is built anew, as indexing does."""
 
     def __call__(self, first: int, last: int) -> None:
-        _fill(_DOCUMENTS, first, last)
+        fill(DOCUMENTS, first, last)
         number = building.begin(OWNER, "bench", "none", 1_000, 0, new_id())
-        _fill(_CHUNKS, 1, last, generation=number)
+        fill(CHUNKS, 1, last, generation=number)
         building.go_live(building.unfinished(number), NUMBERS)
 
 
-def _documents() -> Asked:
+def of_documents() -> Asked:
     with database.session() as session:
         (stock,) = map(finding._stock, shelf.live(OWNER, "bench"))
         near = session.scalar(text("select cast(embedding as text) from chunks order by id limit 1"))
