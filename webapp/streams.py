@@ -18,9 +18,11 @@ from typing import Any
 from flask import Response, request
 
 from jobs.engine import commands
+from jobs.engine.commands import Live, Piece
 from jobs.engine.errors import DatabaseAway, NotFound, TooMany
 from webapp import identity, readers
 from webapp.identity import Identity
+from webapp.lines import Line, Lined
 from webapp.markdown import Painter
 from webapp.serializing import answer_ended
 
@@ -48,10 +50,13 @@ def respond(answer_id: str, *, painted: bool = False) -> Response:
     if (connection := readers.connection()) is not None:
         connection.settimeout(STUCK_SECONDS)
     painter = Painter(len(answer.sources or ()), str(answer.id)) if painted else None
-    events = _Reader(answer, who, painter, connection).events(_last_seen())
+    line = Line(connection)
+    events = _Reader(answer, who, painter, connection, line).events(_last_seen())
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
     content_type = "text/event-stream; charset=utf-8"
-    return Response(_counted(events, owner), headers=headers, content_type=content_type, direct_passthrough=True)
+    response = Lined(_counted(events, owner), headers=headers, content_type=content_type, direct_passthrough=True)
+    response.line = line
+    return response
 
 
 def count_open() -> int:
@@ -68,58 +73,85 @@ class _SignedOut(Exception):
 
 
 class _Reader:
-    def __init__(self, answer: Any, who: Identity, painter: Painter | None, connection: socket.socket | None) -> None:
+    def __init__(
+        self, answer: Any, who: Identity, painter: Painter | None, connection: socket.socket | None, line: Line
+    ) -> None:
         self._answer = answer
         self._who = who
         self._painter = painter
         self._connection = connection
+        self._line = line
+        self._seen = 0
+        self._limited = False  # whether its greenlet wakes by itself before long
         self._said = time.monotonic()
 
     def events(self, seen: int) -> Iterator[bytes]:
         yield b"retry: 1000\n\n"
+        self._seen = seen
         try:
             while self._answer.state == "writing":
-                for event in self._written(seen):
-                    seen = event[0]
-                    yield event[1]
+                yield from self._written()
                 self._answer = self._look()
             text = self._answer.text
-            seen = seen if seen <= len(text) else 0
+            seen = self._seen if self._seen <= len(text) else 0
             if text[seen:]:
-                yield _text(seen, text[seen:], self._answer.completion_tokens or 0)[1]
+                yield _text(seen, text[seen:], self._answer.completion_tokens or 0)
             yield _event("end", len(text), answer_ended(self._answer))
         except _Gone:
             return
         except _SignedOut:
-            yield _event("end", seen, SIGNED_OUT)
+            yield _event("end", self._seen, SIGNED_OUT)
 
-    def _written(self, seen: int) -> Iterator[tuple[int, bytes]]:
-        """What one run writes, as offsets and events."""
+    def _written(self) -> Iterator[bytes]:
+        """What one run writes, as events."""
         with commands.read_answer(self._answer) as live:
-            if not live.reaches(seen, CATCH_UP_SECONDS):
-                seen = 0
-            while not live.ended or live.length > seen:
+            if not live.reaches(self._seen, CATCH_UP_SECONDS):
+                self._seen = 0
+            while not live.ended or live.length > self._seen:
                 if not identity.still(self._who):
                     raise _SignedOut
-                due = self._painter.due_in(live.length) if self._painter and seen == live.length else None
-                text = live.wait(seen, due)
-                if text:
-                    self._said = time.monotonic()
-                    yield _text(seen, text, live.tokens)
-                    seen += len(text)
-                elif due is None and not live.ended:
-                    yield from self._waited(seen)
-                if self._painter and self._painter.due_in(seen) == 0:
-                    for part in self._painter.paint(live.after(self._painter.settled)[: seen - self._painter.settled]):
-                        yield seen, _event("html", seen, {"from": part.start, "to": part.end, "html": part.html})
+                yield from self._next(live)
+                if self._painter and self._painter.due_in(self._seen) == 0:
+                    yield from self._painted(live, self._painter)
 
-    def _waited(self, seen: int) -> Iterator[tuple[int, bytes]]:
+    def _next(self, live: Live) -> Iterator[bytes]:
+        """What comes next, waited for."""
+        seen = self._seen
+        due = self._painter.due_in(live.length) if self._painter and seen == live.length else None
+        text = self._wait(live, due)
+        if text:
+            self._seen += len(text)
+            yield _text(self._seen - len(text), text, live.tokens)
+        if self._seen > seen:
+            self._said = time.monotonic()
+        elif due is None and not live.ended:
+            yield from self._waited()
+
+    def _wait(self, live: Live, due: float | None) -> str:
+        """Text that is still to be sent; what came while this waited may have been sent already."""
+        if not self._line.open:
+            return live.wait(self._seen, due)
+        self._limited = due is not None
+        live.watch(self._seen, self._take, due)
+        self._line.flush()
+        return live.after(self._seen)
+
+    def _take(self, piece: Piece) -> bool:
+        """Send a piece in the greenlet that has it. Where not all could be sent, or it is to be painted, ours is woken."""
+        self._seen = piece.at + len(piece.text)
+        return self._line.send(_rendered(piece)) and (self._painter is None or self._limited)
+
+    def _painted(self, live: Live, painter: Painter) -> Iterator[bytes]:
+        for part in painter.paint(live.after(painter.settled)[: self._seen - painter.settled]):
+            yield _event("html", self._seen, {"from": part.start, "to": part.end, "html": part.html})
+
+    def _waited(self) -> Iterator[bytes]:
         """A sign of life now and then; the end where nobody is there to see it."""
         if self._connection is not None and readers.has_left(self._connection):
             raise _Gone
         if time.monotonic() - self._said >= HEARTBEAT_SECONDS:
             self._said = time.monotonic()
-            yield seen, b": still writing\n\n"
+            yield b": still writing\n\n"
 
     def _look(self) -> Any:
         """The row, after its run ended here; a reader whose row cannot be read comes back by itself."""
@@ -137,9 +169,19 @@ def _counted(events: Iterator[bytes], owner: str) -> Iterator[bytes]:
         _open[owner] -= 1
 
 
-def _text(at: int, text: str, tokens: int) -> tuple[int, bytes]:
-    to = at + len(text)
-    return to, b'id: %d\ndata: {"at": %d, "text": %s, "tokens": %d}\n\n' % (to, at, _json(text), tokens)
+def _rendered(piece: Piece) -> bytes:
+    """The event of a piece, made once for all who read it at the same time."""
+    global _last
+    if _last[0] is not piece:
+        _last = piece, _text(*piece)
+    return _last[1]
+
+
+_last: tuple[Piece | None, bytes] = (None, b"")
+
+
+def _text(at: int, text: str, tokens: int) -> bytes:
+    return b'id: %d\ndata: {"at": %d, "text": %s, "tokens": %d}\n\n' % (at + len(text), at, _json(text), tokens)
 
 
 def _event(name: str, offset: int, data: dict[str, Any]) -> bytes:

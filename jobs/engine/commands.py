@@ -39,6 +39,8 @@ from jobs.engine.reviews import decide, set_thresholds, undo_decision
 from jobs.engine.schedules import Plan
 from jobs.engine.storage import storage
 from jobs.engine.talking import (
+    Live,
+    Piece,
     ask,
     ask_again,
     attach_files,
@@ -60,7 +62,7 @@ from jobs.engine.trials import Trials
 from jobs.engine.uploads import upload
 
 __all__ = ["Plan", "Validated", "decide", "set_thresholds", "undo_decision", "upload", "validate"]
-__all__ += ["Talk", "ask", "ask_again", "begin_conversation", "change_conversation", "continue_answer"]
+__all__ += ["Live", "Piece", "Talk", "ask", "ask_again", "begin_conversation", "change_conversation", "continue_answer"]
 __all__ += ["attach_files", "count_answers", "delete_conversation", "detach_file", "edit_question"]
 __all__ += ["find_answer", "hand_in_answers", "look_at_answer", "read_answer", "start_conversation", "stop_answer"]
 

@@ -5,14 +5,28 @@ from __future__ import annotations
 import threading
 import time
 from bisect import bisect_right
+from collections.abc import Callable
+from typing import NamedTuple
 from uuid import UUID
+
+
+class Piece(NamedTuple):
+    """Text that was added: its offset, and how many tokens the run has with it."""
+
+    at: int
+    text: str
+    tokens: int
+
+
+Take = Callable[[Piece], bool]
 
 
 class Live:
     """Text that only grows, from one writer: the thread that asks the provider, or one that follows another process.
 
     Offsets are in characters (code points) of the whole answer. The writer takes no lock, and wakes each reader by a lock
-    of that reader's own: a condition variable takes twice as long, for each token and each reader.
+    of that reader's own: a condition variable takes twice as long, for each token and each reader. One that said how to
+    take a piece sleeps on where the writer could hand it over: to wake a greenlet takes several times as long.
     """
 
     def __init__(self, answer_id: UUID, run: int, text: str) -> None:
@@ -25,16 +39,18 @@ class Live:
         self.readers = 0
         self._pieces: list[str] = []
         self._starts: list[int] = []
-        self._sleeping: list[threading.Lock] = []
+        self._sleeping: list[_Sleeper] = []
         if text:
             self.add(text)
 
     def add(self, text: str, tokens: int = 0) -> None:
+        at = self.length
         self._pieces.append(text)
-        self._starts.append(self.length)
+        self._starts.append(at)
         self.tokens += tokens
-        self.length += len(text)  # last: who sees it finds the rest
-        self._wake()
+        self.length = at + len(text)  # last: who sees it finds the rest
+        if self._sleeping:
+            self._hand(Piece(at, text, self.tokens))
 
     def extend(self, at: int, text: str) -> bool:
         """Take a piece that begins at this offset, as far as it is new; False if something before it is missing."""
@@ -73,14 +89,44 @@ class Live:
             self._sleep(self.length, left)
         return self.length >= offset
 
-    def _sleep(self, offset: int, seconds: float | None) -> None:
-        lock = threading.Lock()
-        lock.acquire()
-        self._sleeping.append(lock)
-        if self.length <= offset and not self.ended:  # what came before the line above wakes nobody
-            lock.acquire(timeout=-1 if seconds is None else seconds)
+    def watch(self, offset: int, take: Take, seconds: float | None = None) -> None:
+        """Wait, and have each piece behind this offset given to `take`, by the greenlet that adds it, until that says no: it
+        has not taken the piece, or wants to be woken. Ends also after so many seconds, at a nudge, and at the end.
+
+        Only under gevent, and `take` must not wait: then nothing can come between the last piece and the return.
+        """
+        if self.length <= offset and not self.ended:
+            self._sleep(offset, seconds, take)
+
+    def _sleep(self, offset: int, seconds: float | None, take: Take | None = None) -> None:
+        sleeper = _Sleeper(take)
+        self._sleeping.append(sleeper)
+        try:
+            if self.length <= offset and not self.ended:  # what came before the line above wakes nobody
+                sleeper.lock.acquire(timeout=-1 if seconds is None else seconds)
+        finally:
+            sleeper.take = None  # nothing is handed to one that is awake, for whatever reason
+
+    def _hand(self, piece: Piece) -> None:
+        sleeping, self._sleeping = self._sleeping, []
+        for sleeper in sleeping:
+            if sleeper.take is not None and sleeper.take(piece):
+                self._sleeping.append(sleeper)
+            else:
+                sleeper.lock.release()
 
     def _wake(self) -> None:
         sleeping, self._sleeping = self._sleeping, []
-        for lock in sleeping:
-            lock.release()
+        for sleeper in sleeping:
+            sleeper.lock.release()
+
+
+class _Sleeper:
+    """A reader that waits for its lock."""
+
+    __slots__ = ("lock", "take")
+
+    def __init__(self, take: Take | None) -> None:
+        self.lock = threading.Lock()
+        self.lock.acquire()
+        self.take = take

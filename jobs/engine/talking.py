@@ -9,7 +9,10 @@ from uuid import UUID
 from jobs.engine import answering, attachments, conversations, following, llm, relay
 from jobs.engine.conversations import Asked, Talk
 from jobs.engine.errors import TooMany
+from jobs.engine.live import Live, Piece
 from jobs.engine.models import Attachment, Conversation, Message
+
+__all__ = ["Live", "Piece"]  # what readers are given
 
 
 def start_conversation(talk: Talk, *, owner: str) -> Conversation:

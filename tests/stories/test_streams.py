@@ -11,6 +11,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -47,6 +48,7 @@ def site(start_app: Start, provider: FakeProvider, tmp_path: Path) -> App:
 def test_a_stream_in_two_processes(site: App, provider: FakeProvider) -> None:
     """The story of one evening: cut 20 times, stopped from the other process, killed; nothing is lost or left."""
     cut_twenty_times(site, provider)
+    read_by_many(site, provider)
     stop_from_the_other_process(site, provider)
     leave_no_stream_behind(site, provider)
     leave_nothing_behind_after_trouble(site, provider)
@@ -68,6 +70,26 @@ def cut_twenty_times(site: App, provider: FakeProvider) -> None:
         text += piece
     assert text == TEXT + " "
     assert get(site, answer["url"])["state"] == "done"
+
+
+def read_by_many(site: App, provider: FakeProvider) -> None:
+    """Programs and pages in both processes, from the start and from later on: each gets all, once, and the end last."""
+    provider.script(do=[{"do": "slow", "text": TEXT * 4, "token_seconds": 0.01}])
+    answer = ask(site)
+    addresses = [answer["stream"], f"/chat/answers/{answer['id']}/stream"] * 4
+    seen = [0, 0, 0, 0, 5, 5, 300, 300]
+    with ThreadPoolExecutor(len(addresses)) as readers:
+        found = list(readers.map(lambda address, after: events(site, f"{address}?after={after}"), addresses, seen))
+    whole = get(site, answer["url"])["text"]
+    assert whole == TEXT * 4 + " "
+    for after, came in zip(seen, found, strict=True):
+        texts = [data for name, data in came if not name]
+        assert [each["at"] for each in texts] == [
+            after + len("".join(each["text"] for each in texts[:n])) for n in range(len(texts))
+        ]
+        assert "".join(each["text"] for each in texts) == whole[after:]
+        assert came[-1][0] == "end" and came[-1][1]["state"] == "done"
+    assert all(any(name == "html" for name, _ in page) for page in found[1::2])
 
 
 def stop_from_the_other_process(site: App, provider: FakeProvider) -> None:
@@ -227,6 +249,23 @@ def pieces(site: App, answer: dict[str, Any], seen: str, most: int = 10**9) -> I
                     return
             elif not field:
                 name = ""
+
+
+def events(site: App, path: str) -> list[tuple[str, dict[str, Any]]]:
+    """All events of a stream, to its end: (name, data)."""
+    connection = http.client.HTTPConnection(urlsplit(site.url).netloc, timeout=60)
+    with contextlib.closing(connection):
+        connection.request("GET", path)
+        found, name = [], ""
+        for line in connection.getresponse():
+            field, _, value = line.decode().rstrip("\n").partition(": ")
+            if field == "event":
+                name = value
+            elif field == "data":
+                found.append((name, json.loads(value)))
+            elif not field:
+                name = ""
+        return found
 
 
 def web_pids(site: App) -> list[int]:
