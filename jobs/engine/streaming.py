@@ -190,7 +190,7 @@ class Stream:
         self._silence(self.provider.first_seconds)
         connection.request("POST", _target(self.provider), json.dumps(self.body).encode(), self._headers())
         response = self._response = connection.getresponse()
-        self._body = Body(response)
+        self._body = Body(response, self._socket)
         self.media_type = (response.getheader("Content-Type") or "").partition(";")[0].strip().lower()
         if response.status != 200:
             raise self._refused(response)

@@ -4,6 +4,8 @@ four calls and as much time again for each of them."""
 from __future__ import annotations
 
 import re
+import socket
+from collections.abc import Callable
 from http.client import HTTPException, HTTPResponse, IncompleteRead
 
 READ_BYTES = 65_536
@@ -15,9 +17,12 @@ _SIZE = re.compile(rb"\s*([0-9a-fA-F]{1,8})\s*(?:;.*)?", re.DOTALL)
 class Body:
     """What follows a head that was read: chunked, of a length, or up to the connection's end (RFC 9112, section 6.3)."""
 
-    def __init__(self, response: HTTPResponse) -> None:
+    def __init__(self, response: HTTPResponse, connection: socket.socket | None = None) -> None:
+        """connection: where the response comes over, for reads without the layers between."""
         self._response = response  # one that nobody holds is closed
         self._file = response.fp
+        self._read: Callable[[int], bytes] = self._first
+        self._connection = connection
         self._chunked = bool(response.chunked)
         self._length = None if self._chunked else response.length
         self._held = b""  # half of a line of the framing
@@ -29,7 +34,7 @@ class Body:
     def read(self) -> bytes:
         """The next bytes, waited for; empty at the end. Raises OSError or HTTPException where the connection breaks."""
         while not self.ended:
-            data = self._file.read1(READ_BYTES)
+            data = self._read(READ_BYTES)
             if not data:
                 self._broke_off()
             elif not self._chunked:
@@ -37,6 +42,12 @@ class Body:
             elif unframed := self._unframed(data):
                 return unframed
         return b""
+
+    def _first(self, most: int) -> bytes:
+        """What came with the head, or else what comes next: after that nothing is held in the file's buffer."""
+        if self._connection is not None:
+            self._read = self._connection.recv
+        return self._file.read1(most)
 
     def _broke_off(self) -> None:
         if self._chunked or self._length:
