@@ -7,7 +7,7 @@ from typing import Any
 
 from jobs.engine import answers
 from jobs.engine.errors import Transient
-from jobs.engine.streaming import Stream
+from jobs.engine.streaming import Event, Stream
 
 CUT_OFF = "The answer was cut off at the model's limit of tokens."
 
@@ -36,7 +36,7 @@ class Reply:
         count = self.usage.get(name)
         return count if isinstance(count, int) and count > 0 else None
 
-    def _events(self) -> Iterator[list[dict[str, Any]]]:
+    def _events(self) -> Iterator[list[Event]]:
         if self._stream.media_type == "text/event-stream":
             yield from self._stream.events()
             return
@@ -47,8 +47,10 @@ class Reply:
         usage = {"prompt_tokens": whole.prompt_tokens, "completion_tokens": whole.completion_tokens}
         yield [{"choices": [{"delta": {"content": whole.text}, "finish_reason": whole.finish_reason}], "usage": usage}]
 
-    def _said(self, event: dict[str, Any]) -> str:
+    def _said(self, event: Event) -> str:
         """The text that an event brings; what else it says is noted."""
+        if isinstance(event, str):
+            return event
         if isinstance(usage := event.get("usage"), dict):
             self.usage = usage
         choices = event.get("choices")

@@ -20,11 +20,14 @@ from urllib.parse import urlsplit
 from jobs.engine import answers, connections
 from jobs.engine.connections import Provider
 from jobs.engine.errors import BadInput, JobFailed, LegworkError, Transient
+from jobs.engine.shapes import Shape
 from jobs.engine.wire import Body
 
 LEAVE_SECONDS = 0.2  # that the end of a body may take after its last event, for its connection to be kept
 LONGEST_EVENT = 1_000_000  # bytes
 LONGEST_PROBLEM = 100_000  # bytes of an error that are read
+
+Event = str | dict[str, Any]  # one that says nothing but text is that text
 
 
 class Stopped(Exception):
@@ -47,6 +50,7 @@ class Stream:
         )
         self._response: HTTPResponse | None = None
         self._body: Body | None = None
+        self._shape = Shape()
         self._lock = threading.Lock()  # whoever ends the stream must not end the next one on its connection
 
     @property
@@ -81,7 +85,7 @@ class Stream:
             if self.closed:
                 raise Stopped
 
-    def events(self) -> Iterator[list[dict[str, Any]]]:
+    def events(self) -> Iterator[list[Event]]:
         """The body's events, read, as many as come at a time; ends at [DONE]. Raises also where one of them is no part
         of an answer, after those before it, or where silent ones come for too long."""
         heard = time.monotonic()
@@ -105,18 +109,21 @@ class Stream:
         if trouble is not None:
             raise trouble
 
-    def _read(self, lines: list[bytes]) -> tuple[list[dict[str, Any]], LegworkError | None, bool]:
+    def _read(self, lines: list[bytes]) -> tuple[list[Event], LegworkError | None, bool]:
         """The events in some lines, what is wrong with the one behind them, and whether that was the end."""
-        found: list[dict[str, Any]] = []
+        found: list[Event] = []
         for line in lines:
-            if line.startswith(b"data:"):
+            if (text := self._shape.text(line)) is not None:
+                found.append(text)
+            elif line.startswith(b"data:"):
                 data = line[5:].strip()
                 if data == b"[DONE]":
                     return found, None, True
                 try:
-                    found.append(self._event(data))
+                    found.append(event := self._event(data))
                 except LegworkError as error:
                     return found, error, False
+                self._shape.learn(line, event)
         return found, None, False
 
     def whole(self) -> bytes:
