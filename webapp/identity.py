@@ -132,7 +132,9 @@ def signing_in_is_needed() -> bool:
     """Whether this site has accounts, or is one that others can reach. Once it has, it is not asked again."""
     state = current_app.extensions.setdefault("legwork_accounts", {"there": False})
     if not state["there"]:
-        state["there"] = not settings.current().loopback or accounts.exist()
+        if "accounts_there" not in g:  # a request is one person's throughout
+            g.accounts_there = not settings.current().loopback or accounts.exist()
+        state["there"] = g.accounts_there
     return bool(state["there"])
 
 
