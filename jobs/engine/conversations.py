@@ -5,13 +5,13 @@ What the writer of an answer does to its row stands in held_answers.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, delete, func, literal_column, select, text, update
+from sqlalchemy import Select, bindparam, delete, func, select, text, update
 from sqlalchemy.orm import Session
 
 from jobs.engine import database
@@ -152,21 +152,12 @@ def remove(conversation_id: str | UUID, owner: str) -> None:
 
 
 @contextmanager
-def ask(conversation_id: str | UUID, question: str, owner: str, *, model: str) -> Iterator[Asked]:
-    """Add a question; the answer to it, `writing` and empty. Raises Conflict while another answer is written."""
-    text_ = checked_question(question)
-    with database.session() as session:
-        talk, before = _free(session, conversation_id, owner)
-        yield _begin(session, talk, model, text_, before)
-
-
-@contextmanager
 def edit(message_id: str | UUID, question: str, owner: str, *, model: str) -> Iterator[Asked]:
     """Ask a question anew in other words. It and all after it stay in the database, no longer current."""
     text_ = checked_question(question)
     with database.session() as session:
         old = owned(session, Message, message_id, owner)
-        talk, _ = _free(session, old.conversation_id, owner)
+        talk = _free(session, old.conversation_id, owner)
         session.refresh(old)
         if old.role != "user" or not old.current:
             raise Conflict("Only a question that is part of the conversation can be edited.")
@@ -179,7 +170,7 @@ def again(answer_id: str | UUID, owner: str, *, model: str) -> Iterator[Asked]:
     """Another answer to the same question. This one and all after it are no longer current."""
     with database.session() as session:
         old = owned(session, Message, answer_id, owner)
-        talk, _ = _free(session, old.conversation_id, owner)
+        talk = _free(session, old.conversation_id, owner)
         session.refresh(old)
         if old.role != "assistant" or not old.current:
             raise Conflict("Only an answer that is part of the conversation can be asked for again.")
@@ -192,7 +183,7 @@ def resume(answer_id: str | UUID, owner: str) -> Iterator[Asked]:
     """Go on with the last answer where it ended."""
     with database.session() as session:
         found = owned(session, Message, answer_id, owner)
-        talk, _ = _free(session, found.conversation_id, owner)
+        talk = _free(session, found.conversation_id, owner)
         later = select(Message.id).where(Message.conversation_id == talk.id, Message.current, Message.id > found.id)
         if found.role != "assistant" or not found.current or session.scalar(later.limit(1)):
             raise Conflict("Only the last answer of a conversation can go on.")
@@ -230,25 +221,30 @@ def checked_question(question: str) -> str:
     return cleaned
 
 
-def _free(session: Session, conversation_id: str | UUID, owner: str) -> tuple[Conversation, list[dict[str, str]]]:
-    """The conversation, locked, with no answer being written in it, and its owner below the cap; and what is current in it."""
+def refuse_busy(conversation_id: UUID, busy: Collection[UUID]) -> None:
+    """Raise Conflict or TooMany where another answer may not be written. busy: of its owner, those where one is."""
+    if conversation_id in busy:
+        raise Conflict("An answer is being written in this conversation. Stop it or wait for its end, then send again.")
+    if len(busy) >= MOST_WRITING:
+        raise TooMany(f"{MOST_WRITING} answers are being written for you already. Wait for one to end, or stop one.")
+
+
+def _free(session: Session, conversation_id: str | UUID, owner: str) -> Conversation:
+    """The conversation, locked, with no answer being written in it, and its owner below the cap."""
     session.execute(_ONE_AT_A_TIME, {"owner": f"chat {owner}"})
     found = session.execute(_FREE, {"id": as_id(conversation_id), "owner": owner}).one_or_none()
     if found is None:
         raise NotFound("There is nothing at this address, or it is not yours.")
     talk = found.Conversation
     assert isinstance(talk, Conversation)
-    if talk.id in found.busy:
-        raise Conflict("An answer is being written in this conversation. Stop it or wait for its end, then send again.")
-    if len(found.busy) >= MOST_WRITING:
-        raise TooMany(f"{MOST_WRITING} answers are being written for you already. Wait for one to end, or stop one.")
+    refuse_busy(talk.id, found.busy)
     if found.lost:
         lost = update(Message).where(Message.conversation_id == talk.id, Message.state == "writing")
         session.execute(lost.values(state="broken", reason="writer_lost", message=LOST, finished_at=func.now()))
-    return talk, found.said or []
+    return talk
 
 
-# Somebody waits for the first token, so these say in one trip what could be said in several.
+# Somebody waits for the first token, so these say in one trip what could be said in several; questions.py says all in one.
 
 _ONE_AT_A_TIME = text(
     "select pg_advisory_xact_lock(hashtext(:owner))"
@@ -258,12 +254,8 @@ _WRITING = select(Message.conversation_id).where(Message.owner == Conversation.o
 _ALIVE = text(f"messages.beat_at >= now() - interval '{SILENT_SECONDS} s'")
 _BUSY = func.array(_WRITING.where(_ALIVE).correlate(Conversation).scalar_subquery())
 _LOST = _WRITING.where(Message.conversation_id == Conversation.id).correlate(Conversation).exists()
-_CURRENT: ColumnElement[Any] = literal_column("""(
-    select json_agg(json_build_object('role', role, 'content', text) order by id) from messages
-    where conversation_id = conversations.id and current and text <> ''
-)""").label("said")
 _FREE: Select[Any] = (
-    select(Conversation, _BUSY.label("busy"), _LOST.label("lost"), _CURRENT)
+    select(Conversation, _BUSY.label("busy"), _LOST.label("lost"))
     .where(Conversation.id == bindparam("id"), Conversation.owner == bindparam("owner"))
     .with_for_update(of=Conversation)
 )
@@ -288,14 +280,12 @@ def _cut(session: Session, conversation_id: UUID, first: UUID) -> None:
     session.execute(later.values(current=False))
 
 
-def _begin(
-    session: Session, talk: Conversation, model: str, question: str = "", before: list[dict[str, str]] | None = None
-) -> Asked:
-    """An empty answer, with the question before it if there is a new one. before: what is current, where that is known."""
+def _begin(session: Session, talk: Conversation, model: str, question: str = "") -> Asked:
+    """An empty answer, with the question before it if there is a new one."""
     question_id, id_ = new_id(), new_id()
     ids = {"question_id": question_id, "id": id_, "talk": talk.id, "owner": talk.owner}
-    said = _said(session, talk, id_) if before is None else _told(talk, before)
-    words = {"question": question, "title": talk.title or _title(question), "model": talk.model or model}
+    said = _said(session, talk, id_)
+    words = {"question": question, "title": talk.title or title_of(question), "model": talk.model or model}
     answer = session.scalars(select(Message).from_statement(_MAKE), ids | words).one()
     return Asked(answer, talk, [*said, {"role": "user", "content": question}] if question else said)
 
@@ -303,13 +293,15 @@ def _begin(
 def _said(session: Session, talk: Conversation, before: UUID) -> list[dict[str, str]]:
     """The system prompt and the messages that are current, before this one."""
     rows = session.execute(_SAID, {"talk": talk.id, "before": before})
-    return _told(talk, [{"role": row.role, "content": row.text} for row in rows if row.text])
+    return told(talk, [{"role": row.role, "content": row.text} for row in rows if row.text])
 
 
-def _told(talk: Conversation, said: list[dict[str, str]]) -> list[dict[str, str]]:
+def told(talk: Conversation, said: list[dict[str, str]]) -> list[dict[str, str]]:
+    """What was said, as a provider takes it: behind the system prompt."""
     return [{"role": "system", "content": talk.system}, *said] if talk.system else said
 
 
-def _title(question: str) -> str:
+def title_of(question: str) -> str:
+    """What a conversation is called that begins with this question."""
     line = " ".join(question.split())
     return line if len(line) <= TITLE_CHARACTERS else line[: TITLE_CHARACTERS - 1].rsplit(" ", 1)[0] + "…"

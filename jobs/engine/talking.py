@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from uuid import UUID
 
-from jobs.engine import answering, attachments, conversations, following, llm, relay
+from jobs.engine import answering, attachments, conversations, following, llm, questions, relay
 from jobs.engine.conversations import Asked, Talk
 from jobs.engine.errors import TooMany
 from jobs.engine.live import Live, Piece
@@ -53,7 +53,7 @@ delete_conversation = conversations.remove
 
 def ask(conversation_id: str | UUID, question: str, *, owner: str) -> Message:
     """Add a question and begin to answer it. Raises InvalidParams, NotFound, Conflict, TooMany."""
-    return _answered(conversations.ask(conversation_id, question, owner, model=llm.default_model()))
+    return _answered(questions.ask(conversation_id, question, owner, model=llm.default_model()))
 
 
 def edit_question(message_id: str | UUID, question: str, *, owner: str) -> Message:

@@ -17,7 +17,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text, update
 
-from jobs.engine import answering, conversations, database, delivery, documents, llm, queries, relay, writing
+from jobs.engine import answering, conversations, database, delivery, documents, llm, queries, questions, relay, writing
 from jobs.engine.connections import Provider
 from jobs.engine.embedded.redis import Redis
 from jobs.engine.models import Message
@@ -345,7 +345,7 @@ def test_too_many_streams(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) 
 
 def test_what_nobody_writes_is_broken_and_mended(client: FlaskClient) -> None:
     conversation = talk(client)
-    with conversations.ask(conversation, "Hello", "local", model="fake-small") as asked:
+    with questions.ask(conversation, "Hello", "local", model="fake-small") as asked:
         lost = asked.answer  # of a process that died at once
     relay.add([(relay.key(lost.id, 1), 0, "What came "), (relay.key(lost.id, 1), 10, "before")])
     assert client.get(f"/api/v1/chat/answers/{lost.id}").json["state"] == "writing"
@@ -462,7 +462,7 @@ def test_messages_that_are_none(client: FlaskClient, words: Any) -> None:
 
 def test_what_is_not_there_or_not_yours(client: FlaskClient, app: Flask) -> None:
     theirs = conversations.start(conversations.Talk(), "somebody else")
-    with conversations.ask(theirs.id, "Hello", "somebody else", model="fake-small") as asked:
+    with questions.ask(theirs.id, "Hello", "somebody else", model="fake-small") as asked:
         answer = asked.answer
     question = conversations.turns(theirs.id)[0].question
     assert question is not None

@@ -12,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
-from jobs.engine import accounts, commands, conversations, database
+from jobs.engine import accounts, commands, database, questions
 from jobs.engine.accounts import passwords
 from jobs.engine.commands import Talk
 from jobs.engine.errors import Conflict, InvalidParams
@@ -203,7 +203,7 @@ def test_an_open_stream_ends_with_a_word(
 ) -> None:
     one = somebody()
     talk = commands.start_conversation(Talk(title="long"), owner=one.owner)
-    with conversations.ask(talk.id, "hello", one.owner, model="m") as asked:  # nobody writes it, and it stays open
+    with questions.ask(talk.id, "hello", one.owner, model="m") as asked:  # nobody writes it, and it stays open
         answer = asked.answer
     with database.session() as session:
         session.execute(
