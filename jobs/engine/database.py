@@ -20,10 +20,11 @@ from sqlalchemy.pool import NullPool
 
 from jobs.engine import settings
 from jobs.engine.errors import DatabaseAway
+from jobs.engine.pool import FairPool
 
 CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 10
-POOL_SECONDS = 3
+POOL_SECONDS = 3  # in which no connection comes back
 FRESH_SECONDS = 1.0  # a connection used so lately is not asked first whether it still lives
 
 # A host that vanishes says nothing: each end asks after 3 silent seconds whether the other is there, and gives it up after 9.
@@ -57,7 +58,7 @@ def connect(**options: Any) -> Engine:
         },
         **options,
     )
-    if "poolclass" not in options:
+    if options.get("poolclass") is not NullPool:
         event.listen(made, "checkin", _note_use)
         event.listen(made, "checkout", partial(_look_first, made))
     return made
@@ -80,7 +81,7 @@ def _look_first(made: Engine, connection: Any, record: Any, _proxy: Any) -> None
 @cache
 def engine() -> Engine:
     """The engine of this process, with a small pool."""
-    return connect(pool_size=10, max_overflow=20, pool_timeout=POOL_SECONDS)
+    return connect(poolclass=FairPool, pool_size=10, max_overflow=20, pool_timeout=POOL_SECONDS)
 
 
 @cache

@@ -1,0 +1,149 @@
+"""Connections in turn: many at once each get theirs, none is made without need, and a database that is away is told of soon."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from sqlalchemy import event, text
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from jobs.engine import database, pool
+from jobs.engine.errors import DatabaseAway
+from jobs.engine.pool import FairPool
+
+FOREVER = 60.0
+
+
+class Connection:
+    """As much of a driver's connection as a pool knows of."""
+
+    def rollback(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(64) as executor:
+        yield executor
+
+
+def waiting(connections: FairPool, count: int) -> None:
+    """Until that many wait for a connection."""
+    until(lambda: connections.status().endswith(f" {count} waiting"))
+
+
+def until(condition: Callable[[], bool]) -> None:
+    ends = time.monotonic() + FOREVER
+    while not condition():
+        assert time.monotonic() < ends
+        time.sleep(0.001)
+
+
+def test_each_of_many_pollers_is_answered(environment: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLAlchemy's own pool gives some of them up after a while, and opens some thousand connections meanwhile."""
+    monkeypatch.setattr(pool, "MORE_AFTER", FOREVER)
+    engine = database.connect(poolclass=FairPool, pool_size=2, max_overflow=20, pool_timeout=1)
+    made, answered = Counter[str](), Counter[str]()
+    event.listen(engine, "connect", lambda *_: made.update(["connection"]))
+
+    def poll(_: int) -> None:
+        for _ in range(40):
+            try:
+                with database.translated(), engine.connect() as connection:
+                    answered[f"answer {connection.scalar(text('select 1'))}"] += 1
+            except DatabaseAway:
+                answered["away"] += 1
+
+    with ThreadPoolExecutor(64) as executor:
+        list(executor.map(poll, range(64)))
+    engine.dispose()
+    assert answered == {"answer 1": 64 * 40}
+    assert made["connection"] == 2
+
+
+def test_who_waits_comes_before_who_asks_again(threads: ThreadPoolExecutor) -> None:
+    connections = FairPool(Connection, pool_size=1, max_overflow=0, timeout=FOREVER)
+    order: list[str] = []
+
+    def take(name: str, times: int) -> None:
+        for _ in range(times):
+            held = connections.connect()
+            order.append(name)
+            held.close()
+
+    first = connections.connect()
+    asked = []
+    for number, name in enumerate("abc", start=1):
+        asked.append(threads.submit(take, name, 2))
+        waiting(connections, number)
+    first.close()
+    for one in asked:
+        one.result(FOREVER)
+    assert order == [*"abc", *"abc"]
+
+
+def test_one_more_is_made_only_where_those_there_are_held(threads: ThreadPoolExecutor) -> None:
+    made: list[Connection] = []
+    connections = FairPool(lambda: made.append(Connection()) or made[-1], pool_size=2, max_overflow=1, timeout=FOREVER)
+    held = [connections.connect(), connections.connect()]
+    more = threads.submit(connections.connect).result(FOREVER)
+    assert len(made) == 3
+    last = threads.submit(connections.connect)
+    waiting(connections, 1)
+    more.close()
+    assert last.result(FOREVER).dbapi_connection is made[2]
+    assert connections.checkedout() == 3
+    for one in (*held, last.result()):
+        one.close()
+    assert connections.status() == "2 connections, 2 idle, 0 waiting"
+
+
+def test_held_for_too_long_is_away(threads: ThreadPoolExecutor) -> None:
+    connections = FairPool(Connection, pool_size=1, max_overflow=0, timeout=0.05)
+    held = connections.connect()
+    with pytest.raises(PoolTimeout):
+        connections.connect()
+    held.close()
+    connections.connect().close()
+    assert connections.status() == "1 connections, 1 idle, 0 waiting"
+
+
+def test_who_waits_is_told_that_none_can_be_made(threads: ThreadPoolExecutor) -> None:
+    """Else they would wait for a turn, and then for an attempt of their own."""
+    fails = threading.Event()
+
+    def make() -> Connection:
+        assert fails.wait(FOREVER)
+        raise ConnectionError
+
+    connections = FairPool(make, pool_size=1, max_overflow=0, timeout=FOREVER)
+    tried = threads.submit(connections.connect)
+    until(lambda: connections.checkedout() == 1)
+    others = [threads.submit(connections.connect) for _ in range(5)]
+    waiting(connections, 5)
+    fails.set()
+    assert _raised(tried) is ConnectionError
+    assert {_raised(one) for one in others} == {PoolTimeout}
+    assert connections.status() == "0 connections, 0 idle, 0 waiting"
+
+
+def test_a_broken_one_is_made_anew_by_the_next(threads: ThreadPoolExecutor) -> None:
+    connections = FairPool(Connection, pool_size=1, max_overflow=0, timeout=FOREVER)
+    connections.connect().close()  # came back in order, so that the database is not taken for away
+    broken = connections.connect()
+    next_one = threads.submit(connections.connect)
+    waiting(connections, 1)
+    before = broken.dbapi_connection
+    broken.invalidate()
+    assert next_one.result(FOREVER).dbapi_connection not in (None, before)
+
+
+def _raised(asked: Future[Any]) -> type[BaseException]:
+    return type(asked.exception(FOREVER))
