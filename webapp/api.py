@@ -77,7 +77,7 @@ def jobs() -> Response:
 
 @blueprint.get("/jobs/<id>")
 def job(id: str) -> Response:
-    return jsonify(serializing.job_whole(queries.seen_job(id, current_owner())))
+    return jsonify(serializing.job_whole(queries.polled_job(id, current_owner())))
 
 
 @blueprint.delete("/jobs/<id>")

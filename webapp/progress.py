@@ -20,7 +20,7 @@ AGES = 10  # seconds; what an age on the page may be behind while nothing else c
 @blueprint.get("/jobs/<job_id>/<any(items, files, log, input, timeline):tab>")
 def show(job_id: str, tab: str) -> str:
     """A job's page with one of its tabs; with `HX-Request` only what stands under the tabs."""
-    job = queries.seen_job(job_id, current_owner())
+    job = queries.polled_job(job_id, current_owner())
     view = _view(job, tab) | tabs.content(tab, job, request.args)
     return render_template("job/_tab.html" if request.headers.get("HX-Request") else "job.html", **view)
 
@@ -28,7 +28,7 @@ def show(job_id: str, tab: str) -> str:
 @blueprint.get("/jobs/<job_id>/progress")
 def fragment(job_id: str) -> Response:
     """The live part. 304 while nothing changed; once the job is over it polls no more and tells the page so."""
-    job = queries.seen_job(job_id, current_owner())
+    job = queries.polled_job(job_id, current_owner())
     tab = request.args.get("tab", "result")
     response = make_response()
     version = _version(job, tab)
@@ -79,7 +79,7 @@ def _view(job: Any, tab: str) -> dict[str, Any]:
         "waits": queries.waiting(job) if job.state == "queued" else None,
         "questions": questions(job),
         "pace": queries.pace(job) if job.state == "running" else None,
-        "file_count": len(queries.files(job)),
+        "file_count": job.file_count,
         "whole": _whole(job) if job.sample and job.ended else None,
         "every": _every(job),
     }

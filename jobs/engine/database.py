@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache, partial
-from typing import Any
+from typing import Any, cast
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from sqlalchemy import Engine, create_engine, event, func, select
 from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -113,9 +114,37 @@ def reading() -> Iterator[Session]:
         yield opened
 
 
+def ask(statement: str, values: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+    """The rows of one statement in the driver's own words, such as `select %(id)s`, committed by itself. Raises as `session`.
+
+    For what each poll asks: SQLAlchemy's way to the same rows takes five times as long as the driver's and Postgres' together.
+    """
+    with translated(), _own_words() as connection:
+        return connection.execute(statement, values).fetchall()  # type: ignore[call-overload, no-any-return]
+
+
+@contextmanager
+def _own_words() -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+    """The driver's connection, which goes back to the pool as it came or not at all."""
+    held = engine().raw_connection()
+    connection = cast("psycopg.Connection[tuple[Any, ...]]", held.driver_connection)
+    try:
+        connection.autocommit = True
+        yield connection
+    finally:
+        if connection.pgconn.transaction_status == TransactionStatus.IDLE:
+            connection.autocommit = False
+        else:
+            held.invalidate()  # it is broken, or a greenlet was ended while it waited for the answer
+        held.close()
+
+
 def now(session: Session) -> datetime:
     """The time by the one clock that decides anything: hosts' own may differ, and jump."""
     return session.scalars(select(func.now())).one()
+
+
+_AWAY = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
 
 
 @contextmanager
@@ -123,7 +152,7 @@ def translated() -> Iterator[None]:
     """Turn the driver's ways of saying "not reachable" into DatabaseAway."""
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeout) as error:
+    except (*_AWAY, PoolTimeout) as error:
         raise DatabaseAway("The database does not answer. Nothing is lost; try again in a moment.") from error
     except DBAPIError as error:
         if error.connection_invalidated:

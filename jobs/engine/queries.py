@@ -15,12 +15,13 @@ from jobs.engine import database, exports, inputs, limits, migrations, outbox, p
 from jobs.engine.approvals import of_job as approvals
 from jobs.engine.conversation_lists import conversations
 from jobs.engine.errors import BadInput, NotFound, SettingsError
-from jobs.engine.job_lists import SEARCHED, SHOWN_STATES, job_counts, jobs
+from jobs.engine.glances import Glance, polled_job, seen_job
+from jobs.engine.job_lists import SEARCHED, SHOWN_STATES, at_work, job_counts, jobs
 from jobs.engine.log_lines import log, log_count
 from jobs.engine.models import Attempt, Counts, File, Item, Job, PausedQueue, WorkerProcess
 from jobs.engine.notifications import of_job as notifications
 from jobs.engine.notifications import secret as webhook_secret
-from jobs.engine.records import COUNT_CAP, Page, escaped, owned, readable
+from jobs.engine.records import COUNT_CAP, Page, escaped, owned, readable_file
 from jobs.engine.reviews import decisions, spread, threshold_changes, verdicts
 from jobs.engine.schedules import latest_jobs, schedule, scheduled_jobs, schedules
 from jobs.engine.storage import storage
@@ -31,7 +32,7 @@ from jobs.engine.waiting import Ahead, Pace, Waiting, ahead, pace, waiting
 
 __all__ = ["Ahead", "Pace", "Waiting", "ahead", "pace", "waiting"]  # read with the rest, kept in a room of their own
 __all__ += ["conversations", "filled_in"]
-__all__ += ["COUNT_CAP", "SEARCHED", "SHOWN_STATES", "job_counts", "jobs"]
+__all__ += ["COUNT_CAP", "SEARCHED", "SHOWN_STATES", "at_work", "job_counts", "jobs", "polled_job", "seen_job"]
 __all__ += ["latest_jobs", "log", "log_count", "schedule", "scheduled_jobs", "schedules", "upcoming"]
 __all__ += ["approvals", "decisions", "notifications", "spread", "threshold_changes", "verdicts", "webhook_secret"]
 
@@ -43,12 +44,6 @@ def job(job_id: str | UUID, owner: str) -> Job:
     """The one way to a job by its id: NotFound where there is none or it is somebody else's."""
     with database.reading() as session:
         return owned(session, Job, job_id, owner)
-
-
-def seen_job(job_id: str | UUID, owner: str) -> Job:
-    """A job to look at: the owner's, or one that was shared with them."""
-    with database.reading() as session:
-        return readable(session, Job, job_id, owner)
 
 
 # Items.
@@ -182,6 +177,8 @@ _FILES = select(File).where(File.job_id == bindparam("job"), File.visible).order
 
 def files(job: Job) -> list[File]:
     """The outputs that may be seen."""
+    if isinstance(job, Glance) and not job.file_count:
+        return []
     with database.reading() as session:
         return list(session.scalars(_FILES, {"job": job.id}))
 
@@ -195,7 +192,7 @@ def file(file_id: str | UUID, owner: str) -> File:
 def seen_file(file_id: str | UUID, owner: str) -> File:
     """A file to look at: the owner's, or a visible output of a job that was shared with them."""
     with database.reading() as session:
-        return _visible(readable(session, File, file_id, owner))
+        return _visible(readable_file(session, file_id, owner))
 
 
 def _visible(found: File) -> File:

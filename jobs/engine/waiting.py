@@ -8,11 +8,11 @@ from sqlalchemy import ColumnElement, func, select, text
 from sqlalchemy.orm import Session
 
 from jobs.engine import database, presence
+from jobs.engine.glances import Glance, lately
 from jobs.engine.models import Job, PausedQueue
 from jobs.engine.records import COUNT_CAP
 
 RECENT = 50  # ended jobs of a queue that say how long one takes
-PACE_SECONDS = 60  # how far back the rate looks
 
 
 @dataclass(frozen=True)
@@ -150,27 +150,12 @@ def _seconds_a_job(session: Session, queue: str) -> float | None:
     return float(median) if median is not None else None
 
 
-# Over the last minute, or since the attempt began if that is later; among the items that were finished last.
-_PACE = text("""
-    with since as (
-        select greatest(started_at, now() - make_interval(secs => :most)) as at from attempts
-        where job_id = :id and lease = :lease
-    ), newest as (
-        select finished_at from items where job_id = :id order by position desc limit 2000
-    )
-    select count(*) filter (where finished_at >= since.at) as ended,
-        extract(epoch from now() - greatest(since.at, min(finished_at)))::float8 as seconds
-    from newest, since group by since.at
-""")
-
-
-def pace(job: Job) -> Pace | None:
+def pace(job: Job | Glance) -> Pace | None:
     """How fast the items of a running job end."""
     if job.state not in ("running", "stopping"):
         return None
-    with database.reading() as session:
-        found = session.execute(_PACE, {"id": job.id, "lease": job.lease, "most": PACE_SECONDS}).one_or_none()
-    if found is None or not found.ended or not found.seconds or found.seconds <= 0:
+    ended, seconds = lately(job)
+    if not ended or not seconds or seconds <= 0:
         return None
-    rate = found.ended / found.seconds
+    rate = ended / seconds
     return Pace(rate, job.pending / rate if job.pending is not None else None)

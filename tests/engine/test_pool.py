@@ -147,3 +147,11 @@ def test_a_broken_one_is_made_anew_by_the_next(threads: ThreadPoolExecutor) -> N
 
 def _raised(asked: Future[Any]) -> type[BaseException]:
     return type(asked.exception(FOREVER))
+
+
+def test_a_connection_that_breaks_is_not_used_again(environment: object) -> None:
+    with pytest.raises(DatabaseAway):
+        database.ask("select pg_terminate_backend(pg_backend_pid())")
+    assert database.ask("select %(value)s + 1", {"value": 1}) == [(2,)]
+    with database.session() as session:
+        assert session.scalar(text("select 3")) == 3

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partialmethod
 from types import SimpleNamespace
 from typing import Any
 
+import psycopg
 import pytest
 from flask.testing import FlaskClient
 
-from jobs.engine import commands, database, ledger
+from jobs.engine import commands, database, ledger, queries
+from jobs.engine.models import Job
 from tests.pages import making
 from webapp import tabs, words
 from webapp.access import LOCAL_OWNER
@@ -233,6 +236,39 @@ def test_nothing_new_is_304_and_something_new_is_not(client: FlaskClient) -> Non
     assert same.status_code == 304 and not same.data and same.headers["ETag"] == version
     commands.retry(job.id, owner=LOCAL_OWNER)
     assert poll(client, job, If_None_Match=version).status_code == 200
+
+
+IS_ANYBODY_THERE = "select exists (select from accounts)"  # asked once a second, whoever comes
+
+
+def test_a_poll_is_one_question(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the page as of the API, unchanged or not: a thousand viewers ask each second."""
+    job, _ = making.running(making.waiting(), total=10)
+    asked: list[str] = []
+    monkeypatch.setattr(psycopg.Cursor, "execute", partialmethod(_noted, psycopg.Cursor.execute, asked))
+    version = poll(client, job).headers["ETag"]
+    for again in (
+        lambda: poll(client, job),
+        lambda: poll(client, job, If_None_Match=version),
+        lambda: client.get(f"/api/v1/jobs/{job.id}"),
+    ):
+        asked.clear()
+        again()
+        assert len([query for query in asked if query != IS_ANYBODY_THERE]) == 1
+
+
+def _noted(cursor: Any, execute: Any, asked: list[str], query: Any, *values: Any, **options: Any) -> Any:
+    asked.append(str(query))
+    return execute(cursor, query, *values, **options)
+
+
+def test_a_glance_is_the_row() -> None:
+    running, _ = making.running(making.waiting(), total=10)
+    for made in (making.waiting(), running, making.ended(making.waiting(), "failed")):
+        row, seen = queries.job(made.id, LOCAL_OWNER), queries.seen_job(made.id, LOCAL_OWNER)
+        for name in (*(column.name for column in Job.__table__.columns), "ended", "finished", "pending"):
+            assert getattr(seen, name) == getattr(row, name)
+        assert queries.pace(seen) == queries.pace(queries.polled_job(made.id, LOCAL_OWNER))
 
 
 def test_what_may_have_happened_has_a_button_of_its_own(client: FlaskClient, shown: Get) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
+import time
+from dataclasses import dataclass
+from functools import cache
 from uuid import UUID
 
 from sqlalchemy import delete, func, select, text, update
@@ -19,13 +23,31 @@ LOCAL = "local"  # owns what was made before there were accounts
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,79}")
 _ONE_AT_A_TIME = text("select pg_advisory_xact_lock(7023463)")  # so that one admin is always left, and one is the first
 
-_EXIST = text("select exists (select from accounts)")
+BELIEVED_SECONDS = 1.0
+
+_EXIST = "select exists (select from accounts)"
 
 
 def exist() -> bool:
-    """Whether there is any account, so that signing in is needed."""
-    with database.reading() as session:
-        return bool(session.scalar(_EXIST))
+    """Whether there is any account, so that signing in is needed. That there is none is believed for a second, for every
+    request asks; it is forgotten when this process adds one."""
+    seen = _seen()
+    if time.monotonic() - seen.none_at < BELIEVED_SECONDS:
+        return False
+    began = time.monotonic()
+    there = bool(database.ask(_EXIST)[0][0])
+    seen.none_at = -math.inf if there else began
+    return there
+
+
+@dataclass
+class _Seen:
+    none_at: float = -math.inf  # when there was no account
+
+
+@cache
+def _seen() -> _Seen:
+    return _Seen()
 
 
 def all_accounts() -> list[Account]:
@@ -75,6 +97,7 @@ def add(
             session.refresh(made)
     except IntegrityError:
         raise Conflict(f"There is an account named {name} already.") from None
+    _seen().none_at = -math.inf
     return made
 
 

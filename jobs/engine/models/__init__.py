@@ -16,6 +16,7 @@ from jobs.engine.models.jobs import (
     Item,
     Job,
     LogLine,
+    Standing,
     Step,
 )
 from jobs.engine.models.mail import OutboxMessage, Suppression
@@ -37,17 +38,7 @@ __all__ = [
     "Item",
     "Job",
 ]
-__all__ += [
-    "LogLine",
-    "Message",
-    "Notification",
-    "OutboxMessage",
-    "Schedule",
-    "Step",
-    "StorageUsed",
-    "Suppression",
-    "WorkerProcess",
-]
+__all__ += ["LogLine", "Message", "Notification", "OutboxMessage", "Schedule", "Step", "Suppression", "WorkerProcess"]
 __all__ += ["ROLES", "SCOPES", "Account", "AuditEntry", "Guest", "Share", "SignIn", "Token", "Tries"]
-__all__ += ["Attachment", "PausedQueue", "StorageUsed"]
+__all__ += ["Attachment", "PausedQueue", "Standing", "StorageUsed"]
 __all__ += ["VERDICTS", "Decision", "ThresholdChange", "new_id"]

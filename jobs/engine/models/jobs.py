@@ -19,7 +19,32 @@ ITEM_STATES = ("started", "done", "failed", "skipped", "unknown")
 VERDICTS = ("allow", "review", "block")
 
 
-class Job(Base):
+class Standing:
+    """What follows from the columns of a job, whatever they were read by."""
+
+    state: Any
+    done: Any
+    failed: Any
+    skipped: Any
+    unknown: Any
+    total: Any
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ENDED_STATES
+
+    @property
+    def finished(self) -> int:
+        """Items that need nothing more."""
+        return self.done + self.failed + self.skipped + self.unknown
+
+    @property
+    def pending(self) -> int | None:
+        """Items still to go; None while the total is unknown. done + failed + skipped + unknown + pending = total."""
+        return None if self.total is None else self.total - self.finished
+
+
+class Job(Standing, Base):
     """One piece of work. `state` changes only in ledger.py; docs/architecture.md draws every arrow."""
 
     __tablename__ = "jobs"
@@ -86,20 +111,6 @@ class Job(Base):
             postgresql_where=text("idempotency_key is not null"),
         ),
     )
-
-    @property
-    def ended(self) -> bool:
-        return self.state in ENDED_STATES
-
-    @property
-    def finished(self) -> int:
-        """Items that need nothing more."""
-        return self.done + self.failed + self.skipped + self.unknown
-
-    @property
-    def pending(self) -> int | None:
-        """Items still to go; None while the total is unknown. done + failed + skipped + unknown + pending = total."""
-        return None if self.total is None else self.total - self.finished
 
 
 @dataclass(frozen=True)
