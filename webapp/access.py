@@ -10,14 +10,18 @@ from __future__ import annotations
 import os
 import re
 import secrets
+from collections.abc import Mapping
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, current_app, request
 from flask.sessions import SecureCookieSessionInterface
 from flask_wtf import CSRFProtect
 from flask_wtf.csrf import validate_csrf
+from itsdangerous import URLSafeTimedSerializer
 from werkzeug.exceptions import SecurityError
 from wtforms import ValidationError
 
@@ -94,6 +98,13 @@ def local_path(target: str | None, default: str = "/") -> str:
 class _Cookie(SecureCookieSessionInterface):
     """The session's cookie goes back over TLS only, where it came over TLS."""
 
+    _signing: URLSafeTimedSerializer | None = None
+
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
+        """Made once: the key is that of the process."""
+        self._signing = self._signing or super().get_signing_serializer(app)
+        return self._signing
+
     def get_cookie_secure(self, app: Flask) -> bool:
         return request.is_secure
 
@@ -127,17 +138,22 @@ def _kept_secret(path: Path) -> str:
 
 def _refuse_other_hosts() -> None:
     """A page of evil.example whose name now resolves to 127.0.0.1 still sends its own name; an address cannot be rebound."""
-    name = _host_name()
-    if "Host" not in request.headers and request.environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
+    if "HTTP_HOST" not in request.environ and request.environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
         raise SecurityError  # who speaks HTTP/1.1 names a host; the balancers that look with 1.0 do not
+    name = _host_name()
     if name not in current_app.config["OWN_HOSTS"] and not is_loopback(name):
         raise SecurityError
 
 
 def _host_name() -> str:
     """The host that the request is addressed to, without its port; empty if there is none that makes sense."""
+    return _name_in(request.host)
+
+
+@lru_cache(maxsize=256)
+def _name_in(host: str) -> str:
     try:
-        parts = urlsplit(f"//{request.host}")
+        parts = urlsplit(f"//{host}")
         return (parts.hostname or "") if parts.port != 0 else ""
     except ValueError:
         return ""
@@ -145,7 +161,7 @@ def _host_name() -> str:
 
 def _limit_body() -> None:
     """Each kind of body has its own limit; one that says it is longer is refused before it is read."""
-    if request.mimetype == "multipart/form-data":
+    if not has_body(request.environ) or request.mimetype == "multipart/form-data":
         return
     most = MAX_JSON_BYTES if is_api_path() else MAX_FORM_BYTES
     if (request.content_length or 0) > most:
@@ -156,6 +172,11 @@ def _limit_body() -> None:
         abort(413)
     if request.mimetype == "application/x-www-form-urlencoded" and body.count(b"&") >= MAX_FORM_PARTS:
         abort(413)  # werkzeug counts the parts of multipart bodies only
+
+
+def has_body(environ: Mapping[str, Any]) -> bool:
+    """Whether anything can follow the headers of this request."""
+    return environ.get("CONTENT_LENGTH", "0") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in environ
 
 
 def _refuse_other_sites() -> None:
@@ -185,8 +206,8 @@ def _own_origins() -> set[str]:
 
 
 def _add_headers(response: Response) -> Response:
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
+    there = {name.lower() for name, _ in response.headers}
+    response.headers.extend([header for header in HEADERS.items() if header[0].lower() not in there])
     if request.is_secure:
         response.headers["Strict-Transport-Security"] = TLS_ONLY
     if request.endpoint == "static" and response.status_code in (200, 304):

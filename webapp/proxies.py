@@ -37,7 +37,7 @@ class Forwarded:
         return client
 
     def _trusts(self, text: str) -> bool:
-        found = _address(text)
+        found = _address(text) if self._networks else None
         return found is not None and any(found in network for network in self._networks)
 
 

@@ -14,7 +14,7 @@ _OVERRIDES = re.compile("[\u202a-\u202e\u2066-\u2069\x00-\x08\x0b\x0c\x0e-\x1f\x
 
 def harmless(value: Any) -> Any:
     """Text that cannot turn the rest of the line round: controls and bidi overrides are shown, not obeyed."""
-    if not isinstance(value, str) or isinstance(value, Markup):
+    if not isinstance(value, str) or isinstance(value, Markup) or value.isprintable():
         return value
     return _OVERRIDES.sub(lambda found: f"[U+{ord(found[0]):04X}]", value)
 

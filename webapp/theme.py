@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
 from typing import Any, cast
 
 from flask import Blueprint, Flask, current_app, make_response, redirect, request
 from flask.blueprints import BlueprintSetupState
+from werkzeug.routing import Map
 from werkzeug.wrappers import Response
 
 from jobs.engine import queries, settings
@@ -40,7 +42,7 @@ def _site() -> dict[str, Any]:
     return {
         "viewer": viewer,
         "theme": theme if theme in THEMES else "system",
-        "menu": _menu(viewer),
+        "menu": partial(_menu, viewer),
         "running": _running,
         "this_machine": settings.current().loopback,
     }
@@ -58,16 +60,20 @@ def choose() -> Response:
 
 def _menu(viewer: Any) -> list[tuple[str, str]]:
     """The places that this app has, as far as the viewer may go there. The outbox is one only while mail is not set up."""
-    there = {rule.rule.rstrip("/") or "/" for rule in current_app.url_map.iter_rules()}
+    there = _addresses(current_app.url_map)
     there -= {"/outbox"} if settings.current().smtp_url else set()
     there -= set() if viewer and viewer.role in ("operator", "admin") else {"/operations"}
     return [(path, name) for path, name in MENU if path in there]
 
 
+@cache
+def _addresses(rules: Map) -> frozenset[str]:
+    return frozenset(rule.rule.rstrip("/") or "/" for rule in rules.iter_rules())
+
+
 def _running() -> int | None:
     """How many of the viewer's jobs run, for the menu; None if the database does not answer."""
     try:
-        counts = queries.job_counts(current_owner())
+        return queries.at_work(current_owner())
     except LegworkError:
         return None
-    return counts.get("running", 0) + counts.get("stopping", 0)

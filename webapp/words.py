@@ -7,7 +7,7 @@ cookie `zone`, which a script keeps; without it in UTC.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -226,10 +226,17 @@ def when(moment: datetime | None, exact: bool = False) -> Markup:
     """A <time>: 14:02 today (with seconds if exact), Tue 06:00 within a week, 19 Nov before; all of it in the title."""
     if moment is None:
         return Markup("")
-    local = moment.astimezone(zone())
+    here = zone()
+    return _time(moment, here, now().astimezone(here).date(), exact)
+
+
+@lru_cache(maxsize=4096)
+def _time(moment: datetime, here: tzinfo, today: date, exact: bool) -> Markup:
+    """A fragment that is polled shows the same few moments each time."""
+    local = moment.astimezone(here)
     full = f"{local:%a} {local.day} {local:%b %Y, %H:%M:%S} {local.tzname()}"
     stamp = local.isoformat(timespec="seconds")
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(stamp, full, _clock(local, exact))
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(stamp, full, _clock(local, today, exact))
 
 
 def seconds(moment: datetime | None) -> Markup:
@@ -284,9 +291,8 @@ def _zone(name: str) -> tzinfo | None:
         return None
 
 
-def _clock(local: datetime, exact: bool) -> str:
-    today = now().astimezone(local.tzinfo)
-    apart = abs((today.date() - local.date()).days)
+def _clock(local: datetime, today: date, exact: bool) -> str:
+    apart = abs((today - local.date()).days)
     clock = f"{local:%H:%M:%S}" if exact else f"{local:%H:%M}"
     if apart == 0:
         return clock
