@@ -52,7 +52,7 @@ FLOORS = (
 HEAVY = {
     *("langchain", "openai", "duckdb", "numpy", "openpyxl", "xlsxwriter", "boto3", "aiohttp", "xllamacpp"),
     *("onnxruntime", "pandas", "pyarrow", "scipy", "sklearn", "PIL", "pypandoc", "typst"),
-    *("argon2", "authlib", "requests", "sentry_sdk"),
+    *("argon2", "authlib", "requests", "sentry_sdk", "nh3", "dateutil"),
 }
 
 ENVIRONMENT_ALLOWED = {

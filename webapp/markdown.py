@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import nh3
 from markupsafe import Markup, escape
 
 if TYPE_CHECKING:  # the parser is loaded with the first text, not with the web process
@@ -94,6 +93,8 @@ def _html(tokens: list[Token], cites: int, name: str) -> str:
         if token.type in ("heading_open", "heading_close"):
             token.tag = f"h{min(6, max(4, int(token.tag[1]) + 3))}"  # below the headings of the page
     html = _parser().renderer.render(tokens, _parser().options, {"cites": cites, "name": name})
+    import nh3
+
     return nh3.clean(html, tags=_TAGS, attributes=_ATTRIBUTES, link_rel="noopener noreferrer nofollow")
 
 

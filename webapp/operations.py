@@ -12,7 +12,6 @@ import re
 import zlib
 from typing import Any
 
-import rq_dashboard
 from flask import Blueprint, Flask, Response, abort, current_app, request
 from redis import Redis
 from redis.exceptions import RedisError
@@ -20,12 +19,16 @@ from rq import Queue, Worker
 from rq.exceptions import DeserializationError, InvalidJobOperation, NoSuchJobError
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
-from rq_dashboard import web as dashboard
 
 from jobs.engine import delivery
 from jobs.engine.errors import BrokerAway, NotFound
 from webapp import identity
 from webapp.errors import answer
+from webapp.sparing import put_off
+
+put_off("arrow")  # 2 MB for the dates of pages that few look at
+import rq_dashboard  # noqa: E402
+from rq_dashboard import web as dashboard  # noqa: E402
 
 PREFIX = "/rq"
 REGISTRIES = ("queued", "started", "finished", "failed", "deferred", "scheduled", "canceled")
