@@ -11,7 +11,7 @@ from jobs.engine.ledger import Batch, Outcome
 from jobs.engine.models import Job
 from tests.bench import house
 from tests.bench.figures import Figure, Target
-from tests.bench.site import served
+from tests.bench.site import kept, served
 
 CONNECTIONS = 64
 SECONDS = 4.0
@@ -33,9 +33,12 @@ def figures(redis_url: str, repeat: int) -> list[Figure]:
     ):
         asked = {"new": (ours.port, page), "json": (ours.port, api), "unchanged": (ours.port, page)}
         asked |= {name: (rq.port, path) for name, path in others.items()}
+        cookie = _cookie(ours.port, f"/jobs/{job.id}")
+        cookies = {"new": cookie, "unchanged": cookie}
         for _ in range(repeat):
             for name, (port, path) in asked.items():
-                rates.setdefault(name, []).append(asyncio.run(_rate(port, path, name == "unchanged")))
+                rate = asyncio.run(_rate(port, path, cookies.get(name, ""), name == "unchanged"))
+                rates.setdefault(name, []).append(rate)
     peers = {name: rates[name] for name in others}
     ahead = Target("ratio", ">=", 1)
     return [
@@ -60,15 +63,25 @@ def _half_done(job: Job) -> None:
         ledger.record(session.connection(), job.id, held.lease, Batch(done, progress={"total": 100}))
 
 
-async def _rate(port: int, path: str, conditional: bool) -> float:
+def _cookie(port: int, path: str) -> str:
+    """The header that a browser sends which has opened that page."""
+    with kept(port) as here:
+        here.request("GET", path)
+        response = here.getresponse()
+        response.read()
+    given = response.getheader("Set-Cookie")
+    return f"Cookie: {given.split(';')[0]}\r\n" if given else ""
+
+
+async def _rate(port: int, path: str, cookie: str, conditional: bool) -> float:
     until = time.monotonic() + SECONDS
-    counts = await asyncio.gather(*(_ask_again(port, path, conditional, until) for _ in range(CONNECTIONS)))
+    counts = await asyncio.gather(*(_ask_again(port, path, cookie, conditional, until) for _ in range(CONNECTIONS)))
     return sum(counts) / SECONDS
 
 
-async def _ask_again(port: int, path: str, conditional: bool, until: float) -> int:
+async def _ask_again(port: int, path: str, cookie: str, conditional: bool, until: float) -> int:
     """How many answers one connection got until then; conditional: how many of them said that nothing is new."""
-    plain = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nHX-Request: true\r\n"
+    plain = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nHX-Request: true\r\n{cookie}"
     request = f"{plain}\r\n".encode()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     count = 0
