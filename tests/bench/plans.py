@@ -94,8 +94,12 @@ def _of_the_clock() -> dict[str, Callable[[], object]]:
     return {
         "jobs whose worker is silent": partial(in_a_session, lambda session: ledger.free_silent(session.connection())),
         "jobs without a message": partial(in_a_session, queries.undelivered),
-        "how many have a message": partial(in_a_session, lambda session: queries.delivered_count(session, "io")),
-        "which have a message": partial(in_a_session, lambda session: queries.delivered_ids(session, "io")),
+        "whose messages are looked for each second": partial(
+            in_a_session, lambda session: queries.delivered_ids(session, "io", most=100)
+        ),
+        "whose messages are looked for now and then": partial(
+            in_a_session, lambda session: queries.delivered_ids(session, "io")
+        ),
     }
 
 

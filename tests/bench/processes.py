@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jobs.engine import queries
+from jobs.engine.models import Job
 from tests.bench import house
 from tests.bench.figures import Figure
 from tests.engine.workers import until
@@ -10,22 +11,26 @@ from tests.engine.workers import until
 NUMBERS = (1, 2, 4, 8, 16)
 EACH = 8  # jobs for a worker
 JOB_SECONDS = 0.5
+KINDS = {"stamp": "whose process stays", "nap": "each in a process of its own"}
 
 
 def figures() -> list[Figure]:
     """Jobs a second of so many workers, beside as many as there could be if a job cost nothing but its wait."""
-    return [_of(number) for number in NUMBERS]
+    return [_of(number, kind) for kind in KINDS for number in NUMBERS]
 
 
-def _of(number: int) -> Figure:
+def _of(number: int, kind: str) -> Figure:
     with house.workers("--processes", str(number), "--queues", "io,cpu") as program:
         until(lambda: len(program.workers) == number, 120)
-        warm = [house.submit("nap", naps=1, seconds=JOB_SECONDS) for _ in range(number)]
-        for job in warm:
-            house.ended(job)
-        jobs = [house.submit("nap", naps=1, seconds=JOB_SECONDS) for _ in range(number * EACH)]
-        ended = [queries.job(house.ended(job).id, house.OWNER) for job in jobs]
-    seconds = max(job.finished_at for job in ended) - min(job.created_at for job in ended)
+        _done(kind, number)
+        jobs = _done(kind, number * EACH)
+    seconds = max(job.finished_at for job in jobs) - min(job.created_at for job in jobs)
     ideal = number / JOB_SECONDS
-    what = f"{number * EACH} jobs that wait {JOB_SECONDS} s, {number} {'worker' if number == 1 else 'workers'}"
+    workers = f"{number} {'worker' if number == 1 else 'workers'}, {KINDS[kind]}"
+    what = f"{number * EACH} jobs that wait {JOB_SECONDS} s, {workers}"
     return Figure(what, "jobs/s", [len(jobs) / seconds.total_seconds()], {"nothing but waiting": [ideal]})
+
+
+def _done(kind: str, count: int) -> list[Job]:
+    jobs = [house.submit(kind, seconds=JOB_SECONDS, **({"naps": 1} if kind == "nap" else {})) for _ in range(count)]
+    return [queries.job(house.ended(job).id, house.OWNER) for job in jobs]

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from jobs.engine.context import Context
-from jobs.engine.params import KindParams
+from jobs.engine.params import KindParams, param
 
 TITLE = "Stamp"
 GROUP = "Data and numbers"
@@ -16,11 +16,14 @@ REUSE_PROCESS = True
 
 
 class Params(KindParams):
-    pass
+    seconds: float = param("Wait before the end", default=0.0, ge=0, le=600, unit="s")
 
 
 EXAMPLE: dict[str, Any] = {}
 
 
-def run(_: Params, context: Context) -> dict[str, Any]:
-    return {"began": time.time()}
+def run(params: Params, context: Context) -> dict[str, Any]:
+    began = time.time()
+    if params.seconds:
+        time.sleep(params.seconds)
+    return {"began": began}
