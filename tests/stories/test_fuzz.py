@@ -7,5 +7,12 @@ import pytest
 from tests import fuzz
 
 
+# Python 3.11's own parser says so now and then, inside of Hypothesis, and knows nothing of us: then it is asked once more.
+PARSER_FAULT = "AST constructor recursion depth mismatch"
+
+
 def test_every_operation_answers_as_described(capsys: pytest.CaptureFixture[str]) -> None:
-    assert fuzz.main(["--short", "--seed", "1"]) == 0, capsys.readouterr().out
+    status, said = fuzz.main(["--short", "--seed", "1"]), capsys.readouterr().out
+    if status and PARSER_FAULT in said:
+        status, said = fuzz.main(["--short", "--seed", "1"]), capsys.readouterr().out
+    assert status == 0, said
