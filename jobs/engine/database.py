@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import psycopg
 from psycopg.pq import TransactionStatus
-from sqlalchemy import Engine, create_engine, event, func, select
+from sqlalchemy import Connection, Engine, create_engine, event, func, select
 from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -121,6 +121,12 @@ def ask(statement: str, values: Mapping[str, Any] | None = None) -> list[tuple[A
     """
     with translated(), _own_words() as connection:
         return connection.execute(statement, values).fetchall()  # type: ignore[call-overload, no-any-return]
+
+
+def rows(connection: Connection, statement: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """The same on a connection, and in the transaction, that SQLAlchemy holds."""
+    driver: Any = connection.connection.driver_connection
+    return driver.execute(statement, values).fetchall()  # type: ignore[no-any-return]
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, insert, select, text, update
 
+from jobs.engine import database
 from jobs.engine.errors import LeaseLost, LegworkError
 from jobs.engine.jsonsafe import clean, clean_text, dumps
 from jobs.engine.ledger.attempts import DETAIL_CHARACTERS, DOUBTED, MESSAGE_CHARACTERS, cut, end_attempts
@@ -128,34 +129,34 @@ def record(connection: Connection, job_id: UUID, lease: int, batch: Batch) -> Si
 
 # A run that saw its whole input settles what `total` is; one that ended early keeps the total it had. As with the claim,
 # one statement does it all: doubt what was started, end the job and its attempt, show its files.
-_SETTLE = text(f"""
+_SETTLE = f"""
     with held as (
-        select id from jobs where id = :id and lease = :lease and state in ('running', 'stopping') for update
+        select id from jobs where id = %(id)s and lease = %(lease)s and state in ('running', 'stopping') for update
     ), doubted as (
         {DOUBTED} from held where items.job_id = held.id and items.state = 'started' returning 1
     ), doubts as (
         select count(*) as many from doubted
     ), ended as (
-        update jobs set state = case when state = 'stopping' then 'cancelled' else :state end,
-            reason = case when state = 'stopping' then 'stopped' else cast(:reason as text) end,
-            message = case when state = 'stopping' then cast(:stop_message as text) else cast(:message as text) end,
-            detail = :detail, result = coalesce(cast(:result as json), result), lease_until = null, finished_at = now(),
+        update jobs set state = case when state = 'stopping' then 'cancelled' else %(state)s end,
+            reason = case when state = 'stopping' then 'stopped' else cast(%(reason)s as text) end,
+            message = case when state = 'stopping' then cast(%(stop_message)s as text) else cast(%(message)s as text) end,
+            detail = %(detail)s, result = coalesce(cast(%(result)s as json), result), lease_until = null, finished_at = now(),
             unknown = unknown + many,
-            total = case when :whole and state <> 'stopping'
+            total = case when %(whole)s and state <> 'stopping'
                     and (total is not null or done + failed + skipped + unknown + many > 0)
                 then done + failed + skipped + unknown + many else total end
         from held, doubts where jobs.id = held.id
         returning jobs.id, state, done + failed + skipped + unknown as finished
     ), attempt as (
-        update attempts set ended_at = now(), message = cast(:message as text), finished = ended.finished,
+        update attempts set ended_at = now(), message = cast(%(message)s as text), finished = ended.finished,
             how = case when ended.state = 'cancelled' then 'stopped'
-                when cast(:reason as text) = 'time_limit' then 'time_limit' else ended.state end
-        from ended where attempts.job_id = ended.id and attempts.lease = :lease and attempts.ended_at is null
+                when cast(%(reason)s as text) = 'time_limit' then 'time_limit' else ended.state end
+        from ended where attempts.job_id = ended.id and attempts.lease = %(lease)s and attempts.ended_at is null
     ), shown as (
-        update files set visible = true from ended where files.job_id = ended.id and files.lease = :lease
+        update files set visible = true from ended where files.job_id = ended.id and files.lease = %(lease)s
     )
     select state from ended
-""")
+"""
 
 
 def settle(
@@ -189,10 +190,10 @@ def settle(
         "result": kept,
         "whole": whole,
     }
-    ended = connection.execute(_SETTLE, values).scalar_one_or_none()
-    if ended is None:
+    ended = database.rows(connection, _SETTLE, values)
+    if not ended:
         raise LeaseLost
-    return str(ended)
+    return str(ended[0][0])
 
 
 _RELEASE = text("""
