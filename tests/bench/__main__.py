@@ -24,7 +24,7 @@ MEASURES: dict[str, Measure] = {
     "jobs": lambda redis_url, quick, repeat: [work.jobs(redis_url, 200 if quick else 1_000, repeat)],
     "waits": lambda redis_url, _, repeat: work.waits(redis_url, repeat),
     "calls": lambda redis_url, _, repeat: calls.figures(redis_url, repeat),
-    "embed": lambda _redis_url, quick, repeat: embed.figures(500 if quick else 2_000, repeat),
+    "embed": lambda _redis_url, quick, repeat: embed.figures(500 if quick else 1_500, repeat),
     "elastic": lambda _redis_url, quick, _: elastic.figures(100 if quick else 400),
     "processes": lambda *_: processes.figures(),
     "web": lambda *_: web.figures(),

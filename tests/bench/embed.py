@@ -16,7 +16,7 @@ from tests.bench.figures import Figure, Target
 from tests.engine.workers import CODE
 
 WORDS = Path(CODE / "docs/reliability.md").read_text().split()
-SHORTEST, LONGEST = 3, 15  # words of a text
+SHORTEST, LONGEST = 10, 60  # words of a text: a line of a mail to a review
 
 
 def figures(texts: int, repeat: int) -> list[Figure]:

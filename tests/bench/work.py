@@ -43,7 +43,9 @@ def jobs(redis_url: str, count: int, repeat: int) -> Figure:
     for _ in range(repeat):
         ours.append(_jobs_a_second(count))
         theirs.append(peers.rate(peers.RQ, redis_url, 10_000))
-    return Figure("no-op jobs one after another, one worker", "/s", ours, {"RQ": theirs}, Target("ours", ">=", 200))
+    # What RQ does in a second differs by a third among machines alike; the target was set where it did 65.
+    targets = {"target": Target("ours", ">=", 200), "also": Target("ratio", ">=", 200 / 65)}
+    return Figure("no-op jobs one after another, one worker", "/s", ours, {"RQ": theirs}, **targets)
 
 
 def waits(redis_url: str, repeat: int) -> list[Figure]:

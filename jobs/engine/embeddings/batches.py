@@ -28,7 +28,7 @@ from jobs.engine.errors import BadInput, DatabaseAway, JobFailed
 GATHER_SECONDS = 0.01
 CALLS = 4  # at a time, to a provider
 AWAY_SECONDS = 0.25
-BUILT_IN_WINDOW = 512  # texts that may wait for the model that comes along
+BUILT_IN_WINDOW = 1024  # texts that may wait for the model that comes along
 BUILT_IN_FLYING = builtin.AT_ONCE + 2  # batches: those with the model, one looked for in the cache, one kept
 
 Found = TypeVar("Found")
