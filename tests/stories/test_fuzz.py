@@ -6,7 +6,6 @@ import pytest
 
 from tests import fuzz
 
-
 # Python 3.11's own parser says so now and then, inside of Hypothesis, and knows nothing of us: then it is asked once more.
 PARSER_FAULT = "AST constructor recursion depth mismatch"
 
