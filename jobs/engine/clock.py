@@ -132,14 +132,16 @@ class Clock:
 
     def _look(self, queue: str) -> set[UUID]:
         """Those without a message: among the oldest, or among all where it is time for that or nothing is left in Redis."""
-        waiting = delivery.waiting_count(queue)
-        since = time.monotonic() - self._looked.get(queue, float("-inf"))
-        whole = waiting == 0 or since > max(FULL_LOOK_SECONDS, waiting / ROWS_PER_SECOND)
-        if whole:
-            self._looked[queue] = time.monotonic()
         with database.reading() as session:
-            expected = queries.delivered_ids(session, queue, most=None if whole else FRONT)
-        return delivery.without_message(queue, expected, front=None if whole else MESSAGES_PER_ROW * FRONT)
+            expected = queries.delivered_ids(session, queue, most=FRONT)
+            if not expected:
+                return set()
+            waiting = delivery.waiting_count(queue)
+            since = time.monotonic() - self._looked.get(queue, float("-inf"))
+            if waiting > 0 and since <= max(FULL_LOOK_SECONDS, waiting / ROWS_PER_SECOND):
+                return delivery.without_message(queue, expected, front=MESSAGES_PER_ROW * FRONT)
+            self._looked[queue] = time.monotonic()
+            return delivery.without_message(queue, queries.delivered_ids(session, queue))
 
 
 def _tell_all() -> None:

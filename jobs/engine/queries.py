@@ -268,11 +268,15 @@ suppressed = suppressions.listed
 
 
 def undelivered(session: Session, *, only: Collection[UUID] | None = None) -> list[Job]:
-    """Due queued jobs that no message was put out for, at most 1,000, the oldest first; of these only, if they are given."""
+    """Due queued jobs that no message was put out for, the oldest first; of these only, if they are given.
+
+    At most 1,000: those with a time of their own, then the others, in the order of the index that has them and nothing else.
+    """
     due = select(Job).where(Job.state == "queued", or_(Job.run_at.is_(None), Job.run_at <= func.now()), _not_paused())
     if only is not None:
         due = due.where(Job.id.in_(only))
-    return list(session.scalars(due.where(Job.delivered_at.is_(None)).order_by(Job.id).limit(1_000)))
+    some = session.scalars(due.where(Job.delivered_at.is_(None)).order_by(Job.run_at, Job.id).limit(1_000))
+    return sorted(some, key=lambda job: job.id)
 
 
 _SETTLED_IN = text("interval '2 s'")  # a message younger than this may still be on its way
@@ -281,8 +285,11 @@ _SETTLED_IN = text("interval '2 s'")  # a message younger than this may still be
 def delivered_ids(
     session: Session, queue: str, *, among: Collection[UUID] | None = None, most: int | None = None
 ) -> set[UUID]:
-    """Queued jobs whose message must be in Redis by now: all, the oldest so many, or those among some."""
-    ids = select(Job.id).where(*_delivered(queue)).order_by(Job.id).limit(most)
+    """Queued jobs whose message must be in Redis by now: all, those among some, or so many whose message went out first.
+
+    The order is that of an index of its own. By id it would be another index's too, which has all jobs there ever were.
+    """
+    ids = select(Job.id).where(*_delivered(queue)).order_by(Job.delivered_at).limit(most)
     return set(session.scalars(ids if among is None else ids.where(Job.id == func.any(list(among)))))
 
 

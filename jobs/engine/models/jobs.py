@@ -99,6 +99,12 @@ class Job(Standing, Base):
         Index("jobs_owner_kind_id", "owner", "kind", "id"),
         Index("jobs_queued", "queue", "id", postgresql_where=text("state = 'queued'")),
         Index("jobs_undelivered", "run_at", "id", postgresql_where=text("state = 'queued' and delivered_at is null")),
+        Index(
+            "jobs_delivered",
+            "queue",
+            "delivered_at",
+            postgresql_where=text("state = 'queued' and delivered_at is not null"),
+        ),
         Index("jobs_turns", "queue", "owner", "id", postgresql_where=text("state = 'queued'")),
         Index("jobs_schedule_id_id", "schedule_id", "id", postgresql_where=text("schedule_id is not null")),
         Index("jobs_ended", "queue", "state", "finished_at", postgresql_where=text("finished_at is not null")),
