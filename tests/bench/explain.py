@@ -15,7 +15,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from unittest.mock import patch
 
+import psycopg
 from sqlalchemy import Engine, event, text
 
 from jobs.engine import database
@@ -74,14 +76,24 @@ def explaining() -> Iterator[list[Plan]]:
     with database.session() as session:
         large = frozenset(session.scalars(_LARGE, {"many": MANY}))
 
-    def before(connection: Any, cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
+    def note(connection: Any, statement: str, parameters: Any) -> None:
         if _PLANNED.match(statement) and not _LEFT_ALONE.search(statement):
-            given = parameters[0] if many else parameters
-            plans.append(Plan(statement, _explained(cursor.connection, statement, given), large))
+            plans.append(Plan(statement, _explained(connection, statement, parameters), large))
 
+    def before(_: Any, cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
+        note(cursor.connection, statement, parameters[0] if many else parameters)
+
+    def in_own_words(connection: Any, statement: str, parameters: Any = None, **more: Any) -> Any:
+        note(connection, statement, parameters)
+        return execute(connection, statement, parameters, **more)
+
+    execute = psycopg.Connection.execute
     event.listen(Engine, "before_cursor_execute", before)
     try:
-        yield plans
+        with patch.object(
+            psycopg.Connection, "execute", in_own_words
+        ):  # what goes past SQLAlchemy: claims, ends, polls
+            yield plans
     finally:
         event.remove(Engine, "before_cursor_execute", before)
 
