@@ -31,7 +31,7 @@ from jobs.engine import (
 )
 from jobs.engine.catalogue import Estimate
 from jobs.engine.conversations import Talk
-from jobs.engine.errors import BrokerAway, Conflict, FieldError, InvalidParams, NotFound
+from jobs.engine.errors import BrokerAway, Conflict, DatabaseAway, FieldError, InvalidParams, NotFound
 from jobs.engine.fitting import Validated, finder, validate
 from jobs.engine.jsonsafe import clean_text, dumps
 from jobs.engine.models import Job, Schedule
@@ -239,8 +239,8 @@ def _send(job: Job) -> None:
     except BrokerAway:
         mark = ledger.mark_lost if job.delivered_at else None
     if mark is not None:
-        with database.translated(), database.committing().connect() as connection:
-            mark(connection, [job.id])
+        with suppress(DatabaseAway), database.translated(), database.committing().connect() as connection:
+            mark(connection, [job.id])  # else the clock finds it out: the job itself is there
 
 
 def _known(owner: str, key: str, fingerprint: str) -> Job | None:
