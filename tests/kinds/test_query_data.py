@@ -235,6 +235,22 @@ def test_names_that_are_not_there_are_named_on_the_form(environment: Callable[..
     assert "one.bin" in errors("query_data", files=[upload(b"\x00\x01\x02", "one.bin")], sql="select 1")["files"]
 
 
+SLOW = """
+import time
+from jobs.engine.sql import __main__ as program
+
+look = program._check
+program._check = lambda *given: (time.sleep(1), look(*given))
+program.main({parent})
+"""
+
+
+def test_a_query_is_judged_also_where_that_takes_a_while(table: sql.Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = [sys.executable, "-c", SLOW.format(parent=os.getpid())]
+    monkeypatch.setattr(sql, "_command", lambda: command)
+    assert "no table “x”" in (sql.wrong_words("from x", [table]) or "")
+
+
 def test_what_takes_too_much_memory_or_time_ends_alone(table: sql.Source) -> None:
     assert reason("select list(range) from range(200000000)", memory=128 << 20) == "memory_limit"
     assert reason("select repeat('x', 4000000000)", memory=128 << 20) in ("memory_limit", "bad_sql")

@@ -55,7 +55,8 @@ def main(parent: int) -> None:
     seconds, memory = request["seconds"], request["memory"]
     confine(memory=memory + MEMORY_BESIDE, cpu_seconds=seconds * request["threads"] + 30, file_bytes=FILE_BYTES)
     watch = Watch(seconds)
-    threading.Thread(target=watch.input_closed, daemon=True).start()
+    if not request["check"]:  # its input is closed at once, and whoever waits for it ends it
+        threading.Thread(target=watch.input_closed, daemon=True).start()
     try:
         _check(request, watch) if request["check"] else _answer(request, watch)
     except LegworkError as error:
