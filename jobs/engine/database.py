@@ -119,21 +119,33 @@ def ask(statement: str, values: Mapping[str, Any] | None = None) -> list[tuple[A
 
     For what each poll asks: SQLAlchemy's way to the same rows takes five times as long as the driver's and Postgres' together.
     """
-    with translated(), _own_words() as connection:
+    with own_words() as connection:
         return connection.execute(statement, values).fetchall()  # type: ignore[call-overload, no-any-return]
 
 
-def rows(connection: Connection, statement: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    """The same on a connection, and in the transaction, that SQLAlchemy holds."""
-    driver: Any = connection.connection.driver_connection
+Driver = psycopg.Connection[tuple[Any, ...]]
+
+
+def rows(connection: Connection | Driver, statement: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """The same on a connection of `own_words`, or on one, and in the transaction, that SQLAlchemy holds."""
+    driver: Any = connection if isinstance(connection, psycopg.Connection) else connection.connection.driver_connection
     return driver.execute(statement, values).fetchall()  # type: ignore[no-any-return]
 
 
 @contextmanager
-def _own_words() -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
-    """The driver's connection, which goes back to the pool as it came or not at all."""
+def own_words() -> Iterator[Driver]:
+    """The driver's connection, on which each statement is a transaction. Raises as `session` does.
+
+    It goes back to the pool as it came or not at all.
+    """
+    with translated(), _driver() as connection:
+        yield connection
+
+
+@contextmanager
+def _driver() -> Iterator[Driver]:
     held = engine().raw_connection()
-    connection = cast("psycopg.Connection[tuple[Any, ...]]", held.driver_connection)
+    connection = cast(Driver, held.driver_connection)
     try:
         connection.autocommit = True
         yield connection

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from contextlib import suppress
 from uuid import UUID
 
@@ -25,14 +24,15 @@ log = logging.getLogger("legwork.worker")
 def claimed(message: Message, queue: Queue, worker: str) -> tuple[Message, ledger.Claim | None]:
     """The message of the owner whose turn it is, which may be another than was taken, and its claim by this worker."""
     try:
-        if message.func_name != delivery.FUNCTION:
+        if message.func_name != delivery.FUNCTION or not _is_known(message):
             return message, None
-        with database.translated(), database.committing().connect() as connection:
-            try:
-                return message, _claim(connection, message, worker, ledger.claim_alone)
-            except ledger.OthersWait:
+        try:
+            with database.own_words() as connection:
+                return message, ledger.claim_alone(connection, UUID(message.id), worker)
+        except ledger.OthersWait:
+            with database.translated(), database.committing().connect() as connection:
                 message = _in_turn(connection, message, queue)
-                return message, _claim(connection, message, worker, ledger.claim)
+                return message, ledger.claim(connection, UUID(message.id), worker) if _is_known(message) else None
     except (ValueError, TypeError, AttributeError, LegworkError) as error:
         log.warning("message %s: %s", message.id, error)
     except Exception as error:  # RQ raises many things for a broken hash; the row, if there is one, is rung again
@@ -48,16 +48,16 @@ def drop(message: Message, queue: Queue) -> None:
         pipeline.execute()
 
 
-def _claim(
-    connection: Connection, message: Message, worker: str, how: Callable[[Connection, UUID, str], ledger.Claim | None]
-) -> ledger.Claim | None:
-    job_id, kind = UUID(message.id), str(message.kwargs.get("kind"))
+def _is_known(message: Message) -> bool:
+    """Whether its kind of job can be run here. One that cannot is offered again later."""
+    kind = str(message.kwargs.get("kind"))
     trouble = catalogue.trouble(kind)
     if trouble is None:
-        return how(connection, job_id, worker)
-    ledger.set_aside(connection, job_id, kind, AGAIN_SECONDS, trouble)
+        return True
+    with database.session() as session:
+        ledger.set_aside(session.connection(), UUID(message.id), kind, AGAIN_SECONDS, trouble)
     log.warning("message %s: %s", message.id, trouble)
-    return None
+    return False
 
 
 def _in_turn(connection: Connection, message: Message, queue: Queue) -> Message:

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from jobs.engine import database
+from jobs.engine.database import Driver
 from jobs.engine.ledger.attempts import DOUBTED
 
 LEASE_SECONDS = 6
@@ -71,12 +72,12 @@ def claim(connection: Connection, job_id: UUID, worker: str) -> Claim | None:
     return _claimed(connection, _CLAIM_ANYWAY, job_id, worker)
 
 
-def claim_alone(connection: Connection, job_id: UUID, worker: str) -> Claim | None:
+def claim_alone(connection: Connection | Driver, job_id: UUID, worker: str) -> Claim | None:
     """As `claim`, but raises OthersWait where the queue has delivered jobs of other owners too."""
     return _claimed(connection, _CLAIM_ALONE, job_id, worker)
 
 
-def _claimed(connection: Connection, statement: str, job_id: UUID, worker: str) -> Claim | None:
+def _claimed(connection: Connection | Driver, statement: str, job_id: UUID, worker: str) -> Claim | None:
     found = database.rows(connection, statement, {"id": job_id, "worker": worker})
     if not found:
         return None

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, insert, select, text, update
 
 from jobs.engine import database
+from jobs.engine.database import Driver
 from jobs.engine.errors import LeaseLost, LegworkError
 from jobs.engine.jsonsafe import clean, clean_text, dumps
 from jobs.engine.ledger.attempts import DETAIL_CHARACTERS, DOUBTED, MESSAGE_CHARACTERS, cut, end_attempts
@@ -160,7 +161,7 @@ _SETTLE = f"""
 
 
 def settle(
-    connection: Connection,
+    connection: Connection | Driver,
     job_id: UUID,
     lease: int,
     state: str,
