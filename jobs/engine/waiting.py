@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, func, select, text
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, func, select
 
 from jobs.engine import database, presence
 from jobs.engine.glances import Glance, lately
-from jobs.engine.models import Job, PausedQueue
+from jobs.engine.models import Job
 from jobs.engine.records import COUNT_CAP
 
 RECENT = 50  # ended jobs of a queue that say how long one takes
+BROKER_SECONDS = 3  # that a due job may be without a message before it is said that the broker does not answer
 
 
 @dataclass(frozen=True)
@@ -57,32 +57,27 @@ def ahead(queue: str) -> Ahead:
         running = session.scalar(select(func.count()).select_from(Job).where(held)) or 0
         some = select(Job.id).where(*_due(queue)).limit(COUNT_CAP).subquery()
         jobs = session.scalar(select(func.count()).select_from(some)) or 0
-        busy = bool(jobs) or running >= len(serving)
-        each = _seconds_a_job(session, queue) if busy and serving and jobs < COUNT_CAP else None
+    busy = bool(jobs) or running >= len(serving)
+    each = database.ask(_EACH, {"queue": queue})[0][0] if busy and serving and jobs < COUNT_CAP else None
     return Ahead(len(serving), busy, jobs, None if each is None else each * (jobs + 1) / len(serving))
 
 
-def waiting(job: Job) -> Waiting | None:
+def waiting(job: Job | Glance) -> Waiting | None:
     """Why this job waits; None if it does not."""
     if job.state != "queued":
         return None
-    with database.reading() as session:
-        now = database.now(session)
-        if job.run_at is not None and job.run_at > now:
-            return _later(job, (job.run_at - now).total_seconds())
-        serving = sum(job.queue in worker.queues for worker in presence.alive(session))
-        before = _before(session, job)
-        if session.get(PausedQueue, job.queue):
-            return Waiting(
-                "paused", f"Queue {job.queue} is paused. It starts when an operator resumes the queue.", before
-            )
-        if serving == 0:
-            return Waiting("no_worker", f"No worker serves queue {job.queue}. It starts as soon as one does.", before)
-        due = max(job.created_at, job.run_at or job.created_at)
-        if job.delivered_at is None and (now - due).total_seconds() > 3:
-            return Waiting("undelivered", _BROKER, before)
-        seconds = _seconds_a_job(session, job.queue)
-        eta = None if seconds is None else seconds * (before + 1) / serving if before else 0.0
+    if job.run_at is not None and (seconds := database.ask(_UNTIL, {"at": job.run_at})[0][0]) > 0:
+        return _later(job, seconds)
+    asked = {"id": job.id, "queue": job.queue, "owner": job.owner, "cap": COUNT_CAP}
+    due = max(job.created_at, job.run_at or job.created_at)
+    ((waited, paused, serving, before, each),) = database.ask(_PLACE, asked | {"due": due})
+    if paused:
+        return Waiting("paused", f"Queue {job.queue} is paused. It starts when an operator resumes the queue.", before)
+    if serving == 0:
+        return Waiting("no_worker", f"No worker serves queue {job.queue}. It starts as soon as one does.", before)
+    if job.delivered_at is None and waited > BROKER_SECONDS:
+        return Waiting("undelivered", _BROKER, before)
+    eta = None if each is None else each * (before + 1) / serving if before else 0.0
     if job.reason in ("worker_lost", "shutdown"):
         return Waiting("worker_lost", job.message or "Its worker was lost; another takes over.", before, eta)
     if before >= COUNT_CAP:
@@ -94,7 +89,7 @@ def waiting(job: Job) -> Waiting | None:
 _BROKER = "The broker does not answer. The job is safe in the database and starts when it is back."
 
 
-def _later(job: Job, seconds: float) -> Waiting:
+def _later(job: Job | Glance, seconds: float) -> Waiting:
     if job.reason == "approval":
         return Waiting("approval", job.message or "It waits for your yes or no.")
     if job.reason == "no_kind":
@@ -107,47 +102,50 @@ def _later(job: Job, seconds: float) -> Waiting:
     return Waiting("scheduled", "It starts at its time.", None, seconds)
 
 
-def _before(session: Session, job: Job) -> int:
-    """How many come before it at most, up to COUNT_CAP: the owner's own older ones, and of everybody else's as many as they
-    get turns till then."""
-    asked = {"queue": job.queue, "owner": job.owner, "id": job.id, "cap": COUNT_CAP}
-    mine = session.scalar(_MINE, asked) or 0
-    return min(mine + (session.scalar(_OTHERS, asked | {"turns": mine + 1}) or 0), COUNT_CAP)
+_UNTIL = "select extract(epoch from %(at)s - now())::float8"
 
+# The median time that the last jobs of a queue took that succeeded.
+_EACH = f"""
+    select percentile_cont(0.5) within group (order by took)::float8 from (
+        select extract(epoch from finished_at - started_at) as took from jobs
+        where queue = %(queue)s and state = 'succeeded' and finished_at is not null
+        order by finished_at desc limit {RECENT}
+    ) as recent
+"""  # noqa: S608 (of our own making)
 
-_MINE = text("""
-    select count(*) from (select from jobs where state = 'queued' and queue = :queue and (run_at is null or run_at <= now())
-        and owner = :owner and id < :id limit :cap) as counted
-""")
-
-# The owners are found by leaps in the index jobs_turns, and no more jobs are looked at than are counted.
-_OTHERS = text("""
-    with recursive owners as (
-        (select owner from jobs where state = 'queued' and queue = :queue order by owner limit 1)
+# Before a job come the owner's own older ones, and of everybody else's as many as they get turns till then. The owners are
+# found by leaps in the index jobs_turns, and no more jobs are looked at than are counted.
+_PLACE = f"""
+    with recursive mine as (
+        select count(*) as many from (
+            select from jobs where state = 'queued' and queue = %(queue)s and (run_at is null or run_at <= now())
+                and owner = %(owner)s and id < %(id)s limit %(cap)s
+        ) as counted
+    ), owners as (
+        (select owner from jobs where state = 'queued' and queue = %(queue)s order by owner limit 1)
         union all
-        select (select owner from jobs where state = 'queued' and queue = :queue and owner > owners.owner
+        select (select owner from jobs where state = 'queued' and queue = %(queue)s and owner > owners.owner
             order by owner limit 1) from owners where owners.owner is not null
+    ), others as (
+        select count(*) as many from (
+            select from owners cross join lateral (
+                select from jobs where state = 'queued' and queue = %(queue)s and (run_at is null or run_at <= now())
+                    and jobs.owner = owners.owner order by id limit (select many + 1 from mine)
+            ) as theirs
+            where owners.owner <> %(owner)s and (select many from mine) < %(cap)s limit %(cap)s
+        ) as counted
+    ), place as (
+        select least(mine.many + others.many, %(cap)s) as before from mine, others
     )
-    select count(*) from (
-        select from owners cross join lateral
-            (select from jobs where state = 'queued' and queue = :queue and (run_at is null or run_at <= now())
-                and jobs.owner = owners.owner order by id limit :turns) as theirs
-        where owners.owner <> :owner limit :cap
-    ) as counted
-""")
+    select extract(epoch from now() - %(due)s)::float8, exists (select from paused_queues where queue = %(queue)s),
+        (select count(*) from workers where beat_at > now() - {presence.SILENT} and %(queue)s = any(queues)),
+        before, ({_EACH})
+    from place
+"""  # noqa: S608 (of our own making)
 
 
 def _due(queue: str) -> list[ColumnElement[bool]]:
     return [Job.state == "queued", Job.queue == queue, (Job.run_at.is_(None)) | (Job.run_at <= func.now())]
-
-
-def _seconds_a_job(session: Session, queue: str) -> float | None:
-    """The median time that the last jobs of a queue took that succeeded."""
-    took = func.extract("epoch", Job.finished_at - Job.started_at).label("took")
-    ended = (Job.queue == queue) & (Job.state == "succeeded") & Job.finished_at.is_not(None)
-    recent = select(took).where(ended).order_by(Job.finished_at.desc()).limit(RECENT).subquery()
-    median = session.scalar(select(func.percentile_cont(0.5).within_group(recent.c.took)))
-    return float(median) if median is not None else None
 
 
 def pace(job: Job | Glance) -> Pace | None:
