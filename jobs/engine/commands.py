@@ -11,7 +11,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from jobs.engine import (
@@ -132,18 +131,28 @@ def submit(
         time_limit=fit.kind.time_limit,
         run_at=run_at,
     )
+    limits.check_waiting(owner)
     try:
-        with database.session(None if told else database.committing()) as session:  # a row alone is one statement
-            limits.check_waiting(session, owner)
-            job = ledger.create(session, job, rung=run_at is None)
-            notifications.add(session, job.id, told)
-    except IntegrityError:  # the same key came twice at once, and the other was first
+        job = _created(job, told)
+    except ledger.KeyTaken:  # the same key came twice at once, and the other was first
         known = _known(owner, idempotency_key or "", fingerprint)
         if known is None:
             raise
         return known
     _send(job)
     return job
+
+
+def _created(job: Job, told: Sequence[Mapping[str, str]]) -> Job:
+    """The job's row, committed; with those that are to be told of its end."""
+    rung = job.run_at is None
+    if not told:
+        with database.own_words() as connection:
+            return ledger.create(connection, job, rung=rung)
+    with database.session() as session:
+        made = ledger.create(session.connection(), job, rung=rung)
+        notifications.add(session, made.id, told)
+        return made
 
 
 def cancel(job_id: str | UUID, *, owner: str) -> Job:

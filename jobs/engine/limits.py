@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from jobs.engine import database, settings
 from jobs.engine.errors import NoRoom, TooMany
-from jobs.engine.models import File, Job, StorageUsed
+from jobs.engine.models import File, StorageUsed
 
 if TYPE_CHECKING:
     from jobs.engine.ledger import Claim
@@ -32,14 +32,15 @@ class Usage:
 def usage(owner: str) -> Usage:
     chosen = settings.current()
     with database.reading() as session:
-        waiting = _waiting(session, owner, chosen.max_waiting_jobs)
-        return Usage(waiting, chosen.max_waiting_jobs, _bytes(session, owner), chosen.max_storage_bytes)
+        taken = _bytes(session, owner)
+    most = chosen.max_waiting_jobs
+    return Usage(_waiting(owner, most), most, taken, chosen.max_storage_bytes)
 
 
-def check_waiting(session: Session, owner: str) -> None:
+def check_waiting(owner: str) -> None:
     """Raise TooMany if as many jobs of this owner wait as may."""
     most = settings.current().max_waiting_jobs
-    if _waiting(session, owner, most) >= most:
+    if _waiting(owner, most) >= most:
         sentence = f"{most:,} of your jobs are waiting, and no more may wait at a time. Let some end, or stop some."
         raise TooMany(sentence, reason="too_many_waiting")
 
@@ -68,9 +69,13 @@ def take_storage(session: Session, owner: str, more: int, claim: Claim | None = 
         raise NoRoom(f"{sentence}{wanted}. Delete jobs that have ended first.")
 
 
-def _waiting(session: Session, owner: str, most: int) -> int:
-    some = select(Job.id).where(Job.owner == owner, Job.state == "queued").limit(most).subquery()
-    return session.scalar(select(func.count()).select_from(some)) or 0
+_WAITING = """
+    select count(*) from (select from jobs where owner = %(owner)s and state = 'queued' limit %(most)s) as counted
+"""
+
+
+def _waiting(owner: str, most: int) -> int:
+    return int(database.ask(_WAITING, {"owner": owner, "most": most})[0][0])
 
 
 def _bytes(session: Session, owner: str, claim: Claim | None = None) -> int:

@@ -160,7 +160,9 @@ class Items:
 
     def __init__(self) -> None:
         with database.session() as session:
-            self.job = ledger.create(session, Job(kind="stamp", params={}, owner=OWNER, queue="none", time_limit=60))
+            self.job = ledger.create(
+                session.connection(), Job(kind="stamp", params={}, owner=OWNER, queue="none", time_limit=60)
+            )
         with database.session() as session:
             self.claim = ledger.claim(session.connection(), self.job.id, "bench")
         self.count = 0

@@ -25,7 +25,7 @@ class Bench:
     def __init__(self, **fields: Any) -> None:
         fields = {"kind": "nap", "params": {}, "owner": "local", "queue": "cpu", "time_limit": 60} | fields
         with database.session() as session:
-            self.job = ledger.create(session, Job(**fields))
+            self.job = ledger.create(session.connection(), Job(**fields))
         self.contexts: list[Context] = []
 
     def attempt(self) -> Context:

@@ -21,7 +21,7 @@ def new(environment: object) -> New:
     def make(**fields: object) -> Job:
         fields = {"kind": "nap", "params": {}, "owner": "local", "queue": "cpu", "time_limit": 60} | fields
         with database.session() as session:
-            return ledger.create(session, Job(**fields))
+            return ledger.create(session.connection(), Job(**fields))
 
     return make
 

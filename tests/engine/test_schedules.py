@@ -223,3 +223,10 @@ def test_a_tick_runs_what_is_due() -> None:
     assert len(jobs_of(schedule)) == 1
     assert jobs_of(schedule)[0].delivered_at is not None
     assert timedelta(0) < (again(schedule).next_at or at(1)) - datetime.now(UTC) <= timedelta(days=1)
+
+
+def test_one_that_is_deleted_while_it_is_due_starts_nothing() -> None:
+    schedule = due(made())
+    commands.delete_schedule(schedule.id, owner="local")
+    assert schedules._trouble(schedule, commands.submit) is None
+    assert jobs_of(schedule) == []

@@ -14,6 +14,7 @@ what people and the clock ask of a job.
 """
 
 from jobs.engine.ledger.asking import (
+    KeyTaken,
     ask_stop,
     create,
     delete,
@@ -53,6 +54,7 @@ __all__ = [
     "RESULT_BYTES",
     "Batch",
     "Claim",
+    "KeyTaken",
     "OthersWait",
     "Outcome",
     "Signal",

@@ -3,27 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, func, insert, text
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, text
 
+from jobs.engine import database
+from jobs.engine.database import Driver
 from jobs.engine.jsonsafe import dumps
 from jobs.engine.ledger.attempts import MESSAGE_CHARACTERS, cut, note
-from jobs.engine.models import Job
+from jobs.engine.models import Job, new_id
 
 
-def create(session: Session, job: Job, *, rung: bool = False) -> Job:
-    """Put a new job into the queue. The caller commits, and only then delivers.
+class KeyTaken(Exception):
+    """Nothing was created: the owner has a job of that idempotency key."""
+
+
+def create(connection: Connection | Driver, job: Job, *, rung: bool = False) -> Job:
+    """Put a new job into the queue. The caller commits, and only then delivers. Raises KeyTaken.
 
     rung: it counts as delivered from here on, which saves a transaction. Its caller delivers it next, and says so by
     `mark_lost` where that fails; if the caller dies in between, the clock finds no message and delivers it.
     """
-    values = {name: value for name, value in vars(job).items() if not name.startswith("_")}
-    if rung:
-        values["delivered_at"] = func.now()
-    return session.scalars(insert(Job).values(values).returning(Job)).one()
+    values = {"id": new_id()} | {name: value for name, value in vars(job).items() if not name.startswith("_")}
+    made = database.rows(connection, _creating(tuple(values), rung), values | {"params": dumps(job.params)})
+    if not made:
+        raise KeyTaken
+    return Job(**dict(zip(_COLUMNS, made[0], strict=True)))
+
+
+_COLUMNS = tuple(column.name for column in Job.__table__.columns)
+
+
+@cache
+def _creating(names: tuple[str, ...], rung: bool) -> str:
+    columns, given = (*names, "delivered_at") if rung else names, [f"%({name})s" for name in names]
+    values = [*given, "now()"] if rung else given
+    return f"""
+        insert into jobs ({", ".join(columns)}) values ({", ".join(values)})
+        on conflict do nothing returning {", ".join(_COLUMNS)}
+    """
 
 
 _DELIVERED = text("update jobs set delivered_at = now() where id = any(:ids) and state = 'queued'")
