@@ -30,6 +30,7 @@ Commands = Sequence[tuple[Any, Any]]  # as redis-py's pipelines keep them: what 
 class Bookkeeper(Worker):
     """RQ's worker, more sparing with what it tells Redis."""
 
+    queue_class = delivery.MessageQueue
     # In the child: called when the row is settled, and the message not yet.
     on_settled: Callable[[], None] | None = None
     # What is to be told of a job that begins. The parent hands it to its child, which tells it with its own.

@@ -11,6 +11,7 @@ import logging
 import random
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -89,6 +90,9 @@ class Keeper(Bookkeeper):
             with suppress(DatabaseAway), database.translated(), database.engine().connect():
                 return
 
+    def look_ahead(self) -> None:
+        """The child has done its work, and only has to settle it: a next job may be looked for."""
+
     def give(self, given: Task) -> None:
         """Hand the job to the child; to another one, where that is dead or may not be used for it."""
         child = self._have_child(fresh=not given.reuse)
@@ -126,7 +130,7 @@ class Keeper(Bookkeeper):
         if self._child is None or not self._child.alive or (fresh and not self._child.fresh):
             self._let_go()
             database.engine().dispose()  # no connection may exist at a fork
-            self._child = kept.Child(lambda line: serve(self, line))
+            self._child = kept.Child(lambda line: serve(self, line), self.look_ahead)
         return self._child
 
     def _let_go(self) -> None:
@@ -151,16 +155,17 @@ def serve(worker: Keeper, line: kept.Line) -> None:
         if given is None:
             return
         call_process(BUSY)
-        worker.on_settled = partial(_settled, line, given, before, number < MOST_JOBS)
-        _do(worker, given)
+        stays = given.reuse and number < MOST_JOBS
+        worker.on_settled = partial(_settled, line, given, before, stays)
+        _do(worker, given, line.ends if stays else _nothing)
         if not line.answered:
             line.answer(stays=False)
             return
 
 
-def _settled(line: kept.Line, given: Task, before: leftovers.Traces, more: bool) -> None:
+def _settled(line: kept.Line, given: Task, before: leftovers.Traces, stays: bool) -> None:
     """The row is settled. Where another job may come, the parent claims it while this process tells RQ of the last."""
-    if line.answered or not (more and given.reuse and current().state in GOOD_ENDS):
+    if line.answered or not (stays and current().state in GOOD_ENDS):
         return
     if left := before.left():
         log.info("job %s left its process with other %s: it is not used again", given.claim.job_id, ", ".join(left))
@@ -170,7 +175,11 @@ def _settled(line: kept.Line, given: Task, before: leftovers.Traces, more: bool)
     line.answer(stays=True)
 
 
-def _do(worker: Keeper, given: Task) -> None:
+def _nothing() -> None:
+    """Nobody is told."""
+
+
+def _do(worker: Keeper, given: Task, ends: Callable[[], None]) -> None:
     """Run the job as RQ's child does."""
     global _current
     logs.hold(given.claim.job_id)
@@ -182,7 +191,7 @@ def _do(worker: Keeper, given: Task) -> None:
     execution = Execution(given.execution[0], message.id, worker.connection, worker.name)
     execution.created_at, execution._job = given.execution[1], message
     worker.executions, worker.opening, worker.brief = {execution.id: execution}, given.opening, given.reuse
-    run.writer.begun = worker.tell_opening
+    run.writer.begun, run.ends = worker.tell_opening, ends
     span = spans.attempt(given.claim.job_id, given.claim.kind, given.claim.attempt)
     try:
         worker.perform_job(message, next(one for one in worker.queues if one.name == given.queue), execution)

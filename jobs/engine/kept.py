@@ -31,7 +31,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 log = logging.getLogger("legwork.worker")
 
 _LENGTH = struct.Struct("!Q")
-_STAYS, _LEAVES = b"s", b"l"
+_ENDS, _STAYS, _LEAVES = b"e", b"s", b"l"
 
 
 class Line:
@@ -51,6 +51,10 @@ class Line:
         self.answered = not head
         return pickle.loads(self._read(_LENGTH.unpack(head)[0])) if head else None  # noqa: S301  (from our own parent)
 
+    def ends(self) -> None:
+        """Tell the parent that the task is as good as done, so that it may look for another."""
+        self._end.sendall(_ENDS)
+
     def answer(self, stays: bool) -> None:
         """Tell the parent, once, that the task is done, and whether another may come."""
         self.answered = True
@@ -66,7 +70,9 @@ class Line:
 class Child:
     """The parent's end, and the process. It leads a process group of its own, which is ended as a whole."""
 
-    def __init__(self, serve: Callable[[Line], None]):
+    def __init__(self, serve: Callable[[Line], None], look_ahead: Callable[[], None] = lambda: None):
+        """look_ahead: called while waiting, when the child tells that its task is as good as done."""
+        self._look_ahead = look_ahead
         self.fresh = True  # it has not been given a task yet
         self._busy = self._doomed = False
         self._end, other = socket.socketpair()
@@ -108,7 +114,11 @@ class Child:
         if self._pidfd >= 0:
             look.register(self._pidfd, select.POLLIN)
         while True:
-            if self._answer(socket.MSG_PEEK):
+            if (word := self._answer(socket.MSG_PEEK)) == _ENDS:
+                self._answer(0)
+                self._look_ahead()
+                continue
+            if word:
                 return 0
             if (status := self._status()) is not None:
                 return 0 if self._answer(socket.MSG_PEEK) else status

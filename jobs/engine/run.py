@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import ValidationError
@@ -40,6 +41,7 @@ class Run:
         self.claim = claim
         self.writer = Writer(claim)
         self.context = Context(claim, self.writer)
+        self.ends: Callable[[], None] = lambda: None  # called when all went well, and only the row is to be settled
         self.state = "running"  # of the row, as this run left it; lost where another holds it
 
     def shut_down(self) -> None:
@@ -51,6 +53,8 @@ class Run:
         try:
             result, error = self._work()
             self.writer.close()
+            if error is None:
+                self.ends()
             self.state = self._end_for_sure(result, error)
         except LeaseLost:
             self.state = "lost"
@@ -141,7 +145,7 @@ class Run:
 
     def _settle(self, state: str, reason: str | None = None, message: str | None = None, **more: Any) -> str:
         message = self.writer.hider.value(message)
-        with database.translated(), database.committing().connect() as connection:
+        with database.own_words() as connection:
             return ledger.settle(connection, *self._held, state, reason=reason, message=message, **more)
 
     def _release(self) -> str:

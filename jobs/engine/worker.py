@@ -77,6 +77,7 @@ class LegworkWorker(horse.Keeper):
         )
         self.log_job_description = False
         self._claim: ledger.Claim | None = None
+        self._ahead: tuple[Message, Queue] | None = None  # a message that was taken before its turn to be done
         self._began = 0.0
         self._watch = Watch(RISK_SECONDS, lambda: self._kill("risk"))
         self._asked_at: float | None = None  # when this worker was told to leave
@@ -96,6 +97,11 @@ class LegworkWorker(horse.Keeper):
         Raises StopRequested where the worker was told to finish: here, between two messages, none can get lost by it.
         """
         self.be_ready()
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            self.set_state(WorkerStatus.IDLE)
+            self.heartbeat()
+            return ahead
         while True:
             try:
                 if taken := super().dequeue_job_and_maintain_ttl(timeout, IDLE_SECONDS):
@@ -105,11 +111,41 @@ class LegworkWorker(horse.Keeper):
             except (RedisError, StopRequested):
                 raise
             except Exception as error:
-                poison = getattr(error, "job_id", None)
-                if poison is None:
+                if not self._dropped(error):
                     raise
-                log.warning("dropped message %s: %s", poison, error)
-                self.connection.delete(Message.key_for(poison))
+
+    def look_ahead(self) -> None:
+        """Take the next message while the child settles the row of a job that went well.
+
+        Where this worker dies or the child takes longer than a moment, the row is rung again, as for any message lost.
+        """
+        if self._ahead is not None or self._stop_requested or self.should_run_maintenance_tasks:
+            return
+        try:
+            self._ahead = self.queue_class.dequeue_any(self._ordered_queues, None, self.connection)
+        except RedisError as error:
+            log.warning("the broker does not answer: %s", error)
+        except Exception as error:
+            if not self._dropped(error):
+                raise
+        if self._ahead is not None:
+            self._ahead[0].redis_server_version = self.get_redis_server_version()
+
+    def teardown(self) -> None:
+        """Leave; a message that was taken ahead goes back to where it was."""
+        if self._ahead is not None:
+            message, queue = self._ahead
+            with suppress(RedisError):
+                self.connection.lpush(queue.key, message.id)
+        super().teardown()
+
+    def _dropped(self, error: Exception) -> bool:
+        """Whether the error is of a message that RQ cannot read, which is gone then."""
+        poison = getattr(error, "job_id", None)
+        if poison is not None:
+            log.warning("dropped message %s: %s", poison, error)
+            self.connection.delete(Message.key_for(poison))
+        return poison is not None
 
     def execute_job(self, message: Message, queue: Queue) -> None:
         """Claim the row that the message names; run it if it was due, drop the message if not."""
