@@ -25,7 +25,7 @@ from rq.job import Job as Message
 from rq.serializers import JSONSerializer
 from rq.timeouts import BaseDeathPenalty, HorseMonitorTimeoutException
 
-from jobs.engine import database, faults, kept, ledger, leftovers, logs, spans
+from jobs.engine import database, faults, hands, kept, ledger, leftovers, logs, spans
 from jobs.engine.bookkeeping import Bookkeeper, Commands
 from jobs.engine.errors import DatabaseAway
 from jobs.engine.lifeline import call_process, die_with_parent
@@ -148,6 +148,7 @@ def serve(worker: Keeper, line: kept.Line) -> None:
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     kept.listen()
     faults.begin("worker")
+    hands.ready()
     before = leftovers.look()
     for number in itertools.count(1):
         call_process(IDLE)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection, Engine
 
-from jobs.engine import database, ledger
+from jobs.engine import database, hands, ledger
 from jobs.engine.errors import DatabaseAway, LeaseLost, RunEnded, StopAsked, TimeLimitReached
 from jobs.engine.hiding import Hider
 from jobs.engine.ledger import Batch, Outcome
@@ -49,10 +49,10 @@ class Writer:
         self._flushing = False
         self._closing = False
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._write_on, name="writer", daemon=True)
+        self._done: threading.Lock | None = None  # let go of when all is written
 
     def start(self) -> None:
-        self._thread.start()
+        self._done = hands.give(self._write_on)
 
     def put(self, outcome: Outcome, prompt_tokens: int = 0, completion_tokens: int = 0) -> None:
         """Hand over what came of an item; waits only while MOST_WAITING others are on their way."""
@@ -114,7 +114,9 @@ class Writer:
         with self._change:
             self._closing = True
             self._change.notify_all()
-        self._thread.join()
+        if self._done is not None:
+            with self._done:
+                self._done = None
         if self._error is not None:
             raise self._error
         if isinstance(self.ended, LeaseLost):
