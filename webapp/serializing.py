@@ -155,7 +155,7 @@ def _waiting(job: Any) -> dict[str, Any]:
 
 
 def _files(job: Any) -> list[dict[str, Any]]:
-    return [file(row) for row in queries.files(job)]
+    return [file(row) for row in queries.files(job)] if job.lease else []  # it has never run
 
 
 def conversation_row(row: Any) -> dict[str, Any]:

@@ -131,9 +131,10 @@ def submit(
         time_limit=fit.kind.time_limit,
         run_at=run_at,
     )
-    limits.check_waiting(owner)
     try:
         job = _created(job, told)
+    except ledger.TooManyWait:
+        raise limits.too_many_waiting() from None
     except ledger.KeyTaken:  # the same key came twice at once, and the other was first
         known = _known(owner, idempotency_key or "", fingerprint)
         if known is None:
@@ -145,12 +146,12 @@ def submit(
 
 def _created(job: Job, told: Sequence[Mapping[str, str]]) -> Job:
     """The job's row, committed; with those that are to be told of its end."""
-    rung = job.run_at is None
+    how: Any = {"rung": job.run_at is None, "most": limits.most_waiting()}
     if not told:
         with database.own_words() as connection:
-            return ledger.create(connection, job, rung=rung)
+            return ledger.create(connection, job, **how)
     with database.session() as session:
-        made = ledger.create(session.connection(), job, rung=rung)
+        made = ledger.create(session.connection(), job, **how)
         notifications.add(session, made.id, told)
         return made
 

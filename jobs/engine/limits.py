@@ -30,19 +30,23 @@ class Usage:
 
 
 def usage(owner: str) -> Usage:
-    chosen = settings.current()
     with database.reading() as session:
         taken = _bytes(session, owner)
-    most = chosen.max_waiting_jobs
-    return Usage(_waiting(owner, most), most, taken, chosen.max_storage_bytes)
+    most = most_waiting()
+    return Usage(_waiting(owner, most), most, taken, settings.current().max_storage_bytes)
 
 
-def check_waiting(owner: str) -> None:
-    """Raise TooMany if as many jobs of this owner wait as may."""
-    most = settings.current().max_waiting_jobs
-    if _waiting(owner, most) >= most:
-        sentence = f"{most:,} of your jobs are waiting, and no more may wait at a time. Let some end, or stop some."
-        raise TooMany(sentence, reason="too_many_waiting")
+def most_waiting() -> int:
+    """How many jobs of one owner may wait."""
+    return settings.current().max_waiting_jobs
+
+
+def too_many_waiting() -> TooMany:
+    """What is said to an owner of whose jobs as many wait as may."""
+    sentence = (
+        f"{most_waiting():,} of your jobs are waiting, and no more may wait at a time. Let some end, or stop some."
+    )
+    return TooMany(sentence, reason="too_many_waiting")
 
 
 def check_storage(owner: str, more: int = 0, claim: Claim | None = None) -> None:

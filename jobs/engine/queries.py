@@ -177,8 +177,8 @@ _FILES = select(File).where(File.job_id == bindparam("job"), File.visible).order
 
 def files(job: Job) -> list[File]:
     """The outputs that may be seen."""
-    if job.lease == 0 or (isinstance(job, Glance) and not job.file_count):
-        return []  # it has never run, or none is shown
+    if isinstance(job, Glance) and not job.file_count:
+        return []
     with database.reading() as session:
         return list(session.scalars(_FILES, {"job": job.id}))
 

@@ -15,6 +15,7 @@ what people and the clock ask of a job.
 
 from jobs.engine.ledger.asking import (
     KeyTaken,
+    TooManyWait,
     ask_stop,
     create,
     delete,
@@ -58,6 +59,7 @@ __all__ = [
     "OthersWait",
     "Outcome",
     "Signal",
+    "TooManyWait",
     "add_file",
     "ask_stop",
     "beat",

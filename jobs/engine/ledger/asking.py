@@ -20,17 +20,25 @@ class KeyTaken(Exception):
     """Nothing was created: the owner has a job of that idempotency key."""
 
 
-def create(connection: Connection | Driver, job: Job, *, rung: bool = False) -> Job:
-    """Put a new job into the queue. The caller commits, and only then delivers. Raises KeyTaken.
+class TooManyWait(Exception):
+    """Nothing was created: as many jobs of the owner wait as may."""
 
+
+def create(connection: Connection | Driver, job: Job, *, rung: bool = False, most: int | None = None) -> Job:
+    """Put a new job into the queue. The caller commits, and only then delivers. Raises KeyTaken, TooManyWait.
+
+    most: jobs of the owner that may wait, this one included; None for any number.
     rung: it counts as delivered from here on, which saves a transaction. Its caller delivers it next, and says so by
     `mark_lost` where that fails; if the caller dies in between, the clock finds no message and delivers it.
     """
     values = {"id": new_id()} | {name: value for name, value in vars(job).items() if not name.startswith("_")}
-    made = database.rows(connection, _creating(tuple(values), rung), values | {"params": dumps(job.params)})
-    if not made:
+    asked = values | {"params": dumps(job.params), "_most": most}
+    ((full, *made),) = database.rows(connection, _creating(tuple(values), rung), asked)
+    if full:
+        raise TooManyWait
+    if made[0] is None:
         raise KeyTaken
-    return Job(**dict(zip(_COLUMNS, made[0], strict=True)))
+    return Job(**dict(zip(_COLUMNS, made, strict=True)))
 
 
 _COLUMNS = tuple(column.name for column in Job.__table__.columns)
@@ -41,8 +49,14 @@ def _creating(names: tuple[str, ...], rung: bool) -> str:
     columns, given = (*names, "delivered_at") if rung else names, [f"%({name})s" for name in names]
     values = [*given, "now()"] if rung else given
     return f"""
-        insert into jobs ({", ".join(columns)}) values ({", ".join(values)})
-        on conflict do nothing returning {", ".join(_COLUMNS)}
+        with waiting as (
+            select count(*) >= cast(%(_most)s as bigint) as full from (
+                select from jobs where owner = %(owner)s and state = 'queued' limit %(_most)s) as counted
+        ), made as (
+            insert into jobs ({", ".join(columns)}) select {", ".join(values)} from waiting where waiting.full is not true
+            on conflict do nothing returning {", ".join(_COLUMNS)}
+        )
+        select waiting.full, made.* from waiting left join made on true
     """
 
 
