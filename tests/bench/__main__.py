@@ -21,7 +21,7 @@ Measure = Callable[[str, bool, int], list[Figure]]
 MEASURES: dict[str, Measure] = {
     "idle": lambda redis_url, quick, _: idle.figures(redis_url, 20 if quick else 60),
     "items": lambda redis_url, quick, repeat: work.items(redis_url, 2_000 if quick else 10_000, repeat),
-    "jobs": lambda redis_url, quick, repeat: [work.jobs(redis_url, 200 if quick else 1_000, repeat)],
+    "jobs": lambda redis_url, quick, repeat: [work.jobs(redis_url, 400 if quick else 1_500, repeat)],
     "waits": lambda redis_url, _, repeat: work.waits(redis_url, repeat),
     "calls": lambda redis_url, _, repeat: calls.figures(redis_url, repeat),
     "embed": lambda _redis_url, quick, repeat: embed.figures(500 if quick else 1_500, repeat),

@@ -55,9 +55,10 @@ def house(log: Path) -> Iterator[str]:
 
 @contextmanager
 def worker(**environ: str) -> Iterator[Workers]:
-    """One worker program that does one job at a time, warm: it has done one."""
+    """One worker program that does one job at a time, warm: it has done one, and its clock ticks."""
     with workers("--processes", "1", "--queues", "cpu,io", **environ) as program:
         run("stamp")
+        clock_ticks()
         yield program
 
 
@@ -66,6 +67,14 @@ def workers(*options: str, **environ: str) -> Iterator[Workers]:
     """A worker program whose lines go to the file, beside those of others."""
     with _log.open("a") as output, running(*options, output=output, **environ) as program:
         yield program
+
+
+def clock_ticks() -> None:
+    """Wait for the clock of a worker program: until it ticks it takes a core for a second, to begin."""
+    began = "select from pg_stat_activity where application_name like 'legwork clock%%'"
+    while not database.ask(began):
+        time.sleep(0.05)
+    settle_down()
 
 
 @contextmanager
@@ -96,13 +105,12 @@ def run(kind: str, meanwhile: Callable[[], object] = lambda: None, **params: Any
 
 def ended(job: Job, meanwhile: Callable[[], object] = lambda: None) -> Job:
     deadline = time.monotonic() + PATIENCE
-    while not job.ended:
+    while not database.ask("select finished_at from jobs where id = %(id)s", {"id": job.id})[0][0]:
         if time.monotonic() > deadline:
             raise TimeoutError(f"{job.kind} has not ended")
         meanwhile()
         time.sleep(0.02)
-        job = queries.job(job.id, OWNER)
-    return job
+    return queries.job(job.id, OWNER)
 
 
 def seconds(job: Job) -> float:
