@@ -156,7 +156,6 @@ class LegworkWorker(horse.Keeper):
             taking.drop(message, queue)
             return
         logs.hold(self._claim.job_id)
-        log.info("job %s: attempt %d of %s begins", self._claim.job_id, self._claim.attempt, self._claim.kind)
         self._exit_status = self._ended_by = None
         self._not_ours = 0
         self._began = time.monotonic()
@@ -173,8 +172,10 @@ class LegworkWorker(horse.Keeper):
 
     def fork_work_horse(self, message: Message, queue: Queue) -> None:
         assert self._claim is not None
-        reuse = catalogue.kind(self._claim.kind).reuse_process
-        self.give(horse.task(self._claim, reuse, message, queue, self))
+        claim = self._claim
+        reuse = catalogue.kind(claim.kind).reuse_process
+        self.give(horse.task(claim, reuse, message, queue, self))
+        log.info("job %s: attempt %d of %s begins", claim.job_id, claim.attempt, claim.kind)
 
     def set_state(self, state: str, pipeline: Any = None) -> None:
         """A child that ended well tells Redis itself that the worker is idle."""
