@@ -73,9 +73,9 @@ def _bounds(arguments: argparse.Namespace) -> tuple[int, int]:
     return least, most
 
 
-def _clock(arguments: argparse.Namespace) -> int:
+def _clock(_: argparse.Namespace) -> int:
     settings.current().require("database_url", "redis_url")
-    clock.Clock().run(arguments.child_of)
+    clock.Clock().run()
     return 0
 
 
@@ -152,8 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     restoring = commands.add_parser("restore", help="bring a backup back into an empty database")
     restoring.add_argument("file", type=Path)
     restoring.add_argument("--replace", action="store_true", help="what is in the database now may go")
-    ticking = commands.add_parser("clock", help="put right what got lost; one clock ticks, others wait for it")
-    ticking.add_argument("--child-of", type=int, help=argparse.SUPPRESS)
+    commands.add_parser("clock", help="put right what got lost; one clock ticks, others wait for it")
     return parser
 
 

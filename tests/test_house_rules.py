@@ -73,7 +73,7 @@ SWALLOWING_ALLOWED = {
     ("jobs.engine.extraction.__main__", "_answer"): "a child reads what may be broken, and its parent must be told",
     ("jobs.engine.kept", "_be_child"): "a forked child must not run on in its parent's code",
     ("jobs.engine.schedules", "_trouble"): "a kind's own check may raise anything, and the clock must live on",
-    ("jobs.engine.supervisor", "_be_worker"): "a forked child must not run on in its parent's code",
+    ("jobs.engine.supervisor", "_be_child"): "a forked child must not run on in its parent's code",
     ("jobs.engine.trials", "run"): "a thread must not die in silence, and its reader must be told",
     ("jobs.engine.taking", "claimed"): "RQ raises many things for a broken message",
     ("jobs.engine.writer", "_write_on"): "a thread must not die in silence: the run raises it",

@@ -20,7 +20,6 @@ from sqlalchemy import Connection, text
 from jobs.engine import commands, database, delivery, ledger, notifications, presence, queries, retention
 from jobs.engine.catalogue import QUEUES
 from jobs.engine.errors import BrokerAway, DatabaseAway, LegworkError
-from jobs.engine.lifeline import die_with_parent
 from jobs.engine.storage import storage
 
 TICK_SECONDS = 1.0
@@ -50,10 +49,8 @@ class Clock:
         self._telling: threading.Thread | None = None
         self._keeping: threading.Thread | None = None
 
-    def run(self, child_of: int | None = None) -> None:
+    def run(self) -> None:
         """Tick until told to leave; while another clock holds the lock, wait for it."""
-        if child_of is not None:
-            die_with_parent(child_of, signal.SIGTERM)
         signal.signal(signal.SIGTERM, self._leave)
         signal.signal(signal.SIGINT, self._leave)
         while not self._leaving.is_set():

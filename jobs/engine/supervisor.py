@@ -1,7 +1,7 @@
 """`python -m jobs worker`: one program that keeps some RQ workers and a clock running.
 
-It imports what its queues' kinds need once, before it forks, so that the workers and their children share that memory and
-start at once. It restarts what dies, reports its workers to the database, and passes a shutdown on.
+It imports what its queues' kinds need once, before it forks, so that the workers, their children and the clock share that
+memory and start at once. It restarts what dies, reports its workers to the database, and passes a shutdown on.
 
 Between `--min` and `--max` it keeps as many workers as capacity.py asks for. Only idle ones are sent away, by SIGUSR1, on
 which a worker finishes what it may have begun meanwhile. Operators can send single workers away (presence.ask). SIGUSR1 to
@@ -16,16 +16,17 @@ import logging
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from jobs import __version__
 from jobs.engine import capacity, catalogue, database, delivery, faults, footprint, ledger, presence, queries, worker
+from jobs.engine.clock import Clock
 from jobs.engine.errors import BrokerAway, DatabaseAway
-from jobs.engine.lifeline import die_with_parent
+from jobs.engine.lifeline import call_process, die_with_parent
 from jobs.engine.presence import Seen
 from jobs.engine.scaling import Scale
 
@@ -35,6 +36,7 @@ MEASURE_SECONDS = 10  # between looks at their memory
 LOOK_SECONDS = 0.2
 PATIENCE_SECONDS = 12  # for workers at a shutdown: more than a worker gives its child
 RESTART_SECONDS = 1.0  # between starts of a slot that dies at once
+WORKER, CLOCK = "legwork-worker", "legwork-clock"  # what the processes are called
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 log = logging.getLogger("legwork.supervisor")
@@ -42,7 +44,7 @@ log = logging.getLogger("legwork.supervisor")
 
 @dataclass
 class Slot:
-    """One RQ worker process, kept running until it is told to leave."""
+    """One process, an RQ worker or the clock, kept running until it is told to leave."""
 
     pid: int = 0
     name: str = ""
@@ -58,7 +60,7 @@ class Supervisor:
         self.target_seconds = target_seconds
         self.slots = [Slot() for _ in range(scale.least)]
         self.with_clock = clock
-        self.clock: subprocess.Popen[bytes] | None = None
+        self.clock = Slot()
         self.leaving = self.finishing = False
         self.tag = uuid4().hex[:8]
         self.program = f"{socket.gethostname()}-{os.getpid()}-{self.tag}"
@@ -89,29 +91,22 @@ class Supervisor:
                 _tell(slot, signal.SIGUSR1)
         self._reap()
         for slot in self.slots:
-            if not slot.pid and time.monotonic() - slot.started > RESTART_SECONDS and not self.leaving:
+            if _may_start(slot) and not self.leaving:
                 self._start(slot)
-        if self.with_clock and (self.clock is None or self.clock.poll() is not None):
-            # Started fresh, not forked: it must hold none of our sockets, and a clock of its own version after a deploy.
-            command = [sys.executable, "-m", "jobs", "clock", "--child-of", str(os.getpid())]
-            self.clock = subprocess.Popen(command)
+        if self.with_clock and _may_start(self.clock) and not self.leaving:
+            _fork(self.clock, CLOCK, lambda: Clock().run())
 
     def _start(self, slot: Slot) -> None:
-        slot.started = time.monotonic()
-        parent = os.getpid()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # one that came to the child here would be lost
-        slot.pid = os.fork()
-        slot.name = worker_name(slot.pid or os.getpid(), self.tag)
-        if slot.pid == 0:
-            _be_worker(parent, self.queues, slot.name)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        _fork(slot, WORKER, lambda: worker.work(self.queues, worker_name(os.getpid(), self.tag)))
+        slot.name = worker_name(slot.pid, self.tag)
 
     def _reap(self) -> None:
+        if _has_ended(self.clock):
+            log.log(logging.INFO if self.leaving else logging.WARNING, "clock %d is gone", self.clock.pid)
+            self.clock.pid = 0
         dead = []
         for slot in self.slots:
-            if slot.pid and os.waitpid(slot.pid, os.WNOHANG)[0]:
+            if _has_ended(slot):
                 expected = self.leaving or slot.told is not None
                 log.log(
                     logging.INFO if expected else logging.WARNING,
@@ -197,18 +192,14 @@ class Supervisor:
     def _shut_down(self) -> None:
         log.info("leaving: telling %d workers", len(self.slots))
         names = [slot.name for slot in self.slots]
-        if self.clock is not None:
-            self.clock.terminate()
-        for slot in self.slots:
+        for slot in [self.clock, *self.slots]:
             _signal(slot.pid, signal.SIGTERM)
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while any(slot.pid for slot in self.slots) and time.monotonic() < deadline:
+        while any(slot.pid for slot in [self.clock, *self.slots]) and time.monotonic() < deadline:
             self._reap()
             time.sleep(0.05)
-        for slot in self.slots:
+        for slot in [self.clock, *self.slots]:
             _signal(slot.pid, signal.SIGKILL)
-        if self.clock is not None:
-            self.clock.wait()
         _say_goodbye(names)
 
 
@@ -271,18 +262,40 @@ def preload(queues: list[str]) -> None:
     gc.freeze()
 
 
-def _be_worker(supervisor: int, queues: list[str], name: str) -> None:
+def _may_start(slot: Slot) -> bool:
+    return not slot.pid and time.monotonic() - slot.started > RESTART_SECONDS
+
+
+def _has_ended(slot: Slot) -> bool:
+    return bool(slot.pid and os.waitpid(slot.pid, os.WNOHANG)[0])
+
+
+def _fork(slot: Slot, called: str, work: Callable[[], object]) -> None:
+    """Have a process of that name do the work. It shares what was imported, and holds no connection: here none is kept."""
+    slot.started = time.monotonic()
+    parent = os.getpid()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # one that came to the child here would be lost
+    slot.pid = os.fork()
+    if slot.pid == 0:
+        _be_child(parent, called, work)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+def _be_child(supervisor: int, called: str, work: Callable[[], object]) -> None:
     """In the fork: work, and never return into the supervisor's code."""
     status = 1
     try:
+        call_process(called)
         for number in SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         die_with_parent(supervisor, signal.SIGTERM)
-        worker.work(queues, name)
+        work()
         status = 0
     except BaseException as error:
-        log.error("worker %s could not go on: %s: %s", name, type(error).__name__, error)
+        log.error("%s %d could not go on: %s: %s", called, os.getpid(), type(error).__name__, error)
     finally:
         os._exit(status)
 

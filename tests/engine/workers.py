@@ -31,11 +31,11 @@ class Workers:
 
     @property
     def workers(self) -> list[int]:
-        return [pid for pid in children(self.program.pid) if "clock" not in command_of(pid)]
+        return [pid for pid in children(self.program.pid) if name_of(pid) == "legwork-worker"]
 
     @property
     def clock(self) -> int:
-        return next(pid for pid in children(self.program.pid) if "clock" in command_of(pid))
+        return next(pid for pid in children(self.program.pid) if name_of(pid) == "legwork-clock")
 
     @property
     def horses(self) -> list[int]:
@@ -121,13 +121,6 @@ def children(pid: int) -> list[int]:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
         return []
-
-
-def command_of(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
-    except OSError:
-        return ""
 
 
 def name_of(pid: int) -> str:

@@ -149,7 +149,7 @@ def _descendants(root: int) -> list[Program]:
         for pid in sorted(pid for pid, parent in parents.items() if parent == above):
             command = _command(pid)
             if command:
-                role = "spare" if _name(pid) == "legwork-idle" else _role(command, found.get(above))
+                role = _NAMED.get(_name(pid)) or _role(command, found.get(above))
                 found[pid] = Program(pid, above, role, command)
                 waiting.append(pid)
     return list(found.values())
@@ -165,9 +165,10 @@ def _role(command: str, parent: Program | None) -> str:
 
 
 _ROLES = (
-    *(("-m jobs clock", "clock"), ("-m jobs worker", "worker"), ("gunicorn", "web"), ("embedded.model", "model")),
+    *(("-m jobs worker", "worker"), ("gunicorn", "web"), ("embedded.model", "model")),
     *(("bin/postgres", "postgres"), ("postgres: ", "postgres"), ("redis-server", "redis"), ("valkey-server", "redis")),
 )
+_NAMED = {"legwork-idle": "spare", "legwork-clock": "clock"}
 _FORKS = {"worker": "rq worker", "rq worker": "horse", "horse": "horse"}
 
 
