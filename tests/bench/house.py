@@ -55,10 +55,9 @@ def house(log: Path) -> Iterator[str]:
 
 @contextmanager
 def worker(**environ: str) -> Iterator[Workers]:
-    """One worker program that does one job at a time, warm: it has done one, and its clock ticks."""
+    """One worker program that does one job at a time, warm: it has done one."""
     with workers("--processes", "1", "--queues", "cpu,io", **environ) as program:
         run("stamp")
-        clock_ticks()
         yield program
 
 
@@ -67,14 +66,6 @@ def workers(*options: str, **environ: str) -> Iterator[Workers]:
     """A worker program whose lines go to the file, beside those of others."""
     with _log.open("a") as output, running(*options, output=output, **environ) as program:
         yield program
-
-
-def clock_ticks() -> None:
-    """Wait for the clock of a worker program: until it ticks it takes a core for a second, to begin."""
-    began = "select from pg_stat_activity where application_name like 'legwork clock%%'"
-    while not database.ask(began):
-        time.sleep(0.05)
-    settle_down()
 
 
 @contextmanager

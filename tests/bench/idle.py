@@ -22,6 +22,7 @@ LOOK_SECONDS = 0.005  # between looks at either: a busy look would take the work
 BEGINS = "idle submit → run() begins"
 WARM = 3  # starts that do not count
 POINTS = (("p50", 0.5), ("p95", 0.95))
+WANTED = ((10, 12.2), (25, 17.6))  # over HTTP, ms, at these points; and what RQ took where that was set
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,12 @@ def figures(redis_url: str, repetitions: int) -> list[Figure]:
             f"idle POST over HTTP → run() begins, {which}",
             "ms",
             [_point(asked, share)],
-            target=Target("ours", "<=", first),
-            also=Target("ours", "<=", then),
+            _points(rq, share),
+            target=Target("ours", "<=", wanted),
+            also=Target("ratio", "<=", wanted / theirs_then),
             best="lowest",
         )
-        for (which, share), (first, then) in zip(POINTS, ((25, 10), (50, 25)), strict=True)
+        for (which, share), (wanted, theirs_then) in zip(POINTS, WANTED, strict=True)
     ]
 
 
