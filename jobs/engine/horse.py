@@ -87,8 +87,7 @@ class Keeper(Bookkeeper):
         """Have a child, and a connection to claim by, before a job comes."""
         before = self._child
         if self._have_child() is not before:
-            with suppress(DatabaseAway), database.translated(), database.engine().connect():
-                return
+            _connect()
 
     def look_ahead(self) -> None:
         """The child has done its work, and only has to settle it: a next job may be looked for."""
@@ -129,7 +128,6 @@ class Keeper(Bookkeeper):
     def _have_child(self, fresh: bool = False) -> kept.Child:
         if self._child is None or not self._child.alive or (fresh and not self._child.fresh):
             self._let_go()
-            database.engine().dispose()  # no connection may exist at a fork
             self._child = kept.Child(lambda line: serve(self, line), self.look_ahead)
         return self._child
 
@@ -149,6 +147,7 @@ def serve(worker: Keeper, line: kept.Line) -> None:
     kept.listen()
     faults.begin("worker")
     hands.ready()
+    _connect()
     before = leftovers.look()
     for number in itertools.count(1):
         call_process(IDLE)
@@ -162,6 +161,12 @@ def serve(worker: Keeper, line: kept.Line) -> None:
         if not line.answered:
             line.answer(stays=False)
             return
+
+
+def _connect() -> None:
+    """Have a connection before it is needed. One that is there at a fork stays the parent's alone: a child forgets it."""
+    with suppress(DatabaseAway), database.own_words():
+        return
 
 
 def _settled(line: kept.Line, given: Task, before: leftovers.Traces, stays: bool) -> None:

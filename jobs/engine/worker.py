@@ -4,7 +4,7 @@ RQ takes messages, supervises and shows it all in rq-dashboard. What it does not
 
 1. A message that does not name the one allowed function, or whose row is not due, is dropped.
 2. The child is born before a job comes (horse.py, kept.py), so that none waits for a fork. The parent claims the row on a
-   connection that it keeps, and closes before it forks: none exists when a child is born.
+   connection that it keeps. Its children forget that one, and have each their own before their first job.
 3. While the child works the parent beats each second. The beat reads back whether a stop was asked; a child that does not
    end within its grace is killed. So is one over its time limit, and one whose lease could not be kept (watch.py).
 4. The child dies with its parent, and settles its own row. If it died instead, the parent settles for it.
@@ -325,7 +325,6 @@ def _ask_once() -> None:
     for engine in (database.unpooled(), database.engine()):
         with suppress(DatabaseAway, NoResultFound), database.session(engine) as session:
             queries.counts(session, UUID(int=0))
-    database.engine().dispose()  # no connection may exist at a fork
 
 
 def _ring_again(job_id: UUID) -> None:
