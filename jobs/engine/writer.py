@@ -10,8 +10,6 @@ import threading
 import time
 from collections.abc import Callable
 
-from sqlalchemy import Connection, Engine
-
 from jobs.engine import database, hands, ledger
 from jobs.engine.errors import DatabaseAway, LeaseLost, RunEnded, StopAsked, TimeLimitReached
 from jobs.engine.hiding import Hider
@@ -127,11 +125,9 @@ class Writer:
         return self._error is not None or isinstance(self.ended, LeaseLost)
 
     def _write_on(self) -> None:
-        engine = database.committing()
-        connection: Connection | None = None
         try:
             while (batch := self._next()) is not None:
-                connection = self._commit(engine, connection, batch)
+                self._commit(batch)
                 self._kept += len(batch.outcomes)
                 self.begun()
         except LeaseLost as lost:
@@ -142,8 +138,6 @@ class Writer:
             with self._change:
                 self._writing = False
                 self._change.notify_all()
-            if connection is not None:
-                connection.close()
 
     def _next(self) -> Batch | None:
         """The next batch: at once if outcomes wait, else after a tick; None when closing and nothing waits."""
@@ -162,17 +156,14 @@ class Writer:
     def _pressing(self) -> bool:
         return self._closing or self._flushing or len(self._batch.outcomes) >= MOST_OUTCOMES
 
-    def _commit(self, engine: Engine, connection: Connection | None, batch: Batch) -> Connection:
+    def _commit(self, batch: Batch) -> None:
+        """On a connection that the run's own questions use too: each is a process of Postgres, and takes time to make."""
         while True:
             try:
-                with database.translated():
-                    connection = connection or engine.connect()
+                with database.own_words() as connection:
                     self._look(ledger.record(connection, self.claim.job_id, self.claim.lease, batch))
-                return connection
+                return
             except DatabaseAway:
-                if connection is not None:
-                    connection.invalidate()
-                    connection = None
                 time.sleep(AWAY_SECONDS)
 
     def _look(self, signal: ledger.Signal) -> None:

@@ -72,14 +72,14 @@ def beat(connection: Connection, job_id: UUID, lease: int) -> Signal | None:
 
 
 # One statement, so that one round trip writes items, log, counts and tokens, or nothing of them.
-_RECORD = text("""
+_RECORD = """
     with held as (
-        select id from jobs where id = :id and lease = :lease and state in ('running', 'stopping') for update
+        select id from jobs where id = %(id)s and lease = %(lease)s and state in ('running', 'stopping') for update
     ), outcome as (
         insert into items (job_id, key, position, state, input, output, reason, error, tokens, seconds, verdict, finished_at)
         select held.id, o.key, o.position, o.state, o.input, o.output, o.reason, o.error, o.tokens, o.seconds, o.verdict,
             case when o.state <> 'started' then now() end
-        from held, json_to_recordset(cast(:outcomes as json)) as o(key text, position bigint, state text, input json,
+        from held, json_to_recordset(cast(%(outcomes)s as json)) as o(key text, position bigint, state text, input json,
             output json, reason text, error text, tokens bigint, seconds float8, verdict text)
         on conflict (job_id, key) do update set (state, input, output, reason, error, tokens, seconds, verdict, finished_at) =
             (excluded.state, coalesce(excluded.input, items.input), excluded.output, excluded.reason, excluded.error,
@@ -92,22 +92,22 @@ _RECORD = text("""
         from outcome
     ), lines as (
         insert into job_log (job_id, level, text)
-        select held.id, line ->> 0, line ->> 1 from held, json_array_elements(cast(:lines as json)) as line
+        select held.id, line ->> 0, line ->> 1 from held, json_array_elements(cast(%(lines)s as json)) as line
     )
     update jobs set
-        done = coalesce(cast(:done as bigint), jobs.done + counted.done), failed = jobs.failed + counted.failed,
+        done = coalesce(cast(%(done)s as bigint), jobs.done + counted.done), failed = jobs.failed + counted.failed,
         skipped = jobs.skipped + counted.skipped, unknown = jobs.unknown + counted.unknown,
-        total = coalesce(cast(:total as bigint), total), note = coalesce(cast(:note as text), note),
-        result = coalesce(cast(:result as json), jobs.result),
+        total = coalesce(cast(%(total)s as bigint), total), note = coalesce(cast(%(note)s as text), note),
+        result = coalesce(cast(%(result)s as json), jobs.result),
         advanced = advanced or counted.done + counted.failed + counted.skipped > 0,
-        prompt_tokens = prompt_tokens + :prompt_tokens, completion_tokens = completion_tokens + :completion_tokens
+        prompt_tokens = prompt_tokens + %(prompt_tokens)s, completion_tokens = completion_tokens + %(completion_tokens)s
     from held, counted where jobs.id = held.id
     returning extract(epoch from now() - cancel_requested_at)::float8, prompt_tokens, completion_tokens,
         jobs.done, jobs.failed, jobs.skipped, jobs.unknown, total
-""")
+"""
 
 
-def record(connection: Connection, job_id: UUID, lease: int, batch: Batch) -> Signal:
+def record(connection: Connection | Driver, job_id: UUID, lease: int, batch: Batch) -> Signal:
     """Write a batch whole or not at all. Raises LeaseLost if the job is held by another lease, or by none."""
     values = {
         "id": job_id,
@@ -121,10 +121,10 @@ def record(connection: Connection, job_id: UUID, lease: int, batch: Batch) -> Si
         "prompt_tokens": batch.prompt_tokens,
         "completion_tokens": batch.completion_tokens,
     }
-    row = connection.execute(_RECORD, values).one_or_none()
-    if row is None:
+    recorded = database.rows(connection, _RECORD, values)
+    if not recorded:
         raise LeaseLost
-    stop_asked, prompt_tokens, completion_tokens, *counts = row
+    stop_asked, prompt_tokens, completion_tokens, *counts = recorded[0]
     return Signal(stop_asked, prompt_tokens, completion_tokens, Counts(*counts))
 
 
