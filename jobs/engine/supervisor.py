@@ -190,6 +190,7 @@ class Supervisor:
         _tell(slot, number)
 
     def _shut_down(self) -> None:
+        self.leaving = True
         log.info("leaving: telling %d workers", len(self.slots))
         names = [slot.name for slot in self.slots]
         for slot in [self.clock, *self.slots]:
