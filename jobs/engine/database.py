@@ -93,7 +93,7 @@ def committing() -> Engine:
 
 @cache
 def unpooled() -> Engine:
-    """An engine that keeps no connection, for processes that fork: none may exist when a child is born."""
+    """An engine that keeps no connection, for programs that ask now and then, and fork."""
     return connect(poolclass=NullPool)
 
 

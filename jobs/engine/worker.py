@@ -122,7 +122,8 @@ class LegworkWorker(horse.Keeper):
         if self._ahead is not None or self._stop_requested or self.should_run_maintenance_tasks:
             return
         try:
-            self._ahead = self.queue_class.dequeue_any(self._ordered_queues, None, self.connection)
+            with self._asking_briefly():
+                self._ahead = self.queue_class.dequeue_any(self._ordered_queues, None, self.connection)
         except RedisError as error:
             log.warning("the broker does not answer: %s", error)
         except Exception as error:
