@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
-from jobs.engine import accounts, queries
+from jobs.engine import accounts, limits
 from jobs.engine.errors import InvalidParams, TooMany
 from webapp import identity
 from webapp.identity import person
@@ -97,7 +97,7 @@ def _page(**more: Any) -> str:
         tokens=accounts.tokens(account),
         sign_ins=accounts.sign_ins(account),
         here=identity.identity().sign_in,
-        usage=queries.usage(account.owner),
+        usage=limits.usage(account.owner),
         scopes=SCOPES,
         days=DAYS,
         **shown,

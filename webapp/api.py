@@ -10,7 +10,8 @@ from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import UnsupportedMediaType
 
-from jobs.engine import catalogue, commands, queries
+from jobs.engine import approvals as engine_approvals
+from jobs.engine import catalogue, commands, glances, job_lists, log_lines, queries, uploads
 from webapp import bodies, files, openapi, serializing
 from webapp.access import current_owner
 from webapp.shapes import ITEM_STATES, JOB_FILTERS, VERDICTS
@@ -64,7 +65,7 @@ def submit(name: str) -> Response:
 
 @blueprint.get("/jobs")
 def jobs() -> Response:
-    page = queries.jobs(
+    page = job_lists.jobs(
         current_owner(),
         states=_states(JOB_FILTERS),
         kind=bodies.text("kind", 100),
@@ -77,7 +78,7 @@ def jobs() -> Response:
 
 @blueprint.get("/jobs/<id>")
 def job(id: str) -> Response:
-    return jsonify(serializing.job_whole(queries.polled_job(id, current_owner())))
+    return jsonify(serializing.job_whole(glances.polled_job(id, current_owner())))
 
 
 @blueprint.delete("/jobs/<id>")
@@ -90,7 +91,7 @@ def delete(id: str) -> Response:
 @blueprint.get("/jobs/<id>/items")
 def items(id: str) -> Response:
     page = queries.items(
-        queries.seen_job(id, current_owner()),
+        glances.seen_job(id, current_owner()),
         state=next(iter(_states(ITEM_STATES)), None),
         verdict=bodies.one_of("verdict", VERDICTS, "") if "verdict" in request.args else None,
         after=bodies.text("after", 2_000),
@@ -102,7 +103,7 @@ def items(id: str) -> Response:
 @blueprint.get("/jobs/<id>/log")
 def log(id: str) -> Response:
     limit = bodies.whole_number("limit", 500, 1, 1_000)
-    page = queries.log(queries.seen_job(id, current_owner()), after=bodies.text("after", 200), limit=limit)
+    page = log_lines.log(glances.seen_job(id, current_owner()), after=bodies.text("after", 200), limit=limit)
     return jsonify(lines=[serializing.log_line(row) for row in page.rows], next=_text(page.next))
 
 
@@ -119,7 +120,7 @@ def retry(id: str) -> Response:
 
 @blueprint.get("/jobs/<id>/approvals")
 def approvals(id: str) -> Response:
-    rows = queries.approvals(queries.seen_job(id, current_owner()))
+    rows = engine_approvals.of_job(glances.seen_job(id, current_owner()))
     return jsonify(approvals=[serializing.approval(row) for row in rows], next=None)
 
 
@@ -140,7 +141,7 @@ def upload() -> Response:
     if len(sent) != 1:
         raise bodies.invalid("file", "Send exactly one file, in the field `file`.")
     name = bodies.printable(sent[0].filename or "", 255) or "file"
-    kept = serializing.file(commands.upload(cast(BinaryIO, sent[0].stream), name, owner=current_owner()))
+    kept = serializing.file(uploads.upload(cast(BinaryIO, sent[0].stream), name, owner=current_owner()))
     return Response(jsonify(kept).get_data(), 201, {"Location": kept["url"]}, content_type="application/json")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from jobs.engine import queries
+from jobs.engine import glances, queries
 from webapp import files
 from webapp.access import current_owner
 
@@ -18,7 +18,7 @@ PACKED = ("image/", "video/", "audio/", "application/zip", "application/vnd.open
 
 @blueprint.get("/jobs/<job_id>/all.zip")
 def download(job_id: str) -> Response:
-    job = queries.seen_job(job_id, current_owner())
+    job = glances.seen_job(job_id, current_owner())
     return files.attachment(_zipped(_parts(job)), "application/zip", f"{job.label or job.kind} {str(job.id)[:8]}.zip")
 
 

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from flask import render_template
 
-from jobs.engine import commands, queries, settings
+from jobs.engine import commands, fitting, notifications, queries, settings, templates, waiting
 from jobs.engine.errors import BadInput, FieldError, InvalidParams, LegworkError, NotFound
 from webapp import forms, texts, words
 from webapp.access import current_owner
@@ -69,7 +69,7 @@ class Draft:
         text = self.raw.get(one.name)
         if not table or not table.get("first") or not isinstance(text, str):
             return ""
-        return queries.filled_in(text, table["first"][0]) or ""
+        return templates.filled_in(text, table["first"][0]) or ""
 
     def estimate(self) -> Any:
         """What it would take; None while the form is not complete."""
@@ -155,12 +155,12 @@ def check(draft: Draft) -> bool:
     except ValueError as error:
         draft.errors.append(FieldError("run_at", str(error)))
     try:
-        commands.check_notify(draft.notify)
+        notifications.checked(draft.notify)
     except InvalidParams as error:
         draft.tell_errors = {one.field: one.message for one in error.errors}
         draft.errors += [FieldError("", one.message) for one in error.errors]
     try:
-        commands.validate(draft.kind.name, params, owner=current_owner())
+        fitting.validate(draft.kind.name, params, owner=current_owner())
     except InvalidParams as error:
         unread = {one.field for one in draft.errors}
         draft.errors += [one for one in error.errors if one.field.split(".")[0] not in unread]
@@ -196,7 +196,7 @@ def notes_of(about: Any) -> list[str]:
 
 def _starts(kind: Any) -> str:
     """When a job of this kind would start if it were submitted now, and what is before it."""
-    ahead = queries.ahead(kind.queue)
+    ahead = waiting.ahead(kind.queue)
     if not ahead.workers:
         return "waits for a worker"
     if not ahead.busy:

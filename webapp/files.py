@@ -11,7 +11,8 @@ from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.wrappers import Response as BaseResponse
 from werkzeug.wsgi import FileWrapper
 
-from jobs.engine import queries, storage
+from jobs.engine import glances, queries, storage
+from jobs.engine import log_lines as engine_log_lines
 from webapp import tabs
 from webapp.access import current_owner
 
@@ -38,7 +39,7 @@ def download(file_id: str) -> BaseResponse:
 @blueprint.get("/jobs/<job_id>/items.<any(csv, jsonl, xlsx, parquet):format>")
 def items(job_id: str, format: str) -> Response:
     """The items of a job as a table, with what is there by now; `?state=failed` for those only."""
-    job = queries.seen_job(job_id, current_owner())
+    job = glances.seen_job(job_id, current_owner())
     state = request.args.get("state")
     media_type, name, chunks = queries.export(job, format, state=state if state in tabs.ITEM_STATES else None)
     response = attachment(chunks, media_type, name)
@@ -49,7 +50,7 @@ def items(job_id: str, format: str) -> Response:
 @blueprint.get("/jobs/<job_id>/log.txt")
 def log(job_id: str) -> Response:
     """A job's whole log as text, oldest line first."""
-    job = queries.seen_job(job_id, current_owner())
+    job = glances.seen_job(job_id, current_owner())
     return attachment(log_lines(job), "text/plain; charset=utf-8", f"{job.kind}-{str(job.id)[:8]}-log.txt")
 
 
@@ -81,7 +82,7 @@ def log_lines(job: Any) -> Iterator[bytes]:
     """A job's whole log, a line at a time."""
     after = None
     while True:
-        page = queries.log(job, after=after, limit=1000)
+        page = engine_log_lines.log(job, after=after, limit=1000)
         for line in page.rows:
             yield f"{line.at.isoformat(timespec='milliseconds')}  {line.level:<7} {line.text}\n".encode()
         after = page.next

@@ -10,7 +10,7 @@ from typing import Any
 from flask import Blueprint, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response
 
-from jobs.engine import catalogue, queries, settings
+from jobs.engine import catalogue, job_lists, notifications, queries, settings, waiting
 from jobs.engine.errors import NotFound
 from webapp import drafts, forms
 from webapp.access import current_owner
@@ -96,7 +96,7 @@ def _draft(kind: Any) -> drafts.Draft:
             raise NotFound("That job is of another kind, so its answers do not fit this form.")
         draft = drafts.of_params(kind, job.params)
         draft.parent = str(job.id)
-        draft.tell = {one.channel: one.target for one in queries.notifications(job)}
+        draft.tell = {one.channel: one.target for one in notifications.of_job(job)}
         return draft
     if request.args.get("example"):
         return drafts.of_params(kind, kind.example)
@@ -121,10 +121,10 @@ def _mine() -> dict[str, Any]:
     """The viewer's jobs that move or wait, and the last that ended."""
     owner = current_owner()
     return {
-        "live": queries.jobs(owner, states=_LIVE, limit=6).rows,
-        "recent": queries.jobs(owner, states=_ENDED, limit=6).rows,
-        "counts": queries.job_counts(owner),
+        "live": job_lists.jobs(owner, states=_LIVE, limit=6).rows,
+        "recent": job_lists.jobs(owner, states=_ENDED, limit=6).rows,
+        "counts": job_lists.job_counts(owner),
         "titles": titles(),
         "nouns": nouns(),
-        "waiting": queries.waiting,
+        "waiting": waiting.waiting,
     }

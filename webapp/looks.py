@@ -12,7 +12,7 @@ from flask import Blueprint, Response, render_template, request
 from markupsafe import Markup
 from werkzeug.wsgi import FileWrapper
 
-from jobs.engine import queries
+from jobs.engine import glances, queries
 from jobs.engine.errors import BadInput, LegworkError, NotFound
 from webapp import files, kinds, markdown
 from webapp.access import current_owner
@@ -152,6 +152,6 @@ def _head(file: Any, count: int) -> bytes:
 
 def _job_of(file: Any) -> Any:
     try:
-        return queries.seen_job(file.job_id, current_owner()) if file.job_id else None
+        return glances.seen_job(file.job_id, current_owner()) if file.job_id else None
     except NotFound:
         return None

@@ -6,7 +6,8 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from jobs.engine import commands, queries
+from jobs.engine import outbox
+from jobs.engine import suppressions as engine_suppressions
 from webapp import bodies, serializing
 from webapp.access import current_owner
 
@@ -15,7 +16,7 @@ blueprint = Blueprint("outbox_api", __name__, url_prefix="/api/v1")
 
 @blueprint.get("/outbox")
 def messages() -> Response:
-    page = queries.outbox_messages(
+    page = outbox.messages(
         current_owner(),
         q=bodies.text("q", 200),
         after=bodies.text("after", 200),
@@ -26,22 +27,24 @@ def messages() -> Response:
 
 @blueprint.get("/outbox/<id>")
 def message(id: str) -> Response:
-    row = queries.outbox_message(id, current_owner())
-    opened = queries.open_message(row)
+    row = outbox.message(id, current_owner())
+    opened = outbox.opened(row)
     headers = [{"name": name, "value": value} for name, value in opened.headers]
     return jsonify(_row(row) | {"headers": headers, "text": opened.text, "html": opened.html})
 
 
 @blueprint.delete("/outbox")
 def clear() -> Response:
-    commands.clear_outbox(owner=current_owner())
+    outbox.clear(owner=current_owner())
     return Response(status=204)
 
 
 @blueprint.get("/suppressions")
 def suppressions() -> Response:
     limit = bodies.whole_number("limit", 100, 1, 1_000)
-    page = queries.suppressed(current_owner(), q=bodies.text("q", 200), after=bodies.text("after", 300), limit=limit)
+    page = engine_suppressions.listed(
+        current_owner(), q=bodies.text("q", 200), after=bodies.text("after", 300), limit=limit
+    )
     rows = [{"address": row.address, "created_at": serializing.moment(row.created_at)} for row in page.rows]
     return jsonify(suppressions=rows, next=page.next)
 
@@ -53,12 +56,12 @@ def suppress() -> Response:
     lines: list[Any] = given if isinstance(given, list) else [given]
     if not all(isinstance(line, str) for line in lines):
         raise bodies.invalid("addresses", "addresses must be a list of addresses.")
-    return jsonify(added=commands.suppress_addresses("\n".join(lines), owner=current_owner()))
+    return jsonify(added=engine_suppressions.add("\n".join(lines), owner=current_owner()))
 
 
 @blueprint.delete("/suppressions/<address>")
 def allow(address: str) -> Response:
-    commands.allow_address(address, owner=current_owner())
+    engine_suppressions.remove(address, owner=current_owner())
     return Response(status=204)
 
 

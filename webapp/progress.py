@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response, make_response, render_template, request
 
-from jobs.engine import catalogue, commands, queries
+from jobs.engine import approvals, catalogue, commands, glances, waiting
 from jobs.engine.errors import LegworkError, NotFound
 from webapp import tabs, words
 from webapp.access import current_owner
@@ -20,7 +20,7 @@ AGES = 10  # seconds; what an age on the page may be behind while nothing else c
 @blueprint.get("/jobs/<job_id>/<any(items, files, log, input, timeline):tab>")
 def show(job_id: str, tab: str) -> str:
     """A job's page with one of its tabs; with `HX-Request` only what stands under the tabs."""
-    job = queries.polled_job(job_id, current_owner())
+    job = glances.polled_job(job_id, current_owner())
     view = _view(job, tab) | tabs.content(tab, job, request.args)
     return render_template("job/_tab.html" if request.headers.get("HX-Request") else "job.html", **view)
 
@@ -28,7 +28,7 @@ def show(job_id: str, tab: str) -> str:
 @blueprint.get("/jobs/<job_id>/progress")
 def fragment(job_id: str) -> Response:
     """The live part. 304 while nothing changed; once the job is over it polls no more and tells the page so."""
-    job = queries.polled_job(job_id, current_owner())
+    job = glances.polled_job(job_id, current_owner())
     tab = request.args.get("tab", "result")
     response = make_response()
     version = _version(job, tab)
@@ -76,9 +76,9 @@ def _view(job: Any, tab: str) -> dict[str, Any]:
         "tab": tab if tab in tabs.TABS else "result",
         "page_title": title_of(job, title),
         "announcement": announcement(job, nouns),
-        "waits": queries.waiting(job) if job.state == "queued" else None,
+        "waits": waiting.waiting(job) if job.state == "queued" else None,
         "questions": questions(job),
-        "pace": queries.pace(job) if job.state == "running" else None,
+        "pace": waiting.pace(job) if job.state == "running" else None,
         "file_count": job.file_count,
         "whole": _whole(job) if job.sample and job.ended else None,
         "every": _every(job),
@@ -89,7 +89,7 @@ def questions(job: Any) -> list[Any]:
     """The calls that wait for a yes or no on the page."""
     if not (job.state == "queued" and job.reason == "approval") or job.owner != current_owner():
         return []
-    return [asked for asked in queries.approvals(job) if asked.decided_at is None and asked.expires_at > words.now()]
+    return [asked for asked in approvals.of_job(job) if asked.decided_at is None and asked.expires_at > words.now()]
 
 
 def _kind(job: Any) -> Any:

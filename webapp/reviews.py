@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, abort, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from jobs.engine import commands, queries
+from jobs.engine import queries, reviews
 from jobs.engine.errors import InvalidParams
 from webapp.identity import current_owner, identity
 
@@ -24,7 +24,7 @@ PAGE = 50
 @blueprint.get("/jobs/<job_id>/thresholds")
 def edit(job_id: str) -> str:
     job = queries.job(job_id, current_owner())
-    return _form(job, queries.verdicts(job))
+    return _form(job, reviews.verdicts(job))
 
 
 @blueprint.post("/jobs/<job_id>/thresholds")
@@ -32,7 +32,7 @@ def change(job_id: str) -> BaseResponse:
     """`category` is repeated, and so are `review` and `block` in the same order; an empty one is no threshold."""
     owner = current_owner()
     job = queries.job(job_id, owner)
-    standing = queries.verdicts(job)
+    standing = reviews.verdicts(job)
     typed = _typed(request.form.getlist)
     thresholds, wrong = _read(typed)
     if not wrong:
@@ -40,7 +40,7 @@ def change(job_id: str) -> BaseResponse:
             kept = {
                 name: one.model_dump() for name, one in standing.thresholds.items()
             }  # also of what the form has not
-            commands.set_thresholds(job_id, kept | thresholds, owner=owner, by=identity().name)
+            reviews.set_thresholds(job_id, kept | thresholds, owner=owner, by=identity().name)
             return redirect(f"/jobs/{job_id}#verdicts", 303)
         except InvalidParams as error:
             wrong = [one.message for one in error.errors]
@@ -56,8 +56,8 @@ def index(job_id: str) -> str:
     return render_template(
         "reviews/log.html",
         job=job,
-        page=queries.decisions(job, after=request.args.get("after"), limit=PAGE),
-        changes=queries.threshold_changes(job),
+        page=reviews.decisions(job, after=request.args.get("after"), limit=PAGE),
+        changes=reviews.threshold_changes(job),
         first_page="after" not in request.args,
     )
 
@@ -69,14 +69,14 @@ def create(job_id: str) -> BaseResponse:
     if verdict not in ("allow", "block"):
         abort(400)
     owner = current_owner()
-    commands.decide(job_id, request.form.get("item", ""), verdict, owner=owner, by=identity().name)
+    reviews.decide(job_id, request.form.get("item", ""), verdict, owner=owner, by=identity().name)
     return redirect(_back(job_id), 303)
 
 
 @blueprint.post("/jobs/<job_id>/decisions/<decision_id>/undo")
 def undo(job_id: str, decision_id: str) -> BaseResponse:
     owner = current_owner()
-    commands.undo_decision(job_id, decision_id, owner=owner, by=identity().name)
+    reviews.undo_decision(job_id, decision_id, owner=owner, by=identity().name)
     return redirect(_back(job_id), 303)
 
 
@@ -111,7 +111,7 @@ def _form(job: Any, standing: Any, typed: Mapping[str, Mapping[str, str]] | None
         "reviews/thresholds.html",
         job=job,
         standing=standing,
-        spread=queries.spread(job),
+        spread=reviews.spread(job),
         typed=typed or {},
         wrong=wrong,
     )

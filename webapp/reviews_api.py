@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from jobs.engine import commands, queries
+from jobs.engine import glances, reviews
 from webapp import bodies, serializing
 from webapp.identity import current_owner, identity
 
@@ -15,9 +15,9 @@ blueprint = Blueprint("reviews_api", __name__, url_prefix="/api/v1/jobs/<id>")
 
 @blueprint.get("/verdicts")
 def verdicts(id: str) -> Response:
-    job = queries.seen_job(id, current_owner())
+    job = glances.seen_job(id, current_owner())
     return jsonify(
-        _standing(queries.verdicts(job)) | {"changes": [_change(one) for one in queries.threshold_changes(job)]}
+        _standing(reviews.verdicts(job)) | {"changes": [_change(one) for one in reviews.threshold_changes(job)]}
     )
 
 
@@ -26,13 +26,13 @@ def set_thresholds(id: str) -> Response:
     """Body: `thresholds`, by category. Verdicts are derived anew from the scores; nothing is judged again."""
     body = bodies.fields(bodies.json_object(), {"thresholds": dict}, required=("thresholds",))
     owner = current_owner()
-    return jsonify(_standing(commands.set_thresholds(id, body["thresholds"], owner=owner, by=identity().name)))
+    return jsonify(_standing(reviews.set_thresholds(id, body["thresholds"], owner=owner, by=identity().name)))
 
 
 @blueprint.get("/decisions")
 def decisions(id: str) -> Response:
-    page = queries.decisions(
-        queries.seen_job(id, current_owner()),
+    page = reviews.decisions(
+        glances.seen_job(id, current_owner()),
         after=bodies.text("after", 200),
         limit=bodies.whole_number("limit", 50, 1, 1_000),
     )
@@ -44,7 +44,7 @@ def decide(id: str) -> Response:
     """Body: `item`, the key of an item, and `verdict`, allow or block."""
     body = bodies.fields(bodies.json_object(), {"item": str, "verdict": str}, required=("item", "verdict"))
     owner = current_owner()
-    response = jsonify(_decision(commands.decide(id, body["item"], body["verdict"], owner=owner, by=identity().name)))
+    response = jsonify(_decision(reviews.decide(id, body["item"], body["verdict"], owner=owner, by=identity().name)))
     response.status_code = 201
     return response
 
@@ -53,7 +53,7 @@ def decide(id: str) -> Response:
 def undo(id: str, decision: str) -> Response:
     """The item has the verdict again that follows from its scores. The decision stays on record."""
     owner = current_owner()
-    return jsonify(_decision(commands.undo_decision(id, decision, owner=owner, by=identity().name)))
+    return jsonify(_decision(reviews.undo_decision(id, decision, owner=owner, by=identity().name)))
 
 
 def _standing(standing: Any) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from uuid import uuid4
 from flask import Blueprint, flash, redirect, render_template, request
 from werkzeug.wrappers import Response
 
-from jobs.engine import catalogue, commands, queries
-from jobs.engine.commands import Plan
+from jobs.engine import catalogue, commands, notifications, queries, schedules, timetable
 from jobs.engine.errors import BadInput, FieldError, InvalidParams, NotFound
+from jobs.engine.schedules import Plan
 from webapp import bodies, history, kinds, tabs, timing, words
 from webapp.access import current_owner
 
@@ -21,11 +21,11 @@ SHOWN_RUNS = 3
 @blueprint.get("/schedules")
 def index() -> str:
     """All of them; with `HX-Request` only the live part."""
-    found = queries.schedules(current_owner())
+    found = schedules.schedules(current_owner())
     return render_template(
         "schedules/_list.html" if request.headers.get("HX-Request") else "schedules.html",
         schedules=found,
-        latest=queries.latest_jobs([one.id for one in found]),
+        latest=schedules.latest_jobs([one.id for one in found]),
         titles=kinds.titles(),
         in_words=timing.in_words,
     )
@@ -45,9 +45,9 @@ def create() -> Any:
     try:
         cron = timing.cron_of(chosen)
         if "look" in request.form:
-            commands.check_times(cron, zone)
-            return _form(job, chosen, zone, runs=queries.upcoming(cron, zone, SHOWN_RUNS))
-        told = [{"channel": one.channel, "target": one.target} for one in queries.notifications(job)]
+            timetable.checked(cron, zone)
+            return _form(job, chosen, zone, runs=timetable.upcoming(cron, zone, SHOWN_RUNS))
+        told = [{"channel": one.channel, "target": one.target} for one in notifications.of_job(job)]
         plan = Plan(job.kind, job.params, cron, zone, notify=told)
         return _to(commands.create_schedule(plan, owner=current_owner()))
     except InvalidParams as error:
@@ -58,27 +58,27 @@ def create() -> Any:
 
 @blueprint.get("/schedules/<schedule_id>")
 def show(schedule_id: str) -> str:
-    return _page(queries.schedule(schedule_id, current_owner()))
+    return _page(schedules.schedule(schedule_id, current_owner()))
 
 
 @blueprint.post("/schedules/<schedule_id>/times")
 def change(schedule_id: str) -> Any:
-    schedule = queries.schedule(schedule_id, current_owner())
+    schedule = schedules.schedule(schedule_id, current_owner())
     chosen, zone = timing.posted(request.form), timing.zone_of(request.form)
     try:
-        return _to(commands.change_schedule(schedule.id, owner=current_owner(), cron=timing.cron_of(chosen), zone=zone))
+        return _to(schedules.change(schedule.id, owner=current_owner(), cron=timing.cron_of(chosen), zone=zone))
     except InvalidParams as error:
         return _page(schedule, errors=error.errors, **timing.view(chosen, zone)), 422
 
 
 @blueprint.post("/schedules/<schedule_id>/pause")
 def pause(schedule_id: str) -> Response:
-    return _to(commands.change_schedule(schedule_id, owner=current_owner(), paused=True))
+    return _to(schedules.change(schedule_id, owner=current_owner(), paused=True))
 
 
 @blueprint.post("/schedules/<schedule_id>/resume")
 def resume(schedule_id: str) -> Response:
-    return _to(commands.change_schedule(schedule_id, owner=current_owner(), paused=False))
+    return _to(schedules.change(schedule_id, owner=current_owner(), paused=False))
 
 
 @blueprint.post("/schedules/<schedule_id>/run")
@@ -90,13 +90,13 @@ def run(schedule_id: str) -> Response:
 
 @blueprint.get("/schedules/<schedule_id>/delete")
 def ask_delete(schedule_id: str) -> str:
-    schedule = queries.schedule(schedule_id, current_owner())
+    schedule = schedules.schedule(schedule_id, current_owner())
     return render_template("schedules/delete.html", schedule=schedule, title=_title(schedule), in_words=timing.in_words)
 
 
 @blueprint.post("/schedules/<schedule_id>/delete")
 def delete(schedule_id: str) -> Response:
-    commands.delete_schedule(schedule_id, owner=current_owner())
+    schedules.remove(schedule_id, owner=current_owner())
     flash("The schedule is deleted.")
     return redirect("/schedules", 303)
 
@@ -130,13 +130,13 @@ def _form(
 
 def _page(schedule: Any, errors: list[FieldError] | None = None, **typed: Any) -> str:
     at_field, _ = _by_field(errors or [])
-    page = queries.scheduled_jobs(schedule, after=request.args.get("after"))
+    page = schedules.scheduled_jobs(schedule, after=request.args.get("after"))
     shown = {
         "schedule": schedule,
         "title": _title(schedule),
         "known": _is_known(schedule.kind),
         "when_it_runs": timing.in_words(schedule.cron),
-        "runs": [] if schedule.paused_at else queries.upcoming(schedule.cron, schedule.zone, SHOWN_RUNS),
+        "runs": [] if schedule.paused_at else timetable.upcoming(schedule.cron, schedule.zone, SHOWN_RUNS),
         "key": uuid4().hex,
         "errors": at_field,
         "page": page,

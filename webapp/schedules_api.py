@@ -8,7 +8,8 @@ from uuid import uuid4
 from flask import Blueprint, Response, jsonify
 
 from jobs.engine import commands, queries
-from jobs.engine.commands import Plan
+from jobs.engine import schedules as engine_schedules
+from jobs.engine.schedules import Plan
 from webapp import api, bodies, serializing
 from webapp.access import current_owner
 
@@ -20,7 +21,9 @@ CHANGED = {"cron": str, "zone": str, "paused": bool}
 
 @blueprint.get("")
 def schedules() -> Response:
-    return jsonify(schedules=[serializing.schedule(one) for one in queries.schedules(current_owner())], next=None)
+    return jsonify(
+        schedules=[serializing.schedule(one) for one in engine_schedules.schedules(current_owner())], next=None
+    )
 
 
 @blueprint.post("")
@@ -38,19 +41,19 @@ def create_schedule() -> Response:
 
 @blueprint.get("/<id>")
 def schedule(id: str) -> Response:
-    return jsonify(serializing.schedule(queries.schedule(id, current_owner())))
+    return jsonify(serializing.schedule(engine_schedules.schedule(id, current_owner())))
 
 
 @blueprint.patch("/<id>")
 def change_schedule(id: str) -> Response:
     """Other times, or a pause (`paused`: true) and its end."""
     body = bodies.fields(bodies.json_object(), CHANGED)
-    return jsonify(serializing.schedule(commands.change_schedule(id, owner=current_owner(), **body)))
+    return jsonify(serializing.schedule(engine_schedules.change(id, owner=current_owner(), **body)))
 
 
 @blueprint.delete("/<id>")
 def delete_schedule(id: str) -> Response:
-    commands.delete_schedule(id, owner=current_owner())
+    engine_schedules.remove(id, owner=current_owner())
     return Response(status=204)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from jobs.engine import catalogue, queries
+from jobs.engine import catalogue, queries, timetable
+from jobs.engine import waiting as engine_waiting
 
 
 def kind_row(kind: catalogue.Kind) -> dict[str, Any]:
@@ -125,7 +126,7 @@ def schedule(row: Any) -> dict[str, Any]:
         "cron": row.cron,
         "zone": row.zone,
         "paused": paused,
-        "next_runs": [] if paused else [moment(at) for at in queries.upcoming(row.cron, row.zone, 3)],
+        "next_runs": [] if paused else [moment(at) for at in timetable.upcoming(row.cron, row.zone, 3)],
         "ran_at": moment(row.ran_at),
         "trouble": row.trouble,
         "created_at": moment(row.created_at),
@@ -144,12 +145,12 @@ def _progress(job: Any) -> dict[str, Any]:
 
 
 def _waiting(job: Any) -> dict[str, Any]:
-    waiting = queries.waiting(job)
+    waiting = engine_waiting.waiting(job)
     if waiting:
         position, seconds = waiting.position, waiting.eta_seconds
         reason = {"code": waiting.code, "sentence": waiting.sentence}
     else:
-        pace = queries.pace(job)
+        pace = engine_waiting.pace(job)
         position, seconds, reason = None, pace.seconds_left if pace else None, None
     return {"queue_position": position, "eta_seconds": seconds, "waiting_for": reason}
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from flask import Blueprint, redirect, request
 from werkzeug.datastructures import FileStorage
 
-from jobs.engine import catalogue, commands, queries
+from jobs.engine import catalogue, commands, queries, uploads
 from jobs.engine.errors import BadInput, FieldError, InvalidParams, NotFound, TooLarge, TooMany
 from webapp import bodies, drafts, forms
 from webapp.access import current_owner
@@ -72,7 +72,7 @@ def _stored(draft: drafts.Draft, field: forms.Field, part: FileStorage) -> str |
     if not part.filename:
         return None
     try:
-        return str(commands.upload(cast(BinaryIO, part.stream), part.filename, owner=current_owner()).id)
+        return str(uploads.upload(cast(BinaryIO, part.stream), part.filename, owner=current_owner()).id)
     except (TooLarge, BadInput) as error:
         draft.errors.append(FieldError(field.name, str(error)))
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
-from jobs.engine import commands, queries
+from jobs.engine import suppressions
 from jobs.engine.errors import InvalidParams
 from webapp.access import current_owner
 
@@ -21,7 +21,7 @@ def index() -> str:
 def add() -> ResponseReturnValue:
     written = request.form.get("addresses", "").replace("\r\n", "\n")
     try:
-        commands.suppress_addresses(written, owner=current_owner())
+        suppressions.add(written, owner=current_owner())
     except InvalidParams as error:
         return _page(written, [one.message for one in error.errors]), 422
     return redirect("/suppressions", 303)
@@ -29,11 +29,11 @@ def add() -> ResponseReturnValue:
 
 @blueprint.post("/remove")
 def remove() -> ResponseReturnValue:
-    commands.allow_address(request.form.get("address", ""), owner=current_owner())
+    suppressions.remove(request.form.get("address", ""), owner=current_owner())
     return redirect("/suppressions", 303)
 
 
 def _page(written: str = "", wrong: list[str] | None = None) -> str:
     q = request.args.get("q", "").strip()[:200]
-    page = queries.suppressed(current_owner(), q=q or None, after=request.args.get("after"))
+    page = suppressions.listed(current_owner(), q=q or None, after=request.args.get("after"))
     return render_template("outbox/suppressions.html", page=page, q=q, written=written, wrong=wrong or [])

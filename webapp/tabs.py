@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from jobs.engine import catalogue, queries
+from jobs.engine import approvals, catalogue, log_lines, notifications, queries
 from jobs.engine.errors import LegworkError, NotFound
 from webapp import drafts, forms, texts, words
 
@@ -81,8 +81,8 @@ def _log(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
     level = asked.get("level") if asked.get("level") in LEVELS else None
     q = asked.get("q", "").strip()[:200]
     latest = asked.get("latest") == "1" or not (job.ended or asked.get("after") or asked.get("start"))
-    page = queries.log(job, after=asked.get("after"), levels=LEVELS.get(level or "", ()), q=q, latest=latest)
-    counts = {name: queries.log_count(job, levels, q) for name, levels in {"": (), **LEVELS}.items()}
+    page = log_lines.log(job, after=asked.get("after"), levels=LEVELS.get(level or "", ()), q=q, latest=latest)
+    counts = {name: log_lines.log_count(job, levels, q) for name, levels in {"": (), **LEVELS}.items()}
     asked_for = {"level": level or "", "q": q, "latest": latest, "first_page": not asked.get("after")}
     return asked_for | {"page": page, "level_counts": counts}
 
@@ -94,8 +94,8 @@ def _input(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _timeline(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
-    told = [step for one in queries.notifications(job) for step in _told(one)]
-    questions = [step for one in queries.approvals(job) for step in _asked(one)]
+    told = [step for one in notifications.of_job(job) for step in _told(one)]
+    questions = [step for one in approvals.of_job(job) for step in _asked(one)]
     known = steps(job, queries.attempts(job))
     return {"steps": sorted([*known, *told, *questions], key=lambda step: step.at or words.now())}
 

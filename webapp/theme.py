@@ -10,7 +10,7 @@ from flask.blueprints import BlueprintSetupState
 from werkzeug.routing import Map
 from werkzeug.wrappers import Response
 
-from jobs.engine import queries, settings
+from jobs.engine import job_lists, settings
 from jobs.engine.errors import LegworkError
 from webapp import identity, words
 from webapp.access import current_owner, local_path
@@ -74,6 +74,6 @@ def _addresses(rules: Map) -> frozenset[str]:
 def _running() -> int | None:
     """How many of the viewer's jobs run, for the menu; None if the database does not answer."""
     try:
-        return queries.at_work(current_owner())
+        return job_lists.at_work(current_owner())
     except LegworkError:
         return None

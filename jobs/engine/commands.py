@@ -22,48 +22,17 @@ from jobs.engine import (
     ledger,
     limits,
     notifications,
-    outbox,
     queries,
     schedules,
-    suppressions,
-    timetable,
 )
 from jobs.engine.catalogue import Estimate
-from jobs.engine.conversations import Talk
 from jobs.engine.errors import BrokerAway, Conflict, DatabaseAway, FieldError, InvalidParams, NotFound
-from jobs.engine.fitting import Validated, finder, validate
+from jobs.engine.fitting import finder, validate
 from jobs.engine.jsonsafe import clean_text, dumps
 from jobs.engine.models import Job, Schedule
-from jobs.engine.reviews import decide, set_thresholds, undo_decision
 from jobs.engine.schedules import Plan
 from jobs.engine.storage import storage
-from jobs.engine.talking import (
-    Live,
-    Piece,
-    ask,
-    ask_again,
-    attach_files,
-    begin_conversation,
-    change_conversation,
-    continue_answer,
-    count_answers,
-    delete_conversation,
-    detach_file,
-    edit_question,
-    find_answer,
-    hand_in_answers,
-    look_at_answer,
-    read_answer,
-    start_conversation,
-    stop_answer,
-)
 from jobs.engine.trials import Trials
-from jobs.engine.uploads import upload
-
-__all__ = ["Plan", "Validated", "decide", "set_thresholds", "undo_decision", "upload", "validate"]
-__all__ += ["Live", "Piece", "Talk", "ask", "ask_again", "begin_conversation", "change_conversation", "continue_answer"]
-__all__ += ["attach_files", "count_answers", "delete_conversation", "detach_file", "edit_question"]
-__all__ += ["find_answer", "hand_in_answers", "look_at_answer", "read_answer", "start_conversation", "stop_answer"]
 
 MOST_SAMPLE = 1_000
 MOST_AHEAD = timedelta(days=366)
@@ -234,11 +203,6 @@ def delete(job_id: str | UUID, *, owner: str) -> None:
         storage().delete(blob)
 
 
-clear_outbox = outbox.clear
-suppress_addresses = suppressions.add
-allow_address = suppressions.remove
-
-
 def _send(job: Job) -> None:
     """Deliver a job that is committed. If the broker is away the clock does it later."""
     if job.run_at is not None and job.run_at > job.created_at:  # by the database's clock: this host's may be wrong
@@ -289,12 +253,6 @@ def create_schedule(plan: Plan, *, owner: str) -> Schedule:
     fit = validate(plan.kind, plan.params, owner=owner)
     label = clean_text(fit.kind.label(fit.params, finder(owner)))[:200]
     return schedules.create(replace(plan, params=fit.json, label=label), owner)
-
-
-check_times = timetable.checked
-check_notify = notifications.checked
-change_schedule = schedules.change
-delete_schedule = schedules.remove
 
 
 def run_schedule(schedule_id: str | UUID, *, owner: str, key: str) -> Job:

@@ -9,33 +9,13 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Text, bindparam, cast, func, or_, select, text, tuple_
 from sqlalchemy.orm import Session
 
-from jobs.engine import attachments as _attachments
-from jobs.engine import conversations as _talks
-from jobs.engine import database, exports, inputs, limits, migrations, outbox, pdf_pages, presence, suppressions
-from jobs.engine.approvals import of_job as approvals
-from jobs.engine.conversation_lists import conversations
+from jobs.engine import database, exports, inputs, migrations, pdf_pages, presence
 from jobs.engine.errors import BadInput, NotFound, SettingsError
-from jobs.engine.glances import Glance, polled_job, seen_job
-from jobs.engine.job_lists import SEARCHED, SHOWN_STATES, at_work, job_counts, jobs
-from jobs.engine.log_lines import log, log_count
+from jobs.engine.glances import Glance
 from jobs.engine.models import Attempt, Counts, File, Item, Job, PausedQueue, WorkerProcess
-from jobs.engine.notifications import of_job as notifications
-from jobs.engine.notifications import secret as webhook_secret
-from jobs.engine.records import COUNT_CAP, Page, escaped, owned, readable_file
-from jobs.engine.reviews import decisions, spread, threshold_changes, verdicts
-from jobs.engine.schedules import latest_jobs, schedule, scheduled_jobs, schedules
+from jobs.engine.records import Page, escaped, owned, readable_file
 from jobs.engine.storage import storage
 from jobs.engine.tables import TableInfo
-from jobs.engine.templates import filled_in
-from jobs.engine.timetable import upcoming
-from jobs.engine.waiting import Ahead, Pace, Waiting, ahead, pace, waiting
-
-__all__ = ["Ahead", "Pace", "Waiting", "ahead", "pace", "waiting"]  # read with the rest, kept in a room of their own
-__all__ += ["conversations", "filled_in"]
-__all__ += ["COUNT_CAP", "SEARCHED", "SHOWN_STATES", "at_work", "job_counts", "jobs", "polled_job", "seen_job"]
-__all__ += ["latest_jobs", "log", "log_count", "schedule", "scheduled_jobs", "schedules", "upcoming"]
-__all__ += ["approvals", "decisions", "notifications", "spread", "threshold_changes", "verdicts", "webhook_secret"]
-
 
 # Jobs.
 
@@ -252,18 +232,6 @@ def served_queues() -> set[str]:
     return {queue for worker in workers() for queue in worker.queues}
 
 
-# Mail that was kept instead of sent, which outbox.py reads, and addresses that must not be written to.
-
-usage = limits.usage
-outbox_messages = outbox.messages
-outbox_message = outbox.message
-outbox_count = outbox.count
-open_message = outbox.opened
-message_source = outbox.source
-message_part = outbox.part
-suppressed = suppressions.listed
-
-
 # What the clock asks.
 
 
@@ -299,15 +267,3 @@ def _delivered(queue: str) -> list[ColumnElement[bool]]:
 
 def _not_paused() -> ColumnElement[bool]:
     return Job.queue.not_in(select(PausedQueue.queue))
-
-
-# Conversations, which conversations.py reads.
-
-conversation = _talks.conversation
-turns = _talks.turns
-message = _talks.message
-writing = _talks.writing
-attachments = _attachments.attachments
-attachment = _attachments.attachment
-attached_passages = _attachments.passages
-MOST_ATTACHED_TEXT = _attachments.MOST_TEXT

@@ -10,7 +10,7 @@ import uuid
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from jobs.engine import commands
+from jobs.engine import uploads
 from tests.bench import house
 from tests.bench.figures import Figure, Target
 from tests.engine.workers import CODE
@@ -51,7 +51,7 @@ def _loop(path: Path) -> tuple[float, float]:
 
 def _job(path: Path, texts: int) -> float:
     with path.open("rb") as stream:
-        file = commands.upload(stream, path.name, owner=house.OWNER)
+        file = uploads.upload(stream, path.name, owner=house.OWNER)
     job = house.run("embed_texts", source=str(file.id), text_column="text")
     assert job.done == texts and not job.result["not_embedded_again"], job.result
     return house.seconds(job)

@@ -10,7 +10,21 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from jobs.engine import commands, database, delivery, ledger, limits, queries, retention
+from jobs.engine import (
+    commands,
+    conversation_lists,
+    conversations,
+    database,
+    delivery,
+    job_lists,
+    ledger,
+    limits,
+    log_lines,
+    notifications,
+    queries,
+    retention,
+)
+from jobs.engine import waiting as engine_waiting
 from jobs.engine.clock import Clock, deliver_due, tidy
 from jobs.engine.documents import building, finding, shelf
 from jobs.engine.ledger import Batch, Outcome
@@ -120,16 +134,16 @@ def _measured(asked: Asked) -> dict[str, list[float]]:
 
 
 def of_jobs() -> Asked:
-    page = queries.jobs(OWNER)
+    page = job_lists.jobs(OWNER)
     one = page.rows[-1]
     clock = Clock()
     return {
-        "list": lambda: queries.jobs(OWNER),
-        "list, the next page": lambda: queries.jobs(OWNER, after=page.next),
-        "list, those that failed": lambda: queries.jobs(OWNER, states=["failed"]),
-        "list, of a kind and of today": lambda: queries.jobs(OWNER, kind="stamp", since=one.created_at),
-        "list, a search that finds nothing": lambda: queries.jobs(OWNER, q="no such words"),
-        "the counts beside the list": lambda: queries.job_counts(OWNER),
+        "list": lambda: job_lists.jobs(OWNER),
+        "list, the next page": lambda: job_lists.jobs(OWNER, after=page.next),
+        "list, those that failed": lambda: job_lists.jobs(OWNER, states=["failed"]),
+        "list, of a kind and of today": lambda: job_lists.jobs(OWNER, kind="stamp", since=one.created_at),
+        "list, a search that finds nothing": lambda: job_lists.jobs(OWNER, q="no such words"),
+        "the counts beside the list": lambda: job_lists.job_counts(OWNER),
         "a job's page": lambda: _job_page(one.id),
         "submit": lambda: commands.submit("stamp", {}, owner="somebody else"),
         "claim and give back": partial(_claim, commands.submit("stamp", {}, owner="claimed").id),
@@ -144,8 +158,8 @@ def _job_page(job_id: UUID) -> None:
     queries.items(job)
     queries.files(job)
     queries.attempts(job)
-    queries.log(job)
-    queries.notifications(job)
+    log_lines.log(job)
+    notifications.of_job(job)
 
 
 def _claim(job_id: UUID) -> None:
@@ -197,11 +211,11 @@ def of_files() -> Asked:
 
 
 def of_talks() -> Asked:
-    newest = queries.conversations(OWNER).rows[0]
+    newest = conversation_lists.conversations(OWNER).rows[0]
     return {
-        "the list": lambda: queries.conversations(OWNER),
-        "a conversation": lambda: queries.turns(queries.conversation(newest.id, OWNER).id),
-        "search in titles and texts": lambda: queries.conversations(OWNER, q="Talk 77"),
+        "the list": lambda: conversation_lists.conversations(OWNER),
+        "a conversation": lambda: conversations.turns(conversations.conversation(newest.id, OWNER).id),
+        "search in titles and texts": lambda: conversation_lists.conversations(OWNER, q="Talk 77"),
     }
 
 
@@ -218,8 +232,8 @@ def of_queued() -> Asked:
         clock.tick()
         deliver_due()
     return {
-        "why a job waits": lambda: queries.waiting(job),
-        "what a new one would wait for": lambda: queries.ahead("io"),
+        "why a job waits": lambda: engine_waiting.waiting(job),
+        "what a new one would wait for": lambda: engine_waiting.ahead("io"),
         "submit": lambda: commands.submit("stamp", {}, owner="somebody else"),
         "claim and give back": partial(_claim, job_id),
         "a tick of the clock": clock.tick,

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from jobs.engine import commands
+from jobs.engine import uploads
 from jobs.engine.models import File
 from tests.bench import house
 from tests.bench.figures import Figure, Target
@@ -101,7 +101,7 @@ def _table(path: Path, rows: int) -> File:
         out.write("number,name,text\n")
         out.writelines(f"{row},name {row % 997},some words that row {row} has and no other\n" for row in range(rows))
     with path.open("rb") as stream:
-        return commands.upload(stream, path.name, owner=house.OWNER)
+        return uploads.upload(stream, path.name, owner=house.OWNER)
 
 
 @contextmanager

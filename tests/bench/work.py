@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from jobs.engine import commands, queries
+from jobs.engine import queries, uploads
 from jobs.engine.models import File
 from tests.bench import house
 from tests.bench.figures import Figure, Target
@@ -98,7 +98,7 @@ def upload(path: Path, rows: int) -> File:
         out.write("number,name,text\n")
         out.writelines(f"{row},name {row % 997},some words that a row has {row * 7919 % 1000}\n" for row in range(rows))
     with path.open("rb") as stream:
-        return commands.upload(stream, path.name, owner=house.OWNER)
+        return uploads.upload(stream, path.name, owner=house.OWNER)
 
 
 class _Memory:

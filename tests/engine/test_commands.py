@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from jobs.engine import clock, commands, database, delivery, ledger, queries
+from jobs.engine import clock, commands, database, delivery, job_lists, ledger, queries, uploads
+from jobs.engine import waiting as engine_waiting
 from jobs.engine.embedded.redis import Redis
 from jobs.engine.errors import BadInput, BrokerAway, Conflict, InvalidParams, NotFound, TooLarge
 from jobs.engine.ledger import Batch, Outcome
@@ -75,7 +76,7 @@ class TestSubmit:
         assert count() == 0
 
     def test_the_file_of_another_is_no_file_also_where_the_kind_does_not_look(self) -> None:
-        theirs = commands.upload(io.BytesIO(b"a\n1\n"), "a.csv", owner="somebody else").id
+        theirs = uploads.upload(io.BytesIO(b"a\n1\n"), "a.csv", owner="somebody else").id
         for ref in (str(theirs), "00000000-0000-7000-8000-000000000000", "sample:../secret"):
             with pytest.raises(InvalidParams) as caught:
                 commands.submit("read_rows", {"source": ref}, owner="local")
@@ -96,7 +97,7 @@ class TestSubmit:
     def test_a_job_for_later_is_not_delivered_yet(self) -> None:
         job = nap(run_at=datetime.now(UTC) + timedelta(hours=1))
         assert delivery.waiting_ids("cpu") == set()
-        waiting = queries.waiting(job)
+        waiting = engine_waiting.waiting(job)
         assert waiting is not None
         assert waiting.code == "scheduled"
 
@@ -149,14 +150,14 @@ class TestBroker:
 class TestOwnership:
     def test_what_is_not_yours_is_not_found(self) -> None:
         job = nap(owner="other")
-        file = commands.upload(io.BytesIO(b"a,b\n1,2\n"), "t.csv", owner="other")
+        file = uploads.upload(io.BytesIO(b"a,b\n1,2\n"), "t.csv", owner="other")
         for read in (queries.job, queries.file):
             with pytest.raises(NotFound):
                 read(job.id if read is queries.job else file.id, "local")
         for act in (commands.cancel, commands.retry, commands.delete):
             with pytest.raises(NotFound):
                 act(job.id, owner="local")
-        assert queries.jobs("local").rows == []
+        assert job_lists.jobs("local").rows == []
         assert queries.uploads("local") == []
 
     @pytest.mark.parametrize(
@@ -196,19 +197,19 @@ class TestEnding:
 
 class TestUpload:
     def test_a_table_is_looked_at_once(self) -> None:
-        file = commands.upload(io.BytesIO("näme;n\nå;1\nb;2\n".encode()), "C:\\x\\..\\tablé.csv", owner="local")
+        file = uploads.upload(io.BytesIO("näme;n\nå;1\nb;2\n".encode()), "C:\\x\\..\\tablé.csv", owner="local")
         assert file.name == "tablé.csv"
         assert file.table is not None
         assert (file.table["delimiter"], file.table["columns"], file.table["rows"]) == (";", ["näme", "n"], 2)
 
     def test_an_empty_file_is_refused(self) -> None:
         with pytest.raises(BadInput, match="empty"):
-            commands.upload(io.BytesIO(b""), "t.csv", owner="local")
+            uploads.upload(io.BytesIO(b""), "t.csv", owner="local")
 
     def test_a_file_over_the_limit_is_refused(self, environment: Callable[..., None]) -> None:
         environment(MAX_UPLOAD_MB="1")
         with pytest.raises(TooLarge):
-            commands.upload(io.BytesIO(b"x" * 1_000_001), "t.csv", owner="local")
+            uploads.upload(io.BytesIO(b"x" * 1_000_001), "t.csv", owner="local")
 
 
 class TestLists:
@@ -216,29 +217,29 @@ class TestLists:
         made = [nap().id for _ in range(7)][::-1]
         found, after = [], None
         while True:
-            page = queries.jobs("local", after=after, limit=3)
+            page = job_lists.jobs("local", after=after, limit=3)
             found += [job.id for job in page.rows]
             if page.next is None:
                 break
             after = page.next
         assert found == made
-        back = queries.jobs("local", before=page.previous, limit=3)
+        back = job_lists.jobs("local", before=page.previous, limit=3)
         assert [job.id for job in back.rows] == made[3:6]
 
     def test_filters_and_counts_agree(self) -> None:
         end(nap())
         nap()
         nap(run_at=datetime.now(UTC) + timedelta(hours=1))
-        counts = queries.job_counts("local")
+        counts = job_lists.job_counts("local")
         assert {state: times for state, times in counts.items() if times} == {
             "succeeded": 1,
             "waiting": 1,
             "scheduled": 1,
         }
         for state, times in counts.items():
-            assert len(queries.jobs("local", states=(state,)).rows) == times
-        assert queries.jobs("local", q="100%").rows == []
-        assert len(queries.jobs("local", kind="nap", q="NAP").rows) == 3
+            assert len(job_lists.jobs("local", states=(state,)).rows) == times
+        assert job_lists.jobs("local", q="100%").rows == []
+        assert len(job_lists.jobs("local", kind="nap", q="NAP").rows) == 3
 
     @pytest.mark.parametrize("newest_first", [False, True])
     def test_pages_of_items_join_without_gap_or_repeat(self, newest_first: bool) -> None:
@@ -266,15 +267,15 @@ class TestLists:
 class TestWaiting:
     def test_it_says_why(self) -> None:
         first, second = nap(), nap()
-        waiting = queries.waiting(second)
+        waiting = engine_waiting.waiting(second)
         assert waiting is not None
         assert (waiting.code, waiting.position) == ("no_worker", 1)
         with database.session() as session:
             session.execute(text("insert into workers (name, host, pid, queues) values ('w', 'h', 1, '{cpu}')"))
-        waiting = queries.waiting(second)
+        waiting = engine_waiting.waiting(second)
         assert waiting is not None
         assert (waiting.code, waiting.sentence) == ("queue", "1 job before this one.")
-        assert queries.waiting(end(first)) is None
+        assert engine_waiting.waiting(end(first)) is None
 
 
 class TestClock:
@@ -298,7 +299,7 @@ class TestClock:
         with pytest.raises(SystemExit):
             nap()
         monkeypatch.undo()
-        (job,) = queries.jobs("local").rows
+        (job,) = job_lists.jobs("local").rows
         assert delivery.waiting_ids("cpu") == set()
         _age("delivered_at", 10)
         ticking = clock.Clock()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.engine import commands, conversation_lists, queries
+from jobs.engine import conversation_lists, talking
 from jobs.engine.conversations import Talk
 
 
@@ -12,13 +12,13 @@ def test_a_search_looks_at_the_latest_and_then_at_those_before(
     environment: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner = "who searches"
-    far = commands.start_conversation(Talk(title="A faraway one"), owner=owner)
+    far = talking.start_conversation(Talk(title="A faraway one"), owner=owner)
     for number in range(5):
-        commands.start_conversation(Talk(title=f"Near {number}"), owner=owner)
+        talking.start_conversation(Talk(title=f"Near {number}"), owner=owner)
     monkeypatch.setattr(conversation_lists, "SEARCHED", 4)
-    page = queries.conversations(owner, q="faraway")
+    page = conversation_lists.conversations(owner, q="faraway")
     assert page.rows == [] and page.next
-    page = queries.conversations(owner, q="faraway", after=page.next)
+    page = conversation_lists.conversations(owner, q="faraway", after=page.next)
     assert [row.id for row in page.rows] == [far.id] and page.next is None
-    assert len(queries.conversations(owner, q="near", limit=2).rows) == 2
-    assert queries.conversations("somebody else", q="faraway").rows == []
+    assert len(conversation_lists.conversations(owner, q="near", limit=2).rows) == 2
+    assert conversation_lists.conversations("somebody else", q="faraway").rows == []

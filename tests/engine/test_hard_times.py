@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.engine import commands, database, presence, queries
+from jobs.engine import commands, database, presence, queries, waiting
 from jobs.engine.models import Job
 from tests.engine.workers import CODE, begun, ended, running, until
 
@@ -164,7 +164,7 @@ def test_a_kind_that_goes_and_one_whose_params_change(passing: Path) -> None:
         failed = ended(changing)
         ended(commands.submit("nap", {"naps": 1}, owner=OWNER))
         left = queries.job(going.id, OWNER)
-        waits = queries.waiting(left)
+        waits = waiting.waiting(left)
         assert (left.state, left.attempt, left.reason) == ("queued", 0, "no_kind")
         assert waits and "No worker here knows" in waits.sentence
     assert (failed.state, failed.reason) == ("failed", "invalid_params")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from jobs.engine import clock, commands, database, ledger, notifications, queries
+from jobs.engine import clock, commands, database, job_lists, ledger, notifications, outbox, queries
 from jobs.engine.errors import InvalidParams
 from jobs.engine.models import Job, Notification
 from jobs.engine.schedules import Plan
@@ -49,7 +49,7 @@ def end(job: Job, state: str = "succeeded") -> Job:
 
 
 def only(job: Job) -> Notification:
-    (found,) = queries.notifications(job)
+    (found,) = notifications.of_job(job)
     return found
 
 
@@ -121,7 +121,7 @@ def test_a_mail_is_written_and_none_for_a_stop_of_ones_own() -> None:
     ended = end(job(("mail", "amara@example.org")))
     notifications.tell_due()
     assert only(ended).state == "sent"
-    (message,) = queries.outbox_messages(OWNER).rows
+    (message,) = outbox.messages(OWNER).rows
     assert (message.recipient, message.subject) == ("amara@example.org", "Succeeded: nap")
     stopped = job(("mail", "amara@example.org"))
     commands.cancel(stopped.id, owner=OWNER)
@@ -144,7 +144,7 @@ def test_an_address_that_is_none_is_refused_and_nothing_is_made(channel: str, ta
     with pytest.raises(InvalidParams) as refused:
         job((channel, target))
     assert refused.value.errors[0].field == channel
-    assert queries.jobs(OWNER).rows == []
+    assert job_lists.jobs(OWNER).rows == []
 
 
 def test_there_is_an_end_to_how_many_are_told() -> None:

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from jobs.engine import clock, commands, database, delivery, ledger, pauses, queries
+from jobs.engine import waiting as engine_waiting
 from jobs.engine.errors import NotFound
 from jobs.engine.models import AuditEntry, Job
 from tests.conftest import House
@@ -48,7 +49,7 @@ class TestWithoutWorkers:
     def test_its_jobs_say_why_they_wait(self) -> None:
         job = nap()
         pauses.pause("cpu", owner="local")
-        waits = queries.waiting(job)
+        waits = engine_waiting.waiting(job)
         assert waits is not None
         assert (waits.code, waits.sentence) == (
             "paused",

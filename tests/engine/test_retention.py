@@ -10,11 +10,11 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, text
 
-from jobs.engine import commands, database, ledger, retention
-from jobs.engine.commands import Plan
+from jobs.engine import commands, database, ledger, retention, uploads
 from jobs.engine.errors import NotFound
 from jobs.engine.ledger import Batch, Outcome
 from jobs.engine.models import File, Item, Job, LogLine, new_id
+from jobs.engine.schedules import Plan
 from jobs.engine.storage import storage
 
 
@@ -43,7 +43,7 @@ def ended(state: str = "succeeded", days: float = 0, output: bool = False) -> UU
 
 
 def upload(days: float) -> UUID:
-    file = commands.upload(io.BytesIO(b"name\nAda\n"), "people.csv", owner="local")
+    file = uploads.upload(io.BytesIO(b"name\nAda\n"), "people.csv", owner="local")
     new = _aged(days)
     with database.session() as session:
         _run("update files set id = :new where id = :id", session, id=file.id, new=new)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, func, select
 
-from jobs.engine import commands, database, ledger, limits, queries
+from jobs.engine import commands, database, ledger, limits, queries, uploads
 from jobs.engine.context import Context
 from jobs.engine.errors import NoRoom, TooLarge
 from jobs.engine.models import File
@@ -25,14 +25,14 @@ def _one_megabyte(environment: Callable[..., None]) -> None:
 
 
 def test_more_files_than_there_is_room_for_are_refused(tmp_path: Path) -> None:
-    commands.upload(io.BytesIO(b"x" * 700_000), "a.txt", owner="a")
+    uploads.upload(io.BytesIO(b"x" * 700_000), "a.txt", owner="a")
     for size in (400_000, 300_001):
         with pytest.raises(TooLarge, match=r"Your files take 0\.7 MB, and one may keep 1 MB"):
-            commands.upload(io.BytesIO(b"x" * size), "b.txt", owner="a")
-    commands.upload(io.BytesIO(b"x" * 300_000), "c.txt", owner="a")
+            uploads.upload(io.BytesIO(b"x" * size), "b.txt", owner="a")
+    uploads.upload(io.BytesIO(b"x" * 300_000), "c.txt", owner="a")
     with pytest.raises(TooLarge):
-        commands.upload(io.BytesIO(b"x"), "d.txt", owner="a")
-    commands.upload(io.BytesIO(b"x"), "e.txt", owner="b")
+        uploads.upload(io.BytesIO(b"x"), "d.txt", owner="a")
+    uploads.upload(io.BytesIO(b"x"), "e.txt", owner="b")
     used = limits.usage("a")
     assert (used.bytes, used.most_bytes, used.waiting) == (1_000_000, 1_000_000, 0)
     assert len(_blobs(tmp_path)) == 3
@@ -46,7 +46,7 @@ def test_what_jobs_make_counts_too_and_a_full_room_ends_a_job(tmp_path: Path) ->
     assert (full.state, full.reason, full.message) == ("failed", "storage_full", said)
     assert (queries.files(full), len(queries.files(kept)), len(_blobs(tmp_path))) == ([], 1, 1)
     with pytest.raises(TooLarge):
-        commands.upload(io.BytesIO(b"x" * 600_000), "a.txt", owner="local")
+        uploads.upload(io.BytesIO(b"x" * 600_000), "a.txt", owner="local")
     commands.delete(kept.id, owner="local")
     again = attempts.run(commands.retry(full.id, owner="local"))
     assert (again.state, len(queries.files(again)), len(_blobs(tmp_path))) == ("succeeded", 1, 1)
@@ -91,7 +91,7 @@ def test_two_who_come_at_once_do_not_share_the_last_room(tmp_path: Path) -> None
 
     def bring(name: str) -> None:
         try:
-            came.append(type(commands.upload(io.BytesIO(b"x" * 400_000), name, owner="a")))
+            came.append(type(uploads.upload(io.BytesIO(b"x" * 400_000), name, owner="a")))
         except TooLarge as error:
             came.append(type(error))
 
@@ -115,9 +115,9 @@ def test_what_files_take_is_counted_as_they_come_and_go() -> None:
             return int(session.scalar(select(func.coalesce(func.sum(File.bytes), 0)).where(File.owner == owner)) or 0)
 
     for owner, size in (("a", 10), ("a", 500), ("b", 70)):
-        commands.upload(io.BytesIO(b"x" * size), "x.txt", owner=owner)
-    assert (queries.usage("a").bytes, queries.usage("b").bytes) == (really("a"), really("b")) == (510, 70)
+        uploads.upload(io.BytesIO(b"x" * size), "x.txt", owner=owner)
+    assert (limits.usage("a").bytes, limits.usage("b").bytes) == (really("a"), really("b")) == (510, 70)
     with database.session() as session:
         session.execute(delete(File).where(File.bytes != 10))
-    assert (queries.usage("a").bytes, queries.usage("b").bytes) == (really("a"), really("b")) == (10, 0)
-    assert queries.usage("nobody").bytes == 0
+    assert (limits.usage("a").bytes, limits.usage("b").bytes) == (really("a"), really("b")) == (10, 0)
+    assert limits.usage("nobody").bytes == 0

@@ -43,11 +43,11 @@ def due(schedule: Schedule, seconds: float = 5) -> Schedule:
 
 
 def again(schedule: Schedule) -> Schedule:
-    return queries.schedule(schedule.id, schedule.owner)
+    return schedules.schedule(schedule.id, schedule.owner)
 
 
 def jobs_of(schedule: Schedule) -> list[Job]:
-    return queries.scheduled_jobs(schedule).rows
+    return schedules.scheduled_jobs(schedule).rows
 
 
 def at(*numbers: int) -> datetime:
@@ -90,7 +90,7 @@ def test_what_is_no_time_is_refused_in_words(cron: str, zone: str, field: str) -
     with pytest.raises(InvalidParams) as refused:
         made(cron=cron, zone=zone)
     assert [error.field for error in refused.value.errors] == [field]
-    assert queries.schedules("local") == []
+    assert schedules.schedules("local") == []
 
 
 def test_params_that_do_not_fit_are_refused() -> None:
@@ -154,9 +154,9 @@ def test_a_schedule_that_cannot_run_says_why_and_stops_no_other() -> None:
 
 def test_a_pause_makes_no_job_and_makes_up_for_none() -> None:
     schedule = due(made(cron="* * * * *"))
-    commands.change_schedule(schedule.id, owner="local", paused=True)
+    schedules.change(schedule.id, owner="local", paused=True)
     assert commands.run_due_schedules() == 0
-    commands.change_schedule(schedule.id, owner="local", paused=False)
+    schedules.change(schedule.id, owner="local", paused=False)
     assert commands.run_due_schedules() == 0
     resumed = again(schedule)
     assert resumed.paused_at is None and resumed.next_at and resumed.next_at > datetime.now(UTC)
@@ -164,10 +164,10 @@ def test_a_pause_makes_no_job_and_makes_up_for_none() -> None:
 
 def test_other_times_count_from_now() -> None:
     schedule = made(cron="0 6 * * *", zone="UTC")
-    changed = commands.change_schedule(schedule.id, owner="local", zone="Asia/Tokyo")
+    changed = schedules.change(schedule.id, owner="local", zone="Asia/Tokyo")
     assert changed.next_at and changed.next_at.astimezone(UTC).hour == 21
     with pytest.raises(InvalidParams):
-        commands.change_schedule(schedule.id, owner="local", cron="nonsense")
+        schedules.change(schedule.id, owner="local", cron="nonsense")
     assert again(schedule).cron == "0 6 * * *"
 
 
@@ -177,14 +177,14 @@ def test_run_now_is_one_job_a_press() -> None:
     assert commands.run_schedule(schedule.id, owner="local", key="a").id == first.id
     second = commands.run_schedule(schedule.id, owner="local", key="b")
     assert [job.id for job in jobs_of(schedule)] == [second.id, first.id]
-    assert queries.latest_jobs([schedule.id])[schedule.id].id == second.id
+    assert schedules.latest_jobs([schedule.id])[schedule.id].id == second.id
     assert again(schedule).next_at == schedule.next_at
 
 
 def test_its_jobs_outlive_it() -> None:
     schedule = made()
     job = commands.run_schedule(schedule.id, owner="local", key="a")
-    commands.delete_schedule(schedule.id, owner="local")
+    schedules.remove(schedule.id, owner="local")
     assert queries.job(job.id, "local").schedule_id is None
     with pytest.raises(NotFound):
         again(schedule)
@@ -193,11 +193,11 @@ def test_its_jobs_outlive_it() -> None:
 def test_others_schedules_are_not_there() -> None:
     schedule = made()
     for act in (
-        lambda: queries.schedule(schedule.id, "other"),
-        lambda: commands.change_schedule(schedule.id, owner="other", paused=True),
+        lambda: schedules.schedule(schedule.id, "other"),
+        lambda: schedules.change(schedule.id, owner="other", paused=True),
         lambda: commands.run_schedule(schedule.id, owner="other", key="a"),
-        lambda: commands.delete_schedule(schedule.id, owner="other"),
-        lambda: queries.schedule("nonsense", "local"),
+        lambda: schedules.remove(schedule.id, owner="other"),
+        lambda: schedules.schedule("nonsense", "local"),
     ):
         with pytest.raises(NotFound):
             act()
@@ -227,6 +227,6 @@ def test_a_tick_runs_what_is_due() -> None:
 
 def test_one_that_is_deleted_while_it_is_due_starts_nothing() -> None:
     schedule = due(made())
-    commands.delete_schedule(schedule.id, owner="local")
+    schedules.remove(schedule.id, owner="local")
     assert schedules._trouble(schedule, commands.submit) is None
     assert jobs_of(schedule) == []

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from jobs.engine import commands, database, delivery, queries, turns
+from jobs.engine import commands, database, delivery, job_lists, queries, turns, waiting
 from jobs.engine.errors import TooMany
 from jobs.engine.models import Job
 from jobs.engine.turns import Waits
@@ -78,7 +78,7 @@ def test_a_page_counts_the_turns_of_others_not_their_jobs() -> None:
     mine = _naps("single", 3)
     with workers.running("--queues", "mail", "--processes", "1"):
         until(lambda: "mail" in queries.served_queues())
-        places = [queries.waiting(queries.job(job.id, "single")) for job in mine]
+        places = [waiting.waiting(queries.job(job.id, "single")) for job in mine]
     assert [place and place.position for place in places] == [1, 3, 5]
 
 
@@ -90,7 +90,7 @@ def test_more_jobs_than_may_wait_are_refused(environment: Callable[..., None]) -
     _naps("a", 3)
     with pytest.raises(TooMany, match="3 of your jobs are waiting"):
         _naps("a", 1)
-    assert len(queries.jobs("a").rows) == 3
+    assert len(job_lists.jobs("a").rows) == 3
     _naps("b", 1)
-    commands.cancel(queries.jobs("a").rows[0].id, owner="a")
+    commands.cancel(job_lists.jobs("a").rows[0].id, owner="a")
     _naps("a", 1)

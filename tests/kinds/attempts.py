@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from jobs.engine import commands, database, ledger, queries
+from jobs.engine import commands, database, ledger, queries, uploads
 from jobs.engine.errors import InvalidParams
 from jobs.engine.models import File, Item, Job
 from jobs.engine.run import Run
@@ -20,7 +20,7 @@ OWNER = "local"
 def upload(content: bytes | Path, name: str = "") -> str:
     """The id of a new upload."""
     data = content.read_bytes() if isinstance(content, Path) else content
-    return str(commands.upload(io.BytesIO(data), name or getattr(content, "name", "file"), owner=OWNER).id)
+    return str(uploads.upload(io.BytesIO(data), name or getattr(content, "name", "file"), owner=OWNER).id)
 
 
 def run(job: Job) -> Job:

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from jobs.engine import commands, queries
+from jobs.engine import approvals, commands, queries
 from tests.engine.workers import ended, running, until
 from tests.fake_provider import FakeProvider
 from tests.kinds.attempts import OWNER, items
@@ -86,7 +86,7 @@ def test_killed_in_a_tool_it_goes_on_and_asked_it_waits(provider: FakeProvider, 
         until(lambda: workers.horses == [])  # nobody works while it waits
         for worker in workers.workers:
             os.kill(worker, signal.SIGKILL)
-        (asked,) = queries.approvals(job)
+        (asked,) = approvals.of_job(job)
         commands.answer_question(job.id, asked.id, True, "", owner=OWNER)
         assert ended(job).state == "succeeded"
         assert library.asked["/asked"] == 1

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from jobs.engine import commands, database, ledger
+from jobs.engine import commands, database, ledger, uploads
 from jobs.engine.errors import InvalidParams
 from jobs.engine.models import Item, Job
 from jobs.engine.run import Run
@@ -39,7 +39,7 @@ def provider(environment: Callable[..., None]) -> Iterator[FakeProvider]:
 
 
 def upload(content: bytes = TABLE, name: str = "things.csv") -> str:
-    return str(commands.upload(io.BytesIO(content), name, owner=OWNER).id)
+    return str(uploads.upload(io.BytesIO(content), name, owner=OWNER).id)
 
 
 def submit(**params: Any) -> Job:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jobs.engine import commands, documents, outbox, queries
+from jobs.engine import approvals, documents, job_lists, outbox, uploads
 from tests.fake_provider import FakeProvider
 from tests.kinds.attempts import OWNER, done, items, upload
 
@@ -60,11 +60,11 @@ def test_a_tool_that_is_not_the_jobs_is_not_called(provider: FakeProvider, name:
     assert "42" not in first["result"] and first["result"].startswith("Error")
     assert job.result["answer"] == last["thought"]
     assert {one["function"]["name"] for call in provider.calls() for one in call["body"]["tools"]} == {"calculate"}
-    assert _jobs() == before + 1 and outbox.messages(OWNER).rows == [] and queries.approvals(job) == []
+    assert _jobs() == before + 1 and outbox.messages(OWNER).rows == [] and approvals.of_job(job) == []
 
 
 def test_an_agent_gets_no_further_than_a_form(provider: FakeProvider, environment: Callable[..., None]) -> None:
-    theirs = str(commands.upload(io.BytesIO(b"name,word\na,secret\n"), "theirs.csv", owner="somebody else").id)
+    theirs = str(uploads.upload(io.BytesIO(b"name,word\na,secret\n"), "theirs.csv", owner="somebody else").id)
     letter = str(documents.add_text("somebody else", "library", "Theirs", "A secret."))
     tried = {
         "by their names": calls("run_command", program="cat", arguments=["../../etc/passwd"]),
@@ -94,4 +94,4 @@ def test_an_agent_gets_no_further_than_a_form(provider: FakeProvider, environmen
 
 
 def _jobs() -> int:
-    return len(queries.jobs(OWNER).rows)
+    return len(job_lists.jobs(OWNER).rows)

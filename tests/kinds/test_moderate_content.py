@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from jobs import moderate_content
-from jobs.engine import commands, database, documents, moderation, queries
+from jobs.engine import commands, database, documents, log_lines, moderation, queries, reviews
 from jobs.engine.errors import Conflict, InvalidParams, NotFound
 from jobs.engine.models import Job
 from jobs.engine.moderation import Threshold, passages, training
@@ -66,7 +66,7 @@ def same_everywhere(job: Job) -> dict[str, int]:
     counts = Counter(verdict for verdict in verdicts(job) if verdict)
     found = {verdict: counts[verdict] for verdict in moderation.VERDICTS}
     assert again(job).result["verdicts"] == found
-    assert queries.verdicts(again(job)).counts == found
+    assert reviews.verdicts(again(job)).counts == found
     assert Counter(row["verdict"] for row in exported(job) if row["verdict"]) == counts
     return found
 
@@ -88,7 +88,7 @@ def test_the_example_is_judged_by_the_built_in_classifier(environment: Callable[
     assert (found["empty"].state, found["empty"].verdict) == ("skipped", None)
     counts = same_everywhere(job)
     assert all(counts.values()) and sum(counts.values()) == job.done == job.result["texts"]
-    assert "the built-in classifier judges" in str(queries.log(job).rows[0].text)
+    assert "the built-in classifier judges" in str(log_lines.log(job).rows[0].text)
     reviewed = next(item for item in found.values() if item.verdict == "review")
     assert set(reviewed.output["scores"]) == set(classifier().categories)
     assert f"{reviewed.output['category']} has {reviewed.output['score']:.2f}" in reviewed.output["rule"]
@@ -200,27 +200,26 @@ def test_new_thresholds_judge_nothing_again(provider: FakeProvider) -> None:
     job = judged(*texts)
     assert verdicts(job) == ["allow", "review", "block", "allow"]
     asked, scores = len(provider.calls()), [item.output["scores"] for item in items(job)]
-    standing = commands.set_thresholds(job.id, {"default": {"review": 0.2, "block": 0.5}}, **BY)
+    standing = reviews.set_thresholds(job.id, {"default": {"review": 0.2, "block": 0.5}}, **BY)
     assert verdicts(job) == ["review", "block", "block", "allow"]
     assert standing.counts == same_everywhere(job) == {"allow": 1, "review": 1, "block": 2}
     assert (standing.changed_by, standing.changed_at is not None) == ("ann", True)
-    commands.set_thresholds(job.id, {"default": {"review": None, "block": 0.99}, "hate": {"block": 0.3}}, **BY)
+    reviews.set_thresholds(job.id, {"default": {"review": None, "block": 0.99}, "hate": {"block": 0.3}}, **BY)
     assert verdicts(job) == ["block", "block", "allow", "allow"]
     same_everywhere(job)
     assert [item.output["scores"] for item in items(job)] == scores
     assert len(provider.calls()) == asked
-    latest, first = queries.threshold_changes(again(job))
+    latest, first = reviews.threshold_changes(again(job))
     assert (first.before, first.after) == ({"allow": 2, "review": 1, "block": 1}, {"allow": 1, "review": 1, "block": 2})
     assert latest.before == first.after and latest.changed_by == "ann"
-    assert "allow 2 → 1" in queries.log(again(job)).rows[-2].text
+    assert "allow 2 → 1" in log_lines.log(again(job)).rows[-2].text
 
 
 def test_many_items_get_new_verdicts_in_pages(provider: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
-    from jobs.engine import reviews
 
     monkeypatch.setattr(reviews, "PAGE", 7)
     job = judged(*(f"hate:0.{number:02}" for number in range(100)))
-    commands.set_thresholds(job.id, {"hate": {"review": 0.4, "block": 0.75}}, **BY)
+    reviews.set_thresholds(job.id, {"hate": {"review": 0.4, "block": 0.75}}, **BY)
     assert same_everywhere(job) == {"allow": 40, "review": 35, "block": 25}
 
 
@@ -235,12 +234,12 @@ def test_wrong_thresholds_change_nothing(provider: FakeProvider) -> None:
         ({}, "thresholds", "at least one"),
     ):
         with pytest.raises(InvalidParams) as refused:
-            commands.set_thresholds(job.id, given, **BY)
+            reviews.set_thresholds(job.id, given, **BY)
         assert [one.field for one in refused.value.errors] == [field]
         assert said in refused.value.errors[0].message
-    assert verdicts(job) == ["review"] and queries.threshold_changes(again(job)) == []
+    assert verdicts(job) == ["review"] and reviews.threshold_changes(again(job)) == []
     with pytest.raises(NotFound):
-        commands.set_thresholds(job.id, HALF, owner="somebody", by="somebody")
+        reviews.set_thresholds(job.id, HALF, owner="somebody", by="somebody")
 
 
 def test_a_job_that_goes_on_keeps_its_thresholds(provider: FakeProvider) -> None:
@@ -248,9 +247,9 @@ def test_a_job_that_goes_on_keeps_its_thresholds(provider: FakeProvider) -> None
         "moderate_content", {"source": table("hate:0.6"), "text_column": "text", "thresholds": HALF}, owner=OWNER
     )
     with pytest.raises(Conflict, match="has not ended"):
-        commands.set_thresholds(job.id, HALF, **BY)
+        reviews.set_thresholds(job.id, HALF, **BY)
     job = run(job)
-    commands.set_thresholds(job.id, {"default": {"review": 0.1, "block": 0.2}}, **BY)
+    reviews.set_thresholds(job.id, {"default": {"review": 0.1, "block": 0.2}}, **BY)
     commands.retry(job.id, owner=OWNER)
     assert verdicts(run(job)) == ["block"]  # what was set last is in force when it is judged from nothing, too
     assert same_everywhere(job)["block"] == 1
@@ -261,48 +260,48 @@ def test_a_job_that_goes_on_keeps_its_thresholds(provider: FakeProvider) -> None
 
 def test_a_decision_is_recorded_and_taken_back(provider: FakeProvider) -> None:
     job = judged("hate:0.6", "hate:0.7", "violence:0.95")
-    decision = commands.decide(job.id, "1", "allow", **BY)
+    decision = reviews.decide(job.id, "1", "allow", **BY)
     assert (decision.before, decision.after, decision.decided_by) == ("review", "allow", "ann")
     assert verdicts(job) == ["allow", "review", "block"]
     assert items(job)[0].output["rule"] == "allowed by ann" and exported(job)[0]["decided_by"] == "ann"
-    standing = queries.verdicts(again(job))
+    standing = reviews.verdicts(again(job))
     assert (standing.reviewed, standing.to_review, standing.decided) == (1, 1, 1)
     same_everywhere(job)
     with pytest.raises(Conflict, match="allowed by ann"):
-        commands.decide(job.id, "1", "block", **BY)
-    undone = commands.undo_decision(job.id, decision.id, owner=OWNER, by="bob")
+        reviews.decide(job.id, "1", "block", **BY)
+    undone = reviews.undo_decision(job.id, decision.id, owner=OWNER, by="bob")
     assert (undone.undone_by, undone.decided_by) == ("bob", "ann") and undone.undone_at is not None
     assert verdicts(job) == ["review", "review", "block"] and "decided_by" not in items(job)[0].output
     with pytest.raises(Conflict, match="taken back"):
-        commands.undo_decision(job.id, decision.id, **BY)
-    commands.decide(job.id, "1", "block", **BY)
-    assert [one.after for one in queries.decisions(again(job)).rows] == ["block", "allow"]
+        reviews.undo_decision(job.id, decision.id, **BY)
+    reviews.decide(job.id, "1", "block", **BY)
+    assert [one.after for one in reviews.decisions(again(job)).rows] == ["block", "allow"]
     assert again(job).result["decided"] == 1
     same_everywhere(job)
 
 
 def test_new_thresholds_leave_decisions_alone_and_undoing_follows_them(provider: FakeProvider) -> None:
     job = judged("hate:0.6", "hate:0.7")
-    decision = commands.decide(job.id, "1", "allow", **BY)
-    commands.set_thresholds(job.id, {"hate": {"review": 0.1, "block": 0.5}}, **BY)
+    decision = reviews.decide(job.id, "1", "allow", **BY)
+    reviews.set_thresholds(job.id, {"hate": {"review": 0.1, "block": 0.5}}, **BY)
     assert verdicts(job) == ["allow", "block"]
-    commands.undo_decision(job.id, decision.id, **BY)
+    reviews.undo_decision(job.id, decision.id, **BY)
     assert verdicts(job) == ["block", "block"]
     assert same_everywhere(job)["block"] == 2
 
 
 def test_what_was_blocked_or_allowed_can_be_appealed(provider: FakeProvider) -> None:
     job = judged("violence:0.95", "fine")
-    commands.decide(job.id, "1", "allow", **BY)
-    commands.decide(job.id, "2", "block", **BY)
+    reviews.decide(job.id, "1", "allow", **BY)
+    reviews.decide(job.id, "2", "block", **BY)
     assert verdicts(job) == ["allow", "block"]
-    assert queries.verdicts(again(job)).reviewed == 0  # they did not wait for it
+    assert reviews.verdicts(again(job)).reviewed == 0  # they did not wait for it
     same_everywhere(job)
 
 
 def test_a_decision_outlives_a_judging_from_nothing(provider: FakeProvider) -> None:
     job = judged("hate:0.6", "hate:0.7")
-    commands.decide(job.id, "2", "allow", **BY)
+    reviews.decide(job.id, "2", "allow", **BY)
     commands.retry(job.id, owner=OWNER)
     assert verdicts(run(job)) == ["review", "allow"]
     assert same_everywhere(job)["review"] == 1
@@ -315,7 +314,7 @@ def test_two_people_cannot_decide_the_same_text(provider: FakeProvider) -> None:
 
     def decide(name: str, verdict: str) -> None:
         try:
-            commands.decide(job.id, "1", verdict, owner=OWNER, by=name)
+            reviews.decide(job.id, "1", verdict, owner=OWNER, by=name)
             came.append(verdict)
         except Conflict:
             came.append("late")
@@ -327,24 +326,24 @@ def test_two_people_cannot_decide_the_same_text(provider: FakeProvider) -> None:
         person.join()
     assert came.count("late") == 5
     assert verdicts(job) == [next(one for one in came if one != "late")]
-    assert len(queries.decisions(again(job)).rows) == 1
+    assert len(reviews.decisions(again(job)).rows) == 1
 
 
 def test_strange_decisions_are_refused(provider: FakeProvider, environment: Callable[..., None]) -> None:
     job = judged("hate:0.6", "")
     for key in ("9", "2", "x\x00y"):
         with pytest.raises(NotFound):
-            commands.decide(job.id, key, "allow", **BY)
+            reviews.decide(job.id, key, "allow", **BY)
     with pytest.raises(InvalidParams):
-        commands.decide(job.id, "1", "review", **BY)
+        reviews.decide(job.id, "1", "review", **BY)
     with pytest.raises(NotFound):
-        commands.decide(job.id, "1", "allow", owner="somebody", by="somebody")
+        reviews.decide(job.id, "1", "allow", owner="somebody", by="somebody")
     for decision in ("0", "-1", "x", "9" * 30):
         with pytest.raises(NotFound):
-            commands.undo_decision(job.id, decision, **BY)
+            reviews.undo_decision(job.id, decision, **BY)
     other = done("embed_texts", source=table("hello"), text_column="text", model="all-MiniLM-L6-v2")
     with pytest.raises(NotFound, match="judges nothing"):
-        commands.decide(other.id, "1", "allow", **BY)
+        reviews.decide(other.id, "1", "allow", **BY)
 
 
 def test_a_job_that_observes_blocks_nothing_and_asks_nobody(provider: FakeProvider) -> None:
@@ -352,8 +351,8 @@ def test_a_job_that_observes_blocks_nothing_and_asks_nobody(provider: FakeProvid
     assert job.result["observe_only"] is True
     assert verdicts(job) == ["review", "block"]
     with pytest.raises(Conflict, match="only observes"):
-        commands.decide(job.id, "1", "allow", **BY)
-    commands.set_thresholds(job.id, {"default": {"block": 0.99}}, **BY)
+        reviews.decide(job.id, "1", "allow", **BY)
+    reviews.set_thresholds(job.id, {"default": {"block": 0.99}}, **BY)
     assert same_everywhere(job)["allow"] == 2
 
 
@@ -372,8 +371,8 @@ def test_without_the_endpoint_the_built_in_classifier_judges(provider: FakeProvi
     provider.script(moderates=False)
     job = judged("You worthless idiot, nobody wants you here.")
     assert (job.state, job.result["judge"]) == ("succeeded", "built-in classifier")
-    assert "has no moderations at this address (404)" in queries.log(job).rows[0].text or "no model" in (
-        queries.log(job).rows[0].text
+    assert "has no moderations at this address (404)" in log_lines.log(job).rows[0].text or "no model" in (
+        log_lines.log(job).rows[0].text
     )
     named = judged("fine", judge="provider")
     assert (named.state, named.reason) == ("failed", "no_model")
@@ -525,15 +524,15 @@ def test_a_stop_keeps_what_was_judged_and_it_can_be_reviewed(provider: FakeProvi
         commands.cancel(job.id, owner=OWNER)
         job = workers.ended(job)
     assert job.state == "cancelled" and 8 <= job.done < 300
-    commands.decide(job.id, items(job)[0].key, "allow", **BY)
-    commands.set_thresholds(job.id, {"hate": {"block": 0.6}}, **BY)
-    assert queries.verdicts(again(job)).counts == {"allow": 1, "review": 0, "block": job.done - 1}
+    reviews.decide(job.id, items(job)[0].key, "allow", **BY)
+    reviews.set_thresholds(job.id, {"hate": {"block": 0.6}}, **BY)
+    assert reviews.verdicts(again(job)).counts == {"allow": 1, "review": 0, "block": job.done - 1}
 
 
 def test_deleting_the_job_deletes_what_was_decided(provider: FakeProvider) -> None:
     job = judged("hate:0.6")
-    commands.decide(job.id, "1", "allow", **BY)
-    commands.set_thresholds(job.id, {"hate": {"block": 0.6}}, **BY)
+    reviews.decide(job.id, "1", "allow", **BY)
+    reviews.set_thresholds(job.id, {"hate": {"block": 0.6}}, **BY)
     commands.delete(job.id, owner=OWNER)
     with database.session() as session:
         connection = session.connection()

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from jobs import run_agent
-from jobs.engine import commands, database, ledger, queries
+from jobs.engine import approvals, commands, database, ledger, log_lines, queries
 from jobs.engine.agents import memory
 from jobs.engine.embedded.model import Model
 from jobs.engine.errors import Conflict, NotFound, ShuttingDown
@@ -80,7 +80,7 @@ def asks(**params: Any) -> Job:
 def test_a_call_waits_for_a_yes(provider: FakeProvider) -> None:
     provider.script(do=[calls("calculate", formula="6 * 7")])
     job = asks()
-    (asked,) = queries.approvals(job)
+    (asked,) = approvals.of_job(job)
     assert (asked.tool, asked.arguments, asked.approved) == ("calculate", {"formula": "6 * 7"}, None)
     with database.session() as session:
         assert ledger.claim(session.connection(), job.id, "test") is None  # not before there is an answer
@@ -99,7 +99,7 @@ def test_a_call_waits_for_a_yes(provider: FakeProvider) -> None:
 def test_a_refusal_is_told_to_the_model(provider: FakeProvider) -> None:
     provider.script(do=[calls("calculate", formula="6 * 7")])
     job = asks()
-    (asked,) = queries.approvals(job)
+    (asked,) = approvals.of_job(job)
     job = run(commands.answer_question(job.id, asked.id, False, "Count yourself.", owner=OWNER))
     assert job.state == "succeeded"
     assert "refused" in items(job)[0].output["result"]
@@ -109,7 +109,7 @@ def test_a_refusal_is_told_to_the_model(provider: FakeProvider) -> None:
 def test_without_an_answer_it_goes_on_without_the_call(provider: FakeProvider) -> None:
     provider.script(do=[calls("calculate", formula="6 * 7")])
     job = asks(approval_hours=1)
-    (asked,) = queries.approvals(job)
+    (asked,) = approvals.of_job(job)
     assert (asked.expires_at - asked.asked_at).total_seconds() == 3600
     with database.session() as session:
         connection = session.connection()
@@ -125,7 +125,7 @@ def test_without_an_answer_it_goes_on_without_the_call(provider: FakeProvider) -
 def test_only_its_owner_may_answer_and_a_stop_ends_the_question(provider: FakeProvider) -> None:
     provider.script(do=[calls("calculate", formula="6 * 7")])
     job = asks()
-    (asked,) = queries.approvals(job)
+    (asked,) = approvals.of_job(job)
     with pytest.raises(NotFound):
         commands.answer_question(job.id, asked.id, True, "", owner="somebody")
     other = commands.submit("run_agent", {"task": "x"}, owner=OWNER)
@@ -142,7 +142,7 @@ def test_done_anew_it_asks_anew(provider: FakeProvider) -> None:
     commands.cancel(job.id, owner=OWNER)
     job = run(commands.retry(job.id, owner=OWNER))
     assert job.reason == "approval"
-    (asked,) = queries.approvals(job)
+    (asked,) = approvals.of_job(job)
     run(commands.answer_question(job.id, asked.id, True, "", owner=OWNER))
     assert len(provider.calls()) == 3
 
@@ -208,7 +208,7 @@ def test_the_model_that_comes_along_takes_its_two_steps(environment: Callable[..
     assert answered["tool"] is None
     assert job.result["answer"] == answered["thought"] != ""
     assert job.result["tokens"] == sum(item.tokens or 0 for item in items(job)) > 50
-    assert any("cannot call tools by itself" in line.text for line in queries.log(job).rows)
+    assert any("cannot call tools by itself" in line.text for line in log_lines.log(job).rows)
 
 
 def test_what_cannot_be_is_refused(provider: FakeProvider) -> None:

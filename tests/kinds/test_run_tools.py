@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from jobs import run_tools
-from jobs.engine import commands, database, delivery, documents, outgoing, queries
+from jobs.engine import commands, database, delivery, documents, log_lines, outgoing, queries
 from jobs.engine.errors import BadInput
 from jobs.engine.tools.registry import TOOLS
 from tests.kinds.attempts import OWNER, content, done, errors, items, upload
@@ -199,6 +199,6 @@ def test_an_error_does_not_tell_the_secret(environment: Callable[..., None], mon
     monkeypatch.setitem(TOOLS, "calculate", broken)
     job = done("run_tools", tool="calculate", arguments={"formula": "1"}, secret="tokentoken")
     assert items(job)[0].error == "RuntimeError: could not use •••"
-    lines = [line.text for line in queries.log(job).rows]
+    lines = [line.text for line in log_lines.log(job).rows]
     assert any("could not use •••" in line for line in lines)
     assert "tokentoken" not in str(lines) + str(job.message) + str(job.detail)

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from jobs.engine import accounts, commands
-from jobs.engine.commands import Plan
+from jobs.engine import accounts, commands, uploads
 from jobs.engine.inputs import SAMPLES
+from jobs.engine.schedules import Plan
 from tests.npm import package
 from tests.pages import making
 from tests.pages.people import PASSWORD
@@ -61,7 +61,7 @@ def _schedule() -> str:
 
 
 def _file(name: str, content: bytes) -> Callable[[], str]:
-    return lambda: f"/files/{commands.upload(io.BytesIO(content), name, owner=LOCAL_OWNER).id}/preview"
+    return lambda: f"/files/{uploads.upload(io.BytesIO(content), name, owner=LOCAL_OWNER).id}/preview"
 
 
 PAGES: dict[str, str | Callable[[], str]] = {

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from jobs.engine import catalogue, commands, queries
+from jobs.engine import catalogue, commands, fitting, queries
 from jobs.engine.errors import InvalidParams, NotFound
 from tests.engine import workers
 from tests.pages import making
@@ -114,7 +114,7 @@ def test_a_job_that_is_somebody_elses_is_not_there(press: Any, worker: None) -> 
 def test_its_params_are_judged() -> None:
     for wrong in ({"action": "stop"}, {"action": "stop", "all": True, "states": ["nonsense"]}, {"action": "burn"}):
         with pytest.raises(InvalidParams):
-            commands.validate("bulk_jobs", wrong, owner=LOCAL_OWNER)
+            fitting.validate("bulk_jobs", wrong, owner=LOCAL_OWNER)
 
 
 def test_it_needs_its_token(client: FlaskClient) -> None:

@@ -17,7 +17,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text, update
 
-from jobs.engine import answering, conversations, database, delivery, documents, llm, queries, questions, relay, writing
+from jobs.engine import answering, conversations, database, delivery, documents, llm, questions, relay, writing
 from jobs.engine.connections import Provider
 from jobs.engine.embedded.redis import Redis
 from jobs.engine.models import Message
@@ -571,4 +571,4 @@ def served(app: Flask) -> Any:
 
 def test_the_menu_names_the_conversations(client: FlaskClient) -> None:
     assert 'href="/chat"' in client.get("/").text
-    assert queries.writing("local") == set()
+    assert conversations.writing("local") == set()

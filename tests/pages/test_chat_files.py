@@ -17,7 +17,7 @@ from flask.testing import FlaskClient
 from playwright.sync_api import Page
 from sqlalchemy import text
 
-from jobs.engine import answering, attachments, commands, conversations, database, queries
+from jobs.engine import answering, attachments, conversations, database, job_lists, talking, uploads
 from jobs.engine.embedded.redis import Redis
 from jobs.engine.errors import JobFailed
 from tests.conftest import Database
@@ -121,7 +121,7 @@ def test_a_file_is_picked_read_asked_and_cited_without_script(client: FlaskClien
     assert f'id="p{first["position"]}"' in shown and "three months to the end of a quarter" in shown
     assert client.get(f"/files/{file['file']}").data == LEASE.encode()
     assert client.get("/library").text.count("lease.md") == 0
-    assert queries.jobs("local").rows == []
+    assert job_lists.jobs("local").rows == []
 
 
 def test_a_file_joins_a_conversation_by_script(client: FlaskClient) -> None:
@@ -201,9 +201,9 @@ def test_a_file_without_a_message_makes_nothing(client: FlaskClient) -> None:
 
 
 def test_another_s_file_and_conversation_are_refused(client: FlaskClient) -> None:
-    theirs = commands.upload(io.BytesIO(LEASE.encode()), "theirs.md", owner="somebody else")
+    theirs = uploads.upload(io.BytesIO(LEASE.encode()), "theirs.md", owner="somebody else")
     foreign = conversations.start(conversations.Talk(), "somebody else")
-    held = commands.attach_files(foreign.id, [str(theirs.id)], owner="somebody else")[0]
+    held = talking.attach_files(foreign.id, [str(theirs.id)], owner="somebody else")[0]
     mine = talk(client)
     for ref in (str(theirs.id), str(uuid4()), "no-id", "../../etc/passwd", "sample:../x"):
         assert attach(client, mine, ref).status_code == 422
@@ -215,7 +215,7 @@ def test_another_s_file_and_conversation_are_refused(client: FlaskClient) -> Non
         assert client.get(path).status_code == 404
     assert client.delete(f"/api/v1/chat/files/{held.id}").status_code == 404
     assert client.post(f"/chat/files/{held.id}/delete").status_code == 404
-    assert [one.id for one in queries.attachments(foreign.id)] == [held.id]
+    assert [one.id for one in attachments.attachments(foreign.id)] == [held.id]
 
 
 def test_a_file_leaves_and_the_rest_leaves_with_the_conversation(client: FlaskClient) -> None:

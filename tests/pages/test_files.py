@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from jobs.engine import commands
+from jobs.engine import uploads
 from tests.pages import making
 from webapp.access import LOCAL_OWNER
 from webapp.files import safe_name
 
 
 def upload(content: bytes = b"name\nkettle\n", name: str = "mine.csv") -> Any:
-    return commands.upload(io.BytesIO(content), name, owner=LOCAL_OWNER)
+    return uploads.upload(io.BytesIO(content), name, owner=LOCAL_OWNER)
 
 
 def test_a_file_comes_whole_as_an_attachment(client: FlaskClient) -> None:

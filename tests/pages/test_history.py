@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from flask.testing import FlaskClient
 
-from jobs.engine import commands, job_lists, queries
+from jobs.engine import commands, job_lists, queries, schedules
 from jobs.engine.errors import NotFound
 from tests.pages import making
 from webapp import history, words
@@ -63,11 +63,11 @@ def test_a_search_looks_at_some_jobs_a_page_and_then_at_older_ones(
     older = html.unescape(re.findall(r'href="([^"]*)">Look at older jobs', page)[0])
     page = client.get(older).text
     assert rows(page) == [str(found.id)]
-    assert queries.job_counts(LOCAL_OWNER, q="faraway")["waiting"] == 0
+    assert job_lists.job_counts(LOCAL_OWNER, q="faraway")["waiting"] == 0
     monkeypatch.setattr(job_lists, "SEARCHED", 6)
-    assert queries.job_counts(LOCAL_OWNER, q="faraway")["waiting"] == 1
-    assert queries.jobs(LOCAL_OWNER, q="faraway").rows[0].id == found.id
-    before = queries.jobs(LOCAL_OWNER, q="faraway", before=str(UUID(int=0)), limit=1)
+    assert job_lists.job_counts(LOCAL_OWNER, q="faraway")["waiting"] == 1
+    assert job_lists.jobs(LOCAL_OWNER, q="faraway").rows[0].id == found.id
+    before = job_lists.jobs(LOCAL_OWNER, q="faraway", before=str(UUID(int=0)), limit=1)
     assert [job.id for job in before.rows] == [found.id]
 
 
@@ -161,7 +161,7 @@ def test_what_changes_something_needs_its_token_and_its_job(client: FlaskClient,
 
 
 def test_the_list_is_narrowed_by_who_started_it_and_since_when(client: FlaskClient) -> None:
-    plan = commands.Plan("nap", {"naps": 1}, "0 6 * * 1", "UTC")
+    plan = schedules.Plan("nap", {"naps": 1}, "0 6 * * 1", "UTC")
     schedule = commands.create_schedule(plan, owner=LOCAL_OWNER)
     ours = commands.run_schedule(schedule.id, owner=LOCAL_OWNER, key="by a schedule")
     theirs = making.waiting("questions", word="narrowed", side="left")

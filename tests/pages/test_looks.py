@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 from flask.testing import FlaskClient
 
-from jobs.engine import commands, database, inputs, ledger, queries
+from jobs.engine import database, inputs, ledger, log_lines, uploads
 from jobs.engine.storage import storage
 from tests.pages import making
 from webapp import bundles
@@ -21,7 +21,7 @@ from webapp.access import LOCAL_OWNER
 
 
 def upload(content: bytes, name: str) -> Any:
-    return commands.upload(io.BytesIO(content), name, owner=LOCAL_OWNER)
+    return uploads.upload(io.BytesIO(content), name, owner=LOCAL_OWNER)
 
 
 def png(width: int = 4, height: int = 3) -> bytes:
@@ -93,7 +93,7 @@ def test_what_only_says_that_it_is_a_picture_is_not_given_out(client: FlaskClien
 
 
 def test_others_files_are_not_there(client: FlaskClient) -> None:
-    theirs = commands.upload(io.BytesIO(png()), "dot.png", owner="somebody")
+    theirs = uploads.upload(io.BytesIO(png()), "dot.png", owner="somebody")
     for address in (f"/files/{theirs.id}/preview", f"/files/{theirs.id}/raw", f"/jobs/{uuid4()}/all.zip"):
         assert client.get(address).status_code == 404
 
@@ -126,7 +126,7 @@ def test_the_log_is_filtered_by_level_and_read_from_its_end(client: FlaskClient)
     job = making.ended(making.waiting(), lines=lines)
     text = client.get(f"/jobs/{job.id}/log").text
     assert "line 0<" in text and "broken" not in text and "The latest lines" in text
-    assert queries.log_count(job, ("error",)) == 1
+    assert log_lines.log_count(job, ("error",)) == 1
     latest = client.get(f"/jobs/{job.id}/log?latest=1").text
     assert "broken" in latest and "line 0<" not in latest
     warnings = client.get(f"/jobs/{job.id}/log?level=warning").text

@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from jobs.engine import commands, mail, queries
+from jobs.engine import mail, outbox, queries
 from jobs.engine.addresses import parse
 from jobs.engine.letters import Attachment, Letter, message
 from jobs.send_emails import EXAMPLE
@@ -31,14 +31,14 @@ EVIL = (
 @pytest.fixture(autouse=True)
 def _empty(app: Flask) -> Iterator[None]:
     yield
-    commands.clear_outbox(owner=LOCAL_OWNER)
+    outbox.clear(owner=LOCAL_OWNER)
 
 
 def keep(subject: str = "Hello", to: str = "Ann <ann@example.org>", owner: str = LOCAL_OWNER, **more: Any) -> Any:
     files = more.pop("files", [])
     letter = Letter(parse(to), parse("Nora <nora@example.org>"), subject, more.pop("text", "Dear Ann,\n"), **more)
     mail.sender(owner).send(message(letter, files))
-    return queries.outbox_messages(owner).rows[0]
+    return outbox.messages(owner).rows[0]
 
 
 def csrf(page: str) -> str:
@@ -122,7 +122,7 @@ def test_what_is_somebody_elses_is_not_found(client: FlaskClient) -> None:
         assert client.get(f"/outbox/{row.id}{path}").status_code == 404
     assert client.get(f"/api/v1/outbox/{row.id}").status_code == 404
     assert client.get("/api/v1/outbox").json == {"messages": [], "next": None}
-    commands.clear_outbox(owner="somebody else")
+    outbox.clear(owner="somebody else")
 
 
 def test_the_api_lists_shows_and_deletes(client: FlaskClient) -> None:
@@ -203,7 +203,7 @@ def test_the_message_of_any_row_can_be_looked_at(client: FlaskClient) -> None:
     assert "Céline &lt;celine@example.org&gt;" in page.text
     assert re.search(r'<iframe[^>]*srcdoc="&lt;p&gt;Dear Céline', page.text)
     assert "There is no row 13" in client.post("/kinds/send_emails/preview", data=form(client, _place="13")).text
-    assert queries.outbox_count(LOCAL_OWNER) == 0
+    assert outbox.count(LOCAL_OWNER) == 0
 
 
 def test_a_form_with_mistakes_comes_back_instead_of_a_preview(client: FlaskClient) -> None:

@@ -9,9 +9,9 @@ from uuid import uuid4
 import pytest
 from flask.testing import FlaskClient
 
-from jobs.engine import commands, queries
-from jobs.engine.commands import Plan
+from jobs.engine import commands, schedules
 from jobs.engine.errors import InvalidParams, NotFound
+from jobs.engine.schedules import Plan
 from tests.pages import making
 from webapp import timing
 from webapp.access import LOCAL_OWNER
@@ -30,7 +30,7 @@ def made(cron: str = "0 6 * * 1-5", **params: Any) -> Any:
 
 
 def again(schedule: Any) -> Any:
-    return queries.schedule(schedule.id, LOCAL_OWNER)
+    return schedules.schedule(schedule.id, LOCAL_OWNER)
 
 
 @pytest.mark.parametrize(
@@ -80,10 +80,10 @@ def test_a_job_is_repeated_from_its_page(client: FlaskClient, press: Any) -> Non
     assert f"/schedules/new?job={job.id}" in client.get(f"/jobs/{job.id}").text
     assert "Repeat Nap" in client.get(f"/schedules/new?job={job.id}").text
     look = press("/schedules", job=job.id, every="day", day_at="06:30", zone="Asia/Tokyo", look="1")
-    assert look.status_code == 200 and look.text.count("<li><time") == 3 and queries.schedules(LOCAL_OWNER) == []
+    assert look.status_code == 200 and look.text.count("<li><time") == 3 and schedules.schedules(LOCAL_OWNER) == []
     answer = press("/schedules", job=job.id, every="day", day_at="06:30", zone="Asia/Tokyo")
     assert answer.status_code == 303
-    (schedule,) = queries.schedules(LOCAL_OWNER)
+    (schedule,) = schedules.schedules(LOCAL_OWNER)
     assert (schedule.kind, schedule.cron, schedule.zone) == ("nap", "30 6 * * *", "Asia/Tokyo")
     assert schedule.params == job.params
     text = client.get(answer.location).text

@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 from playwright.sync_api import Page, expect
 
-from jobs.engine import commands, moderation, queries
+from jobs.engine import moderation, queries, reviews
 from jobs.engine.ledger import Outcome
 from jobs.engine.moderation import Threshold
 from tests.pages import making
@@ -160,7 +160,7 @@ def test_thresholds_are_set_on_their_page(client: FlaskClient, post: Posted) -> 
     fine = post(f"/jobs/{job.id}/thresholds", category=names, review=["0.05", "", ""], block=["", "0.5", ""])
     assert (fine.status_code, fine.location) == (303, f"/jobs/{job.id}#verdicts")
     assert verdicts(job) == ["review", "review", "review"]
-    assert queries.verdicts(job).thresholds["default"] == Threshold(review=0.5, block=0.9)  # for categories not shown
+    assert reviews.verdicts(job).thresholds["default"] == Threshold(review=0.5, block=0.9)  # for categories not shown
     after = client.get(f"/jobs/{job.id}/thresholds").text
     assert 'value="0.05"' in after
     log = words(client.get(f"/jobs/{job.id}/decisions").text)
@@ -280,8 +280,8 @@ def test_a_person_reviews_with_the_keyboard(tab: Page, site: str, complaints: li
 @pytest.mark.browser
 def test_axe_finds_nothing_on_these_pages(tab: Page, site: str, axe: str) -> None:
     job = judged(0.6, 0.7, 0.95)
-    commands.decide(job.id, "1", "allow", owner=LOCAL_OWNER, by="ann")
-    commands.set_thresholds(job.id, {"hate": {"review": 0.1, "block": 0.8}}, owner=LOCAL_OWNER, by="ann")
+    reviews.decide(job.id, "1", "allow", owner=LOCAL_OWNER, by="ann")
+    reviews.set_thresholds(job.id, {"hate": {"review": 0.1, "block": 0.8}}, owner=LOCAL_OWNER, by="ann")
     for address in ("", "?verdict=block", "/thresholds", "/decisions"):
         tab.goto(f"{site}/jobs/{job.id}{address}")
         assert violations(tab, axe) == [], address

@@ -12,9 +12,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
-from jobs.engine import accounts, commands, database, questions
+from jobs.engine import accounts, database, questions, talking
 from jobs.engine.accounts import passwords
-from jobs.engine.commands import Talk
+from jobs.engine.conversations import Talk
 from jobs.engine.errors import Conflict, InvalidParams
 from tests.pages.people import PASSWORD, Person, hidden, person, sign_in
 
@@ -202,7 +202,7 @@ def test_an_open_stream_ends_with_a_word(
     app: Flask, admin: Person, somebody: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = somebody()
-    talk = commands.start_conversation(Talk(title="long"), owner=one.owner)
+    talk = talking.start_conversation(Talk(title="long"), owner=one.owner)
     with questions.ask(talk.id, "hello", one.owner, model="m") as asked:  # nobody writes it, and it stays open
         answer = asked.answer
     with database.session() as session:

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
-from jobs.engine import queries
+from jobs.engine import job_lists, queries
 from tests.pages.making import again
 from webapp.access import LOCAL_OWNER
 
@@ -50,7 +50,7 @@ def job_of(answer: TestResponse) -> Any:
 
 
 def count() -> int:
-    return len(queries.jobs(LOCAL_OWNER, limit=200).rows)
+    return len(job_lists.jobs(LOCAL_OWNER, limit=200).rows)
 
 
 def test_a_whole_form_starts_a_job(send: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from jobs.engine import notifications, queries
+from jobs.engine import job_lists, notifications, queries
 from tests.pages import making
 from webapp.access import LOCAL_OWNER
 
@@ -22,7 +22,7 @@ def submit(client: FlaskClient) -> Any:
 
 
 def told(job: Any) -> set[tuple[str, str]]:
-    return {(one.channel, one.target) for one in queries.notifications(job)}
+    return {(one.channel, one.target) for one in notifications.of_job(job)}
 
 
 def job_at(address: str) -> Any:
@@ -46,11 +46,11 @@ def test_the_form_takes_a_mail_and_an_address(client: FlaskClient, submit: Any) 
     ],
 )
 def test_what_is_no_address_is_said_at_its_field(submit: Any, field: str, value: str, sentence: str) -> None:
-    before = len(queries.jobs(LOCAL_OWNER).rows)
+    before = len(job_lists.jobs(LOCAL_OWNER).rows)
     answer = submit(**{field: value})
     assert answer.status_code == 422
     assert sentence in answer.text and f'aria-describedby="e-tell{field.replace("_", "-")} tell-help"' in answer.text
-    assert len(queries.jobs(LOCAL_OWNER).rows) == before
+    assert len(job_lists.jobs(LOCAL_OWNER).rows) == before
 
 
 def test_the_timeline_has_each_try(client: FlaskClient) -> None:

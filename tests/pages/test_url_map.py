@@ -14,7 +14,7 @@ from flask import Flask, jsonify
 from sqlalchemy import select
 from werkzeug.routing import Rule
 
-from jobs.engine import accounts, database, queries
+from jobs.engine import accounts, conversations, database, job_lists, outbox, queries, schedules, suppressions
 from jobs.engine.models import File, Job
 from tests.pages import people
 from tests.pages.people import Person
@@ -108,10 +108,13 @@ def test_nobody_gets_what_is_somebody_elses(app: Flask, everybody: dict[str, Per
 def _mine(things: dict[str, str]) -> Any:
     """What a stranger's requests must leave as it was."""
     owner = "local"
-    job, talk = queries.job(things["job"], owner), queries.conversation(things["talk"], owner)
-    said = [(turn.question and turn.question.text, turn.answer and turn.answer.text) for turn in queries.turns(talk.id)]
-    schedule = queries.schedule(things["schedule"], owner)
-    kept = [queries.outbox_count(owner), len(queries.suppressed(owner).rows), len(queries.jobs(owner, limit=500).rows)]
+    job, talk = queries.job(things["job"], owner), conversations.conversation(things["talk"], owner)
+    said = [
+        (turn.question and turn.question.text, turn.answer and turn.answer.text)
+        for turn in conversations.turns(talk.id)
+    ]
+    schedule = schedules.schedule(things["schedule"], owner)
+    kept = [outbox.count(owner), len(suppressions.listed(owner).rows), len(job_lists.jobs(owner, limit=500).rows)]
     return job.state, job.attempt, talk.title, said, schedule.paused_at, schedule.cron, kept
 
 
@@ -183,7 +186,7 @@ def test_an_operator_pauses_anybodys_schedule(everybody: dict[str, Person], thin
     assert "amara" in page and schedule in page
     for act, paused in (("pause", True), ("resume", False)):
         assert olu.post(f"/operations/schedules/{schedule}/{act}").status_code == 303
-        assert bool(queries.schedule(schedule, "local").paused_at) is paused
+        assert bool(schedules.schedule(schedule, "local").paused_at) is paused
     entries = olu.client.get(f"/api/v1/audit?q={schedule}").get_json()["entries"]
     assert [(one["who"], one["action"]) for one in entries] == [("olu", "schedule_resume"), ("olu", "schedule_pause")]
 

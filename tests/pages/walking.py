@@ -14,11 +14,12 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, text
 from werkzeug.routing import Rule
 
-from jobs.engine import accounts, attachments, commands, database
-from jobs.engine.commands import Plan, Talk
+from jobs.engine import accounts, attachments, commands, database, suppressions, talking, uploads
+from jobs.engine.conversations import Talk
 from jobs.engine.documents.tables import Document
 from jobs.engine.models import File, Message, OutboxMessage, SignIn
 from jobs.engine.outbox import OutboxSender
+from jobs.engine.schedules import Plan
 from jobs.engine.storage import storage
 from tests.pages import making
 from tests.pages.people import Person
@@ -69,12 +70,12 @@ FIELDS = {
 def things_of(whose: Person) -> dict[str, str]:
     """One of everything that can be somebody's, each with MARK in it."""
     owner = whose.owner
-    upload = commands.upload(io.BytesIO(b"a,b\n1,2\n"), f"{MARK}.csv", owner=owner)
+    upload = uploads.upload(io.BytesIO(b"a,b\n1,2\n"), f"{MARK}.csv", owner=owner)
     job = making.ended(making.waiting(), "partial", outcomes=making.outcomes(2, 1, text=MARK), message=MARK)
-    talk = commands.start_conversation(Talk(title=MARK), owner=owner)
-    attachment = commands.attach_files(talk.id, ["sample:shop-handbook.md"], owner=owner)[0]
+    talk = talking.start_conversation(Talk(title=MARK), owner=owner)
+    attachment = talking.attach_files(talk.id, ["sample:shop-handbook.md"], owner=owner)[0]
     schedule = commands.create_schedule(Plan("nap", {}, "0 6 * * 1", "UTC"), owner=owner)
-    commands.suppress_addresses(f"{MARK}@example.org", owner=owner)
+    suppressions.add(f"{MARK}@example.org", owner=owner)
     OutboxSender(owner).send(_mail())
     picture = storage().put(io.BytesIO(PNG), limit=None)
     with database.session() as session:
