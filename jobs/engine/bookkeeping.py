@@ -19,6 +19,7 @@ from rq.utils import now
 from rq.worker import WorkerStatus
 
 from jobs.engine import delivery
+from jobs.engine.db import redis
 
 TELL_SECONDS = 3  # between two updates of a worker's record, where nothing has changed; an idle one waits for less
 
@@ -76,7 +77,7 @@ class Bookkeeper(Worker):
         if not untold:
             return
         try:
-            with _continued(delivery.broker().pipeline(), untold) as pipeline:
+            with _continued(redis.broker().pipeline(), untold) as pipeline:
                 pipeline.execute()
         except RedisError as error:
             log.warning("the broker does not answer: %s", error)

@@ -7,21 +7,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Sequence
-from functools import cache
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID
 
 from redis import Redis
-from redis.backoff import NoBackoff
-from redis.driver_info import DriverInfo
 from redis.exceptions import RedisError
-from redis.retry import Retry
 from rq import Queue
 from rq.job import Job as Message
 from rq.serializers import JSONSerializer
 
-from jobs.engine import catalogue, settings
+from jobs.engine import catalogue
+from jobs.engine.db import redis
 from jobs.engine.errors import BrokerAway
 from jobs.engine.models import Job
 
@@ -30,45 +26,12 @@ NOTED = 20  # jobs of a delivery that get a log line of their own
 log = logging.getLogger("legwork.delivery")
 
 FUNCTION = "jobs.engine.worker.run_job"  # the one function that workers run
-SENTINEL_SECONDS = 1.0  # for a sentinel to say where the master is
 RESULT_SECONDS = 500  # how long an ended message stays to be looked at in rq-dashboard; results are in Postgres
 FAILURE_SECONDS = 3_600
 _TURNS = "legwork:turns:{}"
 _QUEUES = {f"rq:queue:{name}" for name in catalogue.QUEUES}
 LOOKED_AT = 1_000  # keys, when it is asked whose database of the broker this is
 PARAM_CHARACTERS = 500  # of one param in a message: it is a description, not the job
-
-
-@cache
-def broker() -> Redis:
-    """A client for short questions: it gives up within two seconds and never repeats a write by itself."""
-    return connect(socket_timeout=1.5, socket_connect_timeout=1)
-
-
-def connect(**options: Any) -> Redis:
-    """A client on REDIS_URL without redis-py's own retries, which can hang for a minute and push one message twice."""
-    settings.current().require("redis_url")
-    # No greeting with the library's name: it costs each new connection two round trips and a look into package metadata.
-    options |= {"retry": Retry(NoBackoff(), 0), "driver_info": DriverInfo(name=None, lib_version=None), "protocol": 2}
-    url = settings.current().redis_url
-    if "+sentinel://" not in url:
-        return Redis.from_url(url, **options)
-    return _of_sentinels(url, options)
-
-
-def _of_sentinels(url: str, options: dict[str, Any]) -> Redis:
-    """A client on the master that the sentinels name: redis+sentinel://:password@host:port,…/service/db, or rediss+…"""
-    from redis.sentinel import Sentinel
-    from redis_sentinel_url import parse_sentinel_url
-
-    parts = urlsplit(url)
-    secure: dict[str, Any] = {"ssl": True} if parts.scheme.startswith("rediss") else {}
-    secure |= {name: value for name, value in parse_qsl(parts.query) if name.startswith("ssl_")}
-    common = {name: options[name] for name in ("retry", "driver_info", "protocol")} | secure
-    brief = {"socket_timeout": SENTINEL_SECONDS, "socket_connect_timeout": SENTINEL_SECONDS}
-    wanted = parse_sentinel_url("redis" + url[url.index("+") :], common | brief, options | secure)
-    sentinel = Sentinel(wanted.hosts, sentinel_kwargs=wanted.sentinel_options)
-    return sentinel.master_for(wanted.default_client.service, **wanted.client_options)
 
 
 # From the first queue that is not empty: the queue, the job and its hash, in one trip where RQ makes two.
@@ -115,7 +78,7 @@ def _restored(job_id: str, fields: Sequence[bytes], connection: Redis) -> Messag
 
 
 def queue(name: str, connection: Redis | None = None) -> Queue:
-    return MessageQueue(name, connection=connection or broker(), serializer=JSONSerializer)
+    return MessageQueue(name, connection=connection or redis.broker(), serializer=JSONSerializer)
 
 
 def deliver(jobs: Sequence[Job]) -> None:
@@ -146,7 +109,7 @@ def _note(name: str, jobs: Sequence[Job]) -> None:
 def waiting_ids(name: str) -> set[str]:
     """The job ids of the messages that wait in a queue. Raises BrokerAway."""
     try:
-        entries: list[Any] = broker().lrange(queue(name).key, 0, -1)
+        entries: list[Any] = redis.broker().lrange(queue(name).key, 0, -1)
         return {str(entry, "ascii", "replace") for entry in entries}
     except RedisError as error:
         raise BrokerAway("The broker does not answer.") from error
@@ -156,12 +119,12 @@ def without_message(name: str, job_ids: Collection[UUID], front: int | None = No
     """Those of these jobs whose message is not in a queue, or not among its first so many. Raises BrokerAway."""
     try:
         if front is None and len(job_ids) <= SOUGHT:
-            with broker().pipeline(transaction=False) as pipeline:
+            with redis.broker().pipeline(transaction=False) as pipeline:
                 for job_id in job_ids:
                     pipeline.lpos(queue(name).key, str(job_id))
                 places = pipeline.execute()
             return {job_id for job_id, place in zip(job_ids, places, strict=True) if place is None}
-        entries: Any = broker().lrange(queue(name).key, 0, -1 if front is None else front - 1)
+        entries: Any = redis.broker().lrange(queue(name).key, 0, -1 if front is None else front - 1)
         there = set(entries)
         return {job_id for job_id in job_ids if str(job_id).encode() not in there}
     except RedisError as error:
@@ -171,7 +134,7 @@ def without_message(name: str, job_ids: Collection[UUID], front: int | None = No
 def waiting_count(name: str) -> int:
     """How many messages wait in a queue. Raises BrokerAway."""
     try:
-        return broker().llen(queue(name).key)
+        return redis.broker().llen(queue(name).key)
     except RedisError as error:
         raise BrokerAway("The broker does not answer.") from error
 
@@ -179,7 +142,7 @@ def waiting_count(name: str) -> int:
 def complaint() -> str | None:
     """What is wrong with the broker's own settings, in a sentence; None if nothing. Raises BrokerAway."""
     try:
-        memory = broker().info("memory")
+        memory = redis.broker().info("memory")
         stranger = _stranger()
     except RedisError as error:
         raise BrokerAway("The broker does not answer.") from error
@@ -199,8 +162,8 @@ def complaint() -> str | None:
 
 def _stranger() -> str:
     """The name of a key or a queue that is none of ours, where one is among the first that are there; else empty."""
-    keys: Any = broker().scan(count=LOOKED_AT)[1]
-    queues: Any = broker().smembers("rq:queues")
+    keys: Any = redis.broker().scan(count=LOOKED_AT)[1]
+    queues: Any = redis.broker().smembers("rq:queues")
     names = [str(name, "utf-8", "replace") for name in keys]
     foreign = [name for name in names if not name.startswith(("rq:", "legwork:"))]
     foreign += [name for one in queues if (name := str(one, "utf-8", "replace")) not in _QUEUES]
@@ -210,7 +173,7 @@ def _stranger() -> str:
 def withdraw(job: Job) -> None:
     """Take a job's message out of its queue where that is easy; one that stays is harmless."""
     try:
-        broker().lrem(queue(job.queue).key, 1, str(job.id))
+        redis.broker().lrem(queue(job.queue).key, 1, str(job.id))
     except RedisError:
         return
 
@@ -225,14 +188,14 @@ def withdraw_all(name: str) -> None:
 
 def turns_had(queue_name: str) -> dict[str, float]:
     """The number of each owner's last turn in this queue, as far as Redis remembers."""
-    kept: Any = broker().zrange(_TURNS.format(queue_name), 0, -1, withscores=True)
+    kept: Any = redis.broker().zrange(_TURNS.format(queue_name), 0, -1, withscores=True)
     return {str(owner, "utf-8", "replace"): score for owner, score in kept}
 
 
 def take_turn(queue_name: str, owner: str) -> None:
     """Remember that this owner has just had a turn. It is forgotten after a day in which nobody had to wait for another."""
     key = _TURNS.format(queue_name)
-    with broker().pipeline() as pipeline:
+    with redis.broker().pipeline() as pipeline:
         pipeline.incr(f"{key}:last")
         pipeline.expire(f"{key}:last", 86_400)
         number = pipeline.execute()[0]

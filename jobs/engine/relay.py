@@ -15,7 +15,7 @@ from uuid import UUID
 
 from redis.exceptions import RedisError
 
-from jobs.engine import delivery
+from jobs.engine.db import redis
 from jobs.engine.errors import LegworkError
 
 KEPT_SECONDS = 3_600
@@ -67,7 +67,7 @@ def text_of(answer_id: UUID, run: int) -> tuple[int, str] | None:
 
 def hurry(answer_id: UUID) -> None:
     """Tell whoever writes this answer to look at its row now. Where nobody hears it, the next look comes anyway."""
-    _asked(lambda: delivery.broker().publish(_HURRY, str(answer_id)))
+    _asked(lambda: redis.broker().publish(_HURRY, str(answer_id)))
 
 
 class Hurries:
@@ -92,7 +92,7 @@ class Hurries:
 
     def _hear(self, seconds: float) -> bool:
         if self._listening is None:
-            self._listening = delivery.broker().pubsub(ignore_subscribe_messages=True)
+            self._listening = redis.broker().pubsub(ignore_subscribe_messages=True)
             self._listening.subscribe(_HURRY)
         return self._listening.get_message(timeout=seconds) is not None
 
@@ -114,7 +114,7 @@ def _add(pieces: Sequence[tuple[str, int, str]]) -> bool:
 
 @cache
 def _script() -> Any:
-    return delivery.broker().register_script(_ADD)
+    return redis.broker().register_script(_ADD)
 
 
 _ADD = """
@@ -126,14 +126,14 @@ end
 
 
 def _read(answer_id: UUID, run: int, after: str) -> list[Any]:
-    found: Any = delivery.broker().xread({key(answer_id, run): after}, block=WAIT_MILLISECONDS)
+    found: Any = redis.broker().xread({key(answer_id, run): after}, block=WAIT_MILLISECONDS)
     if not found:
         return []
     return list(next(iter(found.values()))[0] if isinstance(found, dict) else found[0][1])
 
 
 def _range(answer_id: UUID, run: int) -> list[Any]:
-    return list(delivery.broker().xrange(key(answer_id, run)))  # type: ignore[arg-type]
+    return list(redis.broker().xrange(key(answer_id, run)))  # type: ignore[arg-type]
 
 
 def _entry(id_: bytes, fields: dict[bytes, bytes]) -> Entry:

@@ -25,6 +25,7 @@ from uuid import UUID, uuid4
 from jobs import __version__
 from jobs.engine import capacity, catalogue, database, delivery, faults, footprint, ledger, presence, queries, worker
 from jobs.engine.clock import Clock
+from jobs.engine.db import redis
 from jobs.engine.errors import BrokerAway, DatabaseAway
 from jobs.engine.lifeline import call_process, die_with_parent
 from jobs.engine.presence import Seen
@@ -225,7 +226,7 @@ def _ring_again(freed: set[UUID]) -> None:
             delivery.deliver(due)
             ledger.mark_delivered(session.connection(), [job.id for job in due])
     finally:
-        delivery.broker().close()  # no connection may exist at a fork
+        redis.broker().close()  # no connection may exist at a fork
 
 
 def _say_goodbye(names: list[str]) -> None:
@@ -244,7 +245,7 @@ def _warn_of_broker() -> None:
             log.warning(complaint)
     except BrokerAway as error:
         log.warning("%s The workers start when it is back.", error)
-    delivery.broker().close()  # no connection may exist at a fork
+    redis.broker().close()  # no connection may exist at a fork
 
 
 def worker_name(pid: int, tag: str) -> str:

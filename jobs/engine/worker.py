@@ -33,6 +33,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import NoResultFound
 
 from jobs.engine import catalogue, database, delivery, horse, ledger, logs, queries, taking
+from jobs.engine.db import redis
 from jobs.engine.errors import BrokerAway, DatabaseAway, LeaseLost
 from jobs.engine.watch import Watch
 
@@ -65,7 +66,7 @@ class LegworkWorker(horse.Keeper):
     max_connection_wait_time = 2.0  # seconds between tries while Redis is away
 
     def __init__(self, queues: list[str], name: str):
-        connection = delivery.connect(socket_connect_timeout=2)
+        connection = redis.connect(socket_connect_timeout=2)
         super().__init__(
             [delivery.queue(queue, connection) for queue in queues],
             name=name,
@@ -210,7 +211,7 @@ class LegworkWorker(horse.Keeper):
     @contextmanager
     def _asking_briefly(self) -> Iterator[None]:
         """RQ's own client waits 15 s for an answer, longer than a lease lasts without a beat; this one waits two."""
-        patient, self.connection = self.connection, delivery.broker()
+        patient, self.connection = self.connection, redis.broker()
         try:
             yield
         finally:

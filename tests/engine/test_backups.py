@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from jobs.engine import backups, clock, commands, database, delivery, ledger, presence, queries
 from jobs.engine.backups import BackupFailed
+from jobs.engine.db import redis
 from jobs.engine.ledger import Batch, Outcome
 from jobs.engine.models import Job
 from jobs.engine.presence import Seen
@@ -66,7 +67,7 @@ def test_all_of_it_comes_back_elsewhere(
         with queries.open_file(queries.files(back)[0]) as opened:
             assert opened.read() == content
         assert list((tmp_path / "other" / "files").rglob(queries.files(back)[0].blob))
-        delivery.broker().flushall()  # Redis is not in a backup
+        redis.broker().flushall()  # Redis is not in a backup
         ticking = clock.Clock()
         with database.session() as session:
             session.execute(text("update jobs set delivered_at = now() - interval '1 min' where state = 'queued'"))

@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from jobs.engine import clock, commands, database, delivery, job_lists, ledger, queries, uploads
 from jobs.engine import waiting as engine_waiting
+from jobs.engine.db import redis as db_redis
 from jobs.engine.embedded.redis import Redis
 from jobs.engine.errors import BadInput, BrokerAway, Conflict, InvalidParams, NotFound, TooLarge
 from jobs.engine.ledger import Batch, Outcome
@@ -119,20 +120,20 @@ class TestSubmit:
 class TestBroker:
     def test_one_that_drops_keys_is_named(self) -> None:
         assert delivery.complaint() is None
-        delivery.broker().config_set("maxmemory", "1gb")
-        delivery.broker().config_set("maxmemory-policy", "allkeys-lru")
+        db_redis.broker().config_set("maxmemory", "1gb")
+        db_redis.broker().config_set("maxmemory-policy", "allkeys-lru")
         try:
             assert "noeviction" in (delivery.complaint() or "")
         finally:
-            delivery.broker().config_set("maxmemory-policy", "noeviction")
-            delivery.broker().config_set("maxmemory", "0")
+            db_redis.broker().config_set("maxmemory-policy", "noeviction")
+            db_redis.broker().config_set("maxmemory", "0")
 
     @pytest.mark.parametrize("key", ["celery", "rq:queue:default"])
     def test_one_that_others_use_too_is_named(self, key: str) -> None:
         nap()
-        delivery.broker().rpush(key, "x")
+        db_redis.broker().rpush(key, "x")
         if key.startswith("rq:"):
-            delivery.broker().sadd("rq:queues", key)
+            db_redis.broker().sadd("rq:queues", key)
         assert f"it holds '{key}'" in (delivery.complaint() or "")
 
     def test_a_submission_does_not_need_it(self, redis: Redis) -> None:
@@ -185,7 +186,7 @@ class TestEnding:
         job = end(nap())
         others = [nap() for _ in range(3)]
         commands.retry(job.id, owner="local")
-        ids = delivery.broker().lrange("rq:queue:cpu", 0, -1)
+        ids = db_redis.broker().lrange("rq:queue:cpu", 0, -1)
         assert [entry.decode() for entry in ids] == [str(each.id) for each in (job, *others)]
 
     def test_deleting_takes_the_files_along(self) -> None:
@@ -281,7 +282,7 @@ class TestWaiting:
 class TestClock:
     def test_what_the_broker_lost_is_delivered_again(self) -> None:
         jobs = [nap() for _ in range(5)]
-        delivery.broker().flushall()
+        db_redis.broker().flushall()
         _age("delivered_at", 10)
         ticking = clock.Clock()
         ticking.tick()
@@ -329,12 +330,12 @@ class TestClock:
                 {"id": first.id},
             )
             ids = {str(row.id) for row in session.execute(text("select id from jobs"))}
-        delivery.broker().flushall()
+        db_redis.broker().flushall()
         _age("delivered_at", 10)
         ticking = clock.Clock()
         until(lambda: ticking.tick() or delivery.waiting_ids("cpu") == ids)  # a busy machine counts less often
         assert delivery.waiting_count("cpu") == len(ids)
-        assert delivery.broker().lindex("rq:queue:cpu", 0) == str(min(ids)).encode()
+        assert db_redis.broker().lindex("rq:queue:cpu", 0) == str(min(ids)).encode()
 
     def test_one_lost_in_a_long_queue_is_found_at_its_front(self) -> None:
         jobs = [nap() for _ in range(150)]
@@ -343,7 +344,7 @@ class TestClock:
         _age("delivered_at", 10)
         key = delivery.queue("cpu").key
         for job in jobs[:2]:  # taken by workers that died before they claimed
-            assert delivery.broker().lrem(key, 1, str(job.id)) == 1
+            assert db_redis.broker().lrem(key, 1, str(job.id)) == 1
         until(lambda: ticking.tick() or delivery.waiting_ids("cpu") == {str(job.id) for job in jobs})
         assert delivery.waiting_count("cpu") == 150
 
@@ -362,7 +363,7 @@ class TestClock:
         delivery.withdraw(job)
         _age("lease_until", 60)
         clock.Clock().tick()
-        ids = [entry.decode() for entry in delivery.broker().lrange("rq:queue:cpu", 0, -1)]
+        ids = [entry.decode() for entry in db_redis.broker().lrange("rq:queue:cpu", 0, -1)]
         assert ids == [str(job.id), str(other.id)]
 
 

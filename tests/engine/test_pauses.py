@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from jobs.engine import clock, commands, database, delivery, ledger, pauses, queries
 from jobs.engine import waiting as engine_waiting
+from jobs.engine.db import redis
 from jobs.engine.errors import NotFound
 from jobs.engine.models import AuditEntry, Job
 from tests.conftest import House
@@ -61,9 +62,9 @@ class TestWithoutWorkers:
         pauses.pause("cpu", owner="local")
         during = nap()  # is delivered all the same, as the web does not ask: the claim is refused
         pauses.resume("cpu", owner="local")
-        delivery.broker().flushall()
+        redis.broker().flushall()
         clock.deliver_due()
-        entries = [bytes(entry).decode() for entry in delivery.broker().lrange(delivery.queue("cpu").key, 0, -1)]
+        entries = [bytes(entry).decode() for entry in redis.broker().lrange(delivery.queue("cpu").key, 0, -1)]
         assert entries == [str(before.id), str(during.id)]
         assert claimed(before.id)
 

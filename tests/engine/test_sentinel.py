@@ -11,7 +11,8 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-from jobs.engine import commands, delivery, queries
+from jobs.engine import commands, queries
+from jobs.engine.db import redis as db_redis
 from jobs.engine.embedded import redis, service
 from tests.engine.workers import ended, running, until
 from tests.stories.running import free_port
@@ -71,5 +72,5 @@ def test_jobs_go_on_with_the_next_master(environment: Callable[..., None], guard
 def _port() -> int:
     """Of the master that our own client talks to."""
     with suppress(RedisError):
-        return int(delivery.broker().info("server")["tcp_port"])
+        return int(db_redis.broker().info("server")["tcp_port"])
     return 0

@@ -10,6 +10,7 @@ import pytest
 from rq.job import Job as Message
 
 from jobs.engine import commands, database, delivery, ledger, queries
+from jobs.engine.db import redis
 from jobs.engine.models import Job
 from jobs.engine.worker import LegworkWorker
 from tests.engine.workers import CODE, running, until
@@ -52,7 +53,7 @@ def of_queue(queue: str) -> Job:
 
 
 def waiting(queue: str = "cpu") -> list[str]:
-    return [bytes(entry).decode() for entry in delivery.broker().lrange(delivery.queue(queue).key, 0, -1)]
+    return [bytes(entry).decode() for entry in redis.broker().lrange(delivery.queue(queue).key, 0, -1)]
 
 
 def taken(worker: LegworkWorker) -> str:
@@ -95,7 +96,7 @@ def test_a_worker_that_is_told_to_leave_takes_none(worker: LegworkWorker) -> Non
 
 def test_what_cannot_be_read_or_has_no_hash_is_passed_over(worker: LegworkWorker) -> None:
     broken, gone, strange, well = (submit() for _ in range(4))
-    broker = delivery.broker()
+    broker = redis.broker()
     broker.hset(Message.key_for(str(broken.id)), "created_at", "yesterday")
     broker.delete(Message.key_for(str(gone.id)))
     broker.delete(Message.key_for(str(strange.id)))

@@ -14,6 +14,7 @@ import pytest
 from rq import Queue
 
 from jobs.engine import commands, delivery, queries
+from jobs.engine.db import redis
 from jobs.engine.errors import Conflict
 from jobs.engine.models import Job
 from tests.conftest import House
@@ -179,9 +180,9 @@ class TestKills:
         begun(job)
         kill(old)
         assert ended(job).state == "succeeded"
-        delivery.broker().flushall()
+        redis.broker().flushall()
         late = nap(naps=1)
-        delivery.broker().flushall()
+        redis.broker().flushall()
         assert ended(late).state == "succeeded"
         assert workers.clock != old
 
@@ -215,7 +216,7 @@ class TestBroker:
     @pytest.mark.usefixtures("standing_workers")
     def test_an_emptied_broker_loses_nothing(self) -> None:
         jobs = [nap(naps=1, seconds=0.02) for _ in range(40)]
-        delivery.broker().flushall()
+        redis.broker().flushall()
         assert {ended(job).state for job in jobs} == {"succeeded"}
 
     @pytest.mark.usefixtures("standing_workers")
@@ -239,7 +240,7 @@ class TestBroker:
 
     def test_broken_messages_do_not_end_a_worker(self, standing_workers: Workers) -> None:
         before = standing_workers.workers
-        broker = delivery.broker()
+        broker = redis.broker()
         for number, broken in enumerate([{}, {"data": "no zlib"}, {"created_at": "never", "data": b"\x80\x04."}]):
             if broken:
                 broker.hset(f"rq:job:broken{number}", mapping=broken)
@@ -259,7 +260,7 @@ class TestBroker:
 
     def test_a_pickle_is_not_opened(self, standing_workers: Workers, tmp_path: Path) -> None:
         """Messages as RQ writes them by default, and each field of one as it would read it."""
-        before, broker = standing_workers.workers, delivery.broker()
+        before, broker = standing_workers.workers, redis.broker()
         trap = pickle.dumps(Trap(str(tmp_path / "sprung")))
         Queue("cpu", connection=broker).enqueue_call("os.system", args=[Trap(str(tmp_path / "sprung"))])
         good = {"created_at": "2026-01-01T00:00:00.000000Z", "origin": "cpu", "data": zlib.compress(b"[]")}
@@ -277,7 +278,7 @@ class TestBroker:
     @pytest.mark.usefixtures("standing_workers")
     def test_a_message_is_json_that_a_person_can_read(self) -> None:
         job = nap(naps=1, seconds=0.5)
-        data = json.loads(zlib.decompress(delivery.broker().hget(f"rq:job:{job.id}", "data")))
+        data = json.loads(zlib.decompress(redis.broker().hget(f"rq:job:{job.id}", "data")))
         assert data[0] == "jobs.engine.worker.run_job"
         assert data[3] | {"params": None} == {"job": str(job.id), "kind": "nap", "attempt": 1, "params": None}
         assert data[3]["params"]["naps"] == 1

@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy import text
 
 from jobs import run_tools
-from jobs.engine import commands, database, delivery, documents, log_lines, outgoing, queries
+from jobs.engine import commands, database, documents, log_lines, outgoing, queries
+from jobs.engine.db import redis as db_redis
 from jobs.engine.errors import BadInput
 from jobs.engine.tools.registry import TOOLS
 from tests.kinds.attempts import OWNER, content, done, errors, items, upload
@@ -172,7 +173,7 @@ def test_a_secret_is_used_and_shown_nowhere(environment: Callable[..., None], si
         ]
     assert len(kept) > 3
     assert not [row for row in kept if "s3cr3t" in row]
-    with delivery.broker() as redis:
+    with db_redis.broker() as redis:
         assert not [
             key
             for key in redis.scan_iter()

@@ -17,8 +17,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text, update
 
-from jobs.engine import answering, conversations, database, delivery, documents, llm, questions, relay, writing
+from jobs.engine import answering, conversations, database, documents, llm, questions, relay, writing
 from jobs.engine.connections import Provider
+from jobs.engine.db import redis as db_redis
 from jobs.engine.embedded.redis import Redis
 from jobs.engine.models import Message
 from jobs.engine.streaming import Stream
@@ -131,10 +132,10 @@ def test_an_answer_is_streamed_and_kept(client: FlaskClient, provider: FakeProvi
 
 
 def test_no_job_and_no_message_is_made(client: FlaskClient) -> None:
-    jobs, keys = client.get("/api/v1/jobs").json["jobs"], set(delivery.broker().keys("rq:*"))
+    jobs, keys = client.get("/api/v1/jobs").json["jobs"], set(db_redis.broker().keys("rq:*"))
     ended(client, ask(client))
     assert client.get("/api/v1/jobs").json["jobs"] == jobs == []
-    assert set(delivery.broker().keys("rq:*")) == keys
+    assert set(db_redis.broker().keys("rq:*")) == keys
 
 
 @pytest.mark.parametrize("seen", ["-1", "abc", "1" + "0" * 30, "", "999999", "1.5", "٣"])
@@ -377,7 +378,7 @@ def test_a_reader_elsewhere_survives_an_emptied_redis(client: FlaskClient, provi
     with follow(row) as live:
         answering._writing[row.id] = writing
         until(lambda: live.length > 100, "some text")
-        delivery.broker().flushall()
+        db_redis.broker().flushall()
         until(lambda: live.ended, "the end")
         assert live.after(0) == WORDS * 6 + " "
 

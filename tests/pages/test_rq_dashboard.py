@@ -22,6 +22,7 @@ from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
 from jobs.engine import delivery
+from jobs.engine.db import redis
 from tests.conftest import CODE, forget
 
 WORKER = """
@@ -104,7 +105,7 @@ def test_the_busy_worker_is_shown_with_its_job(client: FlaskClient, messages: di
 
 
 def test_nothing_can_be_changed(app: Flask, client: FlaskClient, messages: dict[str, Job]) -> None:
-    before = _everything(delivery.broker(), messages)
+    before = _everything(redis.broker(), messages)
     refused = 0
     for rule in app.url_map.iter_rules():
         if not rule.rule.startswith("/rq/"):
@@ -117,7 +118,7 @@ def test_nothing_can_be_changed(app: Flask, client: FlaskClient, messages: dict[
                 refused += 1
     assert refused > len(STATES)
     assert "on their own pages" in client.post("/rq/requeue/cpu").get_data(as_text=True)
-    assert _everything(delivery.broker(), messages) == before
+    assert _everything(redis.broker(), messages) == before
 
 
 @pytest.mark.parametrize(
@@ -145,7 +146,7 @@ class Trap:
 
 def test_a_pickle_is_never_opened(client: FlaskClient, messages: dict[str, Job], tmp_path: Path) -> None:
     trap = pickle.dumps(Trap(tmp_path / "sprung"))
-    broker = delivery.broker()
+    broker = redis.broker()
     for id, fields in _poisoned(trap).items():
         broker.hset(f"rq:job:{id}", mapping={"created_at": "2026-01-01T00:00:00.000000Z", "origin": "poison", **fields})
         broker.rpush("rq:queue:poison", id)

@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import text
 
 from jobs.engine import database, delivery, llm, mail, migrations, settings
+from jobs.engine.db import redis
 from jobs.engine.errors import LegworkError
 from jobs.engine.storage import storage
 
@@ -78,7 +79,7 @@ def broker_part() -> Part:
         return Part("Broker", "wrong", "Not set", "", _UNSET.format("REDIS_URL"))
     began = time.monotonic()
     try:
-        info = delivery.broker().info()
+        info = redis.broker().info()
         complaint = delivery.complaint()
     except (RedisError, LegworkError):
         advice = "Start Redis again, or look at REDIS_URL. Jobs wait safely in the database until then."
