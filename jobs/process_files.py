@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from jobs.engine import documents, extraction, limits, settings, tally
+from jobs.engine import documents, extraction, quota, settings, tally
 from jobs.engine.catalogue import Estimate, Find
 from jobs.engine.context import Context
 from jobs.engine.errors import BadInput, FieldError, NoRoom
@@ -199,7 +199,7 @@ def _document(entry: Entry, found: extraction.Extracted, size: int, sha256: str)
 
 def _kept(owner: str, path: Path, entry: Entry, media_type: str) -> File:
     """A file that came out of an archive, as a file of its own. Its row is written together with the document's."""
-    limits.check_storage(owner, path.stat().st_size)
+    quota.check_storage(owner, path.stat().st_size)
     with path.open("rb") as opened:
         blob = storage().put(opened, limit=None)
     return File(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID
 
-from jobs.engine import database, inputs, jsonsafe, ledger, limits, loops, queries
+from jobs.engine import database, inputs, jsonsafe, ledger, loops, queries, quota
 from jobs.engine.errors import JobFailed, NoRoom
 from jobs.engine.hiding import Hider
 from jobs.engine.loops import Item, Output
@@ -136,12 +136,13 @@ class Context:
         Secrets of the params are taken out of `data`, unless it is a path. Raises NoRoom, which ends the job, where its owner
         has no room left.
         """
+        held = (self.job.job_id, self.job.lease)
         with _stream(data, self._writer.hider) as stream:
-            limits.check_storage(self.job.owner, _size(stream), self.job)
+            quota.check_storage(self.job.owner, _size(stream), held)
             blob = storage().put(stream, limit=None)
         try:
             with database.session() as session:
-                limits.take_storage(session, self.job.owner, blob.bytes, self.job)
+                quota.take_storage(session, self.job.owner, blob.bytes, held)
                 return ledger.add_file(session.connection(), self.job, name, media_type, blob)
         except NoRoom:
             storage().delete(blob.key)

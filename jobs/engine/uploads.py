@@ -5,7 +5,7 @@ from __future__ import annotations
 import mimetypes
 from typing import Any, BinaryIO
 
-from jobs.engine import database, limits, settings, tables
+from jobs.engine import database, quota, settings, tables
 from jobs.engine.errors import BadInput, NoRoom
 from jobs.engine.jsonsafe import clean_text
 from jobs.engine.models import File
@@ -17,7 +17,7 @@ def upload(stream: BinaryIO, name: str, *, owner: str) -> File:
 
     `name` is only ever shown. Raises TooLarge over MAX_UPLOAD_MB, NoRoom over MAX_STORAGE_MB, BadInput for an empty file.
     """
-    limits.check_storage(owner)
+    quota.check_storage(owner)
     blob = storage().put(stream, limit=settings.current().max_upload_bytes)
     if blob.bytes == 0:
         storage().delete(blob.key)
@@ -34,7 +34,7 @@ def upload(stream: BinaryIO, name: str, *, owner: str) -> File:
     )
     try:
         with database.session() as session:
-            limits.take_storage(session, owner, blob.bytes)
+            quota.take_storage(session, owner, blob.bytes)
             session.add(file)
             session.flush()
             session.refresh(file)

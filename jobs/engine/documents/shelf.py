@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import func, or_, select, text
 from sqlalchemy.orm import Session
 
-from jobs.engine import database, limits
+from jobs.engine import database, quota
 from jobs.engine.documents.tables import Document, Generation
 from jobs.engine.errors import Skip
 from jobs.engine.jsonsafe import clean, clean_text
@@ -63,7 +63,7 @@ def add(owner: str, document: Document, *, duplicates: bool = True, file: File |
         if known:
             document.id = known
         if file is not None:
-            limits.take_storage(session, owner, file.bytes)
+            quota.take_storage(session, owner, file.bytes)
             session.add(file)
             session.flush()
             document.file_id = file.id
