@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from jobs.engine import glances, queries
+from jobs.engine import glances, lookup, queries
 from webapp import files
 from webapp.access import current_owner
 
@@ -44,7 +44,7 @@ def _free(name: str, taken: set[str]) -> str:
 
 
 def _chunks(file: Any) -> Iterator[bytes]:
-    with queries.open_file(file) as stream:
+    with lookup.open_file(file) as stream:
         while chunk := stream.read(files.CHUNK):
             yield chunk
 

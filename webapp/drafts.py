@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from flask import render_template
 
-from jobs.engine import commands, fitting, notifications, queries, settings, templates, waiting
+from jobs.engine import commands, fitting, lookup, notifications, queries, settings, templates, waiting
 from jobs.engine.errors import BadInput, FieldError, InvalidParams, LegworkError, NotFound
 from webapp import forms, texts, words
 from webapp.access import current_owner
@@ -101,7 +101,7 @@ class Draft:
             return None
         how = {name: str(self.raw[name]) for name in ("encoding", "delimiter") if self.raw.get(name)}
         try:
-            return queries.table_of(ref, current_owner(), **how)
+            return lookup.table_of(ref, current_owner(), **how)
         except NotFound:
             return None
         except LegworkError as error:
@@ -209,11 +209,11 @@ def _starts(kind: Any) -> str:
 
 def file_of(ref: str) -> dict[str, Any] | None:
     if ref.startswith("sample:"):
-        if queries.table_of(ref, current_owner()) is None:
+        if lookup.table_of(ref, current_owner()) is None:
             return None
         return {"id": ref, "name": ref.removeprefix("sample:"), "bytes": None, "sample": True}
     try:
-        file = queries.file(ref, current_owner())
+        file = lookup.file(ref, current_owner())
     except NotFound:
         return None
     return {"id": ref, "name": file.name, "bytes": file.bytes, "sample": False}
@@ -239,7 +239,7 @@ _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
 def _earlier(one: forms.Field) -> list[Any]:
     """The uploads that may be chosen again in this field."""
-    uploads = queries.uploads(current_owner())
+    uploads = lookup.uploads(current_owner())
     return [file for file in uploads if file.table or one.accept != "table"]
 
 

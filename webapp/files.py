@@ -11,7 +11,7 @@ from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.wrappers import Response as BaseResponse
 from werkzeug.wsgi import FileWrapper
 
-from jobs.engine import glances, queries, storage
+from jobs.engine import glances, lookup, queries, storage
 from jobs.engine import log_lines as engine_log_lines
 from webapp import tabs
 from webapp.access import current_owner
@@ -24,7 +24,7 @@ _UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|\u200e\u200f\u061c\u202a-\u202e\
 @blueprint.get("/files/<file_id>")
 def download(file_id: str) -> BaseResponse:
     """One file, whole or the range that was asked for. Never shown inside the site: always an attachment."""
-    file = queries.seen_file(file_id, current_owner())
+    file = lookup.seen_file(file_id, current_owner())
     stream = storage.storage().open(file.blob)
     response = attachment(Body(stream, CHUNK), file.media_type, file.name)
     response.set_etag(file.sha256)

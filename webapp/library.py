@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, abort, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from jobs.engine import documents, queries
+from jobs.engine import documents, lookup
 from jobs.engine.errors import NotFound
 from webapp.access import current_owner
 
@@ -126,6 +126,6 @@ def _offset(characters: int) -> int:
 
 def _file(file_id: Any) -> Any:
     try:
-        return queries.file(file_id, current_owner()) if file_id else None
+        return lookup.file(file_id, current_owner()) if file_id else None
     except NotFound:
         return None

@@ -12,7 +12,7 @@ from flask import Blueprint, Response, render_template, request
 from markupsafe import Markup
 from werkzeug.wsgi import FileWrapper
 
-from jobs.engine import glances, queries
+from jobs.engine import glances, lookup
 from jobs.engine.errors import BadInput, LegworkError, NotFound
 from webapp import files, kinds, markdown
 from webapp.access import current_owner
@@ -65,7 +65,7 @@ def _words() -> dict[str, Any]:
 
 @blueprint.get("/files/<file_id>/preview")
 def show(file_id: str) -> str:
-    file = queries.seen_file(file_id, current_owner())
+    file = lookup.seen_file(file_id, current_owner())
     if not previewable(file):
         raise NotFound("This file cannot be shown here. Download it to look at it.")
     job = _job_of(file)
@@ -75,10 +75,10 @@ def show(file_id: str) -> str:
 @blueprint.get("/files/<file_id>/raw")
 def raw(file_id: str) -> Response:
     """A picture for the page above; what is none of the four kinds by its first bytes is not given out like this."""
-    file = queries.seen_file(file_id, current_owner())
+    file = lookup.seen_file(file_id, current_owner())
     if _image(file) is None:
         raise NotFound("This is not a picture that can be shown.")
-    response = Response(FileWrapper(queries.open_file(file), files.CHUNK), content_type=file.media_type)
+    response = Response(FileWrapper(lookup.open_file(file), files.CHUNK), content_type=file.media_type)
     response.content_length = file.bytes
     response.headers["Content-Security-Policy"] = RAW_POLICY
     response.headers["X-Content-Type-Options"] = "nosniff"
@@ -109,7 +109,7 @@ def _page(file: Any) -> dict[str, Any]:
     asked = request.args.get("page", "1")
     number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 7 else 1
     try:
-        return {"page": queries.pdf_page(file, number)}
+        return {"page": lookup.pdf_page(file, number)}
     except BadInput as error:
         return {"trouble": error.message}
 
@@ -128,7 +128,7 @@ def _table(file: Any) -> dict[str, Any] | None:
     if not (file.table or file.name.lower().endswith((".csv", ".tsv", ".jsonl"))):
         return None
     try:
-        found = queries.table_of(str(file.id), file.owner)
+        found = lookup.table_of(str(file.id), file.owner)
     except LegworkError:
         return None
     if not found or found.get("error") or not found.get("first"):
@@ -146,7 +146,7 @@ def _text(file: Any) -> dict[str, Any]:
 
 
 def _head(file: Any, count: int) -> bytes:
-    with queries.open_file(file) as stream:
+    with lookup.open_file(file) as stream:
         return stream.read(count)
 
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any, BinaryIO
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Text, bindparam, cast, func, or_, select, text, tuple_
 from sqlalchemy.orm import Session
 
-from jobs.engine import database, exports, inputs, migrations, pdf_pages, presence
-from jobs.engine.errors import BadInput, NotFound, SettingsError
+from jobs.engine import database, exports, migrations, presence
+from jobs.engine.errors import NotFound, SettingsError
 from jobs.engine.glances import Glance
 from jobs.engine.models import Attempt, Counts, File, Item, Job, PausedQueue, WorkerProcess
-from jobs.engine.records import Page, escaped, owned, readable_file
-from jobs.engine.storage import storage
-from jobs.engine.tables import TableInfo
+from jobs.engine.records import Page, escaped, owned
 
 # Jobs.
 
@@ -161,55 +159,6 @@ def files(job: Job) -> list[File]:
         return []
     with database.reading() as session:
         return list(session.scalars(_FILES, {"job": job.id}))
-
-
-def file(file_id: str | UUID, owner: str) -> File:
-    """An upload or a visible output of that owner, or NotFound."""
-    with database.reading() as session:
-        return _visible(owned(session, File, file_id, owner))
-
-
-def seen_file(file_id: str | UUID, owner: str) -> File:
-    """A file to look at: the owner's, or a visible output of a job that was shared with them."""
-    with database.reading() as session:
-        return _visible(readable_file(session, file_id, owner))
-
-
-def _visible(found: File) -> File:
-    if not found.visible:
-        raise NotFound("There is nothing at this address, or it is not yours.")
-    return found
-
-
-def open_file(file: File) -> BinaryIO:
-    """Its bytes, to read from the start."""
-    return storage().open(file.blob)
-
-
-def pdf_page(file: File, number: int) -> pdf_pages.PdfPage:
-    """One page of a PDF as a picture with its text. Raises BadInput."""
-    with open_file(file) as stream:
-        return pdf_pages.page(stream, number)
-
-
-def uploads(owner: str, limit: int = 20) -> list[File]:
-    """An owner's own files, the newest first."""
-    with database.reading() as session:
-        mine = select(File).where(File.owner == owner, File.job_id.is_(None), File.visible)
-        return list(session.scalars(mine.order_by(File.id.desc()).limit(limit)))
-
-
-def table_of(ref: str, owner: str, encoding: str | None = None, delimiter: str | None = None) -> dict[str, Any] | None:
-    """What a file looks like as a table: TableInfo as a dict; {"error": sentence} if it is none; None if there is no file."""
-    try:
-        found = inputs.find(ref, owner)
-    except BadInput:
-        return None
-    try:
-        info: TableInfo = found.table(encoding=encoding or None, delimiter=delimiter or None)
-    except BadInput as error:
-        return {"error": error.message}
-    return {**info.as_json(), "name": found.name, "bytes": found.bytes, "error": None}
 
 
 # The house as a whole.

@@ -20,6 +20,7 @@ from jobs.engine import (
     ledger,
     limits,
     log_lines,
+    lookup,
     notifications,
     queries,
     retention,
@@ -204,7 +205,7 @@ class Items:
 
 def of_files() -> Asked:
     return {
-        "uploads": lambda: queries.uploads(OWNER),
+        "uploads": lambda: lookup.uploads(OWNER),
         "what an owner has": lambda: limits.usage(OWNER),
         "tidying": tidy,
     }

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from jobs.engine import backups, clock, commands, database, delivery, ledger, presence, queries
+from jobs.engine import backups, clock, commands, database, delivery, ledger, lookup, presence, queries
 from jobs.engine.backups import BackupFailed
 from jobs.engine.db import redis
 from jobs.engine.ledger import Batch, Outcome
@@ -64,7 +64,7 @@ def test_all_of_it_comes_back_elsewhere(
         back = queries.job(job.id, "local")
         assert (back.state, back.result, back.done) == ("succeeded", {"b": 1}, 1)
         assert queries.items(back).rows[0].input == {"a": "ä\u2028"}
-        with queries.open_file(queries.files(back)[0]) as opened:
+        with lookup.open_file(queries.files(back)[0]) as opened:
             assert opened.read() == content
         assert list((tmp_path / "other" / "files").rglob(queries.files(back)[0].blob))
         redis.broker().flushall()  # Redis is not in a backup

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from jobs.engine import clock, commands, database, delivery, job_lists, ledger, queries, uploads
+from jobs.engine import clock, commands, database, delivery, job_lists, ledger, lookup, queries, uploads
 from jobs.engine import waiting as engine_waiting
 from jobs.engine.db import redis as db_redis
 from jobs.engine.embedded.redis import Redis
@@ -152,14 +152,14 @@ class TestOwnership:
     def test_what_is_not_yours_is_not_found(self) -> None:
         job = nap(owner="other")
         file = uploads.upload(io.BytesIO(b"a,b\n1,2\n"), "t.csv", owner="other")
-        for read in (queries.job, queries.file):
+        for read in (queries.job, lookup.file):
             with pytest.raises(NotFound):
                 read(job.id if read is queries.job else file.id, "local")
         for act in (commands.cancel, commands.retry, commands.delete):
             with pytest.raises(NotFound):
                 act(job.id, owner="local")
         assert job_lists.jobs("local").rows == []
-        assert queries.uploads("local") == []
+        assert lookup.uploads("local") == []
 
     @pytest.mark.parametrize(
         "wrong", ["", "1", "x" * 36, "../../etc/passwd", "00000000-0000-7000-8000-000000000000", "{" + "0" * 34 + "}"]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from jobs.engine import commands, database, ledger, queries, uploads
+from jobs.engine import commands, database, ledger, lookup, queries, uploads
 from jobs.engine.errors import InvalidParams
 from jobs.engine.models import File, Item, Job
 from jobs.engine.run import Run
@@ -52,5 +52,5 @@ def items(job: Job) -> list[Item]:
 
 
 def content(file: File) -> bytes:
-    with queries.open_file(file) as opened:
+    with lookup.open_file(file) as opened:
         return opened.read()

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from jobs import process_files
-from jobs.engine import commands, documents, extraction, queries
+from jobs.engine import commands, documents, extraction, lookup, queries
 from jobs.engine.errors import BadInput
 from jobs.engine.extraction import archives, office, recognition
 from jobs.engine.models import Job
@@ -67,7 +67,7 @@ def test_the_example_fills_a_collection(environment: Callable[..., None]) -> Non
     assert (collection.name, collection.documents, collection.changed) == ("samples", 5, 5)
     mail = documents.document(found["switch.eml"]["document"], OWNER, with_text=True)
     assert "the switch broke in the second week" in mail.text
-    assert content(queries.file(mail.file_id, OWNER)).startswith(b"From: Ada Okafor")
+    assert content(lookup.file(mail.file_id, OWNER)).startswith(b"From: Ada Okafor")
 
 
 def test_real_papers(environment: Callable[..., None], papers: Path) -> None:

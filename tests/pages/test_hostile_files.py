@@ -17,7 +17,7 @@ import xlsxwriter
 from flask import Flask
 from flask.testing import FlaskClient
 
-from jobs.engine import catalogue, documents, job_lists, queries
+from jobs.engine import catalogue, documents, job_lists, lookup, queries
 from jobs.engine.models import Job
 from tests.engine import workers
 from webapp.access import LOCAL_OWNER
@@ -244,5 +244,5 @@ def test_a_page_or_picture_with_a_script_is_never_shown_by_us(client: FlaskClien
 
 
 def _content(file: Any) -> bytes:
-    with queries.open_file(file) as opened:
+    with lookup.open_file(file) as opened:
         return opened.read()

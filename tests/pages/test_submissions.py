@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
-from jobs.engine import job_lists, queries
+from jobs.engine import job_lists, lookup, queries
 from tests.pages.making import again
 from webapp.access import LOCAL_OWNER
 
@@ -90,7 +90,7 @@ def test_errors_come_back_at_their_fields_and_nothing_is_lost(send: Any) -> None
     assert "<title>Error: Questions" in page
     assert count() == before
     job = job_of(send(table=hidden(page, "table"), _key=hidden(page, "_key")))
-    assert queries.file(job.params["table"], LOCAL_OWNER).name == "mine.csv"
+    assert lookup.file(job.params["table"], LOCAL_OWNER).name == "mine.csv"
 
 
 def test_what_the_kind_itself_finds_wrong_stands_at_the_field(send: Any) -> None:
@@ -123,7 +123,7 @@ def test_several_files_are_kept_added_to_and_left_out(send: Any) -> None:
     page = send(("papers", "a.txt", "a"), ("papers", "b.txt", "b"), upload="papers").text
     a, b = re.findall(r'type="hidden" name="papers" value="([^"]+)"', page)
     job = job_of(send(("papers", "c.txt", "c"), papers=[a, b], _key="three", **{"papers.drop": a}))
-    assert [queries.file(ref, LOCAL_OWNER).name for ref in job.params["papers"]] == ["b.txt", "c.txt"]
+    assert [lookup.file(ref, LOCAL_OWNER).name for ref in job.params["papers"]] == ["b.txt", "c.txt"]
 
 
 def test_an_empty_upload_is_said_so(send: Any) -> None:

@@ -1,0 +1,64 @@
+"""Finding files: uploads, visible outputs, and what they look like as pages and tables."""
+
+from __future__ import annotations
+
+from typing import Any, BinaryIO
+from uuid import UUID
+
+from sqlalchemy import select
+
+from jobs.engine import database, inputs, pdf_pages
+from jobs.engine.errors import BadInput, NotFound
+from jobs.engine.models import File
+from jobs.engine.records import owned, readable_file
+from jobs.engine.storage import storage
+from jobs.engine.tables import TableInfo
+
+
+def file(file_id: str | UUID, owner: str) -> File:
+    """An upload or a visible output of that owner, or NotFound."""
+    with database.reading() as session:
+        return _visible(owned(session, File, file_id, owner))
+
+
+def seen_file(file_id: str | UUID, owner: str) -> File:
+    """A file to look at: the owner's, or a visible output of a job that was shared with them."""
+    with database.reading() as session:
+        return _visible(readable_file(session, file_id, owner))
+
+
+def _visible(found: File) -> File:
+    if not found.visible:
+        raise NotFound("There is nothing at this address, or it is not yours.")
+    return found
+
+
+def open_file(file: File) -> BinaryIO:
+    """Its bytes, to read from the start."""
+    return storage().open(file.blob)
+
+
+def pdf_page(file: File, number: int) -> pdf_pages.PdfPage:
+    """One page of a PDF as a picture with its text. Raises BadInput."""
+    with open_file(file) as stream:
+        return pdf_pages.page(stream, number)
+
+
+def uploads(owner: str, limit: int = 20) -> list[File]:
+    """An owner's own files, the newest first."""
+    with database.reading() as session:
+        mine = select(File).where(File.owner == owner, File.job_id.is_(None), File.visible)
+        return list(session.scalars(mine.order_by(File.id.desc()).limit(limit)))
+
+
+def table_of(ref: str, owner: str, encoding: str | None = None, delimiter: str | None = None) -> dict[str, Any] | None:
+    """What a file looks like as a table: TableInfo as a dict; {"error": sentence} if it is none; None if there is no file."""
+    try:
+        found = inputs.find(ref, owner)
+    except BadInput:
+        return None
+    try:
+        info: TableInfo = found.table(encoding=encoding or None, delimiter=delimiter or None)
+    except BadInput as error:
+        return {"error": error.message}
+    return {**info.as_json(), "name": found.name, "bytes": found.bytes, "error": None}
