@@ -11,9 +11,10 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-from jobs.engine import hiding, settings
+from jobs.engine import settings
 from jobs.engine.errors import FieldError, KindUnavailable, NotFound, SettingsError
 from jobs.engine.inputs import Input
+from jobs.engine.kinds import secrets
 from jobs.engine.params import KindParams
 
 GROUPS = ("Text and AI", "Files and documents", "Data and numbers", "Mail")
@@ -180,7 +181,7 @@ def _modules(package: str) -> list[str]:
 def shown_params(name: str, params: dict[str, Any]) -> dict[str, Any]:
     """A job's params as they may be shown: without what its kind calls a secret."""
     known = _found().get(name)
-    return hiding.shown(known.Params, params) if known is not None and known.available else params
+    return secrets.shown(known.Params, params) if known is not None and known.available else params
 
 
 def load(path: str) -> Kind:

@@ -8,8 +8,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from jobs.engine.params import KindParams
-
 MASK = "•••"
 LEAST = 4  # characters: a shorter one is in every text by chance
 
@@ -45,23 +43,6 @@ class Hider:
         if isinstance(value, list | tuple):
             return [self.value(one) for one in value]
         return value
-
-
-def names(model: type[KindParams]) -> set[str]:
-    """The params of a kind that are secrets."""
-    extra = {name: field.json_schema_extra for name, field in model.model_fields.items()}
-    return {name for name, more in extra.items() if isinstance(more, dict) and more.get("widget") == "secret"}
-
-
-def secrets(params: KindParams) -> list[str]:
-    """What these params hold of secrets."""
-    return [value for name in sorted(names(type(params))) if isinstance(value := getattr(params, name), str)]
-
-
-def shown(model: type[KindParams], params: Mapping[str, Any]) -> dict[str, Any]:
-    """Params as they may be shown."""
-    hidden = names(model)
-    return {name: MASK if name in hidden and value else value for name, value in params.items()}
 
 
 def _forms(secret: str) -> set[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from jobs.engine import approvals, catalogue, database, faults, hiding, ledger, queries
+from jobs.engine import approvals, catalogue, database, faults, ledger, queries
 from jobs.engine.context import Context
 from jobs.engine.errors import (
     ApprovalNeeded,
@@ -25,6 +25,7 @@ from jobs.engine.errors import (
     StopAsked,
     TimeLimitReached,
 )
+from jobs.engine.kinds import secrets
 from jobs.engine.ledger import Claim
 from jobs.engine.models import Counts
 from jobs.engine.params import KindParams
@@ -65,7 +66,7 @@ class Run:
         try:
             kind = catalogue.kind(self.claim.kind)
             params = _fitting(kind, self.claim.params)
-            self.writer.hider.add(hiding.secrets(params))
+            self.writer.hider.add(secrets.secrets(params))
             return self.writer.hider.value(kind.run(params, self.context)), None
         except BaseException as error:
             return None, error
