@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 
 import jobs
 from jobs.engine import catalogue, commands, fitting, queries
+from jobs.engine.kinds import estimates
 from tests import specimens
 from tests.conftest import House, forget
 from tests.engine.workers import Workers, adds_up, children, ended, running, until
@@ -104,7 +105,7 @@ def test_it_is_available_and_its_example_is_valid(kind: catalogue.Kind) -> None:
     assert kind.summary.endswith(".")
     fit = fitting.validate(kind.name, kind.example, owner=OWNER)
     assert kind.Params.model_validate(fit.json) == fit.params
-    estimate = commands.estimate(kind.name, kind.example, owner=OWNER)
+    estimate = estimates.estimate(kind.name, kind.example, owner=OWNER)
     assert estimate is None or estimate.items is None or estimate.items > 0
 
 

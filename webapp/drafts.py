@@ -12,8 +12,9 @@ from uuid import uuid4
 
 from flask import render_template
 
-from jobs.engine import commands, fitting, lookup, notifications, queries, settings, templates, waiting
+from jobs.engine import fitting, lookup, notifications, queries, settings, templates, waiting
 from jobs.engine.errors import BadInput, FieldError, InvalidParams, LegworkError, NotFound
+from jobs.engine.kinds import estimates
 from webapp import forms, texts, words
 from webapp.access import current_owner
 
@@ -76,7 +77,7 @@ class Draft:
         if self.errors:
             return None
         try:
-            return commands.estimate(self.kind.name, self.params, owner=current_owner())
+            return estimates.estimate(self.kind.name, self.params, owner=current_owner())
         except LegworkError:
             return None
 

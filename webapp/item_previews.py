@@ -7,8 +7,9 @@ from typing import Any
 from flask import Blueprint, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 
-from jobs.engine import catalogue, commands
+from jobs.engine import catalogue
 from jobs.engine.errors import BadInput, FieldError, NotFound
+from jobs.engine.kinds import estimates
 from webapp import drafts, mail_html, submissions
 from webapp.access import current_owner
 
@@ -26,7 +27,7 @@ def show(name: str) -> ResponseReturnValue:
         return drafts.page(draft, 422)
     place = _place()
     try:
-        shown = commands.preview(kind.name, draft.params, place, owner=current_owner())
+        shown = estimates.preview(kind.name, draft.params, place, owner=current_owner())
     except BadInput as error:
         if place == 1:
             draft.errors.append(FieldError("", error.message))

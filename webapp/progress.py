@@ -7,8 +7,9 @@ from typing import Any
 
 from flask import Blueprint, Response, make_response, render_template, request
 
-from jobs.engine import approvals, catalogue, commands, glances, waiting
+from jobs.engine import approvals, catalogue, glances, waiting
 from jobs.engine.errors import LegworkError, NotFound
+from jobs.engine.kinds import estimates
 from webapp import tabs, words
 from webapp.access import current_owner
 
@@ -110,7 +111,7 @@ def _every(job: Any) -> str:
 def _whole(job: Any) -> int | None:
     """How many items the job would have without the limit of a try."""
     try:
-        estimate = commands.estimate(job.kind, job.params, owner=job.owner)
+        estimate = estimates.estimate(job.kind, job.params, owner=job.owner)
     except LegworkError:
         return None
     return estimate.items if estimate else None

@@ -9,7 +9,8 @@ from typing import Any
 from flask import Blueprint, Response, stream_template
 from flask.typing import ResponseReturnValue
 
-from jobs.engine import catalogue, commands
+from jobs.engine import catalogue
+from jobs.engine import trials as engine_trials
 from jobs.engine.errors import BadInput, FieldError, LegworkError, NotFound
 from webapp import drafts, readers, submissions
 from webapp.access import current_owner
@@ -28,7 +29,7 @@ def show(name: str) -> ResponseReturnValue:
     if not drafts.check(draft):
         return drafts.page(draft, 422)
     try:
-        trials = commands.try_out(kind.name, draft.params, drafts.SAMPLE_ROWS, owner=current_owner())
+        trials = engine_trials.try_out(kind.name, draft.params, drafts.SAMPLE_ROWS, owner=current_owner())
     except BadInput as error:
         draft.errors.append(FieldError("", error.message))
         return drafts.page(draft, 422)

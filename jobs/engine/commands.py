@@ -25,41 +25,15 @@ from jobs.engine import (
     queries,
     schedules,
 )
-from jobs.engine.catalogue import Estimate
 from jobs.engine.errors import BrokerAway, Conflict, DatabaseAway, FieldError, InvalidParams, NotFound
 from jobs.engine.fitting import finder, validate
 from jobs.engine.jsonsafe import clean_text, dumps
 from jobs.engine.models import Job, Schedule
 from jobs.engine.schedules import Plan
 from jobs.engine.storage import storage
-from jobs.engine.trials import Trials
 
 MOST_SAMPLE = 1_000
 MOST_AHEAD = timedelta(days=366)
-
-
-def estimate(kind_name: str, params: dict[str, Any], *, owner: str, sample: int | None = None) -> Estimate | None:
-    """What the job would take; None where it cannot be told. Raises what validate raises."""
-    fit = validate(kind_name, params, owner=owner)
-    whole = fit.kind.estimate(fit.params, finder(owner))
-    if whole is None or not sample or not whole.items or whole.items <= sample:
-        return whole
-    share = sample / whole.items
-    scaled = {name: getattr(whole, name) for name in ("calls", "tokens", "seconds")}
-    scaled = {name: type(value)(value * share) if value else value for name, value in scaled.items()}
-    return replace(whole, items=sample, **scaled)
-
-
-def try_out(kind_name: str, params: dict[str, Any], rows: int, *, owner: str) -> Trials:
-    """Ask the model about the first rows, without a job. Raises what validate raises, BadInput, TooMany."""
-    fit = validate(kind_name, params, owner=owner)
-    return Trials(fit.kind.questions(fit.params, finder(owner), rows), owner)
-
-
-def preview(kind_name: str, params: dict[str, Any], place: int, *, owner: str) -> dict[str, Any] | None:
-    """What the item at this place, from 1, would become, in the kind's own words. Raises what validate raises, BadInput."""
-    fit = validate(kind_name, params, owner=owner)
-    return fit.kind.preview(fit.params, finder(owner), place)
 
 
 def submit(

@@ -14,6 +14,7 @@ from typing import Any
 from jobs.engine import llm
 from jobs.engine.catalogue import Question
 from jobs.engine.errors import LegworkError, TooMany
+from jobs.engine.fitting import finder, validate
 from jobs.engine.live import Live
 from jobs.engine.models import new_id
 from jobs.engine.reply import CUT_OFF, Reply
@@ -129,3 +130,9 @@ class Trials:
 def open_now() -> Mapping[str, int]:
     """How many forms are being tried out, by owner."""
     return dict(_open)
+
+
+def try_out(kind_name: str, params: dict[str, Any], rows: int, *, owner: str) -> Trials:
+    """Ask the model about the first rows, without a job. Raises what validate raises, BadInput, TooMany."""
+    fit = validate(kind_name, params, owner=owner)
+    return Trials(fit.kind.questions(fit.params, finder(owner), rows), owner)

@@ -16,6 +16,7 @@ from sqlalchemy import select, update
 
 from jobs.engine import commands, database, ledger, uploads
 from jobs.engine.errors import InvalidParams
+from jobs.engine.kinds import estimates
 from jobs.engine.models import Item, Job
 from jobs.engine.run import Run
 from jobs.generate_texts import EXAMPLE
@@ -198,11 +199,11 @@ def test_without_a_model_the_form_says_what_to_set(environment: Callable[..., No
 
 def test_an_estimate_counts_rows_calls_and_tokens(provider: FakeProvider) -> None:
     params = {"source": upload(), "prompt": PROMPT, "max_tokens": 100}
-    estimate = commands.estimate("generate_texts", params, owner=OWNER)
+    estimate = estimates.estimate("generate_texts", params, owner=OWNER)
     assert estimate
     assert (estimate.items, estimate.calls) == (4, 4)
     assert 4 * 50 < (estimate.tokens or 0) < 4 * 80
-    slow = commands.estimate("generate_texts", params | {"requests_per_minute": 1}, owner=OWNER)
+    slow = estimates.estimate("generate_texts", params | {"requests_per_minute": 1}, owner=OWNER)
     assert slow
     assert slow.seconds == 240
 

@@ -17,6 +17,7 @@ import pytest
 from jobs import moderate_content
 from jobs.engine import commands, database, documents, log_lines, moderation, queries, reviews
 from jobs.engine.errors import Conflict, InvalidParams, NotFound
+from jobs.engine.kinds import estimates
 from jobs.engine.models import Job
 from jobs.engine.moderation import Threshold, passages, training
 from jobs.engine.moderation.classifier import classifier, readable
@@ -483,9 +484,9 @@ def test_wrong_params_are_named(environment: Callable[..., None]) -> None:
 
 def test_an_estimate_counts_texts_and_calls(provider: FakeProvider) -> None:
     params = {"source": table("a", "b", "c"), "text_column": "text"}
-    told = commands.estimate("moderate_content", params, owner=OWNER)
+    told = estimates.estimate("moderate_content", params, owner=OWNER)
     assert told is not None and (told.items, told.calls) == (3, 3)
-    own = commands.estimate("moderate_content", params | {"judge": "built_in"}, owner=OWNER)
+    own = estimates.estimate("moderate_content", params | {"judge": "built_in"}, owner=OWNER)
     assert own is not None and (own.items, own.calls) == (3, None) and own.seconds
 
 

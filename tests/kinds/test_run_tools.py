@@ -13,9 +13,10 @@ import pytest
 from sqlalchemy import text
 
 from jobs import run_tools
-from jobs.engine import commands, database, documents, log_lines, outgoing, queries
+from jobs.engine import database, documents, log_lines, outgoing, queries
 from jobs.engine.db import redis as db_redis
 from jobs.engine.errors import BadInput
+from jobs.engine.kinds import estimates
 from jobs.engine.tools.registry import TOOLS
 from tests.kinds.attempts import OWNER, content, done, errors, items, upload
 from webapp import create_app
@@ -66,7 +67,7 @@ def test_each_tool_says_what_it_takes(environment: Callable[..., None]) -> None:
         assert one.read(one.example)
         assert len(one.details) == len(one.Arguments.model_fields)
         assert str(next(iter(one.example.values())))[:5].strip("[]'") in one.usage
-    found = commands.estimate("run_tools", {"tool": "search_library", "arguments": {"query": "x"}}, owner=OWNER)
+    found = estimates.estimate("run_tools", {"tool": "search_library", "arguments": {"query": "x"}}, owner=OWNER)
     assert found and found.notes[1:] == (
         "query (text): Query.",
         "collection (text): Collection. Empty: all of them.",

@@ -13,6 +13,7 @@ import pytest
 from jobs import send_emails
 from jobs.engine import commands, log_lines, mail, outbox, postbox, queries, suppressions
 from jobs.engine.errors import BadInput, InvalidParams
+from jobs.engine.kinds import estimates
 from jobs.engine.models import Item, Job
 from tests.engine.workers import adds_up, begun, ended, kill, running, until
 from tests.kinds.attempts import OWNER, done, errors, items, run, upload
@@ -271,12 +272,12 @@ def test_attachments_have_a_limit(server: MailServer, monkeypatch: pytest.Monkey
 
 def test_any_row_can_be_looked_at_first(environment: Callable[..., None]) -> None:
     asked = params(TABLE + "bad,Bad,\n", html="<i>{name}</i>")
-    shown = commands.preview("send_emails", asked, 2, owner=OWNER)
+    shown = estimates.preview("send_emails", asked, 2, owner=OWNER)
     assert shown and dict(shown["headers"])["Subject"] == "For Bob" and shown["html"] == "<i>Bob</i>"
-    bad = commands.preview("send_emails", asked, 3, owner=OWNER)
+    bad = estimates.preview("send_emails", asked, 3, owner=OWNER)
     assert bad and "not a mail address" in bad["trouble"]
     with pytest.raises(BadInput, match="no row 4"):
-        commands.preview("send_emails", asked, 4, owner=OWNER)
+        estimates.preview("send_emails", asked, 4, owner=OWNER)
     assert outbox.count(OWNER) == 0
 
 
@@ -337,7 +338,7 @@ def test_a_server_that_is_away_leaves_the_job_waiting(environment: Callable[...,
 
 
 def test_without_a_mail_server_messages_go_to_the_outbox(environment: Callable[..., None]) -> None:
-    notes = commands.estimate("send_emails", send_emails.EXAMPLE, owner=OWNER)
+    notes = estimates.estimate("send_emails", send_emails.EXAMPLE, owner=OWNER)
     assert notes and "to the outbox and to nobody" in notes.notes[0]
     job = done("send_emails", **send_emails.EXAMPLE)
     assert (job.state, job.done, job.result["went_to"]) == ("succeeded", 12, "the outbox, and to nobody")

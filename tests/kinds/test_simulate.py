@@ -11,6 +11,7 @@ import pytest
 from jobs import simulate
 from jobs.engine import commands, database, ledger, queries
 from jobs.engine.errors import RunEnded, ShuttingDown, StopAsked
+from jobs.engine.kinds import estimates
 from jobs.engine.models import Job
 from jobs.engine.run import Run
 from tests.kinds.attempts import OWNER, done, errors, items, run
@@ -162,5 +163,5 @@ def test_wrong_params_are_named(environment: Callable[..., None]) -> None:
     many = errors("simulate", formula="open('x')", inputs={}, percentiles=[101])
     assert "There is no function “open”" in many["formula"]
     assert "101 is no percentile" in many["percentiles"]
-    estimate = commands.estimate("simulate", SUM | {"inputs": SUM["inputs"] | {"spare": 1}}, owner=OWNER)
+    estimate = estimates.estimate("simulate", SUM | {"inputs": SUM["inputs"] | {"spare": 1}}, owner=OWNER)
     assert estimate is not None and estimate.notes == ("The formula does not use spare.",)

@@ -1,0 +1,27 @@
+"""What a filled-in form would take, and what one of its items would become."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from jobs.engine.catalogue import Estimate
+from jobs.engine.fitting import finder, validate
+
+
+def estimate(kind_name: str, params: dict[str, Any], *, owner: str, sample: int | None = None) -> Estimate | None:
+    """What the job would take; None where it cannot be told. Raises what validate raises."""
+    fit = validate(kind_name, params, owner=owner)
+    whole = fit.kind.estimate(fit.params, finder(owner))
+    if whole is None or not sample or not whole.items or whole.items <= sample:
+        return whole
+    share = sample / whole.items
+    scaled = {name: getattr(whole, name) for name in ("calls", "tokens", "seconds")}
+    scaled = {name: type(value)(value * share) if value else value for name, value in scaled.items()}
+    return replace(whole, items=sample, **scaled)
+
+
+def preview(kind_name: str, params: dict[str, Any], place: int, *, owner: str) -> dict[str, Any] | None:
+    """What the item at this place, from 1, would become, in the kind's own words. Raises what validate raises, BadInput."""
+    fit = validate(kind_name, params, owner=owner)
+    return fit.kind.preview(fit.params, finder(owner), place)
