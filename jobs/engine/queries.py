@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Text, bindparam, cast, func, or_, select, text, tuple_
 from sqlalchemy.orm import Session
 
-from jobs.engine import database, exports, migrations, presence
-from jobs.engine.errors import NotFound, SettingsError
+from jobs.engine import database, exports, presence
+from jobs.engine.errors import NotFound
 from jobs.engine.glances import Glance
 from jobs.engine.models import Attempt, Counts, File, Item, Job, PausedQueue, WorkerProcess
 from jobs.engine.records import Page, escaped, owned
@@ -162,13 +162,6 @@ def files(job: Job) -> list[File]:
 
 
 # The house as a whole.
-
-
-def ready() -> None:
-    """Raise unless the database answers and has the tables of this version."""
-    with database.session() as session:
-        if not migrations.is_current(session.connection()):
-            raise SettingsError("The database has not the tables of this version; run `python -m jobs migrate`.")
 
 
 def workers() -> list[WorkerProcess]:

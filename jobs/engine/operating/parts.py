@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from jobs.engine import database, delivery, llm, mail, migrations, settings
 from jobs.engine.db import redis
-from jobs.engine.errors import LegworkError
+from jobs.engine.errors import LegworkError, SettingsError
 from jobs.engine.storage import storage
 
 CLOCK_SILENT_SECONDS = 10
@@ -199,3 +199,10 @@ def _size(count: float) -> str:
             return f"{count:.0f} {unit}" if count >= 10 or unit == "bytes" else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:.1f} TB"
+
+
+def ready() -> None:
+    """Raise unless the database answers and has the tables of this version."""
+    with database.session() as session:
+        if not migrations.is_current(session.connection()):
+            raise SettingsError("The database has not the tables of this version; run `python -m jobs migrate`.")
