@@ -28,7 +28,6 @@ log = logging.getLogger("legwork.delivery")
 FUNCTION = "jobs.engine.worker.run_job"  # the one function that workers run
 RESULT_SECONDS = 500  # how long an ended message stays to be looked at in rq-dashboard; results are in Postgres
 FAILURE_SECONDS = 3_600
-_TURNS = "legwork:turns:{}"
 _QUEUES = {f"rq:queue:{name}" for name in catalogue.QUEUES}
 LOOKED_AT = 1_000  # keys, when it is asked whose database of the broker this is
 PARAM_CHARACTERS = 500  # of one param in a message: it is a description, not the job
@@ -184,39 +183,6 @@ def withdraw_all(name: str) -> None:
         queue(name).empty()
     except RedisError as error:
         raise BrokerAway("The broker does not answer.") from error
-
-
-def turns_had(queue_name: str) -> dict[str, float]:
-    """The number of each owner's last turn in this queue, as far as Redis remembers."""
-    kept: Any = redis.broker().zrange(_TURNS.format(queue_name), 0, -1, withscores=True)
-    return {str(owner, "utf-8", "replace"): score for owner, score in kept}
-
-
-def take_turn(queue_name: str, owner: str) -> None:
-    """Remember that this owner has just had a turn. It is forgotten after a day in which nobody had to wait for another."""
-    key = _TURNS.format(queue_name)
-    with redis.broker().pipeline() as pipeline:
-        pipeline.incr(f"{key}:last")
-        pipeline.expire(f"{key}:last", 86_400)
-        number = pipeline.execute()[0]
-        pipeline.zadd(key, {owner: number})
-        pipeline.expire(key, 86_400)
-        pipeline.execute()
-
-
-def change_places(queue_: Queue, taken: str, wanted: str) -> bool:
-    """Put a message that was taken back to the front and take another instead; False if another worker has that one.
-
-    A worker that dies in between loses both messages for some seconds: the rows are rung again.
-    """
-    connection = queue_.connection
-    if not connection.lrem(queue_.key, 1, wanted):
-        return False
-    with connection.pipeline() as pipeline:
-        pipeline.lpush(queue_.key, taken)
-        pipeline.lrem(queue_.intermediate_queue_key, 1, taken)
-        pipeline.execute()
-    return True
 
 
 def _to_the_back(queue: Queue, jobs: Sequence[Job]) -> None:

@@ -67,9 +67,9 @@ def _in_turn(connection: Connection, message: Message, queue: Queue) -> Message:
     if owner is None:
         return message
     with suppress(NoSuchJobError, RedisError):
-        first = turns.first(waiting, delivery.turns_had(queue.name))
+        first = turns.first(waiting, turns.turns_had(queue.name))
         wanted = first.owner != owner and Message.fetch(str(first.job_id), queue.connection, JSONSerializer)
-        if wanted and delivery.change_places(queue, message.id, wanted.id):
+        if wanted and turns.change_places(queue, message.id, wanted.id):
             message, owner = wanted, first.owner
-        delivery.take_turn(queue.name, owner)
+        turns.take_turn(queue.name, owner)
     return message

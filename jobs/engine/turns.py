@@ -7,10 +7,15 @@ is first, as ever. The rows say who waits; Redis remembers the turns, and losing
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
+from rq import Queue
 from sqlalchemy import Connection, text
+
+from jobs.engine.db import redis
+
+_TURNS = "legwork:turns:{}"
 
 
 class Waits(NamedTuple):
@@ -51,3 +56,36 @@ def owner_of(connection: Connection, job_id: UUID) -> str | None:
 def first(waiting: list[Waits], had: Mapping[str, float]) -> Waits:
     """Who comes next. had: the number of each owner's last turn, counted up over all owners."""
     return min(waiting, key=lambda one: (one.running, had.get(one.owner, 0), one.job_id))
+
+
+def turns_had(queue_name: str) -> dict[str, float]:
+    """The number of each owner's last turn in this queue, as far as Redis remembers."""
+    kept: Any = redis.broker().zrange(_TURNS.format(queue_name), 0, -1, withscores=True)
+    return {str(owner, "utf-8", "replace"): score for owner, score in kept}
+
+
+def take_turn(queue_name: str, owner: str) -> None:
+    """Remember that this owner has just had a turn. It is forgotten after a day in which nobody had to wait for another."""
+    key = _TURNS.format(queue_name)
+    with redis.broker().pipeline() as pipeline:
+        pipeline.incr(f"{key}:last")
+        pipeline.expire(f"{key}:last", 86_400)
+        number = pipeline.execute()[0]
+        pipeline.zadd(key, {owner: number})
+        pipeline.expire(key, 86_400)
+        pipeline.execute()
+
+
+def change_places(queue_: Queue, taken: str, wanted: str) -> bool:
+    """Put a message that was taken back to the front and take another instead; False if another worker has that one.
+
+    A worker that dies in between loses both messages for some seconds: the rows are rung again.
+    """
+    connection = queue_.connection
+    if not connection.lrem(queue_.key, 1, wanted):
+        return False
+    with connection.pipeline() as pipeline:
+        pipeline.lpush(queue_.key, taken)
+        pipeline.lrem(queue_.intermediate_queue_key, 1, taken)
+        pipeline.execute()
+    return True
