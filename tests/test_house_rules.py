@@ -69,7 +69,10 @@ SWALLOWING_ALLOWED = {
     ("jobs.engine.following", "_follow"): "a thread must not die in silence, and its readers must be told",
     ("jobs.engine.gathering", "_outcomes"): "each value of a batch waits for its outcome, or for this error",
     ("jobs.engine.run", "_work"): "how a run ended must be written, whatever its kind raised",
-    ("jobs.engine.confined", "_answer"): "a child reads what may be broken in any way, and its parent must be told",
+    (
+        "jobs.engine.sandbox.isolated",
+        "_answer",
+    ): "a child reads what may be broken in any way, and its parent must be told",
     ("jobs.engine.extraction.__main__", "_answer"): "a child reads what may be broken, and its parent must be told",
     ("jobs.engine.kept", "_be_child"): "a forked child must not run on in its parent's code",
     ("jobs.engine.schedules", "_trouble"): "a kind's own check may raise anything, and the clock must live on",

@@ -28,8 +28,8 @@ from rq.timeouts import BaseDeathPenalty, HorseMonitorTimeoutException
 from jobs.engine import database, faults, hands, kept, ledger, leftovers, logs, spans
 from jobs.engine.bookkeeping import Bookkeeper, Commands
 from jobs.engine.errors import DatabaseAway
-from jobs.engine.lifeline import call_process, die_with_parent
 from jobs.engine.run import Run
+from jobs.engine.sandbox.parent_death import call_process, die_with_parent
 
 MOST_JOBS = 500  # of one process
 IDLE_SECONDS = 5  # before its connections to Postgres are closed

@@ -12,10 +12,10 @@ from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime, localtime
 from html.parser import HTMLParser
 
-from jobs.engine import tame
 from jobs.engine.addresses import Address, has_control
 from jobs.engine.errors import BadInput
 from jobs.engine.inputs import Input
+from jobs.engine.sandbox import html as sandbox_html
 
 LONGEST_SUBJECT = 500
 ENCODED = "=?"  # begins an encoded word (RFC 2047), which can hold a line break; Python's own mail package decodes it
@@ -69,7 +69,7 @@ def message(letter: Letter, attachments: Sequence[Attachment] = ()) -> EmailMess
             made["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     made.set_content(letter.plain)
     if letter.html:
-        tame.check(letter.html)
+        sandbox_html.check(letter.html)
         made.add_alternative(letter.html, subtype="html")
     for attachment in attachments:
         main, _, sub = _media_type(attachment).partition("/")
@@ -103,7 +103,7 @@ def one_line(text: str, what: str) -> str:
 def plain_of(html: str) -> str:
     """What an HTML text says, for those who read without."""
     reader = _Reader()
-    reader.feed(tame.tamed(html, {"a", *_Reader.BREAKS}, _Reader.SILENT))
+    reader.feed(sandbox_html.tamed(html, {"a", *_Reader.BREAKS}, _Reader.SILENT))
     reader.close()
     lines = [" ".join(line.split()) for line in "".join(reader.said).split("\n")]
     return "\n".join(line for place, line in enumerate(lines) if line or (place and lines[place - 1])).strip() + "\n"

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from jobs.engine import addresses, tame, templates
+from jobs.engine import addresses, templates
 from jobs.engine.addresses import Address
 from jobs.engine.errors import BadInput, FieldError
 from jobs.engine.letters import Letter
+from jobs.engine.sandbox import html as sandbox_html
 from jobs.engine.templates import Template, as_text
 
 _LINK = re.compile(r"(https://|mailto:)[!#-;=?-~]+")
@@ -64,7 +65,7 @@ def wrong(written: Mapping[str, str], columns: Sequence[str], table: str) -> lis
         no_scripts = "No mail program runs scripts, and many refuse the message for them. Take the <script> out."
         errors.append(FieldError("html", no_scripts))
     try:
-        tame.check(written["html"])
+        sandbox_html.check(written["html"])
     except BadInput as error:
         errors.append(FieldError("html", error.message))
     if written["list_unsubscribe"] and not written["list_unsubscribe"].startswith(("https://", "mailto:")):

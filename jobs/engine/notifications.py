@@ -21,9 +21,10 @@ from uuid import UUID
 from sqlalchemy import Connection, func, select, text, update
 from sqlalchemy.orm import Session
 
-from jobs.engine import addresses, database, mail, outgoing, settings
+from jobs.engine import addresses, database, mail, settings
 from jobs.engine.errors import BadInput, FieldError, InvalidParams, LegworkError, Transient
 from jobs.engine.models import ENDED_STATES, Job, Notification
+from jobs.engine.sandbox import http
 
 MOST_TRIES = 5
 MOST_TARGETS = 4
@@ -44,7 +45,7 @@ def checked(wanted: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
             if channel == "mail":
                 addresses.parse(target)
             elif channel == "webhook":
-                outgoing.check(target)
+                http.check(target)
             else:
                 raise BadInput("A channel is mail or webhook.")
         except BadInput as error:
@@ -153,7 +154,7 @@ def _by_webhook(notification: Notification, job: Job) -> tuple[str, str]:
         "webhook-timestamp": str(timestamp),
         "webhook-signature": signature(str(notification.id), timestamp, body),
     }
-    reply = outgoing.post(notification.target, body, headers)
+    reply = http.post(notification.target, body, headers)
     if 200 <= reply.status < 300:
         return "sent", f"taken with {reply.status}"
     lasting = 400 <= reply.status < 500 and reply.status not in (408, 409, 425, 429)

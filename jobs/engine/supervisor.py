@@ -27,8 +27,8 @@ from jobs.engine import capacity, catalogue, database, delivery, faults, footpri
 from jobs.engine.clock import Clock
 from jobs.engine.db import redis
 from jobs.engine.errors import BrokerAway, DatabaseAway
-from jobs.engine.lifeline import call_process, die_with_parent
 from jobs.engine.presence import Seen
+from jobs.engine.sandbox.parent_death import call_process, die_with_parent
 from jobs.engine.scaling import Scale
 
 BEAT_SECONDS = 2

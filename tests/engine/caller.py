@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from jobs.engine import confined
+from jobs.engine.sandbox import isolated
 
 AGAIN = "import sys; from tests.engine.caller import called; print(called(int(sys.argv[1]), sys.argv[2]))"
 
@@ -42,4 +42,4 @@ def _tried(family: int, address: Any) -> str:
 
 
 if __name__ == "__main__":
-    confined.serve(work)
+    isolated.serve(work)

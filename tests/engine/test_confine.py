@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from jobs.engine import child, confined
+from jobs.engine.sandbox import isolated, spawn
 from tests.engine import caller
 
 REACHED = "IPv4 reached, IPv6 reached, Unix reached"
@@ -42,7 +42,7 @@ def test_a_child_reaches_no_server_and_has_no_secret(
     for server, calls in zip(servers, (2, 1), strict=True):
         for _ in range(calls):
             server.accept()[0].close()
-    told = confined.run("tests.engine.caller", at, tmp_path)
+    told = isolated.run("tests.engine.caller", at, tmp_path)
     assert (told["itself"], told["started"]) == (REFUSED, REFUSED)
     assert set(told["environment"]) <= {"PATH", "PYTHONUTF8", "TMPDIR", "LC_CTYPE"}
     for server in servers:
@@ -55,7 +55,7 @@ def test_nobody_in_particular_may_give_it_up_too(listening: Any, known: bool) ->
     at, _ = listening
     script = f"""
 import os
-from jobs.engine import offline
+from jobs.engine.sandbox import offline
 from tests.engine.caller import called
 if os.geteuid() == 0:
     os.setgroups([])
@@ -64,7 +64,7 @@ if os.geteuid() == 0:
 {known} or offline._MACHINES.clear()  # a machine whose numbers nobody knows
 print(offline.leave_network(), "|", called({at["port"]!r}, "/nowhere"))
 """
-    done = subprocess.run([sys.executable, "-c", script], cwd=child.ROOT, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", script], cwd=spawn.ROOT, capture_output=True, text=True)
     how, _, came = done.stdout.strip().partition(" | ")
     if known:
         assert how == "filter", done.stderr
@@ -74,7 +74,7 @@ print(offline.leave_network(), "|", called({at["port"]!r}, "/nowhere"))
 
 def test_every_child_that_is_started_is_confined() -> None:
     started = set()
-    for path in (child.ROOT / "jobs").rglob("*.py"):
+    for path in (spawn.ROOT / "jobs").rglob("*.py"):
         text = path.read_text()
         started |= set(re.findall(r'(?:child\.command|confined\.run)\(\s*"([\w.]+)"', text))
         started |= set(re.findall(r'^MODULE = "([\w.]+)"', text, re.M))
@@ -84,6 +84,6 @@ def test_every_child_that_is_started_is_confined() -> None:
 
 
 def _confines(name: str) -> bool:
-    path = child.ROOT / name.replace(".", os.sep)
+    path = spawn.ROOT / name.replace(".", os.sep)
     text = (path / "__main__.py" if path.is_dir() else path.with_suffix(".py")).read_text()
     return any(words in text for words in ("confined.serve(", " confine(", "leave_network()"))

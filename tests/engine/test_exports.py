@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from jobs.engine import exports, tables
-from jobs.engine.child import ROOT
 from jobs.engine.errors import BadInput, LegworkError
 from jobs.engine.exports import workbook
+from jobs.engine.sandbox.spawn import ROOT
 
 COLUMNS = ["id", "text", "stars", "tags"]
 ROWS = [

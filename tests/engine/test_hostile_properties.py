@@ -17,13 +17,15 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from jobs.engine import distributions, jsonsafe, merging, outgoing, schemas, tables, tame, templates, timetable
+from jobs.engine import distributions, jsonsafe, merging, schemas, tables, templates, timetable
 from jobs.engine.addresses import parse as address
 from jobs.engine.documents.cutting import pieces
 from jobs.engine.errors import BadInput, FieldError, LegworkError
 from jobs.engine.formulas import Formula, FormulaError
 from jobs.engine.letters import plain_of
 from jobs.engine.reports import measures
+from jobs.engine.sandbox import html as sandbox_html
+from jobs.engine.sandbox import http
 from jobs.engine.sql.names import column_names, table_names
 from jobs.engine.tables import describe_here
 
@@ -168,13 +170,13 @@ def _distribution(text: str) -> Any:
 
 TAKEN: list[Callable[[str], Any]] = [
     address,
-    outgoing.check,
+    http.check,
     lambda text: timetable.upcoming(*timetable.checked(text, "Europe/Berlin"), 3, datetime(2026, 3, 29, tzinfo=UTC)),
     lambda text: timetable.checked("0 9 * * *", text),
     lambda text: measures.parse(text, ["amount", "day"]),
     lambda text: measures.columns_in(text, ["amount", "day"]),
     plain_of,
-    tame.check,
+    sandbox_html.check,
     lambda text: list(pieces(text, 20, 5)),
     lambda text: [table_names([text, text]), column_names([text, text])],
 ]

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from jobs.engine import child, tame
 from jobs.engine.addresses import parse
 from jobs.engine.documents.cutting import pieces
 from jobs.engine.errors import BadInput
 from jobs.engine.extraction import formats
 from jobs.engine.letters import Letter, message, plain_of
+from jobs.engine.sandbox import html, spawn
 from jobs.engine.tools.fetching import _shown
 
 BROKEN = [
@@ -26,7 +26,7 @@ GENEROUS = 60.0  # seconds for what takes one, and would take hours
 def in_time(script: str) -> str:
     """What a script prints, run by a process of its own: an endless loop in C could not be ended otherwise."""
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=child.ROOT, capture_output=True, text=True, timeout=GENEROUS, check=False
+        [sys.executable, "-c", script], cwd=spawn.ROOT, capture_output=True, text=True, timeout=GENEROUS, check=False
     )
     assert done.returncode == 0, done.stderr[-2_000:]
     return done.stdout
@@ -59,13 +59,13 @@ def test_broken_html_still_says_what_it_says() -> None:
 @pytest.mark.parametrize("deep", ["<div>", "<div></x>", "<b><i>", "<DIV a=1>", "<div/>"])
 def test_html_without_an_end_is_refused(deep: str) -> None:
     with pytest.raises(BadInput, match="more than 500 tags open at once"):
-        tame.check(deep * 501)
+        html.check(deep * 501)
     with pytest.raises(BadInput, match="more than 500 tags open at once"):
         message(Letter(parse("ann@example.org"), parse("nora@example.org"), "Hi", "Hello", deep * 501))
 
 
 def test_html_as_people_write_it_is_not() -> None:
-    tame.check("<ul>" + "<li>one<br>two" * 5_000 + "</ul>" + "<table><tr><td>x</table>" * 5_000 + "a < b " * 5_000)
+    html.check("<ul>" + "<li>one<br>two" * 5_000 + "</ul>" + "<table><tr><td>x</table>" * 5_000 + "a < b " * 5_000)
 
 
 def test_headings_and_comments_are_found_in_time(tmp_path: Path) -> None:

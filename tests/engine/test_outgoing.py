@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from jobs.engine import outgoing
 from jobs.engine.errors import BadInput, Transient
+from jobs.engine.sandbox import http
 
 INSIDE = [
     "http://127.0.0.1/", "http://127.1/", "http://0x7f000001/", "http://2130706433/", "http://0177.0.0.1/", "http://0/",
@@ -78,24 +78,24 @@ def hook() -> Iterator[Hook]:
 @pytest.mark.parametrize("url", INSIDE)
 def test_what_leads_inside_is_refused(url: str) -> None:
     with pytest.raises(BadInput):
-        outgoing.post(url, b"", {})
+        http.post(url, b"", {})
 
 
 @pytest.mark.parametrize("url", CROOKED)
 def test_what_is_no_plain_address_is_refused_without_asking(url: str) -> None:
     with pytest.raises(BadInput):
-        outgoing.check(url)
+        http.check(url)
 
 
 @pytest.mark.parametrize("address", ["169.254.169.254", "224.0.0.1", "64:ff9b::7f00:1", "fe80::1", "0.0.0.0", "::"])
 def test_with_private_addresses_allowed_these_still_are_not(settings: Callable[..., None], address: str) -> None:
     settings(OUTGOING_PRIVATE="1")
-    assert not outgoing.allowed(ipaddress.ip_address(address))
+    assert not http.allowed(ipaddress.ip_address(address))
 
 
 @pytest.mark.parametrize("address", ["93.184.215.14", "2606:2800:21f:cb07::1", "8.8.8.8"])
 def test_the_open_internet_is_allowed(address: str) -> None:
-    assert outgoing.allowed(ipaddress.ip_address(address))
+    assert http.allowed(ipaddress.ip_address(address))
 
 
 def test_a_name_is_judged_by_all_that_it_stands_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +104,7 @@ def test_a_name_is_judged_by_all_that_it_stands_for(monkeypatch: pytest.MonkeyPa
     found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", place) for place in places]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
     with pytest.raises(BadInput, match="inside this machine"):
-        outgoing.post("http://two-faced.example/", b"", {})
+        http.post("http://two-faced.example/", b"", {})
 
 
 def test_the_judged_address_is_the_one_that_is_asked(
@@ -119,7 +119,7 @@ def test_the_judged_address_is_the_one_that_is_asked(
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1" if len(asked) == 1 else "10.0.0.7", port))]
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    assert outgoing.post(f"http://rebinding.example:{port}/", b"x", {}).status == 200
+    assert http.post(f"http://rebinding.example:{port}/", b"x", {}).status == 200
     assert asked == ["rebinding.example"]
     assert hook.sent[0][0]["host"] == f"rebinding.example:{port}"
 
@@ -127,7 +127,7 @@ def test_the_judged_address_is_the_one_that_is_asked(
 def test_a_body_goes_out_and_the_answer_comes_back(settings: Callable[..., None], hook: Hook) -> None:
     settings(OUTGOING_PRIVATE="1")
     hook.answers = [(307, {"Location": "/other"}, b""), (201, {}, b"made")]
-    reply = outgoing.post(hook.url, b"hello", {"x-a": "b"})
+    reply = http.post(hook.url, b"hello", {"x-a": "b"})
     assert (reply.status, reply.body) == (201, b"made")
     assert [body for _, body in hook.sent] == [b"hello", b"hello"]
     assert hook.sent[1][0]["x-a"] == "b"
@@ -137,28 +137,28 @@ def test_each_hop_is_judged(settings: Callable[..., None], hook: Hook) -> None:
     settings(OUTGOING_PRIVATE="1")
     hook.answers = [(307, {"Location": "http://169.254.169.254/"}, b"")]
     with pytest.raises(BadInput):
-        outgoing.post(hook.url, b"", {})
+        http.post(hook.url, b"", {})
     hook.answers = [(307, {"Location": "file:///etc/passwd"}, b"")]
     with pytest.raises(BadInput):
-        outgoing.post(hook.url, b"", {})
+        http.post(hook.url, b"", {})
     hook.answers = [(307, {"Location": "/again"}, b"")] * 9
     with pytest.raises(BadInput, match="leads on"):
-        outgoing.post(hook.url, b"", {})
+        http.post(hook.url, b"", {})
 
 
 def test_a_long_answer_is_cut(settings: Callable[..., None], hook: Hook) -> None:
     settings(OUTGOING_PRIVATE="1")
     hook.answers = [(200, {}, b"x" * 10_000_000)]
-    assert len(outgoing.post(hook.url, b"", {}).body) == outgoing.MOST_BYTES
+    assert len(http.post(hook.url, b"", {}).body) == http.MOST_BYTES
 
 
 def test_an_answer_that_drips_is_left(settings: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     settings(OUTGOING_PRIVATE="1")
-    monkeypatch.setattr(outgoing, "MOST_SECONDS", 1.0)
+    monkeypatch.setattr(http, "MOST_SECONDS", 1.0)
     with socket.create_server(("127.0.0.1", 0)) as server:
         threading.Thread(target=_drip, args=(server,), daemon=True).start()
         with pytest.raises(Transient, match="did not answer"):
-            outgoing.post(f"http://127.0.0.1:{server.getsockname()[1]}/", b"", {})
+            http.post(f"http://127.0.0.1:{server.getsockname()[1]}/", b"", {})
 
 
 def _drip(server: socket.socket) -> None:
@@ -178,6 +178,6 @@ def test_nobody_there_may_pass(settings: Callable[..., None]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     with pytest.raises(Transient):
-        outgoing.post(f"http://127.0.0.1:{port}/", b"", {})
+        http.post(f"http://127.0.0.1:{port}/", b"", {})
     with pytest.raises(Transient):
-        outgoing.post("http://no-such-name.invalid/", b"", {})
+        http.post("http://no-such-name.invalid/", b"", {})

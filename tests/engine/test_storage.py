@@ -15,8 +15,8 @@ import pytest
 
 from jobs.engine import settings
 from jobs.engine.bucket import PART, Bucket
-from jobs.engine.child import ROOT
 from jobs.engine.errors import LegworkError, NotFound, SettingsError, TooLarge, Transient
+from jobs.engine.sandbox.spawn import ROOT
 from jobs.engine.storage import BucketStorage, FolderStorage, Storage, storage
 
 BIG = os.urandom(1 << 20) * 18  # more than two parts

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from jobs.engine import tables
-from jobs.engine.child import ROOT
 from jobs.engine.errors import BadInput
+from jobs.engine.sandbox.spawn import ROOT
 from jobs.engine.tables import TableInfo
 
 Write = Callable[..., Path]

@@ -17,10 +17,11 @@ import pytest
 from PIL import Image
 
 from jobs import convert_files
-from jobs.engine import commands, confined, conversion, queries
+from jobs.engine import commands, conversion, queries
 from jobs.engine.conversion import formats, options
 from jobs.engine.errors import BadInput
 from jobs.engine.inputs import SAMPLES
+from jobs.engine.sandbox import isolated
 from tests.engine import workers
 from tests.kinds.attempts import OWNER, content, done, errors, items, run, upload
 
@@ -214,13 +215,13 @@ def test_what_takes_too_long_or_is_stopped_ends_with_all_it_started(tmp_path: Pa
     request = {"path": str(deep), "name": "deep.md", "format": "md", "to": "docx", "options": {}}
     began = time.monotonic()
     with pytest.raises(BadInput, match="given up after 1 s"):
-        confined.run("jobs.engine.conversion", request, tmp_path, confined.Limits(seconds=1))
+        isolated.run("jobs.engine.conversion", request, tmp_path, isolated.Limits(seconds=1))
 
     def stop() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        confined.run("jobs.engine.conversion", request, tmp_path, check=stop)
+        isolated.run("jobs.engine.conversion", request, tmp_path, check=stop)
     assert time.monotonic() - began < 30
     left = [path for path in Path("/proc").glob("[0-9]*/cmdline") if str(tmp_path) in _read(path)]
     assert left == []

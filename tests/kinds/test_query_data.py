@@ -18,9 +18,10 @@ import openpyxl
 import pytest
 
 from jobs import query_data
-from jobs.engine import child, commands, queries, sql
+from jobs.engine import commands, queries, sql
 from jobs.engine.errors import StopAsked
 from jobs.engine.models import Job
+from jobs.engine.sandbox import spawn
 from jobs.engine.sql.names import RESERVED
 from tests.engine import workers
 from tests.kinds.attempts import OWNER, content, done, errors, run, upload
@@ -138,7 +139,7 @@ with sql.ask("from flights", [source], sql.Limits(rows=200_000, memory=256 << 20
             print(peak(querying))
 print(peak("self"), answer.count, answer.more, answer.tables[0]["rows"])
 """
-    told = subprocess.run([sys.executable, "-c", script], cwd=child.ROOT, capture_output=True, text=True, check=True)
+    told = subprocess.run([sys.executable, "-c", script], cwd=spawn.ROOT, capture_output=True, text=True, check=True)
     querying, asking, *counts = told.stdout.split()
     assert counts == ["200000", "True", "3000000"]
     assert int(asking) < 60
@@ -302,7 +303,7 @@ def check():
 with sql.ask("select sum(a.range * b.range) from range(1000000) a, range(1000000) b", [], sql.Limits(rows=9), check):
     pass
 """
-    parent = subprocess.Popen([sys.executable, "-c", script], cwd=child.ROOT, stdout=subprocess.PIPE)
+    parent = subprocess.Popen([sys.executable, "-c", script], cwd=spawn.ROOT, stdout=subprocess.PIPE)
     assert parent.stdout is not None
     querying = Path("/proc") / parent.stdout.readline().decode().strip()
     assert querying.is_dir()

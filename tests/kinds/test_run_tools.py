@@ -13,10 +13,11 @@ import pytest
 from sqlalchemy import text
 
 from jobs import run_tools
-from jobs.engine import database, documents, log_lines, outgoing, queries
+from jobs.engine import database, documents, log_lines, queries
 from jobs.engine.db import redis as db_redis
 from jobs.engine.errors import BadInput
 from jobs.engine.kinds import estimates
+from jobs.engine.sandbox import http as sandbox_http
 from jobs.engine.tools.registry import TOOLS
 from tests.kinds.attempts import OWNER, content, done, errors, items, upload
 from webapp import create_app
@@ -146,7 +147,7 @@ def test_a_page_becomes_text(environment: Callable[..., None], site: str) -> Non
 
 def test_a_name_that_leads_inside_is_refused_at_the_hop(environment: Callable[..., None]) -> None:
     with pytest.raises(BadInput, match="inside this machine"):
-        outgoing.get("http://localhost:1/", 5, lambda host: None)
+        sandbox_http.get("http://localhost:1/", 5, lambda host: None)
 
 
 SECRET = "s3cr3t+key/=="

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jobs.engine import confined
 from jobs.engine.conversion import formats
 from jobs.engine.errors import BadInput
+from jobs.engine.sandbox import isolated
 
 SECONDS = 300  # of a file, by the clock
 
@@ -49,7 +49,7 @@ def convert(
         **{"path": str(source.absolute()), "name": name, "format": format, "to": to, "options": options},
         **{"encoding": encoding, "delimiter": delimiter},
     }
-    said = confined.run("jobs.engine.conversion", request, folder, confined.Limits(seconds=SECONDS), check)
+    said = isolated.run("jobs.engine.conversion", request, folder, isolated.Limits(seconds=SECONDS), check)
     made = folder / said["path"]
     if not made.is_file() or made.stat().st_size == 0:
         raise BadInput(f"Nothing came out of “{name}”: the {to} would be empty.", reason="empty")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from jobs.engine import confined
 from jobs.engine.conversion import documents, formats, pictures, tables
+from jobs.engine.sandbox import isolated
 
 
 def work(request: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -23,4 +23,4 @@ def work(request: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    confined.serve(work)
+    isolated.serve(work)

@@ -15,8 +15,9 @@ import weakref
 from functools import cache
 from typing import Any
 
-from jobs.engine import child, embeddings, settings
+from jobs.engine import embeddings, settings
 from jobs.engine.errors import Transient
+from jobs.engine.sandbox import spawn
 
 ANSWER_SECONDS = 20.0
 IDLE_SECONDS = 900.0
@@ -75,9 +76,9 @@ class Home:
     def _running(self) -> subprocess.Popen[bytes]:
         if self._child is None:
             self._child = subprocess.Popen(
-                child.command("jobs.engine.embeddings"),
-                cwd=child.ROOT,
-                env=child.environment() | _provider(),
+                spawn.command("jobs.engine.embeddings"),
+                cwd=spawn.ROOT,
+                env=spawn.environment() | _provider(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

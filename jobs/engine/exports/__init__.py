@@ -17,8 +17,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from jobs.engine import child, jsonsafe
+from jobs.engine import jsonsafe
 from jobs.engine.errors import BadInput, LegworkError
+from jobs.engine.sandbox import spawn
 from jobs.engine.storage import NO_SPACE
 
 FORMATS = {
@@ -115,9 +116,9 @@ def _by_child(
 def _running(format: str, target: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The child, which does not outlive the `with`."""
     writer = subprocess.Popen(
-        child.command("jobs.engine.exports", format, str(target)),
-        cwd=child.ROOT,
-        env=child.environment(temporary=str(target.parent)),
+        spawn.command("jobs.engine.exports", format, str(target)),
+        cwd=spawn.ROOT,
+        env=spawn.environment(temporary=str(target.parent)),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from jobs.engine import offline
 from jobs.engine.errors import LegworkError
 from jobs.engine.exports import END, parquet, workbook
+from jobs.engine.sandbox import offline
 from jobs.engine.storage import NO_SPACE
 
 WRITERS = {"xlsx": workbook.write, "parquet": parquet.write}

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jobs.engine import child
 from jobs.engine.errors import BadInput
+from jobs.engine.sandbox import spawn
 
 SECONDS = 120  # of a file, by the clock
 MOST_TEXT = 20_000_000  # characters
@@ -42,7 +42,7 @@ class Extracted:
 def extract(path: Path, name: str, *, ocr: bool = False, seconds: int = SECONDS) -> Extracted:
     """Raises BadInput with a sentence for a file that is broken, locked, hostile, or of a type that is not read here."""
     with tempfile.TemporaryDirectory(prefix="legwork-extract-", ignore_cleanup_errors=True) as folder:
-        command = child.command("jobs.engine.extraction", str(path.absolute()), name, folder, "ocr" if ocr else "")
+        command = spawn.command("jobs.engine.extraction", str(path.absolute()), name, folder, "ocr" if ocr else "")
         ended = _run(command, folder, seconds)
         answer = Path(folder) / "answer.json"
         if not answer.is_file() or answer.stat().st_size > MOST_ANSWER:
@@ -59,8 +59,8 @@ def _run(command: list[str], folder: str, seconds: int) -> int | None:
     """How the child ended; None if it was out of time. What it started ends with it."""
     process = subprocess.Popen(
         command,
-        cwd=child.ROOT,
-        env=child.environment(temporary=folder),
+        cwd=spawn.ROOT,
+        env=spawn.environment(temporary=folder),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from jobs.engine import jsonsafe
-from jobs.engine.confine import confine
 from jobs.engine.errors import BadInput
 from jobs.engine.extraction import MOST_TEXT, SECONDS, Extracted
 from jobs.engine.extraction.formats import reader
-from jobs.engine.lifeline import die_with_parent
+from jobs.engine.sandbox.parent_death import die_with_parent
+from jobs.engine.sandbox.rlimits import confine
 
 MEMORY = 2 << 30
 WRITTEN = 400_000_000  # bytes, of any one file

@@ -14,7 +14,7 @@ from typing import Any
 
 from jobs.engine.errors import BadInput
 from jobs.engine.extraction import MOST_TEXT, Extracted, unpacking
-from jobs.engine.lifeline import die_with_parent
+from jobs.engine.sandbox.parent_death import die_with_parent
 
 MOST_UNPACKED = 400_000_000  # bytes
 MOST_PARTS = 10_000

@@ -5,10 +5,11 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Sequence
 
-from jobs.engine import catalogue, child, database, settings
+from jobs.engine import catalogue, database, settings
 from jobs.engine.errors import LegworkError, SettingsError
 from jobs.engine.operating.parts import Part, parts
 from jobs.engine.operating.queues import QueueFigures, queues
+from jobs.engine.sandbox import spawn
 
 
 def examine() -> list[Part]:
@@ -70,8 +71,8 @@ _HOW = {"filter": "The kernel refuses them every socket", "namespace": "They hav
 
 def _confinement_part() -> Part:
     """Whether this machine takes the network from a child, by trying it on one."""
-    command = child.command("jobs.engine.offline")
-    done = subprocess.run(command, cwd=child.ROOT, env=child.environment(), capture_output=True, text=True)
+    command = spawn.command("jobs.engine.sandbox.offline")
+    done = subprocess.run(command, cwd=spawn.ROOT, env=spawn.environment(), capture_output=True, text=True)
     if how := _HOW.get(done.stdout.strip()):
         return Part("Confinement", "ok", "What reads strangers' files has no network", how)
     advice = "On Linux it has none. Here let a firewall keep this machine from what it need not reach."

@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from jobs.engine import confined
 from jobs.engine.conversion import documents
 from jobs.engine.reports import charts, computing, writing
 from jobs.engine.reports.measures import Measure
+from jobs.engine.sandbox import isolated
 
 
 def work(request: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -37,4 +37,4 @@ def _render(request: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    confined.serve(work)
+    isolated.serve(work)

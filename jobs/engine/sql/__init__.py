@@ -17,8 +17,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from typing import IO, Any
 
-from jobs.engine import child, jsonsafe
+from jobs.engine import jsonsafe
 from jobs.engine.errors import BadInput, JobFailed
+from jobs.engine.sandbox import spawn
 from jobs.engine.sql.names import table_names as table_names
 from jobs.engine.sql.sentences import listed as listed
 
@@ -84,8 +85,8 @@ def wrong_words(statement: str, sources: list[Source]) -> str | None:
     try:
         done = subprocess.run(
             _command(),
-            cwd=child.ROOT,
-            env=child.environment(),
+            cwd=spawn.ROOT,
+            env=spawn.environment(),
             input=request,
             capture_output=True,
             timeout=CHECK_SECONDS + LATE_SECONDS,
@@ -117,7 +118,7 @@ def _request(statement: str, sources: list[Source], limits: Limits, folder: str 
 
 
 def _command() -> list[str]:
-    return child.command("jobs.engine.sql", str(os.getpid()))
+    return spawn.command("jobs.engine.sql", str(os.getpid()))
 
 
 @contextmanager
@@ -125,8 +126,8 @@ def _running(folder: str, request: bytes) -> Iterator[subprocess.Popen[bytes]]:
     """The child, which does not outlive the `with`: it is asked to end, then killed."""
     running = subprocess.Popen(
         _command(),
-        cwd=child.ROOT,
-        env=child.environment(temporary=folder),
+        cwd=spawn.ROOT,
+        env=spawn.environment(temporary=folder),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.engine import jsonsafe
-from jobs.engine.confine import confine
 from jobs.engine.errors import BadInput, LegworkError
-from jobs.engine.lifeline import die_with_parent
+from jobs.engine.sandbox.parent_death import die_with_parent
+from jobs.engine.sandbox.rlimits import confine
 from jobs.engine.sql import sentences
 from jobs.engine.sql.loading import load
 from jobs.engine.sql.names import column_names, quoted

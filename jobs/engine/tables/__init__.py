@@ -15,8 +15,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-from jobs.engine import child, jsonsafe
+from jobs.engine import jsonsafe
 from jobs.engine.errors import BadInput
+from jobs.engine.sandbox import spawn
 from jobs.engine.tables import delimited, detect, json_rows, parquet, workbook
 
 HEAD = 1_000_000
@@ -227,9 +228,9 @@ def _cut(value: Any, longest: int) -> Any:
 def _describe_in_child(path: Path, name: str) -> TableInfo:
     try:
         done = subprocess.run(
-            child.command("jobs.engine.tables", str(path.absolute()), name),
-            cwd=child.ROOT,
-            env=child.environment(),
+            spawn.command("jobs.engine.tables", str(path.absolute()), name),
+            cwd=spawn.ROOT,
+            env=spawn.environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=DESCRIBE_SECONDS,

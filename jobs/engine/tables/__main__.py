@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from jobs.engine import jsonsafe
-from jobs.engine.confine import confine
 from jobs.engine.errors import BadInput
+from jobs.engine.sandbox.rlimits import confine
 from jobs.engine.tables import DESCRIBE_SECONDS, describe_here
 
 MEMORY = 2 << 30

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import sys
 
-from jobs.engine.confine import confine
-from jobs.engine.lifeline import die_with_parent
+from jobs.engine.sandbox.parent_death import die_with_parent
+from jobs.engine.sandbox.rlimits import confine
 
 MEMORY = 256 << 20
 WRITTEN = 10_000_000  # bytes, its output included

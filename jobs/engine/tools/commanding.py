@@ -15,10 +15,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from jobs.engine import child
 from jobs.engine.errors import BadInput
 from jobs.engine.inputs import Input
 from jobs.engine.params import FileRef, param
+from jobs.engine.sandbox import spawn
 from jobs.engine.tools.base import Arguments, Reach, Result, Tool
 
 LOOK_SECONDS = 0.1
@@ -49,7 +49,7 @@ def _run(arguments: Command, reach: Reach) -> Result:
         for ref in arguments.files:
             _put(reach.open(ref), folder)
         limits = str(os.getpid()), str(reach.seconds), str(folder)
-        command = child.command("jobs.engine.tools", *limits, program, *arguments.arguments)
+        command = spawn.command("jobs.engine.tools", *limits, program, *arguments.arguments)
         return _ran(command, arguments.input, folder, reach)
 
 
@@ -78,8 +78,8 @@ def _ran(command: list[str], given: str, folder: Path, reach: Reach) -> Result:
     with printed.open("wb") as output, read.open("rb") as source:
         running = subprocess.Popen(
             command,
-            cwd=child.ROOT,  # in the other folder, its files would be taken for Python's modules
-            env=child.environment(),
+            cwd=spawn.ROOT,  # in the other folder, its files would be taken for Python's modules
+            env=spawn.environment(),
             stdin=source,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
-from jobs.engine import outgoing, tame
 from jobs.engine.errors import BadInput
 from jobs.engine.params import param
+from jobs.engine.sandbox import html as sandbox_html
+from jobs.engine.sandbox import http
 from jobs.engine.tools.base import Arguments, Reach, Result, Tool
 
 TEXTS = ("text/", "application/json", "application/xml", "application/xhtml+xml")
@@ -16,11 +17,11 @@ BREAKS = {"p", "br", "div", "li", "tr", "h1", "h2", "h3", "h4", "title"}
 
 
 class Page(Arguments):
-    url: str = param("Address", min_length=1, max_length=outgoing.MOST_URL)
+    url: str = param("Address", min_length=1, max_length=http.MOST_URL)
 
 
 def _run(arguments: Page, reach: Reach) -> Result:
-    reply = outgoing.get(arguments.url, reach.seconds, lambda host: _refuse(host, reach.hosts))
+    reply = http.get(arguments.url, reach.seconds, lambda host: _refuse(host, reach.hosts))
     if reply.status >= 400:
         raise BadInput(f"The page answered {reply.status}.", reason="no_page")
     if not reply.media_type.startswith(TEXTS):
@@ -33,7 +34,7 @@ def _run(arguments: Page, reach: Reach) -> Result:
 
 def _wrong(arguments: Page, reach: Reach) -> str | None:
     try:
-        _refuse(outgoing.check(arguments.url).hostname or "", reach.hosts)
+        _refuse(http.check(arguments.url).hostname or "", reach.hosts)
     except BadInput as error:
         return error.message
     return None
@@ -49,7 +50,7 @@ def _refuse(host: str, hosts: tuple[str, ...]) -> None:
 
 def _shown(html: str) -> str:
     reader = _Reader()
-    reader.feed(tame.tamed(html, BREAKS, UNSEEN))
+    reader.feed(sandbox_html.tamed(html, BREAKS, UNSEEN))
     reader.close()
     lines = (" ".join(line.split()) for line in "".join(reader.found).splitlines())
     return "\n".join(line for line in lines if line)

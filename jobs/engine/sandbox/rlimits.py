@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 
-from jobs.engine import offline
+from jobs.engine.sandbox import offline
 
 MOST_OPEN = 256  # files
 

@@ -21,10 +21,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from jobs.engine import child, jsonsafe
-from jobs.engine.confine import confine
+from jobs.engine import jsonsafe
 from jobs.engine.errors import BadInput, LegworkError
-from jobs.engine.lifeline import die_with_parent
+from jobs.engine.sandbox import spawn
+from jobs.engine.sandbox.parent_death import die_with_parent
+from jobs.engine.sandbox.rlimits import confine
 
 LOOK_SECONDS = 0.1  # how often it is asked whether the run must end
 MOST_ANSWER = 50_000_000  # bytes
@@ -56,7 +57,7 @@ def run(
     """
     limits = limits or Limits()
     (folder / "request.json").write_text(jsonsafe.dumps({"limits": asdict(limits), "request": request}))
-    in_time = _run(child.command(module, str(folder), str(os.getpid())), folder, limits.seconds, check)
+    in_time = _run(spawn.command(module, str(folder), str(os.getpid())), folder, limits.seconds, check)
     answer = folder / "answer.json"
     if not answer.is_file() or answer.stat().st_size > MOST_ANSWER:
         raise BadInput(_too_costly(None if in_time else limits.seconds), reason="too_costly")
@@ -81,8 +82,8 @@ def _run(command: list[str], folder: Path, seconds: int, check: Callable[[], Non
     """Whether the child ended by itself in time. What it started ends with it."""
     process = subprocess.Popen(
         command,
-        cwd=child.ROOT,
-        env=child.environment(temporary=str(folder)),
+        cwd=spawn.ROOT,
+        env=spawn.environment(temporary=str(folder)),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
