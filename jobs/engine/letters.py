@@ -15,7 +15,7 @@ from html.parser import HTMLParser
 from jobs.engine.addresses import Address, has_control
 from jobs.engine.errors import BadInput
 from jobs.engine.inputs import Input
-from jobs.engine.sandbox import html as sandbox_html
+from jobs.engine.sandbox import sanitize_html as sandbox_html
 
 LONGEST_SUBJECT = 500
 ENCODED = "=?"  # begins an encoded word (RFC 2047), which can hold a line break; Python's own mail package decodes it

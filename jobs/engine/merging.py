@@ -13,7 +13,7 @@ from jobs.engine import addresses, templates
 from jobs.engine.addresses import Address
 from jobs.engine.errors import BadInput, FieldError
 from jobs.engine.letters import Letter
-from jobs.engine.sandbox import html as sandbox_html
+from jobs.engine.sandbox import sanitize_html as sandbox_html
 from jobs.engine.templates import Template, as_text
 
 _LINK = re.compile(r"(https://|mailto:)[!#-;=?-~]+")

@@ -24,8 +24,8 @@ from jobs.engine.errors import BadInput, FieldError, LegworkError
 from jobs.engine.formulas import Formula, FormulaError
 from jobs.engine.letters import plain_of
 from jobs.engine.reports import measures
-from jobs.engine.sandbox import html as sandbox_html
 from jobs.engine.sandbox import http
+from jobs.engine.sandbox import sanitize_html as sandbox_html
 from jobs.engine.sql.names import column_names, table_names
 from jobs.engine.tables import describe_here
 

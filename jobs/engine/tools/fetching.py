@@ -6,8 +6,8 @@ from html.parser import HTMLParser
 
 from jobs.engine.errors import BadInput
 from jobs.engine.params import param
-from jobs.engine.sandbox import html as sandbox_html
 from jobs.engine.sandbox import http
+from jobs.engine.sandbox import sanitize_html as sandbox_html
 from jobs.engine.tools.base import Arguments, Reach, Result, Tool
 
 TEXTS = ("text/", "application/json", "application/xml", "application/xhtml+xml")
