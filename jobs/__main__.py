@@ -10,8 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from jobs.engine import backups, clock, database, logs, migrations, operating, settings, supervisor
+from jobs.engine import backups, clock, logs, operating, settings, supervisor
 from jobs.engine.catalogue import QUEUES
+from jobs.engine.db import migrations, postgres
 from jobs.engine.embedded import beside, parts
 from jobs.engine.errors import DatabaseAway, LegworkError, SettingsError
 from jobs.engine.scaling import CALM_SECONDS, Scale
@@ -43,7 +44,7 @@ def _migrate(_: argparse.Namespace) -> int:
 
 def _worker(arguments: argparse.Namespace) -> NoReturn:
     settings.current().require("database_url", "redis_url")
-    database.url()
+    postgres.url()
     least, most = _bounds(arguments)
     target = arguments.target_wait or settings.current().target_wait_seconds
     supervisor.Supervisor(

@@ -15,14 +15,15 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from jobs.engine import choosing, database, ledger, llm, queries
+from jobs.engine import choosing, ledger, llm, queries
 from jobs.engine.catalogue import Estimate, Find
 from jobs.engine.choosing import Chosen, One
 from jobs.engine.context import Context, Counts, Output
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Job
 from jobs.engine.documents import changing, tending
 from jobs.engine.documents.rows import short
 from jobs.engine.errors import FieldError, JobFailed, NotFound
-from jobs.engine.models import Job
 from jobs.engine.params import KindParams, param
 
 TITLE = "Bulk update"
@@ -180,7 +181,7 @@ def _changed(params: Params, context: Context, one: One) -> dict[str, Any]:
     job, step = context.job, f"{choosing.STEP}{one.id}"
     if params.operation == "reindex":  # done twice it is the same
         return tending.reindex(job.owner, one.id, dry_run=params.dry_run)
-    with database.session() as session:
+    with postgres.session() as session:
         connection = session.connection()
         known = None if params.dry_run else ledger.start_step(connection, job.job_id, job.lease, step)
         if known is not None and known.state == "done":

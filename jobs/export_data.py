@@ -20,10 +20,10 @@ from sqlalchemy.orm import Session
 from jobs.engine import exports, queries, snapshots
 from jobs.engine.catalogue import Find
 from jobs.engine.context import Context
+from jobs.engine.db.models import ENDED_STATES, ITEM_STATES
+from jobs.engine.db.records import as_id
 from jobs.engine.errors import FieldError, JobFailed, NotFound
-from jobs.engine.models import ENDED_STATES, ITEM_STATES
 from jobs.engine.params import KindParams, ShortText, param
-from jobs.engine.records import as_id
 
 TITLE = "Export data"
 GROUP = "Data and numbers"

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from jobs.engine import database, distributions, queries
+from jobs.engine import distributions, queries
 from jobs.engine.catalogue import Estimate, Find
 from jobs.engine.context import Context
+from jobs.engine.db import postgres
 from jobs.engine.errors import BadInput, FieldError, JobFailed, StopAsked, TimeLimitReached
 from jobs.engine.formulas import CONSTANTS, FUNCTIONS, Formula, FormulaError
 from jobs.engine.params import KindParams, param
@@ -155,7 +156,7 @@ def _result(trials: Trials, batches: Batches, params: Params) -> dict[str, Any]:
 def _finished(sizes: list[int], context: Context) -> set[int]:
     """The batches that were recorded, also by earlier attempts."""
     keys = {str(number + 1): number for number in range(len(sizes))}
-    with database.session() as session:
+    with postgres.session() as session:
         done = queries.finished_keys(session, context.job.job_id, list(keys))
     return {keys[key] for key in done}
 

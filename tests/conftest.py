@@ -225,7 +225,7 @@ def _empty(redis: Redis) -> None:
 
 def forget() -> None:
     """Have this process read its settings anew, and open no connection that it had before."""
-    from jobs.engine import connections, database
+    from jobs.engine import connections
 
     connections.close_idle()
     if database.engine.cache_info().currsize:
@@ -256,5 +256,5 @@ def _make_template(server: Postgres) -> None:
     """Migrate once, in a process of its own, so that nobody is connected when this database is copied."""
     server.create_database(TEMPLATE)
     environ = {**os.environ, "DATABASE_URL": server.url_of(TEMPLATE)}
-    migrate = "from jobs.engine import migrations; migrations.upgrade()"
+    migrate = "from jobs.engine.db import migrations; migrations.upgrade()"
     subprocess.run([sys.executable, "-c", migrate], env=environ, cwd=CODE, check=True)

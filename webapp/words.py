@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from flask import Flask, has_request_context, request
 from markupsafe import Markup
 
-from jobs.engine import records
+from jobs.engine.db import records
 from webapp.texts import cell, harmless, is_figure, kept, written
 
 MOVING = ("running", "stopping")

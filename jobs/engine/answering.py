@@ -21,9 +21,9 @@ from uuid import UUID
 
 from jobs.engine import connections, held_answers, relay
 from jobs.engine.conversations import Asked
+from jobs.engine.db.models import Message
 from jobs.engine.errors import DatabaseAway
 from jobs.engine.live import Live
-from jobs.engine.models import Message
 from jobs.engine.writing import Writing
 
 log = logging.getLogger(__name__)

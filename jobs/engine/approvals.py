@@ -14,12 +14,13 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from jobs.engine import accounts, database, ledger
+from jobs.engine import accounts, ledger
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Approval, Job, new_id
+from jobs.engine.db.records import as_id, owned
 from jobs.engine.errors import ApprovalNeeded, Conflict, NotFound
 from jobs.engine.jsonsafe import clean, clean_text, dumps
 from jobs.engine.ledger import Claim
-from jobs.engine.models import Approval, Job, new_id
-from jobs.engine.records import as_id, owned
 
 REASON_CHARACTERS = 1_000
 SHOWN = 300  # characters of arguments in the log
@@ -54,14 +55,14 @@ def answers(job_id: UUID) -> dict[str, Answer]:
     """What came of each question of a job, by its call."""
     expired = (Approval.expires_at <= func.now()).label("expired")
     query = select(Approval.call, Approval.approved, Approval.reason, expired).where(Approval.job_id == job_id)
-    with database.session() as session:
+    with postgres.session() as session:
         rows = session.execute(query).all()
     return {row.call: Answer(row.approved, row.reason or "", row.expired and row.approved is None) for row in rows}
 
 
 def of_job(job: Job) -> list[Approval]:
     """The questions of a job, the oldest first."""
-    with database.reading() as session:
+    with postgres.reading() as session:
         return list(session.scalars(select(Approval).where(Approval.job_id == job.id).order_by(Approval.id)))
 
 
@@ -70,7 +71,7 @@ def decide(job_id: str | UUID, approval_id: str | UUID, approved: bool, reason: 
 
     Raises NotFound, and Conflict where the question is closed: answered otherwise, too old, or its job has ended.
     """
-    with database.session() as session:
+    with postgres.session() as session:
         job = owned(session, Job, job_id, owner, for_update=True)
         asked = session.get(Approval, as_id(approval_id))
         if asked is None or asked.job_id != job.id:

@@ -19,12 +19,13 @@ from uuid import UUID
 
 from sqlalchemy import delete, select, text, update
 
-from jobs.engine import database, embeddings, extraction, inputs
+from jobs.engine import embeddings, extraction, inputs
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Attachment, Conversation
+from jobs.engine.db.records import owned
 from jobs.engine.documents import Passage, Stock, among, cutting
 from jobs.engine.embeddings import warm
 from jobs.engine.errors import BadInput, LegworkError, TooMany
-from jobs.engine.models import Attachment, Conversation
-from jobs.engine.records import owned
 
 MOST_FILES = 10  # of a conversation
 MOST_BYTES = 20_000_000  # of a file
@@ -70,7 +71,7 @@ def read(ref: str, owner: str) -> ReadFile:
 
 def attach(conversation_id: str | UUID, files: Sequence[ReadFile], owner: str) -> list[Attachment]:
     """Let a conversation answer from these files too. Raises NotFound, TooMany; then none of them is kept."""
-    with database.session() as session:
+    with postgres.session() as session:
         talk = owned(session, Conversation, conversation_id, owner, for_update=True)
         if talk.attached + len(files) > MOST_FILES:
             raise TooMany(f"A conversation can answer from {MOST_FILES} files. Remove one, or index them as a library.")
@@ -104,18 +105,18 @@ _PUT = text("""
 
 def attachments(conversation_id: UUID) -> list[Attachment]:
     query = select(Attachment).where(Attachment.conversation_id == conversation_id).order_by(Attachment.id)
-    with database.session() as session:
+    with postgres.session() as session:
         return list(session.scalars(query))
 
 
 def attachment(attachment_id: str | UUID, owner: str) -> Attachment:
-    with database.session() as session:
+    with postgres.session() as session:
         return owned(session, Attachment, attachment_id, owner)
 
 
 def detach(attachment_id: str | UUID, owner: str) -> Attachment:
     """Answer from this file no more. The upload itself stays as long as uploads do."""
-    with database.session() as session:
+    with postgres.session() as session:
         found = owned(session, Attachment, attachment_id, owner)
         talk = owned(session, Conversation, found.conversation_id, owner, for_update=True)
         gone: Any = session.execute(delete(Attachment).where(Attachment.id == found.id))
@@ -125,7 +126,7 @@ def detach(attachment_id: str | UUID, owner: str) -> Attachment:
 
 def passages(one: Attachment) -> list[Passage]:
     """All of a file, in its order."""
-    with database.session() as session:
+    with postgres.session() as session:
         rows = session.execute(_ALL, {"attachment": one.id}).mappings()
         return [Passage(one.id, one.name, score=0.0, name=one.name, **row) for row in rows]
 
@@ -150,7 +151,7 @@ def search(conversation_id: UUID, q: str, limit: int) -> list[Passage]:
 def _first(files: list[Attachment], count: int) -> list[Passage]:
     """Where the files begin: the first passage of each, then the second of each."""
     names = {one.id: one.name for one in files}
-    with database.session() as session:
+    with postgres.session() as session:
         rows = session.execute(_FIRST, {"ids": list(names), "count": count}).all()
     return [Passage(row[0], names[row[0]], row[3], 0.0, row[1], row[2], name=names[row[0]]) for row in rows]
 
@@ -195,7 +196,7 @@ def _begin_embedding(one: Attachment) -> threading.Event:
 def _embed(attachment_id: UUID, done: threading.Event) -> None:
     try:
         model, vectors = embeddings.default_model(), dict[int, str]()
-        with database.session() as session:
+        with postgres.session() as session:
             rows = session.execute(_ALL, {"attachment": attachment_id}).all()
         for first in range(0, len(rows), EMBEDDED_AT_ONCE):
             some = rows[first : first + EMBEDDED_AT_ONCE]
@@ -215,7 +216,7 @@ def _embed(attachment_id: UUID, done: threading.Event) -> None:
 def _keep(attachment_id: UUID, model: str, dimension: int, vectors: dict[int, str]) -> None:
     """All of them or none: those of two models cannot be compared."""
     rows = [{"attachment": attachment_id, "position": position, "vector": vectors[position]} for position in vectors]
-    with database.session() as session:
+    with postgres.session() as session:
         whole = update(Attachment).where(Attachment.id == attachment_id)
         session.execute(
             whole.values(model=model, dimension=dimension)

@@ -24,7 +24,8 @@ from typing import IO
 from sqlalchemy import make_url, text
 
 from jobs import __version__
-from jobs.engine import database, migrations, presence, settings
+from jobs.engine import presence, settings
+from jobs.engine.db import migrations, postgres
 from jobs.engine.errors import LegworkError, NotFound
 from jobs.engine.storage import storage
 
@@ -78,8 +79,8 @@ def _write(raw: IO[bytes], folder: Path) -> Told:
     done = size = missing = 0
     with (
         tarfile.open(fileobj=raw, mode="w") as tar,
-        database.translated(),
-        database.unpooled().connect().execution_options(isolation_level="REPEATABLE READ") as connection,
+        postgres.translated(),
+        postgres.unpooled().connect().execution_options(isolation_level="REPEATABLE READ") as connection,
         connection.begin(),
         tempfile.TemporaryDirectory(dir=folder) as scratch,
     ):
@@ -125,7 +126,7 @@ def read(source: Path, *, replace: bool = False) -> Told:
                 shutil.copyfileobj(dumped, kept, 1 << 20)
             _make_room(replace)
             _run("pg_restore", "--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error", str(dump))
-            database.engine().dispose()
+            postgres.engine().dispose()
             migrations.upgrade()
             return _put_back(tar, members)
     except (OSError, tarfile.TarError) as error:
@@ -159,7 +160,7 @@ _EMPTY = (text("drop schema public cascade"), text("create schema public"))
 
 
 def _make_room(replace: bool) -> None:
-    with database.session() as session:
+    with postgres.session() as session:
         if not session.execute(_TABLES).scalar_one():
             return
         if migrations.is_current(session.connection()) and (workers := presence.alive(session)):
@@ -187,10 +188,10 @@ def _put_back(tar: tarfile.TarFile, members: Iterator[tarfile.TarInfo]) -> Told:
         if not named or content is None:
             raise BackupFailed(f"This is no backup of Legwork: it holds {member.name[:80]!r}.")
         blob = storage().put(content, None)  # type: ignore[arg-type]
-        with database.session() as session:
+        with postgres.session() as session:
             session.execute(_MOVE, {"new": blob.key, "old": named[1]})
         done, size = done + 1, size + blob.bytes
-    with database.session() as session:
+    with postgres.session() as session:
         count = len(session.execute(_BLOBS).all())
     return Told(done, size, count - done)
 

@@ -9,10 +9,11 @@ from uuid import UUID
 
 from sqlalchemy import Select, text
 
-from jobs.engine import database, snapshots
+from jobs.engine import snapshots
+from jobs.engine.db import postgres
+from jobs.engine.db.records import as_id
 from jobs.engine.documents import Document
 from jobs.engine.errors import NotFound
-from jobs.engine.records import as_id
 
 PAGE = 200
 STEP = "document "  # with its id: what a job keeps of one document, together with the change
@@ -80,7 +81,7 @@ def _is_id(given: Any) -> bool:
 
 def left(owner: str, job_id: UUID) -> list[One]:
     """Documents that a killed attempt changed, and kept in a step, before it could record the item. They may fit no more."""
-    with database.session() as session:
+    with postgres.session() as session:
         return [
             One(row.id, row.title) for row in session.execute(_LEFT, {"job_id": job_id, "prefix": STEP, "owner": owner})
         ]
@@ -108,7 +109,7 @@ def _query(owner: str, selection: dict[str, Any]) -> Select[Any]:
 def _pages(query: Select[Any]) -> Iterator[One]:
     last = UUID(int=0)
     while True:
-        with database.session() as session:
+        with postgres.session() as session:
             page = query.where(Document.id > last).with_only_columns(Document.id, Document.title).limit(PAGE)
             rows = session.execute(page).all()
         yield from (One(row.id, row.title) for row in rows)

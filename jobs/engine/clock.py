@@ -17,8 +17,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from jobs.engine import commands, database, delivery, ledger, notifications, presence, queries, retention
+from jobs.engine import commands, delivery, ledger, notifications, presence, queries, retention
 from jobs.engine.catalogue import QUEUES
+from jobs.engine.db import postgres
 from jobs.engine.errors import BrokerAway, DatabaseAway, LegworkError
 from jobs.engine.storage import storage
 
@@ -55,7 +56,7 @@ class Clock:
         signal.signal(signal.SIGINT, self._leave)
         while not self._leaving.is_set():
             try:
-                with database.translated(), database.unpooled().connect() as election:
+                with postgres.translated(), postgres.unpooled().connect() as election:
                     self._while_elected(election)
             except DatabaseAway as error:
                 log.warning("waiting for the database: %s", error)
@@ -78,7 +79,7 @@ class Clock:
 
     def tick(self) -> None:
         """One second's work. The broker being away stops deliveries only."""
-        with database.session() as session:
+        with postgres.session() as session:
             for job_id in ledger.free_silent(session.connection()):
                 log.warning("job %s: its worker was silent; freed", job_id)
         commands.run_due_schedules()
@@ -118,7 +119,7 @@ class Clock:
         is then looked for alone. However long a queue is, a second costs the same.
         """
         if missing := self._missing.pop(queue, None):
-            with database.session() as session:
+            with postgres.session() as session:
                 lost = delivery.without_message(queue, queries.delivered_ids(session, queue, among=missing))
                 ledger.mark_lost(session.connection(), list(lost))
             if not lost:
@@ -129,7 +130,7 @@ class Clock:
 
     def _look(self, queue: str) -> set[UUID]:
         """Those without a message: among the oldest, or among all where it is time for that or nothing is left in Redis."""
-        with database.reading() as session:
+        with postgres.reading() as session:
             expected = queries.delivered_ids(session, queue, most=FRONT)
             if not expected:
                 return set()
@@ -155,18 +156,18 @@ def deliver_due(seconds: float = float("inf")) -> None:
     """
     began = time.monotonic()
     while time.monotonic() - began < seconds:
-        with database.session() as session:
+        with postgres.session() as session:
             due = queries.undelivered(session)
         if not due:
             return
         delivery.deliver(due)
-        with database.session() as session:
+        with postgres.session() as session:
             ledger.mark_delivered(session.connection(), [job.id for job in due])
 
 
 def tidy() -> None:
     """Clear away what nobody can see any more."""
-    with database.session() as session:
+    with postgres.session() as session:
         presence.forget_silent(session)
         blobs = ledger.forget_hidden_files(session.connection())
     for blob in blobs:

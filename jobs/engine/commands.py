@@ -13,22 +13,12 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from jobs.engine import (
-    accounts,
-    approvals,
-    catalogue,
-    database,
-    delivery,
-    ledger,
-    limits,
-    notifications,
-    queries,
-    schedules,
-)
+from jobs.engine import accounts, approvals, catalogue, delivery, ledger, limits, notifications, queries, schedules
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Job, Schedule
 from jobs.engine.errors import BrokerAway, Conflict, DatabaseAway, FieldError, InvalidParams, NotFound
 from jobs.engine.fitting import finder, validate
 from jobs.engine.jsonsafe import clean_text, dumps
-from jobs.engine.models import Job, Schedule
 from jobs.engine.schedules import Plan
 from jobs.engine.storage import storage
 
@@ -91,9 +81,9 @@ def _created(job: Job, told: Sequence[Mapping[str, str]]) -> Job:
     """The job's row, committed; with those that are to be told of its end."""
     how: Any = {"rung": job.run_at is None, "most": limits.most_waiting()}
     if not told:
-        with database.own_words() as connection:
+        with postgres.own_words() as connection:
             return ledger.create(connection, job, **how)
-    with database.session() as session:
+    with postgres.session() as session:
         made = ledger.create(session.connection(), job, **how)
         notifications.add(session, made.id, told)
         return made
@@ -101,7 +91,7 @@ def _created(job: Job, told: Sequence[Mapping[str, str]]) -> Job:
 
 def cancel(job_id: str | UUID, *, owner: str) -> Job:
     """Stop a job: at once if it waits, as soon as it looks if it runs. Raises NotFound, Conflict if it has ended."""
-    with database.session() as session:
+    with postgres.session() as session:
         job = queries.owned(session, Job, job_id, owner)
         asked = ledger.ask_stop(session.connection(), job.id)
         if asked is not None:
@@ -120,7 +110,7 @@ def retry(job_id: str | UUID, *, owner: str, items: str = "all") -> Job:
     In a kind that does nothing twice, `all` is all that failed, that is unknown or that was never begun.
     Raises NotFound, Conflict.
     """
-    with database.session() as session:
+    with postgres.session() as session:
         job = queries.owned(session, Job, job_id, owner)
         if items == "failed" and job.ended and job.failed == 0 and not job.pending and job.total is not None:
             raise Conflict("No item of this job has failed; there is nothing to retry.")
@@ -156,7 +146,7 @@ def _at_most_once(kind_name: str) -> bool:
 
 def pin(job_id: str | UUID, pinned: bool, *, owner: str) -> None:
     """Keep a job from being deleted until it is unpinned. Raises NotFound."""
-    with database.session() as session:
+    with postgres.session() as session:
         ledger.pin(session.connection(), queries.owned(session, Job, job_id, owner).id, pinned)
 
 
@@ -165,7 +155,7 @@ def delete(job_id: str | UUID, *, owner: str) -> None:
 
     Raises NotFound, Conflict if it has not ended or is pinned.
     """
-    with database.session() as session:
+    with postgres.session() as session:
         job = queries.owned(session, Job, job_id, owner, for_update=True)
         if not job.ended:
             raise Conflict("This job has not ended yet; stop it first.")
@@ -187,12 +177,12 @@ def _send(job: Job) -> None:
     except BrokerAway:
         mark = ledger.mark_lost if job.delivered_at else None
     if mark is not None:
-        with suppress(DatabaseAway), database.translated(), database.committing().connect() as connection:
+        with suppress(DatabaseAway), postgres.translated(), postgres.committing().connect() as connection:
             mark(connection, [job.id])  # else the clock finds it out: the job itself is there
 
 
 def _known(owner: str, key: str, fingerprint: str) -> Job | None:
-    with database.session() as session:
+    with postgres.session() as session:
         job = _by_key(session, owner, key)
     if job is not None and job.fingerprint != fingerprint:
         raise Conflict("This Idempotency-Key was used for another job; take a new one.")

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID
 
-from jobs.engine import database, inputs, jsonsafe, ledger, loops, queries, quota
+from jobs.engine import inputs, jsonsafe, ledger, loops, queries, quota
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Counts
 from jobs.engine.errors import JobFailed, NoRoom
 from jobs.engine.hiding import Hider
 from jobs.engine.loops import Item, Output
-from jobs.engine.models import Counts
 from jobs.engine.storage import storage
 from jobs.engine.writer import Writer
 
@@ -103,14 +104,14 @@ class Context:
         at_most_once: a step that was started and never ended raises JobFailed in a later attempt instead of being repeated.
         """
         self._writer.flush()
-        with database.session() as session:
+        with postgres.session() as session:
             known = ledger.start_step(session.connection(), self.job.job_id, self.job.lease, key)
         if known is not None and known.state == "done":
             return known.result
         if known is not None and at_most_once:
             raise JobFailed(f"The step “{key}” was started and never ended. Whether it happened cannot be told.")
         result = function()
-        with database.session() as session:
+        with postgres.session() as session:
             ledger.end_step(session.connection(), self.job.job_id, self.job.lease, key, result)
         return result
 
@@ -141,7 +142,7 @@ class Context:
             quota.check_storage(self.job.owner, _size(stream), held)
             blob = storage().put(stream, limit=None)
         try:
-            with database.session() as session:
+            with postgres.session() as session:
                 quota.take_storage(session, self.job.owner, blob.bytes, held)
                 return ledger.add_file(session.connection(), self.job, name, media_type, blob)
         except NoRoom:
@@ -164,7 +165,7 @@ class Context:
     def _unfinished(self, entries: Iterator[Item]) -> Iterator[Item]:
         """Those that no earlier attempt has finished; looked up a few hundred at a time."""
         for some in loops.chunks(entries, 500):
-            with database.session() as session:
+            with postgres.session() as session:
                 finished = queries.finished_keys(session, self.job.job_id, [entry.key for entry in some])
             yield from (entry for entry in some if entry.key not in finished)
 

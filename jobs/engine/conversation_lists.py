@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import Select, or_, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
-from jobs.engine import database
-from jobs.engine.models import Conversation, Message
-from jobs.engine.records import Page, escaped, owned
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Conversation, Message
+from jobs.engine.db.records import Page, escaped, owned
 
 SEARCHED = 5_000  # conversations that one page of a search looks at
 
@@ -20,7 +20,7 @@ def conversations(owner: str, *, q: str | None = None, after: str | None = None,
     q: looks in titles and messages of SEARCHED conversations a page, so that a page may be short though another follows.
     """
     query = select(Conversation).where(Conversation.owner == owner)
-    with database.reading() as session:
+    with postgres.reading() as session:
         if after is not None:
             last = owned(session, Conversation, after, owner)
             place = tuple_(Conversation.changed_at, Conversation.id)

@@ -14,12 +14,12 @@ from uuid import UUID
 from sqlalchemy import Select, bindparam, delete, func, select, text, update
 from sqlalchemy.orm import Session
 
-from jobs.engine import database
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Conversation, Message, new_id
+from jobs.engine.db.records import as_id, owned
 from jobs.engine.errors import Conflict, FieldError, InvalidParams, NotFound, TooMany
 from jobs.engine.held_answers import LOST, SILENT_SECONDS, break_silent
 from jobs.engine.jsonsafe import clean, clean_text
-from jobs.engine.models import Conversation, Message, new_id
-from jobs.engine.records import as_id, owned
 
 MOST_WRITING = 20  # answers at a time for one person
 TITLE_CHARACTERS = 60
@@ -74,14 +74,14 @@ class Asked:
 
 
 def conversation(conversation_id: str | UUID, owner: str) -> Conversation:
-    with database.session() as session:
+    with postgres.session() as session:
         return owned(session, Conversation, conversation_id, owner)
 
 
 def turns(conversation_id: UUID) -> list[Turn]:
     """Questions and answers in their order; answers that nobody writes any more are marked so first."""
     break_silent(conversation_id=conversation_id)
-    with database.session() as session:
+    with postgres.session() as session:
         rows = list(session.scalars(_of(conversation_id)))
     found: list[Turn] = []
     replaced: list[Message] = []
@@ -110,13 +110,13 @@ def answer(answer_id: str | UUID, owner: str) -> Message:
 
 
 def message(message_id: str | UUID, owner: str) -> Message:
-    with database.session() as session:
+    with postgres.session() as session:
         return owned(session, Message, message_id, owner)
 
 
 def writing(owner: str) -> set[UUID]:
     """The conversations in which an answer is being written."""
-    with database.session() as session:
+    with postgres.session() as session:
         query = select(Message.conversation_id).where(Message.owner == owner, Message.state == "writing")
         return set(session.scalars(query))
 
@@ -126,7 +126,7 @@ def writing(owner: str) -> set[UUID]:
 
 def start(talk: Talk, owner: str) -> Conversation:
     values = talk.checked()
-    with database.session() as session:
+    with postgres.session() as session:
         made = Conversation(owner=owner, **values)
         session.add(made)
         session.flush()
@@ -136,7 +136,7 @@ def start(talk: Talk, owner: str) -> Conversation:
 
 def change(conversation_id: str | UUID, talk: Talk, owner: str) -> Conversation:
     values = talk.checked()
-    with database.session() as session:
+    with postgres.session() as session:
         found = owned(session, Conversation, conversation_id, owner)
         for name, value in values.items():
             setattr(found, name, value)
@@ -145,7 +145,7 @@ def change(conversation_id: str | UUID, talk: Talk, owner: str) -> Conversation:
 
 def remove(conversation_id: str | UUID, owner: str) -> None:
     """Delete a conversation and its messages. An answer that is being written finds its row gone and ends."""
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(
             delete(Conversation).where(Conversation.id == owned(session, Conversation, conversation_id, owner).id)
         )
@@ -155,7 +155,7 @@ def remove(conversation_id: str | UUID, owner: str) -> None:
 def edit(message_id: str | UUID, question: str, owner: str, *, model: str) -> Iterator[Asked]:
     """Ask a question anew in other words. It and all after it stay in the database, no longer current."""
     text_ = checked_question(question)
-    with database.session() as session:
+    with postgres.session() as session:
         old = owned(session, Message, message_id, owner)
         talk = _free(session, old.conversation_id, owner)
         session.refresh(old)
@@ -168,7 +168,7 @@ def edit(message_id: str | UUID, question: str, owner: str, *, model: str) -> It
 @contextmanager
 def again(answer_id: str | UUID, owner: str, *, model: str) -> Iterator[Asked]:
     """Another answer to the same question. This one and all after it are no longer current."""
-    with database.session() as session:
+    with postgres.session() as session:
         old = owned(session, Message, answer_id, owner)
         talk = _free(session, old.conversation_id, owner)
         session.refresh(old)
@@ -181,7 +181,7 @@ def again(answer_id: str | UUID, owner: str, *, model: str) -> Iterator[Asked]:
 @contextmanager
 def resume(answer_id: str | UUID, owner: str) -> Iterator[Asked]:
     """Go on with the last answer where it ended."""
-    with database.session() as session:
+    with postgres.session() as session:
         found = owned(session, Message, answer_id, owner)
         talk = _free(session, found.conversation_id, owner)
         later = select(Message.id).where(Message.conversation_id == talk.id, Message.current, Message.id > found.id)
@@ -196,7 +196,7 @@ def resume(answer_id: str | UUID, owner: str) -> Iterator[Asked]:
 
 def ask_stop(answer_id: str | UUID, owner: str) -> Message:
     """Note the wish to stop an answer. One that has ended stays as it is."""
-    with database.session() as session:
+    with postgres.session() as session:
         found = owned(session, Message, answer_id, owner)
         if found.role != "assistant":
             raise NotFound("There is nothing at this address, or it is not yours.")

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from uuid import UUID
 
 from jobs.engine import answering, conversations, held_answers, relay
+from jobs.engine.db.models import Message
 from jobs.engine.errors import DatabaseAway, NotFound
 from jobs.engine.live import Live
-from jobs.engine.models import Message
 
 log = logging.getLogger(__name__)
 

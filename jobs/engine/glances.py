@@ -6,10 +6,10 @@ from collections import namedtuple
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from jobs.engine import database
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Job, Standing
+from jobs.engine.db.records import as_id
 from jobs.engine.errors import NotFound
-from jobs.engine.models import Job, Standing
-from jobs.engine.records import as_id
 
 PACE_SECONDS = 60  # how far back the rate looks
 
@@ -75,13 +75,13 @@ def lately(job: Job | Glance) -> tuple[int, float | None]:
     """How many of its items ended of late, and in how many seconds."""
     found = job.lately if isinstance(job, Glance) else None
     if found is None:
-        found = database.ask(_OF_ONE, {"id": job.id, "most": PACE_SECONDS})[0][0]
+        found = postgres.ask(_OF_ONE, {"id": job.id, "most": PACE_SECONDS})[0][0]
     ended, seconds = found or (0, None)
     return ended, seconds
 
 
 def _glance(statement: str, job_id: str | UUID, owner: str) -> Any:
-    found = database.ask(statement, {"id": as_id(job_id), "owner": owner, "most": PACE_SECONDS})
+    found = postgres.ask(statement, {"id": as_id(job_id), "owner": owner, "most": PACE_SECONDS})
     if not found:
         raise NotFound("There is nothing at this address, or it is not yours.")
     return Glance(*found[0])

@@ -14,9 +14,9 @@ from uuid import UUID
 
 from sqlalchemy import func, or_, text, update
 
-from jobs.engine import database
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Conversation, Message
 from jobs.engine.jsonsafe import clean, clean_text
-from jobs.engine.models import Conversation, Message
 
 SILENT_SECONDS = 8
 LOST = "The web process that wrote this answer has ended. What came is kept."
@@ -37,14 +37,14 @@ class Ending:
 
 
 def note_sources(answer: Message, sources: Sequence[dict[str, Any]]) -> None:
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(_held(answer.id, answer.run).values(sources=clean(list(sources))))
 
 
 def keep(texts: Iterable[tuple[UUID, int, str]]) -> None:
     """Keep the text so far of some answers, and hold them for another SILENT_SECONDS."""
     ids, runs, words = zip(*texts, strict=True)
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(_KEEP, {"ids": list(ids), "runs": list(runs), "words": list(words)})
 
 
@@ -57,7 +57,7 @@ _KEEP = text("""
 
 def beat(answers: Iterable[UUID]) -> None:
     """Hold the rows of these answers, which have nothing new, for another SILENT_SECONDS."""
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(_BEAT, {"ids": list(answers)})
 
 
@@ -67,7 +67,7 @@ _BEAT = text("update messages set beat_at = now() where id = any(:ids) and state
 def to_end(answers: Iterable[tuple[UUID, int]]) -> set[UUID]:
     """Which of these answers, each with its run, may not go on: somebody asked to stop, marked or deleted them."""
     ids, runs = zip(*answers, strict=True)
-    with database.session() as session:
+    with postgres.session() as session:
         return set(session.scalars(_TO_END, {"ids": list(ids), "runs": list(runs)}))
 
 
@@ -82,7 +82,7 @@ _TO_END = text("""
 def finish(answer_id: UUID, run: int, ending: Ending) -> bool:
     """Write how an answer ended; whether it was still this run's to end."""
     values = {**vars(ending), "text": clean_text(ending.text), "finished_at": func.now()}
-    with database.session() as session:
+    with postgres.session() as session:
         ended = session.execute(_held(answer_id, run).values(values).returning(Message.conversation_id)).scalar()
         if ended is not None:
             session.execute(update(Conversation).where(Conversation.id == ended).values(changed_at=func.now()))
@@ -98,7 +98,7 @@ def break_silent(*, conversation_id: UUID | None = None, answer_id: UUID | None 
     if answer_id is not None:
         query = query.where(Message.id == answer_id)
     marked = query.values(state="broken", reason="writer_lost", message=LOST, finished_at=func.now())
-    with database.session() as session:
+    with postgres.session() as session:
         return list(session.scalars(marked.returning(Message.id)))
 
 
@@ -106,7 +106,7 @@ def mend(answer_id: UUID, run: int, text_: str) -> None:
     """Give a broken answer the end of its text, where more of it was found than the row had."""
     longer = func.length(Message.text) < len(text_)
     lost = update(Message).where(Message.id == answer_id, Message.run == run, Message.reason == "writer_lost", longer)
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(lost.values(text=text_))
 
 

@@ -25,8 +25,9 @@ from rq.job import Job as Message
 from rq.serializers import JSONSerializer
 from rq.timeouts import BaseDeathPenalty, HorseMonitorTimeoutException
 
-from jobs.engine import database, faults, hands, kept, ledger, leftovers, logs, spans
+from jobs.engine import faults, hands, kept, ledger, leftovers, logs, spans
 from jobs.engine.bookkeeping import Bookkeeper, Commands
+from jobs.engine.db import postgres
 from jobs.engine.errors import DatabaseAway
 from jobs.engine.run import Run
 from jobs.engine.sandbox.parent_death import call_process, die_with_parent
@@ -151,7 +152,7 @@ def serve(worker: Keeper, line: kept.Line) -> None:
     before = leftovers.look()
     for number in itertools.count(1):
         call_process(IDLE)
-        given = line.take(database.engine().dispose, IDLE_SECONDS)
+        given = line.take(postgres.engine().dispose, IDLE_SECONDS)
         if given is None:
             return
         call_process(BUSY)
@@ -165,7 +166,7 @@ def serve(worker: Keeper, line: kept.Line) -> None:
 
 def _connect() -> None:
     """Have a connection before it is needed. One that is there at a fork stays the parent's alone: a child forgets it."""
-    with suppress(DatabaseAway), database.own_words():
+    with suppress(DatabaseAway), postgres.own_words():
         return
 
 

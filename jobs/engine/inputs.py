@@ -12,9 +12,9 @@ from typing import Any
 from uuid import UUID
 
 from jobs.engine import tables
-from jobs.engine.database import session
+from jobs.engine.db.models import File
+from jobs.engine.db.postgres import session
 from jobs.engine.errors import BadInput
-from jobs.engine.models import File
 from jobs.engine.storage import storage
 from jobs.engine.tables import TableInfo
 

@@ -11,9 +11,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from jobs.engine import database
-from jobs.engine.models import Job
-from jobs.engine.records import COUNT_CAP, Page, as_id, escaped
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Job
+from jobs.engine.db.records import COUNT_CAP, Page, as_id, escaped
 
 SEARCHED = 20_000  # jobs that one page of a search looks at
 SHOWN_STATES = ("scheduled", "waiting", "running", "stopping", "succeeded", "partial", "failed", "cancelled")
@@ -38,7 +38,7 @@ def jobs(
     the others.
     """
     query = _filtered(select(Job), owner, states, kind or None, _first_id(since), by)
-    with database.reading() as session:
+    with postgres.reading() as session:
         if before is not None:
             newer = query.where(Job.id > as_id(before)).order_by(Job.id)
             rows = _found(session, newer, q, limit + 1, newest_first=False)
@@ -76,7 +76,7 @@ def job_counts(
     by: str | None = None,
 ) -> dict[str, int]:
     """How many jobs are in each of SHOWN_STATES; no count goes beyond COUNT_CAP. With `q`, among the newest SEARCHED."""
-    with database.reading() as session:
+    with postgres.reading() as session:
         if q:
             all_of_them = _filtered(select(Job), owner, (), kind or None, _first_id(since), by)
             newest = all_of_them.order_by(Job.id.desc()).limit(SEARCHED)
@@ -108,7 +108,7 @@ _AT_WORK = """
 
 def at_work(owner: str) -> int:
     """How many of an owner's jobs run or stop: two of the counts above, for the menu of each page."""
-    return int(database.ask(_AT_WORK, {"owner": owner, "cap": COUNT_CAP})[0][0])
+    return int(postgres.ask(_AT_WORK, {"owner": owner, "cap": COUNT_CAP})[0][0])
 
 
 def _filtered(

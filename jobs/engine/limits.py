@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jobs.engine import database, quota, settings
+from jobs.engine import quota, settings
+from jobs.engine.db import postgres
 from jobs.engine.errors import TooMany
 
 
@@ -19,7 +20,7 @@ class Usage:
 
 
 def usage(owner: str) -> Usage:
-    with database.reading() as session:
+    with postgres.reading() as session:
         taken = quota.used(session, owner)
     most = most_waiting()
     return Usage(_waiting(owner, most), most, taken, settings.current().max_storage_bytes)
@@ -44,4 +45,4 @@ _WAITING = """
 
 
 def _waiting(owner: str, most: int) -> int:
-    return int(database.ask(_WAITING, {"owner": owner, "most": most})[0][0])
+    return int(postgres.ask(_WAITING, {"owner": owner, "most": most})[0][0])

@@ -25,8 +25,8 @@ from urllib.request import Request, getproxies, proxy_bypass, urlopen
 from jobs.engine import answers, schemas, settings
 from jobs.engine.answers import Completion, Unwell
 from jobs.engine.connections import Provider
+from jobs.engine.db.rate_limit import Limits
 from jobs.engine.errors import BadInput, JobFailed, Transient
-from jobs.engine.rate_limit import Limits
 from jobs.engine.streaming import Stopped, Stream
 
 __all__ = ["Stopped", "Stream"]  # what `stream` gives and raises

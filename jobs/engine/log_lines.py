@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import Select, func, select
 
-from jobs.engine import database
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Job, LogLine
+from jobs.engine.db.records import COUNT_CAP, Page, escaped
 from jobs.engine.errors import NotFound
-from jobs.engine.models import Job, LogLine
-from jobs.engine.records import COUNT_CAP, Page, escaped
 
 
 def log(
@@ -24,7 +24,7 @@ def log(
 ) -> Page[LogLine]:
     """Lines in their order, of these levels or of all, with these words; `latest`: the last ones, and then no `next`."""
     query = _lines(job, _place(after), levels, q)
-    with database.reading() as session:
+    with postgres.reading() as session:
         if latest:
             return Page(list(session.scalars(query.order_by(LogLine.id.desc()).limit(limit)))[::-1])
         rows = list(session.scalars(query.order_by(LogLine.id).limit(limit + 1)))
@@ -33,7 +33,7 @@ def log(
 
 def log_count(job: Job, levels: Collection[str] = (), q: str = "") -> int:
     """How many lines there are, up to COUNT_CAP."""
-    with database.reading() as session:
+    with postgres.reading() as session:
         lines = _lines(job, 0, levels, q).with_only_columns(LogLine.id).limit(COUNT_CAP)
         return session.scalar(select(func.count()).select_from(lines.subquery())) or 0
 

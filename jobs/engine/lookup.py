@@ -7,23 +7,24 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from jobs.engine import database, inputs, pdf_pages
+from jobs.engine import inputs, pdf_pages
+from jobs.engine.db import postgres
+from jobs.engine.db.models import File
+from jobs.engine.db.records import owned, readable_file
 from jobs.engine.errors import BadInput, NotFound
-from jobs.engine.models import File
-from jobs.engine.records import owned, readable_file
 from jobs.engine.storage import storage
 from jobs.engine.tables import TableInfo
 
 
 def file(file_id: str | UUID, owner: str) -> File:
     """An upload or a visible output of that owner, or NotFound."""
-    with database.reading() as session:
+    with postgres.reading() as session:
         return _visible(owned(session, File, file_id, owner))
 
 
 def seen_file(file_id: str | UUID, owner: str) -> File:
     """A file to look at: the owner's, or a visible output of a job that was shared with them."""
-    with database.reading() as session:
+    with postgres.reading() as session:
         return _visible(readable_file(session, file_id, owner))
 
 
@@ -46,7 +47,7 @@ def pdf_page(file: File, number: int) -> pdf_pages.PdfPage:
 
 def uploads(owner: str, limit: int = 20) -> list[File]:
     """An owner's own files, the newest first."""
-    with database.reading() as session:
+    with postgres.reading() as session:
         mine = select(File).where(File.owner == owner, File.job_id.is_(None), File.visible)
         return list(session.scalars(mine.order_by(File.id.desc()).limit(limit)))
 

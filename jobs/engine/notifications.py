@@ -21,9 +21,10 @@ from uuid import UUID
 from sqlalchemy import Connection, func, select, text, update
 from sqlalchemy.orm import Session
 
-from jobs.engine import addresses, database, mail, settings
+from jobs.engine import addresses, mail, settings
+from jobs.engine.db import postgres
+from jobs.engine.db.models import ENDED_STATES, Job, Notification
 from jobs.engine.errors import BadInput, FieldError, InvalidParams, LegworkError, Transient
-from jobs.engine.models import ENDED_STATES, Job, Notification
 from jobs.engine.sandbox import http
 
 MOST_TRIES = 5
@@ -62,7 +63,7 @@ def add(session: Session, job_id: UUID, wanted: Sequence[Mapping[str, str]]) -> 
 
 
 def of_job(job: Job) -> list[Notification]:
-    with database.reading() as session:
+    with postgres.reading() as session:
         found = select(Notification).where(Notification.job_id == job.id)
         return list(session.scalars(found.order_by(Notification.id)))
 
@@ -76,13 +77,13 @@ def reopen(connection: Connection, job_id: UUID) -> None:
 
 
 def is_due() -> bool:
-    with database.session() as session:
+    with postgres.session() as session:
         return session.scalar(_due().limit(1)) is not None
 
 
 def tell_due() -> int:
     """Make one try for each that is due. Returns how many were made."""
-    with database.session() as session:
+    with postgres.session() as session:
         due = list(session.scalars(_due().limit(AT_ONCE)))
     return sum(_tell(notification_id) for notification_id in due)
 
@@ -117,7 +118,7 @@ _CLAIM = text("""
 
 
 def _tell(notification_id: UUID) -> int:
-    with database.session() as session:
+    with postgres.session() as session:
         notification = session.get(Notification, notification_id)
         job = session.get(Job, notification.job_id) if notification else None
         if notification is None or job is None or not job.ended:
@@ -205,5 +206,5 @@ def _address(job: Job) -> str:
 def _note(notification_id: UUID, state: str, said: str) -> None:
     entry = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "state": state, "text": said[:300]}
     one = update(Notification).where(Notification.id == notification_id)
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(one.values(state=state, tries=Notification.tries.op("||")([entry])))

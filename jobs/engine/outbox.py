@@ -12,11 +12,11 @@ from uuid import UUID
 
 from sqlalchemy import delete, func, select
 
-from jobs.engine import database
+from jobs.engine.db import postgres
+from jobs.engine.db.models import OutboxMessage
+from jobs.engine.db.records import Page, as_id, escaped, owned
 from jobs.engine.errors import NotFound
 from jobs.engine.jsonsafe import clean_text
-from jobs.engine.models import OutboxMessage
-from jobs.engine.records import Page, as_id, escaped, owned
 from jobs.engine.storage import storage
 
 MOST_SHOWN = 500_000  # characters of a body
@@ -76,7 +76,7 @@ class OutboxSender:
             bytes=blob.bytes,
             blob=blob.key,
         )
-        with database.session() as session:
+        with postgres.session() as session:
             session.add(row)
         return Reply(250, "kept in the outbox; mail is not set up")
 
@@ -92,7 +92,7 @@ def messages(
     if q:
         words = f"%{escaped(q)}%"
         query = query.where(OutboxMessage.recipient.ilike(words) | OutboxMessage.subject.ilike(words))
-    with database.session() as session:
+    with postgres.session() as session:
         if before is not None:
             newer = query.where(OutboxMessage.id > as_id(before)).order_by(OutboxMessage.id).limit(limit + 1)
             rows = list(session.scalars(newer))
@@ -106,14 +106,14 @@ def messages(
 
 def message(message_id: str | UUID, owner: str) -> OutboxMessage:
     """One of the owner's, or NotFound."""
-    with database.session() as session:
+    with postgres.session() as session:
         return owned(session, OutboxMessage, message_id, owner)
 
 
 def count(owner: str, most: int = 10_000) -> int:
     """How many there are; not counted beyond `most`."""
     some = select(OutboxMessage.id).where(OutboxMessage.owner == owner).limit(most).subquery()
-    with database.session() as session:
+    with postgres.session() as session:
         return session.scalar(select(func.count()).select_from(some)) or 0
 
 
@@ -156,7 +156,7 @@ def clear(owner: str) -> int:
 def _forgotten(owner: str) -> Iterator[list[str]]:
     """The blobs of rows that are gone, some at a time."""
     while True:
-        with database.session() as session:
+        with postgres.session() as session:
             some = select(OutboxMessage.id).where(OutboxMessage.owner == owner).limit(500)
             removed = delete(OutboxMessage).where(OutboxMessage.id.in_(some)).returning(OutboxMessage.blob)
             blobs = list(session.scalars(removed))

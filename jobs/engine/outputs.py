@@ -10,8 +10,9 @@ from collections.abc import Iterator
 
 from sqlalchemy import text
 
-from jobs.engine import database, ledger
-from jobs.engine.models import File
+from jobs.engine import ledger
+from jobs.engine.db import postgres
+from jobs.engine.db.models import File
 
 _ADOPT = text("""
     update files set lease = :lease, visible = false from items
@@ -27,14 +28,14 @@ _MADE = text("""
 
 def adopt(claim: ledger.Claim) -> None:
     """Have this attempt own the files of the items that earlier attempts finished. Raises LeaseLost."""
-    with database.session() as session:
+    with postgres.session() as session:
         ledger.hold(session.connection(), claim.job_id, claim.lease)
         session.execute(_ADOPT, {"id": claim.job_id, "lease": claim.lease})
 
 
 def made(claim: ledger.Claim) -> Iterator[File]:
     """The files of the items that are done, in the items' order: id, name, blob and bytes. Read through a cursor."""
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(text("set local statement_timeout = 0"))
         values = {"id": claim.job_id, "lease": claim.lease}
         for row in session.execute(_MADE, values, execution_options={"yield_per": 1_000}):

@@ -13,16 +13,17 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from jobs.engine import catalogue, database, delivery, ledger
+from jobs.engine import catalogue, delivery, ledger
 from jobs.engine.accounts import audit
+from jobs.engine.db import postgres
+from jobs.engine.db.models import PausedQueue
 from jobs.engine.errors import BrokerAway, NotFound
-from jobs.engine.models import PausedQueue
 
 
 def pause(queue: str, *, owner: str, address: str | None = None) -> None:
     """Let no job of this queue start; one that is paused already stays so. Raises NotFound, DatabaseAway."""
     _check(queue)
-    with database.session() as session:
+    with postgres.session() as session:
         row = insert(PausedQueue).values(queue=queue, paused_by=audit.name_of(session, owner))
         if session.scalar(row.on_conflict_do_nothing().returning(PausedQueue.queue)) is None:
             return
@@ -34,7 +35,7 @@ def pause(queue: str, *, owner: str, address: str | None = None) -> None:
 def resume(queue: str, *, owner: str, address: str | None = None) -> None:
     """Let its jobs start again; the clock delivers them within a second. Raises NotFound, DatabaseAway."""
     _check(queue)
-    with database.session() as session:
+    with postgres.session() as session:
         gone = delete(PausedQueue).where(PausedQueue.queue == queue).returning(PausedQueue.queue)
         if session.scalar(gone) is None:
             return

@@ -15,9 +15,9 @@ from typing import Any
 from uuid import UUID
 
 from jobs.engine import mail, settings
+from jobs.engine.db.rate_limit import Limits
 from jobs.engine.errors import DatabaseAway, JobFailed, RunEnded, Transient
 from jobs.engine.outbox import Reply
-from jobs.engine.rate_limit import Limits
 
 PAUSES = (2.0, 8.0, 30.0, 60.0)  # before further tries, each with up to half as much again
 STOP_SECONDS = 2.0  # what is on its way gets this long to be answered when the run must end

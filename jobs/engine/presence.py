@@ -11,7 +11,7 @@ from sqlalchemy import case, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from jobs.engine.models import Job, WorkerProcess
+from jobs.engine.db.models import Job, WorkerProcess
 
 SILENT = text("interval '10 s'")
 ASKED = ("finish", "stop")  # what an operator may ask of a worker

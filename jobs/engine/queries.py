@@ -9,18 +9,19 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Text, bindparam, cast, func, or_, select, text, tuple_
 from sqlalchemy.orm import Session
 
-from jobs.engine import database, exports, presence
+from jobs.engine import exports, presence
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Attempt, Counts, File, Item, Job, PausedQueue, WorkerProcess
+from jobs.engine.db.records import Page, escaped, owned
 from jobs.engine.errors import NotFound
 from jobs.engine.glances import Glance
-from jobs.engine.models import Attempt, Counts, File, Item, Job, PausedQueue, WorkerProcess
-from jobs.engine.records import Page, escaped, owned
 
 # Jobs.
 
 
 def job(job_id: str | UUID, owner: str) -> Job:
     """The one way to a job by its id: NotFound where there is none or it is somebody else's."""
-    with database.reading() as session:
+    with postgres.reading() as session:
         return owned(session, Job, job_id, owner)
 
 
@@ -57,7 +58,7 @@ def items(
         place = tuple_(Item.position, Item.key)
         query = query.where(place < _place(cursor) if descending else place > _place(cursor))
     order = (Item.position.desc(), Item.key.desc()) if descending else (Item.position, Item.key)
-    with database.reading() as session:
+    with postgres.reading() as session:
         rows = list(session.scalars(query.order_by(*order).limit(limit + 1)))
     more, rows = len(rows) > limit, rows[:limit]
     if backward:
@@ -75,13 +76,13 @@ def _places(column: str | None) -> list[ColumnElement[Any]]:
 
 def item(job: Job, key: str) -> Item | None:
     """The item of that key, if it has been recorded."""
-    with database.reading() as session:
+    with postgres.reading() as session:
         return session.get(Item, (job.id, key))
 
 
 def item_columns(job: Job, look_at: int = 200) -> list[str]:
     """The columns of the result table: the input's, then the output's, as the first items have them."""
-    with database.reading() as session:
+    with postgres.reading() as session:
         rows = session.execute(
             select(Item.input, Item.output).where(Item.job_id == job.id).order_by(Item.position).limit(look_at)
         ).all()
@@ -94,7 +95,7 @@ def item_rows(job: Job, state: str | None = None) -> Iterator[dict[str, Any]]:
     query = select(Item.input, Item.output, Item.state, Item.error).where(Item.job_id == job.id)
     if state:
         query = query.where(Item.state == state)
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(text("set local statement_timeout = 0"))
         rows = session.execute(query.order_by(Item.position, Item.key), execution_options={"yield_per": 1_000})
         for row in rows:
@@ -146,7 +147,7 @@ def _cursor(item: Item) -> str:
 
 
 def attempts(job: Job) -> list[Attempt]:
-    with database.reading() as session:
+    with postgres.reading() as session:
         return list(session.scalars(select(Attempt).where(Attempt.job_id == job.id).order_by(Attempt.lease)))
 
 
@@ -157,7 +158,7 @@ def files(job: Job) -> list[File]:
     """The outputs that may be seen."""
     if isinstance(job, Glance) and not job.file_count:
         return []
-    with database.reading() as session:
+    with postgres.reading() as session:
         return list(session.scalars(_FILES, {"job": job.id}))
 
 
@@ -165,7 +166,7 @@ def files(job: Job) -> list[File]:
 
 
 def workers() -> list[WorkerProcess]:
-    with database.reading() as session:
+    with postgres.reading() as session:
         return presence.alive(session)
 
 

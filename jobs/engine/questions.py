@@ -15,12 +15,13 @@ import psycopg
 from psycopg.rows import dict_row
 from sqlalchemy.orm import Session
 
-from jobs.engine import conversations, database
+from jobs.engine import conversations
 from jobs.engine.conversations import Asked, checked_question, refuse_busy, title_of, told
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Base, Conversation, Message, new_id
+from jobs.engine.db.records import as_id
 from jobs.engine.errors import DatabaseAway, NotFound
 from jobs.engine.held_answers import LOST, SILENT_SECONDS
-from jobs.engine.models import Base, Conversation, Message, new_id
-from jobs.engine.records import as_id
 
 Row = TypeVar("Row", bound=Base)
 
@@ -31,7 +32,7 @@ def ask(conversation_id: str | UUID, question: str, owner: str, *, model: str) -
     text = checked_question(question)
     values = {"talk": as_id(conversation_id), "owner": owner, "model": model, "question": text, "title": title_of(text)}
     ids = {"question_id": new_id(), "id": new_id()}
-    with database.session() as session:
+    with postgres.session() as session:
         row = _put(session, values | ids | {"lock": f"chat {owner}", "most": conversations.MOST_WRITING, "lost": LOST})
         if row is None:
             raise NotFound("There is nothing at this address, or it is not yours.")

@@ -7,9 +7,10 @@ from uuid import UUID
 from sqlalchemy import func, not_, select, text
 from sqlalchemy.orm import Session
 
-from jobs.engine import database, settings
+from jobs.engine import settings
+from jobs.engine.db import postgres
+from jobs.engine.db.models import File, StorageUsed
 from jobs.engine.errors import NoRoom
-from jobs.engine.models import File, StorageUsed
 
 SHOWN_FROM = 100_000  # bytes
 _ONE_AT_A_TIME = text("select pg_advisory_xact_lock(hashtextextended(:owner, 7023464))")
@@ -18,7 +19,7 @@ _ONE_AT_A_TIME = text("select pg_advisory_xact_lock(hashtextextended(:owner, 702
 def check_storage(owner: str, more: int = 0, job: tuple[UUID, int] | None = None) -> None:
     """`take_storage`, before there is anything to record: so that what has no room is not stored first."""
     if settings.current().max_storage_bytes:
-        with database.session() as session:
+        with postgres.session() as session:
             take_storage(session, owner, more, job)
 
 

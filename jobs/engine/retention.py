@@ -17,8 +17,9 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from jobs.engine import database, ledger, settings
+from jobs.engine import ledger, settings
 from jobs.engine.catalogue import QUEUES
+from jobs.engine.db import postgres
 from jobs.engine.errors import LegworkError
 from jobs.engine.storage import storage
 
@@ -66,7 +67,7 @@ _OLD_JOBS = text("""
 
 
 def _some_jobs(queue: str, state: str, days: int) -> int:
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(text("set local statement_timeout = '120 s'"))  # a job can have a million items
         values = {"queue": queue, "state": state, "before": _before(days), "limit": JOBS_AT_ONCE}
         found = list(session.execute(_OLD_JOBS, values).scalars())
@@ -95,7 +96,7 @@ def _some_files(days: int) -> int:
     global _looked_to
     before = _before(days)
     newest = UUID(int=int(before.timestamp() * 1000) << 80)
-    with database.session() as session:
+    with postgres.session() as session:
         values = {"after": _looked_to, "newest": newest, "before": before, "limit": FILES_AT_ONCE}
         old = session.execute(_OLD_FILES, values).all()
         _looked_to = old[-1].id if len(old) == FILES_AT_ONCE else UUID(int=0)

@@ -16,12 +16,13 @@ from pydantic import ValidationError
 from sqlalchemy import func, select, text, tuple_
 from sqlalchemy.orm import Session
 
-from jobs.engine import database, ledger
+from jobs.engine import ledger
+from jobs.engine.db import postgres
+from jobs.engine.db.models import VERDICTS, Decision, Item, Job, ThresholdChange
+from jobs.engine.db.records import Page, owned
 from jobs.engine.errors import Conflict, FieldError, InvalidParams, NotFound
-from jobs.engine.models import VERDICTS, Decision, Item, Job, ThresholdChange
 from jobs.engine.moderation import thresholds as limits
 from jobs.engine.moderation.thresholds import Threshold
-from jobs.engine.records import Page, owned
 from jobs.engine.validation import params_errors
 
 PAGE = 500  # items that get new verdicts at a time
@@ -66,7 +67,7 @@ def judges(job: Job) -> bool:
 def verdicts(job: Job) -> Standing:
     """Raises NotFound for a job that judges nothing."""
     _check(job)
-    with database.session() as session:
+    with postgres.session() as session:
         return _standing(session, job)
 
 
@@ -76,7 +77,7 @@ def decisions(job: Job, *, after: str | None = None, limit: int = 50) -> Page[De
     query = select(Decision).where(Decision.job_id == job.id)
     if after is not None:
         query = query.where(Decision.id < _number(after))
-    with database.session() as session:
+    with postgres.session() as session:
         rows = list(session.scalars(query.order_by(Decision.id.desc()).limit(limit + 1)))
     return Page(rows[:limit], str(rows[limit - 1].id) if len(rows) > limit else None)
 
@@ -85,7 +86,7 @@ def threshold_changes(job: Job, limit: int = 20) -> list[ThresholdChange]:
     """The thresholds that people set, the latest first."""
     _check(job)
     query = select(ThresholdChange).where(ThresholdChange.job_id == job.id).order_by(ThresholdChange.id.desc())
-    with database.session() as session:
+    with postgres.session() as session:
         return list(session.scalars(query.limit(limit)))
 
 
@@ -93,7 +94,7 @@ def spread(job: Job) -> dict[str, list[int]]:
     """How the scores of the first items lie, by category: how many are in each tenth from 0 to 1."""
     _check(job)
     found: dict[str, list[int]] = {}
-    with database.session() as session:
+    with postgres.session() as session:
         for row in session.execute(_SPREAD, {"id": job.id, "most": LOOKED_AT}):
             found.setdefault(row.category, [0] * 10)[row.tenth] = row.texts
     return found
@@ -112,7 +113,7 @@ _SPREAD = text("""
 
 def in_force(job_id: UUID, given: Mapping[str, Threshold]) -> dict[str, Threshold]:
     """The thresholds of a job that was given these."""
-    with database.session() as session:
+    with postgres.session() as session:
         change = _latest(session, job_id)
     return limits.read(change.thresholds) if change else dict(given)
 
@@ -120,13 +121,13 @@ def in_force(job_id: UUID, given: Mapping[str, Threshold]) -> dict[str, Threshol
 def decided(job_id: UUID) -> dict[str, dict[str, Any]]:
     """By the key of the item: the columns that a decision in force puts over those of the judge."""
     query = select(Decision).where(Decision.job_id == job_id, Decision.undone_at.is_(None))
-    with database.session() as session:
+    with postgres.session() as session:
         return {row.key: _columns(row) for row in session.scalars(query)}
 
 
 def figures(job_id: UUID) -> dict[str, Any]:
     """What the result of a job says of its verdicts."""
-    with database.session() as session:
+    with postgres.session() as session:
         return _figures(session, job_id)
 
 
@@ -138,7 +139,7 @@ def set_thresholds(job_id: str | UUID, given: Mapping[str, Any], *, owner: str, 
 
     Raises InvalidParams, NotFound, and Conflict where the job has not ended.
     """
-    with database.session() as session:
+    with postgres.session() as session:
         job = _held(session, job_id, owner)
         if not job.ended:
             raise Conflict("This job has not ended yet. Its thresholds can be changed when it has.")
@@ -160,7 +161,7 @@ def decide(job_id: str | UUID, key: str, verdict: str, *, owner: str, by: str) -
     """Settle an item, whatever its verdict is. Raises NotFound, InvalidParams, and Conflict if somebody has settled it before."""
     if verdict not in ("allow", "block"):
         raise InvalidParams([FieldError("verdict", "A decision is allow or block.")])
-    with database.session() as session:
+    with postgres.session() as session:
         job = _held(session, job_id, owner)
         if job.params.get("observe_only"):
             raise Conflict("This job only observes, so there is nothing to decide.")
@@ -184,7 +185,7 @@ _DONE = {"allow": "allowed", "block": "blocked"}
 
 def undo_decision(job_id: str | UUID, decision_id: str | int, *, owner: str, by: str) -> Decision:
     """Take a decision back: the item has the verdict again that follows from its scores. Raises NotFound, Conflict."""
-    with database.session() as session:
+    with postgres.session() as session:
         job = _held(session, job_id, owner)
         decision = session.get(Decision, _number(str(decision_id)))
         if decision is None or decision.job_id != job.id:

@@ -10,8 +10,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from jobs.engine import approvals, catalogue, database, faults, ledger, queries
+from jobs.engine import approvals, catalogue, faults, ledger, queries
 from jobs.engine.context import Context
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Counts
 from jobs.engine.errors import (
     ApprovalNeeded,
     BudgetSpent,
@@ -27,7 +29,6 @@ from jobs.engine.errors import (
 )
 from jobs.engine.kinds import secrets
 from jobs.engine.ledger import Claim
-from jobs.engine.models import Counts
 from jobs.engine.params import KindParams
 from jobs.engine.validation import params_errors
 from jobs.engine.writer import AWAY_SECONDS, Writer
@@ -103,7 +104,7 @@ class Run:
         unwell = counts.failed + counts.unknown
         if unwell == 0:
             return "succeeded", None, None
-        with database.session() as session:
+        with postgres.session() as session:
             reason, sentence, times = queries.commonest_error(session, self.claim.job_id)
         why = f"{_commonest(unwell, times)}: {sentence}"
         if counts.done + counts.skipped == 0:
@@ -115,7 +116,7 @@ class Run:
             return self.writer.counts
         if not self.claim.resumed:
             return Counts(0, 0, 0, 0, None)  # nothing was ever recorded
-        with database.session() as session:
+        with postgres.session() as session:
             return queries.counts(session, self.claim.job_id)
 
     def _fail(self, error: BaseException) -> str:
@@ -131,11 +132,11 @@ class Run:
 
     def _postpone(self, error: LegworkError, detail: str) -> bool:
         why = error.reason, self.writer.hider.text(error.message), detail
-        with database.session() as session:
+        with postgres.session() as session:
             return ledger.postpone(session.connection(), *self._held, self._delay(error), *why)
 
     def _wait(self, needed: ApprovalNeeded) -> bool:
-        with database.session() as session:
+        with postgres.session() as session:
             return approvals.ask(session.connection(), self.claim, needed)
 
     def _delay(self, error: LegworkError) -> float:
@@ -146,11 +147,11 @@ class Run:
 
     def _settle(self, state: str, reason: str | None = None, message: str | None = None, **more: Any) -> str:
         message = self.writer.hider.value(message)
-        with database.own_words() as connection:
+        with postgres.own_words() as connection:
             return ledger.settle(connection, *self._held, state, reason=reason, message=message, **more)
 
     def _release(self) -> str:
-        with database.session() as session:
+        with postgres.session() as session:
             ledger.release(session.connection(), *self._held)
         return "queued"
 

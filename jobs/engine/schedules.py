@@ -20,10 +20,11 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
-from jobs.engine import database, timetable
+from jobs.engine import timetable
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Job, Schedule
+from jobs.engine.db.records import Page, as_id, owned
 from jobs.engine.errors import LegworkError, TooMany
-from jobs.engine.models import Job, Schedule
-from jobs.engine.records import Page, as_id, owned
 
 MOST = 200  # schedules of one owner
 AT_ONCE = 100
@@ -47,7 +48,7 @@ class Plan:
 def create(plan: Plan, owner: str) -> Schedule:
     """Keep a plan whose params are known to fit. Raises InvalidParams for its times, TooMany."""
     cron, zone = timetable.checked(plan.cron, plan.zone)
-    with database.session() as session:
+    with postgres.session() as session:
         if (session.scalar(select(func.count()).where(Schedule.owner == owner)) or 0) >= MOST:
             raise TooMany(f"There are {MOST} schedules already. Delete one that is not needed any more.")
         schedule = Schedule(
@@ -58,7 +59,7 @@ def create(plan: Plan, owner: str) -> Schedule:
             cron=cron,
             zone=zone,
             notify=plan.notify,
-            next_at=timetable.after(cron, zone, database.now(session)),
+            next_at=timetable.after(cron, zone, postgres.now(session)),
         )
         session.add(schedule)
         session.flush()
@@ -67,13 +68,13 @@ def create(plan: Plan, owner: str) -> Schedule:
 
 
 def schedule(schedule_id: str | UUID, owner: str) -> Schedule:
-    with database.session() as session:
+    with postgres.session() as session:
         return owned(session, Schedule, schedule_id, owner)
 
 
 def schedules(owner: str) -> list[Schedule]:
     """All of an owner's, the newest first."""
-    with database.session() as session:
+    with postgres.session() as session:
         return list(session.scalars(select(Schedule).where(Schedule.owner == owner).order_by(Schedule.id.desc())))
 
 
@@ -82,7 +83,7 @@ def scheduled_jobs(schedule: Schedule, *, after: str | None = None, limit: int =
     query = select(Job).where(Job.schedule_id == schedule.id, Job.owner == schedule.owner)
     if after is not None:
         query = query.where(Job.id < as_id(after))
-    with database.session() as session:
+    with postgres.session() as session:
         rows = list(session.scalars(query.order_by(Job.id.desc()).limit(limit + 1)))
     return Page(rows[:limit], str(rows[limit - 1].id) if len(rows) > limit else None)
 
@@ -90,7 +91,7 @@ def scheduled_jobs(schedule: Schedule, *, after: str | None = None, limit: int =
 def latest_jobs(ids: list[UUID]) -> dict[UUID, Job]:
     """The last job of each of these schedules."""
     query = select(Job).where(Job.schedule_id.in_(ids)).ext(distinct_on(Job.schedule_id))
-    with database.session() as session:
+    with postgres.session() as session:
         found = session.scalars(query.order_by(Job.schedule_id, Job.id.desc()))
         return {job.schedule_id: job for job in found if job.schedule_id}
 
@@ -99,22 +100,22 @@ def change(
     schedule_id: str | UUID, *, owner: str, cron: str | None = None, zone: str | None = None, paused: bool | None = None
 ) -> Schedule:
     """Other times, or a pause, or its end. What was missed during a pause is not made up for."""
-    with database.session() as session:
+    with postgres.session() as session:
         found = owned(session, Schedule, schedule_id, owner, for_update=True)
         times = timetable.checked(cron if cron is not None else found.cron, zone if zone is not None else found.zone)
         resumed = paused is False and found.paused_at is not None
         if paused is not None:
-            found.paused_at = (found.paused_at or database.now(session)) if paused else None
+            found.paused_at = (found.paused_at or postgres.now(session)) if paused else None
         if times != (found.cron, found.zone) or resumed:
             found.cron, found.zone = times
-            found.next_at = timetable.after(*times, database.now(session))
+            found.next_at = timetable.after(*times, postgres.now(session))
             found.trouble = None
     return found
 
 
 def remove(schedule_id: str | UUID, *, owner: str) -> None:
     """Its jobs stay."""
-    with database.session() as session:
+    with postgres.session() as session:
         session.delete(owned(session, Schedule, schedule_id, owner))
 
 
@@ -125,7 +126,7 @@ def run_now(schedule_id: str | UUID, *, owner: str, key: str, submit: Submit) ->
 
 def run_due(submit: Submit) -> int:
     """Make the job of every schedule that is due. Returns how many were."""
-    with database.session() as session:
+    with postgres.session() as session:
         found = _due(session)
     for due in found:
         try:
@@ -170,6 +171,6 @@ def _job(schedule: Schedule, when: str, submit: Submit) -> Job:
 
 def _move_on(due: Schedule, trouble: str | None) -> None:
     still = update(Schedule).where(Schedule.id == due.id, Schedule.next_at == due.next_at)
-    with database.session() as session:
-        following = timetable.after(due.cron, due.zone, database.now(session))
+    with postgres.session() as session:
+        following = timetable.after(due.cron, due.zone, postgres.now(session))
         session.execute(still.values(next_at=following, ran_at=func.now(), trouble=trouble))

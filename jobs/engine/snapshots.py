@@ -13,10 +13,10 @@ from uuid import UUID
 from sqlalchemy import Select, func, literal_column, or_, select, text
 from sqlalchemy.orm import Session
 
-from jobs.engine import database
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Item, Job
+from jobs.engine.db.records import escaped
 from jobs.engine.documents import Document
-from jobs.engine.models import Item, Job
-from jobs.engine.records import escaped
 
 CURSOR_ROWS = 500
 DOCUMENT_COLUMNS = (
@@ -32,7 +32,7 @@ JOB_COLUMNS = (
 @contextmanager
 def snapshot() -> Iterator[Session]:
     """One transaction that only reads, without a limit of time."""
-    with database.session() as session:
+    with postgres.session() as session:
         session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
         session.execute(text("set transaction read only"))
         session.execute(text("set local statement_timeout = 0"))

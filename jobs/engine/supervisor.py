@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from jobs import __version__
-from jobs.engine import capacity, catalogue, database, delivery, faults, footprint, ledger, presence, queries, worker
+from jobs.engine import capacity, catalogue, delivery, faults, footprint, ledger, presence, queries, worker
 from jobs.engine.clock import Clock
-from jobs.engine.db import redis
+from jobs.engine.db import postgres, redis
 from jobs.engine.errors import BrokerAway, DatabaseAway
 from jobs.engine.presence import Seen
 from jobs.engine.sandbox.parent_death import call_process, die_with_parent
@@ -130,7 +130,7 @@ class Supervisor:
         self._looked = time.monotonic()
         there = [slot for slot in self.slots if slot.told is None]
         try:
-            with database.session(database.unpooled()) as session:
+            with postgres.session(postgres.unpooled()) as session:
                 need = capacity.needed(capacity.loads(session, self.queues), self.target_seconds)
                 share = need.share(presence.programs(session, self.queues))
                 busy = presence.holding(session, [slot.name for slot in there])
@@ -172,7 +172,7 @@ class Supervisor:
                 slot.memory = footprint.of_tree(slot.pid) if slot.pid else None
         seen = [Seen(slot.name, slot.pid, slot.memory) for slot in self.slots if slot.pid]
         try:
-            with database.session(database.unpooled()) as session:
+            with postgres.session(postgres.unpooled()) as session:
                 asked = presence.report(session, self.program, socket.gethostname(), self.queues, __version__, seen)
         except DatabaseAway as error:
             log.warning("no report: %s", error)
@@ -210,7 +210,7 @@ def _free(dead: list[str]) -> None:
     if not dead:
         return
     try:
-        with database.session(database.unpooled()) as session:
+        with postgres.session(postgres.unpooled()) as session:
             freed = set(ledger.free_dead(session.connection(), dead))
         if freed:
             log.warning("freed what dead workers held: %s", ", ".join(map(str, freed)))
@@ -221,7 +221,7 @@ def _free(dead: list[str]) -> None:
 
 def _ring_again(freed: set[UUID]) -> None:
     try:
-        with database.session(database.unpooled()) as session:
+        with postgres.session(postgres.unpooled()) as session:
             due = queries.undelivered(session, only=freed)
             delivery.deliver(due)
             ledger.mark_delivered(session.connection(), [job.id for job in due])
@@ -233,7 +233,7 @@ def _say_goodbye(names: list[str]) -> None:
     if not names:
         return
     try:
-        with database.session(database.unpooled()) as session:
+        with postgres.session(postgres.unpooled()) as session:
             presence.leave(session, names)
     except DatabaseAway:
         log.warning("could not say goodbye: the database does not answer")

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 
-from jobs.engine import addresses, database
+from jobs.engine import addresses
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Suppression
+from jobs.engine.db.records import Page, escaped
 from jobs.engine.errors import BadInput, FieldError, InvalidParams, NotFound
-from jobs.engine.models import Suppression
-from jobs.engine.records import Page, escaped
 
 MOST_AT_ONCE = 50_000
 
@@ -31,14 +32,14 @@ def add(text: str, owner: str) -> int:
         )
     rows = [{"owner": owner, "address": key} for key in dict.fromkeys(keys)]
     new = insert(Suppression).on_conflict_do_nothing().returning(Suppression.address)
-    with database.session() as session:
+    with postgres.session() as session:
         return len(list(session.scalars(new, rows)))
 
 
 def remove(address: str, owner: str) -> None:
     """Let an address be written to again. Raises NotFound."""
     gone = delete(Suppression).where(Suppression.owner == owner, Suppression.address == address)
-    with database.session() as session:
+    with postgres.session() as session:
         if "\x00" in address or session.scalar(gone.returning(Suppression.address)) is None:
             raise NotFound("This address is not on the list.")
 
@@ -46,7 +47,7 @@ def remove(address: str, owner: str) -> None:
 def among(keys: Iterable[str], owner: str) -> set[str]:
     """Which of these must not be written to."""
     found = select(Suppression.address).where(Suppression.owner == owner, Suppression.address.in_(list(keys)))
-    with database.session() as session:
+    with postgres.session() as session:
         return set(session.scalars(found))
 
 
@@ -57,6 +58,6 @@ def listed(owner: str, *, q: str | None = None, after: str | None = None, limit:
         query = query.where(Suppression.address.ilike(f"%{escaped(q)}%"))
     if after:
         query = query.where(Suppression.address > after.replace("\x00", ""))
-    with database.session() as session:
+    with postgres.session() as session:
         rows = list(session.scalars(query))
     return Page(rows[:limit], rows[limit - 1].address if len(rows) > limit else None)

@@ -13,7 +13,8 @@ from rq.job import Job as Message
 from rq.serializers import JSONSerializer
 from sqlalchemy import Connection
 
-from jobs.engine import catalogue, database, delivery, ledger, turns
+from jobs.engine import catalogue, delivery, ledger, turns
+from jobs.engine.db import postgres
 from jobs.engine.errors import LegworkError
 
 AGAIN_SECONDS = 10  # until a job of a kind that this worker does not know is offered again
@@ -27,10 +28,10 @@ def claimed(message: Message, queue: Queue, worker: str) -> tuple[Message, ledge
         if message.func_name != delivery.FUNCTION or not _is_known(message):
             return message, None
         try:
-            with database.own_words() as connection:
+            with postgres.own_words() as connection:
                 return message, ledger.claim_alone(connection, UUID(message.id), worker)
         except ledger.OthersWait:
-            with database.translated(), database.committing().connect() as connection:
+            with postgres.translated(), postgres.committing().connect() as connection:
                 message = _in_turn(connection, message, queue)
                 return message, ledger.claim(connection, UUID(message.id), worker) if _is_known(message) else None
     except (ValueError, TypeError, AttributeError, LegworkError) as error:
@@ -54,7 +55,7 @@ def _is_known(message: Message) -> bool:
     trouble = catalogue.trouble(kind)
     if trouble is None:
         return True
-    with database.session() as session:
+    with postgres.session() as session:
         ledger.set_aside(session.connection(), UUID(message.id), kind, AGAIN_SECONDS, trouble)
     log.warning("message %s: %s", message.id, trouble)
     return False

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from jobs.engine import answering, attachments, conversations, following, llm, questions, relay
 from jobs.engine.conversations import Asked, Talk
+from jobs.engine.db.models import Attachment, Conversation, Message
 from jobs.engine.errors import TooMany
 from jobs.engine.live import Live, Piece
-from jobs.engine.models import Attachment, Conversation, Message
 
 __all__ = ["Live", "Piece"]  # what readers are given
 

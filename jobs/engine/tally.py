@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from jobs.engine import database
+from jobs.engine.db import postgres
 
 _BY_VALUE = text("""
     select output ->> cast(:column as text) as value, count(*) as count from items
@@ -18,7 +18,7 @@ _BY_VALUE = text("""
 
 def by_value(job_id: UUID, column: str) -> dict[str, int]:
     """How many finished items have each value in a column of their output; items without it are not counted."""
-    with database.session() as session:
+    with postgres.session() as session:
         rows = session.execute(_BY_VALUE, {"job_id": job_id, "column": column})
         return {value: count for value, count in rows}
 
@@ -33,7 +33,7 @@ _EXAMPLES = text("""
 def examples(job_id: UUID, column: str, values: Iterable[str], most: int) -> list[dict[str, Any]]:
     """The first items, at most so many each, that have these values in a column of their output: place, input and output."""
     found: list[dict[str, Any]] = []
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(text("set local statement_timeout = 0"))
         for value in values:
             wanted = {"job_id": job_id, "column": column, "value": value, "most": most}
@@ -46,7 +46,7 @@ _PLACES = text("select position from items where job_id = :job_id and state = 'd
 
 def places(job_id: UUID) -> Iterator[int]:
     """The places in the input, from 1, of the items that are done. Read through a cursor, in constant memory."""
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(text("set local statement_timeout = 0"))
         rows = session.execute(_PLACES, {"job_id": job_id}, execution_options={"yield_per": 5_000})
         yield from rows.scalars()
@@ -62,5 +62,5 @@ _WRITTEN_IN_TRY = text("""
 
 def written_in_try(job_id: UUID) -> set[str]:
     """The keys that were dealt with, or may have been, when this very job was tried on its first items."""
-    with database.session() as session:
+    with postgres.session() as session:
         return set(session.execute(_WRITTEN_IN_TRY, {"job_id": job_id}).scalars())

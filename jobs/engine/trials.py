@@ -13,10 +13,10 @@ from typing import Any
 
 from jobs.engine import llm
 from jobs.engine.catalogue import Question
+from jobs.engine.db.models import new_id
 from jobs.engine.errors import LegworkError, TooMany
 from jobs.engine.fitting import finder, validate
 from jobs.engine.live import Live
-from jobs.engine.models import new_id
 from jobs.engine.reply import CUT_OFF, Reply
 from jobs.engine.streaming import Stopped, Stream
 

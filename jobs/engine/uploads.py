@@ -5,10 +5,11 @@ from __future__ import annotations
 import mimetypes
 from typing import Any, BinaryIO
 
-from jobs.engine import database, quota, settings, tables
+from jobs.engine import quota, settings, tables
+from jobs.engine.db import postgres
+from jobs.engine.db.models import File
 from jobs.engine.errors import BadInput, NoRoom
 from jobs.engine.jsonsafe import clean_text
-from jobs.engine.models import File
 from jobs.engine.storage import Blob, storage
 
 
@@ -33,7 +34,7 @@ def upload(stream: BinaryIO, name: str, *, owner: str) -> File:
         table=_table(blob, shown),
     )
     try:
-        with database.session() as session:
+        with postgres.session() as session:
             quota.take_storage(session, owner, blob.bytes)
             session.add(file)
             session.flush()

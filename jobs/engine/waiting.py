@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, func, select
 
-from jobs.engine import database, presence
+from jobs.engine import presence
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Job
+from jobs.engine.db.records import COUNT_CAP
 from jobs.engine.glances import Glance, lately
-from jobs.engine.models import Job
-from jobs.engine.records import COUNT_CAP
 
 RECENT = 50  # ended jobs of a queue that say how long one takes
 BROKER_SECONDS = 3  # that a due job may be without a message before it is said that the broker does not answer
@@ -51,14 +52,14 @@ class Ahead:
 
 def ahead(queue: str) -> Ahead:
     """What a job that is submitted now would wait for."""
-    with database.reading() as session:
+    with postgres.reading() as session:
         serving = [worker.queues for worker in presence.alive(session) if queue in worker.queues]
         held = Job.state.in_(("running", "stopping")) & Job.queue.in_({name for queues in serving for name in queues})
         running = session.scalar(select(func.count()).select_from(Job).where(held)) or 0
         some = select(Job.id).where(*_due(queue)).limit(COUNT_CAP).subquery()
         jobs = session.scalar(select(func.count()).select_from(some)) or 0
     busy = bool(jobs) or running >= len(serving)
-    each = database.ask(_EACH, {"queue": queue})[0][0] if busy and serving and jobs < COUNT_CAP else None
+    each = postgres.ask(_EACH, {"queue": queue})[0][0] if busy and serving and jobs < COUNT_CAP else None
     return Ahead(len(serving), busy, jobs, None if each is None else each * (jobs + 1) / len(serving))
 
 
@@ -66,11 +67,11 @@ def waiting(job: Job | Glance) -> Waiting | None:
     """Why this job waits; None if it does not."""
     if job.state != "queued":
         return None
-    if job.run_at is not None and (seconds := database.ask(_UNTIL, {"at": job.run_at})[0][0]) > 0:
+    if job.run_at is not None and (seconds := postgres.ask(_UNTIL, {"at": job.run_at})[0][0]) > 0:
         return _later(job, seconds)
     asked = {"id": job.id, "queue": job.queue, "owner": job.owner, "cap": COUNT_CAP}
     due = max(job.created_at, job.run_at or job.created_at)
-    ((waited, paused, serving, before, each),) = database.ask(_PLACE, asked | {"due": due})
+    ((waited, paused, serving, before, each),) = postgres.ask(_PLACE, asked | {"due": due})
     if paused:
         return Waiting("paused", f"Queue {job.queue} is paused. It starts when an operator resumes the queue.", before)
     if serving == 0:

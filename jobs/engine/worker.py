@@ -32,8 +32,8 @@ from rq.worker import WorkerStatus
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import NoResultFound
 
-from jobs.engine import catalogue, database, delivery, horse, ledger, logs, queries, taking
-from jobs.engine.db import redis
+from jobs.engine import catalogue, delivery, horse, ledger, logs, queries, taking
+from jobs.engine.db import postgres, redis
 from jobs.engine.errors import BrokerAway, DatabaseAway, LeaseLost
 from jobs.engine.watch import Watch
 
@@ -221,7 +221,7 @@ class LegworkWorker(horse.Keeper):
         assert self._claim is not None
         now = time.monotonic()
         try:
-            with _connection(database.unpooled()) as connection:  # opening one ends in time where nothing answers
+            with _connection(postgres.unpooled()) as connection:  # opening one ends in time where nothing answers
                 signal_ = ledger.beat(connection, self._claim.job_id, self._claim.lease)
         except DatabaseAway as error:
             log.warning("job %s: no beat: %s", self._claim.job_id, error)
@@ -269,7 +269,7 @@ class LegworkWorker(horse.Keeper):
     def _settle(self, claim: ledger.Claim) -> None:
         held = claim.job_id, claim.lease
         try:
-            with _connection(database.unpooled()) as connection:
+            with _connection(postgres.unpooled()) as connection:
                 if self._ended_by == "stop":
                     ledger.settle(connection, *held, "cancelled", reason="stopped", message="Stopped by a person.")
                 elif self._ended_by == "time_limit":
@@ -324,14 +324,14 @@ def work(queues: list[str], name: str) -> None:
 
 def _ask_once() -> None:
     """Have the mappers and the engines set up before the first fork: each child would do it again, for 50 ms."""
-    for engine in (database.unpooled(), database.engine()):
-        with suppress(DatabaseAway, NoResultFound), database.session(engine) as session:
+    for engine in (postgres.unpooled(), postgres.engine()):
+        with suppress(DatabaseAway, NoResultFound), postgres.session(engine) as session:
             queries.counts(session, UUID(int=0))
 
 
 def _ring_again(job_id: UUID) -> None:
     """Deliver a job that came back, at the front; the clock would do it a second later."""
-    with database.session(database.unpooled()) as session:
+    with postgres.session(postgres.unpooled()) as session:
         due = queries.undelivered(session, only=[job_id])
         delivery.deliver(due)
         ledger.mark_delivered(session.connection(), [job.id for job in due])
@@ -339,5 +339,5 @@ def _ring_again(job_id: UUID) -> None:
 
 @contextmanager
 def _connection(engine: Engine) -> Iterator[Connection]:
-    with database.translated(), engine.begin() as connection:
+    with postgres.translated(), engine.begin() as connection:
         yield connection

@@ -10,11 +10,12 @@ import threading
 import time
 from collections.abc import Callable
 
-from jobs.engine import database, hands, ledger
+from jobs.engine import hands, ledger
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Counts
 from jobs.engine.errors import DatabaseAway, LeaseLost, RunEnded, StopAsked, TimeLimitReached
 from jobs.engine.hiding import Hider
 from jobs.engine.ledger import Batch, Outcome
-from jobs.engine.models import Counts
 
 TICK_SECONDS = 0.5
 GATHER_SECONDS = 0.005  # after the first outcome, for others to come along
@@ -160,7 +161,7 @@ class Writer:
         """On a connection that the run's own questions use too: each is a process of Postgres, and takes time to make."""
         while True:
             try:
-                with database.own_words() as connection:
+                with postgres.own_words() as connection:
                     self._look(ledger.record(connection, self.claim.job_id, self.claim.lease, batch))
                 return
             except DatabaseAway:

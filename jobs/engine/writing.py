@@ -12,10 +12,10 @@ from typing import Any
 
 from jobs.engine import attachments, documents, held_answers, llm, relay
 from jobs.engine.conversations import Asked
+from jobs.engine.db.models import Conversation
 from jobs.engine.errors import DatabaseAway, LegworkError, Transient
 from jobs.engine.held_answers import Ending
 from jobs.engine.live import Live
-from jobs.engine.models import Conversation
 from jobs.engine.reply import CUT_OFF, Reply
 from jobs.engine.streaming import Stopped, Stream
 

@@ -10,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import text
 
-from jobs.engine import database, footprint, queries
-from jobs.engine.models import Job
+from jobs.engine import footprint, queries
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Job
 from tests.bench import house
 from tests.bench.figures import Figure, Target
 from tests.engine.workers import Workers, until
@@ -65,7 +66,7 @@ def _most_memory(program: Workers) -> float:
 def _figures(began: float, jobs: Sequence[Job], memory: float, fallen: float) -> list[Figure]:
     full = _one(_HELD_AT_ONCE, since=jobs[0].created_at, most=MOST)
     shares = Counter(job.worker for job in jobs).values()
-    with database.session() as session:
+    with postgres.session() as session:
         pauses = list(session.scalars(_PAUSES, {"since": jobs[0].created_at}))
     ended = max(job.finished_at.timestamp() for job in jobs if job.finished_at)
     ideal = len(jobs) * JOB_SECONDS / MOST
@@ -92,5 +93,5 @@ def _figures(began: float, jobs: Sequence[Job], memory: float, fallen: float) ->
 
 
 def _one(statement: object, **values: object) -> object:
-    with database.session() as session:
+    with postgres.session() as session:
         return session.scalar(statement, values)

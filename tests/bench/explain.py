@@ -20,7 +20,7 @@ from unittest.mock import patch
 import psycopg
 from sqlalchemy import Engine, event, text
 
-from jobs.engine import database
+from jobs.engine.db import postgres
 
 EXPLAIN = "explain (analyze, buffers, costs off, summary off, timing off) "
 MANY = 10_000  # rows: a table with fewer is read as a whole, and rightly so
@@ -73,7 +73,7 @@ class Plan:
 def explaining() -> Iterator[list[Plan]]:
     """The plans of what any engine of this process sends meanwhile, in its order."""
     plans: list[Plan] = []
-    with database.session() as session:
+    with postgres.session() as session:
         large = frozenset(session.scalars(_LARGE, {"many": MANY}))
 
     def note(connection: Any, statement: str, parameters: Any) -> None:

@@ -14,7 +14,6 @@ from jobs.engine import (
     commands,
     conversation_lists,
     conversations,
-    database,
     delivery,
     job_lists,
     ledger,
@@ -27,9 +26,10 @@ from jobs.engine import (
 )
 from jobs.engine import waiting as engine_waiting
 from jobs.engine.clock import Clock, deliver_due, tidy
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Job, new_id
 from jobs.engine.documents import building, finding, shelf
 from jobs.engine.ledger import Batch, Outcome
-from jobs.engine.models import Job, new_id
 from tests.bench.figures import Figure, Target
 from tests.bench.house import OWNER
 
@@ -112,12 +112,12 @@ def _grow(
 
 
 def fill(statement: Any, first: int, last: int, **more: Any) -> None:
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(text("set local statement_timeout = 0"))
         given = {"first": first, "last": last, "owner": OWNER} | more
         named = set(statement.compile().params)
         session.execute(statement, {name: value for name, value in given.items() if name in named})
-    with database.engine().execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+    with postgres.engine().execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         connection.execute(text("set statement_timeout = 0"))
         connection.execute(text("vacuum analyze"))  # as the database does by itself, some time after
 
@@ -164,7 +164,7 @@ def _job_page(job_id: UUID) -> None:
 
 
 def _claim(job_id: UUID) -> None:
-    with database.session() as session:
+    with postgres.session() as session:
         held = ledger.claim(session.connection(), job_id, "bench")
         assert held is not None
         ledger.release(session.connection(), job_id, held.lease)
@@ -174,11 +174,11 @@ class Items:
     """One job that is running: it is filled with items, and then records one more at a time."""
 
     def __init__(self) -> None:
-        with database.session() as session:
+        with postgres.session() as session:
             self.job = ledger.create(
                 session.connection(), Job(kind="stamp", params={}, owner=OWNER, queue="none", time_limit=60)
             )
-        with database.session() as session:
+        with postgres.session() as session:
             self.claim = ledger.claim(session.connection(), self.job.id, "bench")
         self.count = 0
 
@@ -199,7 +199,7 @@ class Items:
         assert self.claim is not None
         self.count += 1
         more = Batch([Outcome(f"more {self.count}", 10_000_000 + self.count, "done")])
-        with database.session() as session:
+        with postgres.session() as session:
             ledger.record(session.connection(), self.job.id, self.claim.lease, more)
 
 
@@ -221,7 +221,7 @@ def of_talks() -> Asked:
 
 
 def of_queued() -> Asked:
-    with database.session() as session:
+    with postgres.session() as session:
         last = session.execute(
             text("select id, owner from jobs where queue = 'io' and state = 'queued' order by id desc limit 1")
         )
@@ -252,12 +252,12 @@ class Documents:
 
 
 def of_documents() -> Asked:
-    with database.session() as session:
+    with postgres.session() as session:
         (stock,) = map(finding._stock, shelf.live(OWNER, "bench"))
         near = session.scalar(text("select cast(embedding as text) from chunks order by id limit 1"))
 
     def search(words: str, vector: str | None) -> None:
-        with database.session() as session:
+        with postgres.session() as session:
             assert finding._of_one(session, stock, words, vector, 8)
 
     return {

@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from jobs.engine import commands, database, migrations, queries, settings
+from jobs.engine import commands, queries, settings
+from jobs.engine.db import migrations, postgres
+from jobs.engine.db.models import Job
 from jobs.engine.embedded.postgres import Postgres
 from jobs.engine.embedded.redis import Redis
-from jobs.engine.models import Job
 from tests.engine.workers import Workers, running
 
 OWNER = "local"
@@ -47,7 +48,7 @@ def house(log: Path) -> Iterator[str]:
         migrations.upgrade()
         yield services[1].url
     finally:
-        database.engine().dispose()
+        postgres.engine().dispose()
         for service in services:
             service.stop()
         shutil.rmtree(folder, ignore_errors=True)
@@ -96,7 +97,7 @@ def run(kind: str, meanwhile: Callable[[], object] = lambda: None, **params: Any
 
 def ended(job: Job, meanwhile: Callable[[], object] = lambda: None) -> Job:
     deadline = time.monotonic() + PATIENCE
-    while not database.ask("select finished_at from jobs where id = %(id)s", {"id": job.id})[0][0]:
+    while not postgres.ask("select finished_at from jobs where id = %(id)s", {"id": job.id})[0][0]:
         if time.monotonic() > deadline:
             raise TimeoutError(f"{job.kind} has not ended")
         meanwhile()

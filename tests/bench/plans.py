@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from jobs.engine import commands, database, ledger, queries
+from jobs.engine import commands, ledger, queries
+from jobs.engine.db import postgres
 from tests.bench import growth
 from tests.bench.explain import MANY, MOST_BUFFERS, Plan, explaining
 from tests.bench.figures import Figure, Target
@@ -71,16 +72,16 @@ def _explained(about: str, asked: growth.Asked) -> Iterator[tuple[str, list[Plan
 
 def _of_a_run() -> dict[str, Callable[[], object]]:
     job_id = commands.submit("stamp", {}, owner="a run").id
-    with database.session() as session:
+    with postgres.session() as session:
         claim = ledger.claim(session.connection(), job_id, "bench")
     assert claim is not None
 
     def beat() -> None:
-        with database.session() as session:
+        with postgres.session() as session:
             ledger.beat(session.connection(), job_id, claim.lease)
 
     def settle() -> None:
-        with database.session() as session:
+        with postgres.session() as session:
             ledger.settle(session.connection(), job_id, claim.lease, "succeeded")
 
     return {"a running job's beat": beat, "a job's end": settle}
@@ -88,7 +89,7 @@ def _of_a_run() -> dict[str, Callable[[], object]]:
 
 def _of_the_clock() -> dict[str, Callable[[], object]]:
     def in_a_session(ask: Callable[..., object]) -> None:
-        with database.session() as session:
+        with postgres.session() as session:
             ask(session)
 
     return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobs.engine import queries
-from jobs.engine.models import Job
+from jobs.engine.db.models import Job
 from tests.bench import house
 from tests.bench.figures import Figure
 from tests.engine.workers import until

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from jobs.engine import uploads
-from jobs.engine.models import File
+from jobs.engine.db.models import File
 from tests.bench import house
 from tests.bench.figures import Figure, Target
 from tests.engine.workers import CODE, Workers, children

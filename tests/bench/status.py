@@ -6,9 +6,10 @@ import asyncio
 import re
 import time
 
-from jobs.engine import database, ledger
+from jobs.engine import ledger
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Job
 from jobs.engine.ledger import Batch, Outcome
-from jobs.engine.models import Job
 from tests.bench import house
 from tests.bench.figures import Figure, Target
 from tests.bench.site import kept, served
@@ -56,7 +57,7 @@ def figures(redis_url: str, repeat: int) -> list[Figure]:
 
 def _half_done(job: Job) -> None:
     """The job runs, and has finished fifty of its items."""
-    with database.session() as session:
+    with postgres.session() as session:
         held = ledger.claim(session.connection(), job.id, "bench")
         assert held is not None
         done = [Outcome(str(number), number, "done", output={"nap": number}) for number in range(1, 51)]

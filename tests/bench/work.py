@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from jobs.engine import queries, uploads
-from jobs.engine.models import File
+from jobs.engine.db.models import File
 from tests.bench import house
 from tests.bench.figures import Figure, Target
 from tests.bench.peers import run as peers

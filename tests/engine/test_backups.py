@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from jobs.engine import backups, clock, commands, database, delivery, ledger, lookup, presence, queries
+from jobs.engine import backups, clock, commands, delivery, ledger, lookup, presence, queries
 from jobs.engine.backups import BackupFailed
-from jobs.engine.db import redis
+from jobs.engine.db import postgres, redis
+from jobs.engine.db.models import Job
 from jobs.engine.ledger import Batch, Outcome
-from jobs.engine.models import Job
 from jobs.engine.presence import Seen
 from jobs.engine.storage import storage
 from tests.conftest import Database
@@ -28,7 +28,7 @@ def made() -> tuple[Job, Job, bytes]:
     """A job that ended with an output, one that waits, and the output's bytes."""
     done, waits = (commands.submit("nap", {}, owner="local") for _ in range(2))
     content = bytes(range(256)) * 5_000
-    with database.session() as session:
+    with postgres.session() as session:
         connection = session.connection()
         claim = ledger.claim(connection, done.id, "a worker")
         assert claim is not None
@@ -69,7 +69,7 @@ def test_all_of_it_comes_back_elsewhere(
         assert list((tmp_path / "other" / "files").rglob(queries.files(back)[0].blob))
         redis.broker().flushall()  # Redis is not in a backup
         ticking = clock.Clock()
-        with database.session() as session:
+        with postgres.session() as session:
             session.execute(text("update jobs set delivered_at = now() - interval '1 min' where state = 'queued'"))
         for _ in range(2):
             ticking.tick()
@@ -78,7 +78,7 @@ def test_all_of_it_comes_back_elsewhere(
 
 
 def test_nothing_is_replaced_under_workers(backup: tuple[Path, Job, Job, bytes]) -> None:
-    with database.session() as session:
+    with postgres.session() as session:
         presence.report(session, "a program", "a host", ["cpu"], "1", [Seen("a worker", 1)])
     with pytest.raises(BackupFailed, match="1 worker is at work on this database"):
         backups.read(backup[0], replace=True)

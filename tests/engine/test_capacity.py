@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from jobs.engine import capacity, commands, database
+from jobs.engine import capacity, commands
 from jobs.engine.capacity import Load, needed
+from jobs.engine.db import postgres
 
 queues = import_module("jobs.engine.operating.queues")  # its package has a function of that name
 stock = import_module("jobs.engine.operating.stock")
@@ -66,7 +67,7 @@ def loads(environment: Any) -> Any:
     environment(EXTRA_KINDS="tests.specimens")
 
     def read(*queues: str) -> dict[str, Load]:
-        with database.session() as session:
+        with postgres.session() as session:
             return {load.kind: load for load in capacity.loads(session, queues)}
 
     return read
@@ -84,7 +85,7 @@ def end(kind: str, seconds: float, count: int = 1, state: str = "succeeded") -> 
 
 
 def _run(statement: str, **values: object) -> Any:
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(text("set local statement_timeout = 0"))
         return session.execute(text(statement), values)
 
@@ -128,7 +129,7 @@ STATEMENTS = [
 def _jobs_read(statement: str) -> list[tuple[str, float]]:
     """How a statement reads the jobs, and how many rows each time."""
     values = {"queues": ["io", "cpu", "mail"], "states": ["succeeded", "failed"]}
-    with database.session() as session:
+    with postgres.session() as session:
         plan = session.execute(text(f"explain (analyze, format json) {statement}"), values).scalar_one()
     nodes = [node for node in _nodes(plan[0]["Plan"]) if node.get("Relation Name") == "jobs"]
     assert nodes

@@ -12,13 +12,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from jobs.engine import clock, commands, database, delivery, job_lists, ledger, lookup, queries, uploads
+from jobs.engine import clock, commands, delivery, job_lists, ledger, lookup, queries, uploads
 from jobs.engine import waiting as engine_waiting
+from jobs.engine.db import postgres
 from jobs.engine.db import redis as db_redis
+from jobs.engine.db.models import Job
 from jobs.engine.embedded.redis import Redis
 from jobs.engine.errors import BadInput, BrokerAway, Conflict, InvalidParams, NotFound, TooLarge
 from jobs.engine.ledger import Batch, Outcome
-from jobs.engine.models import Job
 from tests.engine.workers import until
 
 
@@ -32,7 +33,7 @@ def nap(owner: str = "local", **options: object) -> Job:
 
 
 def end(job: Job, state: str = "succeeded", outcomes: int = 0) -> Job:
-    with database.session() as session:
+    with postgres.session() as session:
         connection = session.connection()
         claim = ledger.claim(connection, job.id, "w")
         assert claim is not None
@@ -44,7 +45,7 @@ def end(job: Job, state: str = "succeeded", outcomes: int = 0) -> Job:
 
 
 def count() -> int:
-    with database.session() as session:
+    with postgres.session() as session:
         return session.scalar(text("select count(*) from jobs")) or 0
 
 
@@ -271,7 +272,7 @@ class TestWaiting:
         waiting = engine_waiting.waiting(second)
         assert waiting is not None
         assert (waiting.code, waiting.position) == ("no_worker", 1)
-        with database.session() as session:
+        with postgres.session() as session:
             session.execute(text("insert into workers (name, host, pid, queues) values ('w', 'h', 1, '{cpu}')"))
         waiting = engine_waiting.waiting(second)
         assert waiting is not None
@@ -320,7 +321,7 @@ class TestClock:
 
     def test_however_many_were_lost_are_delivered_again_the_oldest_first(self) -> None:
         first = nap()
-        with database.session() as session:
+        with postgres.session() as session:
             session.execute(
                 text("""
                     insert into jobs (id, kind, owner, queue, params, time_limit, delivered_at)
@@ -358,7 +359,7 @@ class TestClock:
 
     def test_silent_workers_jobs_come_back_at_the_front(self) -> None:
         job, other = nap(), nap()
-        with database.session() as session:
+        with postgres.session() as session:
             ledger.claim(session.connection(), job.id, "w")
         delivery.withdraw(job)
         _age("lease_until", 60)
@@ -368,5 +369,5 @@ class TestClock:
 
 
 def _age(column: str, seconds: int) -> None:
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(text(f"update jobs set {column} = {column} - interval '{seconds} s'"))

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from jobs.engine import database, ledger, log_lines, queries
+from jobs.engine import ledger, log_lines, queries
 from jobs.engine.context import Context, Output
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Job
 from jobs.engine.errors import BadInput, BudgetSpent, JobFailed, LeaseLost, Skip, StopAsked, TimeLimitReached
-from jobs.engine.models import Job
 from jobs.engine.storage import storage
 from jobs.engine.writer import Writer
 
@@ -24,13 +25,13 @@ class Bench:
 
     def __init__(self, **fields: Any) -> None:
         fields = {"kind": "nap", "params": {}, "owner": "local", "queue": "cpu", "time_limit": 60} | fields
-        with database.session() as session:
+        with postgres.session() as session:
             self.job = ledger.create(session.connection(), Job(**fields))
         self.contexts: list[Context] = []
 
     def attempt(self) -> Context:
         """A new attempt: the one before it, if there was one, is taken for lost."""
-        with database.session() as session:
+        with postgres.session() as session:
             if self.contexts:
                 ledger.give_up(session.connection(), self.job.id, self.contexts[-1].job.lease)
             claim = ledger.claim(session.connection(), self.job.id, "bench")
@@ -155,14 +156,14 @@ async def double_forever(number: int) -> dict[str, int]:
 
 
 def _ask_stop(bench: Bench) -> None:
-    with database.session() as session:
+    with postgres.session() as session:
         ledger.ask_stop(session.connection(), bench.job.id)
 
 
 def test_a_run_whose_lease_is_lost_writes_nothing_more(bench: Bench) -> None:
     context = bench.attempt()
     context.map(double, range(3))
-    with database.session() as session:
+    with postgres.session() as session:
         ledger.give_up(session.connection(), bench.job.id, context.job.lease)
     with pytest.raises(LeaseLost):
         context.map(lambda number: time.sleep(0.01) or {}, range(1_000), key=lambda number: f"late {number}")
@@ -178,7 +179,7 @@ def test_a_slow_item_waits_for_the_disk_so_that_a_kill_undoes_one(bench: Bench) 
         return {"number": number}
 
     context = bench.attempt()
-    with database.session() as session:
+    with postgres.session() as session:
         ledger.hold(session.connection(), bench.job.id, context.job.lease)  # the disk takes its time
         work = threading.Thread(target=context.map, args=(slow, range(5)))
         work.start()
@@ -271,13 +272,13 @@ def test_an_output_shows_when_its_attempt_settles(bench: Bench) -> None:
     context.save("new.txt", "né", "text/plain")
     assert queries.files(bench.job) == []
     context._writer.close()
-    with database.session() as session:
+    with postgres.session() as session:
         ledger.settle(session.connection(), bench.job.id, context.job.lease, "succeeded")
     (file,) = queries.files(bench.job)
     assert (file.name, file.bytes, file.media_type) == ("new.txt", 3, "text/plain")
     with storage().open(file.blob) as stream:
         assert stream.read() == "né".encode()
-    with database.session() as session:
+    with postgres.session() as session:
         (blob,) = ledger.forget_hidden_files(session.connection())
     storage().delete(blob)
 

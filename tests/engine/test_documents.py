@@ -8,7 +8,8 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from jobs.engine import database, documents, embeddings
+from jobs.engine import documents, embeddings
+from jobs.engine.db import postgres
 from jobs.engine.documents import building, finding
 from jobs.engine.documents.cutting import pieces
 from jobs.engine.errors import JobFailed, NotFound
@@ -120,7 +121,7 @@ def test_what_an_earlier_job_left_is_cleared_away(environment: Callable[..., Non
     index("a")
     with pytest.raises(JobFailed):
         building.unfinished(left)
-    with database.session() as session:
+    with postgres.session() as session:
         assert session.scalar(text("select count(*) from chunks")) == 1
 
 
@@ -129,7 +130,7 @@ def test_a_deleted_or_moved_document_is_not_found_any_more(environment: Callable
     moved = documents.add_text(OWNER, "a", "Moved", "The green kettle too.")
     index("a")
     documents.delete(gone, OWNER)
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(text("update documents set collection = 'b' where id = :id"), {"id": moved})
     assert documents.search(OWNER, "green kettle") == []
 
@@ -139,7 +140,7 @@ def test_a_large_index_has_its_own_hnsw(environment: Callable[..., None], monkey
     for number in range(4):
         documents.add_text(OWNER, "a", f"T{number}", f"Text number {number}.")
     first = index("a")
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(text("set local enable_seqscan = off"))
         (generation,) = documents.live(OWNER)
         vector = str(embeddings.embedder().embed(["x"])[0])
@@ -150,7 +151,7 @@ def test_a_large_index_has_its_own_hnsw(environment: Callable[..., None], monkey
         assert any(f"chunks_near_{first}" in row[0] for row in plan)
     second = index("a")
     names = text("select indexname from pg_indexes where indexname like 'chunks_near_%'")
-    with database.session() as session:
+    with postgres.session() as session:
         assert session.scalars(names).all() == [f"chunks_near_{second}"]
     assert len(documents.search(OWNER, "number 3")) == 4
 
@@ -159,7 +160,7 @@ def test_words_alone_answer_where_the_model_is_away(environment: Callable[..., N
     documents.add_text(OWNER, "a", "T", "Error XJ-4412 means a full disk.")
     documents.add_text(OWNER, "a", "U", "Something else.")
     index("a")
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(text("update generations set model = 'of a provider that is gone'"))
     assert [one.title for one in documents.search(OWNER, "what is XJ-4412?")] == ["T"]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from jobs.engine import database
+from jobs.engine.db import postgres
 
 SESSION = "select pg_backend_pid()"
 
@@ -16,15 +16,15 @@ SESSION = "select pg_backend_pid()"
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_child_neither_uses_nor_ends_its_parents_session(environment: Callable[..., None]) -> None:
     environment()
-    ours = database.ask(SESSION)
+    ours = postgres.ask(SESSION)
     for _ in range(3):
         child = os.fork()
         if child == 0:
             try:
                 gc.collect()
-                other = database.ask(SESSION) != ours
+                other = postgres.ask(SESSION) != ours
                 gc.collect()
             finally:
                 os._exit(not other)
         assert os.waitpid(child, 0)[1] == 0
-        assert database.ask(SESSION) == ours
+        assert postgres.ask(SESSION) == ours

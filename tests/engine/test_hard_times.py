@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from jobs.engine import commands, database, presence, queries, waiting
-from jobs.engine.models import Job
+from jobs.engine import commands, presence, queries, waiting
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Job
 from tests.engine.workers import CODE, begun, ended, running, until
 
 OWNER = "local"
@@ -76,7 +77,7 @@ def test_fifty_workers_started_at_once() -> None:
 
 
 def _alive() -> list[str]:
-    with database.session() as session:
+    with postgres.session() as session:
         return [worker.name for worker in presence.alive(session)]
 
 
@@ -98,7 +99,7 @@ def test_the_next_version_migrates_while_jobs_run(tmp_path: Path) -> None:
     for package in ("jobs", "tests/specimens"):
         shutil.copytree(CODE / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "tests/__init__.py").touch()
-    versions = tmp_path / "jobs/engine/migrations/versions"
+    versions = tmp_path / "jobs/engine/db/migrations/versions"
     newest = max(path.name.split("_")[0] for path in versions.glob("[0-9]*.py"))
     (versions / "9999_weight.py").write_text(NEXT_VERSION.format(newest=newest))
 

@@ -9,9 +9,9 @@ from uuid import uuid4
 import pytest
 
 from jobs.engine import inputs, tables
-from jobs.engine.database import session
+from jobs.engine.db.models import File
+from jobs.engine.db.postgres import session
 from jobs.engine.errors import BadInput
-from jobs.engine.models import File
 from jobs.engine.storage import storage
 
 ME = "local"

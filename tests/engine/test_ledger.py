@@ -8,10 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Connection, text
 
-from jobs.engine import database, ledger
+from jobs.engine import ledger
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Job
 from jobs.engine.errors import LeaseLost, LegworkError
 from jobs.engine.ledger import Batch, Claim, Outcome
-from jobs.engine.models import Job
 
 New = Callable[..., Job]
 
@@ -20,7 +21,7 @@ New = Callable[..., Job]
 def new(environment: object) -> New:
     def make(**fields: object) -> Job:
         fields = {"kind": "nap", "params": {}, "owner": "local", "queue": "cpu", "time_limit": 60} | fields
-        with database.session() as session:
+        with postgres.session() as session:
             return ledger.create(session.connection(), Job(**fields))
 
     return make
@@ -28,7 +29,7 @@ def new(environment: object) -> New:
 
 @pytest.fixture
 def db(environment: object) -> Iterator[Connection]:
-    with database.engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with postgres.engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         yield connection
 
 
@@ -62,7 +63,7 @@ def test_of_many_workers_one_gets_the_job(db: Connection, new: New) -> None:
     job = new()
 
     def try_to(number: int) -> Claim | None:
-        with database.engine().begin() as connection:
+        with postgres.engine().begin() as connection:
             return ledger.claim(connection, job.id, f"w{number}")
 
     with ThreadPoolExecutor(16) as pool:

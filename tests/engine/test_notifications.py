@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from jobs.engine import clock, commands, database, job_lists, ledger, notifications, outbox, queries
+from jobs.engine import clock, commands, job_lists, ledger, notifications, outbox, queries
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Job, Notification
 from jobs.engine.errors import InvalidParams
-from jobs.engine.models import Job, Notification
 from jobs.engine.schedules import Plan
 from tests.engine import workers
 from tests.engine.test_outgoing import Hook
@@ -41,7 +42,7 @@ def job(*told: tuple[str, str], **params: Any) -> Job:
 
 
 def end(job: Job, state: str = "succeeded") -> Job:
-    with database.session() as session:
+    with postgres.session() as session:
         claim = ledger.claim(session.connection(), job.id, "w")
         assert claim is not None
         ledger.settle(session.connection(), job.id, claim.lease, state)
@@ -54,7 +55,7 @@ def only(job: Job) -> Notification:
 
 
 def make_due() -> None:
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(text("update notifications set next_at = now()"))
 
 

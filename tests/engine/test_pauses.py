@@ -8,11 +8,11 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from jobs.engine import clock, commands, database, delivery, ledger, pauses, queries
+from jobs.engine import clock, commands, delivery, ledger, pauses, queries
 from jobs.engine import waiting as engine_waiting
-from jobs.engine.db import redis
+from jobs.engine.db import postgres, redis
+from jobs.engine.db.models import AuditEntry, Job
 from jobs.engine.errors import NotFound
-from jobs.engine.models import AuditEntry, Job
 from tests.conftest import House
 from tests.engine.workers import Workers, begun, ended, running, until
 
@@ -26,7 +26,7 @@ def state(job: Job) -> str:
 
 
 def claimed(job_id: UUID) -> bool:
-    with database.session() as session:
+    with postgres.session() as session:
         return ledger.claim(session.connection(), job_id, "a worker") is not None
 
 
@@ -71,7 +71,7 @@ class TestWithoutWorkers:
     def test_who_paused_is_written_down_once(self) -> None:
         for act in (pauses.pause, pauses.pause, pauses.resume, pauses.resume):
             act("mail", owner="local", address="127.0.0.1")
-        with database.session() as session:
+        with postgres.session() as session:
             done = session.execute(select(AuditEntry.action, AuditEntry.target).order_by(AuditEntry.id)).all()
         assert [tuple(row) for row in done] == [("queue_pause", "mail"), ("queue_resume", "mail")]
 

@@ -13,9 +13,9 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from jobs.engine import database, pool
+from jobs.engine.db import pool, postgres
+from jobs.engine.db.pool import FairPool
 from jobs.engine.errors import DatabaseAway
-from jobs.engine.pool import FairPool
 
 FOREVER = 60.0
 
@@ -49,14 +49,14 @@ def until(condition: Callable[[], bool]) -> None:
 def test_each_of_many_pollers_is_answered(environment: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLAlchemy's own pool gives some of them up after a while, and opens some thousand connections meanwhile."""
     monkeypatch.setattr(pool, "MORE_AFTER", FOREVER)
-    engine = database.connect(poolclass=FairPool, pool_size=2, max_overflow=20, pool_timeout=1)
+    engine = postgres.connect(poolclass=FairPool, pool_size=2, max_overflow=20, pool_timeout=1)
     made, answered = Counter[str](), Counter[str]()
     event.listen(engine, "connect", lambda *_: made.update(["connection"]))
 
     def poll(_: int) -> None:
         for _ in range(40):
             try:
-                with database.translated(), engine.connect() as connection:
+                with postgres.translated(), engine.connect() as connection:
                     answered[f"answer {connection.scalar(text('select 1'))}"] += 1
             except DatabaseAway:
                 answered["away"] += 1
@@ -151,7 +151,7 @@ def _raised(asked: Future[Any]) -> type[BaseException]:
 
 def test_a_connection_that_breaks_is_not_used_again(environment: object) -> None:
     with pytest.raises(DatabaseAway):
-        database.ask("select pg_terminate_backend(pg_backend_pid())")
-    assert database.ask("select %(value)s + 1", {"value": 1}) == [(2,)]
-    with database.session() as session:
+        postgres.ask("select pg_terminate_backend(pg_backend_pid())")
+    assert postgres.ask("select %(value)s + 1", {"value": 1}) == [(2,)]
+    with postgres.session() as session:
         assert session.scalar(text("select 3")) == 3

@@ -8,10 +8,11 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text, update
 
-from jobs.engine import conversations, database, questions
+from jobs.engine import conversations, questions
 from jobs.engine.conversations import Talk
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Message
 from jobs.engine.errors import Conflict, LegworkError, NotFound, TooMany
-from jobs.engine.models import Message
 
 pytestmark = pytest.mark.usefixtures("environment")
 
@@ -28,7 +29,7 @@ def put(conversation: UUID, owner: str, question: str = "Hello") -> questions.As
 def age(conversation: UUID) -> None:
     """Let its answer be silent for long."""
     silent = update(Message).where(Message.conversation_id == conversation, Message.state == "writing")
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(silent.values(beat_at=text("now() - interval '9 s'"), text="What came"))
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from jobs.engine.db.rate_limit import Limits
 from jobs.engine.embedded.redis import Redis
 from jobs.engine.llm import Chat
-from jobs.engine.rate_limit import Limits
 from tests.fake_provider import FakeProvider
 
 
@@ -32,7 +32,7 @@ def own_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
 
 CALLER = """
 import asyncio, sys, time
-from jobs.engine.rate_limit import Limits
+from jobs.engine.db.rate_limit import Limits
 
 async def run(url, name, per_minute, calls):
     limits = Limits(url)

@@ -10,10 +10,11 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, text
 
-from jobs.engine import commands, database, ledger, retention, uploads
+from jobs.engine import commands, ledger, retention, uploads
+from jobs.engine.db import postgres
+from jobs.engine.db.models import File, Item, Job, LogLine, new_id
 from jobs.engine.errors import NotFound
 from jobs.engine.ledger import Batch, Outcome
-from jobs.engine.models import File, Item, Job, LogLine, new_id
 from jobs.engine.schedules import Plan
 from jobs.engine.storage import storage
 
@@ -26,7 +27,7 @@ def keeping(environment: Callable[..., None]) -> None:
 def ended(state: str = "succeeded", days: float = 0, output: bool = False) -> UUID:
     """A job that ended so many days ago, with an item, a line and perhaps an output."""
     job = commands.submit("nap", {}, owner="local")
-    with database.session() as session:
+    with postgres.session() as session:
         connection = session.connection()
         claim = ledger.claim(connection, job.id, "a worker")
         assert claim is not None
@@ -45,7 +46,7 @@ def ended(state: str = "succeeded", days: float = 0, output: bool = False) -> UU
 def upload(days: float) -> UUID:
     file = uploads.upload(io.BytesIO(b"name\nAda\n"), "people.csv", owner="local")
     new = _aged(days)
-    with database.session() as session:
+    with postgres.session() as session:
         _run("update files set id = :new where id = :id", session, id=file.id, new=new)
     return new
 
@@ -61,24 +62,24 @@ def _run(statement: str, session: object, **values: object) -> None:
 
 
 def there(model: type) -> int:
-    with database.session() as session:
+    with postgres.session() as session:
         return len(list(session.scalars(select(model))))
 
 
 def kept() -> set[UUID]:
-    with database.session() as session:
+    with postgres.session() as session:
         return set(session.scalars(select(Job.id)))
 
 
 def files() -> set[UUID]:
-    with database.session() as session:
+    with postgres.session() as session:
         return set(session.scalars(select(File.id)))
 
 
 def test_jobs_go_by_their_state_with_all_that_hangs_on_them() -> None:
     old, young = ended(days=31, output=True), ended(days=29)
     failed, long_failed, stopped = ended("failed", 31), ended("failed", 91), ended("cancelled", 400)
-    with database.session() as session:
+    with postgres.session() as session:
         blob = session.scalars(select(File.blob).where(File.job_id == old)).one()
     assert retention.tidy() == 2
     assert kept() == {young, failed, stopped}
@@ -90,7 +91,7 @@ def test_jobs_go_by_their_state_with_all_that_hangs_on_them() -> None:
 
 def test_pinned_jobs_stay_with_their_files() -> None:
     job = ended(days=400, output=True)
-    with database.session() as session:
+    with postgres.session() as session:
         _run("update jobs set pinned = true where id = :id", session, id=job)
     assert retention.tidy() == 0
     assert kept() == {job}
@@ -119,7 +120,7 @@ def test_an_upload_stays_as_long_as_something_needs_it(monkeypatch: pytest.Monke
     waiting, repeated, of_pinned, of_ended = (upload(100) for _ in range(4))
     for file in (waiting, of_pinned, of_ended):
         commands.submit("word_count", {"source": str(file), "column": "name"}, owner="local")
-    with database.session() as session:
+    with postgres.session() as session:
         done = "update jobs set state = 'succeeded', finished_at = now(), pinned = :pin where params::text like :id"
         _run(done, session, pin=True, id=f"%{of_pinned}%")
         _run(done, session, pin=False, id=f"%{of_ended}%")

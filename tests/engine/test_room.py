@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, func, select
 
-from jobs.engine import commands, database, ledger, limits, queries, uploads
+from jobs.engine import commands, ledger, limits, queries, uploads
 from jobs.engine.context import Context
+from jobs.engine.db import postgres
+from jobs.engine.db.models import File
 from jobs.engine.errors import NoRoom, TooLarge
-from jobs.engine.models import File
 from jobs.engine.writer import Writer
 from tests.kinds import attempts
 
@@ -64,11 +65,11 @@ def test_items_before_the_room_was_full_are_kept_with_their_files() -> None:
 
 def test_what_a_lost_attempt_left_does_not_take_its_own_jobs_room() -> None:
     job = commands.submit("keepsake", {"bytes": 700_000}, owner="local")
-    with database.session() as session:
+    with postgres.session() as session:
         lost = ledger.claim(session.connection(), job.id, "lost")
         assert lost
     Context(lost, Writer(lost)).save("keepsake.bin", b"x" * 700_000)
-    with database.session() as session:
+    with postgres.session() as session:
         ledger.give_up(session.connection(), job.id, lost.lease)
     assert attempts.run(job).state == "succeeded"
 
@@ -111,13 +112,13 @@ def _blobs(folder: Path) -> list[Path]:
 
 def test_what_files_take_is_counted_as_they_come_and_go() -> None:
     def really(owner: str) -> int:
-        with database.session() as session:
+        with postgres.session() as session:
             return int(session.scalar(select(func.coalesce(func.sum(File.bytes), 0)).where(File.owner == owner)) or 0)
 
     for owner, size in (("a", 10), ("a", 500), ("b", 70)):
         uploads.upload(io.BytesIO(b"x" * size), "x.txt", owner=owner)
     assert (limits.usage("a").bytes, limits.usage("b").bytes) == (really("a"), really("b")) == (510, 70)
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(delete(File).where(File.bytes != 10))
     assert (limits.usage("a").bytes, limits.usage("b").bytes) == (really("a"), really("b")) == (10, 0)
     assert limits.usage("nobody").bytes == 0

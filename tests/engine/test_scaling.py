@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from jobs.engine import commands, database, presence, queries
-from jobs.engine.models import Job
+from jobs.engine import commands, presence, queries
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Job
 from jobs.engine.scaling import Scale
 from tests.conftest import House
 from tests.engine.workers import Workers, begun, ended, running, until
@@ -51,7 +52,7 @@ def hows(job: Job) -> list[str | None]:
 
 
 def ask(name: str, what: str) -> None:
-    with database.session() as session:
+    with postgres.session() as session:
         assert presence.ask(session, name, what)
 
 

@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from jobs.engine import commands, database, queries, schedules, timetable
+from jobs.engine import commands, queries, schedules, timetable
 from jobs.engine.clock import Clock
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Job, Schedule
 from jobs.engine.errors import InvalidParams, NotFound, TooMany
-from jobs.engine.models import Job, Schedule
 from jobs.engine.schedules import Plan
 from tests.engine import workers
 
@@ -34,7 +35,7 @@ def made(**more: object) -> Schedule:
 
 def due(schedule: Schedule, seconds: float = 5) -> Schedule:
     """The same schedule with its next time passed."""
-    with database.session() as session:
+    with postgres.session() as session:
         moved = text(
             "update schedules set next_at = date_trunc('second', now()) - make_interval(secs => :s) where id = :id"
         )
@@ -144,7 +145,7 @@ def _die(*_: object) -> None:
 
 def test_a_schedule_that_cannot_run_says_why_and_stops_no_other() -> None:
     broken, sound = due(made()), due(made())
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(text("update schedules set params = '{\"naps\": -5}' where id = :id"), {"id": broken.id})
     commands.run_due_schedules()
     assert jobs_of(broken) == [] and len(jobs_of(sound)) == 1

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 from sqlalchemy import text
 
-from jobs.engine import commands, database
-from jobs.engine.models import JOB_STATES
+from jobs.engine import commands
+from jobs.engine.db import postgres
+from jobs.engine.db.models import JOB_STATES
 from jobs.engine.operating import stock
 
 MANY = 12_000  # past what is counted, and still all of it in the sample that Postgres looks at
@@ -23,7 +24,7 @@ def test_few_are_counted_and_many_estimated(environment: Callable[..., None]) ->
     environment(EXTRA_KINDS="tests.specimens")
     for _ in range(3):
         commands.submit("nap", {}, owner="local")
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(_ADD, {"state": "failed", "count": 2})
         few = stock.stock(session)
         assert few.exact

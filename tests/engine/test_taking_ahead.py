@@ -9,9 +9,9 @@ from collections.abc import Callable
 import pytest
 from rq.job import Job as Message
 
-from jobs.engine import commands, database, delivery, ledger, queries
-from jobs.engine.db import redis
-from jobs.engine.models import Job
+from jobs.engine import commands, delivery, ledger, queries
+from jobs.engine.db import postgres, redis
+from jobs.engine.db.models import Job
 from jobs.engine.worker import LegworkWorker
 from tests.engine.workers import CODE, running, until
 
@@ -47,7 +47,7 @@ def submit() -> Job:
 
 
 def of_queue(queue: str) -> Job:
-    with database.session() as session:
+    with postgres.session() as session:
         job = Job(kind="nap", params={}, owner="local", queue=queue, time_limit=60)
         return ledger.create(session.connection(), job)
 

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from jobs.engine import commands, database, delivery, job_lists, queries, turns, waiting
+from jobs.engine import commands, delivery, job_lists, queries, turns, waiting
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Job
 from jobs.engine.errors import TooMany
-from jobs.engine.models import Job
 from jobs.engine.turns import Waits
 from tests.engine import workers
 from tests.engine.workers import until
@@ -27,7 +28,7 @@ def _naps(owner: str, count: int) -> list[Job]:
 
 def _in_order() -> list[str]:
     """The owners of the jobs that began, as they began."""
-    with database.session() as session:
+    with postgres.session() as session:
         rows = session.execute(
             text("select owner from attempts join jobs on jobs.id = job_id order by attempts.started_at")
         )
@@ -46,7 +47,7 @@ def test_the_one_with_fewest_running_comes_first_then_who_waited_longest_for_a_t
 def test_everybody_who_waits_is_seen_whatever_their_number_of_jobs() -> None:
     first = {owner: _naps(owner, count)[0].id for owner, count in (("b", 30), ("a", 1), ("c", 2))}
     later = commands.submit("nap", {"naps": 1}, owner="d", run_at=datetime.now(UTC) + timedelta(days=1))
-    with database.session() as session:
+    with postgres.session() as session:
         found = turns.waiting(session.connection(), later.queue)
     assert {one.owner: one.job_id for one in found} == first
     assert all(one.running == 0 for one in found)

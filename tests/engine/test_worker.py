@@ -15,8 +15,8 @@ from rq import Queue
 
 from jobs.engine import commands, delivery, queries
 from jobs.engine.db import redis
+from jobs.engine.db.models import Job
 from jobs.engine.errors import Conflict
-from jobs.engine.models import Job
 from tests.conftest import House
 from tests.engine.workers import Witness, Workers, adds_up, begun, ended, kill, running, until
 

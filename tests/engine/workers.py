@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from jobs.engine import queries
-from jobs.engine.models import Job
+from jobs.engine.db.models import Job
 
 CODE = Path(__file__).parents[2]
 PATIENCE = 60.0  # generous: the machine may be busy

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from jobs.engine import commands, database, ledger, lookup, queries, uploads
+from jobs.engine import commands, ledger, lookup, queries, uploads
+from jobs.engine.db import postgres
+from jobs.engine.db.models import File, Item, Job
 from jobs.engine.errors import InvalidParams
-from jobs.engine.models import File, Item, Job
 from jobs.engine.run import Run
 
 OWNER = "local"
@@ -25,7 +26,7 @@ def upload(content: bytes | Path, name: str = "") -> str:
 
 def run(job: Job) -> Job:
     """One attempt."""
-    with database.session() as session:
+    with postgres.session() as session:
         claim = ledger.claim(session.connection(), job.id, "test")
     assert claim
     Run(claim).go()
@@ -47,7 +48,7 @@ def errors(kind: str, **params: Any) -> dict[str, str]:
 
 
 def items(job: Job) -> list[Item]:
-    with database.session() as session:
+    with postgres.session() as session:
         return list(session.scalars(select(Item).where(Item.job_id == job.id).order_by(Item.position, Item.key)))
 
 

@@ -19,8 +19,8 @@ import pytest
 
 from jobs import build_report
 from jobs.engine import queries
+from jobs.engine.db.models import Job
 from jobs.engine.inputs import SAMPLES
-from jobs.engine.models import Job
 from jobs.engine.reports import computing, measures, narrative
 from tests.kinds.attempts import content, done, errors, items, upload
 

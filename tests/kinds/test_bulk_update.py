@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jobs.engine import commands, documents, queries, snapshots
-from jobs.engine.models import Job
+from jobs.engine.db.models import Job
 from tests.engine import workers
 from tests.fake_provider import FakeProvider
 from tests.kinds.attempts import OWNER, done, errors, items, run

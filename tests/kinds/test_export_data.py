@@ -12,8 +12,9 @@ from uuid import uuid4
 import pytest
 
 from jobs import export_data
-from jobs.engine import commands, database, documents, queries, snapshots
-from jobs.engine.models import Job
+from jobs.engine import commands, documents, queries, snapshots
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Job
 from tests.engine import workers
 from tests.kinds.attempts import OWNER, content, done, errors, run, upload
 
@@ -115,7 +116,7 @@ def test_it_is_all_of_one_moment(environment: Callable[..., None], monkeypatch: 
 
     def meanwhile(*arguments: Any) -> int:
         found = counted(*arguments)
-        with database.session() as session:
+        with postgres.session() as session:
             session.delete(session.scalars(snapshots.documents_where(OWNER, q="Formula")).one())
         documents.add_text(OWNER, "odd", "Late", "text")
         return found

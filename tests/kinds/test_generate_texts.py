@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from jobs.engine import commands, database, ledger, uploads
+from jobs.engine import commands, ledger, uploads
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Item, Job
 from jobs.engine.errors import InvalidParams
 from jobs.engine.kinds import estimates
-from jobs.engine.models import Item, Job
 from jobs.engine.run import Run
 from jobs.generate_texts import EXAMPLE
 from tests.fake_provider import FakeProvider, answer_to
@@ -49,16 +50,16 @@ def submit(**params: Any) -> Job:
 
 def run(job: Job) -> Job:
     """One attempt, in this process."""
-    with database.session() as session:
+    with postgres.session() as session:
         claim = ledger.claim(session.connection(), job.id, "test")
     assert claim
     Run(claim).go()
-    with database.session() as session:
+    with postgres.session() as session:
         return session.get_one(Job, job.id)
 
 
 def rows(job: Job) -> list[Item]:
-    with database.session() as session:
+    with postgres.session() as session:
         return list(session.scalars(select(Item).where(Item.job_id == job.id).order_by(Item.position)))
 
 
@@ -233,7 +234,7 @@ def test_the_providers_ills_leave_no_false_answer(provider: FakeProvider) -> Non
 
 ATTEMPT = """
 import sys
-from jobs.engine import database, ledger
+from jobs.engine.db import postgres as database; from jobs.engine import ledger
 from jobs.engine.run import Run
 
 with database.session() as session:
@@ -270,7 +271,7 @@ def wait_for(happened: Callable[[], bool]) -> None:
 
 def free(job: Job) -> None:
     """What the clock does when a worker has been silent for longer than its lease."""
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(
             update(Job).where(Job.id == job.id).values(lease_until=datetime.now(UTC) - timedelta(seconds=1))
         )

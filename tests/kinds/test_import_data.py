@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from jobs.engine import commands, documents, gathering, queries
+from jobs.engine.db.models import Job, new_id
 from jobs.engine.documents import fields, rows
 from jobs.engine.errors import BadInput, JobFailed
-from jobs.engine.models import Job, new_id
 from tests.engine import workers
 from tests.kinds.attempts import OWNER, content, done, errors, items, run, upload
 

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import text
 
 from jobs import index_documents
-from jobs.engine import commands, database, documents, queries
+from jobs.engine import commands, documents, queries
+from jobs.engine.db import postgres
 from tests.engine import workers
 from tests.fake_provider import FakeProvider
 from tests.kinds.attempts import OWNER, done, errors, items, run
@@ -27,7 +28,7 @@ def fill(count: int = 6, collection: str = "a") -> list[str]:
 
 
 def change(document: str, body: str) -> None:
-    with database.session() as session:
+    with postgres.session() as session:
         values = {"id": document, "body": body}
         session.execute(text("update documents set text = :body, updated_at = now() where id = :id"), values)
 
@@ -37,7 +38,7 @@ def titles(q: str, limit: int = 20) -> set[str]:
 
 
 def chunks() -> int:
-    with database.session() as session:
+    with postgres.session() as session:
         return session.scalar(text("select count(*) from chunks")) or 0
 
 

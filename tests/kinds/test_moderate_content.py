@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 
 from jobs import moderate_content
-from jobs.engine import commands, database, documents, log_lines, moderation, queries, reviews
+from jobs.engine import commands, documents, log_lines, moderation, queries, reviews
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Job
 from jobs.engine.errors import Conflict, InvalidParams, NotFound
 from jobs.engine.kinds import estimates
-from jobs.engine.models import Job
 from jobs.engine.moderation import Threshold, passages, training
 from jobs.engine.moderation.classifier import classifier, readable
 from tests.conftest import CODE
@@ -535,7 +536,7 @@ def test_deleting_the_job_deletes_what_was_decided(provider: FakeProvider) -> No
     reviews.decide(job.id, "1", "allow", **BY)
     reviews.set_thresholds(job.id, {"hate": {"block": 0.6}}, **BY)
     commands.delete(job.id, owner=OWNER)
-    with database.session() as session:
+    with postgres.session() as session:
         connection = session.connection()
         for name in ("items", "decisions", "threshold_changes"):
             assert connection.exec_driver_sql(f"select count(*) from {name}").scalar_one() == 0

@@ -19,9 +19,9 @@ from PIL import Image
 
 from jobs import process_files
 from jobs.engine import commands, documents, extraction, lookup, queries
+from jobs.engine.db.models import Job
 from jobs.engine.errors import BadInput
 from jobs.engine.extraction import archives, office, recognition
-from jobs.engine.models import Job
 from tests.engine import workers
 from tests.kinds.attempts import OWNER, content, done, errors, items, upload
 

@@ -19,8 +19,8 @@ import pytest
 
 from jobs import query_data
 from jobs.engine import commands, queries, sql
+from jobs.engine.db.models import Job
 from jobs.engine.errors import StopAsked
-from jobs.engine.models import Job
 from jobs.engine.sandbox import spawn
 from jobs.engine.sql.names import RESERVED
 from tests.engine import workers

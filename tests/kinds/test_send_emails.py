@@ -12,9 +12,9 @@ import pytest
 
 from jobs import send_emails
 from jobs.engine import commands, log_lines, mail, outbox, postbox, queries, suppressions
+from jobs.engine.db.models import Item, Job
 from jobs.engine.errors import BadInput, InvalidParams
 from jobs.engine.kinds import estimates
-from jobs.engine.models import Item, Job
 from tests.engine.workers import adds_up, begun, ended, kill, running, until
 from tests.kinds.attempts import OWNER, done, errors, items, run, upload
 from tests.mail_server import MailServer

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from jobs import simulate
-from jobs.engine import commands, database, ledger, queries
+from jobs.engine import commands, ledger, queries
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Job
 from jobs.engine.errors import RunEnded, ShuttingDown, StopAsked
 from jobs.engine.kinds import estimates
-from jobs.engine.models import Job
 from jobs.engine.run import Run
 from tests.kinds.attempts import OWNER, done, errors, items, run
 from webapp import create_app
@@ -102,7 +103,7 @@ def test_what_it_comes_to_is_told_meanwhile(environment: Callable[..., None], mo
     assert so_far["mean"] == pytest.approx(7, abs=0.5)
     page = create_app({"TESTING": True}).test_client().get(f"/jobs/{job.id}").text
     assert "that are done so far" in page
-    with database.session() as session:
+    with postgres.session() as session:
         claim = ledger.claim(session.connection(), job.id, "test")
         assert claim
         ledger.record(session.connection(), job.id, claim.lease, ledger.Batch(progress={"result": '{"trials": 1}'}))
@@ -125,7 +126,7 @@ def test_a_stop_after_a_kill_counts_what_was_done_before(environment: Callable[.
 def test_an_attempt_after_a_kill_has_all_the_trials(environment: Callable[..., None]) -> None:
     whole = result(trials=50_000, seed=3)
     job = commands.submit("simulate", SUM | {"trials": 50_000, "seed": 3}, owner=OWNER)
-    with database.session() as session:
+    with postgres.session() as session:
         claim = ledger.claim(session.connection(), job.id, "test")
     assert claim
     attempt = Run(claim)
@@ -136,7 +137,7 @@ def test_an_attempt_after_a_kill_has_all_the_trials(environment: Callable[..., N
 
 def _run_until(job: Job, batches: int, end: RunEnded | None = None) -> None:
     """One attempt that is ended after so many batches, by a stop if nothing else is said."""
-    with database.session() as session:
+    with postgres.session() as session:
         claim = ledger.claim(session.connection(), job.id, "test")
     assert claim
     attempt = Run(claim)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from jobs.engine import catalogue, commands, database, ledger, queries
+from jobs.engine import catalogue, commands, ledger, queries
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Job
 from jobs.engine.ledger import Batch, Claim, Outcome
-from jobs.engine.models import Job
 from webapp.access import LOCAL_OWNER
 
 
@@ -16,7 +17,7 @@ def waiting(kind: str = "nap", sample: int | None = None, **params: Any) -> Job:
 
 def running(job: Job, total: int | None = None, **written: Any) -> tuple[Job, Claim]:
     """The job as a worker has it, with `outcomes`, `lines`, tokens as in a Batch."""
-    with database.session() as session:
+    with postgres.session() as session:
         claim = ledger.claim(session.connection(), job.id, "box-1")
         assert claim is not None
         batch = Batch(progress={"total": total} if total is not None else {}, **written)
@@ -28,7 +29,7 @@ def ended(job: Job, state: str = "succeeded", total: int | None = None, **how: A
     """The job as a worker left it; `how` goes to ledger.settle, what is left of it into its items."""
     written = {name: how.pop(name) for name in ("outcomes", "lines") if name in how}
     job, claim = running(job, total, **written)
-    with database.session() as session:
+    with postgres.session() as session:
         ledger.settle(session.connection(), job.id, claim.lease, state, **how)
     return again(job)
 

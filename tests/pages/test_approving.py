@@ -12,7 +12,8 @@ from flask.testing import FlaskClient
 from playwright.sync_api import Page, expect
 from sqlalchemy import text
 
-from jobs.engine import approvals, commands, database
+from jobs.engine import approvals, commands
+from jobs.engine.db import postgres
 from jobs.engine.errors import ApprovalNeeded, Question
 from tests.pages import making
 from webapp.access import LOCAL_OWNER
@@ -26,7 +27,7 @@ def asking(count: int = 1) -> tuple[Any, list[Any]]:
     """A job that waits with so many calls, and its questions."""
     job, claim = making.running(making.waiting())
     questions = [Question(uuid4().hex, "fetch_page", ARGUMENTS) for _ in range(count)]
-    with database.session() as session:
+    with postgres.session() as session:
         assert approvals.ask(session.connection(), claim, ApprovalNeeded(questions, 24))
     return making.again(job), approvals.of_job(job)
 
@@ -113,7 +114,7 @@ def test_a_person_answers_in_a_browser_and_typing_is_kept(site: str, tab: Page) 
     tab.get_by_label("Reason").fill("Not this one")
     with (
         tab.expect_response(lambda answer: "/progress" in answer.url and answer.status == 200),
-        database.session() as own,
+        postgres.session() as own,
     ):
         own.connection().execute(text("update jobs set note = 'x' where id = :id"), {"id": job.id})
     expect(tab.get_by_label("Reason")).to_have_value("Not this one")

@@ -17,11 +17,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text, update
 
-from jobs.engine import answering, conversations, database, documents, llm, questions, relay, writing
+from jobs.engine import answering, conversations, documents, llm, questions, relay, writing
 from jobs.engine.connections import Provider
+from jobs.engine.db import postgres
 from jobs.engine.db import redis as db_redis
+from jobs.engine.db.models import Message
 from jobs.engine.embedded.redis import Redis
-from jobs.engine.models import Message
 from jobs.engine.streaming import Stream
 from tests.conftest import Database
 from tests.fake_provider import FakeProvider
@@ -350,7 +351,7 @@ def test_what_nobody_writes_is_broken_and_mended(client: FlaskClient) -> None:
         lost = asked.answer  # of a process that died at once
     relay.add([(relay.key(lost.id, 1), 0, "What came "), (relay.key(lost.id, 1), 10, "before")])
     assert client.get(f"/api/v1/chat/answers/{lost.id}").json["state"] == "writing"
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(update(Message).where(Message.id == lost.id).values(beat_at=text("now() - interval '9 s'")))
     found = client.get(f"/api/v1/chat/answers/{lost.id}").json
     assert (found["state"], found["reason"], found["text"]) == ("broken", "writer_lost", "What came before")

@@ -17,7 +17,8 @@ from flask.testing import FlaskClient
 from playwright.sync_api import Page
 from sqlalchemy import text
 
-from jobs.engine import answering, attachments, conversations, database, job_lists, talking, uploads
+from jobs.engine import answering, attachments, conversations, job_lists, talking, uploads
+from jobs.engine.db import postgres
 from jobs.engine.embedded.redis import Redis
 from jobs.engine.errors import JobFailed
 from tests.conftest import Database
@@ -94,7 +95,7 @@ def ended(client: FlaskClient, answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def counted() -> dict[str, int]:
-    with database.session() as session:
+    with postgres.session() as session:
         tables = ("conversations", "messages", "attachments", "attached_passages")
         return {name: session.scalar(text(f"select count(*) from {name}")) for name in tables}
 
@@ -152,7 +153,7 @@ def test_what_is_meant_is_found(client: FlaskClient) -> None:
     until(lambda: attachments.attachment(made["id"], "local").model, "vectors of every passage")
     meant = ask(client, conversation, "I have a fever and cannot come to work")
     assert "somebody is ill" in meant["sources"][0]["place"]
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(text("update attached_passages set embedding = null"))
         session.execute(text("update attachments set model = null, dimension = null"))
     again = ask(client, conversation, "I have a fever and cannot come to work")

@@ -12,7 +12,8 @@ from flask.testing import FlaskClient
 from playwright.sync_api import Page, expect
 from sqlalchemy import text
 
-from jobs.engine import accounts, database, settings
+from jobs.engine import accounts, settings
+from jobs.engine.db import postgres
 from tests.conftest import House
 from tests.pages.people import PASSWORD, hidden
 from tests.pages.test_axe import axe, violations
@@ -32,7 +33,7 @@ def app(house: House) -> Iterator[Flask]:
 
 @pytest.fixture(autouse=True)
 def _no_account(app: Flask) -> None:
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(text("truncate accounts cascade"))
 
 

@@ -18,7 +18,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from jobs.engine import catalogue, documents, job_lists, lookup, queries
-from jobs.engine.models import Job
+from jobs.engine.db.models import Job
 from tests.engine import workers
 from webapp.access import LOCAL_OWNER
 

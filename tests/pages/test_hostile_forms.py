@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from jobs.engine import catalogue, database
+from jobs.engine import catalogue
+from jobs.engine.db import postgres
 
 ODD = [
     *(
@@ -76,7 +77,7 @@ def token(client: FlaskClient) -> str:
 
 
 def records() -> list[int]:
-    with database.session() as session:
+    with postgres.session() as session:
         return [int(session.scalar(text(f"select count(*) from {table}")) or 0) for table in COUNTED]
 
 

@@ -13,7 +13,8 @@ from uuid import uuid4
 import pytest
 from flask.testing import FlaskClient
 
-from jobs.engine import database, inputs, ledger, log_lines, uploads
+from jobs.engine import inputs, ledger, log_lines, uploads
+from jobs.engine.db import postgres
 from jobs.engine.storage import storage
 from tests.pages import making
 from webapp import bundles
@@ -40,9 +41,9 @@ def with_files(*files: tuple[str, bytes]) -> Any:
     job, claim = making.running(making.waiting(), total=2, outcomes=making.outcomes(done=2), lines=[("info", "hello")])
     for name, content in files:
         blob = storage().put(io.BytesIO(content), limit=None)
-        with database.session() as session:
+        with postgres.session() as session:
             ledger.add_file(session.connection(), claim, name, "text/plain", blob)
-    with database.session() as session:
+    with postgres.session() as session:
         ledger.settle(session.connection(), job.id, claim.lease, "succeeded")
     return making.again(job)
 

@@ -13,8 +13,9 @@ import psycopg
 import pytest
 from flask.testing import FlaskClient
 
-from jobs.engine import commands, database, glances, ledger, queries, waiting
-from jobs.engine.models import Job
+from jobs.engine import commands, glances, ledger, queries, waiting
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Job
 from tests.pages import making
 from webapp import tabs, words
 from webapp.access import LOCAL_OWNER
@@ -108,7 +109,7 @@ def test_a_stopped_job_keeps_its_share_and_says_when(shown: Get) -> None:
     commands.cancel(job.id, owner=LOCAL_OWNER)
     text = shown(making.again(job))
     assert "Stopping" in text and "stop asked" in text
-    with database.session() as session:
+    with postgres.session() as session:
         ledger.settle(session.connection(), job.id, claim.lease, "succeeded")
     text = shown(making.again(job))
     assert title(text).startswith("Stopped") and "<strong>34%</strong>" in text
@@ -119,11 +120,11 @@ def test_a_stopped_job_keeps_its_share_and_says_when(shown: Get) -> None:
 
 def test_a_lost_and_a_retried_job_say_so(shown: Get) -> None:
     job, claim = making.running(making.waiting(), total=10, outcomes=making.outcomes(done=4))
-    with database.session() as session:
+    with postgres.session() as session:
         ledger.give_up(session.connection(), job.id, claim.lease)
     assert "Worker lost" in shown(making.again(job))
     job, claim = making.running(making.waiting())
-    with database.session() as session:
+    with postgres.session() as session:
         ledger.postpone(session.connection(), job.id, claim.lease, 600, "transient", "It asked us to slow down.", None)
     text = shown(making.again(job))
     assert "Retrying" in text and "It asked us to slow down." in text and "in 9 min" in text
@@ -192,7 +193,7 @@ def test_items_are_filtered_found_and_paged(shown: Get) -> None:
 
 def test_the_timeline_tells_each_attempt(shown: Get) -> None:
     job, claim = making.running(making.waiting(), total=10, outcomes=making.outcomes(done=4))
-    with database.session() as session:
+    with postgres.session() as session:
         ledger.give_up(session.connection(), job.id, claim.lease)
     text = shown(making.ended(making.again(job), total=10), "/timeline")
     told = ("Submitted", "Run 1", "the worker was lost", "Run 2", "Succeeded")

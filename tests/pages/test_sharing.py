@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from jobs.engine import database
-from jobs.engine.models import File, Job
+from jobs.engine.db import postgres
+from jobs.engine.db.models import File, Job
 from tests.pages import making, people
 from tests.pages.people import Person
 
@@ -61,7 +61,7 @@ def test_a_link_lets_look_and_its_end_ends_that(owner: Person, guest: Person, jo
 
 def test_its_files_are_seen_and_no_others(owner: Person, guest: Person, job: Job) -> None:
     def file(job_id: Any) -> str:
-        with database.session() as session:
+        with postgres.session() as session:
             kept = {"media_type": "text/plain", "bytes": 0, "sha256": "0", "blob": "none"}
             made = File(owner=owner.owner, job_id=job_id, name="a.txt", **kept)
             session.add(made)

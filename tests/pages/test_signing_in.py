@@ -12,9 +12,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
-from jobs.engine import accounts, database, questions, talking
+from jobs.engine import accounts, questions, talking
 from jobs.engine.accounts import passwords
 from jobs.engine.conversations import Talk
+from jobs.engine.db import postgres
 from jobs.engine.errors import Conflict, InvalidParams
 from tests.pages.people import PASSWORD, Person, hidden, person, sign_in
 
@@ -49,7 +50,7 @@ def test_without_accounts_nobody_signs_in_and_the_first_one_takes_over(app: Flas
     assert client.get(f"/jobs/{job}").status_code == 200  # signed in, and what was there is theirs
     assert app.test_client().get(f"/jobs/{job}").location == f"/login?next=%2Fjobs%2F{job}"
     assert app.test_client().post(NAPS, json={}).status_code == 401
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(text("truncate accounts cascade"))
 
 
@@ -192,7 +193,7 @@ def test_one_can_end_ones_own_sign_ins_and_nobody_elses(app: Flask, somebody: Ca
 
 def test_a_sign_in_that_was_idle_for_long_is_over(somebody: Callable[..., Person]) -> None:
     one = somebody()
-    with database.session() as session:
+    with postgres.session() as session:
         old = text("update sign_ins set seen_at = now() - interval '15 days' where account_id = :id")
         session.execute(old, {"id": one.account.id})
     assert one.client.get("/jobs").status_code == 303
@@ -205,7 +206,7 @@ def test_an_open_stream_ends_with_a_word(
     talk = talking.start_conversation(Talk(title="long"), owner=one.owner)
     with questions.ask(talk.id, "hello", one.owner, model="m") as asked:  # nobody writes it, and it stays open
         answer = asked.answer
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(
             text("update messages set beat_at = now() + interval '1 hour' where id = :id"), {"id": answer.id}
         )
@@ -276,7 +277,7 @@ def test_a_token_is_shown_once_and_kept_as_a_digest(app: Flask, somebody: Callab
     assert made.status_code == 201 and made.headers["Cache-Control"] == "no-store"
     secret = re.findall(r"lw_[\w-]{40,}", made.text)[0]
     assert secret not in one.client.get("/account").text
-    with database.session() as session:
+    with postgres.session() as session:
         row = session.execute(text("select * from tokens where account_id = :id"), {"id": one.account.id}).one()
     assert secret not in str(row) and row.used_at is None
     answer = app.test_client().post(NAPS, json={}, headers={"Authorization": f"Bearer {secret}"})
@@ -313,7 +314,7 @@ def test_a_token_ends(app: Flask, somebody: Callable[..., Person]) -> None:
     token = accounts.tokens(one.account)[0]
     assert stranger.post(f"/account/tokens/{token.id}/revoke").status_code == 404
     assert client.get("/api/v1/jobs", headers=header).status_code == 200
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(text("update tokens set expires_at = now() where id = :id"), {"id": token.id})
     assert client.get("/api/v1/jobs", headers=header).status_code == 401
     header = one.token()
@@ -429,7 +430,7 @@ def test_behind_a_trusted_proxy_the_cookie_is_for_tls_only(
 
 
 def _forget_tries() -> None:
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(text("delete from sign_in_tries"))
 
 

@@ -14,8 +14,9 @@ from flask import Flask, jsonify
 from sqlalchemy import select
 from werkzeug.routing import Rule
 
-from jobs.engine import accounts, conversations, database, job_lists, outbox, queries, schedules, suppressions
-from jobs.engine.models import File, Job
+from jobs.engine import accounts, conversations, job_lists, outbox, queries, schedules, suppressions
+from jobs.engine.db import postgres
+from jobs.engine.db.models import File, Job
 from tests.pages import people
 from tests.pages.people import Person
 from tests.pages.walking import ARGUMENTS, MARK, PARTS, address_of, is_for_operators, routes, send, things_of
@@ -122,11 +123,11 @@ def test_the_walk_sees_a_route_without_a_lock(app: Flask, everybody: dict[str, P
     careless = create_app({"TESTING": True})
 
     def everything() -> Any:
-        with database.session() as session:
+        with postgres.session() as session:
             return jsonify([str(one) for one in session.scalars(select(Job.id))])
 
     def one(job_id: str) -> Any:
-        with database.session() as session:
+        with postgres.session() as session:
             return str(session.get_one(Job, job_id).id)
 
     careless.add_url_rule("/open", view_func=identity.anybody(lambda: "hello"), endpoint="open")
@@ -196,7 +197,7 @@ def test_what_is_somebody_elses_cannot_be_named_either(everybody: dict[str, Pers
     ben = everybody["ben"]
     before = _mine(things)
     header = {"X-CSRFToken": ben.csrf()}
-    with database.session() as session:
+    with postgres.session() as session:
         upload = session.scalars(select(File.id).where(File.owner == "local", File.job_id.is_(None))).first()
     assert ben.client.get(f"/schedules/new?job={things['job']}").status_code == 404
     assert ben.client.get(f"/kinds/nap?from={things['job']}").status_code == 404

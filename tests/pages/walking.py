@@ -14,10 +14,11 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, text
 from werkzeug.routing import Rule
 
-from jobs.engine import accounts, attachments, commands, database, suppressions, talking, uploads
+from jobs.engine import accounts, attachments, commands, suppressions, talking, uploads
 from jobs.engine.conversations import Talk
-from jobs.engine.documents.tables import Document
-from jobs.engine.models import File, Message, OutboxMessage, SignIn
+from jobs.engine.db import postgres
+from jobs.engine.db.models import File, Message, OutboxMessage, SignIn
+from jobs.engine.db.models.library import Document
 from jobs.engine.outbox import OutboxSender
 from jobs.engine.schedules import Plan
 from jobs.engine.storage import storage
@@ -78,7 +79,7 @@ def things_of(whose: Person) -> dict[str, str]:
     suppressions.add(f"{MARK}@example.org", owner=owner)
     OutboxSender(owner).send(_mail())
     picture = storage().put(io.BytesIO(PNG), limit=None)
-    with database.session() as session:
+    with postgres.session() as session:
         kept = {"bytes": picture.bytes, "sha256": picture.sha256, "blob": picture.key, "media_type": "image/png"}
         output = File(owner=owner, job_id=job.id, name=f"{MARK}.png", **kept)
         asked = Message(conversation_id=talk.id, owner=owner, role="user", text=MARK)
@@ -100,7 +101,7 @@ def things_of(whose: Person) -> dict[str, str]:
 
 
 def _second_sign_in(whose: Person) -> Any:
-    with database.session() as session:
+    with postgres.session() as session:
         made = SignIn(account_id=whose.account.id, digest=uuid4().hex, address="127.0.0.9", browser=MARK)
         session.add(made)
         session.flush()
@@ -159,7 +160,7 @@ def is_for_operators(rule: Rule) -> bool:
 def kept() -> dict[str, str]:
     """A digest of each table, but for those that remember who looked, once nothing is written beside the requests."""
     until(lambda: not attachments.embedding_now(), "the vectors of files that were attached")
-    with database.session() as session:
+    with postgres.session() as session:
         names = session.scalars(
             text(
                 "select format('%I.%I', schemaname, tablename) from pg_tables where schemaname !~ '^(pg_|information)'"

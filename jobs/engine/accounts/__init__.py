@@ -32,7 +32,7 @@ from jobs.engine.accounts.sign_ins import (
     still,
 )
 from jobs.engine.accounts.tokens import issue, of_token, revoke, tokens
-from jobs.engine.models import ROLES, SCOPES
+from jobs.engine.db.models import ROLES, SCOPES
 
 __all__ = ["ROLES", "SCOPES", "Account", "Identity"]
 __all__ += [

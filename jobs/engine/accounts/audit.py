@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from jobs.engine import database
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Account, AuditEntry, new_id
+from jobs.engine.db.records import Page, as_id, escaped
 from jobs.engine.jsonsafe import clean_text
-from jobs.engine.models import Account, AuditEntry, new_id
-from jobs.engine.records import Page, as_id, escaped
 
 ACTIONS = {
     "sign_in": "signed in",
@@ -74,6 +74,6 @@ def entries(
         query = query.where(AuditEntry.action == action)
     if after is not None:
         query = query.where(AuditEntry.id < as_id(after))
-    with database.session() as session:
+    with postgres.session() as session:
         rows = list(session.scalars(query.order_by(AuditEntry.id.desc()).limit(limit + 1)))
     return Page(rows[:limit], str(rows[limit - 1].id) if len(rows) > limit else None)

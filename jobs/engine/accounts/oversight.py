@@ -6,11 +6,12 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from jobs.engine import database, schedules
+from jobs.engine import schedules
 from jobs.engine.accounts import audit
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Account, Schedule
+from jobs.engine.db.records import Page, as_id
 from jobs.engine.errors import NotFound
-from jobs.engine.models import Account, Schedule
-from jobs.engine.records import Page, as_id
 
 PAGE = 100
 
@@ -20,7 +21,7 @@ def everybodys_schedules(after: str | None = None) -> Page[tuple[Schedule, str]]
     query = select(Schedule, Account.name).outerjoin(Account, Account.owner == Schedule.owner)
     if after is not None:
         query = query.where(Schedule.id < as_id(after))
-    with database.session() as session:
+    with postgres.session() as session:
         found = session.execute(query.order_by(Schedule.id.desc()).limit(PAGE + 1)).all()
     rows = [(one, name or one.owner) for one, name in found]
     return Page(rows[:PAGE], str(rows[PAGE - 1][0].id) if len(rows) > PAGE else None)
@@ -28,7 +29,7 @@ def everybodys_schedules(after: str | None = None) -> Page[tuple[Schedule, str]]
 
 def pause_anybodys(schedule_id: str | UUID, paused: bool, *, by: str, address: str | None = None) -> None:
     """Pause or resume a schedule, whoever's it is. Raises NotFound."""
-    with database.session() as session:
+    with postgres.session() as session:
         whose = session.scalar(select(Schedule.owner).where(Schedule.id == as_id(schedule_id)))
         if whose is None:
             raise NotFound("There is no such schedule.")

@@ -13,11 +13,11 @@ from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from jobs.engine import database
 from jobs.engine.accounts import audit, passwords
+from jobs.engine.db import postgres
+from jobs.engine.db.models import ROLES, Account, SignIn, Token, new_id
+from jobs.engine.db.records import as_id
 from jobs.engine.errors import Conflict, FieldError, InvalidParams, NotFound
-from jobs.engine.models import ROLES, Account, SignIn, Token, new_id
-from jobs.engine.records import as_id
 
 LOCAL = "local"  # owns what was made before there were accounts
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,79}")
@@ -35,7 +35,7 @@ def exist() -> bool:
     if time.monotonic() - seen.none_at < BELIEVED_SECONDS:
         return False
     began = time.monotonic()
-    there = bool(database.ask(_EXIST)[0][0])
+    there = bool(postgres.ask(_EXIST)[0][0])
     seen.none_at = -math.inf if there else began
     return there
 
@@ -52,13 +52,13 @@ def _seen() -> _Seen:
 
 def all_accounts() -> list[Account]:
     """Every account by its name."""
-    with database.reading() as session:
+    with postgres.reading() as session:
         return list(session.scalars(select(Account).order_by(Account.name).limit(5_000)))
 
 
 def find(account_id: str | UUID) -> Account:
     """The account of that id, or NotFound."""
-    with database.reading() as session:
+    with postgres.reading() as session:
         return _one(session, account_id)
 
 
@@ -80,7 +80,7 @@ def add(
     _check_role(role)
     kept = None if password is None else passwords.hashed(passwords.checked(password, name))
     try:
-        with database.session() as session:
+        with postgres.session() as session:
             session.execute(_ONE_AT_A_TIME)
             first = session.scalar(select(func.count()).select_from(Account)) == 0
             if only_first and not first:
@@ -104,7 +104,7 @@ def add(
 def change_role(account_id: str | UUID, role: str, *, by: str, address: str | None = None) -> Account:
     """Give an account another role; it holds from its next request on. Raises InvalidParams, NotFound, Conflict."""
     _check_role(role)
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(_ONE_AT_A_TIME)
         found = _one(session, account_id)
         if found.role == role:
@@ -118,7 +118,7 @@ def change_role(account_id: str | UUID, role: str, *, by: str, address: str | No
 
 def suspend(account_id: str | UUID, *, by: str, address: str | None = None) -> Account:
     """Keep an account out: its sign-ins end, its tokens stop working, its jobs stay. Raises NotFound, Conflict."""
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(_ONE_AT_A_TIME)
         found = _one(session, account_id)
         if found.suspended_at is None:
@@ -132,7 +132,7 @@ def suspend(account_id: str | UUID, *, by: str, address: str | None = None) -> A
 
 def resume(account_id: str | UUID, *, by: str, address: str | None = None) -> Account:
     """Let a suspended account in again."""
-    with database.session() as session:
+    with postgres.session() as session:
         found = _one(session, account_id)
         if found.suspended_at is not None:
             found.suspended_at = None
@@ -142,7 +142,7 @@ def resume(account_id: str | UUID, *, by: str, address: str | None = None) -> Ac
 
 def set_password(account_id: str | UUID, password: str, *, by: str | None, address: str | None = None) -> Account:
     """Give an account another password without asking for the old one. All its sign-ins end. Raises InvalidParams."""
-    with database.session() as session:
+    with postgres.session() as session:
         found = _one(session, account_id)
         found.password = passwords.hashed(passwords.checked(password, found.name))
         end_sign_ins(session, found)
@@ -157,7 +157,7 @@ def change_password(
     if account.password is not None and not passwords.matches(account.password, old):
         raise InvalidParams([FieldError("old", "This is not the password of today.")])
     kept = passwords.hashed(passwords.checked(new, account.name, "new"))
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(update(Account).where(Account.id == account.id).values(password=kept))
         end_sign_ins(session, account, keep)
         audit.record(session, account.owner, "password_change", account.name, address=address)

@@ -8,16 +8,16 @@ from uuid import UUID
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 
-from jobs.engine import database
 from jobs.engine.accounts import audit
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Guest, Job, Share, new_id
+from jobs.engine.db.records import owned
 from jobs.engine.errors import NotFound
-from jobs.engine.models import Guest, Job, Share, new_id
-from jobs.engine.records import owned
 
 
 def share(job_id: str | UUID, *, owner: str, address: str | None = None) -> Share:
     """The job's link, made if there is none yet. Raises NotFound."""
-    with database.session() as session:
+    with postgres.session() as session:
         job = owned(session, Job, job_id, owner)
         made = insert(Share).values(id=new_id(), job_id=job.id, secret=secrets.token_urlsafe(24))
         if session.scalar(made.on_conflict_do_nothing().returning(Share.id)) is not None:
@@ -27,20 +27,20 @@ def share(job_id: str | UUID, *, owner: str, address: str | None = None) -> Shar
 
 def unshare(job_id: str | UUID, *, owner: str, address: str | None = None) -> None:
     """Withdraw the link: whoever opened it sees the job no more. Raises NotFound."""
-    with database.session() as session:
+    with postgres.session() as session:
         job = owned(session, Job, job_id, owner)
         if session.scalar(delete(Share).where(Share.job_id == job.id).returning(Share.id)) is not None:
             audit.record(session, owner, "job_unshare", job.id, address=address)
 
 
 def share_of(job: Job) -> Share | None:
-    with database.session() as session:
+    with postgres.session() as session:
         return session.scalar(select(Share).where(Share.job_id == job.id))
 
 
 def accept(secret: str, *, owner: str, address: str | None = None) -> UUID:
     """Open a link: from now on this owner may look at its job, whose id comes back. Raises NotFound."""
-    with database.session() as session:
+    with postgres.session() as session:
         found = session.execute(
             select(Share.id, Job.id, Job.owner).join(Job, Job.id == Share.job_id).where(Share.secret == secret)
         ).one_or_none()
@@ -56,6 +56,6 @@ def accept(secret: str, *, owner: str, address: str | None = None) -> UUID:
 
 def shared_jobs(owner: str, limit: int = 100) -> list[Job]:
     """The jobs of others that this owner may look at, the last opened first."""
-    with database.session() as session:
+    with postgres.session() as session:
         open_ = select(Job).join(Share, Share.job_id == Job.id).join(Guest, Guest.share_id == Share.id)
         return list(session.scalars(open_.where(Guest.owner == owner).order_by(Guest.opened_at.desc()).limit(limit)))

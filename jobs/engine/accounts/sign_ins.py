@@ -9,12 +9,12 @@ from uuid import UUID
 
 from sqlalchemy import delete, func, select, text, update
 
-from jobs.engine import database
 from jobs.engine.accounts import audit, passwords, people, tries
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Account, SignIn, Token, new_id
+from jobs.engine.db.records import as_id
 from jobs.engine.errors import Conflict, Forbidden, NotFound, NotSignedIn, TooMany
 from jobs.engine.jsonsafe import clean_text
-from jobs.engine.models import Account, SignIn, Token, new_id
-from jobs.engine.records import as_id
 
 IDLE_DAYS, WHOLE_DAYS = 14, 90
 REFUSED = "The name or the password is not right."
@@ -44,7 +44,7 @@ def by_password(name: str, password: str, *, address: str, browser: str) -> str:
     except TooMany:
         _refuse(name, address, "too many tries")
         raise
-    with database.session() as session:
+    with postgres.session() as session:
         found = session.scalar(select(Account).where(Account.name == name))
     right = passwords.matches(found.password if found else None, password)
     if not found or not right or found.suspended_at is not None:
@@ -59,7 +59,7 @@ def by_provider(subject: str, name: str, *, new: bool, address: str, browser: st
 
     Raises NotSignedIn for who is suspended, Forbidden for who is new where nobody new may come, InvalidParams, Conflict.
     """
-    with database.session() as session:
+    with postgres.session() as session:
         found = session.scalar(select(Account).where(Account.subject == subject))
     if found is None:
         if not new:
@@ -80,7 +80,7 @@ def by_provider(subject: str, name: str, *, new: bool, address: str, browser: st
 
 def of_browser(secret: str) -> Identity | None:
     """Whom a cookie's secret stands for; None if that sign-in is over."""
-    with database.reading() as session:
+    with postgres.reading() as session:
         row = session.execute(
             select(Account, SignIn.id, SignIn.seen_at < func.now() - _A_WHILE)
             .join(SignIn, SignIn.account_id == Account.id)
@@ -99,7 +99,7 @@ def still(identity: Identity) -> bool:
     """Whether who asked then may still ask: for answers that take long."""
     if identity.account is None:
         return not people.exist()
-    with database.reading() as session:
+    with postgres.reading() as session:
         what = select(Account.role).where(Account.id == identity.account.id, Account.suspended_at.is_(None))
         if identity.token is not None:
             what = what.where(
@@ -112,14 +112,14 @@ def still(identity: Identity) -> bool:
 
 def sign_ins(account: Account) -> list[SignIn]:
     """Where an account is signed in, the last seen first."""
-    with database.reading() as session:
+    with postgres.reading() as session:
         mine = select(SignIn).where(SignIn.account_id == account.id, SignIn.seen_at > func.now() - _IDLE)
         return list(session.scalars(mine.order_by(SignIn.seen_at.desc()).limit(100)))
 
 
 def end(account: Account, sign_in: str | UUID, *, address: str | None = None) -> None:
     """Sign one browser of this account out. Raises NotFound."""
-    with database.session() as session:
+    with postgres.session() as session:
         gone = delete(SignIn).where(SignIn.id == as_id(sign_in), SignIn.account_id == account.id).returning(SignIn.id)
         if session.scalar(gone) is None:
             raise NotFound("There is nothing at this address, or it is not yours.")
@@ -128,7 +128,7 @@ def end(account: Account, sign_in: str | UUID, *, address: str | None = None) ->
 
 def end_others(account: Account, keep: UUID | None) -> None:
     """Sign all other browsers of this account out."""
-    with database.session() as session:
+    with postgres.session() as session:
         people.end_sign_ins(session, account, keep)
 
 
@@ -140,7 +140,7 @@ def digest(secret: str) -> str:
 def _begin(account: Account, address: str, browser: str, how: str) -> str:
     secret = secrets.token_urlsafe(32)
     where = {"address": address, "browser": clean_text(browser)[:300]}
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(delete(SignIn).where(SignIn.account_id == account.id, SignIn.seen_at < func.now() - _IDLE))
         session.add(SignIn(id=new_id(), account_id=account.id, digest=digest(secret), **where))
         session.execute(update(Account).where(Account.id == account.id).values(signed_in_at=func.now()))
@@ -149,5 +149,5 @@ def _begin(account: Account, address: str, browser: str, how: str) -> str:
 
 
 def _refuse(name: str, address: str, why: str) -> None:
-    with database.session() as session:
+    with postgres.session() as session:
         audit.record(session, None, "sign_in_refused", name, who=name or "nobody", address=address, why=why)

@@ -7,13 +7,13 @@ from uuid import UUID
 
 from sqlalchemy import delete, func, select, text, update
 
-from jobs.engine import database
 from jobs.engine.accounts import audit
 from jobs.engine.accounts.sign_ins import Identity, digest
+from jobs.engine.db import postgres
+from jobs.engine.db.models import SCOPES, Account, Token, new_id
+from jobs.engine.db.records import as_id
 from jobs.engine.errors import FieldError, InvalidParams, NotFound, TooMany
 from jobs.engine.jsonsafe import clean_text
-from jobs.engine.models import SCOPES, Account, Token, new_id
-from jobs.engine.records import as_id
 
 PREFIX = "lw_"
 DAYS = (7, 30, 90, 365)
@@ -35,7 +35,7 @@ def issue(account: Account, name: str, scope: str, days: int, *, address: str | 
         raise InvalidParams(errors)
     secret = PREFIX + secrets.token_urlsafe(32)
     ends = func.now() + text(f"interval '{days} days'")
-    with database.session() as session:
+    with postgres.session() as session:
         if len(list(session.scalars(select(Token.id).where(Token.account_id == account.id)))) >= MOST:
             raise TooMany(f"You have {MOST} tokens. Revoke one that is no longer used first.")
         what = {"name": name, "hint": secret[:9], "digest": digest(secret), "scope": scope, "expires_at": ends}
@@ -51,7 +51,7 @@ def of_token(secret: str) -> Identity | None:
     """Whom a token stands for; None if it is none, or has ended, or its account is suspended."""
     if not secret.startswith(PREFIX):
         return None
-    with database.reading() as session:
+    with postgres.reading() as session:
         row = session.execute(
             select(Account, Token.id, Token.scope, Token.used_at.is_(None) | (Token.used_at < func.now() - _A_WHILE))
             .join(Token, Token.account_id == Account.id)
@@ -67,14 +67,14 @@ def of_token(secret: str) -> Identity | None:
 
 def tokens(account: Account) -> list[Token]:
     """An account's tokens, the newest first; ended ones stay in the list until they are revoked."""
-    with database.reading() as session:
+    with postgres.reading() as session:
         mine = select(Token).where(Token.account_id == account.id)
         return list(session.scalars(mine.order_by(Token.id.desc()).limit(MOST)))
 
 
 def revoke(account: Account, token_id: str | UUID, *, address: str | None = None) -> None:
     """End a token of this account at once. Raises NotFound."""
-    with database.session() as session:
+    with postgres.session() as session:
         gone = delete(Token).where(Token.id == as_id(token_id), Token.account_id == account.id).returning(Token.name)
         name = session.scalar(gone)
         if name is None:

@@ -10,9 +10,9 @@ import hashlib
 
 from sqlalchemy import delete, text
 
-from jobs.engine import database
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Tries
 from jobs.engine.errors import TooMany
-from jobs.engine.models import Tries
 
 MINUTES = 15
 PAIR, ADDRESS, NAME = 10, 60, 200  # tries within MINUTES
@@ -27,7 +27,7 @@ _FORGET = text("delete from sign_in_tries where since < now() - make_interval(mi
 def count(name: str, address: str) -> None:
     """Count a try. Raises TooMany, the same for a name that exists and one that does not."""
     most = {f"from {address}": ADDRESS, _pair(name, address): PAIR, _digest(name): NAME}
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(_FORGET, {"minutes": MINUTES})
         over = any([session.execute(_COUNT, {"key": key}).scalar_one() > some for key, some in most.items()])
     if over:
@@ -38,7 +38,7 @@ def count(name: str, address: str) -> None:
 
 def forget(name: str, address: str) -> None:
     """After a right password: what was mistyped before it no longer counts."""
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(delete(Tries).where(Tries.key.in_([_pair(name, address), _digest(name)])))
 
 

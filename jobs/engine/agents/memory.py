@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from jobs.engine import database
+from jobs.engine.db import postgres
 from jobs.engine.errors import DatabaseAway
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ def _connected() -> Iterator[Any]:
     import psycopg
     from psycopg.rows import dict_row
 
-    url = database.url().replace("postgresql+psycopg://", "postgresql://", 1)
-    options = f"-c search_path={SCHEMA},public -c timezone=UTC {database.SERVER_LIVELY}"
-    asked = {"autocommit": True, "row_factory": dict_row, "prepare_threshold": 0, "options": options, **database.LIVELY}
+    url = postgres.url().replace("postgresql+psycopg://", "postgresql://", 1)
+    options = f"-c search_path={SCHEMA},public -c timezone=UTC {postgres.SERVER_LIVELY}"
+    asked = {"autocommit": True, "row_factory": dict_row, "prepare_threshold": 0, "options": options, **postgres.LIVELY}
     try:
         with psycopg.connect(url, **asked) as kept:
             yield kept

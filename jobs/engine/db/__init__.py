@@ -1,0 +1,1 @@
+"""Postgres and Redis: connections, tables, migrations and shared rate limits."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jobs.engine.db.models.library import Document, Generation
 from jobs.engine.documents.finding import Alike, Passage, Stock, alike, among, passages, search
 from jobs.engine.documents.shelf import (
     DEFAULT_COLLECTION,
@@ -19,7 +20,6 @@ from jobs.engine.documents.shelf import (
     refuse_same,
     thumbnail,
 )
-from jobs.engine.documents.tables import Document, Generation
 
 __all__ = [
     "DEFAULT_COLLECTION",

@@ -16,9 +16,9 @@ from uuid import UUID
 from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.orm import Session
 
-from jobs.engine import database
+from jobs.engine.db import postgres
+from jobs.engine.db.models.library import Generation
 from jobs.engine.documents.cutting import Piece
-from jobs.engine.documents.tables import Generation
 from jobs.engine.errors import Conflict, JobFailed
 
 HNSW_FROM = 20_000  # passages; below that looking at all of them is as fast
@@ -30,7 +30,7 @@ def begin(owner: str, collection: str, model: str, chunk_size: int, overlap: int
     made = Generation(
         owner=owner, collection=collection, model=model, chunk_size=chunk_size, overlap=overlap, job_id=job_id
     )
-    with database.session() as session:
+    with postgres.session() as session:
         _drop(session, list(session.scalars(_ABANDONED, {"owner": owner, "collection": collection})))
         session.add(made)
         session.flush()
@@ -46,7 +46,7 @@ _ABANDONED = text("""
 
 def unfinished(generation_id: int) -> Generation:
     """A generation that is being built. Raises JobFailed where it was cleared away meanwhile."""
-    with database.session() as session:
+    with postgres.session() as session:
         found = session.get(Generation, generation_id)
     if found is None:
         raise JobFailed(
@@ -66,7 +66,7 @@ def previous(generation: Generation) -> Generation | None:
         Generation.overlap == generation.overlap,
         Generation.id != generation.id,
     )
-    with database.session() as session:
+    with postgres.session() as session:
         return session.scalar(same)
 
 
@@ -75,7 +75,7 @@ _DIGEST = text("select digest from entries where generation_id = :generation and
 
 def digest_in(generation_id: int, document_id: UUID) -> bytes | None:
     """What the document's text was when it was indexed there."""
-    with database.session() as session:
+    with postgres.session() as session:
         found = session.scalar(_DIGEST, {"generation": generation_id, "document": document_id})
         return None if found is None else bytes(found)
 
@@ -85,7 +85,7 @@ def put(
 ) -> None:
     """Write the passages of one document, instead of any that an earlier attempt wrote."""
     key = {"generation": generation_id, "document": document_id}
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(_ENTER, key | {"digest": digest})
         session.execute(_CLEAR, key)
         if pieces:
@@ -97,7 +97,7 @@ def renew(
 ) -> None:
     """Write the passages of one document anew into the generation that answers. Raises Conflict if it answers no more."""
     key = {"generation": generation.id, "document": document_id}
-    with database.session() as session:
+    with postgres.session() as session:
         live = select(Generation.id).where(Generation.id == generation.id, Generation.live).with_for_update()
         if session.scalar(live) is None:
             raise Conflict("Its collection was indexed as a whole meanwhile, so there is nothing to do.")
@@ -132,7 +132,7 @@ _PUT = text("""
 def carry_over(before: int, generation_id: int, document_id: UUID) -> int:
     """Copy a document's passages from one generation to another. Returns how many."""
     key = {"before": before, "generation": generation_id, "document": document_id}
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(_ENTER_AGAIN, key)
         session.execute(_CLEAR, key)
         copied: Any = session.execute(_COPY, key)
@@ -154,7 +154,7 @@ _COPY = text("""
 def carry_failed(generation: Generation, job_id: UUID) -> int:
     """Copy from the live generation what could not be indexed anew, if it has vectors of the same model. Returns how many."""
     values = {"owner": generation.owner, "collection": generation.collection, "model": generation.model, "job": job_id}
-    with database.session() as session:
+    with postgres.session() as session:
         rows = session.execute(_FAILED, values).all()
     return sum(1 for row in rows if carry_over(row.generation, generation.id, row.document))
 
@@ -170,14 +170,14 @@ _DIMENSION = text("select vector_dims(embedding) from chunks where generation_id
 
 def dimension_of(generation_id: int) -> int | None:
     """How many numbers its vectors have; None where it has none."""
-    with database.session() as session:
+    with postgres.session() as session:
         found: int | None = session.scalar(_DIMENSION, {"generation": generation_id})
         return found
 
 
 def go_live(generation: Generation, dimension: int) -> int:
     """Let this generation answer from now on. Returns how many passages it has."""
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(text("set local statement_timeout = 0"))
         chunks = session.scalar(_COUNT, {"generation": generation.id}) or 0
         _help_search(session, generation.id, chunks, dimension)
@@ -202,7 +202,7 @@ _COUNT = text("select count(*) from chunks where generation_id = :generation")
 
 def discard(generation_id: int) -> None:
     """Forget a generation that shall not go live."""
-    with database.session() as session:
+    with postgres.session() as session:
         _drop(session, [generation_id])
 
 
@@ -219,7 +219,7 @@ def _help_search(session: Session, generation_id: int, chunks: int, dimension: i
 
 def _drop_replaced(generation: Generation) -> None:
     """Those that were live before this one; what another job is building stays."""
-    with database.session() as session:
+    with postgres.session() as session:
         replaced = select(Generation.id).where(
             Generation.owner == generation.owner,
             Generation.collection == generation.collection,

@@ -16,10 +16,10 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from jobs.engine.db.models import File
+from jobs.engine.db.models.library import Document
 from jobs.engine.documents.shelf import LONGEST_NAME
-from jobs.engine.documents.tables import Document
 from jobs.engine.errors import BadInput, Conflict, Skip
-from jobs.engine.models import File
 
 Operation = Literal["tag", "untag", "move", "rename", "replace", "set_meta", "delete"]
 Values = dict[str, Any]

@@ -17,9 +17,9 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from jobs.engine import database
+from jobs.engine.db import postgres
+from jobs.engine.db.models.library import Generation
 from jobs.engine.documents import shelf
-from jobs.engine.documents.tables import Generation
 from jobs.engine.embeddings import warm
 from jobs.engine.errors import LegworkError
 
@@ -80,7 +80,7 @@ def among(stocks: list[Stock], q: str, limit: int) -> list[Passage]:
         return []
     vectors = {model: _vector(model, q) for model in {stock.model for stock in stocks if stock.model}}
     found: list[Passage] = []
-    with database.session() as session:
+    with postgres.session() as session:
         for stock in stocks:
             found += _of_one(session, stock, q, vectors.get(stock.model or ""), limit)
     return sorted(found, key=lambda passage: -passage.score)[:limit]
@@ -103,7 +103,7 @@ def _stock(generation: Generation) -> Stock:
 def passages(owner: str, document_id: str | UUID) -> list[Passage]:
     """The passages of a document as its collection's index has them."""
     document = shelf.document(document_id, owner)
-    with database.session() as session:
+    with postgres.session() as session:
         rows = session.execute(_PASSAGES, {"owner": owner, "id": document.id}).mappings()
         return [Passage(document.id, document.title, score=0.0, **row) for row in rows]
 
@@ -131,7 +131,7 @@ def alike(owner: str, document_id: str | UUID, limit: int = 8) -> list[Alike]:
         return []
     near = f"a.embedding::halfvec({generation.dimension}) <=> c.embedding::halfvec({generation.dimension})"
     wanted = {"id": document.id, "owner": owner, "collection": document.collection, "limit": limit}
-    with database.session() as session:
+    with postgres.session() as session:
         rows = session.execute(text(_ALIKE.format(generation=int(generation.id), near=near)), wanted).mappings()
         return [Alike(**row) for row in rows]
 

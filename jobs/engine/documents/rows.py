@@ -16,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from jobs.engine import database
+from jobs.engine.db import postgres
 from jobs.engine.documents.shelf import one_at_a_time
 from jobs.engine.errors import BadInput, JobFailed, Skip
 from jobs.engine.jsonsafe import dumps
@@ -57,7 +57,7 @@ def put(target: Target, rows: Sequence[Row]) -> list[dict[str, Any] | Exception]
 
     A dry run does all but the writing.
     """
-    with database.session() as session:
+    with postgres.session() as session:
         if not target.dry_run:
             one_at_a_time(session, f"import\n{target.owner}\n{target.collection}")
         batch = _Batch(target, _known(session, target, rows))

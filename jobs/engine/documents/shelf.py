@@ -12,12 +12,13 @@ from uuid import UUID
 from sqlalchemy import func, or_, select, text
 from sqlalchemy.orm import Session
 
-from jobs.engine import database, quota
-from jobs.engine.documents.tables import Document, Generation
+from jobs.engine import quota
+from jobs.engine.db import postgres
+from jobs.engine.db.models import File
+from jobs.engine.db.models.library import Document, Generation
+from jobs.engine.db.records import Page, as_id, escaped, owned
 from jobs.engine.errors import Skip
 from jobs.engine.jsonsafe import clean, clean_text
-from jobs.engine.models import File
-from jobs.engine.records import Page, as_id, escaped, owned
 
 LONGEST_TEXT = 20_000_000  # characters
 LONGEST_NAME = 100
@@ -53,7 +54,7 @@ def add(owner: str, document: Document, *, duplicates: bool = True, file: File |
     """
     document.owner = owner
     _make_fit(document)
-    with database.session() as session:
+    with postgres.session() as session:
         one_at_a_time(session, f"{owner}\n{document.collection}\n{document.sha256}")
         if not duplicates:
             _refuse_same(session, document)
@@ -82,13 +83,13 @@ def add_text(owner: str, collection: str, title: str, body: str, **more: Any) ->
 
 def refuse_same(owner: str, collection: str, sha256: str, source: str) -> None:
     """Raise Duplicate where another document of the collection has the same sha256: to know it before the work is done."""
-    with database.session() as session:
+    with postgres.session() as session:
         _refuse_same(session, Document(owner=owner, collection=collection, sha256=sha256, source=source))
 
 
 def document(document_id: str | UUID, owner: str, *, with_text: bool = False) -> Document:
     """One document; its text only where asked for. NotFound where there is none or it is somebody else's."""
-    with database.session() as session:
+    with postgres.session() as session:
         found = owned(session, Document, document_id, owner)
         if with_text:
             session.refresh(found, ["text"])
@@ -97,7 +98,7 @@ def document(document_id: str | UUID, owner: str, *, with_text: bool = False) ->
 
 def thumbnail(document_id: str | UUID, owner: str) -> bytes | None:
     """A small PNG of the first page or the image."""
-    with database.session() as session:
+    with postgres.session() as session:
         return owned(session, Document, document_id, owner).thumbnail
 
 
@@ -119,7 +120,7 @@ def documents(
         query = query.where(or_(Document.title.ilike(words), Document.name.ilike(words), tagged))
     if after:
         query = query.where(Document.id < as_id(after))
-    with database.session() as session:
+    with postgres.session() as session:
         rows = list(session.scalars(query.order_by(Document.id.desc()).limit(limit + 1)))
     more, rows = len(rows) > limit, rows[:limit]
     return Page(rows, str(rows[-1].id) if more else None)
@@ -127,7 +128,7 @@ def documents(
 
 def count(owner: str, collection: str | None = None) -> int:
     query = select(func.count()).where(Document.owner == owner)
-    with database.session() as session:
+    with postgres.session() as session:
         return session.scalar(query.where(Document.collection == collection) if collection else query) or 0
 
 
@@ -136,7 +137,7 @@ def each(owner: str, collection: str, *, page: int = 200) -> Iterator[Document]:
     query = select(Document).where(Document.owner == owner, Document.collection == collection)
     last: UUID | None = None
     while True:
-        with database.session() as session:
+        with postgres.session() as session:
             older = query if last is None else query.where(Document.id > last)
             rows = list(session.scalars(older.order_by(Document.id).limit(page)))
         yield from rows
@@ -147,7 +148,7 @@ def each(owner: str, collection: str, *, page: int = 200) -> Iterator[Document]:
 
 def collections(owner: str) -> list[Collection]:
     """An owner's collections by name. One without documents is none."""
-    with database.session() as session:
+    with postgres.session() as session:
         rows = session.execute(_COLLECTIONS, {"owner": owner}).mappings()
         return [Collection(**row) for row in rows]
 
@@ -163,14 +164,14 @@ _COLLECTIONS = text("""
 
 def delete(document_id: str | UUID, owner: str) -> None:
     """Remove a document with its passages. The file it came from stays."""
-    with database.session() as session:
+    with postgres.session() as session:
         session.delete(owned(session, Document, document_id, owner))
 
 
 def live(owner: str, collection: str | None = None) -> list[Generation]:
     """The indexes that answer."""
     query = select(Generation).where(Generation.owner == owner, Generation.live)
-    with database.session() as session:
+    with postgres.session() as session:
         return list(session.scalars(query.where(Generation.collection == collection) if collection else query))
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from jobs.engine import database, settings
+from jobs.engine import settings
+from jobs.engine.db import postgres
 from jobs.engine.embedded import parts, service
 from jobs.engine.embedded.postgres import Postgres
 from jobs.engine.errors import SettingsError
@@ -33,5 +34,5 @@ def with_database() -> Iterator[None]:
             settings.adopt({"DATABASE_URL": server.url})
             yield
         finally:
-            database.engine().dispose()
+            postgres.engine().dispose()
             server.stop()

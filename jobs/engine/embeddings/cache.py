@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import text
 
-from jobs.engine import database
+from jobs.engine.db import postgres
 
 _LOOK = text("select sha256, vector from embeddings where model = :model and sha256 = any(:hashes)")
 _KEEP = text("""
@@ -23,14 +23,14 @@ def digest(text_: str) -> bytes:
 
 def look(model: str, hashes: Sequence[bytes]) -> dict[bytes, list[float]]:
     """The vectors that are known, by the digest of their text."""
-    with database.session() as session:
+    with postgres.session() as session:
         rows = session.execute(_LOOK, {"model": model, "hashes": list(set(hashes))})
         return {bytes(row.sha256): _unpacked(row.vector) for row in rows}
 
 
 def keep(model: str, vectors: dict[bytes, list[float]]) -> None:
     packed = [array("f", vector).tobytes() for vector in vectors.values()]
-    with database.session() as session:
+    with postgres.session() as session:
         session.execute(_KEEP, {"model": model, "hashes": list(vectors), "vectors": packed})
 
 

@@ -9,11 +9,11 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from jobs.engine import database
-from jobs.engine.database import Driver
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Job, new_id
+from jobs.engine.db.postgres import Driver
 from jobs.engine.jsonsafe import dumps
 from jobs.engine.ledger.attempts import MESSAGE_CHARACTERS, cut, note
-from jobs.engine.models import Job, new_id
 
 
 class KeyTaken(Exception):
@@ -33,7 +33,7 @@ def create(connection: Connection | Driver, job: Job, *, rung: bool = False, mos
     """
     values = {"id": new_id()} | {name: value for name, value in vars(job).items() if not name.startswith("_")}
     asked = values | {"params": dumps(job.params), "_most": most}
-    ((full, *made),) = database.rows(connection, _creating(tuple(values), rung), asked)
+    ((full, *made),) = postgres.rows(connection, _creating(tuple(values), rung), asked)
     if full:
         raise TooManyWait
     if made[0] is None:

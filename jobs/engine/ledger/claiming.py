@@ -8,8 +8,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from jobs.engine import database
-from jobs.engine.database import Driver
+from jobs.engine.db import postgres
+from jobs.engine.db.postgres import Driver
 from jobs.engine.ledger.attempts import DOUBTED
 
 LEASE_SECONDS = 6
@@ -78,7 +78,7 @@ def claim_alone(connection: Connection | Driver, job_id: UUID, worker: str) -> C
 
 
 def _claimed(connection: Connection | Driver, statement: str, job_id: UUID, worker: str) -> Claim | None:
-    found = database.rows(connection, statement, {"id": job_id, "worker": worker})
+    found = postgres.rows(connection, statement, {"id": job_id, "worker": worker})
     if not found:
         return None
     contested, *taken = found[0]

@@ -9,13 +9,13 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, insert, select, text, update
 
-from jobs.engine import database
-from jobs.engine.database import Driver
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Counts, File, Step, new_id
+from jobs.engine.db.postgres import Driver
 from jobs.engine.errors import LeaseLost, LegworkError
 from jobs.engine.jsonsafe import clean, clean_text, dumps
 from jobs.engine.ledger.attempts import DETAIL_CHARACTERS, DOUBTED, MESSAGE_CHARACTERS, cut, end_attempts
 from jobs.engine.ledger.claiming import LEASE_SECONDS, Claim
-from jobs.engine.models import Counts, File, Step, new_id
 from jobs.engine.storage import Blob
 
 RESULT_BYTES = 1_000_000
@@ -121,7 +121,7 @@ def record(connection: Connection | Driver, job_id: UUID, lease: int, batch: Bat
         "prompt_tokens": batch.prompt_tokens,
         "completion_tokens": batch.completion_tokens,
     }
-    recorded = database.rows(connection, _RECORD, values)
+    recorded = postgres.rows(connection, _RECORD, values)
     if not recorded:
         raise LeaseLost
     stop_asked, prompt_tokens, completion_tokens, *counts = recorded[0]
@@ -191,7 +191,7 @@ def settle(
         "result": kept,
         "whole": whole,
     }
-    ended = database.rows(connection, _SETTLE, values)
+    ended = postgres.rows(connection, _SETTLE, values)
     if not ended:
         raise LeaseLost
     return str(ended[0][0])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Sequence
 
-from jobs.engine import catalogue, database, settings
+from jobs.engine import catalogue, settings
+from jobs.engine.db import postgres
 from jobs.engine.errors import LegworkError, SettingsError
 from jobs.engine.operating.parts import Part, parts
 from jobs.engine.operating.queues import QueueFigures, queues
@@ -41,7 +42,7 @@ def _queue_parts(found: Sequence[Part]) -> list[Part]:
     if any(part.name == "Database" and part.state == "wrong" for part in found):
         return unknown
     try:
-        with database.session() as session:
+        with postgres.session() as session:
             return [_queue_part(queue) for queue in queues(session)]
     except LegworkError:
         return unknown

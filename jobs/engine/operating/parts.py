@@ -11,8 +11,8 @@ from pathlib import Path
 from redis.exceptions import RedisError
 from sqlalchemy import text
 
-from jobs.engine import database, delivery, llm, mail, migrations, settings
-from jobs.engine.db import redis
+from jobs.engine import delivery, llm, mail, settings
+from jobs.engine.db import migrations, postgres, redis
 from jobs.engine.errors import LegworkError, SettingsError
 from jobs.engine.storage import storage
 
@@ -58,7 +58,7 @@ def database_part() -> Part:
         return Part("Database", "wrong", "Not set", "", _UNSET.format("DATABASE_URL"))
     began = time.monotonic()
     try:
-        with database.session() as session:
+        with postgres.session() as session:
             row = session.execute(_DATABASE).one()
             current = migrations.is_current(session.connection())
     except LegworkError as error:
@@ -105,7 +105,7 @@ CLOCK_LOCK = 7_023_462  # as clock.py takes it
 def clock_part() -> Part:
     advice = "Start a worker program, which brings a clock along: `python -m jobs worker`."
     try:
-        with database.session() as session:
+        with postgres.session() as session:
             row = session.execute(_CLOCK, {"lock": CLOCK_LOCK}).first()
     except LegworkError as error:
         return Part("Clock", "wrong", "Cannot be told", "", error.message)
@@ -203,6 +203,6 @@ def _size(count: float) -> str:
 
 def ready() -> None:
     """Raise unless the database answers and has the tables of this version."""
-    with database.session() as session:
+    with postgres.session() as session:
         if not migrations.is_current(session.connection()):
             raise SettingsError("The database has not the tables of this version; run `python -m jobs migrate`.")

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from jobs.engine import database, settings
+from jobs.engine import settings
+from jobs.engine.db import postgres
 from jobs.engine.errors import DatabaseAway
 from jobs.engine.operating.parts import Part, parts
 from jobs.engine.operating.queues import QueueFigures, queues
@@ -58,7 +59,7 @@ def operations() -> Operations:
     """All of it as it is now; the parts as of a few seconds ago."""
     found = _parts(int(time.monotonic() / PARTS_SECONDS), settings.current().database_url)
     try:
-        with database.session() as session:
+        with postgres.session() as session:
             return Operations(found, queues(session), workers(session), stock(session))
     except DatabaseAway:
         return Operations(found)

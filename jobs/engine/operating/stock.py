@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from jobs.engine.models import ENDED_STATES, JOB_STATES
+from jobs.engine.db.models import ENDED_STATES, JOB_STATES
 
 LEAST_EXACT = 10_000  # jobs; beyond this Postgres' own estimate is told
 

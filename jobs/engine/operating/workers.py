@@ -8,10 +8,11 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from jobs.engine import database, presence
+from jobs.engine import presence
 from jobs.engine.accounts import audit
+from jobs.engine.db import postgres
+from jobs.engine.db.models import Job, WorkerProcess
 from jobs.engine.errors import NotFound
-from jobs.engine.models import Job, WorkerProcess
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def send_away(name: str, what: str, *, owner: str, address: str | None = None) -
 
     Raises NotFound, DatabaseAway.
     """
-    with database.session() as session:
+    with postgres.session() as session:
         if what not in presence.ASKED or not presence.ask(session, name[:200], what):
             raise NotFound("There is no such worker any more.")
         audit.record(session, owner, f"worker_{what}", name, address=address)

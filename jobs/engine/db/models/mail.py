@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from jobs.engine.models.base import Base, new_id
+from jobs.engine.db.models.base import Base, new_id
 
 
 class OutboxMessage(Base):

@@ -10,7 +10,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from jobs.engine.models.base import Base, new_id
+from jobs.engine.db.models.base import Base, new_id
 
 ROLES = ("viewer", "member", "operator", "admin")  # each may do what the ones before it may
 SCOPES = ("read", "write", "operate")

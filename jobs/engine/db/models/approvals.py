@@ -10,7 +10,7 @@ from sqlalchemy import ForeignKey, Index, func
 from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.orm import Mapped, mapped_column
 
-from jobs.engine.models.base import Base, new_id
+from jobs.engine.db.models.base import Base, new_id
 
 
 class Approval(Base):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from jobs.engine.models.accounts import ROLES, SCOPES, Account, AuditEntry, Guest, Share, SignIn, Token, Tries
-from jobs.engine.models.approvals import Approval
-from jobs.engine.models.base import Base, new_id
-from jobs.engine.models.files import File, StorageUsed
-from jobs.engine.models.jobs import (
+from jobs.engine.db.models.accounts import ROLES, SCOPES, Account, AuditEntry, Guest, Share, SignIn, Token, Tries
+from jobs.engine.db.models.approvals import Approval
+from jobs.engine.db.models.base import Base, new_id
+from jobs.engine.db.models.chat import Attachment, Conversation, Message
+from jobs.engine.db.models.files import File, StorageUsed
+from jobs.engine.db.models.jobs import (
     ENDED_STATES,
     ITEM_STATES,
     JOB_STATES,
@@ -19,11 +20,10 @@ from jobs.engine.models.jobs import (
     Standing,
     Step,
 )
-from jobs.engine.models.mail import OutboxMessage, Suppression
-from jobs.engine.models.reviews import Decision, ThresholdChange
-from jobs.engine.models.schedules import Notification, Schedule
-from jobs.engine.models.talks import Attachment, Conversation, Message
-from jobs.engine.models.workers import PausedQueue, WorkerProcess
+from jobs.engine.db.models.mail import OutboxMessage, Suppression
+from jobs.engine.db.models.reviews import Decision, ThresholdChange
+from jobs.engine.db.models.schedules import Notification, Schedule
+from jobs.engine.db.models.workers import PausedQueue, WorkerProcess
 
 __all__ = [
     "ENDED_STATES",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, text
 
-from jobs.engine import database
+from jobs.engine.db import postgres
 
 _HERE = Path(__file__).parent
 _LOCK = 7_023_461  # any number: two releases at once must not both migrate
@@ -25,7 +25,7 @@ def upgrade() -> None:
 
     config = Config()
     config.set_main_option("script_location", str(_HERE))
-    with database.translated(), database.unpooled().begin() as connection:
+    with postgres.translated(), postgres.unpooled().begin() as connection:
         connection.execute(text("set local statement_timeout = 0"))
         connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         config.attributes["connection"] = connection

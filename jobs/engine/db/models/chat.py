@@ -11,7 +11,7 @@ from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from jobs.engine.models.base import Base, new_id
+from jobs.engine.db.models.base import Base, new_id
 
 
 class Conversation(Base):

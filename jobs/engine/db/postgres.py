@@ -20,8 +20,8 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
 from jobs.engine import settings
+from jobs.engine.db.pool import FairPool
 from jobs.engine.errors import DatabaseAway
-from jobs.engine.pool import FairPool
 
 CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 10

@@ -10,7 +10,7 @@ from sqlalchemy import ForeignKey, Identity, Index, LargeBinary, func
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
-from jobs.engine.models import Base, new_id
+from jobs.engine.db.models import Base, new_id
 
 Picture = bytes  # within the class that word names a column
 

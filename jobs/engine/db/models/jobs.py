@@ -11,7 +11,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, func, text
 from sqlalchemy.dialects.postgresql import JSON, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from jobs.engine.models.base import Base, new_id
+from jobs.engine.db.models.base import Base, new_id
 
 JOB_STATES = ("queued", "running", "stopping", "succeeded", "partial", "failed", "cancelled")
 ENDED_STATES = ("succeeded", "partial", "failed", "cancelled")

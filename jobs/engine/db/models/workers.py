@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import SmallInteger, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from jobs.engine.models.base import Base
+from jobs.engine.db.models.base import Base
 
 
 class WorkerProcess(Base):

@@ -10,8 +10,8 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from jobs.engine.db.models import File, Guest, Share
 from jobs.engine.errors import NotFound
-from jobs.engine.models import File, Guest, Share
 
 Row = TypeVar("Row")
 COUNT_CAP = 1_000  # a count goes no further: what it says of a million rows must cost what it does of a thousand

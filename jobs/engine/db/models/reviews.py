@@ -10,7 +10,7 @@ from sqlalchemy import ForeignKey, Index, func, text
 from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.orm import Mapped, mapped_column
 
-from jobs.engine.models.base import Base
+from jobs.engine.db.models.base import Base
 
 
 class ThresholdChange(Base):
