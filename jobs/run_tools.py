@@ -15,7 +15,7 @@ from typing import Any, Literal
 from jobs.engine.catalogue import Estimate, Find
 from jobs.engine.context import Context
 from jobs.engine.errors import BadInput, FieldError
-from jobs.engine.hiding import LEAST, Hider
+from jobs.engine.masking import LEAST, Hider
 from jobs.engine.params import KindParams, ShortText, TableFile, param
 from jobs.engine.tools.base import Reach, Result
 from jobs.engine.tools.registry import TOOLS, tool

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Flask, Response, g, request
 
-from jobs.engine import faults, settings, spans
+from jobs.engine import sentry, settings, tracing
 
 QUIET = ("static", "health.healthz", "health.readyz", "health.figures")  # asked all the time, by machines
 
@@ -16,7 +16,7 @@ _JOB = re.compile(r"/jobs/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b")
 
 def follow(app: Flask) -> None:
     """Report from now on, in this process, what the settings ask for."""
-    faults.begin("web")
+    sentry.begin("web")
     if settings.current().otlp_endpoint:
         app.before_request_funcs.setdefault(None, []).insert(0, _begin)  # also what the checks refuse
         app.after_request(_note)
@@ -31,7 +31,7 @@ def _begin() -> None:
             "http.route": route,
             "url.path": request.path,
         }
-        g.span = spans.request(f"{request.method} {route}".strip(), about, request.headers.get("traceparent", ""))
+        g.span = tracing.request(f"{request.method} {route}".strip(), about, request.headers.get("traceparent", ""))
         g.span_about = {}
 
 
@@ -47,4 +47,4 @@ def _end(_: Any) -> None:
     if span := g.pop("span", None):
         about = g.pop("span_about")
         span.end(about, failed=about.get("http.response.status_code", 500) >= 500)
-        spans.send_later(span)
+        tracing.send_later(span)

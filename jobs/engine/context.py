@@ -14,8 +14,8 @@ from jobs.engine import inputs, jsonsafe, ledger, loops, queries, quota
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Counts
 from jobs.engine.errors import JobFailed, NoRoom
-from jobs.engine.hiding import Hider
 from jobs.engine.loops import Item, Output
+from jobs.engine.masking import Hider
 from jobs.engine.storage import storage
 from jobs.engine.writer import Writer
 

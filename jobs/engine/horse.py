@@ -25,7 +25,7 @@ from rq.job import Job as Message
 from rq.serializers import JSONSerializer
 from rq.timeouts import BaseDeathPenalty, HorseMonitorTimeoutException
 
-from jobs.engine import faults, hands, kept, ledger, leftovers, logs, spans
+from jobs.engine import hands, kept, ledger, leftovers, logs, sentry, tracing
 from jobs.engine.bookkeeping import Bookkeeper, Commands
 from jobs.engine.db import postgres
 from jobs.engine.errors import DatabaseAway
@@ -146,7 +146,7 @@ def serve(worker: Keeper, line: kept.Line) -> None:
     signal.signal(signal.SIGTERM, lambda *_: _current.shut_down() if _current else None)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     kept.listen()
-    faults.begin("worker")
+    sentry.begin("worker")
     hands.ready()
     _connect()
     before = leftovers.look()
@@ -199,7 +199,7 @@ def _do(worker: Keeper, given: Task, ends: Callable[[], None]) -> None:
     execution.created_at, execution._job = given.execution[1], message
     worker.executions, worker.opening, worker.brief = {execution.id: execution}, given.opening, given.reuse
     run.writer.begun, run.ends = worker.tell_opening, ends
-    span = spans.attempt(given.claim.job_id, given.claim.kind, given.claim.attempt)
+    span = tracing.attempt(given.claim.job_id, given.claim.kind, given.claim.attempt)
     try:
         worker.perform_job(message, next(one for one in worker.queues if one.name == given.queue), execution)
     except RedisError as error:  # the row is settled; what is missing is only RQ's own record of it
@@ -208,7 +208,7 @@ def _do(worker: Keeper, given: Task, ends: Callable[[], None]) -> None:
         worker.executions, _current = {}, None
         if span is not None:  # sent now: the process may be ended as soon as the job has
             span.end({"legwork.state": run.state}, failed=run.state == "failed")
-            spans.send([span])
+            tracing.send([span])
         logs.hold()
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from jobs.engine import approvals, catalogue, faults, ledger, queries
+from jobs.engine import approvals, catalogue, ledger, queries, sentry
 from jobs.engine.context import Context
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Counts
@@ -124,7 +124,7 @@ class Run:
         if not isinstance(error, LegworkError):
             message = f"The job ended with an error that its kind did not expect: {_name(error)}"
             state = self._settle("failed", "unexpected", message, detail=detail)
-            faults.report(error, self.writer.hider)
+            sentry.report(error, self.writer.hider)
             return state
         if error.retryable and self._postpone(error, detail):
             return "queued"

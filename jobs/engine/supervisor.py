@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from jobs import __version__
-from jobs.engine import capacity, catalogue, delivery, faults, footprint, ledger, presence, queries, worker
+from jobs.engine import capacity, catalogue, delivery, footprint, ledger, presence, queries, sentry, worker
 from jobs.engine.clock import Clock
 from jobs.engine.db import postgres, redis
 from jobs.engine.errors import BrokerAway, DatabaseAway
@@ -259,7 +259,7 @@ def preload(queues: list[str]) -> None:
         if kind.available and kind.queue in queues:
             for need in kind.needs:
                 importlib.import_module(need)
-    faults.load()
+    sentry.load()
     gc.collect()
     gc.freeze()
 

@@ -14,8 +14,8 @@ from jobs.engine import hands, ledger
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Counts
 from jobs.engine.errors import DatabaseAway, LeaseLost, RunEnded, StopAsked, TimeLimitReached
-from jobs.engine.hiding import Hider
 from jobs.engine.ledger import Batch, Outcome
+from jobs.engine.masking import Hider
 
 TICK_SECONDS = 0.5
 GATHER_SECONDS = 0.005  # after the first outcome, for others to come along

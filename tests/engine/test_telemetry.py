@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import pytest
 
-from jobs.engine import commands, queries, settings, spans
+from jobs.engine import commands, queries, settings, tracing
 from jobs.engine.errors import SettingsError
 from tests.engine.workers import CODE, ended, running, until
 
@@ -197,8 +197,8 @@ def test_a_collector_that_is_away_holds_no_job_up(
     environment: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
     environment(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9")
-    span = spans.attempt(uuid4(), "nap", 1)
+    span = tracing.attempt(uuid4(), "nap", 1)
     assert span
     for _ in range(3):
-        spans.send([span])
+        tracing.send([span])
     assert len([line for line in caplog.messages if "does not take spans" in line]) == 1  # and was asked once

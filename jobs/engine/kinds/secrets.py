@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jobs.engine.hiding import MASK
+from jobs.engine.masking import MASK
 from jobs.engine.params import KindParams
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from jobs import __version__
 from jobs.engine import logs, settings
-from jobs.engine.hiding import Hider
+from jobs.engine.masking import Hider
 
 SECONDS = 1.0  # for Sentry to take a fault; the process of a job waits for it
 
