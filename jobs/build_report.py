@@ -22,9 +22,9 @@ from jobs.engine.catalogue import Estimate, Find
 from jobs.engine.context import Context, Output
 from jobs.engine.conversion import formats
 from jobs.engine.errors import BadInput, FieldError
+from jobs.engine.formats.tables import TableInfo
 from jobs.engine.params import KindParams, TableFile, param
 from jobs.engine.reports import computing, measures, narrative, writing
-from jobs.engine.tables import TableInfo
 
 TITLE = "Build a report"
 GROUP = "Data and numbers"

@@ -16,12 +16,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from jobs.engine import embeddings, exports, tally
+from jobs.engine import embeddings, tally
 from jobs.engine.catalogue import Estimate, Find
 from jobs.engine.context import Context, Output
 from jobs.engine.embeddings import batches, cache
 from jobs.engine.errors import BadInput, FieldError, JobFailed, Skip
-from jobs.engine.exports import parquet
+from jobs.engine.formats import exports
+from jobs.engine.formats.exports import parquet
 from jobs.engine.params import KindParams, TableFile, param
 from jobs.engine.templates import as_text
 

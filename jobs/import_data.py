@@ -11,15 +11,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from jobs.engine import exports, queries, tally
+from jobs.engine import queries, tally
 from jobs.engine.catalogue import Estimate, Find
 from jobs.engine.context import Context, Counts
 from jobs.engine.documents import fields, rows
 from jobs.engine.errors import BadInput, FieldError, JobFailed
+from jobs.engine.formats import exports
+from jobs.engine.formats.tables import TableInfo
 from jobs.engine.gathering import Gathered
 from jobs.engine.inputs import Input
 from jobs.engine.params import KindParams, ShortText, TableFile, param
-from jobs.engine.tables import TableInfo
 
 TITLE = "Import data"
 GROUP = "Data and numbers"

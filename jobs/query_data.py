@@ -13,10 +13,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
 
-from jobs.engine import exports, sql
+from jobs.engine import sql
 from jobs.engine.catalogue import Estimate, Find
 from jobs.engine.context import Context
 from jobs.engine.errors import BadInput, BudgetSpent, FieldError, JobFailed, StopAsked, TimeLimitReached
+from jobs.engine.formats import exports
 from jobs.engine.params import KindParams, TableFile, param
 
 TITLE = "Query data"

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from jobs.engine import exports, interactions, queries, recommending
+from jobs.engine import interactions, queries, recommending
 from jobs.engine.catalogue import Estimate, Find
 from jobs.engine.context import Context
 from jobs.engine.errors import BadInput, FieldError, JobFailed
+from jobs.engine.formats import exports
 from jobs.engine.inputs import Input
 from jobs.engine.interactions import Gathering, Interactions
 from jobs.engine.params import KindParams, TableFile, param

@@ -73,7 +73,10 @@ SWALLOWING_ALLOWED = {
         "jobs.engine.sandbox.isolated",
         "_answer",
     ): "a child reads what may be broken in any way, and its parent must be told",
-    ("jobs.engine.extraction.__main__", "_answer"): "a child reads what may be broken, and its parent must be told",
+    (
+        "jobs.engine.formats.extraction.__main__",
+        "_answer",
+    ): "a child reads what may be broken, and its parent must be told",
     ("jobs.engine.kept", "_be_child"): "a forked child must not run on in its parent's code",
     ("jobs.engine.schedules", "_trouble"): "a kind's own check may raise anything, and the clock must live on",
     ("jobs.engine.supervisor", "_be_child"): "a forked child must not run on in its parent's code",

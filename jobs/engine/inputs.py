@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from jobs.engine import tables
 from jobs.engine.db.models import File
 from jobs.engine.db.postgres import session
 from jobs.engine.errors import BadInput
+from jobs.engine.formats import tables
+from jobs.engine.formats.tables import TableInfo
 from jobs.engine.storage import storage
-from jobs.engine.tables import TableInfo
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 SAMPLE = "sample:"

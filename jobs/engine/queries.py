@@ -9,11 +9,12 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Text, bindparam, cast, func, or_, select, text, tuple_
 from sqlalchemy.orm import Session
 
-from jobs.engine import exports, presence
+from jobs.engine import presence
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Attempt, Counts, File, Item, Job, PausedQueue, WorkerProcess
 from jobs.engine.db.records import Page, escaped, owned
 from jobs.engine.errors import NotFound
+from jobs.engine.formats import exports
 from jobs.engine.glances import Glance
 
 # Jobs.

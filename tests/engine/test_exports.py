@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from jobs.engine import exports, tables
 from jobs.engine.errors import BadInput, LegworkError
-from jobs.engine.exports import workbook
+from jobs.engine.formats import exports, tables
+from jobs.engine.formats.exports import workbook
 from jobs.engine.sandbox.spawn import ROOT
 
 COLUMNS = ["id", "text", "stars", "tags"]
@@ -166,7 +166,7 @@ SHORT_SHEET = """if True:
     import sys
     from pathlib import Path
     from jobs.engine.errors import BadInput
-    from jobs.engine.exports import workbook
+    from jobs.engine.formats.exports import workbook
     workbook.ROWS = 10
     try:
         workbook.write(["x"], [[1]] * int(sys.argv[1]), Path(sys.argv[2]))
@@ -227,7 +227,7 @@ def test_rows_that_fail_end_the_child_and_its_files(format: str, temporary: Path
 def test_a_child_whose_parent_is_killed_cleans_up(format: str, tmp_path: Path) -> None:
     code = f"""if True:
         import os, signal
-        from jobs.engine import exports
+        from jobs.engine.formats import exports
         def rows():
             for number in range(50_000):
                 yield {{"x": number}}
@@ -245,7 +245,7 @@ def test_a_child_whose_parent_is_killed_cleans_up(format: str, tmp_path: Path) -
 GEVENT = """if True:
     from gevent import monkey; monkey.patch_all()
     import gevent, json, sys
-    from jobs.engine import exports
+    from jobs.engine.formats import exports
     ticks = []
     ticker = gevent.spawn(lambda: [(ticks.append(1), gevent.sleep(0.01)) for _ in iter(int, 1)])
     def rows():
@@ -268,7 +268,7 @@ def test_under_gevent_others_are_served_meanwhile_and_nothing_heavy_is_loaded(fo
 MEMORY = """if True:
     import resource, sys
     from pathlib import Path
-    from jobs.engine import exports
+    from jobs.engine.formats import exports
     def peak():
         return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
     base = peak()

@@ -17,17 +17,18 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from jobs.engine import distributions, jsonsafe, merging, schemas, tables, templates, timetable
+from jobs.engine import distributions, jsonsafe, merging, schemas, templates, timetable
 from jobs.engine.addresses import parse as address
 from jobs.engine.documents.cutting import pieces
 from jobs.engine.errors import BadInput, FieldError, LegworkError
+from jobs.engine.formats import tables
+from jobs.engine.formats.tables import describe_here
 from jobs.engine.formulas import Formula, FormulaError
 from jobs.engine.letters import plain_of
 from jobs.engine.reports import measures
 from jobs.engine.sandbox import http
 from jobs.engine.sandbox import sanitize_html as sandbox_html
 from jobs.engine.sql.names import column_names, table_names
-from jobs.engine.tables import describe_here
 
 # Bytes that mean something to one of the readers.
 MEANT = [

@@ -11,7 +11,7 @@ import pytest
 from jobs.engine.addresses import parse
 from jobs.engine.documents.cutting import pieces
 from jobs.engine.errors import BadInput
-from jobs.engine.extraction import formats
+from jobs.engine.formats.extraction import formats
 from jobs.engine.letters import Letter, message, plain_of
 from jobs.engine.sandbox import sanitize_html, spawn
 from jobs.engine.tools.fetching import _shown
@@ -76,7 +76,7 @@ def test_headings_and_comments_are_found_in_time(tmp_path: Path) -> None:
     script = f"""
 from pathlib import Path
 from jobs.engine.documents.cutting import pieces
-from jobs.engine.extraction import formats, office
+from jobs.engine.formats.extraction import formats; from jobs.engine.formats.extraction import office
 print(formats.reader(Path({str(path)!r}), "x.txt").__name__)
 list(pieces("# a" + " #" * 200_000 + " x", 100, 0))
 for text in ("![" * 200_000, "![](" * 200_000):

@@ -8,10 +8,11 @@ from uuid import uuid4
 
 import pytest
 
-from jobs.engine import inputs, tables
+from jobs.engine import inputs
 from jobs.engine.db.models import File
 from jobs.engine.db.postgres import session
 from jobs.engine.errors import BadInput
+from jobs.engine.formats import tables
 from jobs.engine.storage import storage
 
 ME = "local"

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from jobs.engine import tables
 from jobs.engine.errors import BadInput
+from jobs.engine.formats import tables
+from jobs.engine.formats.tables import TableInfo
 from jobs.engine.sandbox.spawn import ROOT
-from jobs.engine.tables import TableInfo
 
 Write = Callable[..., Path]
 
@@ -490,7 +490,7 @@ def test_describing_loads_nothing_heavy(workbook: Write, parquet: Write) -> None
     code = """if True:
         import sys
         from pathlib import Path
-        from jobs.engine import tables
+        from jobs.engine.formats import tables
         for path in map(Path, sys.argv[1:]):
             assert tables.describe(path, path.name).rows == 1
         sys.exit(",".join({"duckdb", "openpyxl", "numpy"} & set(sys.modules)) or 0)"""
@@ -501,7 +501,7 @@ def test_describing_loads_nothing_heavy(workbook: Write, parquet: Write) -> None
 READ = """if True:
     import sys
     from pathlib import Path
-    from jobs.engine import tables
+    from jobs.engine.formats import tables
     def peak():
         return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
     path, base = Path(sys.argv[1]), peak()

@@ -18,10 +18,11 @@ import pytest
 from PIL import Image
 
 from jobs import process_files
-from jobs.engine import commands, documents, extraction, lookup, queries
+from jobs.engine import commands, documents, lookup, queries
 from jobs.engine.db.models import Job
 from jobs.engine.errors import BadInput
-from jobs.engine.extraction import archives, office, recognition
+from jobs.engine.formats import extraction
+from jobs.engine.formats.extraction import archives, office, recognition
 from tests.engine import workers
 from tests.kinds.attempts import OWNER, content, done, errors, items, upload
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from jobs.engine.conversion import layout
 from jobs.engine.errors import BadInput
+from jobs.engine.formats.tables import detect
 from jobs.engine.sandbox.parent_death import die_with_parent
-from jobs.engine.tables import detect
 
 READERS = {"md": "gfm", "report": "gfm", "txt": "gfm+hard_line_breaks", "html": "html"}
 WRITERS = {"md": "gfm", "html": "html5", "epub": "epub3", "txt": "plain", "pdf": "typst"}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.engine.errors import BadInput
-from jobs.engine.tables import delimited, detect
+from jobs.engine.formats.tables import delimited, detect
 
 HEAD = 200_000  # bytes that are looked at
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jobs.engine import exports, jsonsafe, tables
+from jobs.engine import jsonsafe
 from jobs.engine.errors import BadInput
-from jobs.engine.exports import parquet, workbook
+from jobs.engine.formats import exports, tables
+from jobs.engine.formats.exports import parquet, workbook
 
 Row = dict[str, Any]
 

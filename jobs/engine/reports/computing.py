@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.engine import tables
 from jobs.engine.errors import BadInput
-from jobs.engine.exports import parquet
+from jobs.engine.formats import tables
+from jobs.engine.formats.exports import parquet
 from jobs.engine.reports.measures import OF_NUMBERS, ROWS, Measure
 
 if TYPE_CHECKING:

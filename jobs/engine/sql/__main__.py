@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.engine import jsonsafe
 from jobs.engine.errors import BadInput, LegworkError
+from jobs.engine.formats.tables.delimited import COLUMN_LIMIT
+from jobs.engine.formats.tables.parquet import converter
 from jobs.engine.sandbox.parent_death import die_with_parent
 from jobs.engine.sandbox.rlimits import confine
 from jobs.engine.sql import sentences
 from jobs.engine.sql.loading import load
 from jobs.engine.sql.names import column_names, quoted
-from jobs.engine.tables.delimited import COLUMN_LIMIT
-from jobs.engine.tables.parquet import converter
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.engine import tables
-from jobs.engine.exports import parquet as parquet_writer
+from jobs.engine.formats import tables
+from jobs.engine.formats.exports import parquet as parquet_writer
+from jobs.engine.formats.tables.delimited import RECORD_LIMIT
+from jobs.engine.formats.tables.parquet import literal
 from jobs.engine.sql.names import column_names, quoted
-from jobs.engine.tables.delimited import RECORD_LIMIT
-from jobs.engine.tables.parquet import literal
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

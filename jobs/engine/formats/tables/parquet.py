@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.engine import jsonsafe
 from jobs.engine.errors import BadInput
-from jobs.engine.tables.delimited import COLUMN_LIMIT, too_many_columns
+from jobs.engine.formats.tables.delimited import COLUMN_LIMIT, too_many_columns
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from jobs.engine.errors import BadInput
-from jobs.engine.extraction import archives
+from jobs.engine.formats.extraction import archives
 
 CHUNK = 1 << 20
 

@@ -1,4 +1,4 @@
-"""The child that reads one file: `python -m jobs.engine.extraction PATH NAME FOLDER [ocr]` writes FOLDER/answer.json."""
+"""The child that reads one file: `python -m jobs.engine.formats.extraction PATH NAME FOLDER [ocr]` writes FOLDER/answer.json."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 from jobs.engine import jsonsafe
 from jobs.engine.errors import BadInput
-from jobs.engine.extraction import MOST_TEXT, SECONDS, Extracted
-from jobs.engine.extraction.formats import reader
+from jobs.engine.formats.extraction import MOST_TEXT, SECONDS, Extracted
+from jobs.engine.formats.extraction.formats import reader
 from jobs.engine.sandbox.parent_death import die_with_parent
 from jobs.engine.sandbox.rlimits import confine
 

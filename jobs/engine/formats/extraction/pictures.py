@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.engine.errors import BadInput
-from jobs.engine.extraction import Extracted, recognition
+from jobs.engine.formats.extraction import Extracted, recognition
 
 MOST_PIXELS = 100_000_000
 THUMBNAIL = (256, 256)

@@ -116,7 +116,7 @@ def _by_child(
 def _running(format: str, target: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The child, which does not outlive the `with`."""
     writer = subprocess.Popen(
-        spawn.command("jobs.engine.exports", format, str(target)),
+        spawn.command("jobs.engine.formats.exports", format, str(target)),
         cwd=spawn.ROOT,
         env=spawn.environment(temporary=str(target.parent)),
         stdin=subprocess.PIPE,

@@ -10,7 +10,7 @@ from typing import Any, TextIO, cast
 
 from jobs.engine import jsonsafe
 from jobs.engine.errors import BadInput
-from jobs.engine.tables.detect import wrong_encoding
+from jobs.engine.formats.tables.detect import wrong_encoding
 
 OBJECT_LIMIT = 16_000_000  # characters
 CHUNK = 1 << 18

@@ -1,4 +1,4 @@
-"""The child that looks at a workbook or Parquet file: `python -m jobs.engine.tables PATH NAME` prints what it is, as JSON."""
+"""The child that looks at a workbook or Parquet file: `python -m jobs.engine.formats.tables PATH NAME` prints what it is, as JSON."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 from jobs.engine import jsonsafe
 from jobs.engine.errors import BadInput
+from jobs.engine.formats.tables import DESCRIBE_SECONDS, describe_here
 from jobs.engine.sandbox.rlimits import confine
-from jobs.engine.tables import DESCRIBE_SECONDS, describe_here
 
 MEMORY = 2 << 30
 WRITTEN = 1 << 30  # bytes, of any one file

@@ -9,7 +9,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, cast
 
-from jobs.engine.extraction import Extracted, office
+from jobs.engine.formats.extraction import Extracted, office
 
 HEADERS = ("From", "To", "Cc", "Date")
 

@@ -1,6 +1,6 @@
 """One page of a PDF to look at: a picture and its text, made in a confined child, whatever the file does.
 
-`python -m jobs.engine.pdf_pages` is that child.
+`python -m jobs.engine.formats.pdf_pages` is that child.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def page(source: BinaryIO, number: int) -> PdfPage:
             with path.open("wb") as target:
                 shutil.copyfileobj(source, target)
             request = {"path": str(path), "number": number}
-            return PdfPage(**isolated.run("jobs.engine.pdf_pages", request, Path(folder), LIMITS))
+            return PdfPage(**isolated.run("jobs.engine.formats.pdf_pages", request, Path(folder), LIMITS))
     finally:
         AT_ONCE.release()
 

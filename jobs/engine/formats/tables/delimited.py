@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TextIO
 
 from jobs.engine.errors import BadInput
-from jobs.engine.tables.detect import wrong_encoding
+from jobs.engine.formats.tables.detect import wrong_encoding
 
 DELIMITERS = (",", ";", "\t", "|")
 COLUMN_LIMIT = 2_000

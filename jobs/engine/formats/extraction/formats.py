@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from jobs.engine.errors import BadInput
-from jobs.engine.extraction import Extracted, archives, mail, office, pdf, pictures, plain
+from jobs.engine.formats.extraction import Extracted, archives, mail, office, pdf, pictures, plain
 
 Reader = Callable[[Path, str, bool], Extracted]
 

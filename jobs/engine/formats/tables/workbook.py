@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.engine import jsonsafe
 from jobs.engine.errors import BadInput
-from jobs.engine.tables.delimited import header_names
-from jobs.engine.tables.detect import ACCEPTED
+from jobs.engine.formats.tables.delimited import header_names
+from jobs.engine.formats.tables.detect import ACCEPTED
 
 if TYPE_CHECKING:
     from openpyxl.worksheet._read_only import ReadOnlyWorksheet

@@ -1,4 +1,4 @@
-"""The child that writes a file: `python -m jobs.engine.exports FORMAT PATH` takes rows on its input.
+"""The child that writes a file: `python -m jobs.engine.formats.exports FORMAT PATH` takes rows on its input.
 
 Prints nothing if all went well; else why not, as JSON. When the rows break off before their end, whoever wanted
 them is gone: nobody will look at the file, so the folder it was to be in goes too.
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.engine.errors import LegworkError
-from jobs.engine.exports import END, parquet, workbook
+from jobs.engine.formats.exports import END, parquet, workbook
 from jobs.engine.sandbox import offline
 from jobs.engine.storage import NO_SPACE
 

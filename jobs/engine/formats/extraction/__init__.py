@@ -42,7 +42,9 @@ class Extracted:
 def extract(path: Path, name: str, *, ocr: bool = False, seconds: int = SECONDS) -> Extracted:
     """Raises BadInput with a sentence for a file that is broken, locked, hostile, or of a type that is not read here."""
     with tempfile.TemporaryDirectory(prefix="legwork-extract-", ignore_cleanup_errors=True) as folder:
-        command = spawn.command("jobs.engine.extraction", str(path.absolute()), name, folder, "ocr" if ocr else "")
+        command = spawn.command(
+            "jobs.engine.formats.extraction", str(path.absolute()), name, folder, "ocr" if ocr else ""
+        )
         ended = _run(command, folder, seconds)
         answer = Path(folder) / "answer.json"
         if not answer.is_file() or answer.stat().st_size > MOST_ANSWER:

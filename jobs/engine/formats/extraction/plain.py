@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 
 from jobs.engine.errors import BadInput
-from jobs.engine.extraction import MOST_TEXT, Extracted, office
-from jobs.engine.tables import detect
+from jobs.engine.formats.extraction import MOST_TEXT, Extracted, office
+from jobs.engine.formats.tables import detect
 
 _HEADING = re.compile(r"^#{1,2}[ \t]+(.+)$", re.M)
 _MARKDOWN = (".md", ".markdown", ".mkd")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.engine.errors import BadInput
-from jobs.engine.extraction import Extracted, pictures, recognition
+from jobs.engine.formats.extraction import Extracted, pictures, recognition
 
 MOST_PAGES = 20_000
 THUMBNAIL = 256  # pixels

@@ -17,8 +17,8 @@ from typing import Any, TextIO
 
 from jobs.engine import jsonsafe
 from jobs.engine.errors import BadInput
+from jobs.engine.formats.tables import delimited, detect, json_rows, parquet, workbook
 from jobs.engine.sandbox import spawn
-from jobs.engine.tables import delimited, detect, json_rows, parquet, workbook
 
 HEAD = 1_000_000
 DESCRIBE_SECONDS = 20
@@ -228,7 +228,7 @@ def _cut(value: Any, longest: int) -> Any:
 def _describe_in_child(path: Path, name: str) -> TableInfo:
     try:
         done = subprocess.run(
-            spawn.command("jobs.engine.tables", str(path.absolute()), name),
+            spawn.command("jobs.engine.formats.tables", str(path.absolute()), name),
             cwd=spawn.ROOT,
             env=spawn.environment(),
             stdin=subprocess.DEVNULL,

@@ -1,0 +1,1 @@
+"""Reading and writing file formats, without the database: child processes start here."""
