@@ -20,10 +20,10 @@ from jobs.engine.catalogue import Estimate, Find
 from jobs.engine.context import Context
 from jobs.engine.conversion import formats, options
 from jobs.engine.errors import BadInput, FieldError
+from jobs.engine.files.inputs import Input
+from jobs.engine.files.storage import storage
 from jobs.engine.formats.extraction import archives
-from jobs.engine.inputs import Input
 from jobs.engine.params import FileRef, KindParams, param
-from jobs.engine.storage import storage
 
 TITLE = "Convert files"
 GROUP = "Files and documents"

@@ -16,10 +16,10 @@ from jobs.engine.catalogue import Estimate, Find
 from jobs.engine.context import Context, Counts
 from jobs.engine.documents import fields, rows
 from jobs.engine.errors import BadInput, FieldError, JobFailed
+from jobs.engine.files.inputs import Input
 from jobs.engine.formats import exports
 from jobs.engine.formats.tables import TableInfo
 from jobs.engine.gathering import Gathered
-from jobs.engine.inputs import Input
 from jobs.engine.params import KindParams, ShortText, TableFile, param
 
 TITLE = "Import data"

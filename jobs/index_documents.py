@@ -17,7 +17,7 @@ from jobs.engine.context import Context, Counts, Output
 from jobs.engine.documents import building, cutting
 from jobs.engine.embeddings import batches
 from jobs.engine.errors import FieldError, JobFailed, Skip
-from jobs.engine.inputs import sample_path
+from jobs.engine.files.inputs import sample_path
 from jobs.engine.params import KindParams, param
 
 TITLE = "Index documents"

@@ -16,8 +16,8 @@ from jobs.engine import interactions, queries, recommending
 from jobs.engine.catalogue import Estimate, Find
 from jobs.engine.context import Context
 from jobs.engine.errors import BadInput, FieldError, JobFailed
+from jobs.engine.files.inputs import Input
 from jobs.engine.formats import exports
-from jobs.engine.inputs import Input
 from jobs.engine.interactions import Gathering, Interactions
 from jobs.engine.params import KindParams, TableFile, param
 from jobs.engine.recommending import Model

@@ -23,7 +23,7 @@ from jobs.engine.audience import Audience, Recipient
 from jobs.engine.catalogue import Estimate, Find
 from jobs.engine.context import Context
 from jobs.engine.errors import BadInput, BudgetSpent, Doubtful, FieldError, SettingsError, Skip, Transient
-from jobs.engine.inputs import Input
+from jobs.engine.files.inputs import Input
 from jobs.engine.merging import Mailing
 from jobs.engine.params import FileRef, KindParams, TableFile, param
 from jobs.engine.postbox import Postbox

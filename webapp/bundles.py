@@ -8,7 +8,8 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from jobs.engine import glances, lookup, queries
+from jobs.engine import glances, queries
+from jobs.engine.files import lookup
 from webapp import files
 from webapp.access import current_owner
 

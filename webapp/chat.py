@@ -10,9 +10,9 @@ from flask import Blueprint, Response, jsonify, redirect, render_template, reque
 from flask.typing import ResponseReturnValue
 
 from jobs.engine import attachments, catalogue, conversation_lists, conversations, documents, llm, talking
-from jobs.engine import uploads as engine_uploads
 from jobs.engine.conversations import Talk
 from jobs.engine.errors import BadInput, Conflict, FieldError, InvalidParams, NotFound, TooLarge, TooMany
+from jobs.engine.files import uploads as engine_uploads
 from webapp import markdown, serializing, streams
 from webapp.access import current_owner
 

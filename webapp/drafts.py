@@ -12,8 +12,9 @@ from uuid import uuid4
 
 from flask import render_template
 
-from jobs.engine import fitting, lookup, notifications, queries, settings, templates, waiting
+from jobs.engine import fitting, notifications, queries, settings, templates, waiting
 from jobs.engine.errors import BadInput, FieldError, InvalidParams, LegworkError, NotFound
+from jobs.engine.files import lookup
 from jobs.engine.kinds import estimates
 from webapp import forms, texts, words
 from webapp.access import current_owner

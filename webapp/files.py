@@ -11,8 +11,9 @@ from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.wrappers import Response as BaseResponse
 from werkzeug.wsgi import FileWrapper
 
-from jobs.engine import glances, lookup, queries, storage
+from jobs.engine import glances, queries
 from jobs.engine import log_lines as engine_log_lines
+from jobs.engine.files import lookup, storage
 from webapp import tabs
 from webapp.access import current_owner
 

@@ -9,8 +9,9 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, abort, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from jobs.engine import documents, lookup
+from jobs.engine import documents
 from jobs.engine.errors import NotFound
+from jobs.engine.files import lookup
 from webapp.access import current_owner
 
 blueprint = Blueprint("library", __name__)

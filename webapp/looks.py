@@ -12,8 +12,9 @@ from flask import Blueprint, Response, render_template, request
 from markupsafe import Markup
 from werkzeug.wsgi import FileWrapper
 
-from jobs.engine import glances, lookup
+from jobs.engine import glances
 from jobs.engine.errors import BadInput, LegworkError, NotFound
+from jobs.engine.files import lookup
 from webapp import files, kinds, markdown
 from webapp.access import current_owner
 

@@ -19,13 +19,14 @@ from uuid import UUID
 
 from sqlalchemy import delete, select, text, update
 
-from jobs.engine import embeddings, inputs
+from jobs.engine import embeddings
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Attachment, Conversation
 from jobs.engine.db.records import owned
 from jobs.engine.documents import Passage, Stock, among, cutting
 from jobs.engine.embeddings import warm
 from jobs.engine.errors import BadInput, LegworkError, TooMany
+from jobs.engine.files import inputs
 from jobs.engine.formats import extraction
 
 MOST_FILES = 10  # of a conversation

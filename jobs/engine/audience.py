@@ -11,7 +11,7 @@ from typing import Any
 from jobs.engine import addresses
 from jobs.engine.addresses import Address
 from jobs.engine.errors import BadInput, LegworkError, Skip
-from jobs.engine.inputs import Input
+from jobs.engine.files.inputs import Input
 from jobs.engine.templates import as_text
 
 USUAL_NAMES = ("email", "e-mail", "email address", "e-mail address", "emailaddress", "mail", "mail address", "address")

@@ -27,7 +27,7 @@ from jobs import __version__
 from jobs.engine import presence, settings
 from jobs.engine.db import migrations, postgres
 from jobs.engine.errors import LegworkError, NotFound
-from jobs.engine.storage import storage
+from jobs.engine.files.storage import storage
 
 FORMAT = 1
 MANIFEST, DUMP, FILES = "manifest.json", "database.dump", "files/"

@@ -13,7 +13,7 @@ from typing import Any
 
 from jobs.engine import settings
 from jobs.engine.errors import FieldError, KindUnavailable, NotFound, SettingsError
-from jobs.engine.inputs import Input
+from jobs.engine.files.inputs import Input
 from jobs.engine.kinds import secrets
 from jobs.engine.params import KindParams
 

@@ -21,7 +21,7 @@ from jobs.engine import commands, delivery, ledger, notifications, presence, que
 from jobs.engine.catalogue import QUEUES
 from jobs.engine.db import postgres
 from jobs.engine.errors import BrokerAway, DatabaseAway, LegworkError
-from jobs.engine.storage import storage
+from jobs.engine.files.storage import storage
 
 TICK_SECONDS = 1.0
 FRONT = 100  # rows of a queue, the oldest, whose messages are looked for each second

@@ -17,10 +17,10 @@ from jobs.engine import accounts, approvals, catalogue, delivery, ledger, limits
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job, Schedule
 from jobs.engine.errors import BrokerAway, Conflict, DatabaseAway, FieldError, InvalidParams, NotFound
+from jobs.engine.files.storage import storage
 from jobs.engine.fitting import finder, validate
 from jobs.engine.jsonsafe import clean_text, dumps
 from jobs.engine.schedules import Plan
-from jobs.engine.storage import storage
 
 MOST_SAMPLE = 1_000
 MOST_AHEAD = timedelta(days=366)

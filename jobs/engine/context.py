@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID
 
-from jobs.engine import inputs, jsonsafe, ledger, loops, queries, quota
+from jobs.engine import jsonsafe, ledger, loops, queries
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Counts
 from jobs.engine.errors import JobFailed, NoRoom
+from jobs.engine.files import inputs, quota
+from jobs.engine.files.storage import storage
 from jobs.engine.loops import Item, Output
 from jobs.engine.masking import Hider
-from jobs.engine.storage import storage
 from jobs.engine.writer import Writer
 
 __all__ = ["Context", "Counts", "Handle", "Output"]

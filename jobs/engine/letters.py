@@ -14,7 +14,7 @@ from html.parser import HTMLParser
 
 from jobs.engine.addresses import Address, has_control
 from jobs.engine.errors import BadInput
-from jobs.engine.inputs import Input
+from jobs.engine.files.inputs import Input
 from jobs.engine.sandbox import sanitize_html as sandbox_html
 
 LONGEST_SUBJECT = 500

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jobs.engine import quota, settings
+from jobs.engine import settings
 from jobs.engine.db import postgres
 from jobs.engine.errors import TooMany
+from jobs.engine.files import quota
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from jobs.engine.db import postgres
 from jobs.engine.db.models import OutboxMessage
 from jobs.engine.db.records import Page, as_id, escaped, owned
 from jobs.engine.errors import NotFound
+from jobs.engine.files.storage import storage
 from jobs.engine.jsonsafe import clean_text
-from jobs.engine.storage import storage
 
 MOST_SHOWN = 500_000  # characters of a body
 HEADERS = ("From", "To", "Reply-To", "Subject", "Date", "Message-ID", "List-Unsubscribe")

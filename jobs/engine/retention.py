@@ -21,7 +21,7 @@ from jobs.engine import ledger, settings
 from jobs.engine.catalogue import QUEUES
 from jobs.engine.db import postgres
 from jobs.engine.errors import LegworkError
-from jobs.engine.storage import storage
+from jobs.engine.files.storage import storage
 
 JOBS_AT_ONCE = 20  # in a transaction
 MOST_JOBS = 500  # in a call

@@ -10,7 +10,7 @@ import uuid
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from jobs.engine import uploads
+from jobs.engine.files import uploads
 from tests.bench import house
 from tests.bench.figures import Figure, Target
 from tests.engine.workers import CODE

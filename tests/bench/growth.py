@@ -19,7 +19,6 @@ from jobs.engine import (
     ledger,
     limits,
     log_lines,
-    lookup,
     notifications,
     queries,
     retention,
@@ -29,6 +28,7 @@ from jobs.engine.clock import Clock, deliver_due, tidy
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job, new_id
 from jobs.engine.documents import building, finding, shelf
+from jobs.engine.files import lookup
 from jobs.engine.ledger import Batch, Outcome
 from tests.bench.figures import Figure, Target
 from tests.bench.house import OWNER

@@ -12,8 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from jobs.engine import uploads
 from jobs.engine.db.models import File
+from jobs.engine.files import uploads
 from tests.bench import house
 from tests.bench.figures import Figure, Target
 from tests.engine.workers import CODE, Workers, children

@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from jobs.engine import queries, uploads
+from jobs.engine import queries
 from jobs.engine.db.models import File
+from jobs.engine.files import uploads
 from tests.bench import house
 from tests.bench.figures import Figure, Target
 from tests.bench.peers import run as peers

@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from jobs.engine import backups, clock, commands, delivery, ledger, lookup, presence, queries
+from jobs.engine import backups, clock, commands, delivery, ledger, presence, queries
 from jobs.engine.backups import BackupFailed
 from jobs.engine.db import postgres, redis
 from jobs.engine.db.models import Job
+from jobs.engine.files import lookup
+from jobs.engine.files.storage import storage
 from jobs.engine.ledger import Batch, Outcome
 from jobs.engine.presence import Seen
-from jobs.engine.storage import storage
 from tests.conftest import Database
 
 Change = Callable[..., None]

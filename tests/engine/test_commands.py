@@ -12,13 +12,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from jobs.engine import clock, commands, delivery, job_lists, ledger, lookup, queries, uploads
+from jobs.engine import clock, commands, delivery, job_lists, ledger, queries
 from jobs.engine import waiting as engine_waiting
 from jobs.engine.db import postgres
 from jobs.engine.db import redis as db_redis
 from jobs.engine.db.models import Job
 from jobs.engine.embedded.redis import Redis
 from jobs.engine.errors import BadInput, BrokerAway, Conflict, InvalidParams, NotFound, TooLarge
+from jobs.engine.files import lookup, uploads
 from jobs.engine.ledger import Batch, Outcome
 from tests.engine.workers import until
 

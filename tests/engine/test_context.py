@@ -16,7 +16,7 @@ from jobs.engine.context import Context, Output
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
 from jobs.engine.errors import BadInput, BudgetSpent, JobFailed, LeaseLost, Skip, StopAsked, TimeLimitReached
-from jobs.engine.storage import storage
+from jobs.engine.files.storage import storage
 from jobs.engine.writer import Writer
 
 

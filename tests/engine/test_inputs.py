@@ -8,12 +8,12 @@ from uuid import uuid4
 
 import pytest
 
-from jobs.engine import inputs
 from jobs.engine.db.models import File
 from jobs.engine.db.postgres import session
 from jobs.engine.errors import BadInput
+from jobs.engine.files import inputs
+from jobs.engine.files.storage import storage
 from jobs.engine.formats import tables
-from jobs.engine.storage import storage
 
 ME = "local"
 SAMPLES = sorted(path.name for path in inputs.SAMPLES.iterdir())

@@ -14,10 +14,10 @@ from urllib.parse import quote
 import pytest
 
 from jobs.engine import settings
-from jobs.engine.bucket import PART, Bucket
 from jobs.engine.errors import LegworkError, NotFound, SettingsError, TooLarge, Transient
+from jobs.engine.files.s3 import PART, Bucket
+from jobs.engine.files.storage import BucketStorage, FolderStorage, Storage, storage
 from jobs.engine.sandbox.spawn import ROOT
-from jobs.engine.storage import BucketStorage, FolderStorage, Storage, storage
 
 BIG = os.urandom(1 << 20) * 18  # more than two parts
 
@@ -176,5 +176,5 @@ def test_the_settings_choose_the_place(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_importing_it_brings_no_boto3() -> None:
-    code = "import sys, jobs.engine.storage; sys.exit('boto3' in sys.modules or 'botocore' in sys.modules)"
+    code = "import sys, jobs.engine.files.storage; sys.exit('boto3' in sys.modules or 'botocore' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

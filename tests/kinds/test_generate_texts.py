@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from jobs.engine import commands, ledger, uploads
+from jobs.engine import commands, ledger
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Item, Job
 from jobs.engine.errors import InvalidParams
+from jobs.engine.files import uploads
 from jobs.engine.kinds import estimates
 from jobs.engine.run import Run
 from jobs.generate_texts import EXAMPLE

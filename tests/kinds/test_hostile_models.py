@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from jobs.engine import approvals, documents, job_lists, outbox, uploads
+from jobs.engine import approvals, documents, job_lists, outbox
+from jobs.engine.files import uploads
 from tests.fake_provider import FakeProvider
 from tests.kinds.attempts import OWNER, done, items, upload
 

@@ -18,9 +18,10 @@ import pytest
 from PIL import Image
 
 from jobs import process_files
-from jobs.engine import commands, documents, lookup, queries
+from jobs.engine import commands, documents, queries
 from jobs.engine.db.models import Job
 from jobs.engine.errors import BadInput
+from jobs.engine.files import lookup
 from jobs.engine.formats import extraction
 from jobs.engine.formats.extraction import archives, office, recognition
 from tests.engine import workers

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from jobs.engine import accounts, commands, uploads
-from jobs.engine.inputs import SAMPLES
+from jobs.engine import accounts, commands
+from jobs.engine.files import uploads
+from jobs.engine.files.inputs import SAMPLES
 from jobs.engine.schedules import Plan
 from tests.npm import package
 from tests.pages import making

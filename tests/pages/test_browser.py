@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from jobs.engine import commands, job_lists, queries, schedules, uploads
+from jobs.engine import commands, job_lists, queries, schedules
+from jobs.engine.files import uploads
 from tests.engine import workers
 from tests.pages import making
 from tests.pages.conftest import PATIENCE

@@ -17,10 +17,11 @@ from flask.testing import FlaskClient
 from playwright.sync_api import Page
 from sqlalchemy import text
 
-from jobs.engine import answering, attachments, conversations, job_lists, talking, uploads
+from jobs.engine import answering, attachments, conversations, job_lists, talking
 from jobs.engine.db import postgres
 from jobs.engine.embedded.redis import Redis
 from jobs.engine.errors import JobFailed
+from jobs.engine.files import uploads
 from tests.conftest import Database
 from tests.fake_provider import FakeProvider
 from tests.pages.conftest import _environment

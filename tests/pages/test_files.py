@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from jobs.engine import uploads
+from jobs.engine.files import uploads
 from tests.pages import making
 from webapp.access import LOCAL_OWNER
 from webapp.files import safe_name

@@ -17,8 +17,9 @@ import xlsxwriter
 from flask import Flask
 from flask.testing import FlaskClient
 
-from jobs.engine import catalogue, documents, job_lists, lookup, queries
+from jobs.engine import catalogue, documents, job_lists, queries
 from jobs.engine.db.models import Job
+from jobs.engine.files import lookup
 from tests.engine import workers
 from webapp.access import LOCAL_OWNER
 

@@ -13,9 +13,10 @@ from uuid import uuid4
 import pytest
 from flask.testing import FlaskClient
 
-from jobs.engine import inputs, ledger, log_lines, uploads
+from jobs.engine import ledger, log_lines
 from jobs.engine.db import postgres
-from jobs.engine.storage import storage
+from jobs.engine.files import inputs, uploads
+from jobs.engine.files.storage import storage
 from tests.pages import making
 from webapp import bundles
 from webapp.access import LOCAL_OWNER

@@ -13,7 +13,8 @@ from flask.testing import FlaskClient
 from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
-from jobs.engine import job_lists, lookup, queries
+from jobs.engine import job_lists, queries
+from jobs.engine.files import lookup
 from tests.pages.making import again
 from webapp.access import LOCAL_OWNER
 

@@ -12,12 +12,12 @@ from uuid import UUID
 from sqlalchemy import func, or_, select, text
 from sqlalchemy.orm import Session
 
-from jobs.engine import quota
 from jobs.engine.db import postgres
 from jobs.engine.db.models import File
 from jobs.engine.db.models.library import Document, Generation
 from jobs.engine.db.records import Page, as_id, escaped, owned
 from jobs.engine.errors import Skip
+from jobs.engine.files import quota
 from jobs.engine.jsonsafe import clean, clean_text
 
 LONGEST_TEXT = 20_000_000  # characters

@@ -13,10 +13,10 @@ from jobs.engine.db import postgres
 from jobs.engine.db.models import Counts, File, Step, new_id
 from jobs.engine.db.postgres import Driver
 from jobs.engine.errors import LeaseLost, LegworkError
+from jobs.engine.files.storage import Blob
 from jobs.engine.jsonsafe import clean, clean_text, dumps
 from jobs.engine.ledger.attempts import DETAIL_CHARACTERS, DOUBTED, MESSAGE_CHARACTERS, cut, end_attempts
 from jobs.engine.ledger.claiming import LEASE_SECONDS, Claim
-from jobs.engine.storage import Blob
 
 RESULT_BYTES = 1_000_000
 

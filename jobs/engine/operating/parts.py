@@ -14,7 +14,7 @@ from sqlalchemy import text
 from jobs.engine import delivery, llm, mail, settings
 from jobs.engine.db import migrations, postgres, redis
 from jobs.engine.errors import LegworkError, SettingsError
-from jobs.engine.storage import storage
+from jobs.engine.files.storage import storage
 
 CLOCK_SILENT_SECONDS = 10
 LEAST_FREE_BYTES = 1_000_000_000

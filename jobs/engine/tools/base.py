@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from jobs.engine.errors import BadInput
-from jobs.engine.inputs import Input
+from jobs.engine.files.inputs import Input
 from jobs.engine.params import KindParams
 
 Arguments = KindParams  # unknown ones are refused, and text is never taken for a number

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from jobs.engine.errors import BadInput
-from jobs.engine.inputs import Input
+from jobs.engine.files.inputs import Input
 from jobs.engine.params import FileRef, param
 from jobs.engine.sandbox import spawn
 from jobs.engine.tools.base import Arguments, Reach, Result, Tool

@@ -19,8 +19,8 @@ from typing import IO, Any
 
 from jobs.engine import jsonsafe
 from jobs.engine.errors import BadInput, LegworkError
+from jobs.engine.files.storage import NO_SPACE
 from jobs.engine.sandbox import spawn
-from jobs.engine.storage import NO_SPACE
 
 FORMATS = {
     "csv": "text/csv; charset=utf-8",

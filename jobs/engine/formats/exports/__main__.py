@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from jobs.engine.errors import LegworkError
+from jobs.engine.files.storage import NO_SPACE
 from jobs.engine.formats.exports import END, parquet, workbook
 from jobs.engine.sandbox import offline
-from jobs.engine.storage import NO_SPACE
 
 WRITERS = {"xlsx": workbook.write, "parquet": parquet.write}
 

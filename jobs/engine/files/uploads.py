@@ -5,13 +5,14 @@ from __future__ import annotations
 import mimetypes
 from typing import Any, BinaryIO
 
-from jobs.engine import quota, settings
+from jobs.engine import settings
 from jobs.engine.db import postgres
 from jobs.engine.db.models import File
 from jobs.engine.errors import BadInput, NoRoom
+from jobs.engine.files import quota
+from jobs.engine.files.storage import Blob, storage
 from jobs.engine.formats import tables
 from jobs.engine.jsonsafe import clean_text
-from jobs.engine.storage import Blob, storage
 
 
 def upload(stream: BinaryIO, name: str, *, owner: str) -> File:

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from jobs.engine import settings
-from jobs.engine.bucket import Bucket
 from jobs.engine.errors import LegworkError, NotFound, TooLarge
+from jobs.engine.files.s3 import Bucket
 
 CHUNK = 1 << 20
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -14,11 +14,11 @@ from uuid import UUID
 from jobs.engine.db.models import File
 from jobs.engine.db.postgres import session
 from jobs.engine.errors import BadInput
+from jobs.engine.files.storage import storage
 from jobs.engine.formats import tables
 from jobs.engine.formats.tables import TableInfo
-from jobs.engine.storage import storage
 
-SAMPLES = Path(__file__).parents[1] / "samples"
+SAMPLES = Path(__file__).parents[2] / "samples"
 SAMPLE = "sample:"
 MEDIA_TYPES = {
     ".jsonl": "application/x-ndjson",

@@ -7,14 +7,14 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from jobs.engine import inputs
 from jobs.engine.db import postgres
 from jobs.engine.db.models import File
 from jobs.engine.db.records import owned, readable_file
 from jobs.engine.errors import BadInput, NotFound
+from jobs.engine.files import inputs
+from jobs.engine.files.storage import storage
 from jobs.engine.formats import pdf_pages
 from jobs.engine.formats.tables import TableInfo
-from jobs.engine.storage import storage
 
 
 def file(file_id: str | UUID, owner: str) -> File:

@@ -1,0 +1,1 @@
+"""Stored files: uploads, outputs, samples, and how much an owner may keep."""
