@@ -17,12 +17,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
-from jobs.engine import llm, reports
+from jobs.engine import reports
 from jobs.engine.catalogue import Estimate, Find
 from jobs.engine.context import Context, Output
 from jobs.engine.conversion import formats
 from jobs.engine.errors import BadInput, FieldError
 from jobs.engine.formats.tables import TableInfo
+from jobs.engine.llm import client
 from jobs.engine.params import KindParams, TableFile, param
 from jobs.engine.reports import computing, measures, narrative, writing
 
@@ -117,7 +118,7 @@ def check(params: Params, find: Find) -> list[FieldError]:
     ]
     if not errors:
         errors = _said("template", lambda: writing.check_template(params.template.strip(), _names(params, table)))
-    if params.narrative == "llm" and (missing := llm.missing()):
+    if params.narrative == "llm" and (missing := client.missing()):
         errors.append(FieldError("narrative", missing))
     return errors
 
@@ -234,13 +235,13 @@ def _narrated(params: Params, plan: computing.Plan, figures: dict[str, Any], con
     context.progress(note="Writing the text")
     kept = ["", "The text of the model was lost when the job was interrupted."]
 
-    async def write(_: str, model: llm.Chat) -> Output:
+    async def write(_: str, model: client.Chat) -> Output:
         text, note, tokens = await narrative.written(model, params.model, params.title, figures, plan)
         kept[:] = text, note
         return Output({"text": text, "note": note}, *tokens)
 
     def ask() -> list[str]:
-        context.map(write, ["narrative"], total=1, using=llm.client())
+        context.map(write, ["narrative"], total=1, using=client.client())
         return kept
 
     text, note = context.once("narrative", ask)

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from jobs.engine import choosing, ledger, llm, queries
+from jobs.engine import choosing, ledger, queries
 from jobs.engine.catalogue import Estimate, Find
 from jobs.engine.choosing import Chosen, One
 from jobs.engine.context import Context, Counts, Output
@@ -24,6 +24,7 @@ from jobs.engine.db.models import Job
 from jobs.engine.documents import changing, tending
 from jobs.engine.documents.rows import short
 from jobs.engine.errors import FieldError, JobFailed, NotFound
+from jobs.engine.llm import client
 from jobs.engine.params import KindParams, param
 
 TITLE = "Bulk update"
@@ -77,7 +78,7 @@ def check(params: Params, find: Find) -> list[FieldError]:
     errors = [FieldError("values", wrong)] if wrong else []
     if params.operation != "undo" and (wrong := choosing.wrong(params.selection)):
         errors.append(FieldError("selection", wrong))
-    if params.operation == "summarise" and (missing := llm.missing()) is not None:
+    if params.operation == "summarise" and (missing := client.missing()) is not None:
         errors.append(FieldError("operation", missing))
     return errors
 
@@ -106,7 +107,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         row=lambda one: {"document": str(one.id), "title": one.title},
         total=chosen.total,
         concurrency=AT_ONCE if summing_up else 1,
-        using=llm.client() if summing_up else None,
+        using=client.client() if summing_up else None,
     )
     return _result(params, context, counts)
 
@@ -117,7 +118,7 @@ class Summary:
     def __init__(self, params: Params, context: Context):
         self._params, self._context, self._written = params, context, 0
 
-    async def of(self, one: One, model: llm.Chat) -> Output:
+    async def of(self, one: One, model: client.Chat) -> Output:
         values = {"words": DEFAULT_WORDS, "again": False} | self._params.values
         asked = await asyncio.to_thread(tending.question, self._context.job.owner, one.id, **values)
         if self._params.dry_run and self._written >= EXAMPLES:

@@ -16,13 +16,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from jobs.engine import embeddings, tally
+from jobs.engine import tally
 from jobs.engine.catalogue import Estimate, Find
 from jobs.engine.context import Context, Output
-from jobs.engine.embeddings import batches, cache
 from jobs.engine.errors import BadInput, FieldError, JobFailed, Skip
 from jobs.engine.formats import exports
 from jobs.engine.formats.exports import parquet
+from jobs.engine.llm import embeddings
+from jobs.engine.llm.embeddings import batching, cache
 from jobs.engine.params import KindParams, TableFile, param
 from jobs.engine.templates import as_text
 
@@ -88,7 +89,7 @@ def estimate(params: Params, find: Find) -> Estimate:
     if embeddings.embedder(params.model).built_in:
         return Estimate(items=table.rows, seconds=round(1 + tokens / BUILT_IN_TOKENS_PER_SECOND, 1))
     calls = -(-table.rows // params.batch_size)
-    return Estimate(table.rows, calls, round(tokens), round(calls * SECONDS_PER_CALL / batches.CALLS, 1))
+    return Estimate(table.rows, calls, round(tokens), round(calls * SECONDS_PER_CALL / batching.CALLS, 1))
 
 
 def label(params: Params, find: Find) -> str:
@@ -104,7 +105,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     )  # an attempt after a change of settings goes on with the first one
     tokens, cut, reused = _own(params)
 
-    async def embed(row: dict[str, Any], vectors: batches.Vectors) -> Output:
+    async def embed(row: dict[str, Any], vectors: batching.Vectors) -> Output:
         text = _text(row, params)
         if not text.strip():
             raise Skip("There is no text in this row.")
@@ -112,7 +113,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         came = {tokens: vector.tokens, cut: vector.cut, reused: vector.known}
         return Output(came, prompt_tokens=vector.tokens)
 
-    vectors = batches.Vectors(model["model"], params.batch_size, model["dimension"])
+    vectors = batching.Vectors(model["model"], params.batch_size, model["dimension"])
     counts = context.map(
         embed,
         source.rows(params.encoding, params.delimiter),

@@ -13,12 +13,14 @@ from contextlib import suppress
 from itertools import islice
 from typing import Any
 
-from jobs.engine import batches, llm, schemas, tally, templates
-from jobs.engine.answers import Completion, response_format
-from jobs.engine.budget import Budget, about_tokens, most_tokens
+from jobs.engine import tally, templates
 from jobs.engine.catalogue import Estimate, Find, Question
 from jobs.engine.context import Context, Output
 from jobs.engine.errors import BadInput, FieldError, Skip
+from jobs.engine.llm import batch_requests, client
+from jobs.engine.llm import json_schema as llm_json_schema
+from jobs.engine.llm.responses import Completion, response_format
+from jobs.engine.llm.token_budget import Budget, about_tokens, most_tokens
 from jobs.engine.params import KindParams, TableFile, param
 
 TITLE = "Generate texts"
@@ -109,9 +111,9 @@ def check(params: Params, find: Find) -> list[FieldError]:
     try:
         source = find(params.source)
         table = source.table(params.encoding, params.delimiter)
-        batch = batches.is_batch(table.columns)
+        batch = batch_requests.is_batch(table.columns)
         if batch and source.bytes <= CHECKED_AT_ONCE:
-            batches.check_ids(source.rows(params.encoding, params.delimiter))
+            batch_requests.check_ids(source.rows(params.encoding, params.delimiter))
     except BadInput as error:
         return [FieldError("source", error.message)]
     wrong_prompt = [] if batch else templates.errors(params.prompt, table.columns, source.name)
@@ -119,9 +121,9 @@ def check(params: Params, find: Find) -> list[FieldError]:
     if params.output_column in (*table.columns, *OWN_COLUMNS):
         taken = f"There is a column “{params.output_column}” already. Choose another name."
         errors.append(FieldError("output_column", taken))
-    if params.json_schema is not None and (wrong := schemas.wrong(params.json_schema)):
+    if params.json_schema is not None and (wrong := llm_json_schema.wrong(params.json_schema)):
         errors.append(FieldError("json_schema", wrong))
-    if (missing := llm.missing()) is not None:
+    if (missing := client.missing()) is not None:
         errors.append(FieldError("model", missing))
     return errors
 
@@ -134,7 +136,7 @@ def estimate(params: Params, find: Find) -> Estimate:
     rows, a_row = table.rows, _tokens_a_row(_asker(params, table.columns), table.first)
     seconds = (
         rows * a_row / BUILT_IN_TOKENS_PER_SECOND
-        if llm.describe().built_in
+        if client.describe().built_in
         else rows * SECONDS_PER_CALL / params.concurrency
     )
     if params.requests_per_minute:
@@ -157,12 +159,12 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     began = time.monotonic()
     source = context.open(params.source)
     table = source.table(params.encoding, params.delimiter)
-    batch = batches.is_batch(table.columns)
+    batch = batch_requests.is_batch(table.columns)
     if batch:
-        batches.check_ids(source.rows(params.encoding, params.delimiter))
+        batch_requests.check_ids(source.rows(params.encoding, params.delimiter))
     ask, budget = _asker(params, table.columns), Budget(params.token_budget, sum(context.used))
 
-    async def write(row: dict[str, Any], model: llm.Chat) -> Output:
+    async def write(row: dict[str, Any], model: client.Chat) -> Output:
         body = ask(row)
         async with budget.room_for(most_tokens(body)) as spend:
             answer = await model.send(body, params.requests_per_minute)
@@ -172,11 +174,11 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     counts = context.map(
         write,
         source.rows(params.encoding, params.delimiter),
-        key=batches.custom_id if batch else None,
-        row=(lambda row: {"custom_id": batches.custom_id(row)}) if batch else None,
+        key=batch_requests.custom_id if batch else None,
+        row=(lambda row: {"custom_id": batch_requests.custom_id(row)}) if batch else None,
         total=table.rows if table.exact else source.count(params.encoding, params.delimiter),
         concurrency=params.concurrency,
-        using=llm.client(),
+        using=client.client(),
     )
     prompt_tokens, completion_tokens = context.used
     flags = tally.by_value(context.job.job_id, _free("flag", params, table.columns))
@@ -187,16 +189,16 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         "completion_tokens": completion_tokens,
         "cut_off": sum(flags.values()) - flags.get(REFUSED, 0),
         "refused": flags.get(REFUSED, 0),
-        "model": params.model or llm.default_model(),
+        "model": params.model or client.default_model(),
         "seconds": round(time.monotonic() - began, 1),
     }
 
 
 def _asker(params: Params, columns: list[str]) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """The function from a row to the body of its request. It raises Skip or BadInput for a row that cannot be asked."""
-    if batches.is_batch(columns):
+    if batch_requests.is_batch(columns):
         at_most = params.max_tokens if params.token_budget else None
-        return lambda row: batches.request(row, params.model, at_most)
+        return lambda row: batch_requests.request(row, params.model, at_most)
     template = templates.parse(params.prompt)
     settings = {"model": params.model, "max_tokens": params.max_tokens, "temperature": params.temperature}
     settings["response_format"] = None if params.json_schema is None else response_format(params.json_schema)

@@ -11,13 +11,14 @@ import hashlib
 import time
 from typing import Any
 
-from jobs.engine import documents, embeddings, tally
+from jobs.engine import documents, tally
 from jobs.engine.catalogue import Find
 from jobs.engine.context import Context, Counts, Output
 from jobs.engine.documents import building, cutting
-from jobs.engine.embeddings import batches
 from jobs.engine.errors import FieldError, JobFailed, Skip
 from jobs.engine.files.inputs import sample_path
+from jobs.engine.llm import embeddings
+from jobs.engine.llm.embeddings import batching
 from jobs.engine.params import KindParams, param
 
 TITLE = "Index documents"
@@ -84,18 +85,21 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     generation = building.unfinished(context.once("generation", lambda: _begin(params, context)))
     before = None if params.rebuild else building.previous(generation)
 
-    async def index(document: documents.Document, vectors: batches.Vectors) -> Output:
-        text = await batches.patiently(lambda: documents.document(document.id, owner, with_text=True).text)
+    async def index(document: documents.Document, vectors: batching.Vectors) -> Output:
+        text = await batching.patiently(lambda: documents.document(document.id, owner, with_text=True).text)
         digest = hashlib.sha256(text.encode()).digest()
-        if before is not None and await batches.patiently(lambda: building.digest_in(before.id, document.id)) == digest:
-            copied = await batches.patiently(lambda: building.carry_over(before.id, generation.id, document.id))
+        if (
+            before is not None
+            and await batching.patiently(lambda: building.digest_in(before.id, document.id)) == digest
+        ):
+            copied = await batching.patiently(lambda: building.carry_over(before.id, generation.id, document.id))
             return Output({"status": "unchanged", "passages": copied, "embedded": 0})
         pieces = list(cutting.pieces(text, params.chunk_size, params.overlap))
         if not pieces:
             raise Skip("There is no text in it.")
         made = await asyncio.gather(*(vectors.of(piece.embedded) for piece in pieces))
         numbers = [embeddings.unit(one.numbers) for one in made]
-        await batches.patiently(lambda: building.put(generation.id, document.id, digest, pieces, numbers))
+        await batching.patiently(lambda: building.put(generation.id, document.id, digest, pieces, numbers))
         new = sum(not one.known for one in made)
         return Output({"status": "indexed", "passages": len(pieces), "embedded": new}, sum(one.tokens for one in made))
 
@@ -106,7 +110,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         row=lambda document: {"document": str(document.id), "title": document.title},
         total=total,
         concurrency=AT_ONCE,
-        using=batches.Vectors(generation.model),
+        using=batching.Vectors(generation.model),
     )
     context.check()
     status = tally.by_value(context.job.job_id, "status")

@@ -12,12 +12,13 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from jobs.engine import documents, embeddings, moderation, queries, reviews
+from jobs.engine import documents, moderation, queries, reviews
 from jobs.engine.catalogue import Estimate, Find
 from jobs.engine.context import Context, Output
 from jobs.engine.db.models import VERDICTS, Job
 from jobs.engine.documents import Document
 from jobs.engine.errors import BadInput, FieldError, JobFailed, Skip
+from jobs.engine.llm import embeddings
 from jobs.engine.moderation import Chosen, Judged, Threshold, training
 from jobs.engine.moderation.classifier import classifier
 from jobs.engine.moderation.judges import Judge

@@ -11,7 +11,6 @@ import time
 from typing import Any, Literal
 from uuid import uuid4
 
-from jobs.engine import llm
 from jobs.engine.agents import memory
 from jobs.engine.agents.acting import Agent, Care, Limits, Step
 from jobs.engine.agents.approving import Gate
@@ -19,6 +18,7 @@ from jobs.engine.agents.thinking import Mind
 from jobs.engine.catalogue import Estimate, Find
 from jobs.engine.context import Context, Output
 from jobs.engine.errors import BadInput, BudgetSpent, FieldError
+from jobs.engine.llm import client
 from jobs.engine.params import FileRef, KindParams, ShortText, param
 from jobs.engine.tools.base import Reach
 from jobs.engine.tools.registry import TOOLS
@@ -84,13 +84,13 @@ def check(params: Params, find: Find) -> list[FieldError]:
         errors.append(FieldError("approve", f"{', '.join(unknown)} is not among its tools, so it is never called."))
     if "fetch_page" in params.tools and not params.hosts:
         errors.append(FieldError("hosts", "fetch_page asks only hosts that are named here. Name one, or leave it out."))
-    if (missing := llm.missing()) is not None:
+    if (missing := client.missing()) is not None:
         errors.append(FieldError("model", missing))
     return errors
 
 
 def estimate(params: Params, find: Find) -> Estimate:
-    notes: tuple[str, ...] = (SMALL,) if llm.describe().built_in else ()
+    notes: tuple[str, ...] = (SMALL,) if client.describe().built_in else ()
     if params.approve:
         notes += (f"It waits for your yes before each call of {', '.join(params.approve)}.",)
     return Estimate(notes=notes)
@@ -105,7 +105,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     mind = Mind(params.model, params.max_tokens, params.token_budget, context.check)
     reach = Reach(context.job.owner, context.open, context.check, tuple(params.hosts))
     tools = [TOOLS[name] for name in dict.fromkeys(params.tools)]
-    small = llm.describe().built_in
+    small = client.describe().built_in
     if small:
         context.log(SMALL, "warning")
     gate = Gate(context.job.job_id, frozenset(params.approve), params.approval_hours)
@@ -115,7 +115,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     answer = context.once("answer", lambda: _answer(agent, thread, params, context))
     memory.forget(thread)
     context.progress(total=answer["steps"])
-    model = params.model or llm.default_model()
+    model = params.model or client.default_model()
     told = {"answer": answer["answer"], "tokens": sum(context.used), "model": model}
     result = told | {"seconds": round(time.monotonic() - began, 1)}
     if answer["stopped"]:

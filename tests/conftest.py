@@ -225,12 +225,13 @@ def _empty(redis: Redis) -> None:
 
 def forget() -> None:
     """Have this process read its settings anew, and open no connection that it had before."""
-    from jobs.engine import connections
+    from jobs.engine.db import postgres as db_postgres
+    from jobs.engine.llm import keep_alive
 
-    connections.close_idle()
-    if database.engine.cache_info().currsize:
-        _wait_for_connections(database.engine())
-        database.engine().dispose()
+    keep_alive.close_idle()
+    if db_postgres.engine.cache_info().currsize:
+        _wait_for_connections(db_postgres.engine())
+        db_postgres.engine().dispose()
     for name, module in list(sys.modules.items()):
         if name.startswith(("jobs.engine", "webapp")):
             for value in list(vars(module).values()):

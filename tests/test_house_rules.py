@@ -65,7 +65,10 @@ SWALLOWING_ALLOWED = {
     ("jobs.engine.answering", "_run"): "one answer must not keep the others from being kept",
     ("jobs.engine.writing", "_write"): "how an answer ended must be written, whatever ended it",
     ("jobs.engine.catalogue", "load"): "a broken kind must not take the others with it",
-    ("jobs.engine.embeddings.batches", "_settle"): "each text of a batch waits for its vector, or for this error",
+    (
+        "jobs.engine.llm.client.embeddings.batching",
+        "_settle",
+    ): "each text of a batch waits for its vector, or for this error",
     ("jobs.engine.following", "_follow"): "a thread must not die in silence, and its readers must be told",
     ("jobs.engine.gathering", "_outcomes"): "each value of a batch waits for its outcome, or for this error",
     ("jobs.engine.run", "_work"): "how a run ended must be written, whatever its kind raised",

@@ -13,8 +13,8 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from jobs.engine import llm
 from jobs.engine.errors import LegworkError, TooMany
+from jobs.engine.llm import client
 from webapp import bodies, identity, readers
 from webapp.identity import Identity, current_owner
 
@@ -31,12 +31,12 @@ _open: Counter[str] = Counter()
 
 @blueprint.get("/models")
 def models() -> Response:
-    return jsonify(object="list", data=[_model(name) for name in llm.models()])
+    return jsonify(object="list", data=[_model(name) for name in client.models()])
 
 
 @blueprint.get("/models/<path:name>")
 def model(name: str) -> Response:
-    if name not in llm.models():
+    if name not in client.models():
         raise LegworkError(f"There is no model {bodies.printable(name)!r} here.", reason="no_model")
     return jsonify(_model(name))
 
@@ -81,7 +81,7 @@ class _Passing:
     """One answer on its way through. A watcher ends it when its reader has left."""
 
     def __init__(self, body: dict[str, Any], who: Identity) -> None:
-        self._stream = llm.stream(body)
+        self._stream = client.stream(body)
         self._who = who
         self._owner = who.owner
         self._connection = readers.connection()
@@ -94,14 +94,14 @@ class _Passing:
             self._stream.open()
         except BaseException as error:
             self.end()
-            if isinstance(error, llm.Stopped):
+            if isinstance(error, client.Stopped):
                 raise _left() from None
             raise
 
     def chunks(self) -> Iterator[bytes]:
         try:
             yield from self._stream.chunks()
-        except llm.Stopped:
+        except client.Stopped:
             return
         except LegworkError as error:
             yield f"data: {json.dumps(_problem(error))}\n\n".encode()
@@ -111,7 +111,7 @@ class _Passing:
     def whole(self) -> bytes:
         try:
             return self._stream.whole()
-        except llm.Stopped:
+        except client.Stopped:
             raise _left() from None
         finally:
             self.end()
@@ -140,4 +140,4 @@ def _problem(error: LegworkError) -> dict[str, Any]:
 
 
 def _model(name: str) -> dict[str, Any]:
-    return {"id": name, "object": "model", "created": 0, "owned_by": llm.describe().host or "legwork"}
+    return {"id": name, "object": "model", "created": 0, "owned_by": client.describe().host or "legwork"}

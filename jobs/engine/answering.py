@@ -19,11 +19,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from uuid import UUID
 
-from jobs.engine import connections, held_answers, relay
+from jobs.engine import held_answers, relay
 from jobs.engine.conversations import Asked
 from jobs.engine.db.models import Message
 from jobs.engine.errors import DatabaseAway
 from jobs.engine.live import Live
+from jobs.engine.llm import keep_alive
 from jobs.engine.writing import Writing
 
 log = logging.getLogger(__name__)
@@ -84,7 +85,7 @@ def hand_in() -> None:
     """This process ends: keep what its answers have, and mark them, rather than let others find them silent."""
     for writing in list(_writing.values()):
         writing.hand_in()
-    connections.close_idle()
+    keep_alive.close_idle()
 
 
 def count() -> int:

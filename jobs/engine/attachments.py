@@ -19,15 +19,15 @@ from uuid import UUID
 
 from sqlalchemy import delete, select, text, update
 
-from jobs.engine import embeddings
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Attachment, Conversation
 from jobs.engine.db.records import owned
 from jobs.engine.documents import Passage, Stock, among, cutting
-from jobs.engine.embeddings import warm
 from jobs.engine.errors import BadInput, LegworkError, TooMany
 from jobs.engine.files import inputs
 from jobs.engine.formats import extraction
+from jobs.engine.llm import embeddings
+from jobs.engine.llm.embeddings import warm_child
 
 MOST_FILES = 10  # of a conversation
 MOST_BYTES = 20_000_000  # of a file
@@ -203,7 +203,7 @@ def _embed(attachment_id: UUID, done: threading.Event) -> None:
         for first in range(0, len(rows), EMBEDDED_AT_ONCE):
             some = rows[first : first + EMBEDDED_AT_ONCE]
             texts = [cutting.Piece(*row).embedded for row in some]
-            made = warm.embed(texts, model)
+            made = warm_child.embed(texts, model)
             dimension = len(made[0])
             vectors |= {row.position: str(vector) for row, vector in zip(some, made, strict=True)}
         _keep(attachment_id, model, dimension, vectors)

@@ -15,8 +15,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
-from jobs.engine.embeddings.batches import patiently
 from jobs.engine.errors import JobFailed, LegworkError
+from jobs.engine.llm.embeddings.batching import patiently
 
 
 class Gathered:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from uuid import UUID
 
-from jobs.engine import answering, attachments, conversations, following, llm, questions, relay
+from jobs.engine import answering, attachments, conversations, following, questions, relay
 from jobs.engine.conversations import Asked, Talk
 from jobs.engine.db.models import Attachment, Conversation, Message
 from jobs.engine.errors import TooMany
 from jobs.engine.live import Live, Piece
+from jobs.engine.llm import client
 
 __all__ = ["Live", "Piece"]  # what readers are given
 
@@ -53,17 +54,17 @@ delete_conversation = conversations.remove
 
 def ask(conversation_id: str | UUID, question: str, *, owner: str) -> Message:
     """Add a question and begin to answer it. Raises InvalidParams, NotFound, Conflict, TooMany."""
-    return _answered(questions.ask(conversation_id, question, owner, model=llm.default_model()))
+    return _answered(questions.ask(conversation_id, question, owner, model=client.default_model()))
 
 
 def edit_question(message_id: str | UUID, question: str, *, owner: str) -> Message:
     """Ask a question in other words; what came after it is no longer part of the conversation."""
-    return _answered(conversations.edit(message_id, question, owner, model=llm.default_model()))
+    return _answered(conversations.edit(message_id, question, owner, model=client.default_model()))
 
 
 def ask_again(answer_id: str | UUID, *, owner: str) -> Message:
     """Begin another answer to the same question."""
-    return _answered(conversations.again(answer_id, owner, model=llm.default_model()))
+    return _answered(conversations.again(answer_id, owner, model=client.default_model()))
 
 
 def continue_answer(answer_id: str | UUID, *, owner: str) -> Message:

@@ -11,14 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jobs.engine import llm
 from jobs.engine.catalogue import Question
 from jobs.engine.db.models import new_id
 from jobs.engine.errors import LegworkError, TooMany
 from jobs.engine.fitting import finder, validate
 from jobs.engine.live import Live
-from jobs.engine.reply import CUT_OFF, Reply
-from jobs.engine.streaming import Stopped, Stream
+from jobs.engine.llm import client
+from jobs.engine.llm.stream import Stopped, Stream
+from jobs.engine.llm.stream_text import CUT_OFF, Reply
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class Trial:
             self.stream.close()
 
     def _ask(self, body: dict[str, Any], began: float) -> None:
-        self.stream = llm.stream(body | {"stream": True, "stream_options": {"include_usage": True}})
+        self.stream = client.stream(body | {"stream": True, "stream_options": {"include_usage": True}})
         if self.stopped:
             raise Stopped
         self.stream.open()

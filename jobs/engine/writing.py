@@ -10,14 +10,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from jobs.engine import attachments, documents, held_answers, llm, relay
+from jobs.engine import attachments, documents, held_answers, relay
 from jobs.engine.conversations import Asked
 from jobs.engine.db.models import Conversation
 from jobs.engine.errors import DatabaseAway, LegworkError, Transient
 from jobs.engine.held_answers import Ending
 from jobs.engine.live import Live
-from jobs.engine.reply import CUT_OFF, Reply
-from jobs.engine.streaming import Stopped, Stream
+from jobs.engine.llm import client
+from jobs.engine.llm.stream import Stopped, Stream
+from jobs.engine.llm.stream_text import CUT_OFF, Reply
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +134,7 @@ class Writing:
         body["stream_options"] = {"include_usage": True}
         if talk.temperature is not None:
             body["temperature"] = talk.temperature
-        self._stream = llm.stream(body)
+        self._stream = client.stream(body)
         if self._stopping:
             raise Stopped
         self._stream.open()

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from jobs.engine.batches import check_ids, is_batch, request
 from jobs.engine.errors import BadInput
+from jobs.engine.llm.batch_requests import check_ids, is_batch, request
 
 BODY = {"model": "fake-small", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 9}
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.engine.budget import Budget, about_tokens, most_tokens
 from jobs.engine.errors import BudgetSpent
+from jobs.engine.llm.token_budget import Budget, about_tokens, most_tokens
 
 
 def spend_all(budget: Budget, calls: list[tuple[int, int]], concurrency: int) -> tuple[int, bool]:

@@ -8,11 +8,12 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from jobs.engine import documents, embeddings
+from jobs.engine import documents
 from jobs.engine.db import postgres
 from jobs.engine.documents import building, finding
 from jobs.engine.documents.cutting import pieces
 from jobs.engine.errors import JobFailed, NotFound
+from jobs.engine.llm import embeddings
 
 OWNER = "local"
 

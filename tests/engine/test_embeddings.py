@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from jobs.engine import embeddings
-from jobs.engine.embeddings import batches, builtin, cache, warm
 from jobs.engine.errors import BadInput, JobFailed, Transient
+from jobs.engine.llm import embeddings
+from jobs.engine.llm.embeddings import batching, builtin, cache, warm_child
 from tests.fake_provider import FakeProvider, vector_of
 
 
@@ -27,11 +27,11 @@ def likeness(one: list[float], other: list[float]) -> float:
     return sum(a * b for a, b in zip(one, other, strict=True))
 
 
-def of(*texts: str, size: int = 8) -> list[batches.Vector | BaseException]:
+def of(*texts: str, size: int = 8) -> list[batching.Vector | BaseException]:
     """What the batches give for these texts, asked for at the same time."""
 
-    async def ask() -> list[batches.Vector | BaseException]:
-        async with batches.Vectors("", size) as vectors:
+    async def ask() -> list[batching.Vector | BaseException]:
+        async with batching.Vectors("", size) as vectors:
             return await asyncio.gather(*map(vectors.of, texts), return_exceptions=True)
 
     return asyncio.run(ask())
@@ -69,7 +69,7 @@ def test_texts_of_like_length_go_to_the_model_together(
     monkeypatch.setattr(builtin, "embed", embed)
     texts = [f"{number} like length" + " long" * 40 * (number % 2) for number in range(200)]
     assert len(of(*texts, size=10)) == 200
-    later = asked[batches.BUILT_IN_FLYING :]  # the first ones leave before the others have come
+    later = asked[batching.BUILT_IN_FLYING :]  # the first ones leave before the others have come
     mixed = [batch for batch in later if min(map(len, batch)) < 100 < max(map(len, batch))]
     assert sorted(text for batch in asked for text in batch) == sorted(texts)
     assert len(mixed) <= 1 and max(map(len, asked)) <= 10
@@ -130,7 +130,7 @@ def test_vectors_of_another_length_end_the_job(provider: FakeProvider) -> None:
 
 def test_a_light_process_has_a_child_embed(environment: Callable[..., None]) -> None:
     code = (
-        "import sys; from jobs.engine.embeddings import warm; a = warm.embed(['kettle']); "
+        "import sys; from jobs.engine.llm.client.embeddings import warm_child as warm; a = warm.embed(['kettle']); "
         "warm._home()._child.kill(); warm._home()._child.wait(); b = warm.embed(['kettle']); "
         "print(len(a[0]), a == b, sorted({'numpy', 'onnxruntime', 'tokenizers', 'aiohttp'} & set(sys.modules)))"
     )
@@ -141,7 +141,7 @@ def test_a_light_process_has_a_child_embed(environment: Callable[..., None]) -> 
 
 
 def test_the_child_asks_the_provider_too(provider: FakeProvider) -> None:
-    assert warm.embed(["a"]) == [embeddings.unit(vector_of("a"))]
+    assert warm_child.embed(["a"]) == [embeddings.unit(vector_of("a"))]
     provider.script(do=[{"do": "status", "status": 401, "message": "Wrong key."}])
     with pytest.raises(Transient, match="refused the key"):
-        warm.embed(["b"])
+        warm_child.embed(["b"])

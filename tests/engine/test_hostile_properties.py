@@ -17,7 +17,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from jobs.engine import distributions, jsonsafe, merging, schemas, templates, timetable
+from jobs.engine import distributions, jsonsafe, merging, templates, timetable
 from jobs.engine.addresses import parse as address
 from jobs.engine.documents.cutting import pieces
 from jobs.engine.errors import BadInput, FieldError, LegworkError
@@ -25,6 +25,7 @@ from jobs.engine.formats import tables
 from jobs.engine.formats.tables import describe_here
 from jobs.engine.formulas import Formula, FormulaError
 from jobs.engine.letters import plain_of
+from jobs.engine.llm import json_schema
 from jobs.engine.reports import measures
 from jobs.engine.sandbox import http
 from jobs.engine.sandbox import sanitize_html as sandbox_html
@@ -199,5 +200,5 @@ def test_any_value_is_a_distribution_and_a_schema_or_refused(value: Any) -> None
         with suppress(FormulaError, ValueError):
             read(value)
     if isinstance(value, dict):
-        assert schemas.wrong(value) is None or isinstance(schemas.wrong(value), str)
+        assert json_schema.wrong(value) is None or isinstance(json_schema.wrong(value), str)
     json.loads(jsonsafe.dumps(jsonsafe.clean(value)))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from jobs.engine.errors import BadInput, JobFailed, Transient
-from jobs.engine.llm import Chat, Completion
+from jobs.engine.llm.client import Chat, Completion
 from tests.fake_provider import FakeProvider, answer_to
 
 SCHEMA = {

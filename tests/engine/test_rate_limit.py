@@ -16,7 +16,7 @@ import pytest
 
 from jobs.engine.db.rate_limit import Limits
 from jobs.engine.embedded.redis import Redis
-from jobs.engine.llm import Chat
+from jobs.engine.llm.client import Chat
 from tests.fake_provider import FakeProvider
 
 

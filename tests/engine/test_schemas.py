@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from jobs.engine.schemas import misfit, wrong
+from jobs.engine.llm.json_schema import misfit, wrong
 from tests.fake_provider import FakeProvider
 
 MOOD = {"type": "object", "properties": {"mood": {"enum": ["good", "bad"]}}, "required": ["mood"]}

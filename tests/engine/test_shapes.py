@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.engine.shapes import CREDIT, PRICE, Shape
+from jobs.engine.llm.event_shape import CREDIT, PRICE, Shape
 
 WORDS = st.text(st.characters(codec="utf-8"), max_size=8) | st.sampled_from(
     ["word", '"', "\\", '","x":"', "content", '"content": "word"', "\x00", "\n", "ü", "🙂", "", "\ud83d", "not word"]

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from jobs.engine import connections
-from jobs.engine.connections import Provider
 from jobs.engine.errors import Transient
-from jobs.engine.streaming import Stream
-from jobs.engine.wire import Body
+from jobs.engine.llm import keep_alive
+from jobs.engine.llm.http_body import Body
+from jobs.engine.llm.keep_alive import Provider
+from jobs.engine.llm.stream import Stream
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 EVENT = b'data: {"choices": [{"delta": {"content": "one "}, "finish_reason": null}]}\n\n'
@@ -217,12 +217,12 @@ def test_events_before_a_bad_one_count(server: _Server) -> None:
 
 
 def test_idle_connections_are_closed_after_a_while(server: _Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "IDLE_SECONDS", 0.2)
+    monkeypatch.setattr(keep_alive, "IDLE_SECONDS", 0.2)
     server.answers = [GOOD]
-    before = connections.count()
+    before = keep_alive.count()
     asked(server)
-    assert connections.count() == before + 1
+    assert keep_alive.count() == before + 1
     deadline = time.monotonic() + 20
-    while connections.count() or any(thread.name == "idle connections" for thread in threading.enumerate()):
+    while keep_alive.count() or any(thread.name == "idle connections" for thread in threading.enumerate()):
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -12,7 +12,8 @@ import numpy
 import pytest
 
 from jobs import embed_texts
-from jobs.engine import commands, embeddings, queries
+from jobs.engine import commands, queries
+from jobs.engine.llm import embeddings
 from tests.engine import workers
 from tests.fake_provider import FakeProvider, vector_of
 from tests.kinds.attempts import OWNER, content, done, errors, items, run, upload

@@ -17,13 +17,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text, update
 
-from jobs.engine import answering, conversations, documents, llm, questions, relay, writing
-from jobs.engine.connections import Provider
+from jobs.engine import answering, conversations, documents, questions, relay, writing
 from jobs.engine.db import postgres
 from jobs.engine.db import redis as db_redis
 from jobs.engine.db.models import Message
 from jobs.engine.embedded.redis import Redis
-from jobs.engine.streaming import Stream
+from jobs.engine.llm import client as llm_client
+from jobs.engine.llm.keep_alive import Provider
+from jobs.engine.llm.stream import Stream
 from tests.conftest import Database
 from tests.fake_provider import FakeProvider
 from tests.pages.conftest import _environment
@@ -195,8 +196,8 @@ def unreachable() -> Iterator[str]:
 def test_stop_while_the_provider_is_not_reached(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch, unreachable: str
 ) -> None:
-    monkeypatch.setattr("jobs.engine.connections.CONNECT_SECONDS", 3)
-    monkeypatch.setattr(llm, "stream", lambda body: Stream(Provider(unreachable, "", 5, 5), body))
+    monkeypatch.setattr("jobs.engine.llm.client.keep_alive.CONNECT_SECONDS", 3)
+    monkeypatch.setattr(llm_client, "stream", lambda body: Stream(Provider(unreachable, "", 5, 5), body))
     answer = ask(client)
     client.post(f"{answer['url']}/stop")
     assert ended(client, answer)["state"] in ("stopped", "failed")
@@ -228,8 +229,8 @@ def test_what_goes_wrong_is_said(
     state: str,
     reason: str,
 ) -> None:
-    monkeypatch.setattr(llm, "SILENCE_SECONDS", 0.5)
-    monkeypatch.setattr(llm, "FIRST_SECONDS", 0.5)
+    monkeypatch.setattr(llm_client, "SILENCE_SECONDS", 0.5)
+    monkeypatch.setattr(llm_client, "FIRST_SECONDS", 0.5)
     monkeypatch.setattr(writing, "LONGEST_TEXT", 2_000)
     provider.script(do=[how])
     conversation = talk(client)
@@ -269,14 +270,14 @@ def test_odd_events_do_nothing(client: FlaskClient, provider: FakeProvider, line
 
 
 def test_a_provider_that_is_away(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(llm, "base_url", lambda: "http://127.0.0.1:9/v1")
+    monkeypatch.setattr(llm_client, "base_url", lambda: "http://127.0.0.1:9/v1")
     kept = ended(client, ask(client))
     assert (kept["state"], kept["reason"]) == ("failed", "provider_away")
 
 
 def test_a_provider_that_does_not_stream(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = llm.stream
-    monkeypatch.setattr(llm, "stream", lambda body: real({**body, "stream": False}))
+    real = llm_client.stream
+    monkeypatch.setattr(llm_client, "stream", lambda body: real({**body, "stream": False}))
     kept = ended(client, ask(client))
     assert kept["state"] == "done" and kept["text"].startswith("Answer ")
 

@@ -167,7 +167,7 @@ def test_without_a_model_words_decide_and_no_word_means_the_beginning(
     def away(*_: Any) -> Any:
         raise JobFailed("no model here", reason="no_model")
 
-    monkeypatch.setattr("jobs.engine.embeddings.warm.embed", away)
+    monkeypatch.setattr("jobs.engine.llm.client.embeddings.warm_child.embed", away)
     conversation = talk(client)
     made = attach(client, conversation, upload(client, LEASE)).json
     assert ask(client, conversation, "dogs?")["sources"][0]["text"] == "Dogs are allowed."

@@ -13,8 +13,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from playwright.sync_api import Page, expect
 
-from jobs.engine import llm, trials
+from jobs.engine import trials
 from jobs.engine.embedded.redis import Redis
+from jobs.engine.llm import client as llm_client
 from tests.conftest import Database
 from tests.fake_provider import FakeProvider
 from tests.pages.conftest import _environment
@@ -134,7 +135,7 @@ def test_leaving_ends_the_requests(client: FlaskClient, provider: FakeProvider) 
 def test_a_silent_model_is_not_waited_for(
     client: FlaskClient, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(llm, "SILENCE_SECONDS", 0.5)
+    monkeypatch.setattr(llm_client, "SILENCE_SECONDS", 0.5)
     provider.script(do=[{"do": "silence", "calls": 3}])
     assert tried(client).count("fell silent") == 3
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from jobs.engine import answers, llm
-from jobs.engine.answers import Completion
-from jobs.engine.budget import most_tokens
-from jobs.engine.embeddings import warm
 from jobs.engine.errors import BudgetSpent
+from jobs.engine.llm import client, responses
+from jobs.engine.llm.embeddings import warm_child
+from jobs.engine.llm.responses import Completion
+from jobs.engine.llm.token_budget import most_tokens
 from jobs.engine.tools.registry import TOOLS
 
 LEAST_LIKENESS = 0.2  # below it no tool is used
@@ -81,12 +81,12 @@ def chat_model(mind: Mind, small: bool) -> Any:
 
 
 def _by_provider(mind: Mind, messages: Any, offered: list[dict[str, Any]]) -> Said:
-    body: dict[str, Any] = {"model": mind.model or llm.default_model(), "messages": messages}
+    body: dict[str, Any] = {"model": mind.model or client.default_model(), "messages": messages}
     body |= {"max_tokens": mind.max_tokens, "stream": False} | ({"tools": offered} if offered else {})
     _make_room(mind, body)
 
     async def ask() -> Said:
-        async with llm.client() as model:
+        async with client.client() as model:
             return await model.post("chat/completions", body, _parse)
 
     return _waited(ask(), mind.check)
@@ -108,7 +108,7 @@ def _by_hand(mind: Mind, messages: Any, offered: list[dict[str, Any]]) -> Said:
 def _likeliest(task: str, offered: list[dict[str, Any]]) -> str | None:
     if not offered:
         return None
-    asked, *known = warm.embed([task, *(one["function"]["description"] for one in offered)])
+    asked, *known = warm_child.embed([task, *(one["function"]["description"] for one in offered)])
     likeness = [_product(asked, one) for one in known]
     best = max(range(len(known)), key=likeness.__getitem__)
     return str(offered[best]["function"]["name"]) if likeness[best] >= LEAST_LIKENESS else None
@@ -123,7 +123,7 @@ def _completed(mind: Mind, prompt: str, schema: Mapping[str, Any] | None = None)
     _make_room(mind, {"messages": messages, "max_tokens": mind.max_tokens, "response_format": schema})
 
     async def ask() -> Completion:
-        async with llm.client() as model:
+        async with client.client() as model:
             how = {"model": mind.model, "max_tokens": mind.max_tokens, "json_schema": schema}
             return await model.complete(messages, temperature=0, **how)  # type: ignore[arg-type]
 
@@ -154,7 +154,7 @@ def _parse(raw: bytes, body: Mapping[str, Any], seconds: float) -> Said:
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
         found = []
     if not found:
-        return _said(answers.parse(raw, body, seconds), None)
+        return _said(responses.parse(raw, body, seconds), None)
     usage = came.get("usage") or {}
     text = came["choices"][0]["message"].get("content") or ""
     return Said(text, found, usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0))

@@ -20,8 +20,8 @@ from sqlalchemy.orm import Session
 from jobs.engine.db import postgres
 from jobs.engine.db.models.library import Generation
 from jobs.engine.documents import shelf
-from jobs.engine.embeddings import warm
 from jobs.engine.errors import LegworkError
+from jobs.engine.llm.embeddings import warm_child
 
 WORDS_WEIGH = 0.1  # against 1 for the vector; more than that and a paraphrase loses to a text that only sounds alike
 LETTERS_WEIGH = 0.4
@@ -169,7 +169,7 @@ _PASSAGES = text("""
 def _vector(model: str, q: str) -> str | None:
     """The question's vector as Postgres reads it; None where that model cannot be asked now."""
     try:
-        return str(warm.embed([q], model)[0])
+        return str(warm_child.embed([q], model)[0])
     except LegworkError:
         return None
 

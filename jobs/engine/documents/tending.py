@@ -6,9 +6,9 @@ import hashlib
 from typing import Any
 from uuid import UUID
 
-from jobs.engine import embeddings
 from jobs.engine.documents import building, cutting, shelf
 from jobs.engine.errors import Conflict, Skip
+from jobs.engine.llm import embeddings
 
 MOST_READ = 12_000  # characters of a document that the model reads
 TOKENS_A_WORD = 3

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from jobs.engine.embeddings import unit
+from jobs.engine.llm.embeddings import unit
 from jobs.engine.moderation import training
 
 

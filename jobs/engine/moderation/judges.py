@@ -14,10 +14,11 @@ from dataclasses import asdict, dataclass, replace
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from jobs.engine import embeddings, llm
-from jobs.engine.embeddings import batches, builtin
 from jobs.engine.errors import BadInput, JobFailed, LegworkError, Transient
 from jobs.engine.jsonsafe import clean_text
+from jobs.engine.llm import client as llm_client
+from jobs.engine.llm import embeddings
+from jobs.engine.llm.embeddings import batching, builtin
 from jobs.engine.moderation import passages, provider
 from jobs.engine.moderation.classifier import classifier, readable
 
@@ -126,7 +127,7 @@ class _BuiltIn(Judge):
     size = SENTENCE
 
     def __init__(self, at_once: int):
-        self._vectors = batches.Vectors(builtin.MODEL, at_once)
+        self._vectors = batching.Vectors(builtin.MODEL, at_once)
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
@@ -151,7 +152,7 @@ class _Provider(Judge):
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
-        self._client = await self._open.enter_async_context(llm.client())
+        self._client = await self._open.enter_async_context(llm_client.client())
         return self
 
     async def _scores(self, pieces: Sequence[str]) -> list[dict[str, float]]:
@@ -172,5 +173,5 @@ def _highest(pieces: Sequence[str], found: Sequence[dict[str, float]]) -> Judged
 
 
 async def _probe(model: str) -> None:
-    async with replace(llm.client(), answer_seconds=PROBE_SECONDS) as client:
+    async with replace(llm_client.client(), answer_seconds=PROBE_SECONDS) as client:
         await provider.ask(client, model, [PROBE])

@@ -7,8 +7,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jobs.engine import llm
-from jobs.engine.answers import Unwell
+from jobs.engine.llm import client as llm_client
+from jobs.engine.llm.responses import Unwell
 
 MODEL = "omni-moderation-latest"
 PATH = "moderations"
@@ -18,7 +18,7 @@ MOST_CATEGORIES = 100
 Scores = dict[str, float]
 
 
-async def ask(client: llm.Chat, model: str, texts: Sequence[str], per_minute: int | None = None) -> list[Scores]:
+async def ask(client: llm_client.Chat, model: str, texts: Sequence[str], per_minute: int | None = None) -> list[Scores]:
     """The scores of each text, in as many requests as that takes."""
     found: list[Scores] = []
     for start in range(0, len(texts), AT_ONCE):

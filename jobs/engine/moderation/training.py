@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jobs.engine.embeddings import builtin, unit
+from jobs.engine.llm.embeddings import builtin, unit
 
 SENTENCES = Path(__file__).with_name("sentences.tsv")  # categories joined by +, a tab, a sentence of ours
 WEIGHTS = Path(__file__).with_name("weights.json")

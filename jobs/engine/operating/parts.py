@@ -11,10 +11,11 @@ from pathlib import Path
 from redis.exceptions import RedisError
 from sqlalchemy import text
 
-from jobs.engine import delivery, llm, mail, settings
+from jobs.engine import delivery, mail, settings
 from jobs.engine.db import migrations, postgres, redis
 from jobs.engine.errors import LegworkError, SettingsError
 from jobs.engine.files.storage import storage
+from jobs.engine.llm import client
 
 CLOCK_SILENT_SECONDS = 10
 LEAST_FREE_BYTES = 1_000_000_000
@@ -118,11 +119,11 @@ def clock_part() -> Part:
 
 
 def model_part() -> Part:
-    if (missing := llm.missing()) is not None:
+    if (missing := client.missing()) is not None:
         return Part("Model", "off", "None is connected", missing.removeprefix("No model is connected. "))
-    info = llm.describe()
+    info = client.describe()
     detail = f"{info.name}{_built_in('model') or f', at {info.host}'}"
-    trouble = llm.trouble()
+    trouble = client.trouble()
     return (
         Part("Model", "wrong", "Does not answer", detail, trouble)
         if trouble

@@ -4,7 +4,7 @@ seconds that loading the model took, and those of the loop, which are without th
 python onnx_loop.py TEXTS.jsonl
 
 At its best: all texts are cut into word pieces first, and those of like length go together. The model's files, the threads,
-the options and the texts at a time are those of jobs/engine/embeddings/builtin.py.
+the options and the texts at a time are those of jobs/engine/llm/embeddings/builtin.py.
 """
 
 from __future__ import annotations

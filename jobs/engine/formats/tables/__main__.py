@@ -1,4 +1,4 @@
-"""The child that looks at a workbook or Parquet file: `python -m jobs.engine.formats.tables PATH NAME` prints what it is, as JSON."""
+"""The child that looks at a workbook or Parquet file: `python -m jobs.engine.formats.tables PATH NAME` prints JSON."""
 
 from __future__ import annotations
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from jobs.engine import answers
 from jobs.engine.errors import Transient
-from jobs.engine.streaming import Event, Stream
+from jobs.engine.llm import responses
+from jobs.engine.llm.stream import Event, Stream
 
 CUT_OFF = "The answer was cut off at the model's limit of tokens."
 
@@ -41,8 +41,8 @@ class Reply:
             yield from self._stream.events()
             return
         try:
-            whole = answers.parse(self._stream.whole(), self._stream.body, 0.0)
-        except answers.Unwell as error:
+            whole = responses.parse(self._stream.whole(), self._stream.body, 0.0)
+        except responses.Unwell as error:
             raise Transient(f"{error}.", reason="provider_unwell") from error
         usage = {"prompt_tokens": whole.prompt_tokens, "completion_tokens": whole.completion_tokens}
         yield [{"choices": [{"delta": {"content": whole.text}, "finish_reason": whole.finish_reason}], "usage": usage}]

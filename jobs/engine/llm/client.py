@@ -22,12 +22,14 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, getproxies, proxy_bypass, urlopen
 
-from jobs.engine import answers, schemas, settings
-from jobs.engine.answers import Completion, Unwell
-from jobs.engine.connections import Provider
+from jobs.engine import settings
 from jobs.engine.db.rate_limit import Limits
 from jobs.engine.errors import BadInput, JobFailed, Transient
-from jobs.engine.streaming import Stopped, Stream
+from jobs.engine.llm import json_schema as llm_json_schema
+from jobs.engine.llm import responses
+from jobs.engine.llm.keep_alive import Provider
+from jobs.engine.llm.responses import Completion, Unwell
+from jobs.engine.llm.stream import Stopped, Stream
 
 __all__ = ["Stopped", "Stream"]  # what `stream` gives and raises
 
@@ -142,35 +144,35 @@ class Chat:
             "temperature": temperature,
         }
         if json_schema is not None:
-            body["response_format"] = answers.response_format(json_schema)
+            body["response_format"] = responses.response_format(json_schema)
         return await self.send({name: value for name, value in body.items() if value is not None}, requests_per_minute)
 
     async def send(self, body: Mapping[str, Any], requests_per_minute: int | None = None) -> Completion:
         """One answer to a request body as the provider takes it; an empty model is the default one."""
         body = {**body, "model": body.get("model") or self.model, "stream": False}
-        schema = answers.schema_of(body)
+        schema = responses.schema_of(body)
         if schema is None:
             return await self._tried(body, requests_per_minute)
-        if wrong := schemas.wrong(schema):
+        if wrong := llm_json_schema.wrong(schema):
             raise BadInput(wrong)
         return await self._fitting(body, schema, requests_per_minute)
 
     async def _fitting(self, body: dict[str, Any], schema: dict[str, Any], per_minute: int | None) -> Completion:
         """An answer that fits the schema, asked for once more if the first does not."""
         answer = await self._tried(body, per_minute)
-        if answer.refused or schemas.misfit(answer.text, schema) is None:
+        if answer.refused or llm_json_schema.misfit(answer.text, schema) is None:
             return answer
         if answer.cut_off:
             said = f"The answer was cut off at {answer.completion_tokens} tokens, before its JSON ended."
-            raise answers.InvalidAnswer(said, answer)
+            raise responses.InvalidAnswer(said, answer)
         again = (await self._tried(body, per_minute)).after(answer)
-        misfit = None if again.refused else schemas.misfit(again.text, schema)
+        misfit = None if again.refused else llm_json_schema.misfit(again.text, schema)
         if misfit:
-            raise answers.InvalidAnswer(f"The model's answer does not fit the JSON schema, twice: {misfit}", again)
+            raise responses.InvalidAnswer(f"The model's answer does not fit the JSON schema, twice: {misfit}", again)
         return again
 
     async def _tried(self, body: dict[str, Any], per_minute: int | None) -> Completion:
-        return await self.post("chat/completions", body, answers.parse, per_minute)
+        return await self.post("chat/completions", body, responses.parse, per_minute)
 
     async def post(
         self, path: str, body: dict[str, Any], parse: Parse[Answer], requests_per_minute: int | None = None
@@ -183,11 +185,11 @@ class Chat:
         failures, waits, waited = 0, 0, 0.0
         while True:
             if body["model"] in self._newer_names:
-                body = answers.renamed_limit(body)
+                body = responses.renamed_limit(body)
             await self._limits.wait(name, requests_per_minute)
             try:
                 return await self._once(path, body, parse)
-            except answers.Busy as error:
+            except responses.Busy as error:
                 waits += 1
                 pause = error.seconds or self._growing(waits)
                 waited += pause
@@ -195,7 +197,7 @@ class Chat:
                     sentence = f"The provider is too busy: it asks for a wait of {round(pause)} s."
                     raise Transient(sentence, reason="provider_busy", retry_after=pause) from error
                 await self._limits.pause(name, pause)
-            except answers.OtherLimitName:
+            except responses.OtherLimitName:
                 self._newer_names.add(body["model"])
             except Unwell as error:
                 failures += 1
@@ -214,7 +216,7 @@ class Chat:
                 headers={"Content-Type": "application/json"},
                 allow_redirects=False,
             ) as response:
-                raw = await answers.read(response)
+                raw = await responses.read(response)
         except aiohttp.ConnectionTimeoutError as error:
             raise Unwell(f"The provider could not be reached within {self.connect_seconds:g} s") from error
         except TimeoutError as error:
@@ -233,9 +235,9 @@ class Chat:
         self, path: str, status: int, headers: Mapping[str, str], raw: bytes, body: dict[str, Any]
     ) -> Exception:
         """What an answer other than 200 means."""
-        said, code = answers.sentence_of(raw, self.api_key)
+        said, code = responses.sentence_of(raw, self.api_key)
         if status == 429:
-            return answers.busy(headers, said, code)
+            return responses.busy(headers, said, code)
         if status in (408, 409, 425) or status >= 500:
             return Unwell(f"The provider had an error ({status})")
         if status in (401, 403):
@@ -247,8 +249,8 @@ class Chat:
             return JobFailed(f"The provider asks for payment first. It says: {said}", reason="provider_credit")
         if status < 400 or status in (404, 405):
             return JobFailed(await self._not_there(path, status, body["model"]), reason="no_model")
-        if answers.wants_other_limit_name(said, body):
-            return answers.OtherLimitName()
+        if responses.wants_other_limit_name(said, body):
+            return responses.OtherLimitName()
         return BadInput(f"The provider refused this request. It says: {said}", reason="provider_refused")
 
     async def _not_there(self, path: str, status: int, model: str) -> str:

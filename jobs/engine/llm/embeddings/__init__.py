@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from jobs.engine import settings
-from jobs.engine.embeddings import builtin, provider
-from jobs.engine.embeddings.builtin import Embedded
 from jobs.engine.errors import JobFailed
+from jobs.engine.llm.embeddings import builtin, provider
+from jobs.engine.llm.embeddings.builtin import Embedded
 
 __all__ = ["Embedded", "Embedder", "default_model", "embedder", "unit"]
 

@@ -1,4 +1,4 @@
-"""The child of warm.py: `python -m jobs.engine.embeddings` reads `{"model", "texts"}` a line and answers `{"vectors"}`."""
+"""The child of warm.py: `python -m jobs.engine.llm.client.embeddings` reads `{"model", "texts"}` a line and answers `{"vectors"}`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import json
 import select
 import sys
 
-from jobs.engine.embeddings import embedder
-from jobs.engine.embeddings.warm import IDLE_SECONDS
 from jobs.engine.errors import LegworkError
+from jobs.engine.llm.embeddings import embedder
+from jobs.engine.llm.embeddings.warm_child import IDLE_SECONDS
 
 
 def main() -> None:

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from jobs.engine import llm
-from jobs.engine.embeddings import Embedded, builtin, cache, embedder, provider
 from jobs.engine.errors import BadInput, DatabaseAway, JobFailed
+from jobs.engine.llm import client
+from jobs.engine.llm.embeddings import Embedded, builtin, cache, embedder, provider
 
 GATHER_SECONDS = 0.01
 CALLS = 4  # at a time, to a provider
@@ -64,7 +64,7 @@ class Vectors:
     async def __aenter__(self) -> Self:
         self._open = AsyncExitStack()
         self._room = asyncio.Semaphore(builtin.AT_ONCE if self.embedder.built_in else CALLS)
-        self._client = None if self.embedder.built_in else await self._open.enter_async_context(llm.client())
+        self._client = None if self.embedder.built_in else await self._open.enter_async_context(client.client())
         return self
 
     async def __aexit__(

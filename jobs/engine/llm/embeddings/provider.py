@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from jobs.engine import llm
-from jobs.engine.answers import Unwell
-from jobs.engine.embeddings.builtin import Embedded
+from jobs.engine.llm import client as llm_client
+from jobs.engine.llm.embeddings.builtin import Embedded
+from jobs.engine.llm.responses import Unwell
 
 BATCH = 64
 MOST_CHARACTERS = 300_000  # of a request; the usual limit is 300,000 tokens
@@ -21,13 +21,13 @@ def embed(model: str, texts: Sequence[str]) -> Embedded:
     """In an event loop of its own, for callers that have none."""
 
     async def all_of_them() -> Embedded:
-        async with llm.client() as client:
+        async with llm_client.client() as client:
             return joined([await ask(client, model, some) for some in batches(texts)])
 
     return asyncio.run(all_of_them())
 
 
-async def ask(client: llm.Chat, model: str, texts: Sequence[str]) -> Embedded:
+async def ask(client: llm_client.Chat, model: str, texts: Sequence[str]) -> Embedded:
     """One request."""
     return await client.post("embeddings", {"model": model, "input": list(texts)}, parse)
 

@@ -17,11 +17,11 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any
 from urllib.parse import urlsplit
 
-from jobs.engine import answers, connections
-from jobs.engine.connections import Provider
 from jobs.engine.errors import BadInput, JobFailed, LegworkError, Transient
-from jobs.engine.shapes import Shape
-from jobs.engine.wire import Body
+from jobs.engine.llm import keep_alive, responses
+from jobs.engine.llm.event_shape import Shape
+from jobs.engine.llm.http_body import Body
+from jobs.engine.llm.keep_alive import Provider
 
 LEAVE_SECONDS = 0.2  # that the end of a body may take after its last event, for its connection to be kept
 LONGEST_EVENT = 1_000_000  # bytes
@@ -131,7 +131,7 @@ class Stream:
         body = bytearray()
         for chunk in self.chunks():
             body += chunk
-            if len(body) > answers.LONGEST_ANSWER:
+            if len(body) > responses.LONGEST_ANSWER:
                 raise Transient("The provider's answer was longer than any answer can be.", reason="provider_unwell")
         return bytes(body)
 
@@ -161,7 +161,7 @@ class Stream:
             with suppress(OSError, ValueError, HTTPException):
                 response.close()
         if connection is not None and keep:
-            connections.give(self.provider, connection)
+            keep_alive.give(self.provider, connection)
         elif connection is not None:
             with suppress(OSError, ValueError, HTTPException):
                 connection.close()
@@ -180,11 +180,11 @@ class Stream:
 
     def _send(self) -> None:
         with self._translated():
-            if (kept := connections.take(self.provider)) is not None:
+            if (kept := keep_alive.take(self.provider)) is not None:
                 with suppress(ConnectionError):  # closed by its server in this moment, before it said a word
                     return self._send_over(kept)
                 kept.close()
-            fresh = self._connection = connections.fresh(self.provider)
+            fresh = self._connection = keep_alive.fresh(self.provider)
             if not self.closed:
                 fresh.connect()
             self._send_over(fresh)
@@ -209,11 +209,11 @@ class Stream:
     def _refused(self, response: HTTPResponse) -> Exception:
         raw = response.read1(LONGEST_PROBLEM)
         response.close()
-        said, code = answers.sentence_of(raw, self.provider.api_key)
+        said, code = responses.sentence_of(raw, self.provider.api_key)
         if response.status in (400, 422) and "stream_options" in said and "stream_options" in self.body:
             return _OtherOptions({name: value for name, value in self.body.items() if name != "stream_options"})
-        if response.status == 400 and answers.wants_other_limit_name(said, self.body):
-            return _OtherOptions(answers.renamed_limit(self.body))
+        if response.status == 400 and responses.wants_other_limit_name(said, self.body):
+            return _OtherOptions(responses.renamed_limit(self.body))
         return _refusal(self.provider, response.status, response.headers, said, code, str(self.body.get("model")))
 
     def _event(self, data: bytes) -> dict[str, Any]:
@@ -224,7 +224,7 @@ class Stream:
         if not isinstance(event, dict):
             raise _rubbish()
         if event.get("error"):
-            said, _ = answers.sentence_of(data, self.provider.api_key)
+            said, _ = responses.sentence_of(data, self.provider.api_key)
             raise Transient(f"The provider ended the answer with an error. It says: {said}", reason="provider_unwell")
         return event
 
@@ -268,7 +268,7 @@ def _broken(stream: Stream, error: Exception) -> LegworkError:
     provider, answered = stream.provider, stream._response is not None
     if isinstance(error, TimeoutError):
         if stream._socket is None:
-            return Transient(_away(provider, f" within {connections.CONNECT_SECONDS:g} s"), reason="provider_away")
+            return Transient(_away(provider, f" within {keep_alive.CONNECT_SECONDS:g} s"), reason="provider_away")
         return _silent(provider.silence_seconds) if answered else _slow(provider.first_seconds)
     if answered:
         return Transient("The connection to the provider broke before the answer ended.", reason="provider_broke")
@@ -296,7 +296,7 @@ def _rubbish() -> Transient:
 def _refusal(provider: Provider, status: int, headers: Any, said: str, code: str, model: str) -> LegworkError:
     """What an answer other than 200 means. Somebody waits, so nothing is tried again by itself."""
     if status == 429:
-        return _busy(answers.busy(headers, said, code))
+        return _busy(responses.busy(headers, said, code))
     if status in (408, 409, 425) or status >= 500:
         return Transient(f"The provider had an error ({status}). Try again in a moment.", reason="provider_unwell")
     if status in (401, 403):
@@ -311,7 +311,7 @@ def _refusal(provider: Provider, status: int, headers: Any, said: str, code: str
 
 
 def _busy(error: Exception) -> LegworkError:
-    if not isinstance(error, answers.Busy):
+    if not isinstance(error, responses.Busy):
         assert isinstance(error, LegworkError)
         return error
     wait = f" It asks for a wait of {error.seconds:.0f} s." if error.seconds and error.seconds >= 1 else ""

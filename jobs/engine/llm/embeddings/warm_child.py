@@ -15,8 +15,9 @@ import weakref
 from functools import cache
 from typing import Any
 
-from jobs.engine import embeddings, settings
+from jobs.engine import settings
 from jobs.engine.errors import Transient
+from jobs.engine.llm import embeddings
 from jobs.engine.sandbox import spawn
 
 ANSWER_SECONDS = 20.0
@@ -76,7 +77,7 @@ class Home:
     def _running(self) -> subprocess.Popen[bytes]:
         if self._child is None:
             self._child = subprocess.Popen(
-                spawn.command("jobs.engine.embeddings"),
+                spawn.command("jobs.engine.llm.client.embeddings"),
                 cwd=spawn.ROOT,
                 env=spawn.environment() | _provider(),
                 stdin=subprocess.PIPE,
