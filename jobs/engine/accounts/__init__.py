@@ -6,9 +6,21 @@ Rows carry an owner, a text. The first account takes over what was made before t
 from __future__ import annotations
 
 from jobs.engine.accounts.audit import ACTIONS, entries, record
-from jobs.engine.accounts.first import new_secret, opens
+from jobs.engine.accounts.first_account import new_secret, opens
 from jobs.engine.accounts.oversight import everybodys_schedules, pause_anybodys
-from jobs.engine.accounts.people import (
+from jobs.engine.accounts.sessions import (
+    Identity,
+    by_password,
+    by_provider,
+    end,
+    end_others,
+    of_browser,
+    sign_ins,
+    still,
+)
+from jobs.engine.accounts.sharing import accept, share, share_of, shared_jobs, unshare
+from jobs.engine.accounts.tokens import issue, of_token, revoke, tokens
+from jobs.engine.accounts.users import (
     Account,
     add,
     all_accounts,
@@ -20,18 +32,6 @@ from jobs.engine.accounts.people import (
     set_password,
     suspend,
 )
-from jobs.engine.accounts.sharing import accept, share, share_of, shared_jobs, unshare
-from jobs.engine.accounts.sign_ins import (
-    Identity,
-    by_password,
-    by_provider,
-    end,
-    end_others,
-    of_browser,
-    sign_ins,
-    still,
-)
-from jobs.engine.accounts.tokens import issue, of_token, revoke, tokens
 from jobs.engine.db.models import ROLES, SCOPES
 
 __all__ = ["ROLES", "SCOPES", "Account", "Identity"]

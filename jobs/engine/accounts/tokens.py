@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, select, text, update
 
 from jobs.engine.accounts import audit
-from jobs.engine.accounts.sign_ins import Identity, digest
+from jobs.engine.accounts.sessions import Identity, digest
 from jobs.engine.db import postgres
 from jobs.engine.db.models import SCOPES, Account, Token, new_id
 from jobs.engine.db.records import as_id

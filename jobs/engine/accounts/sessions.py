@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import delete, func, select, text, update
 
-from jobs.engine.accounts import audit, passwords, people, tries
+from jobs.engine.accounts import audit, passwords, throttle, users
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Account, SignIn, Token, new_id
 from jobs.engine.db.records import as_id
@@ -40,7 +40,7 @@ def by_password(name: str, password: str, *, address: str, browser: str) -> str:
     """Sign in; what the cookie is to hold. Raises NotSignedIn, TooMany: neither tells whether there is such an account."""
     name = clean_text(name).strip().lower()[:100]
     try:
-        tries.count(name, address)
+        throttle.count(name, address)
     except TooMany:
         _refuse(name, address, "too many tries")
         raise
@@ -50,7 +50,7 @@ def by_password(name: str, password: str, *, address: str, browser: str) -> str:
     if not found or not right or found.suspended_at is not None:
         _refuse(name, address, "suspended" if found and right else "wrong name or password")
         raise NotSignedIn(REFUSED)
-    tries.forget(name, address)
+    throttle.forget(name, address)
     return _begin(found, address, browser, "password")
 
 
@@ -66,7 +66,7 @@ def by_provider(subject: str, name: str, *, new: bool, address: str, browser: st
             _refuse(name, address, "no account here")
             raise Forbidden("There is no account for you here. An administrator can add one.")
         try:
-            found = people.add(name, "member", None, address=address, subject=subject)
+            found = users.add(name, "member", None, address=address, subject=subject)
         except Conflict:
             _refuse(name, address, "the name is taken")
             raise Conflict(
@@ -98,7 +98,7 @@ def of_browser(secret: str) -> Identity | None:
 def still(identity: Identity) -> bool:
     """Whether who asked then may still ask: for answers that take long."""
     if identity.account is None:
-        return not people.exist()
+        return not users.exist()
     with postgres.reading() as session:
         what = select(Account.role).where(Account.id == identity.account.id, Account.suspended_at.is_(None))
         if identity.token is not None:
@@ -129,7 +129,7 @@ def end(account: Account, sign_in: str | UUID, *, address: str | None = None) ->
 def end_others(account: Account, keep: UUID | None) -> None:
     """Sign all other browsers of this account out."""
     with postgres.session() as session:
-        people.end_sign_ins(session, account, keep)
+        users.end_sign_ins(session, account, keep)
 
 
 def digest(secret: str) -> str:
