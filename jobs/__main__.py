@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from jobs.engine import backups, clock, logs, operating, settings, supervisor
-from jobs.engine.catalogue import QUEUES
 from jobs.engine.db import migrations, postgres
 from jobs.engine.embedded import beside, parts
 from jobs.engine.errors import DatabaseAway, LegworkError, SettingsError
+from jobs.engine.kinds.catalogue import QUEUES
 from jobs.engine.scaling import CALM_SECONDS, Scale
 
 DEFAULT_PROCESSES = 2

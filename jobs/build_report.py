@@ -18,13 +18,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator
 
 from jobs.engine import reports
-from jobs.engine.catalogue import Estimate, Find
 from jobs.engine.context import Context, Output
 from jobs.engine.conversion import formats
 from jobs.engine.errors import BadInput, FieldError
 from jobs.engine.formats.tables import TableInfo
+from jobs.engine.kinds.catalogue import Estimate, Find
+from jobs.engine.kinds.params import KindParams, TableFile, param
 from jobs.engine.llm import client
-from jobs.engine.params import KindParams, TableFile, param
 from jobs.engine.reports import computing, measures, narrative, writing
 
 TITLE = "Build a report"

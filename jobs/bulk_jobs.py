@@ -12,10 +12,10 @@ from typing import Any, Literal
 from uuid import UUID
 
 from jobs.engine import commands, job_lists, queries
-from jobs.engine.catalogue import Find
 from jobs.engine.context import Context
 from jobs.engine.errors import Conflict, FieldError, NotFound, Skip
-from jobs.engine.params import KindParams, param
+from jobs.engine.kinds.catalogue import Find
+from jobs.engine.kinds.params import KindParams, param
 
 TITLE = "Change many jobs"
 GROUP = "Housekeeping"

@@ -16,7 +16,6 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from jobs.engine import choosing, ledger, queries
-from jobs.engine.catalogue import Estimate, Find
 from jobs.engine.choosing import Chosen, One
 from jobs.engine.context import Context, Counts, Output
 from jobs.engine.db import postgres
@@ -24,8 +23,9 @@ from jobs.engine.db.models import Job
 from jobs.engine.documents import changing, tending
 from jobs.engine.documents.rows import short
 from jobs.engine.errors import FieldError, JobFailed, NotFound
+from jobs.engine.kinds.catalogue import Estimate, Find
+from jobs.engine.kinds.params import KindParams, param
 from jobs.engine.llm import client
-from jobs.engine.params import KindParams, param
 
 TITLE = "Bulk update"
 GROUP = "Files and documents"

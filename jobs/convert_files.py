@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jobs.engine import conversion, outputs, tally
-from jobs.engine.catalogue import Estimate, Find
 from jobs.engine.context import Context
 from jobs.engine.conversion import formats, options
 from jobs.engine.errors import BadInput, FieldError
 from jobs.engine.files.inputs import Input
 from jobs.engine.files.storage import storage
 from jobs.engine.formats.extraction import archives
-from jobs.engine.params import FileRef, KindParams, param
+from jobs.engine.kinds.catalogue import Estimate, Find
+from jobs.engine.kinds.params import FileRef, KindParams, param
 
 TITLE = "Convert files"
 GROUP = "Files and documents"

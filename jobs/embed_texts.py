@@ -17,15 +17,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jobs.engine import tally
-from jobs.engine.catalogue import Estimate, Find
 from jobs.engine.context import Context, Output
 from jobs.engine.errors import BadInput, FieldError, JobFailed, Skip
 from jobs.engine.formats import exports
 from jobs.engine.formats.exports import parquet
+from jobs.engine.kinds.catalogue import Estimate, Find
+from jobs.engine.kinds.params import KindParams, TableFile, param
+from jobs.engine.kinds.text_templates import as_text
 from jobs.engine.llm import embeddings
 from jobs.engine.llm.embeddings import batching, cache
-from jobs.engine.params import KindParams, TableFile, param
-from jobs.engine.templates import as_text
 
 TITLE = "Embed texts"
 GROUP = "Text and AI"

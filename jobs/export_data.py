@@ -18,13 +18,13 @@ from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
 from jobs.engine import queries, snapshots
-from jobs.engine.catalogue import Find
 from jobs.engine.context import Context
 from jobs.engine.db.models import ENDED_STATES, ITEM_STATES
 from jobs.engine.db.records import as_id
 from jobs.engine.errors import FieldError, JobFailed, NotFound
 from jobs.engine.formats import exports
-from jobs.engine.params import KindParams, ShortText, param
+from jobs.engine.kinds.catalogue import Find
+from jobs.engine.kinds.params import KindParams, ShortText, param
 
 TITLE = "Export data"
 GROUP = "Data and numbers"

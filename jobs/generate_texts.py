@@ -13,15 +13,16 @@ from contextlib import suppress
 from itertools import islice
 from typing import Any
 
-from jobs.engine import tally, templates
-from jobs.engine.catalogue import Estimate, Find, Question
+from jobs.engine import tally
 from jobs.engine.context import Context, Output
 from jobs.engine.errors import BadInput, FieldError, Skip
+from jobs.engine.kinds import text_templates
+from jobs.engine.kinds.catalogue import Estimate, Find, Question
+from jobs.engine.kinds.params import KindParams, TableFile, param
 from jobs.engine.llm import batch_requests, client
 from jobs.engine.llm import json_schema as llm_json_schema
 from jobs.engine.llm.responses import Completion, response_format
 from jobs.engine.llm.token_budget import Budget, about_tokens, most_tokens
-from jobs.engine.params import KindParams, TableFile, param
 
 TITLE = "Generate texts"
 GROUP = "Text and AI"
@@ -116,7 +117,7 @@ def check(params: Params, find: Find) -> list[FieldError]:
             batch_requests.check_ids(source.rows(params.encoding, params.delimiter))
     except BadInput as error:
         return [FieldError("source", error.message)]
-    wrong_prompt = [] if batch else templates.errors(params.prompt, table.columns, source.name)
+    wrong_prompt = [] if batch else text_templates.errors(params.prompt, table.columns, source.name)
     errors = [FieldError("prompt", sentence) for sentence in wrong_prompt]
     if params.output_column in (*table.columns, *OWN_COLUMNS):
         taken = f"There is a column “{params.output_column}” already. Choose another name."
@@ -199,14 +200,14 @@ def _asker(params: Params, columns: list[str]) -> Callable[[dict[str, Any]], dic
     if batch_requests.is_batch(columns):
         at_most = params.max_tokens if params.token_budget else None
         return lambda row: batch_requests.request(row, params.model, at_most)
-    template = templates.parse(params.prompt)
+    template = text_templates.parse(params.prompt)
     settings = {"model": params.model, "max_tokens": params.max_tokens, "temperature": params.temperature}
     settings["response_format"] = None if params.json_schema is None else response_format(params.json_schema)
     always = {name: value for name, value in settings.items() if value is not None}
     system = [{"role": "system", "content": params.system}] if params.system.strip() else []
 
     def ask(row: dict[str, Any]) -> dict[str, Any]:
-        if not any(templates.as_text(row.get(column)).strip() for column in template.columns):
+        if not any(text_templates.as_text(row.get(column)).strip() for column in template.columns):
             raise Skip(
                 f"Nothing to ask: {', '.join(template.columns)} {'are' if template.columns[1:] else 'is'} empty."
             )

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jobs.engine import queries, tally
-from jobs.engine.catalogue import Estimate, Find
 from jobs.engine.context import Context, Counts
 from jobs.engine.documents import fields, rows
 from jobs.engine.errors import BadInput, FieldError, JobFailed
@@ -20,7 +19,8 @@ from jobs.engine.files.inputs import Input
 from jobs.engine.formats import exports
 from jobs.engine.formats.tables import TableInfo
 from jobs.engine.gathering import Gathered
-from jobs.engine.params import KindParams, ShortText, TableFile, param
+from jobs.engine.kinds.catalogue import Estimate, Find
+from jobs.engine.kinds.params import KindParams, ShortText, TableFile, param
 
 TITLE = "Import data"
 GROUP = "Data and numbers"

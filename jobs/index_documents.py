@@ -12,14 +12,14 @@ import time
 from typing import Any
 
 from jobs.engine import documents, tally
-from jobs.engine.catalogue import Find
 from jobs.engine.context import Context, Counts, Output
 from jobs.engine.documents import building, cutting
 from jobs.engine.errors import FieldError, JobFailed, Skip
 from jobs.engine.files.inputs import sample_path
+from jobs.engine.kinds.catalogue import Find
+from jobs.engine.kinds.params import KindParams, param
 from jobs.engine.llm import embeddings
 from jobs.engine.llm.embeddings import batching
-from jobs.engine.params import KindParams, param
 
 TITLE = "Index documents"
 GROUP = "Files and documents"

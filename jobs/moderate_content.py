@@ -13,17 +13,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from jobs.engine import documents, moderation, queries, reviews
-from jobs.engine.catalogue import Estimate, Find
 from jobs.engine.context import Context, Output
 from jobs.engine.db.models import VERDICTS, Job
 from jobs.engine.documents import Document
 from jobs.engine.errors import BadInput, FieldError, JobFailed, Skip
+from jobs.engine.kinds.catalogue import Estimate, Find
+from jobs.engine.kinds.params import KindParams, TableFile, param
+from jobs.engine.kinds.text_templates import as_text
 from jobs.engine.llm import embeddings
 from jobs.engine.moderation import Chosen, Judged, Threshold, training
 from jobs.engine.moderation.classifier import classifier
 from jobs.engine.moderation.judges import Judge
-from jobs.engine.params import KindParams, TableFile, param
-from jobs.engine.templates import as_text
 
 TITLE = "Moderate content"
 GROUP = "Text and AI"

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jobs.engine import documents, settings, tally
-from jobs.engine.catalogue import Estimate, Find
 from jobs.engine.context import Context
 from jobs.engine.db.models import File
 from jobs.engine.errors import BadInput, FieldError, NoRoom
@@ -26,7 +25,8 @@ from jobs.engine.files.inputs import Input
 from jobs.engine.files.storage import storage
 from jobs.engine.formats import extraction
 from jobs.engine.formats.extraction import archives, formats, recognition
-from jobs.engine.params import FileRef, KindParams, param
+from jobs.engine.kinds.catalogue import Estimate, Find
+from jobs.engine.kinds.params import FileRef, KindParams, param
 
 TITLE = "Process files"
 GROUP = "Files and documents"

@@ -18,14 +18,15 @@ from typing import Any
 
 from pydantic import ConfigDict
 
-from jobs.engine import addresses, letters, mail, merging, suppressions, tally, templates
+from jobs.engine import addresses, letters, mail, merging, suppressions, tally
 from jobs.engine.audience import Audience, Recipient
-from jobs.engine.catalogue import Estimate, Find
 from jobs.engine.context import Context
 from jobs.engine.errors import BadInput, BudgetSpent, Doubtful, FieldError, SettingsError, Skip, Transient
 from jobs.engine.files.inputs import Input
+from jobs.engine.kinds import text_templates
+from jobs.engine.kinds.catalogue import Estimate, Find
+from jobs.engine.kinds.params import FileRef, KindParams, TableFile, param
 from jobs.engine.merging import Mailing
-from jobs.engine.params import FileRef, KindParams, TableFile, param
 from jobs.engine.postbox import Postbox
 
 TITLE = "Send emails"
@@ -341,10 +342,10 @@ def _mailing(params: Params) -> Mailing:
     return Mailing(
         sender=addresses.parse(params.from_),
         reply_to=addresses.parse(params.reply_to) if params.reply_to.strip() else None,
-        subject=templates.parse(params.subject),
-        text=templates.parse(params.text),
-        html=templates.parse(params.html),
-        unsubscribe=templates.parse(params.list_unsubscribe),
+        subject=text_templates.parse(params.subject),
+        text=text_templates.parse(params.text),
+        html=text_templates.parse(params.html),
+        unsubscribe=text_templates.parse(params.list_unsubscribe),
         one_click=params.one_click,
         name_column=params.name_column or None,
     )

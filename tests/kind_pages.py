@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import jobs
-from jobs.engine import catalogue
-from jobs.engine.catalogue import Kind
+from jobs.engine.kinds import catalogue
+from jobs.engine.kinds.catalogue import Kind
 
 FOLDER = Path(__file__).parents[1] / "docs" / "kinds"
 MADE = "<!-- Made by `make docs` out of jobs/{name}.py. Change it there. -->"

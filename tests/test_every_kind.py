@@ -14,8 +14,8 @@ import pytest
 from flask.testing import FlaskClient
 
 import jobs
-from jobs.engine import catalogue, commands, fitting, queries
-from jobs.engine.kinds import estimates
+from jobs.engine import commands, queries
+from jobs.engine.kinds import catalogue, checks, estimates
 from tests import specimens
 from tests.conftest import House, forget
 from tests.engine.workers import Workers, adds_up, children, ended, running, until
@@ -103,7 +103,7 @@ def test_it_is_available_and_its_example_is_valid(kind: catalogue.Kind) -> None:
     assert kind.available, kind.reason
     assert kind.group in catalogue.GROUPS
     assert kind.summary.endswith(".")
-    fit = fitting.validate(kind.name, kind.example, owner=OWNER)
+    fit = checks.validate(kind.name, kind.example, owner=OWNER)
     assert kind.Params.model_validate(fit.json) == fit.params
     estimate = estimates.estimate(kind.name, kind.example, owner=OWNER)
     assert estimate is None or estimate.items is None or estimate.items > 0

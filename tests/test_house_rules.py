@@ -64,7 +64,7 @@ ENVIRONMENT_ALLOWED = {
 SWALLOWING_ALLOWED = {
     ("jobs.engine.answering", "_run"): "one answer must not keep the others from being kept",
     ("jobs.engine.writing", "_write"): "how an answer ended must be written, whatever ended it",
-    ("jobs.engine.catalogue", "load"): "a broken kind must not take the others with it",
+    ("jobs.engine.kinds.catalogue", "load"): "a broken kind must not take the others with it",
     (
         "jobs.engine.llm.client.embeddings.batching",
         "_settle",

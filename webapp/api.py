@@ -11,8 +11,9 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import UnsupportedMediaType
 
 from jobs.engine import approvals as engine_approvals
-from jobs.engine import catalogue, commands, glances, job_lists, log_lines, queries
+from jobs.engine import commands, glances, job_lists, log_lines, queries
 from jobs.engine.files import uploads
+from jobs.engine.kinds import catalogue
 from webapp import bodies, files, openapi, serializing
 from webapp.access import current_owner
 from webapp.shapes import ITEM_STATES, JOB_FILTERS, VERDICTS

@@ -9,10 +9,11 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, jsonify, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
-from jobs.engine import attachments, catalogue, conversation_lists, conversations, documents, talking
+from jobs.engine import attachments, conversation_lists, conversations, documents, talking
 from jobs.engine.conversations import Talk
 from jobs.engine.errors import BadInput, Conflict, FieldError, InvalidParams, NotFound, TooLarge, TooMany
 from jobs.engine.files import uploads as engine_uploads
+from jobs.engine.kinds import catalogue
 from jobs.engine.llm import client
 from webapp import markdown, serializing, streams
 from webapp.access import current_owner

@@ -12,10 +12,10 @@ from uuid import uuid4
 
 from flask import render_template
 
-from jobs.engine import fitting, notifications, queries, settings, templates, waiting
+from jobs.engine import notifications, queries, settings, waiting
 from jobs.engine.errors import BadInput, FieldError, InvalidParams, LegworkError, NotFound
 from jobs.engine.files import lookup
-from jobs.engine.kinds import estimates
+from jobs.engine.kinds import checks, estimates, text_templates
 from webapp import forms, texts, words
 from webapp.access import current_owner
 
@@ -71,7 +71,7 @@ class Draft:
         text = self.raw.get(one.name)
         if not table or not table.get("first") or not isinstance(text, str):
             return ""
-        return templates.filled_in(text, table["first"][0]) or ""
+        return text_templates.filled_in(text, table["first"][0]) or ""
 
     def estimate(self) -> Any:
         """What it would take; None while the form is not complete."""
@@ -162,7 +162,7 @@ def check(draft: Draft) -> bool:
         draft.tell_errors = {one.field: one.message for one in error.errors}
         draft.errors += [FieldError("", one.message) for one in error.errors]
     try:
-        fitting.validate(draft.kind.name, params, owner=current_owner())
+        checks.validate(draft.kind.name, params, owner=current_owner())
     except InvalidParams as error:
         unread = {one.field for one in draft.errors}
         draft.errors += [one for one in error.errors if one.field.split(".")[0] not in unread]

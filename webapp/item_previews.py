@@ -7,9 +7,8 @@ from typing import Any
 from flask import Blueprint, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 
-from jobs.engine import catalogue
 from jobs.engine.errors import BadInput, FieldError, NotFound
-from jobs.engine.kinds import estimates
+from jobs.engine.kinds import catalogue, estimates
 from webapp import drafts, mail_html, submissions
 from webapp.access import current_owner
 

@@ -10,8 +10,9 @@ from typing import Any
 from flask import Blueprint, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response
 
-from jobs.engine import catalogue, job_lists, notifications, queries, settings, waiting
+from jobs.engine import job_lists, notifications, queries, settings, waiting
 from jobs.engine.errors import NotFound
+from jobs.engine.kinds import catalogue
 from webapp import drafts, forms
 from webapp.access import current_owner
 from webapp.identity import person

@@ -8,7 +8,7 @@ from functools import cache, reduce
 from operator import or_
 from typing import Any
 
-from jobs.engine import catalogue
+from jobs.engine.kinds import catalogue
 from webapp import approval_shapes, audit_shapes, chat_shapes, operating_shapes, review_shapes
 from webapp.shapes import ANY_OBJECT, PARAMETERS, RECORDS, TEXT, Schema, operation, parameter, ref, takes
 

@@ -8,7 +8,7 @@ from flask import Blueprint, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response
 
 from jobs.engine import operating, settings
-from jobs.engine.catalogue import QUEUES
+from jobs.engine.kinds.catalogue import QUEUES
 from jobs.engine.operating import MINUTES, QueueFigures
 from webapp import identity, kinds
 from webapp.access import current_owner

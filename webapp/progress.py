@@ -7,9 +7,9 @@ from typing import Any
 
 from flask import Blueprint, Response, make_response, render_template, request
 
-from jobs.engine import approvals, catalogue, glances, waiting
+from jobs.engine import approvals, glances, waiting
 from jobs.engine.errors import LegworkError, NotFound
-from jobs.engine.kinds import estimates
+from jobs.engine.kinds import catalogue, estimates
 from webapp import tabs, words
 from webapp.access import current_owner
 

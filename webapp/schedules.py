@@ -8,8 +8,9 @@ from uuid import uuid4
 from flask import Blueprint, flash, redirect, render_template, request
 from werkzeug.wrappers import Response
 
-from jobs.engine import catalogue, commands, notifications, queries, schedules, timetable
+from jobs.engine import commands, notifications, queries, schedules, timetable
 from jobs.engine.errors import BadInput, FieldError, InvalidParams, NotFound
+from jobs.engine.kinds import catalogue
 from jobs.engine.schedules import Plan
 from webapp import bodies, history, kinds, tabs, timing, words
 from webapp.access import current_owner

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from jobs.engine import catalogue, queries, timetable
+from jobs.engine import queries, timetable
 from jobs.engine import waiting as engine_waiting
+from jobs.engine.kinds import catalogue
 
 
 def kind_row(kind: catalogue.Kind) -> dict[str, Any]:

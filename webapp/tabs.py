@@ -9,8 +9,9 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from jobs.engine import approvals, catalogue, log_lines, notifications, queries
+from jobs.engine import approvals, log_lines, notifications, queries
 from jobs.engine.errors import LegworkError, NotFound
+from jobs.engine.kinds import catalogue
 from webapp import drafts, forms, texts, words
 
 TABS = ("result", "items", "files", "log", "input", "timeline")

@@ -12,7 +12,7 @@ from jobs.engine import addresses
 from jobs.engine.addresses import Address
 from jobs.engine.errors import BadInput, LegworkError, Skip
 from jobs.engine.files.inputs import Input
-from jobs.engine.templates import as_text
+from jobs.engine.kinds.text_templates import as_text
 
 USUAL_NAMES = ("email", "e-mail", "email address", "e-mail address", "emailaddress", "mail", "mail address", "address")
 

@@ -18,10 +18,10 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from jobs.engine import commands, delivery, ledger, notifications, presence, queries, retention
-from jobs.engine.catalogue import QUEUES
 from jobs.engine.db import postgres
 from jobs.engine.errors import BrokerAway, DatabaseAway, LegworkError
 from jobs.engine.files.storage import storage
+from jobs.engine.kinds.catalogue import QUEUES
 
 TICK_SECONDS = 1.0
 FRONT = 100  # rows of a queue, the oldest, whose messages are looked for each second

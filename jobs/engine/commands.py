@@ -13,13 +13,14 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from jobs.engine import accounts, approvals, catalogue, delivery, ledger, limits, notifications, queries, schedules
+from jobs.engine import accounts, approvals, delivery, ledger, limits, notifications, queries, schedules
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job, Schedule
 from jobs.engine.errors import BrokerAway, Conflict, DatabaseAway, FieldError, InvalidParams, NotFound
 from jobs.engine.files.storage import storage
-from jobs.engine.fitting import finder, validate
 from jobs.engine.jsonsafe import clean_text, dumps
+from jobs.engine.kinds import catalogue
+from jobs.engine.kinds.checks import finder, validate
 from jobs.engine.schedules import Plan
 
 MOST_SAMPLE = 1_000

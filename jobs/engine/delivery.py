@@ -16,10 +16,10 @@ from rq import Queue
 from rq.job import Job as Message
 from rq.serializers import JSONSerializer
 
-from jobs.engine import catalogue
 from jobs.engine.db import redis
 from jobs.engine.db.models import Job
 from jobs.engine.errors import BrokerAway
+from jobs.engine.kinds import catalogue
 
 SOUGHT = 20  # messages that are looked for one by one, before the whole queue is read instead
 NOTED = 20  # jobs of a delivery that get a log line of their own

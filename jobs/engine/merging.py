@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from jobs.engine import addresses, templates
+from jobs.engine import addresses
 from jobs.engine.addresses import Address
 from jobs.engine.errors import BadInput, FieldError
+from jobs.engine.kinds import text_templates
+from jobs.engine.kinds.text_templates import Template, as_text
 from jobs.engine.letters import Letter
 from jobs.engine.sandbox import sanitize_html as sandbox_html
-from jobs.engine.templates import Template, as_text
 
 _LINK = re.compile(r"(https://|mailto:)[!#-;=?-~]+")
 _SCRIPT = re.compile(r"<\s*script\b", re.IGNORECASE)
@@ -75,7 +76,7 @@ def wrong(written: Mapping[str, str], columns: Sequence[str], table: str) -> lis
 
 def _wrong(text: str, columns: Sequence[str], table: str) -> list[str]:
     try:
-        return templates.parse(text).unknown(columns, table)
+        return text_templates.parse(text).unknown(columns, table)
     except BadInput as error:
         return [error.message]
 

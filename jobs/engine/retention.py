@@ -18,10 +18,10 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from jobs.engine import ledger, settings
-from jobs.engine.catalogue import QUEUES
 from jobs.engine.db import postgres
 from jobs.engine.errors import LegworkError
 from jobs.engine.files.storage import storage
+from jobs.engine.kinds.catalogue import QUEUES
 
 JOBS_AT_ONCE = 20  # in a transaction
 MOST_JOBS = 500  # in a call

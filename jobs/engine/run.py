@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from jobs.engine import approvals, catalogue, ledger, queries, sentry
+from jobs.engine import approvals, ledger, queries, sentry
 from jobs.engine.context import Context
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Counts
@@ -27,9 +27,9 @@ from jobs.engine.errors import (
     StopAsked,
     TimeLimitReached,
 )
-from jobs.engine.kinds import secrets
+from jobs.engine.kinds import catalogue, secrets
+from jobs.engine.kinds.params import KindParams
 from jobs.engine.ledger import Claim
-from jobs.engine.params import KindParams
 from jobs.engine.validation import params_errors
 from jobs.engine.writer import AWAY_SECONDS, Writer
 

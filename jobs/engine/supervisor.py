@@ -23,10 +23,11 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from jobs import __version__
-from jobs.engine import capacity, catalogue, delivery, footprint, ledger, presence, queries, sentry, worker
+from jobs.engine import capacity, delivery, footprint, ledger, presence, queries, sentry, worker
 from jobs.engine.clock import Clock
 from jobs.engine.db import postgres, redis
 from jobs.engine.errors import BrokerAway, DatabaseAway
+from jobs.engine.kinds import catalogue
 from jobs.engine.presence import Seen
 from jobs.engine.sandbox.parent_death import call_process, die_with_parent
 from jobs.engine.scaling import Scale

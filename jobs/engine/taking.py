@@ -13,9 +13,10 @@ from rq.job import Job as Message
 from rq.serializers import JSONSerializer
 from sqlalchemy import Connection
 
-from jobs.engine import catalogue, delivery, ledger, turns
+from jobs.engine import delivery, ledger, turns
 from jobs.engine.db import postgres
 from jobs.engine.errors import LegworkError
+from jobs.engine.kinds import catalogue
 
 AGAIN_SECONDS = 10  # until a job of a kind that this worker does not know is offered again
 

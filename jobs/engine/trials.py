@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jobs.engine.catalogue import Question
 from jobs.engine.db.models import new_id
 from jobs.engine.errors import LegworkError, TooMany
-from jobs.engine.fitting import finder, validate
+from jobs.engine.kinds.catalogue import Question
+from jobs.engine.kinds.checks import finder, validate
 from jobs.engine.live import Live
 from jobs.engine.llm import client
 from jobs.engine.llm.stream import Stopped, Stream

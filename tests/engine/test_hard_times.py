@@ -119,7 +119,7 @@ def test_the_next_version_migrates_while_jobs_run(tmp_path: Path) -> None:
 
 KIND = '''"""Do nothing."""
 
-from jobs.engine.params import KindParams, param
+from jobs.engine.kinds.params import KindParams, param
 
 TITLE = "Nothing"
 GROUP = "Data and numbers"

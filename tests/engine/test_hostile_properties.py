@@ -17,13 +17,14 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from jobs.engine import distributions, jsonsafe, merging, templates, timetable
+from jobs.engine import distributions, jsonsafe, merging, timetable
 from jobs.engine.addresses import parse as address
 from jobs.engine.documents.cutting import pieces
 from jobs.engine.errors import BadInput, FieldError, LegworkError
 from jobs.engine.formats import tables
 from jobs.engine.formats.tables import describe_here
 from jobs.engine.formulas import Formula, FormulaError
+from jobs.engine.kinds import text_templates
 from jobs.engine.letters import plain_of
 from jobs.engine.llm import json_schema
 from jobs.engine.reports import measures
@@ -162,8 +163,8 @@ def test_any_mailing_is_judged_and_any_row_goes_into_it(text: str, html: str, ro
     written = {"subject": text, "text": text, "html": html, "list_unsubscribe": text}
     assert all(isinstance(one, FieldError) and one.message for one in merging.wrong(written, list(row), "t.csv"))
     with suppress(BadInput):
-        assert isinstance(templates.parse(text).render(row), str)
-    assert isinstance(templates.filled_in(text, row), str | None)
+        assert isinstance(text_templates.parse(text).render(row), str)
+    assert isinstance(text_templates.filled_in(text, row), str | None)
 
 
 def _distribution(text: str) -> Any:

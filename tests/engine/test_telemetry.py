@@ -24,7 +24,7 @@ from tests.engine.workers import CODE, ended, running, until
 KEY = "sk-of-the-provider"
 LEAKY = '''"""Fail, and tell all."""
 
-from jobs.engine.params import KindParams, param
+from jobs.engine.kinds.params import KindParams, param
 
 TITLE, GROUP, QUEUE, NEEDS, NOUN = "Leak", "Data and numbers", "cpu", (), ("leak", "leaks")
 

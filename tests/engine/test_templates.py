@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.engine.errors import BadInput
-from jobs.engine.templates import errors, parse
+from jobs.engine.kinds.text_templates import errors, parse
 
 
 def test_a_column_stands_for_its_value() -> None:

@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 from jobs.engine.context import Context
-from jobs.engine.params import KindParams, param
+from jobs.engine.kinds.params import KindParams, param
 
 TITLE = "Litter"
 GROUP = "Data and numbers"

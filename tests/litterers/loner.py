@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from jobs.engine.context import Context
-from jobs.engine.params import KindParams
+from jobs.engine.kinds.params import KindParams
 
 TITLE = "Loner"
 GROUP = "Data and numbers"

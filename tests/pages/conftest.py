@@ -13,8 +13,8 @@ from flask.testing import FlaskClient
 from playwright.sync_api import Browser, Page, sync_playwright
 from werkzeug.serving import make_server
 
-from jobs.engine import catalogue
 from jobs.engine.embedded.redis import Redis
+from jobs.engine.kinds import catalogue
 from tests.conftest import OURS, Database, forget
 from tests.engine import workers
 

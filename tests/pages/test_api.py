@@ -12,7 +12,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from jobs.engine import catalogue
+from jobs.engine.kinds import catalogue
 
 NAPS = "/api/v1/kinds/nap/jobs"
 NOWHERE = f"/api/v1/jobs/{uuid4()}"

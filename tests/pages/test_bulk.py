@@ -11,8 +11,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from jobs.engine import catalogue, commands, fitting, queries
+from jobs.engine import commands, queries
 from jobs.engine.errors import InvalidParams, NotFound
+from jobs.engine.kinds import catalogue, checks
 from tests.engine import workers
 from tests.pages import making
 from webapp.access import LOCAL_OWNER
@@ -114,7 +115,7 @@ def test_a_job_that_is_somebody_elses_is_not_there(press: Any, worker: None) -> 
 def test_its_params_are_judged() -> None:
     for wrong in ({"action": "stop"}, {"action": "stop", "all": True, "states": ["nonsense"]}, {"action": "burn"}):
         with pytest.raises(InvalidParams):
-            fitting.validate("bulk_jobs", wrong, owner=LOCAL_OWNER)
+            checks.validate("bulk_jobs", wrong, owner=LOCAL_OWNER)
 
 
 def test_it_needs_its_token(client: FlaskClient) -> None:

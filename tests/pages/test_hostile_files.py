@@ -17,9 +17,10 @@ import xlsxwriter
 from flask import Flask
 from flask.testing import FlaskClient
 
-from jobs.engine import catalogue, documents, job_lists, queries
+from jobs.engine import documents, job_lists, queries
 from jobs.engine.db.models import Job
 from jobs.engine.files import lookup
+from jobs.engine.kinds import catalogue
 from tests.engine import workers
 from webapp.access import LOCAL_OWNER
 

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from jobs.engine import catalogue
 from jobs.engine.db import postgres
+from jobs.engine.kinds import catalogue
 
 ODD = [
     *(

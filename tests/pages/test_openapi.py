@@ -12,8 +12,8 @@ from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from jobs.engine import catalogue
 from jobs.engine.db import models
+from jobs.engine.kinds import catalogue
 from webapp import openapi, shapes
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jobs.engine.context import Context
-from jobs.engine.params import KindParams, TableFile, param
+from jobs.engine.kinds.params import KindParams, TableFile, param
 
 TITLE = "Read rows"
 GROUP = "Data and numbers"

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from jobs.engine.context import Context
-from jobs.engine.params import KindParams, param
+from jobs.engine.kinds.params import KindParams, param
 
 TITLE = "Stamp"
 GROUP = "Data and numbers"

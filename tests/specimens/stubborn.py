@@ -7,7 +7,7 @@ import time
 from typing import Any, Literal
 
 from jobs.engine.context import Context
-from jobs.engine.params import KindParams, param
+from jobs.engine.kinds.params import KindParams, param
 
 TITLE = "Stubborn"
 GROUP = "Data and numbers"

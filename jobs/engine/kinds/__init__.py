@@ -1,0 +1,1 @@
+"""Kinds of job: finding them, their params, checks, secrets and estimates."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from jobs.engine.catalogue import Estimate
-from jobs.engine.fitting import finder, validate
+from jobs.engine.kinds.catalogue import Estimate
+from jobs.engine.kinds.checks import finder, validate
 
 
 def estimate(kind_name: str, params: dict[str, Any], *, owner: str, sample: int | None = None) -> Estimate | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from jobs.engine.kinds.params import KindParams
 from jobs.engine.masking import MASK
-from jobs.engine.params import KindParams
 
 
 def names(model: type[KindParams]) -> set[str]:

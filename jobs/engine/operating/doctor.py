@@ -5,9 +5,10 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Sequence
 
-from jobs.engine import catalogue, settings
+from jobs.engine import settings
 from jobs.engine.db import postgres
 from jobs.engine.errors import LegworkError, SettingsError
+from jobs.engine.kinds import catalogue
 from jobs.engine.operating.parts import Part, parts
 from jobs.engine.operating.queues import QueueFigures, queues
 from jobs.engine.sandbox import spawn

@@ -10,8 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from jobs.engine import capacity, pauses, presence, settings
-from jobs.engine.catalogue import QUEUES
 from jobs.engine.db.models import ENDED_STATES
+from jobs.engine.kinds.catalogue import QUEUES
 
 MINUTES = 30  # that the chart looks back
 RECENT = 100  # ended jobs of each state that say how long jobs wait

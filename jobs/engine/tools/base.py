@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from jobs.engine.errors import BadInput
 from jobs.engine.files.inputs import Input
-from jobs.engine.params import KindParams
+from jobs.engine.kinds.params import KindParams
 
 Arguments = KindParams  # unknown ones are refused, and text is never taken for a number
 

@@ -6,7 +6,7 @@ import math
 
 from jobs.engine.errors import BadInput
 from jobs.engine.formulas import CONSTANTS, LONGEST, Formula, FormulaError
-from jobs.engine.params import param
+from jobs.engine.kinds.params import param
 from jobs.engine.tools.base import Arguments, Reach, Result, Tool
 
 

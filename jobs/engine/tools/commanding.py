@@ -17,7 +17,7 @@ from typing import Literal
 
 from jobs.engine.errors import BadInput
 from jobs.engine.files.inputs import Input
-from jobs.engine.params import FileRef, param
+from jobs.engine.kinds.params import FileRef, param
 from jobs.engine.sandbox import spawn
 from jobs.engine.tools.base import Arguments, Reach, Result, Tool
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html.parser import HTMLParser
 
 from jobs.engine.errors import BadInput
-from jobs.engine.params import param
+from jobs.engine.kinds.params import param
 from jobs.engine.sandbox import http
 from jobs.engine.sandbox import sanitize_html as sandbox_html
 from jobs.engine.tools.base import Arguments, Reach, Result, Tool

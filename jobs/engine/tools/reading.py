@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from jobs.engine import documents, jsonsafe, sql
 from jobs.engine.errors import BadInput, NotFound
 from jobs.engine.files.inputs import Input
-from jobs.engine.params import FileRef, TableFile, param
+from jobs.engine.kinds.params import FileRef, TableFile, param
 from jobs.engine.tools.base import Arguments, Reach, Result, Tool
 
 MOST_ROWS = 1_000

@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from jobs.engine.catalogue import Estimate, Find
 from jobs.engine.context import Context
 from jobs.engine.errors import FieldError
-from jobs.engine.params import FileRef, KindParams, TableFile, param
+from jobs.engine.kinds.catalogue import Estimate, Find
+from jobs.engine.kinds.params import FileRef, KindParams, TableFile, param
 
 TITLE = "Questions"
 GROUP = "Data and numbers"

@@ -15,7 +15,7 @@ from jobs.engine import settings
 from jobs.engine.errors import FieldError, KindUnavailable, NotFound, SettingsError
 from jobs.engine.files.inputs import Input
 from jobs.engine.kinds import secrets
-from jobs.engine.params import KindParams
+from jobs.engine.kinds.params import KindParams
 
 GROUPS = ("Text and AI", "Files and documents", "Data and numbers", "Mail")
 QUEUES = ("io", "cpu", "mail")

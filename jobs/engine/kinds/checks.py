@@ -8,12 +8,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from jobs.engine import catalogue
-from jobs.engine.catalogue import Find, Kind
 from jobs.engine.errors import BadInput, FieldError, InvalidParams
 from jobs.engine.files import inputs
 from jobs.engine.jsonsafe import clean_text
-from jobs.engine.params import KindParams, files_of
+from jobs.engine.kinds import catalogue
+from jobs.engine.kinds.catalogue import Find, Kind
+from jobs.engine.kinds.params import KindParams, files_of
 from jobs.engine.validation import params_errors
 
 
