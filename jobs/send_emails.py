@@ -18,16 +18,18 @@ from typing import Any
 
 from pydantic import ConfigDict
 
-from jobs.engine import addresses, letters, mail, merging, suppressions, tally
-from jobs.engine.audience import Audience, Recipient
+from jobs.engine import tally
 from jobs.engine.context import Context
 from jobs.engine.errors import BadInput, BudgetSpent, Doubtful, FieldError, SettingsError, Skip, Transient
 from jobs.engine.files.inputs import Input
 from jobs.engine.kinds import text_templates
 from jobs.engine.kinds.catalogue import Estimate, Find
 from jobs.engine.kinds.params import FileRef, KindParams, TableFile, param
-from jobs.engine.merging import Mailing
-from jobs.engine.postbox import Postbox
+from jobs.engine.mail import addresses as mail_addresses
+from jobs.engine.mail import compose, mail_merge, smtp, suppressions
+from jobs.engine.mail.bulk_sender import Postbox
+from jobs.engine.mail.mail_merge import Mailing
+from jobs.engine.mail.recipients import Audience, Recipient
 
 TITLE = "Send emails"
 GROUP = "Mail"
@@ -153,14 +155,14 @@ def check(params: Params, find: Find) -> list[FieldError]:
     except BadInput as error:
         errors.append(FieldError("attachments", error.message))
     try:
-        mail.where()
+        smtp.where()
     except SettingsError as error:
         errors.append(FieldError("", error.message))
     return errors
 
 
 def estimate(params: Params, find: Find) -> Estimate:
-    notes = () if mail.is_set_up() else (mail.NOT_SET_UP,)
+    notes = () if smtp.is_set_up() else (smtp.NOT_SET_UP,)
     if params.test_to:
         return Estimate(items=1, notes=(*notes, f"a test: only {params.test_to} is written to"))
     rows = _audience(params, find).about()
@@ -179,7 +181,7 @@ def preview(params: Params, find: Find, place: int) -> dict[str, Any]:
         shown: dict[str, Any] = {"place": place, "trouble": recipient.trouble and recipient.trouble.message}
         try:
             letter = recipient.to and _mailing(params).letter(recipient.to, recipient.row)
-            message = letter and letters.message(letter)
+            message = letter and compose.message(letter)
         except BadInput as error:
             return shown | {"trouble": error.message}
         if letter and message:
@@ -192,13 +194,13 @@ def preview(params: Params, find: Find, place: int) -> dict[str, Any]:
 
 def run(params: Params, context: Context) -> dict[str, Any]:
     began = time.monotonic()
-    if not mail.is_set_up():
-        context.log(f"{mail.NOT_SET_UP}; SMTP_URL sets it up", "warning")
+    if not smtp.is_set_up():
+        context.log(f"{smtp.NOT_SET_UP}; SMTP_URL sets it up", "warning")
     audience = _audience(params, context.open)
     writing = Writing(params, context, audience.columns)
     counts = context.map(
         writing.send,
-        audience.test(addresses.parse(params.test_to)) if params.test_to else audience.recipients(),
+        audience.test(mail_addresses.parse(params.test_to)) if params.test_to else audience.recipients(),
         key=lambda recipient: recipient.key,
         row=lambda recipient: recipient.row,
         total=1 if params.test_to else audience.total(),
@@ -212,7 +214,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         "failed": counts.failed,
         "skipped": counts.skipped,
         "unknown": counts.unknown,
-        "went_to": mail.where() if mail.is_set_up() else f"{mail.where()}, and to nobody",
+        "went_to": smtp.where() if smtp.is_set_up() else f"{smtp.where()}, and to nobody",
         "test": bool(params.test_to),
         "seconds": round(time.monotonic() - began, 1),
     }
@@ -224,7 +226,7 @@ class Writing:
     def __init__(self, params: Params, context: Context, columns: list[str]):
         self.params, self.context = params, context
         self.mailing = _mailing(params)
-        self.attachments = [letters.attachment(one) for one in _attached(params, context.open)]
+        self.attachments = [compose.attachment(one) for one in _attached(params, context.open)]
         self.tried = tally.written_in_try(context.job.job_id)
         self.failed = 0
         self.postbox = Postbox(
@@ -265,8 +267,8 @@ class Writing:
     def _message(self, recipient: Recipient) -> EmailMessage:
         assert recipient.to is not None
         letter = self.mailing.letter(recipient.to, recipient.row)
-        message_id = letters.message_id(letter.sender, str(self.context.job.job_id), recipient.key)
-        return letters.message(_as_test(letter, self.params, message_id), self.attachments)
+        message_id = compose.message_id(letter.sender, str(self.context.job.job_id), recipient.key)
+        return compose.message(_as_test(letter, self.params, message_id), self.attachments)
 
     def _look_at_limit(self) -> None:
         if self.postbox.refused:
@@ -292,7 +294,7 @@ def _wrong_addresses(params: Params) -> list[FieldError]:
     for field, written in (("from", params.from_), ("reply_to", params.reply_to), ("test_to", params.test_to)):
         try:
             if written.strip() or field == "from":
-                addresses.parse(written)
+                mail_addresses.parse(written)
         except BadInput as error:
             errors.append(FieldError(field, error.message))
     return errors
@@ -315,8 +317,8 @@ def _wrong_columns(params: Params, audience: Audience) -> list[FieldError]:
 
 def _wrong_templates(params: Params, audience: Audience) -> list[FieldError]:
     written = {name: getattr(params, name) for name in ("subject", "text", "html", "list_unsubscribe")}
-    errors = merging.wrong(written, audience.columns, audience.name)
-    if addresses.has_control(params.subject):
+    errors = mail_merge.wrong(written, audience.columns, audience.name)
+    if mail_addresses.has_control(params.subject):
         errors.append(FieldError("subject", "The subject has a line break or another control character in it."))
     if not params.subject.strip():
         errors.append(FieldError("subject", "Write a subject."))
@@ -333,15 +335,15 @@ def _attached(params: Params, find: Find) -> list[Input]:
     return found
 
 
-def _as_test(letter: letters.Letter, params: Params, message_id: str) -> letters.Letter:
+def _as_test(letter: compose.Letter, params: Params, message_id: str) -> compose.Letter:
     subject = f"[Test] {letter.subject}" if params.test_to else letter.subject
     return replace(letter, subject=subject, message_id=message_id)
 
 
 def _mailing(params: Params) -> Mailing:
     return Mailing(
-        sender=addresses.parse(params.from_),
-        reply_to=addresses.parse(params.reply_to) if params.reply_to.strip() else None,
+        sender=mail_addresses.parse(params.from_),
+        reply_to=mail_addresses.parse(params.reply_to) if params.reply_to.strip() else None,
         subject=text_templates.parse(params.subject),
         text=text_templates.parse(params.text),
         html=text_templates.parse(params.html),

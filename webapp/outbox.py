@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from jobs.engine import outbox, settings
+from jobs.engine import settings
+from jobs.engine.mail import outbox
 from webapp import files, mail_html
 from webapp.access import current_owner
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from jobs.engine import outbox
-from jobs.engine import suppressions as engine_suppressions
+from jobs.engine.mail import outbox
+from jobs.engine.mail import suppressions as engine_suppressions
 from webapp import bodies, serializing
 from webapp.access import current_owner
 

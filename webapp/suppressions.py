@@ -5,8 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
-from jobs.engine import suppressions
 from jobs.engine.errors import InvalidParams
+from jobs.engine.mail import suppressions
 from webapp.access import current_owner
 
 blueprint = Blueprint("suppressions", __name__, url_prefix="/suppressions")

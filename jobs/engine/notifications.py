@@ -21,10 +21,11 @@ from uuid import UUID
 from sqlalchemy import Connection, func, select, text, update
 from sqlalchemy.orm import Session
 
-from jobs.engine import addresses, mail, settings
+from jobs.engine import settings
 from jobs.engine.db import postgres
 from jobs.engine.db.models import ENDED_STATES, Job, Notification
 from jobs.engine.errors import BadInput, FieldError, InvalidParams, LegworkError, Transient
+from jobs.engine.mail import addresses, smtp
 from jobs.engine.sandbox import http
 
 MOST_TRIES = 5
@@ -166,8 +167,8 @@ def _by_mail(notification: Notification, job: Job) -> tuple[str, str]:
     subject = f"{_WORDS[job.state]}: {job.kind.replace('_', ' ')}{f', {job.label}' if job.label else ''}"[:200]
     counts = f"{job.done:,} done, {job.failed:,} failed, {job.skipped:,} skipped" if job.finished else ""
     lines = [subject + ".", job.message or "", f"{counts}." if counts else "", "", _address(job), ""]
-    mail.send(notification.target, subject, "\n".join(lines), owner=job.owner, job_id=job.id)
-    return "sent", f"handed to {mail.where()}"
+    smtp.send(notification.target, subject, "\n".join(lines), owner=job.owner, job_id=job.id)
+    return "sent", f"handed to {smtp.where()}"
 
 
 _SENDERS = {"webhook": _by_webhook, "mail": _by_mail}

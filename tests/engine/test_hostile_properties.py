@@ -17,16 +17,17 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from jobs.engine import distributions, jsonsafe, merging, timetable
-from jobs.engine.addresses import parse as address
+from jobs.engine import distributions, jsonsafe, timetable
 from jobs.engine.documents.cutting import pieces
 from jobs.engine.errors import BadInput, FieldError, LegworkError
 from jobs.engine.formats import tables
 from jobs.engine.formats.tables import describe_here
 from jobs.engine.formulas import Formula, FormulaError
 from jobs.engine.kinds import text_templates
-from jobs.engine.letters import plain_of
 from jobs.engine.llm import json_schema
+from jobs.engine.mail import mail_merge
+from jobs.engine.mail.addresses import parse as address
+from jobs.engine.mail.compose import plain_of
 from jobs.engine.reports import measures
 from jobs.engine.sandbox import http
 from jobs.engine.sandbox import sanitize_html as sandbox_html
@@ -161,7 +162,7 @@ def test_any_text_is_a_formula_or_refused(text: str) -> None:
 @given(text=TEXT, html=TEXT | CODE, row=st.dictionaries(st.text(max_size=9), JSON, max_size=3))
 def test_any_mailing_is_judged_and_any_row_goes_into_it(text: str, html: str, row: dict[str, Any]) -> None:
     written = {"subject": text, "text": text, "html": html, "list_unsubscribe": text}
-    assert all(isinstance(one, FieldError) and one.message for one in merging.wrong(written, list(row), "t.csv"))
+    assert all(isinstance(one, FieldError) and one.message for one in mail_merge.wrong(written, list(row), "t.csv"))
     with suppress(BadInput):
         assert isinstance(text_templates.parse(text).render(row), str)
     assert isinstance(text_templates.filled_in(text, row), str | None)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from jobs.engine.addresses import parse
 from jobs.engine.documents.cutting import pieces
 from jobs.engine.errors import BadInput
 from jobs.engine.formats.extraction import formats
-from jobs.engine.letters import Letter, message, plain_of
+from jobs.engine.mail.addresses import parse
+from jobs.engine.mail.compose import Letter, message, plain_of
 from jobs.engine.sandbox import sanitize_html, spawn
 from jobs.engine.tools.fetching import _shown
 
@@ -35,7 +35,7 @@ def in_time(script: str) -> str:
 def test_broken_html_is_read_in_time() -> None:
     script = f"""
 from jobs.engine.errors import BadInput
-from jobs.engine.letters import plain_of
+from jobs.engine.mail.smtp.compose import plain_of
 from jobs.engine.tools.fetching import _shown
 for piece in {BROKEN!r}:
     for read in (plain_of, _shown):

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.engine import mail
-from jobs.engine.addresses import parse
 from jobs.engine.errors import BadInput
-from jobs.engine.letters import Attachment, Letter, message, message_id, plain_of
+from jobs.engine.mail import smtp
+from jobs.engine.mail.addresses import parse
+from jobs.engine.mail.compose import Attachment, Letter, message, message_id, plain_of
 
 NORA = parse("Nora <nora@example.org>")
 HEADERS = {"From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type", "Content-Transfer-Encoding"}
@@ -62,7 +62,7 @@ def test_no_text_adds_a_header_or_a_line_of_smtp(subject: str, name: str, text: 
         )
     except BadInput:
         return
-    wire = mail._wire(made)
+    wire = smtp._wire(made)
     assert wire.count(b"\r\n.\r\n") == 1 and wire.endswith(b"\r\n.\r\n")
     assert b"\n" not in wire.replace(b"\r\n", b"") and b"\r" not in wire.replace(b"\r\n", b"")
     read = message_from_bytes(wire, policy=policy.default)

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from jobs.engine import clock, commands, job_lists, ledger, notifications, outbox, queries
+from jobs.engine import clock, commands, job_lists, ledger, notifications, queries
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job, Notification
 from jobs.engine.errors import InvalidParams
+from jobs.engine.mail import outbox
 from jobs.engine.schedules import Plan
 from tests.engine import workers
 from tests.engine.test_outgoing import Hook

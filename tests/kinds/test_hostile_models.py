@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from jobs.engine import approvals, documents, job_lists, outbox
+from jobs.engine import approvals, documents, job_lists
 from jobs.engine.files import uploads
+from jobs.engine.mail import outbox
 from tests.fake_provider import FakeProvider
 from tests.kinds.attempts import OWNER, done, items, upload
 

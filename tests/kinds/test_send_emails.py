@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from jobs import send_emails
-from jobs.engine import commands, log_lines, mail, outbox, postbox, queries, suppressions
+from jobs.engine import commands, log_lines, queries
 from jobs.engine.db.models import Item, Job
 from jobs.engine.errors import BadInput, InvalidParams
 from jobs.engine.kinds import estimates
+from jobs.engine.mail import bulk_sender, outbox, smtp, suppressions
 from tests.engine.workers import adds_up, begun, ended, kill, running, until
 from tests.kinds.attempts import OWNER, done, errors, items, run, upload
 from tests.mail_server import MailServer
@@ -32,7 +33,7 @@ def server(environment: Callable[..., None]) -> Iterator[MailServer]:
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postbox, "PAUSES", (0.05, 0.05, 0.05))
+    monkeypatch.setattr(bulk_sender, "PAUSES", (0.05, 0.05, 0.05))
 
 
 def params(table: str = TABLE, **more: Any) -> dict[str, Any]:
@@ -348,7 +349,7 @@ def test_without_a_mail_server_messages_go_to_the_outbox(environment: Callable[.
 
 
 def test_legwork_itself_can_write_to_one_person(server: MailServer) -> None:
-    reply = mail.send("ann@example.org", "Your job has ended", "It succeeded.\n", owner=OWNER)
+    reply = smtp.send("ann@example.org", "Your job has ended", "It succeeded.\n", owner=OWNER)
     assert reply.code == 250
     assert server.messages[0]["Subject"] == "Your job has ended"
 

@@ -12,9 +12,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from jobs.engine import mail, outbox, queries
-from jobs.engine.addresses import parse
-from jobs.engine.letters import Attachment, Letter, message
+from jobs.engine import queries
+from jobs.engine.mail import outbox, smtp
+from jobs.engine.mail.addresses import parse
+from jobs.engine.mail.compose import Attachment, Letter, message
 from jobs.send_emails import EXAMPLE
 from tests.conftest import forget
 from tests.kinds.attempts import upload
@@ -37,7 +38,7 @@ def _empty(app: Flask) -> Iterator[None]:
 def keep(subject: str = "Hello", to: str = "Ann <ann@example.org>", owner: str = LOCAL_OWNER, **more: Any) -> Any:
     files = more.pop("files", [])
     letter = Letter(parse(to), parse("Nora <nora@example.org>"), subject, more.pop("text", "Dear Ann,\n"), **more)
-    mail.sender(owner).send(message(letter, files))
+    smtp.sender(owner).send(message(letter, files))
     return outbox.messages(owner).rows[0]
 
 

@@ -14,9 +14,10 @@ from flask import Flask, jsonify
 from sqlalchemy import select
 from werkzeug.routing import Rule
 
-from jobs.engine import accounts, conversations, job_lists, outbox, queries, schedules, suppressions
+from jobs.engine import accounts, conversations, job_lists, queries, schedules
 from jobs.engine.db import postgres
 from jobs.engine.db.models import File, Job
+from jobs.engine.mail import outbox, suppressions
 from tests.pages import people
 from tests.pages.people import Person
 from tests.pages.walking import ARGUMENTS, MARK, PARTS, address_of, is_for_operators, routes, send, things_of

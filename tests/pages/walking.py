@@ -14,14 +14,15 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, text
 from werkzeug.routing import Rule
 
-from jobs.engine import accounts, attachments, commands, suppressions, talking
+from jobs.engine import accounts, attachments, commands, talking
 from jobs.engine.conversations import Talk
 from jobs.engine.db import postgres
 from jobs.engine.db.models import File, Message, OutboxMessage, SignIn
 from jobs.engine.db.models.library import Document
 from jobs.engine.files import uploads
 from jobs.engine.files.storage import storage
-from jobs.engine.outbox import OutboxSender
+from jobs.engine.mail import suppressions
+from jobs.engine.mail.outbox import OutboxSender
 from jobs.engine.schedules import Plan
 from tests.pages import making
 from tests.pages.people import Person

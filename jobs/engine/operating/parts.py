@@ -11,11 +11,12 @@ from pathlib import Path
 from redis.exceptions import RedisError
 from sqlalchemy import text
 
-from jobs.engine import delivery, mail, settings
+from jobs.engine import delivery, settings
 from jobs.engine.db import migrations, postgres, redis
 from jobs.engine.errors import LegworkError, SettingsError
 from jobs.engine.files.storage import storage
 from jobs.engine.llm import client
+from jobs.engine.mail import smtp
 
 CLOCK_SILENT_SECONDS = 10
 LEAST_FREE_BYTES = 1_000_000_000
@@ -158,12 +159,12 @@ def files_part(thorough: bool = False) -> Part:
 
 
 def mail_part(thorough: bool = False) -> Part:
-    if not mail.is_set_up():
+    if not smtp.is_set_up():
         return Part("Mail", "off", "Not sent", "Kept in the outbox until SMTP_URL is set")
     try:
         if thorough:
-            mail.try_connection()
-        return Part("Mail", "ok", "Answers" if thorough else "Set up", f"Through {mail.where()}")
+            smtp.try_connection()
+        return Part("Mail", "ok", "Answers" if thorough else "Set up", f"Through {smtp.where()}")
     except LegworkError as error:
         return Part("Mail", "wrong", "Cannot be sent", "", f"{error.message} SMTP_URL names the server.")
 

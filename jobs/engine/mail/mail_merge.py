@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from jobs.engine import addresses
-from jobs.engine.addresses import Address
 from jobs.engine.errors import BadInput, FieldError
 from jobs.engine.kinds import text_templates
 from jobs.engine.kinds.text_templates import Template, as_text
-from jobs.engine.letters import Letter
+from jobs.engine.mail import addresses
+from jobs.engine.mail.addresses import Address
+from jobs.engine.mail.compose import Letter
 from jobs.engine.sandbox import sanitize_html as sandbox_html
 
 _LINK = re.compile(r"(https://|mailto:)[!#-;=?-~]+")

@@ -21,9 +21,10 @@ from typing import Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import UUID
 
-from jobs.engine import addresses, letters, outbox, settings
+from jobs.engine import settings
 from jobs.engine.errors import BadInput, Doubtful, JobFailed, SettingsError, Transient
-from jobs.engine.outbox import Reply
+from jobs.engine.mail import addresses, compose, outbox
+from jobs.engine.mail.outbox import Reply
 from jobs.engine.settings import is_loopback
 
 SECONDS = 30.0
@@ -77,10 +78,10 @@ def sender(owner: str, job_id: UUID | None = None) -> Sender:
 
 def send(to: str, subject: str, text: str, *, owner: str, html: str = "", job_id: UUID | None = None) -> Reply:
     """Write to one person in Legwork's own name. Raises what Sender.send raises."""
-    letter = letters.Letter(addresses.parse(to), own_address(), subject, text, html)
+    letter = compose.Letter(addresses.parse(to), own_address(), subject, text, html)
     hand = sender(owner, job_id)
     try:
-        return hand.send(letters.message(letter))
+        return hand.send(compose.message(letter))
     finally:
         hand.close()
 

@@ -14,10 +14,11 @@ from email.message import EmailMessage
 from typing import Any
 from uuid import UUID
 
-from jobs.engine import mail, settings
+from jobs.engine import settings
 from jobs.engine.db.rate_limit import Limits
 from jobs.engine.errors import DatabaseAway, JobFailed, RunEnded, Transient
-from jobs.engine.outbox import Reply
+from jobs.engine.mail import smtp
+from jobs.engine.mail.outbox import Reply
 
 PAUSES = (2.0, 8.0, 30.0, 60.0)  # before further tries, each with up to half as much again
 STOP_SECONDS = 2.0  # what is on its way gets this long to be answered when the run must end
@@ -37,11 +38,11 @@ class Postbox:
         per_second: float | None,
         tries: int,
     ):
-        self._senders = [mail.sender(owner, job_id) for _ in range(connections)]
+        self._senders = [smtp.sender(owner, job_id) for _ in range(connections)]
         self._free = list(self._senders)
         self._check = check
         self._per_minute = max(1, round(per_second * 60)) if per_second else None
-        self._name = f"mail:{mail.where()}"
+        self._name = f"mail:{smtp.where()}"
         self._pauses = PAUSES[: tries - 1]
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="mail")
         self._limits = Limits(settings.current().redis_url)

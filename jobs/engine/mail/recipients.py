@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from typing import Any
 
-from jobs.engine import addresses
-from jobs.engine.addresses import Address
 from jobs.engine.errors import BadInput, LegworkError, Skip
 from jobs.engine.files.inputs import Input
 from jobs.engine.kinds.text_templates import as_text
+from jobs.engine.mail import addresses
+from jobs.engine.mail.addresses import Address
 
 USUAL_NAMES = ("email", "e-mail", "email address", "e-mail address", "emailaddress", "mail", "mail address", "address")
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 
-from jobs.engine import addresses
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Suppression
 from jobs.engine.db.records import Page, escaped
 from jobs.engine.errors import BadInput, FieldError, InvalidParams, NotFound
+from jobs.engine.mail import addresses
 
 MOST_AT_ONCE = 50_000
 

@@ -12,9 +12,9 @@ from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime, localtime
 from html.parser import HTMLParser
 
-from jobs.engine.addresses import Address, has_control
 from jobs.engine.errors import BadInput
 from jobs.engine.files.inputs import Input
+from jobs.engine.mail.addresses import Address, has_control
 from jobs.engine.sandbox import sanitize_html as sandbox_html
 
 LONGEST_SUBJECT = 500

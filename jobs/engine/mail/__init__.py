@@ -1,0 +1,1 @@
+"""Mail: composing, sending one or many, the outbox, and who must not be written to."""
