@@ -20,11 +20,11 @@ from jobs.engine.choosing import Chosen, One
 from jobs.engine.context import Context, Counts, Output
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
-from jobs.engine.documents import changing, tending
-from jobs.engine.documents.rows import short
 from jobs.engine.errors import FieldError, JobFailed, NotFound
 from jobs.engine.kinds.catalogue import Estimate, Find
 from jobs.engine.kinds.params import KindParams, param
+from jobs.engine.library import edits, upkeep
+from jobs.engine.library.bulk import short
 from jobs.engine.llm import client
 
 TITLE = "Bulk update"
@@ -74,7 +74,7 @@ EXAMPLE = {
 
 
 def check(params: Params, find: Find) -> list[FieldError]:
-    wrong = changing.wrong(params.operation, params.values)
+    wrong = edits.wrong(params.operation, params.values)
     errors = [FieldError("values", wrong)] if wrong else []
     if params.operation != "undo" and (wrong := choosing.wrong(params.selection)):
         errors.append(FieldError("selection", wrong))
@@ -120,7 +120,7 @@ class Summary:
 
     async def of(self, one: One, model: client.Chat) -> Output:
         values = {"words": DEFAULT_WORDS, "again": False} | self._params.values
-        asked = await asyncio.to_thread(tending.question, self._context.job.owner, one.id, **values)
+        asked = await asyncio.to_thread(upkeep.question, self._context.job.owner, one.id, **values)
         if self._params.dry_run and self._written >= EXAMPLES:
             return Output({"before": {}, "after": {"summary": "not written in a dry run"}})
         self._written += 1
@@ -181,7 +181,7 @@ def _changed(params: Params, context: Context, one: One) -> dict[str, Any]:
     """Change a document, and keep what was before, in one transaction: a killed attempt has done both or neither."""
     job, step = context.job, f"{choosing.STEP}{one.id}"
     if params.operation == "reindex":  # done twice it is the same
-        return tending.reindex(job.owner, one.id, dry_run=params.dry_run)
+        return upkeep.reindex(job.owner, one.id, dry_run=params.dry_run)
     with postgres.session() as session:
         connection = session.connection()
         known = None if params.dry_run else ledger.start_step(connection, job.job_id, job.lease, step)
@@ -196,9 +196,9 @@ def _changed(params: Params, context: Context, one: One) -> dict[str, Any]:
 
 def _change(session: Session, params: Params, owner: str, one: One) -> dict[str, Any]:
     if one.image is not None:
-        return changing.undo(session, owner, one.id, one.image["before"], one.image["after"], dry_run=params.dry_run)
-    operation = cast(changing.Operation, params.operation)
-    return changing.change(session, owner, one.id, operation, params.values, dry_run=params.dry_run)
+        return edits.undo(session, owner, one.id, one.image["before"], one.image["after"], dry_run=params.dry_run)
+    operation = cast(edits.Operation, params.operation)
+    return edits.change(session, owner, one.id, operation, params.values, dry_run=params.dry_run)
 
 
 def _result(params: Params, context: Context, counts: Counts) -> dict[str, Any]:

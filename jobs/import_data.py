@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 from jobs.engine import queries, tally
 from jobs.engine.context import Context, Counts
-from jobs.engine.documents import fields, rows
 from jobs.engine.errors import BadInput, FieldError, JobFailed
 from jobs.engine.files.inputs import Input
 from jobs.engine.formats import exports
@@ -21,6 +20,7 @@ from jobs.engine.formats.tables import TableInfo
 from jobs.engine.gathering import Gathered
 from jobs.engine.kinds.catalogue import Estimate, Find
 from jobs.engine.kinds.params import KindParams, ShortText, TableFile, param
+from jobs.engine.library import bulk, fields
 
 TITLE = "Import data"
 GROUP = "Data and numbers"
@@ -122,7 +122,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     table = source.table(params.encoding, params.delimiter)
     reader = _reader(params, table, source)
     abort = params.on_error == "abort"
-    target = rows.Target(
+    target = bulk.Target(
         context.job.owner, params.collection.strip(), context.job.job_id, params.mode, params.dry_run, abort
     )
 
@@ -136,7 +136,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         row=lambda numbered: numbered[1],
         total=source.count(params.encoding, params.delimiter),
         concurrency=2 * BATCH,
-        using=Gathered(lambda some: rows.put(target, [reader(*one) for one in some]), BATCH),
+        using=Gathered(lambda some: bulk.put(target, [reader(*one) for one in some]), BATCH),
     )
     if given.broken:
         raise JobFailed(f"{given.broken.message} The rows before that are in.", reason=given.broken.reason)
@@ -159,18 +159,18 @@ class _Given:
             self.broken = error
 
 
-def _reader(params: Params, table: TableInfo, source: Input) -> Callable[[int, dict[str, Any]], rows.Row]:
+def _reader(params: Params, table: TableInfo, source: Input) -> Callable[[int, dict[str, Any]], bulk.Row]:
     mapping = params.mapping or fields.same_names(table.columns)
     used = {*mapping.values(), *(["error"] if source.name.startswith(REJECTS) else [])}
     spreadsheet = table.format in ("csv", "tsv")
 
-    def read(place: int, row: dict[str, Any]) -> rows.Row:
+    def read(place: int, row: dict[str, Any]) -> bulk.Row:
         try:
             key = fields.key_of(row, params.key) if params.key else None
             rest = fields.not_of_documents(row) - used if params.rest == "meta" else ()
-            return rows.Row(place, key, fields.values(row, mapping, rest, spreadsheet))
+            return bulk.Row(place, key, fields.values(row, mapping, rest, spreadsheet))
         except BadInput as error:
-            return rows.Row(place, wrong=error)
+            return bulk.Row(place, wrong=error)
 
     return read
 
@@ -202,7 +202,7 @@ def _result(params: Params, context: Context, counts: Counts) -> dict[str, Any]:
         "skipped": counts.skipped,
         "failed": counts.failed,
         "examples": [
-            {"row": one["item"], "values": {name: rows.short(one["input"][name]) for name in list(one["input"])[:20]}}
+            {"row": one["item"], "values": {name: bulk.short(one["input"][name]) for name in list(one["input"])[:20]}}
             | one["output"]
             for one in examples
         ],

@@ -11,13 +11,13 @@ import hashlib
 import time
 from typing import Any
 
-from jobs.engine import documents, tally
+from jobs.engine import library, tally
 from jobs.engine.context import Context, Counts, Output
-from jobs.engine.documents import building, cutting
 from jobs.engine.errors import FieldError, JobFailed, Skip
 from jobs.engine.files.inputs import sample_path
 from jobs.engine.kinds.catalogue import Find
 from jobs.engine.kinds.params import KindParams, param
+from jobs.engine.library import chunking, indexing
 from jobs.engine.llm import embeddings
 from jobs.engine.llm.embeddings import batching
 
@@ -79,33 +79,33 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     began, owner, collection = time.monotonic(), context.job.owner, params.collection.strip()
     if collection == SAMPLES:
         _fill(owner)
-    total = documents.count(owner, collection)
+    total = library.count(owner, collection)
     if not total:
         raise JobFailed(f"There is no document in “{collection}”. Put some in with “Process files”.", reason="empty")
-    generation = building.unfinished(context.once("generation", lambda: _begin(params, context)))
-    before = None if params.rebuild else building.previous(generation)
+    generation = indexing.unfinished(context.once("generation", lambda: _begin(params, context)))
+    before = None if params.rebuild else indexing.previous(generation)
 
-    async def index(document: documents.Document, vectors: batching.Vectors) -> Output:
-        text = await batching.patiently(lambda: documents.document(document.id, owner, with_text=True).text)
+    async def index(document: library.Document, vectors: batching.Vectors) -> Output:
+        text = await batching.patiently(lambda: library.document(document.id, owner, with_text=True).text)
         digest = hashlib.sha256(text.encode()).digest()
         if (
             before is not None
-            and await batching.patiently(lambda: building.digest_in(before.id, document.id)) == digest
+            and await batching.patiently(lambda: indexing.digest_in(before.id, document.id)) == digest
         ):
-            copied = await batching.patiently(lambda: building.carry_over(before.id, generation.id, document.id))
+            copied = await batching.patiently(lambda: indexing.carry_over(before.id, generation.id, document.id))
             return Output({"status": "unchanged", "passages": copied, "embedded": 0})
-        pieces = list(cutting.pieces(text, params.chunk_size, params.overlap))
+        pieces = list(chunking.pieces(text, params.chunk_size, params.overlap))
         if not pieces:
             raise Skip("There is no text in it.")
         made = await asyncio.gather(*(vectors.of(piece.embedded) for piece in pieces))
         numbers = [embeddings.unit(one.numbers) for one in made]
-        await batching.patiently(lambda: building.put(generation.id, document.id, digest, pieces, numbers))
+        await batching.patiently(lambda: indexing.put(generation.id, document.id, digest, pieces, numbers))
         new = sum(not one.known for one in made)
         return Output({"status": "indexed", "passages": len(pieces), "embedded": new}, sum(one.tokens for one in made))
 
     counts = context.map(
         index,
-        documents.each(owner, collection),
+        library.each(owner, collection),
         key=lambda document: str(document.id),
         row=lambda document: {"document": str(document.id), "title": document.title},
         total=total,
@@ -129,33 +129,31 @@ def run(params: Params, context: Context) -> dict[str, Any]:
 
 def _fill(owner: str) -> None:
     """Put our samples into their collection, so that there is something to try."""
-    if not documents.count(owner, SAMPLES):
+    if not library.count(owner, SAMPLES):
         for name in SAMPLE_FILES:
             text = sample_path(name).read_text("utf-8")
-            documents.add_text(
-                owner, SAMPLES, name, text, name=name, media_type="text/markdown", source=f"sample:{name}"
-            )
+            library.add_text(owner, SAMPLES, name, text, name=name, media_type="text/markdown", source=f"sample:{name}")
 
 
 def _begin(params: Params, context: Context) -> int:
     model = embeddings.embedder(params.model).model
     name = params.collection.strip()
-    return building.begin(context.job.owner, name, model, params.chunk_size, params.overlap, context.job.job_id)
+    return indexing.begin(context.job.owner, name, model, params.chunk_size, params.overlap, context.job.job_id)
 
 
 def _finish(
     context: Context,
-    generation: documents.Generation,
+    generation: library.Generation,
     counts: Counts,
 ) -> dict[str, Any]:
     """Swap the new index in, unless this was a try or nothing came of it; then the old one goes on answering."""
-    dimension = building.dimension_of(generation.id)
+    dimension = indexing.dimension_of(generation.id)
     if context.job.sample or not counts.done or not dimension:
-        building.discard(generation.id)
+        indexing.discard(generation.id)
         context.log("The new index was put away; what was searchable before still is.")
         return {"live": False}
     if counts.failed:
-        kept = building.carry_failed(generation, context.job.job_id)
+        kept = indexing.carry_failed(generation, context.job.job_id)
         context.log(f"{counts.failed} documents could not be indexed; {kept} of them stay as they were indexed before.")
     context.progress(note="Swapping the new index in")
-    return {"live": True, "passages": building.go_live(generation, dimension), "dimension": dimension}
+    return {"live": True, "passages": indexing.go_live(generation, dimension), "dimension": dimension}

@@ -12,14 +12,14 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from jobs.engine import documents, moderation, queries, reviews
+from jobs.engine import library, moderation, queries, reviews
 from jobs.engine.context import Context, Output
 from jobs.engine.db.models import VERDICTS, Job
-from jobs.engine.documents import Document
 from jobs.engine.errors import BadInput, FieldError, JobFailed, Skip
 from jobs.engine.kinds.catalogue import Estimate, Find
 from jobs.engine.kinds.params import KindParams, TableFile, param
 from jobs.engine.kinds.text_templates import as_text
+from jobs.engine.library import Document
 from jobs.engine.llm import embeddings
 from jobs.engine.moderation import Chosen, Judged, Threshold, training
 from jobs.engine.moderation.classifier import classifier
@@ -190,14 +190,14 @@ def _of_table(params: Params, context: Context) -> tuple[Iterator[tuple[str, str
 def _of_library(params: Params, context: Context) -> tuple[Iterator[tuple[str, str, dict[str, Any]]], int | None]:
     """The same of documents. A text that changes is another item, about which nobody has decided yet."""
     owner, collection = context.job.owner, params.collection.strip()
-    total = documents.count(owner, collection)
+    total = library.count(owner, collection)
     if not total:
         raise JobFailed(f"There is no document in “{collection}”. Put some in with “Process files”.", reason="empty")
-    return (_entry(document, owner) for document in documents.each(owner, collection)), total
+    return (_entry(document, owner) for document in library.each(owner, collection)), total
 
 
 def _entry(document: Document, owner: str) -> tuple[str, str, dict[str, Any]]:
-    text = documents.document(document.id, owner, with_text=True).text
+    text = library.document(document.id, owner, with_text=True).text
     digest = hashlib.sha256(text.encode(errors="replace")).hexdigest()[:12]
     shown = {"document": str(document.id), "title": document.title, "text": text[:SHOWN]}
     return f"{document.id}-{digest}", text, shown

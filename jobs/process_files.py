@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from jobs.engine import documents, settings, tally
+from jobs.engine import library, settings, tally
 from jobs.engine.context import Context
 from jobs.engine.db.models import File
 from jobs.engine.errors import BadInput, FieldError, NoRoom
@@ -119,14 +119,14 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         with _opened(entry, context) as (path, given):
             sha256 = _sha256(path)
             if params.duplicates == "skip":
-                documents.refuse_same(owner, collection, sha256, source)
+                library.refuse_same(owner, collection, sha256, source)
             found = extraction.extract(path, entry.name, ocr=params.ocr)
             document = _document(entry, found, path.stat().st_size, sha256)
             document.collection, document.source, document.file_id = collection, source, given
             file = None if entry.index is None else _kept(owner, path, entry, found.media_type)
         try:
-            number = documents.add(owner, document, duplicates=params.duplicates == "keep", file=file)
-        except (NoRoom, documents.Duplicate):
+            number = library.add(owner, document, duplicates=params.duplicates == "keep", file=file)
+        except (NoRoom, library.Duplicate):
             if file is not None:
                 storage().delete(file.blob)
             raise
@@ -182,9 +182,9 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def _document(entry: Entry, found: extraction.Extracted, size: int, sha256: str) -> documents.Document:
+def _document(entry: Entry, found: extraction.Extracted, size: int, sha256: str) -> library.Document:
     note = {"note": found.note} if found.note else {}
-    return documents.Document(
+    return library.Document(
         title=found.title or entry.name,
         name=entry.name,
         media_type=found.media_type,
@@ -209,7 +209,7 @@ def _kept(owner: str, path: Path, entry: Entry, media_type: str) -> File:
     )
 
 
-def _shown(document: documents.Document, found: extraction.Extracted) -> dict[str, Any]:
+def _shown(document: library.Document, found: extraction.Extracted) -> dict[str, Any]:
     status = "read" if document.words else "scanned" if found.media_type == "application/pdf" else "no text"
     shown: dict[str, Any] = {
         "status": status,

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, jsonify, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
-from jobs.engine import attachments, conversation_lists, conversations, documents, talking
+from jobs.engine import attachments, conversation_lists, conversations, library, talking
 from jobs.engine.conversations import Talk
 from jobs.engine.errors import BadInput, Conflict, FieldError, InvalidParams, NotFound, TooLarge, TooMany
 from jobs.engine.files import uploads as engine_uploads
@@ -153,7 +153,7 @@ def _page(talk: Any | None) -> dict[str, Any]:
         "q": q,
         "models": client.models(),
         "missing": client.missing(),
-        "collections": [collection.name for collection in documents.collections(owner)],
+        "collections": [collection.name for collection in library.collections(owner)],
         "bulk": _bulk(talk, turns),
         **_words(),
     }

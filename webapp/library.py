@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, abort, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from jobs.engine import documents
+from jobs.engine import library
 from jobs.engine.errors import NotFound
 from jobs.engine.files import lookup
 from webapp.access import current_owner
@@ -30,10 +30,10 @@ def index() -> str:
     """The collections, and the documents of one or of all."""
     owner = current_owner()
     collection, q = _asked("collection", 100), _asked("q", 200)
-    page = documents.documents(owner, collection=collection, q=q, after=request.args.get("after") or None, limit=PAGE)
+    page = library.documents(owner, collection=collection, q=q, after=request.args.get("after") or None, limit=PAGE)
     return render_template(
         "library.html",
-        collections=documents.collections(owner),
+        collections=library.collections(owner),
         page=page,
         collection=collection,
         q=q,
@@ -44,14 +44,14 @@ def index() -> str:
 @blueprint.get("/library/<document_id>")
 def show(document_id: str) -> str:
     """One document with its text, a page of it at a time."""
-    document = documents.document(document_id, current_owner(), with_text=True)
+    document = library.document(document_id, current_owner(), with_text=True)
     start = _offset(len(document.text))
     return render_template(
         "library/document.html",
         document=document,
         file=_file(document.file_id),
-        passages=documents.passages(current_owner(), document.id),
-        alike=documents.alike(current_owner(), document.id, ALIKE),
+        passages=library.passages(current_owner(), document.id),
+        alike=library.alike(current_owner(), document.id, ALIKE),
         text=document.text[start : start + TEXT_PAGE].replace("\f", "\n\n"),
         start=start,
         step=TEXT_PAGE,
@@ -61,7 +61,7 @@ def show(document_id: str) -> str:
 
 @blueprint.get("/library/<document_id>/thumbnail.png")
 def thumbnail(document_id: str) -> Response:
-    picture = documents.thumbnail(document_id, current_owner())
+    picture = library.thumbnail(document_id, current_owner())
     if picture is None:
         abort(404)
     return Response(picture, content_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
@@ -69,14 +69,14 @@ def thumbnail(document_id: str) -> Response:
 
 @blueprint.get("/library/<document_id>/delete")
 def ask_delete(document_id: str) -> str:
-    return render_template("library/delete.html", document=documents.document(document_id, current_owner()))
+    return render_template("library/delete.html", document=library.document(document_id, current_owner()))
 
 
 @blueprint.post("/library/<document_id>/delete")
 def delete(document_id: str) -> BaseResponse:
     """Remove a document and its passages. The file it came from stays."""
-    collection = documents.document(document_id, current_owner()).collection
-    documents.delete(document_id, current_owner())
+    collection = library.document(document_id, current_owner()).collection
+    library.delete(document_id, current_owner())
     return redirect(f"/library?{urlencode({'collection': collection})}", 303)
 
 
@@ -89,8 +89,8 @@ def search() -> str:
         "search.html",
         q=q or "",
         collection=collection,
-        collections=documents.collections(owner),
-        passages=documents.search(owner, q, collection, FOUND) if q else [],
+        collections=library.collections(owner),
+        passages=library.search(owner, q, collection, FOUND) if q else [],
         marked=lambda text: marked(text, q or ""),
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from jobs.engine import documents
+from jobs.engine import library
 from webapp import bodies
 from webapp.access import current_owner
 from webapp.serializing import moment
@@ -16,7 +16,7 @@ blueprint = Blueprint("library_api", __name__, url_prefix="/api/v1")
 
 @blueprint.get("/documents")
 def index() -> Response:
-    page = documents.documents(
+    page = library.documents(
         current_owner(),
         collection=bodies.text("collection", 100),
         q=bodies.text("q", 200),
@@ -28,21 +28,21 @@ def index() -> Response:
 
 @blueprint.get("/documents/<id>")
 def show(id: str) -> Response:
-    document = documents.document(id, current_owner(), with_text=True)
+    document = library.document(id, current_owner(), with_text=True)
     return jsonify(document_row(document) | {"text": document.text})
 
 
 @blueprint.get("/documents/<id>/similar")
 def similar(id: str) -> Response:
     """Other documents of its collection, the most like it first."""
-    found = documents.alike(current_owner(), id, bodies.whole_number("limit", 8, 1, 50))
+    found = library.alike(current_owner(), id, bodies.whole_number("limit", 8, 1, 50))
     return jsonify(documents=[_alike(one) for one in found], next=None)
 
 
 @blueprint.delete("/documents/<id>")
 def delete(id: str) -> Response:
     """The document and its passages; the file it came from stays."""
-    documents.delete(id, current_owner())
+    library.delete(id, current_owner())
     return Response(status=204)
 
 
@@ -52,7 +52,7 @@ def search() -> Response:
     if not q:
         raise bodies.invalid("q", "Write what to search for in q.")
     collection, limit = bodies.text("collection", 100), bodies.whole_number("limit", 8, 1, 50)
-    found = documents.search(current_owner(), q, collection, limit)
+    found = library.search(current_owner(), q, collection, limit)
     return jsonify(passages=[_passage(one) for one in found], next=None)
 
 
@@ -77,7 +77,7 @@ def document_row(document: Any) -> dict[str, Any]:
     }
 
 
-def _alike(one: documents.Alike) -> dict[str, Any]:
+def _alike(one: library.Alike) -> dict[str, Any]:
     return {
         "document": str(one.document_id),
         "title": one.title,
@@ -89,7 +89,7 @@ def _alike(one: documents.Alike) -> dict[str, Any]:
     }
 
 
-def _passage(passage: documents.Passage) -> dict[str, Any]:
+def _passage(passage: library.Passage) -> dict[str, Any]:
     return {
         "document": str(passage.document_id),
         "title": passage.title,

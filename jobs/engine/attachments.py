@@ -22,10 +22,10 @@ from sqlalchemy import delete, select, text, update
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Attachment, Conversation
 from jobs.engine.db.records import owned
-from jobs.engine.documents import Passage, Stock, among, cutting
 from jobs.engine.errors import BadInput, LegworkError, TooMany
 from jobs.engine.files import inputs
 from jobs.engine.formats import extraction
+from jobs.engine.library import Passage, Stock, among, chunking
 from jobs.engine.llm import embeddings
 from jobs.engine.llm.embeddings import warm_child
 
@@ -53,7 +53,7 @@ class ReadFile:
     file_id: UUID | None  # None: a sample
     name: str
     media_type: str
-    pieces: list[cutting.Piece]
+    pieces: list[chunking.Piece]
 
 
 def read(ref: str, owner: str) -> ReadFile:
@@ -67,7 +67,7 @@ def read(ref: str, owner: str) -> ReadFile:
         raise BadInput(f"There is no text in {_short(source.name)}. {found.note or _ELSEWHERE}")
     if len(found.text) > MOST_TEXT:
         raise _too_large(source.name, f"{MOST_TEXT:,} characters of text")
-    pieces = list(cutting.pieces(found.text, PASSAGE_WORDS, OVERLAP))
+    pieces = list(chunking.pieces(found.text, PASSAGE_WORDS, OVERLAP))
     return ReadFile(UUID(source.ref) if source.blob else None, source.name, found.media_type, pieces)
 
 
@@ -202,7 +202,7 @@ def _embed(attachment_id: UUID, done: threading.Event) -> None:
             rows = session.execute(_ALL, {"attachment": attachment_id}).all()
         for first in range(0, len(rows), EMBEDDED_AT_ONCE):
             some = rows[first : first + EMBEDDED_AT_ONCE]
-            texts = [cutting.Piece(*row).embedded for row in some]
+            texts = [chunking.Piece(*row).embedded for row in some]
             made = warm_child.embed(texts, model)
             dimension = len(made[0])
             vectors |= {row.position: str(vector) for row, vector in zip(some, made, strict=True)}

@@ -12,8 +12,8 @@ from sqlalchemy import Select, text
 from jobs.engine import snapshots
 from jobs.engine.db import postgres
 from jobs.engine.db.records import as_id
-from jobs.engine.documents import Document
 from jobs.engine.errors import NotFound
+from jobs.engine.library import Document
 
 PAGE = 200
 STEP = "document "  # with its id: what a job keeps of one document, together with the change

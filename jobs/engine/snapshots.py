@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Item, Job
 from jobs.engine.db.records import escaped
-from jobs.engine.documents import Document
+from jobs.engine.library import Document
 
 CURSOR_ROWS = 500
 DOCUMENT_COLUMNS = (

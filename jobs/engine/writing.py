@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from jobs.engine import attachments, documents, held_answers, relay
+from jobs.engine import attachments, held_answers, relay
+from jobs.engine import library as engine_library
 from jobs.engine.conversations import Asked
 from jobs.engine.db.models import Conversation
 from jobs.engine.errors import DatabaseAway, LegworkError, Transient
@@ -199,7 +200,7 @@ class Writing:
 
 def _sources(talk: Conversation, question: str) -> list[dict[str, Any]]:
     """Passages of the conversation's files and of the library: where there are both, half of each."""
-    library = documents.search(talk.owner, question, talk.collection, limit=PASSAGES) if talk.library else []
+    library = engine_library.search(talk.owner, question, talk.collection, limit=PASSAGES) if talk.library else []
     room = PASSAGES - min(len(library), PASSAGES // 2)
     attached = attachments.search(talk.id, question, room) if talk.attached else []
     found = [(passage, "file_id") for passage in attached]
@@ -207,7 +208,7 @@ def _sources(talk: Conversation, question: str) -> list[dict[str, Any]]:
     return [_source(passage, where) for passage, where in found]
 
 
-def _source(passage: documents.Passage, where: str) -> dict[str, Any]:
+def _source(passage: engine_library.Passage, where: str) -> dict[str, Any]:
     return {
         "document_id": None,
         "file_id": None,

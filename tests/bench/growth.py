@@ -27,9 +27,10 @@ from jobs.engine import waiting as engine_waiting
 from jobs.engine.clock import Clock, deliver_due, tidy
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job, new_id
-from jobs.engine.documents import building, finding, shelf
 from jobs.engine.files import lookup
 from jobs.engine.ledger import Batch, Outcome
+from jobs.engine.library import documents, indexing
+from jobs.engine.library import search as library_search
 from tests.bench.figures import Figure, Target
 from tests.bench.house import OWNER
 
@@ -246,22 +247,22 @@ class Documents:
 
     def __call__(self, first: int, last: int) -> None:
         fill(DOCUMENTS, first, last)
-        number = building.begin(OWNER, "bench", "none", 1_000, 0, new_id())
+        number = indexing.begin(OWNER, "bench", "none", 1_000, 0, new_id())
         fill(CHUNKS, 1, last, generation=number)
-        building.go_live(building.unfinished(number), NUMBERS)
+        indexing.go_live(indexing.unfinished(number), NUMBERS)
 
 
 def of_documents() -> Asked:
     with postgres.session() as session:
-        (stock,) = map(finding._stock, shelf.live(OWNER, "bench"))
+        (stock,) = map(library_search._stock, documents.live(OWNER, "bench"))
         near = session.scalar(text("select cast(embedding as text) from chunks order by id limit 1"))
 
     def search(words: str, vector: str | None) -> None:
         with postgres.session() as session:
-            assert finding._of_one(session, stock, words, vector, 8)
+            assert library_search._of_one(session, stock, words, vector, 8)
 
     return {
-        "the list": lambda: shelf.documents(OWNER),
+        "the list": lambda: documents.documents(OWNER),
         "search for a rare word and a vector": lambda: search("thing77", near),
         "search for a word of one in a thousand": lambda: search("topic77", None),
     }

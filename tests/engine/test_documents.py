@@ -8,11 +8,11 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from jobs.engine import documents
+from jobs.engine import library
 from jobs.engine.db import postgres
-from jobs.engine.documents import building, finding
-from jobs.engine.documents.cutting import pieces
 from jobs.engine.errors import JobFailed, NotFound
+from jobs.engine.library import indexing, search
+from jobs.engine.library.chunking import pieces
 from jobs.engine.llm import embeddings
 
 OWNER = "local"
@@ -21,12 +21,12 @@ OWNER = "local"
 def index(collection: str, owner: str = OWNER, live: bool = True, model: str = "") -> int:
     """An index over all documents of a collection, by the engine's own steps."""
     embedder = embeddings.embedder(model)
-    number = building.begin(owner, collection, embedder.model, 100, 10, uuid4())
-    for one in documents.each(owner, collection):
-        found = list(pieces(documents.document(one.id, owner, with_text=True).text, 100, 10))
-        building.put(number, one.id, b"", found, embedder.embed([piece.embedded for piece in found]))
+    number = indexing.begin(owner, collection, embedder.model, 100, 10, uuid4())
+    for one in library.each(owner, collection):
+        found = list(pieces(library.document(one.id, owner, with_text=True).text, 100, 10))
+        indexing.put(number, one.id, b"", found, embedder.embed([piece.embedded for piece in found]))
     if live:
-        building.go_live(building.unfinished(number), embedder.dimension)
+        indexing.go_live(indexing.unfinished(number), embedder.dimension)
     return number
 
 
@@ -67,86 +67,86 @@ def test_nothing_gives_nothing() -> None:
 
 
 def test_documents_belong_to_their_owner(environment: Callable[..., None]) -> None:
-    mine = documents.add_text(OWNER, "a", "Mine", "The kettle is red.")
-    documents.add_text("other", "a", "Theirs", "The kettle is red.")
+    mine = library.add_text(OWNER, "a", "Mine", "The kettle is red.")
+    library.add_text("other", "a", "Theirs", "The kettle is red.")
     index("a")
     index("a", owner="other")
     with pytest.raises(NotFound):
-        documents.document(mine, "other")
+        library.document(mine, "other")
     with pytest.raises(NotFound):
-        documents.document("no id", OWNER)
-    assert [one.title for one in documents.documents(OWNER).rows] == ["Mine"]
-    assert {one.title for one in documents.search(OWNER, "red kettle")} == {"Mine"}
-    assert documents.passages(OWNER, mine)[0].text == "The kettle is red."
+        library.document("no id", OWNER)
+    assert [one.title for one in library.documents(OWNER).rows] == ["Mine"]
+    assert {one.title for one in library.search(OWNER, "red kettle")} == {"Mine"}
+    assert library.passages(OWNER, mine)[0].text == "The kettle is red."
 
 
 def test_a_list_goes_on_after_its_page(environment: Callable[..., None]) -> None:
     for number in range(5):
-        documents.add_text(OWNER, "a", f"T{number} 100%", str(number))
-    first = documents.documents(OWNER, limit=2)
-    second = documents.documents(OWNER, limit=2, after=first.next)
+        library.add_text(OWNER, "a", f"T{number} 100%", str(number))
+    first = library.documents(OWNER, limit=2)
+    second = library.documents(OWNER, limit=2, after=first.next)
     assert [one.title[:2] for one in first.rows + second.rows] == ["T4", "T3", "T2", "T1"]
-    assert [one.title for one in documents.documents(OWNER, q="t3 100%").rows] == ["T3 100%"]
-    assert documents.documents(OWNER, q="_3").rows == []
+    assert [one.title for one in library.documents(OWNER, q="t3 100%").rows] == ["T3 100%"]
+    assert library.documents(OWNER, q="_3").rows == []
 
 
 def test_the_same_again_is_a_duplicate_and_the_same_source_is_not(environment: Callable[..., None]) -> None:
-    def one(source: str, sha256: str = "s") -> documents.Document:
-        return documents.Document(collection="a", title="T", name="t.txt", text="x", sha256=sha256, source=source)
+    def one(source: str, sha256: str = "s") -> library.Document:
+        return library.Document(collection="a", title="T", name="t.txt", text="x", sha256=sha256, source=source)
 
-    first = documents.add(OWNER, one("job:1"), duplicates=False)
-    assert documents.add(OWNER, one("job:1"), duplicates=False) == first
-    with pytest.raises(documents.Duplicate, match="the same as “t"):
-        documents.add(OWNER, one("job:2"), duplicates=False)
-    assert documents.add(OWNER, one("job:2")) != first
-    assert documents.count(OWNER, "a") == 2
+    first = library.add(OWNER, one("job:1"), duplicates=False)
+    assert library.add(OWNER, one("job:1"), duplicates=False) == first
+    with pytest.raises(library.Duplicate, match="the same as “t"):
+        library.add(OWNER, one("job:2"), duplicates=False)
+    assert library.add(OWNER, one("job:2")) != first
+    assert library.count(OWNER, "a") == 2
 
 
 def test_an_index_answers_only_once_it_is_live(environment: Callable[..., None]) -> None:
-    documents.add_text(OWNER, "a", "Old", "The old text about kettles.")
+    library.add_text(OWNER, "a", "Old", "The old text about kettles.")
     first = index("a")
-    documents.add_text(OWNER, "a", "New", "A new text about kettles.")
+    library.add_text(OWNER, "a", "New", "A new text about kettles.")
     second = index("a", live=False)
-    assert {one.title for one in documents.search(OWNER, "kettles")} == {"Old"}
-    assert documents.collections(OWNER)[0].changed == 1
-    building.go_live(building.unfinished(second), 384)
-    assert {one.title for one in documents.search(OWNER, "kettles")} == {"Old", "New"}
+    assert {one.title for one in library.search(OWNER, "kettles")} == {"Old"}
+    assert library.collections(OWNER)[0].changed == 1
+    indexing.go_live(indexing.unfinished(second), 384)
+    assert {one.title for one in library.search(OWNER, "kettles")} == {"Old", "New"}
     with pytest.raises(JobFailed, match="cleared away"):
-        building.unfinished(first)
-    assert (documents.collections(OWNER)[0].changed, documents.collections(OWNER)[0].chunks) == (0, 2)
+        indexing.unfinished(first)
+    assert (library.collections(OWNER)[0].changed, library.collections(OWNER)[0].chunks) == (0, 2)
 
 
 def test_what_an_earlier_job_left_is_cleared_away(environment: Callable[..., None]) -> None:
-    documents.add_text(OWNER, "a", "T", "Text.")
+    library.add_text(OWNER, "a", "T", "Text.")
     left = index("a", live=False)
     index("a")
     with pytest.raises(JobFailed):
-        building.unfinished(left)
+        indexing.unfinished(left)
     with postgres.session() as session:
         assert session.scalar(text("select count(*) from chunks")) == 1
 
 
 def test_a_deleted_or_moved_document_is_not_found_any_more(environment: Callable[..., None]) -> None:
-    gone = documents.add_text(OWNER, "a", "Gone", "The green kettle.")
-    moved = documents.add_text(OWNER, "a", "Moved", "The green kettle too.")
+    gone = library.add_text(OWNER, "a", "Gone", "The green kettle.")
+    moved = library.add_text(OWNER, "a", "Moved", "The green kettle too.")
     index("a")
-    documents.delete(gone, OWNER)
+    library.delete(gone, OWNER)
     with postgres.session() as session:
         session.execute(text("update documents set collection = 'b' where id = :id"), {"id": moved})
-    assert documents.search(OWNER, "green kettle") == []
+    assert library.search(OWNER, "green kettle") == []
 
 
 def test_a_large_index_has_its_own_hnsw(environment: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(building, "HNSW_FROM", 3)
+    monkeypatch.setattr(indexing, "HNSW_FROM", 3)
     for number in range(4):
-        documents.add_text(OWNER, "a", f"T{number}", f"Text number {number}.")
+        library.add_text(OWNER, "a", f"T{number}", f"Text number {number}.")
     first = index("a")
     with postgres.session() as session:
         session.execute(text("set local enable_seqscan = off"))
-        (generation,) = documents.live(OWNER)
+        (generation,) = library.live(OWNER)
         vector = str(embeddings.embedder().embed(["x"])[0])
         plan = session.execute(
-            text("explain " + finding._sql(finding._stock(generation), [], True)),
+            text("explain " + search._sql(search._stock(generation), [], True)),
             {"owner": OWNER, "collection": "a", "vector": vector, "many": 3},
         )
         assert any(f"chunks_near_{first}" in row[0] for row in plan)
@@ -154,25 +154,25 @@ def test_a_large_index_has_its_own_hnsw(environment: Callable[..., None], monkey
     names = text("select indexname from pg_indexes where indexname like 'chunks_near_%'")
     with postgres.session() as session:
         assert session.scalars(names).all() == [f"chunks_near_{second}"]
-    assert len(documents.search(OWNER, "number 3")) == 4
+    assert len(library.search(OWNER, "number 3")) == 4
 
 
 def test_words_alone_answer_where_the_model_is_away(environment: Callable[..., None]) -> None:
-    documents.add_text(OWNER, "a", "T", "Error XJ-4412 means a full disk.")
-    documents.add_text(OWNER, "a", "U", "Something else.")
+    library.add_text(OWNER, "a", "T", "Error XJ-4412 means a full disk.")
+    library.add_text(OWNER, "a", "U", "Something else.")
     index("a")
     with postgres.session() as session:
         session.execute(text("update generations set model = 'of a provider that is gone'"))
-    assert [one.title for one in documents.search(OWNER, "what is XJ-4412?")] == ["T"]
+    assert [one.title for one in library.search(OWNER, "what is XJ-4412?")] == ["T"]
 
 
 @pytest.mark.parametrize(
     "q", ["", "   ", "\x00", "'; drop table chunks", "a:* & !b | (", "%_\\", "x" * 5_000, "🦆 ١٢٣"]
 )
 def test_any_question_may_be_asked(environment: Callable[..., None], q: str) -> None:
-    documents.add_text(OWNER, "a", "T", "The kettle.")
+    library.add_text(OWNER, "a", "T", "The kettle.")
     index("a")
-    assert len(documents.search(OWNER, q)) <= 1
+    assert len(library.search(OWNER, q)) <= 1
 
 
 # Facts, and a question about each that shares few words with it. The lures have the question's words and another meaning.
@@ -208,11 +208,11 @@ LURES = [
 
 def test_questions_in_other_words_find_their_answer(environment: Callable[..., None]) -> None:
     for title, (fact, _) in FACTS.items():
-        documents.add_text(OWNER, "a", title, fact)
+        library.add_text(OWNER, "a", title, fact)
     for lure in LURES:
-        documents.add_text(OWNER, "a", "Lure", lure)
+        library.add_text(OWNER, "a", "Lure", lure)
     index("a")
-    first = {title: documents.search(OWNER, question, "a")[0].title for title, (_, question) in FACTS.items()}
+    first = {title: library.search(OWNER, question, "a")[0].title for title, (_, question) in FACTS.items()}
     wrong = {title: found for title, found in first.items() if found != title}
     assert len(wrong) <= 3
     assert not {"Part", "Code"} & set(wrong)
@@ -226,23 +226,23 @@ def test_documents_like_one_are_found_by_its_vectors(environment: Callable[..., 
         "Invoice": "# Payment\n\nThe invoice is due within thirty days of the contract's date.",
         "Mars": "# Orbit\n\nThe planet turns around the sun in 687 days.",
     }
-    ids = {title: documents.add_text(OWNER, "a", title, text) for title, text in texts.items()}
-    assert documents.alike(OWNER, ids["Rye"]) == []  # there is no index yet
-    documents.add_text("other", "a", "Theirs", texts["Rye"])
-    documents.add_text(OWNER, "b", "Elsewhere", texts["Rye"])
+    ids = {title: library.add_text(OWNER, "a", title, text) for title, text in texts.items()}
+    assert library.alike(OWNER, ids["Rye"]) == []  # there is no index yet
+    library.add_text("other", "a", "Theirs", texts["Rye"])
+    library.add_text(OWNER, "b", "Elsewhere", texts["Rye"])
     for collection, owner in (("a", OWNER), ("a", "other"), ("b", OWNER)):
         index(collection, owner=owner)
-    found = documents.alike(OWNER, ids["Rye"])
+    found = library.alike(OWNER, ids["Rye"])
     assert {one.title for one in found[:2]} == {"Wheat", "Rolls"}
     assert {one.title for one in found} == {"Wheat", "Rolls", "Invoice", "Mars"}
     assert 1 >= found[0].score >= found[1].score > found[2].score + 0.1
     assert found[0].text in texts[found[0].title]
-    assert len(documents.alike(OWNER, ids["Rye"], 1)) == 1
+    assert len(library.alike(OWNER, ids["Rye"], 1)) == 1
     with pytest.raises(NotFound):
-        documents.alike("other", ids["Rye"])
-    documents.delete(ids["Wheat"], OWNER)
-    assert documents.alike(OWNER, ids["Rye"])[0].title == "Rolls"
+        library.alike("other", ids["Rye"])
+    library.delete(ids["Wheat"], OWNER)
+    assert library.alike(OWNER, ids["Rye"])[0].title == "Rolls"
 
 
 def test_ids_are_uuids(environment: Callable[..., None]) -> None:
-    assert isinstance(documents.add_text(OWNER, "a", "T", "x"), UUID)
+    assert isinstance(library.add_text(OWNER, "a", "T", "x"), UUID)

@@ -18,12 +18,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from jobs.engine import distributions, jsonsafe, timetable
-from jobs.engine.documents.cutting import pieces
 from jobs.engine.errors import BadInput, FieldError, LegworkError
 from jobs.engine.formats import tables
 from jobs.engine.formats.tables import describe_here
 from jobs.engine.formulas import Formula, FormulaError
 from jobs.engine.kinds import text_templates
+from jobs.engine.library.chunking import pieces
 from jobs.engine.llm import json_schema
 from jobs.engine.mail import mail_merge
 from jobs.engine.mail.addresses import parse as address

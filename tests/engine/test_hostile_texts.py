@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from jobs.engine.documents.cutting import pieces
 from jobs.engine.errors import BadInput
 from jobs.engine.formats.extraction import formats
+from jobs.engine.library.chunking import pieces
 from jobs.engine.mail.addresses import parse
 from jobs.engine.mail.compose import Letter, message, plain_of
 from jobs.engine.sandbox import sanitize_html, spawn
@@ -75,7 +75,7 @@ def test_headings_and_comments_are_found_in_time(tmp_path: Path) -> None:
     path.write_text("<!---->" * 5_000 + "words")
     script = f"""
 from pathlib import Path
-from jobs.engine.documents.cutting import pieces
+from jobs.engine.library.chunking import pieces
 from jobs.engine.formats.extraction import formats; from jobs.engine.formats.extraction import office
 print(formats.reader(Path({str(path)!r}), "x.txt").__name__)
 list(pieces("# a" + " #" * 200_000 + " x", 100, 0))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jobs.engine import commands, documents, queries, snapshots
+from jobs.engine import commands, library, queries, snapshots
 from jobs.engine.db.models import Job
 from tests.engine import workers
 from tests.fake_provider import FakeProvider
@@ -18,7 +18,7 @@ ALL = {"all": True}
 
 def filled(count: int = 3, collection: str = "library") -> None:
     for number in range(count):
-        documents.add_text(OWNER, collection, f"Title {number}", f"Text {number}", tags=["old"], meta={"n": number})
+        library.add_text(OWNER, collection, f"Title {number}", f"Text {number}", tags=["old"], meta={"n": number})
 
 
 def updated(operation: str, values: dict[str, Any], selection: dict[str, Any] | None = None, **more: Any) -> Job:
@@ -59,19 +59,19 @@ def test_each_operation_and_its_undo(environment: Callable[..., None]) -> None:
 
 def test_what_was_deleted_comes_back(environment: Callable[..., None]) -> None:
     filled(5)
-    documents.add(
+    library.add(
         OWNER,
-        documents.Document(
+        library.Document(
             collection="library", title="P", text="t", sha256="x", thumbnail=b"\x89PNG", source="s:1", pages=3
         ),
     )
     before = shelf()
     job = updated("delete", {}, {"collection": "library"})
-    assert (job.result["changed"], documents.count(OWNER)) == (6, 0)
-    assert (undone(job, dry_run=True).result["changed"], documents.count(OWNER)) == (6, 0)
+    assert (job.result["changed"], library.count(OWNER)) == (6, 0)
+    assert (undone(job, dry_run=True).result["changed"], library.count(OWNER)) == (6, 0)
     assert undone(job).state == "succeeded"
     assert shelf() == before
-    assert documents.thumbnail(before[-1]["id"], OWNER) == b"\x89PNG"
+    assert library.thumbnail(before[-1]["id"], OWNER) == b"\x89PNG"
     assert undone(job).result["unchanged"] == 6
 
 
@@ -104,7 +104,7 @@ def test_selections(environment: Callable[..., None]) -> None:
 
 def test_one_that_fails_does_not_stop_the_rest(environment: Callable[..., None]) -> None:
     filled()
-    documents.add_text(OWNER, "library", "X", "text")
+    library.add_text(OWNER, "library", "X", "text")
     job = updated("replace", {"find": "X"})
     assert (job.state, job.done, job.skipped, job.failed) == ("partial", 0, 3, 1)
     assert items(job)[-1].error == "Its title would be empty."
@@ -130,7 +130,7 @@ def provider(environment: Callable[..., None]) -> Iterator[FakeProvider]:
 
 def test_documents_are_summed_up_and_not_twice(provider: FakeProvider) -> None:
     filled(7)
-    documents.add_text(OWNER, "library", "Empty", " ")
+    library.add_text(OWNER, "library", "Empty", " ")
     before = shelf()
     dry = updated("summarise", {"words": 20}, dry_run=True)
     assert (dry.result["changed"], dry.skipped, len(provider.calls()), shelf() == before) == (7, 1, 5, True)
@@ -170,19 +170,19 @@ def test_a_changed_document_is_found_by_its_new_words(provider: FakeProvider) ->
     job = updated("reindex", {})
     assert (job.state, job.result["changed"], job.result["unchanged"]) == ("succeeded", 1, 2)
     assert "zebra" in found("zebra")
-    assert documents.live(OWNER, "library")[0].chunks == 3
+    assert library.live(OWNER, "library")[0].chunks == 3
     assert undone(job).reason == "cannot_undo"
 
 
 def found(words: str) -> str:
-    return " ".join(one.text for one in documents.search(OWNER, words))
+    return " ".join(one.text for one in library.search(OWNER, words))
 
 
 def test_owners_are_apart(environment: Callable[..., None]) -> None:
-    theirs = documents.add_text("someone", "library", "Theirs", "text")
+    theirs = library.add_text("someone", "library", "Theirs", "text")
     assert updated("delete", {}, {"ids": [str(theirs)]}).total == 0
     assert updated("delete", {}).total == 0
-    assert documents.document(theirs, "someone").title == "Theirs"
+    assert library.document(theirs, "someone").title == "Theirs"
     params = {"operation": "tag", "values": {"tags": ["t"]}, "selection": ALL, "dry_run": False}
     other = commands.submit("bulk_update", params, owner="someone")
     assert undone(other).reason == "not_found"
@@ -220,6 +220,6 @@ def test_a_kill_loses_no_image(environment: Callable[..., None]) -> None:
         workers.kill(*program.horses)
         job = workers.ended(job)
     assert (job.state, job.done, job.total) == ("succeeded", 300, 300)
-    assert (documents.count(OWNER, "new"), len(queries.attempts(job))) == (300, 2)
+    assert (library.count(OWNER, "new"), len(queries.attempts(job))) == (300, 2)
     assert undone(job).done == 300
     assert shelf() == before

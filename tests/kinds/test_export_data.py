@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from jobs import export_data
-from jobs.engine import commands, documents, queries, snapshots
+from jobs.engine import commands, library, queries, snapshots
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
 from tests.engine import workers
@@ -30,7 +30,7 @@ ODD = (
 
 def filled(collection: str = "odd") -> None:
     for title, text, tags, meta in ODD:
-        documents.add_text(OWNER, collection, title, text, tags=tags, meta=meta, language="en", name=f"{title}.txt")
+        library.add_text(OWNER, collection, title, text, tags=tags, meta=meta, language="en", name=f"{title}.txt")
 
 
 def exported(**params: Any) -> tuple[Job, bytes]:
@@ -42,7 +42,7 @@ def exported(**params: Any) -> tuple[Job, bytes]:
 
 
 def shelf(collection: str) -> list[dict[str, Any]]:
-    found = [documents.document(one.id, OWNER, with_text=True) for one in documents.each(OWNER, collection)]
+    found = [library.document(one.id, OWNER, with_text=True) for one in library.each(OWNER, collection)]
     return [{name: getattr(one, name) for name in FIELDS} for one in found]
 
 
@@ -54,9 +54,9 @@ def lines(data: bytes) -> list[dict[str, Any]]:
 def test_an_import_of_an_export_gives_the_same_back(environment: Callable[..., None], format: str) -> None:
     filled()
     if format != "xlsx":  # which writes a carriage return in a way of its own
-        documents.add_text(OWNER, "odd", "Windows", "a\r\nb")
-    count = documents.count(OWNER)
-    documents.add_text(OWNER, "other", "Not in it", "text")
+        library.add_text(OWNER, "odd", "Windows", "a\r\nb")
+    count = library.count(OWNER)
+    library.add_text(OWNER, "other", "Not in it", "text")
     job, data = exported(filter={"collection": "odd"}, format=format)
     assert (job.result["rows"], job.total) == (count, count)
     back = done("import_data", source=upload(data, f"odd.{format}"), collection="back")
@@ -93,7 +93,7 @@ def test_jobs_and_items(environment: Callable[..., None]) -> None:
 
 
 def test_what_is_not_mine_is_not_there(environment: Callable[..., None]) -> None:
-    documents.add_text("someone", "odd", "Theirs", "text")
+    library.add_text("someone", "odd", "Theirs", "text")
     theirs = commands.submit("export_data", {"what": "jobs"}, owner="someone")
     assert exported(format="jsonl")[1] == b""
     assert str(theirs.id) not in exported(what="jobs", format="jsonl")[1].decode()
@@ -118,7 +118,7 @@ def test_it_is_all_of_one_moment(environment: Callable[..., None], monkeypatch: 
         found = counted(*arguments)
         with postgres.session() as session:
             session.delete(session.scalars(snapshots.documents_where(OWNER, q="Formula")).one())
-        documents.add_text(OWNER, "odd", "Late", "text")
+        library.add_text(OWNER, "odd", "Late", "text")
         return found
 
     monkeypatch.setattr(snapshots, "count", meanwhile)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jobs.engine import approvals, documents, job_lists
+from jobs.engine import approvals, job_lists, library
 from jobs.engine.files import uploads
 from jobs.engine.mail import outbox
 from tests.fake_provider import FakeProvider
@@ -41,7 +41,7 @@ def test_nothing_secret_is_told_to_a_model(
 ) -> None:
     table = upload(f'id,review\n1,"{ORDER}"\n'.encode(), "reviews.csv")
     letter = upload(ORDER.encode(), "letter.txt")
-    document = documents.add_text(OWNER, "library", "A letter", ORDER)
+    document = library.add_text(OWNER, "library", "A letter", ORDER)
     provider.script(whole=True, do=[{"do": "ok"}, calls("read_document", document=str(document))])
     assert done("generate_texts", source=table, prompt="Sum up: {review}", system="Plain words.").state == "succeeded"
     agent = done("run_agent", task=ORDER, tools=["read_document", "calculate"], files=[letter])
@@ -67,7 +67,7 @@ def test_a_tool_that_is_not_the_jobs_is_not_called(provider: FakeProvider, name:
 
 def test_an_agent_gets_no_further_than_a_form(provider: FakeProvider, environment: Callable[..., None]) -> None:
     theirs = str(uploads.upload(io.BytesIO(b"name,word\na,secret\n"), "theirs.csv", owner="somebody else").id)
-    letter = str(documents.add_text("somebody else", "library", "Theirs", "A secret."))
+    letter = str(library.add_text("somebody else", "library", "Theirs", "A secret."))
     tried = {
         "by their names": calls("run_command", program="cat", arguments=["../../etc/passwd"]),
         "short options": calls("run_command", program="sort", arguments=["--compress-program=sh"]),

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from jobs.engine import commands, documents, gathering, queries
+from jobs.engine import commands, gathering, library, queries
 from jobs.engine.db.models import Job, new_id
-from jobs.engine.documents import fields, rows
 from jobs.engine.errors import BadInput, JobFailed
+from jobs.engine.library import bulk, fields
 from tests.engine import workers
 from tests.kinds.attempts import OWNER, content, done, errors, items, run, upload
 
@@ -29,8 +29,8 @@ def imported(text: str, name: str = "t.csv", **params: Any) -> Job:
     return done("import_data", source=upload(text.encode(), name), **{"mapping": MAPPING, "key": "id"} | params)
 
 
-def shelf(collection: str = "library") -> list[documents.Document]:
-    return [documents.document(one.id, OWNER, with_text=True) for one in documents.each(OWNER, collection)]
+def shelf(collection: str = "library") -> list[library.Document]:
+    return [library.document(one.id, OWNER, with_text=True) for one in library.each(OWNER, collection)]
 
 
 def counts(job: Job) -> dict[str, int]:
@@ -91,7 +91,7 @@ def test_rows_that_do_not_fit_come_back_as_a_table(environment: Callable[..., No
 def test_abort_ends_at_the_first_row_that_does_not_fit(environment: Callable[..., None]) -> None:
     many = "".join(f"{n},T{n},t,,\n" if n != 700 else ",bad,,,\n" for n in range(1, 1_001))
     job = imported("id,title,body,tags,price\n" + many, on_error="abort")
-    assert (job.state, job.done, documents.count(OWNER)) == ("failed", 699, 699)
+    assert (job.state, job.done, library.count(OWNER)) == ("failed", 699, 699)
     assert job.message.startswith("Row 700: The key “id” is empty")
 
 
@@ -100,18 +100,18 @@ def test_one_key_twice_is_one_document(environment: Callable[..., None]) -> None
     job = imported(twice, mapping={"title": "title"})
     assert (counts(job), [one.title for one in shelf()]) == ({"new": 2, "updated": 1}, ["second", "other"])
     run_again = done("import_data", source=upload(twice.encode(), "t.csv"), mapping={"title": "title"})
-    assert (counts(run_again), documents.count(OWNER)) == ({"new": 3}, 5)  # without a key every row is new
+    assert (counts(run_again), library.count(OWNER)) == ({"new": 3}, 5)  # without a key every row is new
     commands.retry(run_again.id, owner=OWNER)
-    assert (counts(run(run_again)), documents.count(OWNER)) == ({"new": 3}, 5)
+    assert (counts(run(run_again)), library.count(OWNER)) == ({"new": 3}, 5)
 
 
 def test_an_id_is_a_key_and_owners_are_apart(environment: Callable[..., None]) -> None:
-    mine = documents.add_text(OWNER, "library", "Mine", "text")
-    theirs = documents.add_text("someone", "library", "Theirs", "text")
+    mine = library.add_text(OWNER, "library", "Mine", "text")
+    theirs = library.add_text("someone", "library", "Theirs", "text")
     job = imported(f"id,title\n{mine},New\n{theirs},Stolen\n", mapping={"title": "title"})
     assert counts(job) == {"updated": 1, "new": 1}
-    assert documents.document(theirs, "someone").title == "Theirs"
-    assert documents.document(mine, OWNER).title == "New"
+    assert library.document(theirs, "someone").title == "Theirs"
+    assert library.document(mine, OWNER).title == "New"
 
 
 def test_params_are_judged_before(environment: Callable[..., None]) -> None:
@@ -127,7 +127,7 @@ def test_a_table_that_breaks_off_keeps_the_rows_before(environment: Callable[...
     lines = [json.dumps({"id": n, "title": f"T{n}", "text": "x" * 60}) for n in range(14_000)]
     lines[13_000] = '{"id": 5, "ti'
     job = imported("\n".join(lines), "t.jsonl", mapping={}, key="id")
-    assert (job.state, job.done, documents.count(OWNER)) == ("failed", 13_000, 13_000)
+    assert (job.state, job.done, library.count(OWNER)) == ("failed", 13_000, 13_000)
     assert job.message.startswith("Line 13,001 is not JSON")
 
 
@@ -143,10 +143,10 @@ def test_values_find_their_shape() -> None:
 
 def test_ids_follow_the_rows() -> None:
     job = new_id()
-    made = [rows.document_id(job, place) for place in (1, 2, 4_194_303, 4_194_304, 10**9)]
+    made = [bulk.document_id(job, place) for place in (1, 2, 4_194_303, 4_194_304, 10**9)]
     assert made == sorted(made) and len(set(made)) == 5
     assert {(one.version, one.variant) for one in made} == {(job.version, job.variant)}
-    assert rows.document_id(new_id(), 1) != made[0]
+    assert bulk.document_id(new_id(), 1) != made[0]
 
 
 def test_real_tables(environment: Callable[..., None], vega: Path) -> None:
@@ -156,7 +156,7 @@ def test_real_tables(environment: Callable[..., None], vega: Path) -> None:
     assert shelf("cars")[0].meta["Horsepower"] == 130
     airports = done("import_data", source=upload(vega / "airports.csv"), mapping={"title": "name"}, key="iata")
     assert (airports.state, airports.done) == ("succeeded", airports.total)
-    assert documents.count(OWNER, "library") == airports.total == 3_376
+    assert library.count(OWNER, "library") == airports.total == 3_376
 
 
 def test_a_killed_worker_makes_no_duplicates(environment: Callable[..., None]) -> None:
@@ -168,7 +168,7 @@ def test_a_killed_worker_makes_no_duplicates(environment: Callable[..., None]) -
         workers.kill(*program.horses)
         job = workers.ended(job)
     assert (job.state, job.done, job.result["new"]) == ("succeeded", 8_000, 8_000)
-    assert documents.count(OWNER) == 8_000
+    assert library.count(OWNER) == 8_000
     assert len(queries.attempts(job)) == 2
 
 

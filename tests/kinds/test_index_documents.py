@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from jobs import index_documents
-from jobs.engine import commands, documents, queries
+from jobs.engine import commands, library, queries
 from jobs.engine.db import postgres
 from tests.engine import workers
 from tests.fake_provider import FakeProvider
@@ -24,7 +24,7 @@ def provider(environment: Callable[..., None]) -> Iterator[FakeProvider]:
 
 
 def fill(count: int = 6, collection: str = "a") -> list[str]:
-    return [str(documents.add_text(OWNER, collection, f"T{n}", f"Text number {n}.")) for n in range(count)]
+    return [str(library.add_text(OWNER, collection, f"T{n}", f"Text number {n}.")) for n in range(count)]
 
 
 def change(document: str, body: str) -> None:
@@ -34,7 +34,7 @@ def change(document: str, body: str) -> None:
 
 
 def titles(q: str, limit: int = 20) -> set[str]:
-    return {passage.title for passage in documents.search(OWNER, q, "a", limit)}
+    return {passage.title for passage in library.search(OWNER, q, "a", limit)}
 
 
 def chunks() -> int:
@@ -49,9 +49,9 @@ def asked(provider: FakeProvider) -> list[str]:
 def test_the_example_can_be_searched(environment: Callable[..., None]) -> None:
     job = done("index_documents", **index_documents.EXAMPLE)
     assert (job.state, job.result["indexed"], job.result["live"]) == ("succeeded", 1, True)
-    found = documents.search(OWNER, "what happens when I lose the key to the shop?", "samples")
+    found = library.search(OWNER, "what happens when I lose the key to the shop?", "samples")
     assert found[0].headings.endswith("Keys")
-    assert documents.search(OWNER, "TK-210")[0].headings.endswith("Keys")
+    assert library.search(OWNER, "TK-210")[0].headings.endswith("Keys")
 
 
 def test_readmes_of_packages_are_found_by_what_they_are_for(environment: Callable[..., None]) -> None:
@@ -65,9 +65,9 @@ def test_readmes_of_packages_are_found_by_what_they_are_for(environment: Callabl
     }
     for name in purposes:
         body = str(importlib.metadata.metadata(name).get_payload())
-        documents.add_text(OWNER, "a", name, body[:6_000])
+        library.add_text(OWNER, "a", name, body[:6_000])
     assert done("index_documents", collection="a").result["indexed"] == 6
-    first = {name: documents.search(OWNER, purpose, "a")[0].title for name, purpose in purposes.items()}
+    first = {name: library.search(OWNER, purpose, "a")[0].title for name, purpose in purposes.items()}
     assert sum(name == found for name, found in first.items()) >= 5
 
 
@@ -77,7 +77,7 @@ def test_only_what_changed_is_embedded_again(provider: FakeProvider) -> None:
     assert (first.result["received"], first.result["indexed"], first.result["passages"]) == (6, 6, 6)
     assert sorted(asked(provider)) == [f"Text number {n}." for n in range(6)]
     change(numbers[2], "Something new.")
-    documents.delete(numbers[3], OWNER)
+    library.delete(numbers[3], OWNER)
     second = done("index_documents", collection="a")
     assert (second.result["received"], second.result["indexed"], second.result["unchanged"]) == (5, 1, 4)
     assert asked(provider)[6:] == ["Something new."]
@@ -89,17 +89,17 @@ def test_only_what_changed_is_embedded_again(provider: FakeProvider) -> None:
 def test_a_failed_rebuild_leaves_the_old_one_answering(provider: FakeProvider) -> None:
     numbers = fill(3)
     done("index_documents", collection="a")
-    before = documents.live(OWNER, "a")[0].id
+    before = library.live(OWNER, "a")[0].id
     for number in numbers:
         change(number, f"New {number}")
     provider.script(do=[{"do": "status", "status": 401, "calls": 99, "match": "New"}])
     job = done("index_documents", collection="a")
     assert (job.state, job.reason) == ("failed", "provider_refused_key")
-    assert documents.live(OWNER, "a")[0].id == before
+    assert library.live(OWNER, "a")[0].id == before
     assert titles("Text number 1") == {"T0", "T1", "T2"}
     provider.script(do=[{"do": "status", "status": 400, "calls": 99, "match": "New"}])
     assert done("index_documents", collection="a").state == "failed"
-    assert (documents.live(OWNER, "a")[0].id, chunks()) == (before, 3)
+    assert (library.live(OWNER, "a")[0].id, chunks()) == (before, 3)
 
 
 def test_a_document_that_fails_stays_as_it_was(provider: FakeProvider) -> None:
@@ -110,19 +110,19 @@ def test_a_document_that_fails_stays_as_it_was(provider: FakeProvider) -> None:
     provider.script(do=[{"do": "status", "status": 400, "calls": 99, "match": "bad"}])
     job = done("index_documents", collection="a")
     assert (job.state, job.failed, job.result["live"]) == ("partial", 1, True)
-    texts = {passage.text for number in numbers for passage in documents.passages(OWNER, number)}
+    texts = {passage.text for number in numbers for passage in library.passages(OWNER, number)}
     assert texts == {"Text number 0.", "good one", "Text number 2."}
 
 
 def test_a_try_changes_nothing(environment: Callable[..., None]) -> None:
     fill(3)
     job = done("index_documents", sample=2, collection="a")
-    assert (job.done, job.result["live"], chunks(), documents.live(OWNER)) == (2, False, 0, [])
+    assert (job.done, job.result["live"], chunks(), library.live(OWNER)) == (2, False, 0, [])
 
 
 def test_documents_without_text_are_skipped(environment: Callable[..., None]) -> None:
     fill(1)
-    documents.add_text(OWNER, "a", "Empty", " \n ")
+    library.add_text(OWNER, "a", "Empty", " \n ")
     job = done("index_documents", collection="a")
     assert [(item.state, item.error) for item in items(job)] == [("done", None), ("skipped", "There is no text in it.")]
     assert (job.state, job.result["without_text"]) == ("succeeded", 1)
@@ -151,7 +151,7 @@ def test_a_stopped_job_leaves_the_old_one_and_goes_on_later(provider: FakeProvid
     assert len(titles("number", limit=70)) == 2
     commands.retry(job.id, owner=OWNER, items="failed")
     job = run(job)
-    assert (job.state, job.done, len(documents.search(OWNER, "number", "a", 70))) == ("succeeded", 62, 62)
+    assert (job.state, job.done, len(library.search(OWNER, "number", "a", 70))) == ("succeeded", 62, 62)
 
 
 def test_a_killed_worker_goes_on_with_the_same_index(provider: FakeProvider) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from jobs import moderate_content
-from jobs.engine import commands, documents, log_lines, moderation, queries, reviews
+from jobs.engine import commands, library, log_lines, moderation, queries, reviews
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
 from jobs.engine.errors import Conflict, InvalidParams, NotFound
@@ -444,8 +444,8 @@ def test_a_long_text_goes_to_the_provider_in_passages(provider: FakeProvider) ->
 
 
 def test_documents_of_a_collection_are_judged(environment: Callable[..., None]) -> None:
-    fine = documents.add_text(OWNER, "notes", "fine", "The library opens at nine.", source="a")
-    documents.add_text(OWNER, "notes", "bad", "You are a worthless idiot and everybody hates you.", source="b")
+    fine = library.add_text(OWNER, "notes", "fine", "The library opens at nine.", source="a")
+    library.add_text(OWNER, "notes", "bad", "You are a worthless idiot and everybody hates you.", source="b")
     job = done("moderate_content", collection="notes", thresholds=HALF)
     assert {item.input["title"]: item.verdict for item in items(job)} == {"fine": "allow", "bad": "block"}
     first = items(job)[0]

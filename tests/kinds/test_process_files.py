@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from jobs import process_files
-from jobs.engine import commands, documents, queries
+from jobs.engine import commands, library, queries
 from jobs.engine.db.models import Job
 from jobs.engine.errors import BadInput
 from jobs.engine.files import lookup
@@ -65,9 +65,9 @@ def test_the_example_fills_a_collection(environment: Callable[..., None]) -> Non
     assert found["returns.html"]["title"] == "Sending things back"
     assert found["shop-handbook.md"]["language"] == "en" and found["lampe.txt"]["language"] == "de"
     assert found["switch.eml"]["type"] == "message/rfc822"
-    (collection,) = documents.collections(OWNER)
+    (collection,) = library.collections(OWNER)
     assert (collection.name, collection.documents, collection.changed) == ("samples", 5, 5)
-    mail = documents.document(found["switch.eml"]["document"], OWNER, with_text=True)
+    mail = library.document(found["switch.eml"]["document"], OWNER, with_text=True)
     assert "the switch broke in the second week" in mail.text
     assert content(lookup.file(mail.file_id, OWNER)).startswith(b"From: Ada Okafor")
 
@@ -79,7 +79,7 @@ def test_real_papers(environment: Callable[..., None], papers: Path) -> None:
     assert [found[name]["pages"] for name in ("01-valid.pdf", "02-valid.pdf", "04-valid.pdf")] == [14, 5, 5]
     assert found["01-valid.pdf"]["words"] > 10_000
     assert {one["thumbnail"] for one in found.values() if one} == {True}
-    tracing = documents.document(found["01-valid.pdf"]["document"], OWNER, with_text=True)
+    tracing = library.document(found["01-valid.pdf"]["document"], OWNER, with_text=True)
     assert tracing.text.startswith("Trace-based Just-in-Time Type Specialization") and tracing.text.count("\f") == 13
 
 
@@ -89,7 +89,7 @@ def test_real_letters(environment: Callable[..., None], letters: Path) -> None:
     assert {item.state for item in items(job)} == {"done"} and job.done == len(paths) > 10
     assert {one["type"] for one in shown(job).values()} == {office.MEDIA_TYPES["docx"]}
     assert shown(job)["empty.docx"]["status"] == "no text"
-    table = documents.document(shown(job)["tables.docx"]["document"], OWNER, with_text=True)
+    table = library.document(shown(job)["tables.docx"]["document"], OWNER, with_text=True)
     assert "Top left" in table.text
 
 
@@ -104,7 +104,7 @@ def test_documents_that_ship_in_packages(environment: Callable[..., None]) -> No
     assert found[licence.name]["words"] == len(licence.read_text().split())
     assert found[readme.name]["title"] == "all-MiniLM-L6-v2"
     assert found[picture.name]["thumbnail"] is True and found[picture.name]["status"] == "no text"
-    kept = documents.thumbnail(found[picture.name]["document"], OWNER)
+    kept = library.thumbnail(found[picture.name]["document"], OWNER)
     assert kept and max(Image.open(io.BytesIO(kept)).size) <= 256
 
 
@@ -164,7 +164,7 @@ def test_what_is_there_is_skipped_or_kept(environment: Callable[..., None]) -> N
     again = done("process_files", files=[upload(TEXT, "c.txt")], duplicates="keep")
     assert again.done == 1
     assert done("process_files", files=[upload(TEXT, "d.txt")], collection="other").done == 1
-    assert documents.count(OWNER) == 3
+    assert library.count(OWNER) == 3
 
 
 def test_one_bad_file_never_stops_the_rest(environment: Callable[..., None], tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_one_bad_file_never_stops_the_rest(environment: Callable[..., None], tmp
     assert {said[name].state for name in bad} == {"failed"}
     assert "Windows program" in said["program.pdf"].error and "before 2007" in said["old.doc"].error
     assert {said[name].reason for name in ("cut.docx", "cut.pdf", "cut.png")} == {"broken"}
-    assert documents.count(OWNER) == 1
+    assert library.count(OWNER) == 1
 
 
 def test_bombs_are_refused_by_what_they_unpack_to(
@@ -299,5 +299,5 @@ def test_a_killed_worker_reads_the_rest(environment: Callable[..., None]) -> Non
         workers.kill(*program.horses)
         job = workers.ended(job)
     assert (job.state, job.done, job.skipped) == ("succeeded", 24, 0)
-    assert documents.count(OWNER) == 24
+    assert library.count(OWNER) == 24
     assert len(queries.attempts(job)) == 2

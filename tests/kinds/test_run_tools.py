@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from jobs import run_tools
-from jobs.engine import documents, log_lines, queries
+from jobs.engine import library, log_lines, queries
 from jobs.engine.db import postgres
 from jobs.engine.db import redis as db_redis
 from jobs.engine.errors import BadInput
@@ -132,7 +132,7 @@ def test_a_program_has_no_environment_and_tells_its_exit(environment: Callable[.
 
 
 def test_the_library_is_searched_and_read(environment: Callable[..., None]) -> None:
-    document = documents.add_text(OWNER, "library", "Bread", "Rye bread keeps for a week.")
+    document = library.add_text(OWNER, "library", "Bread", "Rye bread keeps for a week.")
     assert result("read_document", document=str(document), start=4, characters=5)["result"].startswith("bread\n[")
     assert result("search_library", query="bread")["result"] == "Nothing was found."  # there is no index yet
 

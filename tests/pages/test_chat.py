@@ -17,7 +17,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text, update
 
-from jobs.engine import answering, conversations, documents, questions, relay, writing
+from jobs.engine import answering, conversations, library, questions, relay, writing
 from jobs.engine.db import postgres
 from jobs.engine.db import redis as db_redis
 from jobs.engine.db.models import Message
@@ -485,8 +485,8 @@ def test_what_is_not_there_or_not_yours(client: FlaskClient, app: Flask) -> None
 
 
 def test_passages_are_cited(client: FlaskClient, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
-    passage = documents.Passage(uuid4(), "Lease", "Three months to the end of a quarter.", 0.9, 3, "section 9")
-    monkeypatch.setattr(documents, "search", lambda owner, q, collection=None, limit=8: [passage])
+    passage = library.Passage(uuid4(), "Lease", "Three months to the end of a quarter.", 0.9, 3, "section 9")
+    monkeypatch.setattr(library, "search", lambda owner, q, collection=None, limit=8: [passage])
     provider.script(do=[{"do": "slow", "text": "Three months [1], not [2] and `[1]`."}])
     conversation = talk(client, library=True)
     answer = ask(client, "How long is the notice period?", conversation)

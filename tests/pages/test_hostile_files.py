@@ -17,7 +17,7 @@ import xlsxwriter
 from flask import Flask
 from flask.testing import FlaskClient
 
-from jobs.engine import documents, job_lists, queries
+from jobs.engine import job_lists, library, queries
 from jobs.engine.db.models import Job
 from jobs.engine.files import lookup
 from jobs.engine.kinds import catalogue
@@ -193,7 +193,7 @@ def test_files_that_do_harm_fail_alone_and_the_worker_lives(client: FlaskClient,
     expected = {name: reason for name, (_, reason) in harm.items() if name != "lying.zip"}
     assert {name: ended[name] for name in expected} == expected
     assert (job.state, job.failed, job.done) == ("partial", 7, 3)
-    assert documents.count(LOCAL_OWNER) == 3
+    assert library.count(LOCAL_OWNER) == 3
     assert set(crew.workers) == before
 
 

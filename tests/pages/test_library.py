@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 
 from jobs import process_files
-from jobs.engine import documents
+from jobs.engine import library
 from tests.kinds.attempts import done, items
 from webapp.access import LOCAL_OWNER
 from webapp.library import marked
@@ -38,7 +38,7 @@ def test_the_menu_leads_to_the_library(client: FlaskClient) -> None:
 
 
 def test_an_empty_library_says_what_to_do(client: FlaskClient) -> None:
-    assert "No documents yet" in client.get("/library?q=nothing").text or documents.count(LOCAL_OWNER)
+    assert "No documents yet" in client.get("/library?q=nothing").text or library.count(LOCAL_OWNER)
     assert client.get("/search").status_code == 200
 
 
@@ -64,7 +64,7 @@ def test_a_document_shows_its_text_passages_and_file(client: FlaskClient, filled
 
 
 def test_a_long_text_comes_in_parts(client: FlaskClient, app: Flask) -> None:
-    long = documents.add_text(LOCAL_OWNER, "long", "Long", "".join(f"line {n}\n" for n in range(10_000)))
+    long = library.add_text(LOCAL_OWNER, "long", "Long", "".join(f"line {n}\n" for n in range(10_000)))
     assert "line 0\n" in client.get(f"/library/{long}").text
     further = client.get(f"/library/{long}?from=40000").text
     assert "line 0\n" not in further and "?from=80000" in further
@@ -74,9 +74,7 @@ def test_a_long_text_comes_in_parts(client: FlaskClient, app: Flask) -> None:
 
 def test_text_of_strangers_is_never_markup(client: FlaskClient, app: Flask) -> None:
     evil = "<script>alert(1)</script>"
-    number = documents.add_text(
-        LOCAL_OWNER, evil, evil, evil, name=evil, tags=[evil], meta={"path": evil, "note": evil}
-    )
+    number = library.add_text(LOCAL_OWNER, evil, evil, evil, name=evil, tags=[evil], meta={"path": evil, "note": evil})
     done("index_documents", collection=evil)
     for page in (f"/library/{number}", "/library", f"/library/{number}/delete", "/search?q=script alert(1)"):
         html = client.get(page).text
@@ -114,7 +112,7 @@ def test_many_files_go_in_by_one_form(client: FlaskClient, app: Flask) -> None:
 
 
 def test_a_document_can_be_deleted(client: FlaskClient, app: Flask) -> None:
-    number = documents.add_text(LOCAL_OWNER, "short", "Short", "x")
+    number = library.add_text(LOCAL_OWNER, "short", "Short", "x")
     page = client.get(f"/library/{number}/delete").text
     token = re.search(r'name="csrf_token" value="([^"]+)"', page)
     assert token and client.post(f"/library/{number}/delete").status_code == 400
@@ -123,12 +121,12 @@ def test_a_document_can_be_deleted(client: FlaskClient, app: Flask) -> None:
 
 
 def test_what_is_not_there_is_not_found(client: FlaskClient, app: Flask) -> None:
-    theirs = documents.add_text("other", "a", "Theirs", "x")
+    theirs = library.add_text("other", "a", "Theirs", "x")
     for number in ("x", "00000000-0000-0000-0000-000000000000", theirs):
         for page in (f"/library/{number}", f"/library/{number}/thumbnail.png", f"/api/v1/documents/{number}"):
             assert client.get(page).status_code == 404
         assert client.delete(f"/api/v1/documents/{number}").status_code == 404
-    assert documents.document(theirs, "other").title == "Theirs"
+    assert library.document(theirs, "other").title == "Theirs"
 
 
 def test_the_api_answers_as_described(client: FlaskClient, filled: dict[str, str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from jobs.engine import documents, jsonsafe, sql
+from jobs.engine import jsonsafe, library, sql
 from jobs.engine.errors import BadInput, NotFound
 from jobs.engine.files.inputs import Input
 from jobs.engine.kinds.params import FileRef, TableFile, param
@@ -35,7 +35,7 @@ class Query(Arguments):
 
 
 def _search(arguments: Question, reach: Reach) -> Result:
-    found = documents.search(reach.owner, arguments.query, arguments.collection, arguments.limit)
+    found = library.search(reach.owner, arguments.query, arguments.collection, arguments.limit)
     if not found:
         return Result("Nothing was found.")
     told = [f"[{one.title}, document {one.document_id}, score {one.score}]\n{one.text}" for one in found]
@@ -51,7 +51,7 @@ def _read(arguments: Reading, reach: Reach) -> Result:
 
 def _document(ref: str, reach: Reach) -> str:
     try:
-        return documents.document(ref, reach.owner, with_text=True).text
+        return library.document(ref, reach.owner, with_text=True).text
     except NotFound:
         return _text(reach.open(ref))
 

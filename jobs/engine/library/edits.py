@@ -18,8 +18,8 @@ from sqlalchemy.orm import Session
 
 from jobs.engine.db.models import File
 from jobs.engine.db.models.library import Document
-from jobs.engine.documents.shelf import LONGEST_NAME
 from jobs.engine.errors import BadInput, Conflict, Skip
+from jobs.engine.library.documents import LONGEST_NAME
 
 Operation = Literal["tag", "untag", "move", "rename", "replace", "set_meta", "delete"]
 Values = dict[str, Any]

@@ -18,8 +18,8 @@ from sqlalchemy.orm import Session
 
 from jobs.engine.db import postgres
 from jobs.engine.db.models.library import Generation
-from jobs.engine.documents.cutting import Piece
 from jobs.engine.errors import Conflict, JobFailed
+from jobs.engine.library.chunking import Piece
 
 HNSW_FROM = 20_000  # passages; below that looking at all of them is as fast
 HNSW_DIMENSIONS = 4_000  # the most that pgvector indexes

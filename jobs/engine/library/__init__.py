@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from jobs.engine.db.models.library import Document, Generation
-from jobs.engine.documents.finding import Alike, Passage, Stock, alike, among, passages, search
-from jobs.engine.documents.shelf import (
+from jobs.engine.library.documents import (
     DEFAULT_COLLECTION,
     Collection,
     Duplicate,
@@ -20,6 +19,7 @@ from jobs.engine.documents.shelf import (
     refuse_same,
     thumbnail,
 )
+from jobs.engine.library.search import Alike, Passage, Stock, alike, among, passages, search
 
 __all__ = [
     "DEFAULT_COLLECTION",

@@ -19,8 +19,8 @@ from sqlalchemy.orm import Session
 
 from jobs.engine.db import postgres
 from jobs.engine.db.models.library import Generation
-from jobs.engine.documents import shelf
 from jobs.engine.errors import LegworkError
+from jobs.engine.library import documents
 from jobs.engine.llm.embeddings import warm_child
 
 WORDS_WEIGH = 0.1  # against 1 for the vector; more than that and a paraphrase loses to a text that only sounds alike
@@ -56,7 +56,7 @@ def search(owner: str, q: str, collection: str | None = None, limit: int = 8) ->
 
     Where no vector can be had for the question, words alone decide.
     """
-    return among([_stock(generation) for generation in shelf.live(owner, collection)], q, limit)
+    return among([_stock(generation) for generation in documents.live(owner, collection)], q, limit)
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def _stock(generation: Generation) -> Stock:
 
 def passages(owner: str, document_id: str | UUID) -> list[Passage]:
     """The passages of a document as its collection's index has them."""
-    document = shelf.document(document_id, owner)
+    document = documents.document(document_id, owner)
     with postgres.session() as session:
         rows = session.execute(_PASSAGES, {"owner": owner, "id": document.id}).mappings()
         return [Passage(document.id, document.title, score=0.0, **row) for row in rows]
@@ -125,8 +125,8 @@ def alike(owner: str, document_id: str | UUID, limit: int = 8) -> list[Alike]:
 
     Its likeness to another is that of their passages, each with the nearest of the other: of the best FEW of them the mean.
     """
-    document = shelf.document(document_id, owner)
-    generation = next(iter(shelf.live(owner, document.collection)), None)
+    document = documents.document(document_id, owner)
+    generation = next(iter(documents.live(owner, document.collection)), None)
     if generation is None or not generation.dimension:
         return []
     near = f"a.embedding::halfvec({generation.dimension}) <=> c.embedding::halfvec({generation.dimension})"

@@ -6,8 +6,8 @@ import hashlib
 from typing import Any
 from uuid import UUID
 
-from jobs.engine.documents import building, cutting, shelf
 from jobs.engine.errors import Conflict, Skip
+from jobs.engine.library import chunking, documents, indexing
 from jobs.engine.llm import embeddings
 
 MOST_READ = 12_000  # characters of a document that the model reads
@@ -16,7 +16,7 @@ TOKENS_A_WORD = 3
 
 def question(owner: str, document_id: UUID, words: int, again: bool) -> dict[str, Any]:
     """What a model is asked for a summary. Raises Skip where there is one, or nothing to sum up."""
-    document = shelf.document(document_id, owner, with_text=True)
+    document = documents.document(document_id, owner, with_text=True)
     if document.meta.get("summary") and not again:
         raise Skip("It has a summary.", reason="unchanged")
     if not document.text.strip():
@@ -34,19 +34,19 @@ def question(owner: str, document_id: UUID, words: int, again: bool) -> dict[str
 
 def reindex(owner: str, document_id: UUID, *, dry_run: bool) -> dict[str, Any]:
     """Cut and embed a document anew, as its collection's index is. Raises Skip where the collection has none, or no change."""
-    document = shelf.document(document_id, owner, with_text=True)
-    generation = next(iter(shelf.live(owner, document.collection)), None)
+    document = documents.document(document_id, owner, with_text=True)
+    generation = next(iter(documents.live(owner, document.collection)), None)
     if generation is None:
         raise Skip(f"{document.collection} has no index yet. Index it as a whole.", reason="no_index")
     digest = hashlib.sha256(document.text.encode()).digest()
-    known = building.digest_in(generation.id, document.id)
+    known = indexing.digest_in(generation.id, document.id)
     if known == digest:
         raise Skip("Its passages are up to date.", reason="unchanged")
-    pieces = list(cutting.pieces(document.text, generation.chunk_size, generation.overlap))
+    pieces = list(chunking.pieces(document.text, generation.chunk_size, generation.overlap))
     if not dry_run:
         vectors = embeddings.embedder(generation.model).embed([piece.embedded for piece in pieces]) if pieces else []
         try:
-            building.renew(generation, document.id, digest, pieces, vectors)
+            indexing.renew(generation, document.id, digest, pieces, vectors)
         except Conflict as error:
             raise Skip(error.message, reason="unchanged") from None
     return {"before": {"indexed": "not at all" if known is None else "as it was"}, "after": {"passages": len(pieces)}}

@@ -17,9 +17,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from jobs.engine.db import postgres
-from jobs.engine.documents.shelf import one_at_a_time
 from jobs.engine.errors import BadInput, JobFailed, Skip
 from jobs.engine.jsonsafe import dumps
+from jobs.engine.library.documents import one_at_a_time
 
 SHOWN = 200  # characters of a value in a diff
 TITLE_FROM_TEXT = 80

@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from jobs.engine import jsonsafe
-from jobs.engine.documents.shelf import LONGEST_NAME, LONGEST_TEXT
 from jobs.engine.errors import BadInput
 from jobs.engine.formats import exports
+from jobs.engine.library.documents import LONGEST_NAME, LONGEST_TEXT
 
 FIELDS = ("title", "text", "tags", "meta", "name", "language", "media_type")
 COUNTED = ("id", "collection", "pages", "words", "bytes", "sha256", "created_at", "updated_at")
