@@ -62,14 +62,14 @@ ENVIRONMENT_ALLOWED = {
 }
 
 SWALLOWING_ALLOWED = {
-    ("jobs.engine.answering", "_run"): "one answer must not keep the others from being kept",
-    ("jobs.engine.writing", "_write"): "how an answer ended must be written, whatever ended it",
+    ("jobs.engine.chat.answer_threads", "_run"): "one answer must not keep the others from being kept",
+    ("jobs.engine.chat.answer_writer", "_write"): "how an answer ended must be written, whatever ended it",
     ("jobs.engine.kinds.catalogue", "load"): "a broken kind must not take the others with it",
     (
         "jobs.engine.llm.client.embeddings.batching",
         "_settle",
     ): "each text of a batch waits for its vector, or for this error",
-    ("jobs.engine.following", "_follow"): "a thread must not die in silence, and its readers must be told",
+    ("jobs.engine.chat.answer_readers", "_follow"): "a thread must not die in silence, and its readers must be told",
     ("jobs.engine.gathering", "_outcomes"): "each value of a batch waits for its outcome, or for this error",
     ("jobs.engine.run", "_work"): "how a run ended must be written, whatever its kind raised",
     (
@@ -83,7 +83,7 @@ SWALLOWING_ALLOWED = {
     ("jobs.engine.kept", "_be_child"): "a forked child must not run on in its parent's code",
     ("jobs.engine.schedules", "_trouble"): "a kind's own check may raise anything, and the clock must live on",
     ("jobs.engine.supervisor", "_be_child"): "a forked child must not run on in its parent's code",
-    ("jobs.engine.trials", "run"): "a thread must not die in silence, and its reader must be told",
+    ("jobs.engine.chat.trials", "run"): "a thread must not die in silence, and its reader must be told",
     ("jobs.engine.taking", "claimed"): "RQ raises many things for a broken message",
     ("jobs.engine.writer", "_write_on"): "a thread must not die in silence: the run raises it",
     ("webapp.errors", "_page"): "the page that tells of a fault must not fail for the same reason",

@@ -9,8 +9,9 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, jsonify, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
-from jobs.engine import attachments, conversation_lists, conversations, library, talking
-from jobs.engine.conversations import Talk
+from jobs.engine import library
+from jobs.engine.chat import attachments, commands, conversations, lists
+from jobs.engine.chat.conversations import Talk
 from jobs.engine.errors import BadInput, Conflict, FieldError, InvalidParams, NotFound, TooLarge, TooMany
 from jobs.engine.files import uploads as engine_uploads
 from jobs.engine.kinds import catalogue
@@ -37,7 +38,7 @@ def create() -> ResponseReturnValue:
     """A new conversation and its first question."""
     message, owner = request.form.get("message", ""), current_owner()
     try:
-        talk = talking.begin_conversation(_talk(), message, _uploads(), owner=owner)
+        talk = commands.begin_conversation(_talk(), message, _uploads(), owner=owner)
     except REFUSALS as error:
         return _refused(None, error)
     return redirect(f"/chat/{talk.id}#end", 303)
@@ -53,7 +54,7 @@ def ask(id: str) -> ResponseReturnValue:
     """A question. A script gets the answer's addresses and the two messages as HTML, anybody else the page."""
     try:
         uploads = _uploads_for(id) if request.files else []
-        answer = talking.ask(id, request.form.get("message", ""), owner=current_owner())
+        answer = commands.ask(id, request.form.get("message", ""), owner=current_owner())
     except REFUSALS as error:
         if _by_script():
             raise
@@ -75,7 +76,7 @@ def ask(id: str) -> ResponseReturnValue:
 @blueprint.post("/messages/<id>/edit")
 def edit(id: str) -> ResponseReturnValue:
     """Ask a question in other words."""
-    answer = talking.edit_question(id, request.form.get("message", ""), owner=current_owner())
+    answer = commands.edit_question(id, request.form.get("message", ""), owner=current_owner())
     return redirect(f"/chat/{answer.conversation_id}#end", 303)
 
 
@@ -89,14 +90,14 @@ def file(id: str) -> str:
 
 @blueprint.post("/files/<id>/delete")
 def detach(id: str) -> ResponseReturnValue:
-    found = talking.detach_file(id, owner=current_owner())
+    found = commands.detach_file(id, owner=current_owner())
     return redirect(f"/chat/{found.conversation_id}", 303)
 
 
 @blueprint.get("/answers/<id>")
 def answer(id: str) -> ResponseReturnValue:
     """One answer as its page shows it, for a script; anybody else gets the page."""
-    found = talking.look_at_answer(id, owner=current_owner())
+    found = commands.look_at_answer(id, owner=current_owner())
     if _by_script():
         return render_template("chat/_answer.html", answer=found, last=True, **_words())
     return redirect(f"/chat/{found.conversation_id}#answer-{found.id}", 303)
@@ -109,7 +110,7 @@ def stream(id: str) -> Response:
 
 @blueprint.post("/answers/<id>/stop")
 def stop(id: str) -> ResponseReturnValue:
-    found = talking.stop_answer(id, owner=current_owner())
+    found = commands.stop_answer(id, owner=current_owner())
     if _by_script():
         return jsonify(serializing.message(found)), 202
     return redirect(f"/chat/{found.conversation_id}#end", 303)
@@ -118,24 +119,24 @@ def stop(id: str) -> ResponseReturnValue:
 @blueprint.post("/answers/<id>/again")
 def again(id: str) -> ResponseReturnValue:
     """Another answer to the same question."""
-    return redirect(f"/chat/{talking.ask_again(id, owner=current_owner()).conversation_id}#end", 303)
+    return redirect(f"/chat/{commands.ask_again(id, owner=current_owner()).conversation_id}#end", 303)
 
 
 @blueprint.post("/answers/<id>/continue")
 def go_on(id: str) -> ResponseReturnValue:
-    return redirect(f"/chat/{talking.continue_answer(id, owner=current_owner()).conversation_id}#end", 303)
+    return redirect(f"/chat/{commands.continue_answer(id, owner=current_owner()).conversation_id}#end", 303)
 
 
 @blueprint.post("/<id>/settings")
 def change(id: str) -> ResponseReturnValue:
     """Its name, model, system prompt, temperature and sources."""
-    talking.change_conversation(id, _talk(), owner=current_owner())
+    commands.change_conversation(id, _talk(), owner=current_owner())
     return redirect(f"/chat/{id}", 303)
 
 
 @blueprint.post("/<id>/delete")
 def delete(id: str) -> ResponseReturnValue:
-    talking.delete_conversation(id, owner=current_owner())
+    commands.delete_conversation(id, owner=current_owner())
     return redirect("/chat", 303)
 
 
@@ -148,7 +149,7 @@ def _page(talk: Any | None) -> dict[str, Any]:
         "turns": turns,
         "writing": last if last and last.state == "writing" else None,
         "files": attachments.attachments(talk.id) if talk and talk.attached else [],
-        "talks": conversation_lists.conversations(owner, q=q, after=_after(owner), limit=LISTED),
+        "talks": lists.conversations(owner, q=q, after=_after(owner), limit=LISTED),
         "answering": conversations.writing(owner),
         "q": q,
         "models": client.models(),
@@ -191,7 +192,7 @@ def _uploads_for(id: str) -> list[str]:
     conversations.conversation(id, current_owner())  # nothing is kept for one that is not theirs
     uploads = _uploads()
     if uploads:
-        talking.attach_files(id, uploads, owner=current_owner())
+        commands.attach_files(id, uploads, owner=current_owner())
     return uploads
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from jobs.engine import attachments, conversation_lists, conversations, talking
-from jobs.engine.conversations import Talk
+from jobs.engine.chat import attachments, commands, conversations, lists
+from jobs.engine.chat.conversations import Talk
 from webapp import bodies, serializing, streams
 from webapp.access import current_owner
 
@@ -27,13 +27,13 @@ _SETTINGS: dict[str, tuple[type, ...]] = {
 def index() -> Response:
     limit = bodies.whole_number("limit", 50, 1, 200)
     q, after = bodies.text("q", 200), bodies.text("after", 200)
-    page = conversation_lists.conversations(current_owner(), q=q, after=after, limit=limit)
+    page = lists.conversations(current_owner(), q=q, after=after, limit=limit)
     return jsonify(conversations=[serializing.conversation_row(row) for row in page.rows], next=page.next)
 
 
 @blueprint.post("")
 def create() -> Response:
-    talk = talking.start_conversation(_talk(Talk()), owner=current_owner())
+    talk = commands.start_conversation(_talk(Talk()), owner=current_owner())
     return _at(serializing.conversation_row(talk), 201)
 
 
@@ -47,12 +47,12 @@ def show(id: str) -> Response:
 def change(id: str) -> Response:
     talk = conversations.conversation(id, current_owner())
     before = Talk(**{name: getattr(talk, name) for name in _SETTINGS})
-    return jsonify(serializing.conversation_row(talking.change_conversation(id, _talk(before), owner=current_owner())))
+    return jsonify(serializing.conversation_row(commands.change_conversation(id, _talk(before), owner=current_owner())))
 
 
 @blueprint.delete("/<id>")
 def delete(id: str) -> Response:
-    talking.delete_conversation(id, owner=current_owner())
+    commands.delete_conversation(id, owner=current_owner())
     return Response(status=204)
 
 
@@ -61,14 +61,14 @@ def ask(id: str) -> Response:
     body = bodies.fields(bodies.json_object(), dict.fromkeys(_WORDS, str))
     if len(body) != 1:
         raise bodies.invalid("text", "text must be the message, as a text.")
-    return _accepted(talking.ask(id, *body.values(), owner=current_owner()))
+    return _accepted(commands.ask(id, *body.values(), owner=current_owner()))
 
 
 @blueprint.post("/<id>/files")
 def attach(id: str) -> Response:
     """Let it answer from a file too: an upload or an output, by its id."""
     file = bodies.fields(bodies.json_object(), {"file": str}, required=("file",))["file"]
-    return _at(serializing.attachment(talking.attach_files(id, [file], owner=current_owner())[0]), 201)
+    return _at(serializing.attachment(commands.attach_files(id, [file], owner=current_owner())[0]), 201)
 
 
 @blueprint.get("/files/<id>")
@@ -79,13 +79,13 @@ def file(id: str) -> Response:
 
 @blueprint.delete("/files/<id>")
 def detach(id: str) -> Response:
-    talking.detach_file(id, owner=current_owner())
+    commands.detach_file(id, owner=current_owner())
     return Response(status=204)
 
 
 @blueprint.get("/answers/<id>")
 def answer(id: str) -> Response:
-    return jsonify(serializing.message(talking.look_at_answer(id, owner=current_owner())))
+    return jsonify(serializing.message(commands.look_at_answer(id, owner=current_owner())))
 
 
 @blueprint.get("/answers/<id>/stream")
@@ -95,17 +95,17 @@ def stream(id: str) -> Response:
 
 @blueprint.post("/answers/<id>/stop")
 def stop(id: str) -> Response:
-    return _accepted(talking.stop_answer(id, owner=current_owner()))
+    return _accepted(commands.stop_answer(id, owner=current_owner()))
 
 
 @blueprint.post("/answers/<id>/again")
 def again(id: str) -> Response:
-    return _accepted(talking.ask_again(id, owner=current_owner()))
+    return _accepted(commands.ask_again(id, owner=current_owner()))
 
 
 @blueprint.post("/answers/<id>/continue")
 def go_on(id: str) -> Response:
-    return _accepted(talking.continue_answer(id, owner=current_owner()))
+    return _accepted(commands.continue_answer(id, owner=current_owner()))
 
 
 def _accepted(answer: Any) -> Response:

@@ -48,6 +48,6 @@ def on_starting(server: object) -> None:
 
 def worker_exit(server: object, worker: object) -> None:
     """Answers that this process still writes are kept and marked now, not found silent later."""
-    from jobs.engine import talking  # not above: this file is read before gevent has patched the modules below
+    from jobs.engine.chat import commands  # not above: this file is read before gevent has patched the modules below
 
-    talking.hand_in_answers()
+    commands.hand_in_answers()

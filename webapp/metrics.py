@@ -12,7 +12,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from jobs.engine import operating, talking
+from jobs.engine import operating
+from jobs.engine.chat import commands
 from jobs.engine.operating import QueueFigures
 from webapp import completions, streams
 
@@ -70,7 +71,7 @@ def _greenlets() -> int:
 
 
 _OF_THIS_PROCESS: tuple[tuple[str, Any, str], ...] = (
-    ("legwork_web_answers", talking.count_answers, "Answers that this web process writes."),
+    ("legwork_web_answers", commands.count_answers, "Answers that this web process writes."),
     ("legwork_web_streams", streams.count_open, "Streams of answers that it sends."),
     ("legwork_web_completions", completions.count_open, "Answers of /v1 that it passes on."),
     ("legwork_web_greenlets", _greenlets, "Greenlets that have begun and not ended."),

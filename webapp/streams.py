@@ -17,9 +17,9 @@ from typing import Any
 
 from flask import Response, request
 
-from jobs.engine import talking
+from jobs.engine.chat import commands
+from jobs.engine.chat.commands import Live, Piece
 from jobs.engine.errors import DatabaseAway, NotFound, TooMany
-from jobs.engine.talking import Live, Piece
 from webapp import identity, readers
 from webapp.identity import Identity
 from webapp.lines import Line, Lined
@@ -44,7 +44,7 @@ def respond(answer_id: str, *, painted: bool = False) -> Response:
     """The stream of an answer of this request's owner, from where its reader was."""
     who = identity.identity()
     owner = who.owner
-    answer = talking.find_answer(answer_id, owner)
+    answer = commands.find_answer(answer_id, owner)
     if _open[owner] >= MOST_OPEN:
         raise TooMany(f"{MOST_OPEN} streams are open for you already. Close some pages, then try again.")
     if (connection := readers.connection()) is not None:
@@ -104,7 +104,7 @@ class _Reader:
 
     def _written(self) -> Iterator[bytes]:
         """What one run writes, as events."""
-        with talking.read_answer(self._answer) as live:
+        with commands.read_answer(self._answer) as live:
             if not live.reaches(self._seen, CATCH_UP_SECONDS):
                 self._seen = 0
             while not live.ended or live.length > self._seen:
@@ -156,7 +156,7 @@ class _Reader:
     def _look(self) -> Any:
         """The row, after its run ended here; a reader whose row cannot be read comes back by itself."""
         try:
-            return talking.look_at_answer(self._answer.id, owner=self._who.owner)
+            return commands.look_at_answer(self._answer.id, owner=self._who.owner)
         except (DatabaseAway, NotFound):
             raise _Gone from None
 

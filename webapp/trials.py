@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, Response, stream_template
 from flask.typing import ResponseReturnValue
 
-from jobs.engine import trials as engine_trials
+from jobs.engine.chat import trials as engine_trials
 from jobs.engine.errors import BadInput, FieldError, LegworkError, NotFound
 from jobs.engine.kinds import catalogue
 from webapp import drafts, readers, submissions

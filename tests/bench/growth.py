@@ -10,20 +10,9 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from jobs.engine import (
-    commands,
-    conversation_lists,
-    conversations,
-    delivery,
-    job_lists,
-    ledger,
-    limits,
-    log_lines,
-    notifications,
-    queries,
-    retention,
-)
+from jobs.engine import commands, delivery, job_lists, ledger, limits, log_lines, notifications, queries, retention
 from jobs.engine import waiting as engine_waiting
+from jobs.engine.chat import conversations, lists
 from jobs.engine.clock import Clock, deliver_due, tidy
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job, new_id
@@ -213,11 +202,11 @@ def of_files() -> Asked:
 
 
 def of_talks() -> Asked:
-    newest = conversation_lists.conversations(OWNER).rows[0]
+    newest = lists.conversations(OWNER).rows[0]
     return {
-        "the list": lambda: conversation_lists.conversations(OWNER),
+        "the list": lambda: lists.conversations(OWNER),
         "a conversation": lambda: conversations.turns(conversations.conversation(newest.id, OWNER).id),
-        "search in titles and texts": lambda: conversation_lists.conversations(OWNER, q="Talk 77"),
+        "search in titles and texts": lambda: lists.conversations(OWNER, q="Talk 77"),
     }
 
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.engine import conversation_lists, talking
-from jobs.engine.conversations import Talk
+from jobs.engine.chat import commands, lists
+from jobs.engine.chat.conversations import Talk
 
 
 def test_a_search_looks_at_the_latest_and_then_at_those_before(
     environment: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner = "who searches"
-    far = talking.start_conversation(Talk(title="A faraway one"), owner=owner)
+    far = commands.start_conversation(Talk(title="A faraway one"), owner=owner)
     for number in range(5):
-        talking.start_conversation(Talk(title=f"Near {number}"), owner=owner)
-    monkeypatch.setattr(conversation_lists, "SEARCHED", 4)
-    page = conversation_lists.conversations(owner, q="faraway")
+        commands.start_conversation(Talk(title=f"Near {number}"), owner=owner)
+    monkeypatch.setattr(lists, "SEARCHED", 4)
+    page = lists.conversations(owner, q="faraway")
     assert page.rows == [] and page.next
-    page = conversation_lists.conversations(owner, q="faraway", after=page.next)
+    page = lists.conversations(owner, q="faraway", after=page.next)
     assert [row.id for row in page.rows] == [far.id] and page.next is None
-    assert len(conversation_lists.conversations(owner, q="near", limit=2).rows) == 2
-    assert conversation_lists.conversations("somebody else", q="faraway").rows == []
+    assert len(lists.conversations(owner, q="near", limit=2).rows) == 2
+    assert lists.conversations("somebody else", q="faraway").rows == []

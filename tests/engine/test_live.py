@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from uuid import uuid4
 
-from jobs.engine.live import Live, Piece
+from jobs.engine.chat.live_text import Live, Piece
 
 LONG = 60.0  # seconds, that pass only where a test fails
 

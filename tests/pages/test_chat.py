@@ -17,7 +17,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text, update
 
-from jobs.engine import answering, conversations, library, questions, relay, writing
+from jobs.engine import library
+from jobs.engine.chat import answer_threads, answer_writer, conversations, redis_stream
+from jobs.engine.chat import ask as chat_ask
 from jobs.engine.db import postgres
 from jobs.engine.db import redis as db_redis
 from jobs.engine.db.models import Message
@@ -63,9 +65,9 @@ def app(
 def clean(provider: FakeProvider, app: Flask) -> Iterator[None]:
     """Each test begins with a provider that simply answers, and leaves no thread behind."""
     provider.script()
-    relay._away_until = 0.0
+    redis_stream._away_until = 0.0
     yield
-    for each in list(answering._writing.values()):  # of a test that failed
+    for each in list(answer_threads._writing.values()):  # of a test that failed
         each.stop()
     until(lambda: not ours(), "every thread of an answer ending")
 
@@ -156,7 +158,9 @@ def test_a_reader_resumes_where_it_was(client: FlaskClient, provider: FakeProvid
 
 
 def streamed_so_far(answer: dict[str, Any]) -> int:
-    writing = next((each for each in list(answering._writing.values()) if str(each.answer.id) == answer["id"]), None)
+    writing = next(
+        (each for each in list(answer_threads._writing.values()) if str(each.answer.id) == answer["id"]), None
+    )
     return writing.live.length if writing else 10**6
 
 
@@ -231,7 +235,7 @@ def test_what_goes_wrong_is_said(
 ) -> None:
     monkeypatch.setattr(llm_client, "SILENCE_SECONDS", 0.5)
     monkeypatch.setattr(llm_client, "FIRST_SECONDS", 0.5)
-    monkeypatch.setattr(writing, "LONGEST_TEXT", 2_000)
+    monkeypatch.setattr(answer_writer, "LONGEST_TEXT", 2_000)
     provider.script(do=[how])
     conversation = talk(client)
     answer = ask(client, conversation=conversation)
@@ -348,9 +352,9 @@ def test_too_many_streams(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) 
 
 def test_what_nobody_writes_is_broken_and_mended(client: FlaskClient) -> None:
     conversation = talk(client)
-    with questions.ask(conversation, "Hello", "local", model="fake-small") as asked:
+    with chat_ask.ask(conversation, "Hello", "local", model="fake-small") as asked:
         lost = asked.answer  # of a process that died at once
-    relay.add([(relay.key(lost.id, 1), 0, "What came "), (relay.key(lost.id, 1), 10, "before")])
+    redis_stream.add([(redis_stream.key(lost.id, 1), 0, "What came "), (redis_stream.key(lost.id, 1), 10, "before")])
     assert client.get(f"/api/v1/chat/answers/{lost.id}").json["state"] == "writing"
     with postgres.session() as session:
         session.execute(update(Message).where(Message.id == lost.id).values(beat_at=text("now() - interval '9 s'")))
@@ -363,7 +367,7 @@ def test_a_process_that_ends_hands_in_what_it_has(client: FlaskClient, provider:
     provider.script(do=[{"do": "endless", "token_seconds": 0.02}])
     answer = ask(client)
     until(lambda: streamed_so_far(answer) > 60, "some text")
-    answering.hand_in()
+    answer_threads.hand_in()
     kept = now(client, answer)
     assert (kept["state"], kept["reason"]) == ("broken", "writer_lost") and len(kept["text"]) > 60
     until(lambda: provider.calls()[-1].get("left"), "the provider seeing it")
@@ -376,9 +380,9 @@ def test_a_reader_elsewhere_survives_an_emptied_redis(client: FlaskClient, provi
     provider.script(do=[{"do": "slow", "text": WORDS * 6, "token_seconds": 0.03}])
     answer = ask(client)
     row = conversations.answer(answer["id"], "local")
-    writing = answering._writing.pop(row.id)  # as if it were not here
+    writing = answer_threads._writing.pop(row.id)  # as if it were not here
     with follow(row) as live:
-        answering._writing[row.id] = writing
+        answer_threads._writing[row.id] = writing
         until(lambda: live.length > 100, "some text")
         db_redis.broker().flushall()
         until(lambda: live.ended, "the end")
@@ -388,21 +392,21 @@ def test_a_reader_elsewhere_survives_an_emptied_redis(client: FlaskClient, provi
 def test_a_reader_elsewhere_survives_without_redis(
     client: FlaskClient, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay, "_away_until", time.monotonic() + 60)
+    monkeypatch.setattr(redis_stream, "_away_until", time.monotonic() + 60)
     provider.script(do=[{"do": "slow", "text": WORDS * 3, "token_seconds": 0.05}])
     answer = ask(client)
     row = conversations.answer(answer["id"], "local")
-    writing = answering._writing.pop(row.id)
+    writing = answer_threads._writing.pop(row.id)
     with follow(row) as live:
-        answering._writing[row.id] = writing
+        answer_threads._writing[row.id] = writing
         until(lambda: live.ended, "the end")
         assert live.after(0) == WORDS * 3 + " "
 
 
 def follow(row: Message) -> Any:
-    from jobs.engine import following
+    from jobs.engine.chat import answer_readers
 
-    return following.reading(row)
+    return answer_readers.reading(row)
 
 
 def test_pages_without_script(client: FlaskClient, provider: FakeProvider) -> None:
@@ -465,7 +469,7 @@ def test_messages_that_are_none(client: FlaskClient, words: Any) -> None:
 
 def test_what_is_not_there_or_not_yours(client: FlaskClient, app: Flask) -> None:
     theirs = conversations.start(conversations.Talk(), "somebody else")
-    with questions.ask(theirs.id, "Hello", "somebody else", model="fake-small") as asked:
+    with chat_ask.ask(theirs.id, "Hello", "somebody else", model="fake-small") as asked:
         answer = asked.answer
     question = conversations.turns(theirs.id)[0].question
     assert question is not None

@@ -17,7 +17,8 @@ from flask.testing import FlaskClient
 from playwright.sync_api import Page
 from sqlalchemy import text
 
-from jobs.engine import answering, attachments, conversations, job_lists, talking
+from jobs.engine import job_lists
+from jobs.engine.chat import answer_threads, attachments, commands, conversations
 from jobs.engine.db import postgres
 from jobs.engine.embedded.redis import Redis
 from jobs.engine.errors import JobFailed
@@ -54,7 +55,7 @@ def app(
 def clean(provider: FakeProvider, app: Flask) -> Iterator[None]:
     provider.script()
     yield
-    until(lambda: not answering._writing and not ours(), "every thread of an answer and of a file ending")
+    until(lambda: not answer_threads._writing and not ours(), "every thread of an answer and of a file ending")
 
 
 def ours() -> list[str]:
@@ -205,7 +206,7 @@ def test_a_file_without_a_message_makes_nothing(client: FlaskClient) -> None:
 def test_another_s_file_and_conversation_are_refused(client: FlaskClient) -> None:
     theirs = uploads.upload(io.BytesIO(LEASE.encode()), "theirs.md", owner="somebody else")
     foreign = conversations.start(conversations.Talk(), "somebody else")
-    held = talking.attach_files(foreign.id, [str(theirs.id)], owner="somebody else")[0]
+    held = commands.attach_files(foreign.id, [str(theirs.id)], owner="somebody else")[0]
     mine = talk(client)
     for ref in (str(theirs.id), str(uuid4()), "no-id", "../../etc/passwd", "sample:../x"):
         assert attach(client, mine, ref).status_code == 422

@@ -12,9 +12,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
-from jobs.engine import accounts, questions, talking
+from jobs.engine import accounts
 from jobs.engine.accounts import passwords
-from jobs.engine.conversations import Talk
+from jobs.engine.chat import ask as chat_ask
+from jobs.engine.chat import commands
+from jobs.engine.chat.conversations import Talk
 from jobs.engine.db import postgres
 from jobs.engine.errors import Conflict, InvalidParams
 from tests.pages.people import PASSWORD, Person, hidden, person, sign_in
@@ -203,8 +205,8 @@ def test_an_open_stream_ends_with_a_word(
     app: Flask, admin: Person, somebody: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = somebody()
-    talk = talking.start_conversation(Talk(title="long"), owner=one.owner)
-    with questions.ask(talk.id, "hello", one.owner, model="m") as asked:  # nobody writes it, and it stays open
+    talk = commands.start_conversation(Talk(title="long"), owner=one.owner)
+    with chat_ask.ask(talk.id, "hello", one.owner, model="m") as asked:  # nobody writes it, and it stays open
         answer = asked.answer
     with postgres.session() as session:
         session.execute(

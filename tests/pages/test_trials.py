@@ -13,7 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from playwright.sync_api import Page, expect
 
-from jobs.engine import trials
+from jobs.engine.chat import trials
 from jobs.engine.embedded.redis import Redis
 from jobs.engine.llm import client as llm_client
 from tests.conftest import Database

@@ -14,7 +14,8 @@ from flask import Flask, jsonify
 from sqlalchemy import select
 from werkzeug.routing import Rule
 
-from jobs.engine import accounts, conversations, job_lists, queries, schedules
+from jobs.engine import accounts, job_lists, queries, schedules
+from jobs.engine.chat import conversations
 from jobs.engine.db import postgres
 from jobs.engine.db.models import File, Job
 from jobs.engine.mail import outbox, suppressions

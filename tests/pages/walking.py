@@ -14,8 +14,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, text
 from werkzeug.routing import Rule
 
-from jobs.engine import accounts, attachments, commands, talking
-from jobs.engine.conversations import Talk
+from jobs.engine import accounts, commands
+from jobs.engine.chat import attachments
+from jobs.engine.chat import commands as chat_commands
+from jobs.engine.chat.conversations import Talk
 from jobs.engine.db import postgres
 from jobs.engine.db.models import File, Message, OutboxMessage, SignIn
 from jobs.engine.db.models.library import Document
@@ -75,8 +77,8 @@ def things_of(whose: Person) -> dict[str, str]:
     owner = whose.owner
     upload = uploads.upload(io.BytesIO(b"a,b\n1,2\n"), f"{MARK}.csv", owner=owner)
     job = making.ended(making.waiting(), "partial", outcomes=making.outcomes(2, 1, text=MARK), message=MARK)
-    talk = talking.start_conversation(Talk(title=MARK), owner=owner)
-    attachment = talking.attach_files(talk.id, ["sample:shop-handbook.md"], owner=owner)[0]
+    talk = chat_commands.start_conversation(Talk(title=MARK), owner=owner)
+    attachment = chat_commands.attach_files(talk.id, ["sample:shop-handbook.md"], owner=owner)[0]
     schedule = commands.create_schedule(Plan("nap", {}, "0 6 * * 1", "UTC"), owner=owner)
     suppressions.add(f"{MARK}@example.org", owner=owner)
     OutboxSender(owner).send(_mail())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobs.engine import conversations
+from jobs.engine.chat import conversations
 from webapp import completions, streams
 from webapp.wsgi import app
 

@@ -14,11 +14,11 @@ from uuid import UUID
 from sqlalchemy import Select, bindparam, delete, func, select, text, update
 from sqlalchemy.orm import Session
 
+from jobs.engine.chat.answer_rows import LOST, SILENT_SECONDS, break_silent
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Conversation, Message, new_id
 from jobs.engine.db.records import as_id, owned
 from jobs.engine.errors import Conflict, FieldError, InvalidParams, NotFound, TooMany
-from jobs.engine.held_answers import LOST, SILENT_SECONDS, break_silent
 from jobs.engine.jsonsafe import clean, clean_text
 
 MOST_WRITING = 20  # answers at a time for one person

@@ -10,13 +10,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from jobs.engine import attachments, held_answers, relay
 from jobs.engine import library as engine_library
-from jobs.engine.conversations import Asked
+from jobs.engine.chat import answer_rows, attachments, redis_stream
+from jobs.engine.chat.answer_rows import Ending
+from jobs.engine.chat.conversations import Asked
+from jobs.engine.chat.live_text import Live
 from jobs.engine.db.models import Conversation
 from jobs.engine.errors import DatabaseAway, LegworkError, Transient
-from jobs.engine.held_answers import Ending
-from jobs.engine.live import Live
 from jobs.engine.llm import client
 from jobs.engine.llm.stream import Stopped, Stream
 from jobs.engine.llm.stream_text import CUT_OFF, Reply
@@ -45,7 +45,7 @@ class Writing:
         self._asked, self._has_begun, self._has_ended = asked, began, ended
         self.answer = answer = asked.answer
         self.live = Live(answer.id, answer.run, answer.text)
-        self.stream_key = relay.key(answer.id, answer.run)
+        self.stream_key = redis_stream.key(answer.id, answer.run)
         self.relayed = self.live.length  # how far the Redis stream has it,
         self.kept = self.live.length  # and the row
         self.beaten = time.monotonic()
@@ -119,7 +119,7 @@ class Writing:
         sources = self.answer.sources
         if sources is None:
             sources = _sources(talk, question["content"])
-            held_answers.note_sources(self.answer, sources)
+            answer_rows.note_sources(self.answer, sources)
             self.answer.sources = sources
         if not sources:
             return messages
@@ -190,11 +190,11 @@ class Writing:
         self._settled = True
         for _ in range(FINISH_TRIES):
             try:
-                held_answers.finish(self.answer.id, self.live.run, ending)
+                answer_rows.finish(self.answer.id, self.live.run, ending)
                 break
             except DatabaseAway:
                 time.sleep(1)
-        relay.end(self.stream_key, self.relayed, self.live.after(self.relayed))
+        redis_stream.end(self.stream_key, self.relayed, self.live.after(self.relayed))
         self.live.end()
 
 

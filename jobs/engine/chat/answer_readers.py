@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
-from jobs.engine import answering, conversations, held_answers, relay
+from jobs.engine.chat import answer_rows, answer_threads, conversations, redis_stream
+from jobs.engine.chat.live_text import Live
 from jobs.engine.db.models import Message
 from jobs.engine.errors import DatabaseAway, NotFound
-from jobs.engine.live import Live
 
 log = logging.getLogger(__name__)
 
@@ -36,23 +36,23 @@ def reading(answer: Message) -> Iterator[Live]:
 
 def readable(answer_id: str, owner: str) -> Message:
     """An answer's row, to read on from. One that is written here is not asked for in the database: a reader waits."""
-    return answering.row_here(answer_id, owner) or mended(conversations.answer(answer_id, owner))
+    return answer_threads.row_here(answer_id, owner) or mended(conversations.answer(answer_id, owner))
 
 
 def mended(answer: Message) -> Message:
     """A broken answer with the end of its text, which Redis may have where the row is a second older."""
     if answer.reason != "writer_lost":
         return answer
-    found = relay.text_of(answer.id, answer.run)
+    found = redis_stream.text_of(answer.id, answer.run)
     if found is None or not found[0] <= len(answer.text) < found[0] + len(found[1]):
         return answer
     answer.text = answer.text[: found[0]] + found[1]
-    held_answers.mend(answer.id, answer.run, answer.text)
+    answer_rows.mend(answer.id, answer.run, answer.text)
     return answer
 
 
 def _join(answer: Message) -> Live:
-    if (live := answering.here(answer.id, answer.run)) is not None:
+    if (live := answer_threads.here(answer.id, answer.run)) is not None:
         with _lock:
             live.readers += 1
         return live
@@ -92,11 +92,11 @@ class _Follower:
             if time.monotonic() - self._nudged >= NUDGE_SECONDS:
                 self._nudged = time.monotonic()
                 self._live.nudge()
-            entries = relay.read(self._live.answer_id, self._live.run, self._seen)
+            entries = redis_stream.read(self._live.answer_id, self._live.run, self._seen)
             if not entries or not all(self._take(entry) for entry in entries):
                 self._look()
 
-    def _take(self, entry: relay.Entry) -> bool:
+    def _take(self, entry: redis_stream.Entry) -> bool:
         """False where the row has to be asked: at the end, and where something is missing before this entry."""
         if entry.ended:
             self._looked = 0.0

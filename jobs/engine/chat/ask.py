@@ -15,13 +15,13 @@ import psycopg
 from psycopg.rows import dict_row
 from sqlalchemy.orm import Session
 
-from jobs.engine import conversations
-from jobs.engine.conversations import Asked, checked_question, refuse_busy, title_of, told
+from jobs.engine.chat import conversations
+from jobs.engine.chat.answer_rows import LOST, SILENT_SECONDS
+from jobs.engine.chat.conversations import Asked, checked_question, refuse_busy, title_of, told
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Base, Conversation, Message, new_id
 from jobs.engine.db.records import as_id
 from jobs.engine.errors import DatabaseAway, NotFound
-from jobs.engine.held_answers import LOST, SILENT_SECONDS
 
 Row = TypeVar("Row", bound=Base)
 

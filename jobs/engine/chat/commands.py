@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from uuid import UUID
 
-from jobs.engine import answering, attachments, conversations, following, questions, relay
-from jobs.engine.conversations import Asked, Talk
+from jobs.engine.chat import answer_readers, answer_threads, attachments, conversations, redis_stream
+from jobs.engine.chat import ask as chat_ask
+from jobs.engine.chat.conversations import Asked, Talk
+from jobs.engine.chat.live_text import Live, Piece
 from jobs.engine.db.models import Attachment, Conversation, Message
 from jobs.engine.errors import TooMany
-from jobs.engine.live import Live, Piece
 from jobs.engine.llm import client
 
 __all__ = ["Live", "Piece"]  # what readers are given
@@ -54,7 +55,7 @@ delete_conversation = conversations.remove
 
 def ask(conversation_id: str | UUID, question: str, *, owner: str) -> Message:
     """Add a question and begin to answer it. Raises InvalidParams, NotFound, Conflict, TooMany."""
-    return _answered(questions.ask(conversation_id, question, owner, model=client.default_model()))
+    return _answered(chat_ask.ask(conversation_id, question, owner, model=client.default_model()))
 
 
 def edit_question(message_id: str | UUID, question: str, *, owner: str) -> Message:
@@ -75,20 +76,20 @@ def continue_answer(answer_id: str | UUID, *, owner: str) -> Message:
 def stop_answer(answer_id: str | UUID, *, owner: str) -> Message:
     """Stop an answer, whichever web process writes it: this one at once, another when it hears of it."""
     answer = conversations.ask_stop(answer_id, owner)
-    if not answering.stop_here(answer.id):
-        relay.hurry(answer.id)
+    if not answer_threads.stop_here(answer.id):
+        redis_stream.hurry(answer.id)
     return answer
 
 
 def look_at_answer(answer_id: str | UUID, *, owner: str) -> Message:
     """An answer as it is now. One whose writer is gone is marked, and given what Redis still has of its text."""
-    return following.mended(conversations.answer(answer_id, owner))
+    return answer_readers.mended(conversations.answer(answer_id, owner))
 
 
-find_answer = following.readable
-read_answer = following.reading
-hand_in_answers = answering.hand_in
-count_answers = answering.count
+find_answer = answer_readers.readable
+read_answer = answer_readers.reading
+hand_in_answers = answer_threads.hand_in
+count_answers = answer_threads.count
 
 
 def _answered(asking: AbstractContextManager[Asked]) -> Message:
@@ -96,10 +97,10 @@ def _answered(asking: AbstractContextManager[Asked]) -> Message:
     writing = None
     try:
         with asking as asked:
-            writing = answering.ask(asked)
+            writing = answer_threads.ask(asked)
     except BaseException:
         if writing is not None:
             writing.drop()
         raise
-    answering.start(writing)
+    answer_threads.start(writing)
     return asked.answer

@@ -19,13 +19,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from uuid import UUID
 
-from jobs.engine import held_answers, relay
-from jobs.engine.conversations import Asked
+from jobs.engine.chat import answer_rows, redis_stream
+from jobs.engine.chat.answer_writer import Writing
+from jobs.engine.chat.conversations import Asked
+from jobs.engine.chat.live_text import Live
 from jobs.engine.db.models import Message
 from jobs.engine.errors import DatabaseAway
-from jobs.engine.live import Live
 from jobs.engine.llm import keep_alive
-from jobs.engine.writing import Writing
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ def _relay() -> None:
     pieces = [
         (each.stream_key, each.relayed, each.live.after(each.relayed)[: length - each.relayed]) for each, length in mine
     ]
-    if pieces and relay.add(pieces):
+    if pieces and redis_stream.add(pieces):
         for each, length in mine:
             each.relayed = max(each.relayed, length)
 
@@ -154,7 +154,7 @@ def _keep() -> None:
     mine = dict(_writing)
     for each in mine.values():
         each.look()
-    for answer_id in held_answers.to_end((each.answer.id, each.live.run) for each in mine.values()):
+    for answer_id in answer_rows.to_end((each.answer.id, each.live.run) for each in mine.values()):
         mine[answer_id].stop()
     now = time.monotonic()
     due = [each for each in mine.values() if each.live.length > each.kept and now - each.beaten >= KEEP_SECONDS]
@@ -162,14 +162,14 @@ def _keep() -> None:
         _keep_texts(due[first : first + KEPT_AT_ONCE], now)
     silent = [answer_id for answer_id, each in mine.items() if now - each.beaten >= BEAT_SECONDS]
     if silent:
-        held_answers.beat(silent)
+        answer_rows.beat(silent)
         for answer_id in silent:
             mine[answer_id].beaten = now
 
 
 def _keep_texts(some: list[Writing], now: float) -> None:
     lengths = [each.live.length for each in some]
-    held_answers.keep([(each.answer.id, each.live.run, each.live.after(0)) for each in some])
+    answer_rows.keep([(each.answer.id, each.live.run, each.live.after(0)) for each in some])
     for each, length in zip(some, lengths, strict=True):
         each.kept, each.beaten = length, now
 
@@ -180,7 +180,7 @@ def _listen() -> None:
         _keeping.hurry()
 
 
-_hurries = relay.Hurries()
+_hurries = redis_stream.Hurries()
 _relaying = _Loop("answers to Redis", BATCH_SECONDS, _relay)
 _keeping = _Loop("answers to Postgres", LOOK_SECONDS, _keep)
 _listening = _Loop("answers to stop", 0.0, _listen, _hurries.close)

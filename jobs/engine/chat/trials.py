@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jobs.engine.chat.live_text import Live
 from jobs.engine.db.models import new_id
 from jobs.engine.errors import LegworkError, TooMany
 from jobs.engine.kinds.catalogue import Question
 from jobs.engine.kinds.checks import finder, validate
-from jobs.engine.live import Live
 from jobs.engine.llm import client
 from jobs.engine.llm.stream import Stopped, Stream
 from jobs.engine.llm.stream_text import CUT_OFF, Reply

@@ -1,0 +1,1 @@
+"""Chat: conversations, questions, and answers that are written while they are read."""
