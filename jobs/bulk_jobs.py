@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from jobs.engine import commands, job_lists, queries
 from jobs.engine.context import Context
 from jobs.engine.errors import Conflict, FieldError, NotFound, Skip
 from jobs.engine.kinds.catalogue import Find
 from jobs.engine.kinds.params import KindParams, param
+from jobs.engine.queue import commands, lists, queries
 
 TITLE = "Change many jobs"
 GROUP = "Housekeeping"
@@ -37,7 +37,7 @@ class Params(KindParams):
     action: Action = param("What to do")
     jobs: list[str] = param("Jobs", "Their ids.", default_factory=list, max_length=MOST)
     all: bool = param("All that match", "The ones below, and not the list above.", default=False)
-    states: list[str] = param("States", default_factory=list, max_length=len(job_lists.SHOWN_STATES))
+    states: list[str] = param("States", default_factory=list, max_length=len(lists.SHOWN_STATES))
     of_kind: str = param("Kind", default="", max_length=100)
     q: str = param("Words", default="", max_length=200)
     since: str = param(
@@ -50,7 +50,7 @@ EXAMPLE: dict[str, Any] = {"action": "stop", "all": True, "states": ["scheduled"
 
 
 def check(params: Params, find: Find) -> list[FieldError]:
-    unknown = [state for state in params.states if state not in job_lists.SHOWN_STATES]
+    unknown = [state for state in params.states if state not in lists.SHOWN_STATES]
     if unknown:
         return [FieldError("states", f"There is no state “{unknown[0][:40]}”.")]
     if params.since and _moment(params.since) is None:
@@ -84,7 +84,7 @@ def _chosen(params: Params, context: Context) -> list[str]:
     found: list[str] = []
     before: str | None = str(context.job.job_id)
     while before and len(found) < MOST:
-        page = job_lists.jobs(
+        page = lists.jobs(
             context.job.owner,
             states=params.states,
             kind=params.of_kind or None,

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from jobs.engine import choosing, ledger, queries
+from jobs.engine import choosing
 from jobs.engine.choosing import Chosen, One
 from jobs.engine.context import Context, Counts, Output
 from jobs.engine.db import postgres
@@ -26,6 +26,7 @@ from jobs.engine.kinds.params import KindParams, param
 from jobs.engine.library import edits, upkeep
 from jobs.engine.library.bulk import short
 from jobs.engine.llm import client
+from jobs.engine.queue import ledger, queries
 
 TITLE = "Bulk update"
 GROUP = "Files and documents"

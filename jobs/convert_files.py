@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from jobs.engine import conversion, outputs, tally
+from jobs.engine import conversion, outputs
 from jobs.engine.context import Context
 from jobs.engine.conversion import formats, options
 from jobs.engine.errors import BadInput, FieldError
@@ -24,6 +24,7 @@ from jobs.engine.files.storage import storage
 from jobs.engine.formats.extraction import archives
 from jobs.engine.kinds.catalogue import Estimate, Find
 from jobs.engine.kinds.params import FileRef, KindParams, param
+from jobs.engine.queue import item_stats
 
 TITLE = "Convert files"
 GROUP = "Files and documents"
@@ -123,7 +124,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     if counts.done > 1:
         context.progress(note="Packing the files into one")
         _pack(params.to, context)
-    warned = tally.by_value(context.job.job_id, "warnings")
+    warned = item_stats.by_value(context.job.job_id, "warnings")
     return {
         "files": counts.done,
         "with_warnings": sum(warned.values()),

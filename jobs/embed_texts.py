@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from jobs.engine import tally
 from jobs.engine.context import Context, Output
 from jobs.engine.errors import BadInput, FieldError, JobFailed, Skip
 from jobs.engine.formats import exports
@@ -26,6 +25,7 @@ from jobs.engine.kinds.params import KindParams, TableFile, param
 from jobs.engine.kinds.text_templates import as_text
 from jobs.engine.llm import embeddings
 from jobs.engine.llm.embeddings import batching, cache
+from jobs.engine.queue import item_stats
 
 TITLE = "Embed texts"
 GROUP = "Text and AI"
@@ -130,8 +130,8 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         "dimension": model["dimension"],
         "length_1": params.normalize,
         "tokens": sum(context.used),
-        "not_embedded_again": tally.by_value(context.job.job_id, reused).get("true", 0),
-        "cut_off": tally.by_value(context.job.job_id, cut).get("true", 0),
+        "not_embedded_again": item_stats.by_value(context.job.job_id, reused).get("true", 0),
+        "cut_off": item_stats.by_value(context.job.job_id, cut).get("true", 0),
         "seconds": round(time.monotonic() - began, 1),
     }
 
@@ -184,7 +184,7 @@ def _with_vectors(params: Params, context: Context, model: str) -> Iterator[dict
 def _done(params: Params, context: Context) -> Iterator[dict[str, Any]]:
     """The rows that have a vector, in their order."""
     rows = enumerate(context.open(params.source).rows(params.encoding, params.delimiter), start=1)
-    for place in tally.places(context.job.job_id):
+    for place in item_stats.places(context.job.job_id):
         yield next(row for at, row in rows if at == place)
 
 

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
-from jobs.engine import queries, snapshots
+from jobs.engine import snapshots
 from jobs.engine.context import Context
 from jobs.engine.db.models import ENDED_STATES, ITEM_STATES
 from jobs.engine.db.records import as_id
@@ -25,6 +25,7 @@ from jobs.engine.errors import FieldError, JobFailed, NotFound
 from jobs.engine.formats import exports
 from jobs.engine.kinds.catalogue import Find
 from jobs.engine.kinds.params import KindParams, ShortText, param
+from jobs.engine.queue import queries
 
 TITLE = "Export data"
 GROUP = "Data and numbers"

@@ -13,7 +13,6 @@ from contextlib import suppress
 from itertools import islice
 from typing import Any
 
-from jobs.engine import tally
 from jobs.engine.context import Context, Output
 from jobs.engine.errors import BadInput, FieldError, Skip
 from jobs.engine.kinds import text_templates
@@ -23,6 +22,7 @@ from jobs.engine.llm import batch_requests, client
 from jobs.engine.llm import json_schema as llm_json_schema
 from jobs.engine.llm.responses import Completion, response_format
 from jobs.engine.llm.token_budget import Budget, about_tokens, most_tokens
+from jobs.engine.queue import item_stats
 
 TITLE = "Generate texts"
 GROUP = "Text and AI"
@@ -182,7 +182,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         using=client.client(),
     )
     prompt_tokens, completion_tokens = context.used
-    flags = tally.by_value(context.job.job_id, _free("flag", params, table.columns))
+    flags = item_stats.by_value(context.job.job_id, _free("flag", params, table.columns))
     return {
         "rows": counts.done,
         "tokens": prompt_tokens + completion_tokens,

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from jobs.engine import queries, tally
 from jobs.engine.context import Context, Counts
 from jobs.engine.errors import BadInput, FieldError, JobFailed
 from jobs.engine.files.inputs import Input
@@ -21,6 +20,7 @@ from jobs.engine.gathering import Gathered
 from jobs.engine.kinds.catalogue import Estimate, Find
 from jobs.engine.kinds.params import KindParams, ShortText, TableFile, param
 from jobs.engine.library import bulk, fields
+from jobs.engine.queue import item_stats, queries
 
 TITLE = "Import data"
 GROUP = "Data and numbers"
@@ -191,8 +191,8 @@ def _save_rejects(context: Context, table: TableInfo) -> None:
 
 
 def _result(params: Params, context: Context, counts: Counts) -> dict[str, Any]:
-    status = tally.by_value(context.job.job_id, "status")
-    examples = tally.examples(context.job.job_id, "status", ("new", "updated"), EXAMPLES)
+    status = item_stats.by_value(context.job.job_id, "status")
+    examples = item_stats.examples(context.job.job_id, "status", ("new", "updated"), EXAMPLES)
     if params.dry_run:
         context.log("This was a dry run: nothing was changed.")
     return {

@@ -11,7 +11,7 @@ import hashlib
 import time
 from typing import Any
 
-from jobs.engine import library, tally
+from jobs.engine import library
 from jobs.engine.context import Context, Counts, Output
 from jobs.engine.errors import FieldError, JobFailed, Skip
 from jobs.engine.files.inputs import sample_path
@@ -20,6 +20,7 @@ from jobs.engine.kinds.params import KindParams, param
 from jobs.engine.library import chunking, indexing
 from jobs.engine.llm import embeddings
 from jobs.engine.llm.embeddings import batching
+from jobs.engine.queue import item_stats
 
 TITLE = "Index documents"
 GROUP = "Files and documents"
@@ -113,7 +114,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         using=batching.Vectors(generation.model),
     )
     context.check()
-    status = tally.by_value(context.job.job_id, "status")
+    status = item_stats.by_value(context.job.job_id, "status")
     return {
         "collection": collection,
         "received": counts.done + counts.failed + counts.skipped,

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from jobs.engine import library, moderation, queries, reviews
+from jobs.engine import library, moderation, reviews
 from jobs.engine.context import Context, Output
 from jobs.engine.db.models import VERDICTS, Job
 from jobs.engine.errors import BadInput, FieldError, JobFailed, Skip
@@ -24,6 +24,7 @@ from jobs.engine.llm import embeddings
 from jobs.engine.moderation import Chosen, Judged, Threshold, training
 from jobs.engine.moderation.classifier import classifier
 from jobs.engine.moderation.judges import Judge
+from jobs.engine.queue import queries
 
 TITLE = "Moderate content"
 GROUP = "Text and AI"

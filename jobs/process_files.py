@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from jobs.engine import library, settings, tally
+from jobs.engine import library, settings
 from jobs.engine.context import Context
 from jobs.engine.db.models import File
 from jobs.engine.errors import BadInput, FieldError, NoRoom
@@ -27,6 +27,7 @@ from jobs.engine.formats import extraction
 from jobs.engine.formats.extraction import archives, formats, recognition
 from jobs.engine.kinds.catalogue import Estimate, Find
 from jobs.engine.kinds.params import FileRef, KindParams, param
+from jobs.engine.queue import item_stats
 
 TITLE = "Process files"
 GROUP = "Files and documents"
@@ -133,15 +134,15 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         return _shown(document, found) | {"document": str(number)}
 
     counts = context.map(read, entries, key=lambda entry: entry.key, row=_row, concurrency=AT_ONCE)
-    status = tally.by_value(context.job.job_id, "status")
+    status = item_stats.by_value(context.job.job_id, "status")
     return {
         "collection": collection,
         "added": counts.done,
         "duplicates": counts.skipped,
         "failed": counts.failed,
         "without_text": counts.done - status.get("read", 0),
-        "types": tally.by_value(context.job.job_id, "type"),
-        "languages": tally.by_value(context.job.job_id, "language"),
+        "types": item_stats.by_value(context.job.job_id, "type"),
+        "languages": item_stats.by_value(context.job.job_id, "language"),
     }
 
 

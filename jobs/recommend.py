@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from jobs.engine import interactions, queries, recommending
+from jobs.engine import interactions, recommending
 from jobs.engine.context import Context
 from jobs.engine.errors import BadInput, FieldError, JobFailed
 from jobs.engine.files.inputs import Input
@@ -20,6 +20,7 @@ from jobs.engine.formats import exports
 from jobs.engine.interactions import Gathering, Interactions
 from jobs.engine.kinds.catalogue import Estimate, Find
 from jobs.engine.kinds.params import KindParams, TableFile, param
+from jobs.engine.queue import queries
 from jobs.engine.recommending import Model
 
 if TYPE_CHECKING:

@@ -18,7 +18,6 @@ from typing import Any
 
 from pydantic import ConfigDict
 
-from jobs.engine import tally
 from jobs.engine.context import Context
 from jobs.engine.errors import BadInput, BudgetSpent, Doubtful, FieldError, SettingsError, Skip, Transient
 from jobs.engine.files.inputs import Input
@@ -30,6 +29,7 @@ from jobs.engine.mail import compose, mail_merge, smtp, suppressions
 from jobs.engine.mail.bulk_sender import Postbox
 from jobs.engine.mail.mail_merge import Mailing
 from jobs.engine.mail.recipients import Audience, Recipient
+from jobs.engine.queue import item_stats
 
 TITLE = "Send emails"
 GROUP = "Mail"
@@ -227,7 +227,7 @@ class Writing:
         self.params, self.context = params, context
         self.mailing = _mailing(params)
         self.attachments = [compose.attachment(one) for one in _attached(params, context.open)]
-        self.tried = tally.written_in_try(context.job.job_id)
+        self.tried = item_stats.written_in_try(context.job.job_id)
         self.failed = 0
         self.postbox = Postbox(
             context.job.owner,

@@ -14,8 +14,8 @@ import pytest
 from flask.testing import FlaskClient
 
 import jobs
-from jobs.engine import commands, queries
 from jobs.engine.kinds import catalogue, checks, estimates
+from jobs.engine.queue import commands, queries
 from tests import specimens
 from tests.conftest import House, forget
 from tests.engine.workers import Workers, adds_up, children, ended, running, until

@@ -66,7 +66,7 @@ SWALLOWING_ALLOWED = {
     ("jobs.engine.chat.answer_writer", "_write"): "how an answer ended must be written, whatever ended it",
     ("jobs.engine.kinds.catalogue", "load"): "a broken kind must not take the others with it",
     (
-        "jobs.engine.llm.client.embeddings.batching",
+        "jobs.engine.llm.embeddings.batching",
         "_settle",
     ): "each text of a batch waits for its vector, or for this error",
     ("jobs.engine.chat.answer_readers", "_follow"): "a thread must not die in silence, and its readers must be told",
@@ -81,7 +81,7 @@ SWALLOWING_ALLOWED = {
         "_answer",
     ): "a child reads what may be broken, and its parent must be told",
     ("jobs.engine.kept", "_be_child"): "a forked child must not run on in its parent's code",
-    ("jobs.engine.schedules", "_trouble"): "a kind's own check may raise anything, and the clock must live on",
+    ("jobs.engine.queue.schedules", "_trouble"): "a kind's own check may raise anything, and the clock must live on",
     ("jobs.engine.supervisor", "_be_child"): "a forked child must not run on in its parent's code",
     ("jobs.engine.chat.trials", "run"): "a thread must not die in silence, and its reader must be told",
     ("jobs.engine.taking", "claimed"): "RQ raises many things for a broken message",
@@ -91,7 +91,10 @@ SWALLOWING_ALLOWED = {
 
 HIDDEN_ALLOWED = {
     ("webapp.health", "webapp.metrics"): "most web processes are never asked for figures",
-    ("webapp.gunicorn", "jobs.engine.commands"): "gunicorn reads its file before gevent has patched what this imports",
+    (
+        "webapp.gunicorn",
+        "jobs.engine.queue.commands",
+    ): "gunicorn reads its file before gevent has patched what this imports",
 }
 
 # Not imported but run, by a server or by Alembic.
@@ -312,7 +315,7 @@ def _reads_environment(node: ast.AST) -> bool:
 
 
 def test_only_the_ledger_writes_job_rows() -> None:
-    writers = ("jobs.engine.ledger", "jobs.engine.db.migrations")
+    writers = ("jobs.engine.queue.ledger", "jobs.engine.db.migrations")
     others = [module for module in MODULES.values() if not module.name.startswith(writers)]
     wrong = [(module.name, node) for module in others for node in ast.walk(module.tree) if _writes_job(node)]
     assert [(name, node.lineno) for name, node in wrong] == []

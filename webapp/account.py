@@ -7,8 +7,9 @@ from typing import Any
 from flask import Blueprint, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
-from jobs.engine import accounts, limits
+from jobs.engine import accounts
 from jobs.engine.errors import InvalidParams, TooMany
+from jobs.engine.queue import limits
 from webapp import identity
 from webapp.identity import person
 

@@ -10,10 +10,10 @@ from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import UnsupportedMediaType
 
-from jobs.engine import approvals as engine_approvals
-from jobs.engine import commands, glances, job_lists, log_lines, queries
 from jobs.engine.files import uploads
 from jobs.engine.kinds import catalogue
+from jobs.engine.queue import approvals as engine_approvals
+from jobs.engine.queue import commands, job_log, lists, polling, queries
 from webapp import bodies, files, openapi, serializing
 from webapp.access import current_owner
 from webapp.shapes import ITEM_STATES, JOB_FILTERS, VERDICTS
@@ -67,7 +67,7 @@ def submit(name: str) -> Response:
 
 @blueprint.get("/jobs")
 def jobs() -> Response:
-    page = job_lists.jobs(
+    page = lists.jobs(
         current_owner(),
         states=_states(JOB_FILTERS),
         kind=bodies.text("kind", 100),
@@ -80,7 +80,7 @@ def jobs() -> Response:
 
 @blueprint.get("/jobs/<id>")
 def job(id: str) -> Response:
-    return jsonify(serializing.job_whole(glances.polled_job(id, current_owner())))
+    return jsonify(serializing.job_whole(polling.polled_job(id, current_owner())))
 
 
 @blueprint.delete("/jobs/<id>")
@@ -93,7 +93,7 @@ def delete(id: str) -> Response:
 @blueprint.get("/jobs/<id>/items")
 def items(id: str) -> Response:
     page = queries.items(
-        glances.seen_job(id, current_owner()),
+        polling.seen_job(id, current_owner()),
         state=next(iter(_states(ITEM_STATES)), None),
         verdict=bodies.one_of("verdict", VERDICTS, "") if "verdict" in request.args else None,
         after=bodies.text("after", 2_000),
@@ -105,7 +105,7 @@ def items(id: str) -> Response:
 @blueprint.get("/jobs/<id>/log")
 def log(id: str) -> Response:
     limit = bodies.whole_number("limit", 500, 1, 1_000)
-    page = log_lines.log(glances.seen_job(id, current_owner()), after=bodies.text("after", 200), limit=limit)
+    page = job_log.log(polling.seen_job(id, current_owner()), after=bodies.text("after", 200), limit=limit)
     return jsonify(lines=[serializing.log_line(row) for row in page.rows], next=_text(page.next))
 
 
@@ -122,7 +122,7 @@ def retry(id: str) -> Response:
 
 @blueprint.get("/jobs/<id>/approvals")
 def approvals(id: str) -> Response:
-    rows = engine_approvals.of_job(glances.seen_job(id, current_owner()))
+    rows = engine_approvals.of_job(polling.seen_job(id, current_owner()))
     return jsonify(approvals=[serializing.approval(row) for row in rows], next=None)
 
 

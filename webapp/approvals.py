@@ -7,8 +7,8 @@ from contextlib import suppress
 from flask import Blueprint, abort, redirect, request
 from werkzeug.wrappers import Response
 
-from jobs.engine import commands
 from jobs.engine.errors import Conflict
+from jobs.engine.queue import commands
 from webapp.access import current_owner
 
 blueprint = Blueprint("approvals", __name__)

@@ -8,8 +8,8 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from jobs.engine import glances, queries
 from jobs.engine.files import lookup
+from jobs.engine.queue import polling, queries
 from webapp import files
 from webapp.access import current_owner
 
@@ -19,7 +19,7 @@ PACKED = ("image/", "video/", "audio/", "application/zip", "application/vnd.open
 
 @blueprint.get("/jobs/<job_id>/all.zip")
 def download(job_id: str) -> Response:
-    job = glances.seen_job(job_id, current_owner())
+    job = polling.seen_job(job_id, current_owner())
     return files.attachment(_zipped(_parts(job)), "application/zip", f"{job.label or job.kind} {str(job.id)[:8]}.zip")
 
 

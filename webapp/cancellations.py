@@ -7,8 +7,8 @@ from contextlib import suppress
 from flask import Blueprint, redirect
 from werkzeug.wrappers import Response
 
-from jobs.engine import commands
 from jobs.engine.errors import Conflict
+from jobs.engine.queue import commands
 from webapp.access import current_owner
 
 blueprint = Blueprint("cancellations", __name__)

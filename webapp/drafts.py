@@ -12,10 +12,11 @@ from uuid import uuid4
 
 from flask import render_template
 
-from jobs.engine import notifications, queries, settings, waiting
+from jobs.engine import settings
 from jobs.engine.errors import BadInput, FieldError, InvalidParams, LegworkError, NotFound
 from jobs.engine.files import lookup
 from jobs.engine.kinds import checks, estimates, text_templates
+from jobs.engine.queue import notifications, queries, waiting
 from webapp import forms, texts, words
 from webapp.access import current_owner
 

@@ -11,9 +11,9 @@ from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.wrappers import Response as BaseResponse
 from werkzeug.wsgi import FileWrapper
 
-from jobs.engine import glances, queries
-from jobs.engine import log_lines as engine_log_lines
 from jobs.engine.files import lookup, storage
+from jobs.engine.queue import job_log as engine_log_lines
+from jobs.engine.queue import polling, queries
 from webapp import tabs
 from webapp.access import current_owner
 
@@ -40,7 +40,7 @@ def download(file_id: str) -> BaseResponse:
 @blueprint.get("/jobs/<job_id>/items.<any(csv, jsonl, xlsx, parquet):format>")
 def items(job_id: str, format: str) -> Response:
     """The items of a job as a table, with what is there by now; `?state=failed` for those only."""
-    job = glances.seen_job(job_id, current_owner())
+    job = polling.seen_job(job_id, current_owner())
     state = request.args.get("state")
     media_type, name, chunks = queries.export(job, format, state=state if state in tabs.ITEM_STATES else None)
     response = attachment(chunks, media_type, name)
@@ -51,7 +51,7 @@ def items(job_id: str, format: str) -> Response:
 @blueprint.get("/jobs/<job_id>/log.txt")
 def log(job_id: str) -> Response:
     """A job's whole log as text, oldest line first."""
-    job = glances.seen_job(job_id, current_owner())
+    job = polling.seen_job(job_id, current_owner())
     return attachment(log_lines(job), "text/plain; charset=utf-8", f"{job.kind}-{str(job.id)[:8]}-log.txt")
 
 

@@ -11,8 +11,8 @@ from uuid import uuid4
 from flask import Blueprint, flash, redirect, render_template, request
 from werkzeug.wrappers import Response
 
-from jobs.engine import commands, job_lists, queries, waiting
 from jobs.engine.errors import BadInput
+from jobs.engine.queue import commands, lists, queries, waiting
 from webapp import bodies, kinds, saved_views, words
 from webapp.access import current_owner
 from webapp.identity import person
@@ -194,14 +194,14 @@ def _as_params(wanted: Wanted) -> dict[str, Any]:
 
 def _matching(wanted: Wanted) -> int:
     wanted = _spelled_out(wanted)
-    counts = job_lists.job_counts(current_owner(), **_query(wanted))
+    counts = lists.job_counts(current_owner(), **_query(wanted))
     return _count(counts, wanted.state) if wanted.state else _total(counts)
 
 
 def _list(wanted: Wanted) -> dict[str, Any]:
     owner = current_owner()
     wanted = _spelled_out(wanted)
-    page = job_lists.jobs(
+    page = lists.jobs(
         owner,
         states=_states(wanted.state),
         **_query(wanted),
@@ -209,11 +209,11 @@ def _list(wanted: Wanted) -> dict[str, Any]:
         before=request.args.get("before"),
         limit=PAGE,
     )
-    counts = job_lists.job_counts(owner, **_query(wanted))
+    counts = lists.job_counts(owner, **_query(wanted))
     for_menu = {} if any(_query(wanted).values()) else {"counts": counts}
     return for_menu | {
         "page": page,
-        "searched": job_lists.SEARCHED,
+        "searched": lists.SEARCHED,
         "chips": [(chip, _count(counts, chip)) for chip in CHIPS],
         "everything": _total(counts),
         "matching": _count(counts, wanted.state) if wanted.state else _total(counts),

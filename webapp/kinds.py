@@ -10,9 +10,10 @@ from typing import Any
 from flask import Blueprint, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response
 
-from jobs.engine import job_lists, notifications, queries, settings, waiting
+from jobs.engine import settings
 from jobs.engine.errors import NotFound
 from jobs.engine.kinds import catalogue
+from jobs.engine.queue import lists, notifications, queries, waiting
 from webapp import drafts, forms
 from webapp.access import current_owner
 from webapp.identity import person
@@ -122,9 +123,9 @@ def _mine() -> dict[str, Any]:
     """The viewer's jobs that move or wait, and the last that ended."""
     owner = current_owner()
     return {
-        "live": job_lists.jobs(owner, states=_LIVE, limit=6).rows,
-        "recent": job_lists.jobs(owner, states=_ENDED, limit=6).rows,
-        "counts": job_lists.job_counts(owner),
+        "live": lists.jobs(owner, states=_LIVE, limit=6).rows,
+        "recent": lists.jobs(owner, states=_ENDED, limit=6).rows,
+        "counts": lists.job_counts(owner),
         "titles": titles(),
         "nouns": nouns(),
         "waiting": waiting.waiting,

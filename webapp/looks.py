@@ -12,9 +12,9 @@ from flask import Blueprint, Response, render_template, request
 from markupsafe import Markup
 from werkzeug.wsgi import FileWrapper
 
-from jobs.engine import glances
 from jobs.engine.errors import BadInput, LegworkError, NotFound
 from jobs.engine.files import lookup
+from jobs.engine.queue import polling
 from webapp import files, kinds, markdown
 from webapp.access import current_owner
 
@@ -153,6 +153,6 @@ def _head(file: Any, count: int) -> bytes:
 
 def _job_of(file: Any) -> Any:
     try:
-        return glances.seen_job(file.job_id, current_owner()) if file.job_id else None
+        return polling.seen_job(file.job_id, current_owner()) if file.job_id else None
     except NotFound:
         return None

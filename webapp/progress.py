@@ -7,9 +7,9 @@ from typing import Any
 
 from flask import Blueprint, Response, make_response, render_template, request
 
-from jobs.engine import approvals, glances, waiting
 from jobs.engine.errors import LegworkError, NotFound
 from jobs.engine.kinds import catalogue, estimates
+from jobs.engine.queue import approvals, polling, waiting
 from webapp import tabs, words
 from webapp.access import current_owner
 
@@ -21,7 +21,7 @@ AGES = 10  # seconds; what an age on the page may be behind while nothing else c
 @blueprint.get("/jobs/<job_id>/<any(items, files, log, input, timeline):tab>")
 def show(job_id: str, tab: str) -> str:
     """A job's page with one of its tabs; with `HX-Request` only what stands under the tabs."""
-    job = glances.polled_job(job_id, current_owner())
+    job = polling.polled_job(job_id, current_owner())
     view = _view(job, tab) | tabs.content(tab, job, request.args)
     return render_template("job/_tab.html" if request.headers.get("HX-Request") else "job.html", **view)
 
@@ -29,7 +29,7 @@ def show(job_id: str, tab: str) -> str:
 @blueprint.get("/jobs/<job_id>/progress")
 def fragment(job_id: str) -> Response:
     """The live part. 304 while nothing changed; once the job is over it polls no more and tells the page so."""
-    job = glances.polled_job(job_id, current_owner())
+    job = polling.polled_job(job_id, current_owner())
     tab = request.args.get("tab", "result")
     response = make_response()
     version = _version(job, tab)

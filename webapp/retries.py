@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, redirect, request
 from werkzeug.wrappers import Response
 
-from jobs.engine import commands, notifications, queries
+from jobs.engine.queue import commands, notifications, queries
 from webapp.access import current_owner
 
 blueprint = Blueprint("retries", __name__)

@@ -6,7 +6,8 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from jobs.engine import glances, reviews
+from jobs.engine import reviews
+from jobs.engine.queue import polling
 from webapp import bodies, serializing
 from webapp.identity import current_owner, identity
 
@@ -15,7 +16,7 @@ blueprint = Blueprint("reviews_api", __name__, url_prefix="/api/v1/jobs/<id>")
 
 @blueprint.get("/verdicts")
 def verdicts(id: str) -> Response:
-    job = glances.seen_job(id, current_owner())
+    job = polling.seen_job(id, current_owner())
     return jsonify(
         _standing(reviews.verdicts(job)) | {"changes": [_change(one) for one in reviews.threshold_changes(job)]}
     )
@@ -32,7 +33,7 @@ def set_thresholds(id: str) -> Response:
 @blueprint.get("/decisions")
 def decisions(id: str) -> Response:
     page = reviews.decisions(
-        glances.seen_job(id, current_owner()),
+        polling.seen_job(id, current_owner()),
         after=bodies.text("after", 200),
         limit=bodies.whole_number("limit", 50, 1, 1_000),
     )

@@ -8,10 +8,11 @@ from uuid import uuid4
 from flask import Blueprint, flash, redirect, render_template, request
 from werkzeug.wrappers import Response
 
-from jobs.engine import commands, notifications, queries, schedules, timetable
 from jobs.engine.errors import BadInput, FieldError, InvalidParams, NotFound
 from jobs.engine.kinds import catalogue
-from jobs.engine.schedules import Plan
+from jobs.engine.queue import commands, notifications, queries, schedules
+from jobs.engine.queue import cron as queue_cron
+from jobs.engine.queue.schedules import Plan
 from webapp import bodies, history, kinds, tabs, timing, words
 from webapp.access import current_owner
 
@@ -46,8 +47,8 @@ def create() -> Any:
     try:
         cron = timing.cron_of(chosen)
         if "look" in request.form:
-            timetable.checked(cron, zone)
-            return _form(job, chosen, zone, runs=timetable.upcoming(cron, zone, SHOWN_RUNS))
+            queue_cron.checked(cron, zone)
+            return _form(job, chosen, zone, runs=queue_cron.upcoming(cron, zone, SHOWN_RUNS))
         told = [{"channel": one.channel, "target": one.target} for one in notifications.of_job(job)]
         plan = Plan(job.kind, job.params, cron, zone, notify=told)
         return _to(commands.create_schedule(plan, owner=current_owner()))
@@ -137,7 +138,7 @@ def _page(schedule: Any, errors: list[FieldError] | None = None, **typed: Any) -
         "title": _title(schedule),
         "known": _is_known(schedule.kind),
         "when_it_runs": timing.in_words(schedule.cron),
-        "runs": [] if schedule.paused_at else timetable.upcoming(schedule.cron, schedule.zone, SHOWN_RUNS),
+        "runs": [] if schedule.paused_at else queue_cron.upcoming(schedule.cron, schedule.zone, SHOWN_RUNS),
         "key": uuid4().hex,
         "errors": at_field,
         "page": page,

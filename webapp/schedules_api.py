@@ -7,9 +7,9 @@ from uuid import uuid4
 
 from flask import Blueprint, Response, jsonify
 
-from jobs.engine import commands, queries
-from jobs.engine import schedules as engine_schedules
-from jobs.engine.schedules import Plan
+from jobs.engine.queue import commands, queries
+from jobs.engine.queue import schedules as engine_schedules
+from jobs.engine.queue.schedules import Plan
 from webapp import api, bodies, serializing
 from webapp.access import current_owner
 

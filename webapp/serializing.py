@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from jobs.engine import queries, timetable
-from jobs.engine import waiting as engine_waiting
 from jobs.engine.kinds import catalogue
+from jobs.engine.queue import cron, queries
+from jobs.engine.queue import waiting as engine_waiting
 
 
 def kind_row(kind: catalogue.Kind) -> dict[str, Any]:
@@ -127,7 +127,7 @@ def schedule(row: Any) -> dict[str, Any]:
         "cron": row.cron,
         "zone": row.zone,
         "paused": paused,
-        "next_runs": [] if paused else [moment(at) for at in timetable.upcoming(row.cron, row.zone, 3)],
+        "next_runs": [] if paused else [moment(at) for at in cron.upcoming(row.cron, row.zone, 3)],
         "ran_at": moment(row.ran_at),
         "trouble": row.trouble,
         "created_at": moment(row.created_at),

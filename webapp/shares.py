@@ -5,7 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, redirect, render_template, request
 from werkzeug.wrappers import Response
 
-from jobs.engine import accounts, queries
+from jobs.engine import accounts
+from jobs.engine.queue import queries
 from webapp import identity, kinds
 from webapp.access import current_owner
 from webapp.identity import person

@@ -11,10 +11,10 @@ from uuid import UUID
 from flask import Blueprint, redirect, request
 from werkzeug.datastructures import FileStorage
 
-from jobs.engine import commands, queries
 from jobs.engine.errors import BadInput, FieldError, InvalidParams, NotFound, TooLarge, TooMany
 from jobs.engine.files import uploads
 from jobs.engine.kinds import catalogue
+from jobs.engine.queue import commands, queries
 from webapp import bodies, drafts, forms
 from webapp.access import current_owner
 

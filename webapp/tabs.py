@@ -9,9 +9,9 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from jobs.engine import approvals, log_lines, notifications, queries
 from jobs.engine.errors import LegworkError, NotFound
 from jobs.engine.kinds import catalogue
+from jobs.engine.queue import approvals, job_log, notifications, queries
 from webapp import drafts, forms, texts, words
 
 TABS = ("result", "items", "files", "log", "input", "timeline")
@@ -82,8 +82,8 @@ def _log(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
     level = asked.get("level") if asked.get("level") in LEVELS else None
     q = asked.get("q", "").strip()[:200]
     latest = asked.get("latest") == "1" or not (job.ended or asked.get("after") or asked.get("start"))
-    page = log_lines.log(job, after=asked.get("after"), levels=LEVELS.get(level or "", ()), q=q, latest=latest)
-    counts = {name: log_lines.log_count(job, levels, q) for name, levels in {"": (), **LEVELS}.items()}
+    page = job_log.log(job, after=asked.get("after"), levels=LEVELS.get(level or "", ()), q=q, latest=latest)
+    counts = {name: job_log.log_count(job, levels, q) for name, levels in {"": (), **LEVELS}.items()}
     asked_for = {"level": level or "", "q": q, "latest": latest, "first_page": not asked.get("after")}
     return asked_for | {"page": page, "level_counts": counts}
 

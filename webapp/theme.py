@@ -10,8 +10,9 @@ from flask.blueprints import BlueprintSetupState
 from werkzeug.routing import Map
 from werkzeug.wrappers import Response
 
-from jobs.engine import job_lists, settings
+from jobs.engine import settings
 from jobs.engine.errors import LegworkError
+from jobs.engine.queue import lists
 from webapp import identity, words
 from webapp.access import current_owner, local_path
 from webapp.identity import anybody
@@ -74,6 +75,6 @@ def _addresses(rules: Map) -> frozenset[str]:
 def _running() -> int | None:
     """How many of the viewer's jobs run, for the menu; None if the database does not answer."""
     try:
-        return job_lists.at_work(current_owner())
+        return lists.at_work(current_owner())
     except LegworkError:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template
 
-from jobs.engine import notifications
+from jobs.engine.queue import notifications
 from webapp.identity import operators
 
 blueprint = Blueprint("webhooks", __name__)

@@ -24,10 +24,11 @@ from typing import IO
 from sqlalchemy import make_url, text
 
 from jobs import __version__
-from jobs.engine import presence, settings
+from jobs.engine import settings
 from jobs.engine.db import migrations, postgres
 from jobs.engine.errors import LegworkError, NotFound
 from jobs.engine.files.storage import storage
+from jobs.engine.queue import worker_registry
 
 FORMAT = 1
 MANIFEST, DUMP, FILES = "manifest.json", "database.dump", "files/"
@@ -163,7 +164,7 @@ def _make_room(replace: bool) -> None:
     with postgres.session() as session:
         if not session.execute(_TABLES).scalar_one():
             return
-        if migrations.is_current(session.connection()) and (workers := presence.alive(session)):
+        if migrations.is_current(session.connection()) and (workers := worker_registry.alive(session)):
             raise BackupFailed(
                 f"{len(workers)} {'worker is' if len(workers) == 1 else 'workers are'} at work on this database. "
                 "Stop Legwork everywhere first."

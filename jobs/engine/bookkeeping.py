@@ -18,8 +18,8 @@ from rq.job import Job as Message
 from rq.utils import now
 from rq.worker import WorkerStatus
 
-from jobs.engine import delivery
 from jobs.engine.db import redis
+from jobs.engine.queue import delivery
 
 TELL_SECONDS = 3  # between two updates of a worker's record, where nothing has changed; an idle one waits for less
 

@@ -17,11 +17,11 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from jobs.engine import commands, delivery, ledger, notifications, presence, queries, retention
 from jobs.engine.db import postgres
 from jobs.engine.errors import BrokerAway, DatabaseAway, LegworkError
 from jobs.engine.files.storage import storage
 from jobs.engine.kinds.catalogue import QUEUES
+from jobs.engine.queue import commands, delivery, ledger, notifications, queries, retention, worker_registry
 
 TICK_SECONDS = 1.0
 FRONT = 100  # rows of a queue, the oldest, whose messages are looked for each second
@@ -168,7 +168,7 @@ def deliver_due(seconds: float = float("inf")) -> None:
 def tidy() -> None:
     """Clear away what nobody can see any more."""
     with postgres.session() as session:
-        presence.forget_silent(session)
+        worker_registry.forget_silent(session)
         blobs = ledger.forget_hidden_files(session.connection())
     for blob in blobs:
         _remove(blob)

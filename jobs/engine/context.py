@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID
 
-from jobs.engine import jsonsafe, ledger, loops, queries
+from jobs.engine import jsonsafe, loops
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Counts
 from jobs.engine.errors import JobFailed, NoRoom
@@ -18,6 +18,7 @@ from jobs.engine.files import inputs, quota
 from jobs.engine.files.storage import storage
 from jobs.engine.loops import Item, Output
 from jobs.engine.masking import Hider
+from jobs.engine.queue import ledger, queries
 from jobs.engine.writer import Writer
 
 __all__ = ["Context", "Counts", "Handle", "Output"]

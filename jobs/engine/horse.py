@@ -25,10 +25,11 @@ from rq.job import Job as Message
 from rq.serializers import JSONSerializer
 from rq.timeouts import BaseDeathPenalty, HorseMonitorTimeoutException
 
-from jobs.engine import hands, kept, ledger, leftovers, logs, sentry, tracing
+from jobs.engine import hands, kept, leftovers, logs, sentry, tracing
 from jobs.engine.bookkeeping import Bookkeeper, Commands
 from jobs.engine.db import postgres
 from jobs.engine.errors import DatabaseAway
+from jobs.engine.queue import ledger
 from jobs.engine.run import Run
 from jobs.engine.sandbox.parent_death import call_process, die_with_parent
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobs.engine.errors import BudgetSpent, Doubtful, JobFailed, LegworkError, RunEnded, Skip
-from jobs.engine.ledger import Outcome
+from jobs.engine.queue.ledger import Outcome
 from jobs.engine.writer import Writer
 
 SLOW_SECONDS = 0.01  # an item that takes this long may wait for those before it to be in the database

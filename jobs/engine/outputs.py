@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 from sqlalchemy import text
 
-from jobs.engine import ledger
 from jobs.engine.db import postgres
 from jobs.engine.db.models import File
+from jobs.engine.queue import ledger
 
 _ADOPT = text("""
     update files set lease = :lease, visible = false from items

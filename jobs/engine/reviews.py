@@ -16,13 +16,13 @@ from pydantic import ValidationError
 from sqlalchemy import func, select, text, tuple_
 from sqlalchemy.orm import Session
 
-from jobs.engine import ledger
 from jobs.engine.db import postgres
 from jobs.engine.db.models import VERDICTS, Decision, Item, Job, ThresholdChange
 from jobs.engine.db.records import Page, owned
 from jobs.engine.errors import Conflict, FieldError, InvalidParams, NotFound
 from jobs.engine.moderation import thresholds as limits
 from jobs.engine.moderation.thresholds import Threshold
+from jobs.engine.queue import ledger
 from jobs.engine.validation import params_errors
 
 PAGE = 500  # items that get new verdicts at a time

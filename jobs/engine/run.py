@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from jobs.engine import approvals, ledger, queries, sentry
+from jobs.engine import sentry
 from jobs.engine.context import Context
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Counts
@@ -29,7 +29,8 @@ from jobs.engine.errors import (
 )
 from jobs.engine.kinds import catalogue, secrets
 from jobs.engine.kinds.params import KindParams
-from jobs.engine.ledger import Claim
+from jobs.engine.queue import approvals, ledger, queries
+from jobs.engine.queue.ledger import Claim
 from jobs.engine.validation import params_errors
 from jobs.engine.writer import AWAY_SECONDS, Writer
 

@@ -23,12 +23,13 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from jobs import __version__
-from jobs.engine import capacity, delivery, footprint, ledger, presence, queries, sentry, worker
+from jobs.engine import footprint, sentry, worker
 from jobs.engine.clock import Clock
 from jobs.engine.db import postgres, redis
 from jobs.engine.errors import BrokerAway, DatabaseAway
 from jobs.engine.kinds import catalogue
-from jobs.engine.presence import Seen
+from jobs.engine.queue import capacity, delivery, ledger, queries, worker_registry
+from jobs.engine.queue.worker_registry import Seen
 from jobs.engine.sandbox.parent_death import call_process, die_with_parent
 from jobs.engine.scaling import Scale
 
@@ -133,8 +134,8 @@ class Supervisor:
         try:
             with postgres.session(postgres.unpooled()) as session:
                 need = capacity.needed(capacity.loads(session, self.queues), self.target_seconds)
-                share = need.share(presence.programs(session, self.queues))
-                busy = presence.holding(session, [slot.name for slot in there])
+                share = need.share(worker_registry.programs(session, self.queues))
+                busy = worker_registry.holding(session, [slot.name for slot in there])
         except DatabaseAway as error:
             log.warning("no look at what is needed: %s", error)
             return
@@ -174,7 +175,9 @@ class Supervisor:
         seen = [Seen(slot.name, slot.pid, slot.memory) for slot in self.slots if slot.pid]
         try:
             with postgres.session(postgres.unpooled()) as session:
-                asked = presence.report(session, self.program, socket.gethostname(), self.queues, __version__, seen)
+                asked = worker_registry.report(
+                    session, self.program, socket.gethostname(), self.queues, __version__, seen
+                )
         except DatabaseAway as error:
             log.warning("no report: %s", error)
             return
@@ -235,7 +238,7 @@ def _say_goodbye(names: list[str]) -> None:
         return
     try:
         with postgres.session(postgres.unpooled()) as session:
-            presence.leave(session, names)
+            worker_registry.leave(session, names)
     except DatabaseAway:
         log.warning("could not say goodbye: the database does not answer")
 

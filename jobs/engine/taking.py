@@ -13,10 +13,10 @@ from rq.job import Job as Message
 from rq.serializers import JSONSerializer
 from sqlalchemy import Connection
 
-from jobs.engine import delivery, ledger, turns
 from jobs.engine.db import postgres
 from jobs.engine.errors import LegworkError
 from jobs.engine.kinds import catalogue
+from jobs.engine.queue import delivery, fair_share, ledger
 
 AGAIN_SECONDS = 10  # until a job of a kind that this worker does not know is offered again
 
@@ -64,14 +64,14 @@ def _is_known(message: Message) -> bool:
 
 def _in_turn(connection: Connection, message: Message, queue: Queue) -> Message:
     """This message, or the one that changes places with it in the queue, where others wait and it is their turn."""
-    waiting = turns.waiting(connection, queue.name)
-    owner = turns.owner_of(connection, UUID(message.id)) if len(waiting) > 1 else None
+    waiting = fair_share.waiting(connection, queue.name)
+    owner = fair_share.owner_of(connection, UUID(message.id)) if len(waiting) > 1 else None
     if owner is None:
         return message
     with suppress(NoSuchJobError, RedisError):
-        first = turns.first(waiting, turns.turns_had(queue.name))
+        first = fair_share.first(waiting, fair_share.turns_had(queue.name))
         wanted = first.owner != owner and Message.fetch(str(first.job_id), queue.connection, JSONSerializer)
-        if wanted and turns.change_places(queue, message.id, wanted.id):
+        if wanted and fair_share.change_places(queue, message.id, wanted.id):
             message, owner = wanted, first.owner
-        turns.take_turn(queue.name, owner)
+        fair_share.take_turn(queue.name, owner)
     return message

@@ -32,10 +32,11 @@ from rq.worker import WorkerStatus
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import NoResultFound
 
-from jobs.engine import delivery, horse, ledger, logs, queries, taking
+from jobs.engine import horse, logs, taking
 from jobs.engine.db import postgres, redis
 from jobs.engine.errors import BrokerAway, DatabaseAway, LeaseLost
 from jobs.engine.kinds import catalogue
+from jobs.engine.queue import delivery, ledger, queries
 from jobs.engine.watch import Watch
 
 BEAT_SECONDS = 1

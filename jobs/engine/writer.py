@@ -10,12 +10,13 @@ import threading
 import time
 from collections.abc import Callable
 
-from jobs.engine import hands, ledger
+from jobs.engine import hands
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Counts
 from jobs.engine.errors import DatabaseAway, LeaseLost, RunEnded, StopAsked, TimeLimitReached
-from jobs.engine.ledger import Batch, Outcome
 from jobs.engine.masking import Hider
+from jobs.engine.queue import ledger
+from jobs.engine.queue.ledger import Batch, Outcome
 
 TICK_SECONDS = 0.5
 GATHER_SECONDS = 0.005  # after the first outcome, for others to come along

@@ -10,9 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import text
 
-from jobs.engine import footprint, queries
+from jobs.engine import footprint
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
+from jobs.engine.queue import queries
 from tests.bench import house
 from tests.bench.figures import Figure, Target
 from tests.engine.workers import Workers, until

@@ -10,16 +10,17 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from jobs.engine import commands, delivery, job_lists, ledger, limits, log_lines, notifications, queries, retention
-from jobs.engine import waiting as engine_waiting
 from jobs.engine.chat import conversations, lists
 from jobs.engine.clock import Clock, deliver_due, tidy
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job, new_id
 from jobs.engine.files import lookup
-from jobs.engine.ledger import Batch, Outcome
 from jobs.engine.library import documents, indexing
 from jobs.engine.library import search as library_search
+from jobs.engine.queue import commands, delivery, job_log, ledger, limits, notifications, queries, retention
+from jobs.engine.queue import lists as queue_lists
+from jobs.engine.queue import waiting as engine_waiting
+from jobs.engine.queue.ledger import Batch, Outcome
 from tests.bench.figures import Figure, Target
 from tests.bench.house import OWNER
 
@@ -125,16 +126,16 @@ def _measured(asked: Asked) -> dict[str, list[float]]:
 
 
 def of_jobs() -> Asked:
-    page = job_lists.jobs(OWNER)
+    page = queue_lists.jobs(OWNER)
     one = page.rows[-1]
     clock = Clock()
     return {
-        "list": lambda: job_lists.jobs(OWNER),
-        "list, the next page": lambda: job_lists.jobs(OWNER, after=page.next),
-        "list, those that failed": lambda: job_lists.jobs(OWNER, states=["failed"]),
-        "list, of a kind and of today": lambda: job_lists.jobs(OWNER, kind="stamp", since=one.created_at),
-        "list, a search that finds nothing": lambda: job_lists.jobs(OWNER, q="no such words"),
-        "the counts beside the list": lambda: job_lists.job_counts(OWNER),
+        "list": lambda: queue_lists.jobs(OWNER),
+        "list, the next page": lambda: queue_lists.jobs(OWNER, after=page.next),
+        "list, those that failed": lambda: queue_lists.jobs(OWNER, states=["failed"]),
+        "list, of a kind and of today": lambda: queue_lists.jobs(OWNER, kind="stamp", since=one.created_at),
+        "list, a search that finds nothing": lambda: queue_lists.jobs(OWNER, q="no such words"),
+        "the counts beside the list": lambda: queue_lists.job_counts(OWNER),
         "a job's page": lambda: _job_page(one.id),
         "submit": lambda: commands.submit("stamp", {}, owner="somebody else"),
         "claim and give back": partial(_claim, commands.submit("stamp", {}, owner="claimed").id),
@@ -149,7 +150,7 @@ def _job_page(job_id: UUID) -> None:
     queries.items(job)
     queries.files(job)
     queries.attempts(job)
-    log_lines.log(job)
+    job_log.log(job)
     notifications.of_job(job)
 
 

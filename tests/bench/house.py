@@ -12,11 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from jobs.engine import commands, queries, settings
+from jobs.engine import settings
 from jobs.engine.db import migrations, postgres
 from jobs.engine.db.models import Job
 from jobs.engine.embedded.postgres import Postgres
 from jobs.engine.embedded.redis import Redis
+from jobs.engine.queue import commands, queries
 from tests.engine.workers import Workers, running
 
 OWNER = "local"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from jobs.engine import queries
+from jobs.engine.queue import queries
 from tests.bench import house
 from tests.bench.figures import Figure, Target
 from tests.bench.peers import run as peers

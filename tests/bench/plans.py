@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from jobs.engine import commands, ledger, queries
 from jobs.engine.db import postgres
+from jobs.engine.queue import commands, ledger, queries
 from tests.bench import growth
 from tests.bench.explain import MANY, MOST_BUFFERS, Plan, explaining
 from tests.bench.figures import Figure, Target

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from jobs.engine import queries
 from jobs.engine.db.models import Job
+from jobs.engine.queue import queries
 from tests.bench import house
 from tests.bench.figures import Figure
 from tests.engine.workers import until

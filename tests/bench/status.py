@@ -6,10 +6,10 @@ import asyncio
 import re
 import time
 
-from jobs.engine import ledger
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
-from jobs.engine.ledger import Batch, Outcome
+from jobs.engine.queue import ledger
+from jobs.engine.queue.ledger import Batch, Outcome
 from tests.bench import house
 from tests.bench.figures import Figure, Target
 from tests.bench.site import kept, served

@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from jobs.engine import queries
 from jobs.engine.db.models import File
 from jobs.engine.files import uploads
+from jobs.engine.queue import queries
 from tests.bench import house
 from tests.bench.figures import Figure, Target
 from tests.bench.peers import run as peers

@@ -12,14 +12,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from jobs.engine import backups, clock, commands, delivery, ledger, presence, queries
+from jobs.engine import backups, clock
 from jobs.engine.backups import BackupFailed
 from jobs.engine.db import postgres, redis
 from jobs.engine.db.models import Job
 from jobs.engine.files import lookup
 from jobs.engine.files.storage import storage
-from jobs.engine.ledger import Batch, Outcome
-from jobs.engine.presence import Seen
+from jobs.engine.queue import commands, delivery, ledger, queries, worker_registry
+from jobs.engine.queue.ledger import Batch, Outcome
+from jobs.engine.queue.worker_registry import Seen
 from tests.conftest import Database
 
 Change = Callable[..., None]
@@ -80,7 +81,7 @@ def test_all_of_it_comes_back_elsewhere(
 
 def test_nothing_is_replaced_under_workers(backup: tuple[Path, Job, Job, bytes]) -> None:
     with postgres.session() as session:
-        presence.report(session, "a program", "a host", ["cpu"], "1", [Seen("a worker", 1)])
+        worker_registry.report(session, "a program", "a host", ["cpu"], "1", [Seen("a worker", 1)])
     with pytest.raises(BackupFailed, match="1 worker is at work on this database"):
         backups.read(backup[0], replace=True)
     assert queries.job(backup[1].id, "local").state == "succeeded"

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from jobs.engine import capacity, commands
-from jobs.engine.capacity import Load, needed
 from jobs.engine.db import postgres
+from jobs.engine.queue import capacity, commands
+from jobs.engine.queue.capacity import Load, needed
 
 queues = import_module("jobs.engine.operating.queues")  # its package has a function of that name
 stock = import_module("jobs.engine.operating.stock")

@@ -12,15 +12,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from jobs.engine import clock, commands, delivery, job_lists, ledger, queries
-from jobs.engine import waiting as engine_waiting
+from jobs.engine import clock
 from jobs.engine.db import postgres
 from jobs.engine.db import redis as db_redis
 from jobs.engine.db.models import Job
 from jobs.engine.embedded.redis import Redis
 from jobs.engine.errors import BadInput, BrokerAway, Conflict, InvalidParams, NotFound, TooLarge
 from jobs.engine.files import lookup, uploads
-from jobs.engine.ledger import Batch, Outcome
+from jobs.engine.queue import commands, delivery, ledger, lists, queries
+from jobs.engine.queue import waiting as engine_waiting
+from jobs.engine.queue.ledger import Batch, Outcome
 from tests.engine.workers import until
 
 
@@ -160,7 +161,7 @@ class TestOwnership:
         for act in (commands.cancel, commands.retry, commands.delete):
             with pytest.raises(NotFound):
                 act(job.id, owner="local")
-        assert job_lists.jobs("local").rows == []
+        assert lists.jobs("local").rows == []
         assert lookup.uploads("local") == []
 
     @pytest.mark.parametrize(
@@ -220,29 +221,29 @@ class TestLists:
         made = [nap().id for _ in range(7)][::-1]
         found, after = [], None
         while True:
-            page = job_lists.jobs("local", after=after, limit=3)
+            page = lists.jobs("local", after=after, limit=3)
             found += [job.id for job in page.rows]
             if page.next is None:
                 break
             after = page.next
         assert found == made
-        back = job_lists.jobs("local", before=page.previous, limit=3)
+        back = lists.jobs("local", before=page.previous, limit=3)
         assert [job.id for job in back.rows] == made[3:6]
 
     def test_filters_and_counts_agree(self) -> None:
         end(nap())
         nap()
         nap(run_at=datetime.now(UTC) + timedelta(hours=1))
-        counts = job_lists.job_counts("local")
+        counts = lists.job_counts("local")
         assert {state: times for state, times in counts.items() if times} == {
             "succeeded": 1,
             "waiting": 1,
             "scheduled": 1,
         }
         for state, times in counts.items():
-            assert len(job_lists.jobs("local", states=(state,)).rows) == times
-        assert job_lists.jobs("local", q="100%").rows == []
-        assert len(job_lists.jobs("local", kind="nap", q="NAP").rows) == 3
+            assert len(lists.jobs("local", states=(state,)).rows) == times
+        assert lists.jobs("local", q="100%").rows == []
+        assert len(lists.jobs("local", kind="nap", q="NAP").rows) == 3
 
     @pytest.mark.parametrize("newest_first", [False, True])
     def test_pages_of_items_join_without_gap_or_repeat(self, newest_first: bool) -> None:
@@ -302,7 +303,7 @@ class TestClock:
         with pytest.raises(SystemExit):
             nap()
         monkeypatch.undo()
-        (job,) = job_lists.jobs("local").rows
+        (job,) = lists.jobs("local").rows
         assert delivery.waiting_ids("cpu") == set()
         _age("delivered_at", 10)
         ticking = clock.Clock()

@@ -18,7 +18,7 @@ from tests.engine import caller
 
 REACHED = "IPv4 reached, IPv6 reached, Unix reached"
 REFUSED = "IPv4 PermissionError, IPv6 PermissionError, Unix PermissionError"
-WITH_NETWORK = {"jobs.engine.llm.client.embeddings": "it asks the provider of vectors, and opens no file"}
+WITH_NETWORK = {"jobs.engine.llm.embeddings": "it asks the provider of vectors, and opens no file"}
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from jobs.engine import ledger, log_lines, queries
 from jobs.engine.context import Context, Output
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
 from jobs.engine.errors import BadInput, BudgetSpent, JobFailed, LeaseLost, Skip, StopAsked, TimeLimitReached
 from jobs.engine.files.storage import storage
+from jobs.engine.queue import job_log, ledger, queries
 from jobs.engine.writer import Writer
 
 
@@ -95,7 +95,7 @@ def test_items_end_each_by_itself(bench: Bench) -> None:
     assert (items["3"].reason, items["3"].input) == ("broken", {"number": 2})
     assert items["4"].reason == "unexpected"
     assert "ZeroDivisionError" in (items["4"].error or "")
-    assert any("Traceback" in line.text for line in log_lines.log(bench.job).rows)
+    assert any("Traceback" in line.text for line in job_log.log(bench.job).rows)
 
 
 def test_a_later_attempt_does_only_what_is_left(bench: Bench) -> None:
@@ -288,7 +288,7 @@ def test_a_log_has_an_end(bench: Bench) -> None:
     for number in range(10_100):
         context.log(f"line {number}")
     context._writer.flush()
-    (first,), (last,) = (log_lines.log(bench.job, limit=1, latest=latest).rows for latest in (False, True))
+    (first,), (last,) = (job_log.log(bench.job, limit=1, latest=latest).rows for latest in (False, True))
     assert last.id - first.id == 10_000
     assert "log ends here" in last.text
 

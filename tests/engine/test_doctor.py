@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from jobs.engine import pauses, queries
 from jobs.engine.embedded import parts
 from jobs.engine.operating.parts import clock_part
+from jobs.engine.queue import pauses, queries
 from jobs.engine.settings import read
 from tests.engine.workers import CODE, running, until
 from tests.mail_server import MailServer

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from jobs.engine import commands, presence, queries, waiting
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
+from jobs.engine.queue import commands, queries, waiting, worker_registry
 from tests.engine.workers import CODE, begun, ended, running, until
 
 OWNER = "local"
@@ -78,7 +78,7 @@ def test_fifty_workers_started_at_once() -> None:
 
 def _alive() -> list[str]:
     with postgres.session() as session:
-        return [worker.name for worker in presence.alive(session)]
+        return [worker.name for worker in worker_registry.alive(session)]
 
 
 NEXT_VERSION = """

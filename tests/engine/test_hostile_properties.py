@@ -17,7 +17,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from jobs.engine import distributions, jsonsafe, timetable
+from jobs.engine import distributions, jsonsafe
 from jobs.engine.errors import BadInput, FieldError, LegworkError
 from jobs.engine.formats import tables
 from jobs.engine.formats.tables import describe_here
@@ -28,6 +28,7 @@ from jobs.engine.llm import json_schema
 from jobs.engine.mail import mail_merge
 from jobs.engine.mail.addresses import parse as address
 from jobs.engine.mail.compose import plain_of
+from jobs.engine.queue import cron
 from jobs.engine.reports import measures
 from jobs.engine.sandbox import http
 from jobs.engine.sandbox import sanitize_html as sandbox_html
@@ -175,8 +176,8 @@ def _distribution(text: str) -> Any:
 TAKEN: list[Callable[[str], Any]] = [
     address,
     http.check,
-    lambda text: timetable.upcoming(*timetable.checked(text, "Europe/Berlin"), 3, datetime(2026, 3, 29, tzinfo=UTC)),
-    lambda text: timetable.checked("0 9 * * *", text),
+    lambda text: cron.upcoming(*cron.checked(text, "Europe/Berlin"), 3, datetime(2026, 3, 29, tzinfo=UTC)),
+    lambda text: cron.checked("0 9 * * *", text),
     lambda text: measures.parse(text, ["amount", "day"]),
     lambda text: measures.columns_in(text, ["amount", "day"]),
     plain_of,

@@ -35,7 +35,7 @@ def in_time(script: str) -> str:
 def test_broken_html_is_read_in_time() -> None:
     script = f"""
 from jobs.engine.errors import BadInput
-from jobs.engine.mail.smtp.compose import plain_of
+from jobs.engine.mail.compose import plain_of
 from jobs.engine.tools.fetching import _shown
 for piece in {BROKEN!r}:
     for read in (plain_of, _shown):

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from jobs.engine import commands, queries
 from jobs.engine.db.models import Job
 from jobs.engine.errors import Conflict
+from jobs.engine.queue import commands, queries
 from tests.conftest import House
 from tests.engine.workers import CODE, children, ended, kill, name_of, until
 

@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Connection, text
 
-from jobs.engine import ledger
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
 from jobs.engine.errors import LeaseLost, LegworkError
-from jobs.engine.ledger import Batch, Claim, Outcome
+from jobs.engine.queue import ledger
+from jobs.engine.queue.ledger import Batch, Claim, Outcome
 
 New = Callable[..., Job]
 

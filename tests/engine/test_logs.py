@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from jobs.engine import commands, logs, queries
+from jobs.engine import logs
+from jobs.engine.queue import commands, queries
 from tests.engine.workers import CODE, ended, until
 
 

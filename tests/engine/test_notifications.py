@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from jobs.engine import clock, commands, job_lists, ledger, notifications, queries
+from jobs.engine import clock
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job, Notification
 from jobs.engine.errors import InvalidParams
 from jobs.engine.mail import outbox
-from jobs.engine.schedules import Plan
+from jobs.engine.queue import commands, ledger, lists, notifications, queries
+from jobs.engine.queue.schedules import Plan
 from tests.engine import workers
 from tests.engine.test_outgoing import Hook
 
@@ -146,7 +147,7 @@ def test_an_address_that_is_none_is_refused_and_nothing_is_made(channel: str, ta
     with pytest.raises(InvalidParams) as refused:
         job((channel, target))
     assert refused.value.errors[0].field == channel
-    assert job_lists.jobs(OWNER).rows == []
+    assert lists.jobs(OWNER).rows == []
 
 
 def test_there_is_an_end_to_how_many_are_told() -> None:

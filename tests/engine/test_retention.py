@@ -10,14 +10,14 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, text
 
-from jobs.engine import commands, ledger, retention
 from jobs.engine.db import postgres
 from jobs.engine.db.models import File, Item, Job, LogLine, new_id
 from jobs.engine.errors import NotFound
 from jobs.engine.files import uploads
 from jobs.engine.files.storage import storage
-from jobs.engine.ledger import Batch, Outcome
-from jobs.engine.schedules import Plan
+from jobs.engine.queue import commands, ledger, retention
+from jobs.engine.queue.ledger import Batch, Outcome
+from jobs.engine.queue.schedules import Plan
 
 
 @pytest.fixture(autouse=True)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from jobs.engine import commands, presence, queries
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
+from jobs.engine.queue import commands, queries, worker_registry
 from jobs.engine.scaling import Scale
 from tests.conftest import House
 from tests.engine.workers import Workers, begun, ended, running, until
@@ -53,7 +53,7 @@ def hows(job: Job) -> list[str | None]:
 
 def ask(name: str, what: str) -> None:
     with postgres.session() as session:
-        assert presence.ask(session, name, what)
+        assert worker_registry.ask(session, name, what)
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from jobs.engine import commands, queries, schedules, timetable
 from jobs.engine.clock import Clock
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job, Schedule
 from jobs.engine.errors import InvalidParams, NotFound, TooMany
-from jobs.engine.schedules import Plan
+from jobs.engine.queue import commands, queries, schedules
+from jobs.engine.queue import cron as queue_cron
+from jobs.engine.queue.schedules import Plan
 from tests.engine import workers
 
 BERLIN = "Europe/Berlin"
@@ -66,7 +67,7 @@ def at(*numbers: int) -> datetime:
     ],
 )
 def test_times_are_the_wall_clocks(cron: str, since: datetime, expected: list[datetime]) -> None:
-    assert timetable.upcoming(cron, BERLIN, len(expected), since) == expected
+    assert queue_cron.upcoming(cron, BERLIN, len(expected), since) == expected
 
 
 @pytest.mark.parametrize(

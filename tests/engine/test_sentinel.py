@@ -11,9 +11,9 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-from jobs.engine import commands, queries
 from jobs.engine.db import redis as db_redis
 from jobs.engine.embedded import redis, service
+from jobs.engine.queue import commands, queries
 from tests.engine.workers import ended, running, until
 from tests.stories.running import free_port
 

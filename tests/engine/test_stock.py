@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from sqlalchemy import text
 
-from jobs.engine import commands
 from jobs.engine.db import postgres
 from jobs.engine.db.models import JOB_STATES
 from jobs.engine.operating import stock
+from jobs.engine.queue import commands
 
 MANY = 12_000  # past what is counted, and still all of it in the sample that Postgres looks at
 ENDED = {"succeeded": MANY - 1_200, "partial": 700, "failed": 400, "cancelled": 100}

@@ -9,9 +9,9 @@ from collections.abc import Callable
 import pytest
 from rq.job import Job as Message
 
-from jobs.engine import commands, delivery, ledger, queries
 from jobs.engine.db import postgres, redis
 from jobs.engine.db.models import Job
+from jobs.engine.queue import commands, delivery, ledger, queries
 from jobs.engine.worker import LegworkWorker
 from tests.engine.workers import CODE, running, until
 

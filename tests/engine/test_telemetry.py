@@ -17,8 +17,9 @@ from uuid import uuid4
 
 import pytest
 
-from jobs.engine import commands, queries, settings, tracing
+from jobs.engine import settings, tracing
 from jobs.engine.errors import SettingsError
+from jobs.engine.queue import commands, queries
 from tests.engine.workers import CODE, ended, running, until
 
 KEY = "sk-of-the-provider"

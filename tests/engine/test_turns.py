@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from jobs.engine import commands, delivery, job_lists, queries, turns, waiting
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
 from jobs.engine.errors import TooMany
-from jobs.engine.turns import Waits
+from jobs.engine.queue import commands, delivery, fair_share, lists, queries, waiting
+from jobs.engine.queue.fair_share import Waits
 from tests.engine import workers
 from tests.engine.workers import until
 
@@ -38,17 +38,17 @@ def _in_order() -> list[str]:
 def test_the_one_with_fewest_running_comes_first_then_who_waited_longest_for_a_turn() -> None:
     ids = [job.id for job in _naps("x", 3)]
     many, none, other = Waits("many", ids[0], 2), Waits("none", ids[1], 0), Waits("other", ids[2], 0)
-    assert turns.first([many, none, other], {}) == none
-    assert turns.first([many, none, other], {"none": 5}) == other
-    assert turns.first([many, none, other], {"none": 5, "other": 9}) == none
-    assert turns.first([many], {"many": 1}) == many
+    assert fair_share.first([many, none, other], {}) == none
+    assert fair_share.first([many, none, other], {"none": 5}) == other
+    assert fair_share.first([many, none, other], {"none": 5, "other": 9}) == none
+    assert fair_share.first([many], {"many": 1}) == many
 
 
 def test_everybody_who_waits_is_seen_whatever_their_number_of_jobs() -> None:
     first = {owner: _naps(owner, count)[0].id for owner, count in (("b", 30), ("a", 1), ("c", 2))}
     later = commands.submit("nap", {"naps": 1}, owner="d", run_at=datetime.now(UTC) + timedelta(days=1))
     with postgres.session() as session:
-        found = turns.waiting(session.connection(), later.queue)
+        found = fair_share.waiting(session.connection(), later.queue)
     assert {one.owner: one.job_id for one in found} == first
     assert all(one.running == 0 for one in found)
 
@@ -91,7 +91,7 @@ def test_more_jobs_than_may_wait_are_refused(environment: Callable[..., None]) -
     _naps("a", 3)
     with pytest.raises(TooMany, match="3 of your jobs are waiting"):
         _naps("a", 1)
-    assert len(job_lists.jobs("a").rows) == 3
+    assert len(lists.jobs("a").rows) == 3
     _naps("b", 1)
-    commands.cancel(job_lists.jobs("a").rows[0].id, owner="a")
+    commands.cancel(lists.jobs("a").rows[0].id, owner="a")
     _naps("a", 1)

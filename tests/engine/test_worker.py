@@ -13,10 +13,10 @@ from uuid import uuid4
 import pytest
 from rq import Queue
 
-from jobs.engine import commands, delivery, queries
 from jobs.engine.db import redis
 from jobs.engine.db.models import Job
 from jobs.engine.errors import Conflict
+from jobs.engine.queue import commands, delivery, queries
 from tests.conftest import House
 from tests.engine.workers import Witness, Workers, adds_up, begun, ended, kill, running, until
 

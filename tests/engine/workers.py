@@ -15,8 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import IO
 
-from jobs.engine import queries
 from jobs.engine.db.models import Job
+from jobs.engine.queue import queries
 
 CODE = Path(__file__).parents[2]
 PATIENCE = 60.0  # generous: the machine may be busy

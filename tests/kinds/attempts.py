@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from jobs.engine import commands, ledger, queries
 from jobs.engine.db import postgres
 from jobs.engine.db.models import File, Item, Job
 from jobs.engine.errors import InvalidParams
 from jobs.engine.files import lookup, uploads
+from jobs.engine.queue import commands, ledger, queries
 from jobs.engine.run import Run
 
 OWNER = "local"

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from jobs.engine import approvals, commands, queries
+from jobs.engine.queue import approvals, commands, queries
 from tests.engine.workers import ended, running, until
 from tests.fake_provider import FakeProvider
 from tests.kinds.attempts import OWNER, items

@@ -18,9 +18,9 @@ import pypdfium2
 import pytest
 
 from jobs import build_report
-from jobs.engine import queries
 from jobs.engine.db.models import Job
 from jobs.engine.files.inputs import SAMPLES
+from jobs.engine.queue import queries
 from jobs.engine.reports import computing, measures, narrative
 from tests.kinds.attempts import content, done, errors, items, upload
 

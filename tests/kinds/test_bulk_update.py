@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from jobs.engine import commands, library, queries, snapshots
+from jobs.engine import library, snapshots
 from jobs.engine.db.models import Job
+from jobs.engine.queue import commands, queries
 from tests.engine import workers
 from tests.fake_provider import FakeProvider
 from tests.kinds.attempts import OWNER, done, errors, items, run

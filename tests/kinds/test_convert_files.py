@@ -17,10 +17,11 @@ import pytest
 from PIL import Image
 
 from jobs import convert_files
-from jobs.engine import commands, conversion, queries
+from jobs.engine import conversion
 from jobs.engine.conversion import formats, options
 from jobs.engine.errors import BadInput
 from jobs.engine.files.inputs import SAMPLES
+from jobs.engine.queue import commands, queries
 from jobs.engine.sandbox import isolated
 from tests.engine import workers
 from tests.kinds.attempts import OWNER, content, done, errors, items, run, upload

@@ -12,8 +12,8 @@ import numpy
 import pytest
 
 from jobs import embed_texts
-from jobs.engine import commands, queries
 from jobs.engine.llm import embeddings
+from jobs.engine.queue import commands, queries
 from tests.engine import workers
 from tests.fake_provider import FakeProvider, vector_of
 from tests.kinds.attempts import OWNER, content, done, errors, items, run, upload

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from jobs.engine import commands, ledger
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Item, Job
 from jobs.engine.errors import InvalidParams
 from jobs.engine.files import uploads
 from jobs.engine.kinds import estimates
+from jobs.engine.queue import commands, ledger
 from jobs.engine.run import Run
 from jobs.generate_texts import EXAMPLE
 from tests.fake_provider import FakeProvider, answer_to
@@ -235,7 +235,7 @@ def test_the_providers_ills_leave_no_false_answer(provider: FakeProvider) -> Non
 
 ATTEMPT = """
 import sys
-from jobs.engine.db import postgres as database; from jobs.engine import ledger
+from jobs.engine.db import postgres as database; from jobs.engine.queue import ledger
 from jobs.engine.run import Run
 
 with database.session() as session:

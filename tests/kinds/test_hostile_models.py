@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from jobs.engine import approvals, job_lists, library
+from jobs.engine import library
 from jobs.engine.files import uploads
 from jobs.engine.mail import outbox
+from jobs.engine.queue import approvals, lists
 from tests.fake_provider import FakeProvider
 from tests.kinds.attempts import OWNER, done, items, upload
 
@@ -96,4 +97,4 @@ def test_an_agent_gets_no_further_than_a_form(provider: FakeProvider, environmen
 
 
 def _jobs() -> int:
-    return len(job_lists.jobs(OWNER).rows)
+    return len(lists.jobs(OWNER).rows)

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from jobs.engine import commands, gathering, library, queries
+from jobs.engine import gathering, library
 from jobs.engine.db.models import Job, new_id
 from jobs.engine.errors import BadInput, JobFailed
 from jobs.engine.library import bulk, fields
+from jobs.engine.queue import commands, queries
 from tests.engine import workers
 from tests.kinds.attempts import OWNER, content, done, errors, items, run, upload
 

@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import text
 
 from jobs import index_documents
-from jobs.engine import commands, library, queries
+from jobs.engine import library
 from jobs.engine.db import postgres
+from jobs.engine.queue import commands, queries
 from tests.engine import workers
 from tests.fake_provider import FakeProvider
 from tests.kinds.attempts import OWNER, done, errors, items, run

@@ -15,13 +15,14 @@ from typing import Any
 import pytest
 
 from jobs import moderate_content
-from jobs.engine import commands, library, log_lines, moderation, queries, reviews
+from jobs.engine import library, moderation, reviews
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
 from jobs.engine.errors import Conflict, InvalidParams, NotFound
 from jobs.engine.kinds import estimates
 from jobs.engine.moderation import Threshold, passages, training
 from jobs.engine.moderation.classifier import classifier, readable
+from jobs.engine.queue import commands, job_log, queries
 from tests.conftest import CODE
 from tests.engine import workers
 from tests.fake_provider import FakeProvider
@@ -90,7 +91,7 @@ def test_the_example_is_judged_by_the_built_in_classifier(environment: Callable[
     assert (found["empty"].state, found["empty"].verdict) == ("skipped", None)
     counts = same_everywhere(job)
     assert all(counts.values()) and sum(counts.values()) == job.done == job.result["texts"]
-    assert "the built-in classifier judges" in str(log_lines.log(job).rows[0].text)
+    assert "the built-in classifier judges" in str(job_log.log(job).rows[0].text)
     reviewed = next(item for item in found.values() if item.verdict == "review")
     assert set(reviewed.output["scores"]) == set(classifier().categories)
     assert f"{reviewed.output['category']} has {reviewed.output['score']:.2f}" in reviewed.output["rule"]
@@ -214,7 +215,7 @@ def test_new_thresholds_judge_nothing_again(provider: FakeProvider) -> None:
     latest, first = reviews.threshold_changes(again(job))
     assert (first.before, first.after) == ({"allow": 2, "review": 1, "block": 1}, {"allow": 1, "review": 1, "block": 2})
     assert latest.before == first.after and latest.changed_by == "ann"
-    assert "allow 2 → 1" in log_lines.log(again(job)).rows[-2].text
+    assert "allow 2 → 1" in job_log.log(again(job)).rows[-2].text
 
 
 def test_many_items_get_new_verdicts_in_pages(provider: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -373,8 +374,8 @@ def test_without_the_endpoint_the_built_in_classifier_judges(provider: FakeProvi
     provider.script(moderates=False)
     job = judged("You worthless idiot, nobody wants you here.")
     assert (job.state, job.result["judge"]) == ("succeeded", "built-in classifier")
-    assert "has no moderations at this address (404)" in log_lines.log(job).rows[0].text or "no model" in (
-        log_lines.log(job).rows[0].text
+    assert "has no moderations at this address (404)" in job_log.log(job).rows[0].text or "no model" in (
+        job_log.log(job).rows[0].text
     )
     named = judged("fine", judge="provider")
     assert (named.state, named.reason) == ("failed", "no_model")

@@ -18,12 +18,13 @@ import pytest
 from PIL import Image
 
 from jobs import process_files
-from jobs.engine import commands, library, queries
+from jobs.engine import library
 from jobs.engine.db.models import Job
 from jobs.engine.errors import BadInput
 from jobs.engine.files import lookup
 from jobs.engine.formats import extraction
 from jobs.engine.formats.extraction import archives, office, recognition
+from jobs.engine.queue import commands, queries
 from tests.engine import workers
 from tests.kinds.attempts import OWNER, content, done, errors, items, upload
 

@@ -18,9 +18,10 @@ import openpyxl
 import pytest
 
 from jobs import query_data
-from jobs.engine import commands, queries, sql
+from jobs.engine import sql
 from jobs.engine.db.models import Job
 from jobs.engine.errors import StopAsked
+from jobs.engine.queue import commands, queries
 from jobs.engine.sandbox import spawn
 from jobs.engine.sql.names import RESERVED
 from tests.engine import workers

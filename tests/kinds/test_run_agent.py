@@ -12,12 +12,12 @@ import pytest
 from sqlalchemy import text
 
 from jobs import run_agent
-from jobs.engine import approvals, commands, ledger, log_lines, queries
 from jobs.engine.agents import memory
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
 from jobs.engine.embedded.model import Model
 from jobs.engine.errors import Conflict, NotFound, ShuttingDown
+from jobs.engine.queue import approvals, commands, job_log, ledger, queries
 from jobs.engine.run import Run
 from tests.engine.workers import until
 from tests.fake_provider import FakeProvider
@@ -209,7 +209,7 @@ def test_the_model_that_comes_along_takes_its_two_steps(environment: Callable[..
     assert answered["tool"] is None
     assert job.result["answer"] == answered["thought"] != ""
     assert job.result["tokens"] == sum(item.tokens or 0 for item in items(job)) > 50
-    assert any("cannot call tools by itself" in line.text for line in log_lines.log(job).rows)
+    assert any("cannot call tools by itself" in line.text for line in job_log.log(job).rows)
 
 
 def test_what_cannot_be_is_refused(provider: FakeProvider) -> None:

@@ -13,11 +13,12 @@ import pytest
 from sqlalchemy import text
 
 from jobs import run_tools
-from jobs.engine import library, log_lines, queries
+from jobs.engine import library
 from jobs.engine.db import postgres
 from jobs.engine.db import redis as db_redis
 from jobs.engine.errors import BadInput
 from jobs.engine.kinds import estimates
+from jobs.engine.queue import job_log, queries
 from jobs.engine.sandbox import http as sandbox_http
 from jobs.engine.tools.registry import TOOLS
 from tests.kinds.attempts import OWNER, content, done, errors, items, upload
@@ -203,6 +204,6 @@ def test_an_error_does_not_tell_the_secret(environment: Callable[..., None], mon
     monkeypatch.setitem(TOOLS, "calculate", broken)
     job = done("run_tools", tool="calculate", arguments={"formula": "1"}, secret="tokentoken")
     assert items(job)[0].error == "RuntimeError: could not use •••"
-    lines = [line.text for line in log_lines.log(job).rows]
+    lines = [line.text for line in job_log.log(job).rows]
     assert any("could not use •••" in line for line in lines)
     assert "tokentoken" not in str(lines) + str(job.message) + str(job.detail)

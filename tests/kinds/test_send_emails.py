@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from jobs import send_emails
-from jobs.engine import commands, log_lines, queries
 from jobs.engine.db.models import Item, Job
 from jobs.engine.errors import BadInput, InvalidParams
 from jobs.engine.kinds import estimates
 from jobs.engine.mail import bulk_sender, outbox, smtp, suppressions
+from jobs.engine.queue import commands, job_log, queries
 from tests.engine.workers import adds_up, begun, ended, kill, running, until
 from tests.kinds.attempts import OWNER, done, errors, items, run, upload
 from tests.mail_server import MailServer
@@ -345,7 +345,7 @@ def test_without_a_mail_server_messages_go_to_the_outbox(environment: Callable[.
     assert (job.state, job.done, job.result["went_to"]) == ("succeeded", 12, "the outbox, and to nobody")
     kept = outbox.messages(OWNER).rows
     assert len(kept) == 12 and {row.job_id for row in kept} == {job.id}
-    assert "outbox" in log_lines.log(job).rows[0].text
+    assert "outbox" in job_log.log(job).rows[0].text
 
 
 def test_legwork_itself_can_write_to_one_person(server: MailServer) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from jobs.engine import commands, ledger, queries
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
 from jobs.engine.kinds import catalogue
-from jobs.engine.ledger import Batch, Claim, Outcome
+from jobs.engine.queue import commands, ledger, queries
+from jobs.engine.queue.ledger import Batch, Claim, Outcome
 from webapp.access import LOCAL_OWNER
 
 

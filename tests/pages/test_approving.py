@@ -12,9 +12,9 @@ from flask.testing import FlaskClient
 from playwright.sync_api import Page, expect
 from sqlalchemy import text
 
-from jobs.engine import approvals, commands
 from jobs.engine.db import postgres
 from jobs.engine.errors import ApprovalNeeded, Question
+from jobs.engine.queue import approvals, commands
 from tests.pages import making
 from webapp.access import LOCAL_OWNER
 

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from jobs.engine import accounts, commands
+from jobs.engine import accounts
 from jobs.engine.files import uploads
 from jobs.engine.files.inputs import SAMPLES
-from jobs.engine.schedules import Plan
+from jobs.engine.queue import commands
+from jobs.engine.queue.schedules import Plan
 from tests.npm import package
 from tests.pages import making
 from tests.pages.people import PASSWORD

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from jobs.engine import commands, job_lists, queries, schedules
 from jobs.engine.files import uploads
+from jobs.engine.queue import commands, lists, queries, schedules
 from tests.engine import workers
 from tests.pages import making
 from tests.pages.conftest import PATIENCE
@@ -308,7 +308,7 @@ def test_a_double_click_starts_one_job(tab: Page, site: str, complaints: list[st
     tab.goto(f"{site}/kinds/questions?word=twice&side=left")
     tab.get_by_role("button", name="Start", exact=True).dblclick()
     tab.wait_for_url("**/jobs/*")
-    assert len(job_lists.jobs(LOCAL_OWNER, q="twice").rows) == 1
+    assert len(lists.jobs(LOCAL_OWNER, q="twice").rows) == 1
 
 
 def test_without_script_a_result_is_watched_and_downloaded(chrome: Browser, site: str, worker: None) -> None:
@@ -326,7 +326,7 @@ def test_without_script_a_result_is_watched_and_downloaded(chrome: Browser, site
         page.get_by_role("link", name="CSV, all items as a file").first.click()
     assert download.value.path().read_text(encoding="utf-8-sig").splitlines()[0] == "number,slept,_state,_error"
     page.goto(f"{site}/jobs")
-    page.locator(f"#tick-{job_lists.jobs(LOCAL_OWNER).rows[0].id}").check()
+    page.locator(f"#tick-{lists.jobs(LOCAL_OWNER).rows[0].id}").check()
     page.get_by_role("button", name="Delete…").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Delete 1 job?")
     context.close()

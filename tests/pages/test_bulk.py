@@ -11,9 +11,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from jobs.engine import commands, queries
 from jobs.engine.errors import InvalidParams, NotFound
 from jobs.engine.kinds import catalogue, checks
+from jobs.engine.queue import commands, queries
 from tests.engine import workers
 from tests.pages import making
 from webapp.access import LOCAL_OWNER

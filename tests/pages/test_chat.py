@@ -200,7 +200,7 @@ def unreachable() -> Iterator[str]:
 def test_stop_while_the_provider_is_not_reached(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch, unreachable: str
 ) -> None:
-    monkeypatch.setattr("jobs.engine.llm.client.keep_alive.CONNECT_SECONDS", 3)
+    monkeypatch.setattr("jobs.engine.llm.keep_alive.CONNECT_SECONDS", 3)
     monkeypatch.setattr(llm_client, "stream", lambda body: Stream(Provider(unreachable, "", 5, 5), body))
     answer = ask(client)
     client.post(f"{answer['url']}/stop")

@@ -17,12 +17,12 @@ from flask.testing import FlaskClient
 from playwright.sync_api import Page
 from sqlalchemy import text
 
-from jobs.engine import job_lists
 from jobs.engine.chat import answer_threads, attachments, commands, conversations
 from jobs.engine.db import postgres
 from jobs.engine.embedded.redis import Redis
 from jobs.engine.errors import JobFailed
 from jobs.engine.files import uploads
+from jobs.engine.queue import lists
 from tests.conftest import Database
 from tests.fake_provider import FakeProvider
 from tests.pages.conftest import _environment
@@ -124,7 +124,7 @@ def test_a_file_is_picked_read_asked_and_cited_without_script(client: FlaskClien
     assert f'id="p{first["position"]}"' in shown and "three months to the end of a quarter" in shown
     assert client.get(f"/files/{file['file']}").data == LEASE.encode()
     assert client.get("/library").text.count("lease.md") == 0
-    assert job_lists.jobs("local").rows == []
+    assert lists.jobs("local").rows == []
 
 
 def test_a_file_joins_a_conversation_by_script(client: FlaskClient) -> None:
@@ -168,7 +168,7 @@ def test_without_a_model_words_decide_and_no_word_means_the_beginning(
     def away(*_: Any) -> Any:
         raise JobFailed("no model here", reason="no_model")
 
-    monkeypatch.setattr("jobs.engine.llm.client.embeddings.warm_child.embed", away)
+    monkeypatch.setattr("jobs.engine.llm.embeddings.warm_child.embed", away)
     conversation = talk(client)
     made = attach(client, conversation, upload(client, LEASE)).json
     assert ask(client, conversation, "dogs?")["sources"][0]["text"] == "Dogs are allowed."

@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from jobs.engine import delivery
+from jobs.engine.queue import delivery
 from tests.conftest import forget
 
 

@@ -11,8 +11,8 @@ from uuid import UUID, uuid4
 import pytest
 from flask.testing import FlaskClient
 
-from jobs.engine import commands, job_lists, queries, schedules
 from jobs.engine.errors import NotFound
+from jobs.engine.queue import commands, lists, queries, schedules
 from tests.pages import making
 from webapp import history, words
 from webapp.access import LOCAL_OWNER
@@ -57,22 +57,22 @@ def test_a_search_looks_at_some_jobs_a_page_and_then_at_older_ones(
     found = making.waiting("questions", word="faraway", side="left")
     for _ in range(5):
         making.waiting()
-    monkeypatch.setattr(job_lists, "SEARCHED", 4)
+    monkeypatch.setattr(lists, "SEARCHED", 4)
     page = client.get("/jobs?q=faraway").text
     assert rows(page) == [] and "No job matches" in page
     older = html.unescape(re.findall(r'href="([^"]*)">Look at older jobs', page)[0])
     page = client.get(older).text
     assert rows(page) == [str(found.id)]
-    assert job_lists.job_counts(LOCAL_OWNER, q="faraway")["waiting"] == 0
-    monkeypatch.setattr(job_lists, "SEARCHED", 6)
-    assert job_lists.job_counts(LOCAL_OWNER, q="faraway")["waiting"] == 1
-    assert job_lists.jobs(LOCAL_OWNER, q="faraway").rows[0].id == found.id
-    before = job_lists.jobs(LOCAL_OWNER, q="faraway", before=str(UUID(int=0)), limit=1)
+    assert lists.job_counts(LOCAL_OWNER, q="faraway")["waiting"] == 0
+    monkeypatch.setattr(lists, "SEARCHED", 6)
+    assert lists.job_counts(LOCAL_OWNER, q="faraway")["waiting"] == 1
+    assert lists.jobs(LOCAL_OWNER, q="faraway").rows[0].id == found.id
+    before = lists.jobs(LOCAL_OWNER, q="faraway", before=str(UUID(int=0)), limit=1)
     assert [job.id for job in before.rows] == [found.id]
 
 
 def test_counts_stop_somewhere_and_say_so(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job_lists, "COUNT_CAP", 3)
+    monkeypatch.setattr(lists, "COUNT_CAP", 3)
     monkeypatch.setattr(queries, "COUNT_CAP", 3)
     for _ in range(5):
         making.waiting("questions", word="many", side="left")

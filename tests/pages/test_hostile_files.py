@@ -17,10 +17,11 @@ import xlsxwriter
 from flask import Flask
 from flask.testing import FlaskClient
 
-from jobs.engine import job_lists, library, queries
+from jobs.engine import library
 from jobs.engine.db.models import Job
 from jobs.engine.files import lookup
 from jobs.engine.kinds import catalogue
+from jobs.engine.queue import lists, queries
 from tests.engine import workers
 from webapp.access import LOCAL_OWNER
 
@@ -116,7 +117,7 @@ def unharmed(client: FlaskClient, tmp_path_factory: pytest.TempPathFactory) -> I
     incoming = Path(os.environ["DATA_DIR"]) / "files" / "incoming"
     assert not list(incoming.glob("*"))
     assert not list(Path("/tmp").glob("evil*"))  # noqa: S108
-    for job in job_lists.jobs(LOCAL_OWNER).rows:
+    for job in lists.jobs(LOCAL_OWNER).rows:
         assert job.reason != "unexpected", job.detail
         told = f"{job.message} {[row.error for row in queries.items(job).rows]}"
         assert "Traceback" not in told and os.environ["DATABASE_URL"] not in told and "root:" not in told
@@ -154,7 +155,7 @@ def test_what_is_no_table_is_refused_at_its_field(client: FlaskClient, name: str
     ref = brought(client, name, data)
     asked = _of_tables()
     assert len(asked) >= 7
-    before = len(job_lists.jobs(LOCAL_OWNER).rows)
+    before = len(lists.jobs(LOCAL_OWNER).rows)
     for kind, param in asked:
         example = catalogue.kind(kind).example
         given = [ref] if isinstance(example[param], list) else ref
@@ -163,7 +164,7 @@ def test_what_is_no_table_is_refused_at_its_field(client: FlaskClient, name: str
         assert answer.status_code == 422, (kind, problem)
         wrong = {error["field"].split(".")[0]: error["message"] for error in problem["errors"]}
         assert said in wrong[param] or "There is no tool" in wrong[param], (kind, problem)
-    assert len(job_lists.jobs(LOCAL_OWNER).rows) == before
+    assert len(lists.jobs(LOCAL_OWNER).rows) == before
 
 
 # Documents, in the worker.

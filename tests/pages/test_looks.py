@@ -13,10 +13,10 @@ from uuid import uuid4
 import pytest
 from flask.testing import FlaskClient
 
-from jobs.engine import ledger, log_lines
 from jobs.engine.db import postgres
 from jobs.engine.files import inputs, uploads
 from jobs.engine.files.storage import storage
+from jobs.engine.queue import job_log, ledger
 from tests.pages import making
 from webapp import bundles
 from webapp.access import LOCAL_OWNER
@@ -128,7 +128,7 @@ def test_the_log_is_filtered_by_level_and_read_from_its_end(client: FlaskClient)
     job = making.ended(making.waiting(), lines=lines)
     text = client.get(f"/jobs/{job.id}/log").text
     assert "line 0<" in text and "broken" not in text and "The latest lines" in text
-    assert log_lines.log_count(job, ("error",)) == 1
+    assert job_log.log_count(job, ("error",)) == 1
     latest = client.get(f"/jobs/{job.id}/log?latest=1").text
     assert "broken" in latest and "line 0<" not in latest
     warnings = client.get(f"/jobs/{job.id}/log?level=warning").text

@@ -10,9 +10,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from playwright.sync_api import Page
 
-from jobs.engine import presence, queries
 from jobs.engine.db import postgres
-from jobs.engine.presence import Seen
+from jobs.engine.queue import queries, worker_registry
+from jobs.engine.queue.worker_registry import Seen
 from tests.pages import making
 from webapp import identity
 
@@ -37,10 +37,10 @@ def workers(app: Flask) -> Iterator[list[str]]:
     """Two workers, as their supervisor reports them."""
     seen = [Seen("kitchen-7", 7, 50_000_000), Seen("kitchen-8", 8)]
     with postgres.session() as session:
-        presence.report(session, "kitchen-1-abc", "kitchen", ["cpu"], "1.2.3", seen)
+        worker_registry.report(session, "kitchen-1-abc", "kitchen", ["cpu"], "1.2.3", seen)
     yield [one.name for one in seen]
     with postgres.session() as session:
-        presence.leave(session, [one.name for one in seen])
+        worker_registry.leave(session, [one.name for one in seen])
 
 
 def test_only_operators_come_in(app: Flask) -> None:
@@ -110,7 +110,7 @@ def test_the_api_pauses_too_and_knows_its_queues(client: FlaskClient) -> None:
 def test_workers_are_listed_with_what_they_do_and_can_be_sent_away(client: FlaskClient, workers: list[str]) -> None:
     job, _ = making.running(making.waiting(), total=10, outcomes=making.outcomes(done=3))
     with postgres.session() as session:
-        presence.report(session, "kitchen-1-abc", "kitchen", ["cpu"], "1.2.3", [Seen(str(job.worker), 9)])
+        worker_registry.report(session, "kitchen-1-abc", "kitchen", ["cpu"], "1.2.3", [Seen(str(job.worker), 9)])
     page = client.get(OPERATIONS).text
     assert f'href="/jobs/{job.id}"' in page
     assert "3 of 10" in page
@@ -126,13 +126,13 @@ def test_workers_are_listed_with_what_they_do_and_can_be_sent_away(client: Flask
     assert "stops" in page
     assert client.post("/api/v1/workers/nobody/stop").status_code == 404
     with postgres.session() as session:
-        presence.leave(session, [str(job.worker)])
+        worker_registry.leave(session, [str(job.worker)])
 
 
 def test_what_somebody_else_runs_is_not_linked(client: FlaskClient) -> None:
     job, _ = making.running(making.waiting())
     with postgres.session() as session:
-        presence.report(session, "kitchen-1-abc", "kitchen", ["cpu"], "1.2.3", [Seen(str(job.worker), 9)])
+        worker_registry.report(session, "kitchen-1-abc", "kitchen", ["cpu"], "1.2.3", [Seen(str(job.worker), 9)])
         session.connection().exec_driver_sql(
             f"update jobs set owner = 'somebody', label = 'secret' where id = '{job.id}'"
         )
@@ -140,7 +140,7 @@ def test_what_somebody_else_runs_is_not_linked(client: FlaskClient) -> None:
     assert str(job.id) not in page
     assert "secret" not in page
     with postgres.session() as session:
-        presence.leave(session, [str(job.worker)])
+        worker_registry.leave(session, [str(job.worker)])
 
 
 @pytest.mark.browser

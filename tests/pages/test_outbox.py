@@ -12,10 +12,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from jobs.engine import queries
 from jobs.engine.mail import outbox, smtp
 from jobs.engine.mail.addresses import parse
 from jobs.engine.mail.compose import Attachment, Letter, message
+from jobs.engine.queue import queries
 from jobs.send_emails import EXAMPLE
 from tests.conftest import forget
 from tests.kinds.attempts import upload

@@ -9,9 +9,9 @@ from uuid import uuid4
 import pytest
 from flask.testing import FlaskClient
 
-from jobs.engine import commands, schedules
 from jobs.engine.errors import InvalidParams, NotFound
-from jobs.engine.schedules import Plan
+from jobs.engine.queue import commands, schedules
+from jobs.engine.queue.schedules import Plan
 from tests.pages import making
 from webapp import timing
 from webapp.access import LOCAL_OWNER

@@ -15,9 +15,10 @@ from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 from playwright.sync_api import Page, expect
 
-from jobs.engine import moderation, queries, reviews
-from jobs.engine.ledger import Outcome
+from jobs.engine import moderation, reviews
 from jobs.engine.moderation import Threshold
+from jobs.engine.queue import queries
+from jobs.engine.queue.ledger import Outcome
 from tests.pages import making
 from tests.pages.test_axe import axe, violations
 from webapp.access import LOCAL_OWNER

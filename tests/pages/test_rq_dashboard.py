@@ -21,8 +21,8 @@ from rq import Queue
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
-from jobs.engine import delivery
 from jobs.engine.db import redis
+from jobs.engine.queue import delivery
 from tests.conftest import CODE, forget
 
 WORKER = """

@@ -13,8 +13,8 @@ from flask.testing import FlaskClient
 from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
-from jobs.engine import job_lists, queries
 from jobs.engine.files import lookup
+from jobs.engine.queue import lists, queries
 from tests.pages.making import again
 from webapp.access import LOCAL_OWNER
 
@@ -51,7 +51,7 @@ def job_of(answer: TestResponse) -> Any:
 
 
 def count() -> int:
-    return len(job_lists.jobs(LOCAL_OWNER, limit=200).rows)
+    return len(lists.jobs(LOCAL_OWNER, limit=200).rows)
 
 
 def test_a_whole_form_starts_a_job(send: Any) -> None:

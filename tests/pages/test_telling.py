@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from jobs.engine import job_lists, notifications, queries
+from jobs.engine.queue import lists, notifications, queries
 from tests.pages import making
 from webapp.access import LOCAL_OWNER
 
@@ -46,11 +46,11 @@ def test_the_form_takes_a_mail_and_an_address(client: FlaskClient, submit: Any) 
     ],
 )
 def test_what_is_no_address_is_said_at_its_field(submit: Any, field: str, value: str, sentence: str) -> None:
-    before = len(job_lists.jobs(LOCAL_OWNER).rows)
+    before = len(lists.jobs(LOCAL_OWNER).rows)
     answer = submit(**{field: value})
     assert answer.status_code == 422
     assert sentence in answer.text and f'aria-describedby="e-tell{field.replace("_", "-")} tell-help"' in answer.text
-    assert len(job_lists.jobs(LOCAL_OWNER).rows) == before
+    assert len(lists.jobs(LOCAL_OWNER).rows) == before
 
 
 def test_the_timeline_has_each_try(client: FlaskClient) -> None:

@@ -14,11 +14,12 @@ from flask import Flask, jsonify
 from sqlalchemy import select
 from werkzeug.routing import Rule
 
-from jobs.engine import accounts, job_lists, queries, schedules
+from jobs.engine import accounts
 from jobs.engine.chat import conversations
 from jobs.engine.db import postgres
 from jobs.engine.db.models import File, Job
 from jobs.engine.mail import outbox, suppressions
+from jobs.engine.queue import lists, queries, schedules
 from tests.pages import people
 from tests.pages.people import Person
 from tests.pages.walking import ARGUMENTS, MARK, PARTS, address_of, is_for_operators, routes, send, things_of
@@ -117,7 +118,7 @@ def _mine(things: dict[str, str]) -> Any:
         for turn in conversations.turns(talk.id)
     ]
     schedule = schedules.schedule(things["schedule"], owner)
-    kept = [outbox.count(owner), len(suppressions.listed(owner).rows), len(job_lists.jobs(owner, limit=500).rows)]
+    kept = [outbox.count(owner), len(suppressions.listed(owner).rows), len(lists.jobs(owner, limit=500).rows)]
     return job.state, job.attempt, talk.title, said, schedule.paused_at, schedule.cron, kept
 
 

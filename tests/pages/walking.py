@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, text
 from werkzeug.routing import Rule
 
-from jobs.engine import accounts, commands
+from jobs.engine import accounts
 from jobs.engine.chat import attachments
 from jobs.engine.chat import commands as chat_commands
 from jobs.engine.chat.conversations import Talk
@@ -25,7 +25,8 @@ from jobs.engine.files import uploads
 from jobs.engine.files.storage import storage
 from jobs.engine.mail import suppressions
 from jobs.engine.mail.outbox import OutboxSender
-from jobs.engine.schedules import Plan
+from jobs.engine.queue import commands as queue_commands
+from jobs.engine.queue.schedules import Plan
 from tests.pages import making
 from tests.pages.people import Person
 from tests.stories.outside import until
@@ -79,7 +80,7 @@ def things_of(whose: Person) -> dict[str, str]:
     job = making.ended(making.waiting(), "partial", outcomes=making.outcomes(2, 1, text=MARK), message=MARK)
     talk = chat_commands.start_conversation(Talk(title=MARK), owner=owner)
     attachment = chat_commands.attach_files(talk.id, ["sample:shop-handbook.md"], owner=owner)[0]
-    schedule = commands.create_schedule(Plan("nap", {}, "0 6 * * 1", "UTC"), owner=owner)
+    schedule = queue_commands.create_schedule(Plan("nap", {}, "0 6 * * 1", "UTC"), owner=owner)
     suppressions.add(f"{MARK}@example.org", owner=owner)
     OutboxSender(owner).send(_mail())
     picture = storage().put(io.BytesIO(PNG), limit=None)

@@ -6,12 +6,12 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from jobs.engine import schedules
 from jobs.engine.accounts import audit
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Account, Schedule
 from jobs.engine.db.records import Page, as_id
 from jobs.engine.errors import NotFound
+from jobs.engine.queue import schedules
 
 PAGE = 100
 

@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from jobs.engine import approvals
 from jobs.engine.errors import ApprovalNeeded, Question
+from jobs.engine.queue import approvals
 
 
 class Gate:

@@ -7,8 +7,8 @@ from jobs.engine.operating.parts import Part, parts
 from jobs.engine.operating.queues import MINUTES, QueueFigures, queues
 from jobs.engine.operating.state import Operations, Problem, operations
 from jobs.engine.operating.workers import WorkerFigures, send_away, workers
-from jobs.engine.pauses import pause, resume
-from jobs.engine.retention import periods
+from jobs.engine.queue.pauses import pause, resume
+from jobs.engine.queue.retention import periods
 
 __all__ = ["MINUTES", "Operations", "Part", "Problem", "QueueFigures", "WorkerFigures"]
 __all__ += ["examine", "operations", "parts", "pause", "periods", "queues", "resume", "send_away", "told", "workers"]

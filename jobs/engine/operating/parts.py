@@ -11,12 +11,13 @@ from pathlib import Path
 from redis.exceptions import RedisError
 from sqlalchemy import text
 
-from jobs.engine import delivery, settings
+from jobs.engine import settings
 from jobs.engine.db import migrations, postgres, redis
 from jobs.engine.errors import LegworkError, SettingsError
 from jobs.engine.files.storage import storage
 from jobs.engine.llm import client
 from jobs.engine.mail import smtp
+from jobs.engine.queue import delivery
 
 CLOCK_SILENT_SECONDS = 10
 LEAST_FREE_BYTES = 1_000_000_000

@@ -9,9 +9,10 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from jobs.engine import capacity, pauses, presence, settings
+from jobs.engine import settings
 from jobs.engine.db.models import ENDED_STATES
 from jobs.engine.kinds.catalogue import QUEUES
+from jobs.engine.queue import capacity, pauses, worker_registry
 
 MINUTES = 30  # that the chart looks back
 RECENT = 100  # ended jobs of each state that say how long jobs wait
@@ -87,7 +88,7 @@ def queues(session: Session) -> list[QueueFigures]:
         if 0 <= row["ago"] < MINUTES:
             found[row["queue"]].ended[-1 - row["ago"]] = row["ended"]
             found[row["queue"]].failed[-1 - row["ago"]] = row["failed"]
-    for worker in presence.alive(session):
+    for worker in worker_registry.alive(session):
         for name in set(worker.queues) & found.keys():
             found[name].workers += 1
     _add_need(session, found)

@@ -8,11 +8,11 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from jobs.engine import presence
 from jobs.engine.accounts import audit
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job, WorkerProcess
 from jobs.engine.errors import NotFound
+from jobs.engine.queue import worker_registry
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class WorkerFigures:
 
 def workers(session: Session) -> list[WorkerFigures]:
     """Those that were heard of within ten seconds, by host and program."""
-    there = sorted(presence.alive(session), key=lambda one: (one.host, one.program, one.pid))
+    there = sorted(worker_registry.alive(session), key=lambda one: (one.host, one.program, one.pid))
     held = select(Job).where(Job.state.in_(("running", "stopping")), Job.worker.in_([one.name for one in there]))
     jobs = {job.worker: job for job in session.scalars(held)}
     return [_figures(one, jobs.get(one.name)) for one in there]
@@ -51,6 +51,6 @@ def send_away(name: str, what: str, *, owner: str, address: str | None = None) -
     Raises NotFound, DatabaseAway.
     """
     with postgres.session() as session:
-        if what not in presence.ASKED or not presence.ask(session, name[:200], what):
+        if what not in worker_registry.ASKED or not worker_registry.ask(session, name[:200], what):
             raise NotFound("There is no such worker any more.")
         audit.record(session, owner, f"worker_{what}", name, address=address)

@@ -1,4 +1,4 @@
-"""The child of warm.py: `python -m jobs.engine.llm.client.embeddings` reads `{"model", "texts"}` a line and answers `{"vectors"}`."""
+"""The child of warm.py: `python -m jobs.engine.llm.embeddings` reads `{"model", "texts"}` a line and answers `{"vectors"}`."""
 
 from __future__ import annotations
 

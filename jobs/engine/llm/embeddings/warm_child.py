@@ -77,7 +77,7 @@ class Home:
     def _running(self) -> subprocess.Popen[bytes]:
         if self._child is None:
             self._child = subprocess.Popen(
-                spawn.command("jobs.engine.llm.client.embeddings"),
+                spawn.command("jobs.engine.llm.embeddings"),
                 cwd=spawn.ROOT,
                 env=spawn.environment() | _provider(),
                 stdin=subprocess.PIPE,

@@ -20,11 +20,11 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
-from jobs.engine import timetable
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job, Schedule
 from jobs.engine.db.records import Page, as_id, owned
 from jobs.engine.errors import LegworkError, TooMany
+from jobs.engine.queue import cron as queue_cron
 
 MOST = 200  # schedules of one owner
 AT_ONCE = 100
@@ -47,7 +47,7 @@ class Plan:
 
 def create(plan: Plan, owner: str) -> Schedule:
     """Keep a plan whose params are known to fit. Raises InvalidParams for its times, TooMany."""
-    cron, zone = timetable.checked(plan.cron, plan.zone)
+    cron, zone = queue_cron.checked(plan.cron, plan.zone)
     with postgres.session() as session:
         if (session.scalar(select(func.count()).where(Schedule.owner == owner)) or 0) >= MOST:
             raise TooMany(f"There are {MOST} schedules already. Delete one that is not needed any more.")
@@ -59,7 +59,7 @@ def create(plan: Plan, owner: str) -> Schedule:
             cron=cron,
             zone=zone,
             notify=plan.notify,
-            next_at=timetable.after(cron, zone, postgres.now(session)),
+            next_at=queue_cron.after(cron, zone, postgres.now(session)),
         )
         session.add(schedule)
         session.flush()
@@ -102,13 +102,13 @@ def change(
     """Other times, or a pause, or its end. What was missed during a pause is not made up for."""
     with postgres.session() as session:
         found = owned(session, Schedule, schedule_id, owner, for_update=True)
-        times = timetable.checked(cron if cron is not None else found.cron, zone if zone is not None else found.zone)
+        times = queue_cron.checked(cron if cron is not None else found.cron, zone if zone is not None else found.zone)
         resumed = paused is False and found.paused_at is not None
         if paused is not None:
             found.paused_at = (found.paused_at or postgres.now(session)) if paused else None
         if times != (found.cron, found.zone) or resumed:
             found.cron, found.zone = times
-            found.next_at = timetable.after(*times, postgres.now(session))
+            found.next_at = queue_cron.after(*times, postgres.now(session))
             found.trouble = None
     return found
 
@@ -172,5 +172,5 @@ def _job(schedule: Schedule, when: str, submit: Submit) -> Job:
 def _move_on(due: Schedule, trouble: str | None) -> None:
     still = update(Schedule).where(Schedule.id == due.id, Schedule.next_at == due.next_at)
     with postgres.session() as session:
-        following = timetable.after(due.cron, due.zone, postgres.now(session))
+        following = queue_cron.after(due.cron, due.zone, postgres.now(session))
         session.execute(still.values(next_at=following, ran_at=func.now(), trouble=trouble))

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from jobs.engine.db import postgres
 from jobs.engine.db.postgres import Driver
-from jobs.engine.ledger.attempts import DOUBTED
+from jobs.engine.queue.ledger.attempts import DOUBTED
 
 LEASE_SECONDS = 6
 

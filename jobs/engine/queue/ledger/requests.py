@@ -13,7 +13,7 @@ from jobs.engine.db import postgres
 from jobs.engine.db.models import Job, new_id
 from jobs.engine.db.postgres import Driver
 from jobs.engine.jsonsafe import dumps
-from jobs.engine.ledger.attempts import MESSAGE_CHARACTERS, cut, note
+from jobs.engine.queue.ledger.attempts import MESSAGE_CHARACTERS, cut, note
 
 
 class KeyTaken(Exception):

@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from jobs.engine import accounts, approvals, delivery, ledger, limits, notifications, queries, schedules
+from jobs.engine import accounts
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job, Schedule
 from jobs.engine.errors import BrokerAway, Conflict, DatabaseAway, FieldError, InvalidParams, NotFound
@@ -21,7 +21,8 @@ from jobs.engine.files.storage import storage
 from jobs.engine.jsonsafe import clean_text, dumps
 from jobs.engine.kinds import catalogue
 from jobs.engine.kinds.checks import finder, validate
-from jobs.engine.schedules import Plan
+from jobs.engine.queue import approvals, delivery, ledger, limits, notifications, queries, schedules
+from jobs.engine.queue.schedules import Plan
 
 MOST_SAMPLE = 1_000
 MOST_AHEAD = timedelta(days=366)

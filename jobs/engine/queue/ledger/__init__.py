@@ -13,7 +13,26 @@ How a job is held, in five steps:
 what people and the clock ask of a job.
 """
 
-from jobs.engine.ledger.asking import (
+from jobs.engine.queue.ledger.attempts import doubt_started, note
+from jobs.engine.queue.ledger.claim import LEASE_SECONDS, Claim, OthersWait, claim, claim_alone
+from jobs.engine.queue.ledger.lease import (
+    RESULT_BYTES,
+    Batch,
+    Outcome,
+    Signal,
+    add_file,
+    beat,
+    end_step,
+    hold,
+    postpone,
+    record,
+    release,
+    settle,
+    start_step,
+    wait,
+)
+from jobs.engine.queue.ledger.recovery import free_dead, free_silent, give_up
+from jobs.engine.queue.ledger.requests import (
     KeyTaken,
     TooManyWait,
     ask_stop,
@@ -30,25 +49,6 @@ from jobs.engine.ledger.asking import (
     set_aside,
     undeliver,
 )
-from jobs.engine.ledger.attempts import doubt_started, note
-from jobs.engine.ledger.claiming import LEASE_SECONDS, Claim, OthersWait, claim, claim_alone
-from jobs.engine.ledger.holding import (
-    RESULT_BYTES,
-    Batch,
-    Outcome,
-    Signal,
-    add_file,
-    beat,
-    end_step,
-    hold,
-    postpone,
-    record,
-    release,
-    settle,
-    start_step,
-    wait,
-)
-from jobs.engine.ledger.losing import free_dead, free_silent, give_up
 
 __all__ = [
     "LEASE_SECONDS",

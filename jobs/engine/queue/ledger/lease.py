@@ -15,8 +15,8 @@ from jobs.engine.db.postgres import Driver
 from jobs.engine.errors import LeaseLost, LegworkError
 from jobs.engine.files.storage import Blob
 from jobs.engine.jsonsafe import clean, clean_text, dumps
-from jobs.engine.ledger.attempts import DETAIL_CHARACTERS, DOUBTED, MESSAGE_CHARACTERS, cut, end_attempts
-from jobs.engine.ledger.claiming import LEASE_SECONDS, Claim
+from jobs.engine.queue.ledger.attempts import DETAIL_CHARACTERS, DOUBTED, MESSAGE_CHARACTERS, cut, end_attempts
+from jobs.engine.queue.ledger.claim import LEASE_SECONDS, Claim
 
 RESULT_BYTES = 1_000_000
 

@@ -14,13 +14,14 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from jobs.engine import accounts, ledger
+from jobs.engine import accounts
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Approval, Job, new_id
 from jobs.engine.db.records import as_id, owned
 from jobs.engine.errors import ApprovalNeeded, Conflict, NotFound
 from jobs.engine.jsonsafe import clean, clean_text, dumps
-from jobs.engine.ledger import Claim
+from jobs.engine.queue import ledger
+from jobs.engine.queue.ledger import Claim
 
 REASON_CHARACTERS = 1_000
 SHOWN = 300  # characters of arguments in the log

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from jobs.engine.ledger.attempts import doubt_started, end_attempts, note
+from jobs.engine.queue.ledger.attempts import doubt_started, end_attempts, note
 
 # A worker that died after finishing items is not held against the job: only attempts in a row that got nowhere are counted.
 # {most} of those are the end: a child that dies has most likely died of the job, a whole worker that vanishes has not.

@@ -13,12 +13,12 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from jobs.engine import delivery, ledger
 from jobs.engine.accounts import audit
 from jobs.engine.db import postgres
 from jobs.engine.db.models import PausedQueue
 from jobs.engine.errors import BrokerAway, NotFound
 from jobs.engine.kinds import catalogue
+from jobs.engine.queue import delivery, ledger
 
 
 def pause(queue: str, *, owner: str, address: str | None = None) -> None:

@@ -9,13 +9,13 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Text, bindparam, cast, func, or_, select, text, tuple_
 from sqlalchemy.orm import Session
 
-from jobs.engine import presence
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Attempt, Counts, File, Item, Job, PausedQueue, WorkerProcess
 from jobs.engine.db.records import Page, escaped, owned
 from jobs.engine.errors import NotFound
 from jobs.engine.formats import exports
-from jobs.engine.glances import Glance
+from jobs.engine.queue import worker_registry
+from jobs.engine.queue.polling import Glance
 
 # Jobs.
 
@@ -168,7 +168,7 @@ def files(job: Job) -> list[File]:
 
 def workers() -> list[WorkerProcess]:
     with postgres.reading() as session:
-        return presence.alive(session)
+        return worker_registry.alive(session)
 
 
 def served_queues() -> set[str]:

@@ -17,11 +17,12 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from jobs.engine import ledger, settings
+from jobs.engine import settings
 from jobs.engine.db import postgres
 from jobs.engine.errors import LegworkError
 from jobs.engine.files.storage import storage
 from jobs.engine.kinds.catalogue import QUEUES
+from jobs.engine.queue import ledger
 
 JOBS_AT_ONCE = 20  # in a transaction
 MOST_JOBS = 500  # in a call

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, func, select
 
-from jobs.engine import presence
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
 from jobs.engine.db.records import COUNT_CAP
-from jobs.engine.glances import Glance, lately
+from jobs.engine.queue import worker_registry
+from jobs.engine.queue.polling import Glance, lately
 
 RECENT = 50  # ended jobs of a queue that say how long one takes
 BROKER_SECONDS = 3  # that a due job may be without a message before it is said that the broker does not answer
@@ -53,7 +53,7 @@ class Ahead:
 def ahead(queue: str) -> Ahead:
     """What a job that is submitted now would wait for."""
     with postgres.reading() as session:
-        serving = [worker.queues for worker in presence.alive(session) if queue in worker.queues]
+        serving = [worker.queues for worker in worker_registry.alive(session) if queue in worker.queues]
         held = Job.state.in_(("running", "stopping")) & Job.queue.in_({name for queues in serving for name in queues})
         running = session.scalar(select(func.count()).select_from(Job).where(held)) or 0
         some = select(Job.id).where(*_due(queue)).limit(COUNT_CAP).subquery()
@@ -139,7 +139,7 @@ _PLACE = f"""
         select least(mine.many + others.many, %(cap)s) as before from mine, others
     )
     select extract(epoch from now() - %(due)s)::float8, exists (select from paused_queues where queue = %(queue)s),
-        (select count(*) from workers where beat_at > now() - {presence.SILENT} and %(queue)s = any(queues)),
+        (select count(*) from workers where beat_at > now() - {worker_registry.SILENT} and %(queue)s = any(queues)),
         before, ({_EACH})
     from place
 """  # noqa: S608 (of our own making)
