@@ -10,12 +10,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from jobs.engine import backups, clock, logs, operating, settings, supervisor
+from jobs.engine import backups, logs, operating, settings
 from jobs.engine.db import migrations, postgres
 from jobs.engine.embedded import beside, parts
 from jobs.engine.errors import DatabaseAway, LegworkError, SettingsError
 from jobs.engine.kinds.catalogue import QUEUES
-from jobs.engine.scaling import CALM_SECONDS, Scale
+from jobs.engine.worker import clock, supervisor
+from jobs.engine.worker.autoscaler import CALM_SECONDS, Scale
 
 DEFAULT_PROCESSES = 2
 MOST_BY_DEFAULT = 8  # where only --min is given

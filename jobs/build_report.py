@@ -18,7 +18,6 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator
 
 from jobs.engine import reports
-from jobs.engine.context import Context, Output
 from jobs.engine.conversion import formats
 from jobs.engine.errors import BadInput, FieldError
 from jobs.engine.formats.tables import TableInfo
@@ -26,6 +25,7 @@ from jobs.engine.kinds.catalogue import Estimate, Find
 from jobs.engine.kinds.params import KindParams, TableFile, param
 from jobs.engine.llm import client
 from jobs.engine.reports import computing, measures, narrative, writing
+from jobs.engine.worker.context import Context, Output
 
 TITLE = "Build a report"
 GROUP = "Data and numbers"

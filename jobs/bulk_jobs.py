@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from jobs.engine.context import Context
 from jobs.engine.errors import Conflict, FieldError, NotFound, Skip
 from jobs.engine.kinds.catalogue import Find
 from jobs.engine.kinds.params import KindParams, param
 from jobs.engine.queue import commands, lists, queries
+from jobs.engine.worker.context import Context
 
 TITLE = "Change many jobs"
 GROUP = "Housekeeping"

@@ -17,7 +17,6 @@ from sqlalchemy.orm import Session
 
 from jobs.engine import choosing
 from jobs.engine.choosing import Chosen, One
-from jobs.engine.context import Context, Counts, Output
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
 from jobs.engine.errors import FieldError, JobFailed, NotFound
@@ -27,6 +26,7 @@ from jobs.engine.library import edits, upkeep
 from jobs.engine.library.bulk import short
 from jobs.engine.llm import client
 from jobs.engine.queue import ledger, queries
+from jobs.engine.worker.context import Context, Counts, Output
 
 TITLE = "Bulk update"
 GROUP = "Files and documents"

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jobs.engine import conversion, outputs
-from jobs.engine.context import Context
 from jobs.engine.conversion import formats, options
 from jobs.engine.errors import BadInput, FieldError
 from jobs.engine.files.inputs import Input
@@ -25,6 +24,7 @@ from jobs.engine.formats.extraction import archives
 from jobs.engine.kinds.catalogue import Estimate, Find
 from jobs.engine.kinds.params import FileRef, KindParams, param
 from jobs.engine.queue import item_stats
+from jobs.engine.worker.context import Context
 
 TITLE = "Convert files"
 GROUP = "Files and documents"

@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from jobs.engine.context import Context, Output
 from jobs.engine.errors import BadInput, FieldError, JobFailed, Skip
 from jobs.engine.formats import exports
 from jobs.engine.formats.exports import parquet
@@ -26,6 +25,7 @@ from jobs.engine.kinds.text_templates import as_text
 from jobs.engine.llm import embeddings
 from jobs.engine.llm.embeddings import batching, cache
 from jobs.engine.queue import item_stats
+from jobs.engine.worker.context import Context, Output
 
 TITLE = "Embed texts"
 GROUP = "Text and AI"

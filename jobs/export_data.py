@@ -18,7 +18,6 @@ from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
 from jobs.engine import snapshots
-from jobs.engine.context import Context
 from jobs.engine.db.models import ENDED_STATES, ITEM_STATES
 from jobs.engine.db.records import as_id
 from jobs.engine.errors import FieldError, JobFailed, NotFound
@@ -26,6 +25,7 @@ from jobs.engine.formats import exports
 from jobs.engine.kinds.catalogue import Find
 from jobs.engine.kinds.params import KindParams, ShortText, param
 from jobs.engine.queue import queries
+from jobs.engine.worker.context import Context
 
 TITLE = "Export data"
 GROUP = "Data and numbers"

@@ -13,7 +13,6 @@ from contextlib import suppress
 from itertools import islice
 from typing import Any
 
-from jobs.engine.context import Context, Output
 from jobs.engine.errors import BadInput, FieldError, Skip
 from jobs.engine.kinds import text_templates
 from jobs.engine.kinds.catalogue import Estimate, Find, Question
@@ -23,6 +22,7 @@ from jobs.engine.llm import json_schema as llm_json_schema
 from jobs.engine.llm.responses import Completion, response_format
 from jobs.engine.llm.token_budget import Budget, about_tokens, most_tokens
 from jobs.engine.queue import item_stats
+from jobs.engine.worker.context import Context, Output
 
 TITLE = "Generate texts"
 GROUP = "Text and AI"

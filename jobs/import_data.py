@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from jobs.engine.context import Context, Counts
 from jobs.engine.errors import BadInput, FieldError, JobFailed
 from jobs.engine.files.inputs import Input
 from jobs.engine.formats import exports
 from jobs.engine.formats.tables import TableInfo
-from jobs.engine.gathering import Gathered
 from jobs.engine.kinds.catalogue import Estimate, Find
 from jobs.engine.kinds.params import KindParams, ShortText, TableFile, param
 from jobs.engine.library import bulk, fields
 from jobs.engine.queue import item_stats, queries
+from jobs.engine.worker.context import Context, Counts
+from jobs.engine.worker.micro_batches import Gathered
 
 TITLE = "Import data"
 GROUP = "Data and numbers"

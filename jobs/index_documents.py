@@ -12,7 +12,6 @@ import time
 from typing import Any
 
 from jobs.engine import library
-from jobs.engine.context import Context, Counts, Output
 from jobs.engine.errors import FieldError, JobFailed, Skip
 from jobs.engine.files.inputs import sample_path
 from jobs.engine.kinds.catalogue import Find
@@ -21,6 +20,7 @@ from jobs.engine.library import chunking, indexing
 from jobs.engine.llm import embeddings
 from jobs.engine.llm.embeddings import batching
 from jobs.engine.queue import item_stats
+from jobs.engine.worker.context import Context, Counts, Output
 
 TITLE = "Index documents"
 GROUP = "Files and documents"

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from jobs.engine import library, moderation, reviews
-from jobs.engine.context import Context, Output
 from jobs.engine.db.models import VERDICTS, Job
 from jobs.engine.errors import BadInput, FieldError, JobFailed, Skip
 from jobs.engine.kinds.catalogue import Estimate, Find
@@ -25,6 +24,7 @@ from jobs.engine.moderation import Chosen, Judged, Threshold, training
 from jobs.engine.moderation.classifier import classifier
 from jobs.engine.moderation.judges import Judge
 from jobs.engine.queue import queries
+from jobs.engine.worker.context import Context, Output
 
 TITLE = "Moderate content"
 GROUP = "Text and AI"

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jobs.engine import library, settings
-from jobs.engine.context import Context
 from jobs.engine.db.models import File
 from jobs.engine.errors import BadInput, FieldError, NoRoom
 from jobs.engine.files import quota
@@ -28,6 +27,7 @@ from jobs.engine.formats.extraction import archives, formats, recognition
 from jobs.engine.kinds.catalogue import Estimate, Find
 from jobs.engine.kinds.params import FileRef, KindParams, param
 from jobs.engine.queue import item_stats
+from jobs.engine.worker.context import Context
 
 TITLE = "Process files"
 GROUP = "Files and documents"

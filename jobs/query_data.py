@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jobs.engine import sql
-from jobs.engine.context import Context
 from jobs.engine.errors import BadInput, BudgetSpent, FieldError, JobFailed, StopAsked, TimeLimitReached
 from jobs.engine.formats import exports
 from jobs.engine.kinds.catalogue import Estimate, Find
 from jobs.engine.kinds.params import KindParams, TableFile, param
+from jobs.engine.worker.context import Context
 
 TITLE = "Query data"
 GROUP = "Data and numbers"

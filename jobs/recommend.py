@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from jobs.engine import interactions, recommending
-from jobs.engine.context import Context
 from jobs.engine.errors import BadInput, FieldError, JobFailed
 from jobs.engine.files.inputs import Input
 from jobs.engine.formats import exports
@@ -22,6 +21,7 @@ from jobs.engine.kinds.catalogue import Estimate, Find
 from jobs.engine.kinds.params import KindParams, TableFile, param
 from jobs.engine.queue import queries
 from jobs.engine.recommending import Model
+from jobs.engine.worker.context import Context
 
 if TYPE_CHECKING:
     from numpy import ndarray

@@ -15,13 +15,13 @@ from jobs.engine.agents import memory
 from jobs.engine.agents.acting import Agent, Care, Limits, Step
 from jobs.engine.agents.approving import Gate
 from jobs.engine.agents.thinking import Mind
-from jobs.engine.context import Context, Output
 from jobs.engine.errors import BadInput, BudgetSpent, FieldError
 from jobs.engine.kinds.catalogue import Estimate, Find
 from jobs.engine.kinds.params import FileRef, KindParams, ShortText, param
 from jobs.engine.llm import client
 from jobs.engine.tools.base import Reach
 from jobs.engine.tools.registry import TOOLS
+from jobs.engine.worker.context import Context, Output
 
 TITLE = "Run an agent"
 GROUP = "Text and AI"

@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Literal
 
-from jobs.engine.context import Context
 from jobs.engine.errors import BadInput, FieldError
 from jobs.engine.kinds.catalogue import Estimate, Find
 from jobs.engine.kinds.params import KindParams, ShortText, TableFile, param
 from jobs.engine.masking import LEAST, Hider
 from jobs.engine.tools.base import Reach, Result
 from jobs.engine.tools.registry import TOOLS, tool
+from jobs.engine.worker.context import Context
 
 TITLE = "Run tools"
 GROUP = "Text and AI"

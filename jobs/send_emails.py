@@ -18,7 +18,6 @@ from typing import Any
 
 from pydantic import ConfigDict
 
-from jobs.engine.context import Context
 from jobs.engine.errors import BadInput, BudgetSpent, Doubtful, FieldError, SettingsError, Skip, Transient
 from jobs.engine.files.inputs import Input
 from jobs.engine.kinds import text_templates
@@ -30,6 +29,7 @@ from jobs.engine.mail.bulk_sender import Postbox
 from jobs.engine.mail.mail_merge import Mailing
 from jobs.engine.mail.recipients import Audience, Recipient
 from jobs.engine.queue import item_stats
+from jobs.engine.worker.context import Context
 
 TITLE = "Send emails"
 GROUP = "Mail"

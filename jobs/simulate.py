@@ -14,13 +14,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from jobs.engine import distributions
-from jobs.engine.context import Context
 from jobs.engine.db import postgres
 from jobs.engine.errors import BadInput, FieldError, JobFailed, StopAsked, TimeLimitReached
 from jobs.engine.formulas import CONSTANTS, FUNCTIONS, Formula, FormulaError
 from jobs.engine.kinds.catalogue import Estimate, Find
 from jobs.engine.kinds.params import KindParams, param
 from jobs.engine.queue import queries
+from jobs.engine.worker.context import Context
 
 if TYPE_CHECKING:
     from numpy import ndarray

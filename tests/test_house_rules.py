@@ -57,7 +57,7 @@ HEAVY = {
 
 ENVIRONMENT_ALLOWED = {
     "jobs.engine.settings": "the one reader",
-    "jobs.engine.leftovers": "looks whether a job has changed it",
+    "jobs.engine.worker.leak_check": "looks whether a job has changed it",
     "webapp.__main__": "hands it to the settings, and on to the processes it starts",
 }
 
@@ -70,8 +70,8 @@ SWALLOWING_ALLOWED = {
         "_settle",
     ): "each text of a batch waits for its vector, or for this error",
     ("jobs.engine.chat.answer_readers", "_follow"): "a thread must not die in silence, and its readers must be told",
-    ("jobs.engine.gathering", "_outcomes"): "each value of a batch waits for its outcome, or for this error",
-    ("jobs.engine.run", "_work"): "how a run ended must be written, whatever its kind raised",
+    ("jobs.engine.worker.micro_batches", "_outcomes"): "each value of a batch waits for its outcome, or for this error",
+    ("jobs.engine.worker.run", "_work"): "how a run ended must be written, whatever its kind raised",
     (
         "jobs.engine.sandbox.isolated",
         "_answer",
@@ -80,12 +80,12 @@ SWALLOWING_ALLOWED = {
         "jobs.engine.formats.extraction.__main__",
         "_answer",
     ): "a child reads what may be broken, and its parent must be told",
-    ("jobs.engine.kept", "_be_child"): "a forked child must not run on in its parent's code",
+    ("jobs.engine.worker.prefork", "_be_child"): "a forked child must not run on in its parent's code",
     ("jobs.engine.queue.schedules", "_trouble"): "a kind's own check may raise anything, and the clock must live on",
-    ("jobs.engine.supervisor", "_be_child"): "a forked child must not run on in its parent's code",
+    ("jobs.engine.worker.supervisor", "_be_child"): "a forked child must not run on in its parent's code",
     ("jobs.engine.chat.trials", "run"): "a thread must not die in silence, and its reader must be told",
-    ("jobs.engine.taking", "claimed"): "RQ raises many things for a broken message",
-    ("jobs.engine.writer", "_write_on"): "a thread must not die in silence: the run raises it",
+    ("jobs.engine.worker.take_message", "claimed"): "RQ raises many things for a broken message",
+    ("jobs.engine.worker.outcome_writer", "_write_on"): "a thread must not die in silence: the run raises it",
     ("webapp.errors", "_page"): "the page that tells of a fault must not fail for the same reason",
 }
 

@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import text
 
-from jobs.engine import footprint
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
 from jobs.engine.queue import queries
+from jobs.engine.worker import memory as worker_memory
 from tests.bench import house
 from tests.bench.figures import Figure, Target
 from tests.engine.workers import Workers, until
@@ -59,7 +59,7 @@ def _most_memory(program: Workers) -> float:
     """Until all jobs have ended: the most memory that its workers and their children had together, in bytes."""
     most = 0.0
     while _one(_UNFINISHED):
-        most = max(most, sum(footprint.of_tree(worker) or 0 for worker in program.workers))
+        most = max(most, sum(worker_memory.of_tree(worker) or 0 for worker in program.workers))
         time.sleep(0.5)
     return most
 

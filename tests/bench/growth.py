@@ -11,7 +11,6 @@ from uuid import UUID
 from sqlalchemy import text
 
 from jobs.engine.chat import conversations, lists
-from jobs.engine.clock import Clock, deliver_due, tidy
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job, new_id
 from jobs.engine.files import lookup
@@ -21,6 +20,7 @@ from jobs.engine.queue import commands, delivery, job_log, ledger, limits, notif
 from jobs.engine.queue import lists as queue_lists
 from jobs.engine.queue import waiting as engine_waiting
 from jobs.engine.queue.ledger import Batch, Outcome
+from jobs.engine.worker.clock import Clock, deliver_due, tidy
 from tests.bench.figures import Figure, Target
 from tests.bench.house import OWNER
 

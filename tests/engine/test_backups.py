@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from jobs.engine import backups, clock
+from jobs.engine import backups
 from jobs.engine.backups import BackupFailed
 from jobs.engine.db import postgres, redis
 from jobs.engine.db.models import Job
@@ -21,6 +21,7 @@ from jobs.engine.files.storage import storage
 from jobs.engine.queue import commands, delivery, ledger, queries, worker_registry
 from jobs.engine.queue.ledger import Batch, Outcome
 from jobs.engine.queue.worker_registry import Seen
+from jobs.engine.worker import clock
 from tests.conftest import Database
 
 Change = Callable[..., None]

@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from jobs.engine import clock
 from jobs.engine.db import postgres
 from jobs.engine.db import redis as db_redis
 from jobs.engine.db.models import Job
@@ -22,6 +21,7 @@ from jobs.engine.files import lookup, uploads
 from jobs.engine.queue import commands, delivery, ledger, lists, queries
 from jobs.engine.queue import waiting as engine_waiting
 from jobs.engine.queue.ledger import Batch, Outcome
+from jobs.engine.worker import clock
 from tests.engine.workers import until
 
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from jobs.engine.context import Context, Output
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
 from jobs.engine.errors import BadInput, BudgetSpent, JobFailed, LeaseLost, Skip, StopAsked, TimeLimitReached
 from jobs.engine.files.storage import storage
 from jobs.engine.queue import job_log, ledger, queries
-from jobs.engine.writer import Writer
+from jobs.engine.worker.context import Context, Output
+from jobs.engine.worker.outcome_writer import Writer
 
 
 class Bench:

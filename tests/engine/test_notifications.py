@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from jobs.engine import clock
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job, Notification
 from jobs.engine.errors import InvalidParams
 from jobs.engine.mail import outbox
 from jobs.engine.queue import commands, ledger, lists, notifications, queries
 from jobs.engine.queue.schedules import Plan
+from jobs.engine.worker import clock
 from tests.engine import workers
 from tests.engine.test_outgoing import Hook
 

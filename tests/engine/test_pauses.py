@@ -8,12 +8,12 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from jobs.engine import clock
 from jobs.engine.db import postgres, redis
 from jobs.engine.db.models import AuditEntry, Job
 from jobs.engine.errors import NotFound
 from jobs.engine.queue import commands, delivery, ledger, pauses, queries
 from jobs.engine.queue import waiting as engine_waiting
+from jobs.engine.worker import clock
 from tests.conftest import House
 from tests.engine.workers import Workers, begun, ended, running, until
 

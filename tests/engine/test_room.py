@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, func, select
 
-from jobs.engine.context import Context
 from jobs.engine.db import postgres
 from jobs.engine.db.models import File
 from jobs.engine.errors import NoRoom, TooLarge
 from jobs.engine.files import uploads
 from jobs.engine.queue import commands, ledger, limits, queries
-from jobs.engine.writer import Writer
+from jobs.engine.worker.context import Context
+from jobs.engine.worker.outcome_writer import Writer
 from tests.kinds import attempts
 
 

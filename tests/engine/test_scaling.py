@@ -10,7 +10,7 @@ import pytest
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
 from jobs.engine.queue import commands, queries, worker_registry
-from jobs.engine.scaling import Scale
+from jobs.engine.worker.autoscaler import Scale
 from tests.conftest import House
 from tests.engine.workers import Workers, begun, ended, running, until
 

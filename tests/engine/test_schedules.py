@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from jobs.engine.clock import Clock
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job, Schedule
 from jobs.engine.errors import InvalidParams, NotFound, TooMany
 from jobs.engine.queue import commands, queries, schedules
 from jobs.engine.queue import cron as queue_cron
 from jobs.engine.queue.schedules import Plan
+from jobs.engine.worker.clock import Clock
 from tests.engine import workers
 
 BERLIN = "Europe/Berlin"

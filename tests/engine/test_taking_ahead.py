@@ -12,11 +12,11 @@ from rq.job import Job as Message
 from jobs.engine.db import postgres, redis
 from jobs.engine.db.models import Job
 from jobs.engine.queue import commands, delivery, ledger, queries
-from jobs.engine.worker import LegworkWorker
+from jobs.engine.worker.rq_worker import LegworkWorker
 from tests.engine.workers import CODE, running, until
 
 ENDS = """
-from jobs.engine import kept
+from jobs.engine.worker.rq_worker import prefork as kept
 
 def serve(line):
     while line.take(int, 60):

@@ -279,7 +279,7 @@ class TestBroker:
     def test_a_message_is_json_that_a_person_can_read(self) -> None:
         job = nap(naps=1, seconds=0.5)
         data = json.loads(zlib.decompress(redis.broker().hget(f"rq:job:{job.id}", "data")))
-        assert data[0] == "jobs.engine.worker.run_job"
+        assert data[0] == "jobs.engine.worker.rq_worker.run_job"
         assert data[3] | {"params": None} == {"job": str(job.id), "kind": "nap", "attempt": 1, "params": None}
         assert data[3]["params"]["naps"] == 1
         ended(job)

@@ -14,7 +14,7 @@ from jobs.engine.db.models import File, Item, Job
 from jobs.engine.errors import InvalidParams
 from jobs.engine.files import lookup, uploads
 from jobs.engine.queue import commands, ledger, queries
-from jobs.engine.run import Run
+from jobs.engine.worker.run import Run
 
 OWNER = "local"
 

@@ -20,7 +20,7 @@ from jobs.engine.errors import InvalidParams
 from jobs.engine.files import uploads
 from jobs.engine.kinds import estimates
 from jobs.engine.queue import commands, ledger
-from jobs.engine.run import Run
+from jobs.engine.worker.run import Run
 from jobs.generate_texts import EXAMPLE
 from tests.fake_provider import FakeProvider, answer_to
 
@@ -236,7 +236,7 @@ def test_the_providers_ills_leave_no_false_answer(provider: FakeProvider) -> Non
 ATTEMPT = """
 import sys
 from jobs.engine.db import postgres as database; from jobs.engine.queue import ledger
-from jobs.engine.run import Run
+from jobs.engine.worker.run import Run
 
 with database.session() as session:
     claim = ledger.claim(session.connection(), sys.argv[1], "to be killed")

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from jobs.engine import gathering, library
+from jobs.engine import library
 from jobs.engine.db.models import Job, new_id
 from jobs.engine.errors import BadInput, JobFailed
 from jobs.engine.library import bulk, fields
 from jobs.engine.queue import commands, queries
+from jobs.engine.worker import micro_batches
 from tests.engine import workers
 from tests.kinds.attempts import OWNER, content, done, errors, items, run, upload
 
@@ -180,7 +181,7 @@ def test_a_value_that_cannot_be_written_fails_alone() -> None:
         return [JobFailed("end") if value == "end" else value * 2 for value in values]
 
     async def several(*values: str) -> list[Any]:
-        async with gathering.Gathered(work, 10) as gathered:
+        async with micro_batches.Gathered(work, 10) as gathered:
             return await asyncio.gather(*map(gathered.of, values), return_exceptions=True)
 
     assert [str(one) for one in asyncio.run(several("a", "bad", "b"))] == ["aa", "no", "bb"]

@@ -18,7 +18,7 @@ from jobs.engine.db.models import Job
 from jobs.engine.embedded.model import Model
 from jobs.engine.errors import Conflict, NotFound, ShuttingDown
 from jobs.engine.queue import approvals, commands, job_log, ledger, queries
-from jobs.engine.run import Run
+from jobs.engine.worker.run import Run
 from tests.engine.workers import until
 from tests.fake_provider import FakeProvider
 from tests.kinds.attempts import OWNER, content, done, errors, items, run

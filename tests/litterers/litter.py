@@ -11,8 +11,8 @@ import threading
 import time
 from typing import Any
 
-from jobs.engine.context import Context
 from jobs.engine.kinds.params import KindParams, param
+from jobs.engine.worker.context import Context
 
 TITLE = "Litter"
 GROUP = "Data and numbers"

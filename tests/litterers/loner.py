@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from jobs.engine.context import Context
 from jobs.engine.kinds.params import KindParams
+from jobs.engine.worker.context import Context
 
 TITLE = "Loner"
 GROUP = "Data and numbers"

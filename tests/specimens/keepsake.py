@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from jobs.engine.context import Context
 from jobs.engine.kinds.params import KindParams, param
+from jobs.engine.worker.context import Context
 
 TITLE = "Keepsake"
 GROUP = "Files and documents"

@@ -7,9 +7,9 @@ import time
 import urllib.request
 from typing import Any, Literal
 
-from jobs.engine.context import Context
 from jobs.engine.errors import BadInput, JobFailed, Skip, Transient
 from jobs.engine.kinds.params import KindParams, param
+from jobs.engine.worker.context import Context
 
 TITLE = "Nap"
 GROUP = "Data and numbers"

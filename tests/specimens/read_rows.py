@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from jobs.engine.context import Context
 from jobs.engine.kinds.params import KindParams, TableFile, param
+from jobs.engine.worker.context import Context
 
 TITLE = "Read rows"
 GROUP = "Data and numbers"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from jobs.engine.context import Context
 from jobs.engine.kinds.params import KindParams, param
+from jobs.engine.worker.context import Context
 
 TITLE = "Stamp"
 GROUP = "Data and numbers"

@@ -6,8 +6,8 @@ import ctypes
 import time
 from typing import Any, Literal
 
-from jobs.engine.context import Context
 from jobs.engine.kinds.params import KindParams, param
+from jobs.engine.worker.context import Context
 
 TITLE = "Stubborn"
 GROUP = "Data and numbers"

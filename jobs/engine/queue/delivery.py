@@ -25,7 +25,7 @@ SOUGHT = 20  # messages that are looked for one by one, before the whole queue i
 NOTED = 20  # jobs of a delivery that get a log line of their own
 log = logging.getLogger("legwork.delivery")
 
-FUNCTION = "jobs.engine.worker.run_job"  # the one function that workers run
+FUNCTION = "jobs.engine.worker.rq_worker.run_job"  # the one function that workers run
 RESULT_SECONDS = 500  # how long an ended message stays to be looked at in rq-dashboard; results are in Postgres
 FAILURE_SECONDS = 3_600
 _QUEUES = {f"rq:queue:{name}" for name in catalogue.QUEUES}

@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from jobs.engine.context import Context
 from jobs.engine.errors import FieldError
 from jobs.engine.kinds.catalogue import Estimate, Find
 from jobs.engine.kinds.params import FileRef, KindParams, TableFile, param
+from jobs.engine.worker.context import Context
 
 TITLE = "Questions"
 GROUP = "Data and numbers"

@@ -10,13 +10,13 @@ import threading
 import time
 from collections.abc import Callable
 
-from jobs.engine import hands
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Counts
 from jobs.engine.errors import DatabaseAway, LeaseLost, RunEnded, StopAsked, TimeLimitReached
 from jobs.engine.masking import Hider
 from jobs.engine.queue import ledger
 from jobs.engine.queue.ledger import Batch, Outcome
+from jobs.engine.worker import threads
 
 TICK_SECONDS = 0.5
 GATHER_SECONDS = 0.005  # after the first outcome, for others to come along
@@ -52,7 +52,7 @@ class Writer:
         self._done: threading.Lock | None = None  # let go of when all is written
 
     def start(self) -> None:
-        self._done = hands.give(self._write_on)
+        self._done = threads.give(self._write_on)
 
     def put(self, outcome: Outcome, prompt_tokens: int = 0, completion_tokens: int = 0) -> None:
         """Hand over what came of an item; waits only while MOST_WAITING others are on their way."""

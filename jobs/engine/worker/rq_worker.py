@@ -32,12 +32,13 @@ from rq.worker import WorkerStatus
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import NoResultFound
 
-from jobs.engine import horse, logs, taking
+from jobs.engine import logs
 from jobs.engine.db import postgres, redis
 from jobs.engine.errors import BrokerAway, DatabaseAway, LeaseLost
 from jobs.engine.kinds import catalogue
 from jobs.engine.queue import delivery, ledger, queries
-from jobs.engine.watch import Watch
+from jobs.engine.worker import child, take_message
+from jobs.engine.worker.watchdog import Watch
 
 BEAT_SECONDS = 1
 STOP_GRACE_SECONDS = 3  # between a stop asked and the child killed
@@ -55,14 +56,14 @@ class JobDidNotSucceed(Exception):
 
 def run_job(job: str, kind: str, attempt: int, params: dict[str, Any]) -> str:
     """The one function that messages may name. Everything it needs is in the row, which the parent has claimed."""
-    state = horse.current().go()
+    state = child.current().go()
     log.info("job %s: %s", job, state)
     if state == "failed":
         raise JobDidNotSucceed(f"job {job} failed; its page says why")
     return state
 
 
-class LegworkWorker(horse.Keeper):
+class LegworkWorker(child.Keeper):
     """See the module's docstring."""
 
     max_connection_wait_time = 2.0  # seconds between tries while Redis is away
@@ -155,9 +156,9 @@ class LegworkWorker(horse.Keeper):
         """Claim the row that the message names; run it if it was due, drop the message if not."""
         # An idle worker that is told to leave has an exception raised, here into the claim.
         self._state = WorkerStatus.BUSY
-        message, self._claim = taking.claimed(message, queue, self.name)
+        message, self._claim = take_message.claimed(message, queue, self.name)
         if self._claim is None:
-            taking.drop(message, queue)
+            take_message.drop(message, queue)
             return
         logs.hold(self._claim.job_id)
         self._exit_status = self._ended_by = None
@@ -178,7 +179,7 @@ class LegworkWorker(horse.Keeper):
         assert self._claim is not None
         claim = self._claim
         reuse = catalogue.kind(claim.kind).reuse_process
-        self.give(horse.task(claim, reuse, message, queue, self))
+        self.give(child.task(claim, reuse, message, queue, self))
         log.info("job %s: attempt %d of %s begins", claim.job_id, claim.attempt, claim.kind)
 
     def set_state(self, state: str, pipeline: Any = None) -> None:

@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID
 
-from jobs.engine import jsonsafe, loops
+from jobs.engine import jsonsafe
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Counts
 from jobs.engine.errors import JobFailed, NoRoom
 from jobs.engine.files import inputs, quota
 from jobs.engine.files.storage import storage
-from jobs.engine.loops import Item, Output
 from jobs.engine.masking import Hider
 from jobs.engine.queue import ledger, queries
-from jobs.engine.writer import Writer
+from jobs.engine.worker import item_loop
+from jobs.engine.worker.item_loop import Item, Output
+from jobs.engine.worker.outcome_writer import Writer
 
 __all__ = ["Context", "Counts", "Handle", "Output"]
 
@@ -31,7 +32,7 @@ class Context:
         self.job = claim
         self._writer = writer
         self.mapped = False  # whether the kind went through all its items
-        self.loop = loops.Loop()
+        self.loop = item_loop.Loop()
         self._so_far: dict[str, Any] | None = None
 
     @property
@@ -79,7 +80,7 @@ class Context:
             done again.
         """
         entries = self._entries(items, key, row, total)
-        self.loop.run(function, entries, self._writer, concurrency, using, loops.Care(ready, at_most_once))
+        self.loop.run(function, entries, self._writer, concurrency, using, item_loop.Care(ready, at_most_once))
         return self._whole()
 
     def items(
@@ -95,7 +96,7 @@ class Context:
         for entry in self._entries(items, key, row, total):
             self.check()
             if at_most_once:
-                self._writer.put(loops.started(entry))
+                self._writer.put(item_loop.started(entry))
                 self._writer.flush()
             yield Handle(entry, self._writer)
         self._whole()
@@ -161,12 +162,12 @@ class Context:
         known = total if total is not None else len(items) if isinstance(items, Sized) else None
         sample = self.job.sample
         self.progress(total=known if sample is None or known is None else min(known, sample))
-        entries = loops.entries(items, key, row, sample)
+        entries = item_loop.entries(items, key, row, sample)
         return self._unfinished(entries) if self.job.resumed else entries
 
     def _unfinished(self, entries: Iterator[Item]) -> Iterator[Item]:
         """Those that no earlier attempt has finished; looked up a few hundred at a time."""
-        for some in loops.chunks(entries, 500):
+        for some in item_loop.chunks(entries, 500):
             with postgres.session() as session:
                 finished = queries.finished_keys(session, self.job.job_id, [entry.key for entry in some])
             yield from (entry for entry in some if entry.key not in finished)
@@ -191,9 +192,11 @@ class Handle:
         return self._entry.value
 
     def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> bool:
-        if error is not None and loops.ends_job(error):
+        if error is not None and item_loop.ends_job(error):
             return False
-        loops.put(self._writer, self._entry, self.output if error is None else error, time.monotonic() - self._began)
+        item_loop.put(
+            self._writer, self._entry, self.output if error is None else error, time.monotonic() - self._began
+        )
         return True
 
 

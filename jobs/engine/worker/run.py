@@ -11,7 +11,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from jobs.engine import sentry
-from jobs.engine.context import Context
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Counts
 from jobs.engine.errors import (
@@ -32,7 +31,8 @@ from jobs.engine.kinds.params import KindParams
 from jobs.engine.queue import approvals, ledger, queries
 from jobs.engine.queue.ledger import Claim
 from jobs.engine.validation import params_errors
-from jobs.engine.writer import AWAY_SECONDS, Writer
+from jobs.engine.worker.context import Context
+from jobs.engine.worker.outcome_writer import AWAY_SECONDS, Writer
 
 RETRY_SECONDS = (2, 15, 60)  # before attempts 2, 3 and later, each with up to half as much again
 

@@ -23,15 +23,17 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from jobs import __version__
-from jobs.engine import footprint, sentry, worker
-from jobs.engine.clock import Clock
+from jobs.engine import sentry
 from jobs.engine.db import postgres, redis
 from jobs.engine.errors import BrokerAway, DatabaseAway
 from jobs.engine.kinds import catalogue
 from jobs.engine.queue import capacity, delivery, ledger, queries, worker_registry
 from jobs.engine.queue.worker_registry import Seen
 from jobs.engine.sandbox.parent_death import call_process, die_with_parent
-from jobs.engine.scaling import Scale
+from jobs.engine.worker import memory as worker_memory
+from jobs.engine.worker import rq_worker
+from jobs.engine.worker.autoscaler import Scale
+from jobs.engine.worker.clock import Clock
 
 BEAT_SECONDS = 2
 NEED_SECONDS = 1  # between looks at how many workers are needed
@@ -100,7 +102,7 @@ class Supervisor:
             _fork(self.clock, CLOCK, lambda: Clock().run())
 
     def _start(self, slot: Slot) -> None:
-        _fork(slot, WORKER, lambda: worker.work(self.queues, worker_name(os.getpid(), self.tag)))
+        _fork(slot, WORKER, lambda: rq_worker.work(self.queues, worker_name(os.getpid(), self.tag)))
         slot.name = worker_name(slot.pid, self.tag)
 
     def _reap(self) -> None:
@@ -171,7 +173,7 @@ class Supervisor:
         if now - self._measured > MEASURE_SECONDS:
             self._measured = now
             for slot in self.slots:
-                slot.memory = footprint.of_tree(slot.pid) if slot.pid else None
+                slot.memory = worker_memory.of_tree(slot.pid) if slot.pid else None
         seen = [Seen(slot.name, slot.pid, slot.memory) for slot in self.slots if slot.pid]
         try:
             with postgres.session(postgres.unpooled()) as session:

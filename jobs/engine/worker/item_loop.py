@@ -20,7 +20,7 @@ from typing import Any
 
 from jobs.engine.errors import BudgetSpent, Doubtful, JobFailed, LegworkError, RunEnded, Skip
 from jobs.engine.queue.ledger import Outcome
-from jobs.engine.writer import Writer
+from jobs.engine.worker.outcome_writer import Writer
 
 SLOW_SECONDS = 0.01  # an item that takes this long may wait for those before it to be in the database
 LOOK_SECONDS = 0.05  # how often waiting work is asked whether the run must end

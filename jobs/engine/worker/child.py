@@ -25,13 +25,14 @@ from rq.job import Job as Message
 from rq.serializers import JSONSerializer
 from rq.timeouts import BaseDeathPenalty, HorseMonitorTimeoutException
 
-from jobs.engine import hands, kept, leftovers, logs, sentry, tracing
-from jobs.engine.bookkeeping import Bookkeeper, Commands
+from jobs.engine import logs, sentry, tracing
 from jobs.engine.db import postgres
 from jobs.engine.errors import DatabaseAway
 from jobs.engine.queue import ledger
-from jobs.engine.run import Run
 from jobs.engine.sandbox.parent_death import call_process, die_with_parent
+from jobs.engine.worker import leak_check, prefork, threads
+from jobs.engine.worker.rq_records import Bookkeeper, Commands
+from jobs.engine.worker.run import Run
 
 MOST_JOBS = 500  # of one process
 IDLE_SECONDS = 5  # before its connections to Postgres are closed
@@ -83,7 +84,7 @@ class Keeper(Bookkeeper):
     """RQ's worker with a child that is kept. What differs is how a job comes to the child, and how it is told to have ended."""
 
     death_penalty_class = NoAlarm
-    _child: kept.Child | None = None
+    _child: prefork.Child | None = None
 
     def be_ready(self) -> None:
         """Have a child, and a connection to claim by, before a job comes."""
@@ -127,10 +128,10 @@ class Keeper(Bookkeeper):
         self._let_go()
         super().teardown()
 
-    def _have_child(self, fresh: bool = False) -> kept.Child:
+    def _have_child(self, fresh: bool = False) -> prefork.Child:
         if self._child is None or not self._child.alive or (fresh and not self._child.fresh):
             self._let_go()
-            self._child = kept.Child(lambda line: serve(self, line), self.look_ahead)
+            self._child = prefork.Child(lambda line: serve(self, line), self.look_ahead)
         return self._child
 
     def _let_go(self) -> None:
@@ -139,18 +140,18 @@ class Keeper(Bookkeeper):
             child.close()
 
 
-def serve(worker: Keeper, line: kept.Line) -> None:
+def serve(worker: Keeper, line: prefork.Line) -> None:
     """Do what comes along the line, until the parent wants no more or this process is not to be used again."""
     die_with_parent(worker.pid or 0)
     worker._is_horse = True
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: _current.shut_down() if _current else None)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    kept.listen()
+    prefork.listen()
     sentry.begin("worker")
-    hands.ready()
+    threads.ready()
     _connect()
-    before = leftovers.look()
+    before = leak_check.look()
     for number in itertools.count(1):
         call_process(IDLE)
         given = line.take(postgres.engine().dispose, IDLE_SECONDS)
@@ -171,7 +172,7 @@ def _connect() -> None:
         return
 
 
-def _settled(line: kept.Line, given: Task, before: leftovers.Traces, stays: bool) -> None:
+def _settled(line: prefork.Line, given: Task, before: leak_check.Traces, stays: bool) -> None:
     """The row is settled. Where another job may come, the parent claims it while this process tells RQ of the last."""
     if line.answered or not (stays and current().state in GOOD_ENDS):
         return

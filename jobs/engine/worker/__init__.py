@@ -1,0 +1,1 @@
+"""Workers: taking messages, running kinds, watching over both; and the clock."""
