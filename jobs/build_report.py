@@ -17,14 +17,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
-from jobs.engine import reports
-from jobs.engine.conversion import formats
 from jobs.engine.errors import BadInput, FieldError
 from jobs.engine.formats.tables import TableInfo
 from jobs.engine.kinds.catalogue import Estimate, Find
 from jobs.engine.kinds.params import KindParams, TableFile, param
+from jobs.engine.kits import reports
+from jobs.engine.kits.conversion import formats
+from jobs.engine.kits.reports import figures as reports_figures
+from jobs.engine.kits.reports import measures as reports_measures
+from jobs.engine.kits.reports import narrative as reports_narrative
+from jobs.engine.kits.reports import writing
 from jobs.engine.llm import client
-from jobs.engine.reports import computing, measures, narrative, writing
 from jobs.engine.worker.context import Context, Output
 
 TITLE = "Build a report"
@@ -40,7 +43,7 @@ SECONDS = 8.0  # for charts and pages
 MOST_KEYS = 3
 DATE = re.compile(r"\d{4}[-/]\d{1,2}([-/]\d{1,2})?|\d{1,2}[./]\d{1,2}[./]\d{4}|[A-Z][a-z]{2} \d{1,2},? \d{4}")
 
-Listed = Annotated[str, BeforeValidator(measures.written)]
+Listed = Annotated[str, BeforeValidator(reports_measures.written)]
 
 
 class Params(KindParams):
@@ -112,7 +115,10 @@ def check(params: Params, find: Find) -> list[FieldError]:
     except BadInput as error:
         return [FieldError("source", error.message)]
     errors = [
-        *_said("measures", lambda: measures.check_numbers(measures.parse(params.measures, table.columns), table.first)),
+        *_said(
+            "measures",
+            lambda: reports_measures.check_numbers(reports_measures.parse(params.measures, table.columns), table.first),
+        ),
         *_said("group_by", lambda: _keys(params, table)),
         *_said("date_column", lambda: _date(params, table)),
     ]
@@ -127,7 +133,9 @@ def estimate(params: Params, find: Find) -> Estimate:
     rows = find(params.source).table(params.encoding, params.delimiter).rows or 0
     calls = 1 if params.narrative == "llm" else None
     return Estimate(
-        calls=calls, tokens=calls and 1_000 + narrative.LONGEST, seconds=round(SECONDS + rows / ROWS_PER_SECOND, 1)
+        calls=calls,
+        tokens=calls and 1_000 + reports_narrative.LONGEST,
+        seconds=round(SECONDS + rows / ROWS_PER_SECOND, 1),
     )
 
 
@@ -178,9 +186,9 @@ def _said(field: str, look: Any) -> list[FieldError]:
     return []
 
 
-def _plan(params: Params, table: TableInfo) -> computing.Plan:
-    return computing.Plan(
-        measures=measures.parse(params.measures, table.columns),
+def _plan(params: Params, table: TableInfo) -> reports_figures.Plan:
+    return reports_figures.Plan(
+        measures=reports_measures.parse(params.measures, table.columns),
         group_by=_keys(params, table),
         date=_date(params, table),
         period=params.period,
@@ -191,7 +199,7 @@ def _plan(params: Params, table: TableInfo) -> computing.Plan:
 
 
 def _keys(params: Params, table: TableInfo) -> list[str]:
-    keys = measures.columns_in(params.group_by.strip(), table.columns)
+    keys = reports_measures.columns_in(params.group_by.strip(), table.columns)
     if len(keys) > MOST_KEYS:
         raise BadInput(f"These are {len(keys)} columns; a report has groups of at most {MOST_KEYS}.")
     if not keys and params.template.strip() == "grouped":
@@ -202,7 +210,7 @@ def _keys(params: Params, table: TableInfo) -> list[str]:
 def _date(params: Params, table: TableInfo) -> str:
     """The column of a report over time; empty for other reports."""
     if params.date_column and params.date_column not in table.columns:
-        raise BadInput(measures.no_column(params.date_column, table.columns))
+        raise BadInput(reports_measures.no_column(params.date_column, table.columns))
     if params.date_column or (params.template.strip() != "timeseries" and "{periods}" not in params.template):
         return params.date_column
     for column in table.columns:
@@ -217,26 +225,28 @@ def _date(params: Params, table: TableInfo) -> str:
 
 
 def _names(params: Params, table: TableInfo) -> list[str]:
-    return [one.name for one in measures.parse(params.measures, table.columns)]
+    return [one.name for one in reports_measures.parse(params.measures, table.columns)]
 
 
 # The work.
 
 
-def _figures(params: Params, plan: computing.Plan, context: Context) -> dict[str, Any]:
+def _figures(params: Params, plan: reports_figures.Plan, context: Context) -> dict[str, Any]:
     source = context.open(params.source)
     read = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     with source.path() as path, _folder() as folder:
         return reports.compute(path, source.name, plan, folder, context.check) | {"as_of": read}
 
 
-def _narrated(params: Params, plan: computing.Plan, figures: dict[str, Any], context: Context) -> tuple[str, list[str]]:
+def _narrated(
+    params: Params, plan: reports_figures.Plan, figures: dict[str, Any], context: Context
+) -> tuple[str, list[str]]:
     """The text, and notes on why there is none."""
     context.progress(note="Writing the text")
     kept = ["", "The text of the model was lost when the job was interrupted."]
 
     async def write(_: str, model: client.Chat) -> Output:
-        text, note, tokens = await narrative.written(model, params.model, params.title, figures, plan)
+        text, note, tokens = await reports_narrative.written(model, params.model, params.title, figures, plan)
         kept[:] = text, note
         return Output({"text": text, "note": note}, *tokens)
 

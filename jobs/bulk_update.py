@@ -15,13 +15,13 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from jobs.engine import choosing
-from jobs.engine.choosing import Chosen, One
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
 from jobs.engine.errors import FieldError, JobFailed, NotFound
 from jobs.engine.kinds.catalogue import Estimate, Find
 from jobs.engine.kinds.params import KindParams, param
+from jobs.engine.kits.bulk import selection as bulk_selection
+from jobs.engine.kits.bulk.selection import Chosen, One
 from jobs.engine.library import edits, upkeep
 from jobs.engine.library.bulk import short
 from jobs.engine.llm import client
@@ -77,7 +77,7 @@ EXAMPLE = {
 def check(params: Params, find: Find) -> list[FieldError]:
     wrong = edits.wrong(params.operation, params.values)
     errors = [FieldError("values", wrong)] if wrong else []
-    if params.operation != "undo" and (wrong := choosing.wrong(params.selection)):
+    if params.operation != "undo" and (wrong := bulk_selection.wrong(params.selection)):
         errors.append(FieldError("selection", wrong))
     if params.operation == "summarise" and (missing := client.missing()) is not None:
         errors.append(FieldError("operation", missing))
@@ -134,11 +134,11 @@ class Summary:
 
 def _by_filter(params: Params, context: Context) -> Chosen:
     owner, sample = context.job.owner, context.job.sample
-    seen = context.once("selected", lambda: choosing.look(owner, params.selection, sample))
+    seen = context.once("selected", lambda: bulk_selection.look(owner, params.selection, sample))
     if not seen["count"]:
         context.log("No document fits this selection.", "warning")
-    fitting = choosing.chosen(owner, params.selection, seen)
-    return Chosen(chain(choosing.left(owner, context.job.job_id), fitting.items), fitting.total)
+    fitting = bulk_selection.chosen(owner, params.selection, seen)
+    return Chosen(chain(bulk_selection.left(owner, context.job.job_id), fitting.items), fitting.total)
 
 
 def _of_job(params: Params, context: Context) -> Chosen:
@@ -180,7 +180,7 @@ def _images(job: Job) -> Iterator[One]:
 
 def _changed(params: Params, context: Context, one: One) -> dict[str, Any]:
     """Change a document, and keep what was before, in one transaction: a killed attempt has done both or neither."""
-    job, step = context.job, f"{choosing.STEP}{one.id}"
+    job, step = context.job, f"{bulk_selection.STEP}{one.id}"
     if params.operation == "reindex":  # done twice it is the same
         return upkeep.reindex(job.owner, one.id, dry_run=params.dry_run)
     with postgres.session() as session:

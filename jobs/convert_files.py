@@ -15,14 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from jobs.engine import conversion, outputs
-from jobs.engine.conversion import formats, options
 from jobs.engine.errors import BadInput, FieldError
 from jobs.engine.files.inputs import Input
 from jobs.engine.files.storage import storage
 from jobs.engine.formats.extraction import archives
 from jobs.engine.kinds.catalogue import Estimate, Find
 from jobs.engine.kinds.params import FileRef, KindParams, param
+from jobs.engine.kits import conversion
+from jobs.engine.kits.conversion import formats, item_files
+from jobs.engine.kits.conversion import options as conversion_options
 from jobs.engine.queue import item_stats
 from jobs.engine.worker.context import Context
 
@@ -88,7 +89,7 @@ class Source:
 
 
 def check(params: Params, find: Find) -> list[FieldError]:
-    errors = options.errors(params.to, params.options)
+    errors = conversion_options.errors(params.to, params.options)
     if not params.files:
         return [FieldError("files", "Choose at least one file."), *errors]
     wrong = [sentence for ref in params.files[:LOOKED_AT] if (sentence := _wrong(ref, params, find))]
@@ -112,9 +113,9 @@ def label(params: Params, find: Find) -> str:
 
 def run(params: Params, context: Context) -> dict[str, Any]:
     began = time.monotonic()
-    outputs.adopt(context.job)
+    item_files.adopt(context.job)
     sources = list(_sources(params, context))
-    filled = options.filled(params.to, params.options)
+    filled = conversion_options.filled(params.to, params.options)
     counts = context.map(
         lambda source: _convert(source, params, filled, context),
         sources,
@@ -129,7 +130,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         "files": counts.done,
         "with_warnings": sum(warned.values()),
         "to": params.to,
-        "bytes": sum(file.bytes for file in outputs.made(context.job)),
+        "bytes": sum(file.bytes for file in item_files.made(context.job)),
         "seconds": round(time.monotonic() - began, 1),
     }
 
@@ -217,7 +218,7 @@ def _pack(to: str, context: Context) -> None:
     with _folder() as folder:
         target = folder / "files.zip"
         with zipfile.ZipFile(target, "w", packing) as archive:
-            for file in outputs.made(context.job):
+            for file in item_files.made(context.job):
                 with storage().open(file.blob) as read, archive.open(file.name, "w", force_zip64=True) as write:
                     while chunk := read.read(CHUNK):
                         context.check()

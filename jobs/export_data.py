@@ -17,13 +17,13 @@ from typing import Any, Literal
 from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
-from jobs.engine import snapshots
 from jobs.engine.db.models import ENDED_STATES, ITEM_STATES
 from jobs.engine.db.records import as_id
 from jobs.engine.errors import FieldError, JobFailed, NotFound
 from jobs.engine.formats import exports
 from jobs.engine.kinds.catalogue import Find
 from jobs.engine.kinds.params import KindParams, ShortText, param
+from jobs.engine.kits.bulk import snapshots
 from jobs.engine.queue import queries
 from jobs.engine.worker.context import Context
 

@@ -12,17 +12,18 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from jobs.engine import library, moderation, reviews
+from jobs.engine import library
 from jobs.engine.db.models import VERDICTS, Job
 from jobs.engine.errors import BadInput, FieldError, JobFailed, Skip
 from jobs.engine.kinds.catalogue import Estimate, Find
 from jobs.engine.kinds.params import KindParams, TableFile, param
 from jobs.engine.kinds.text_templates import as_text
+from jobs.engine.kits import moderation
+from jobs.engine.kits.moderation import Chosen, Judged, Threshold, reviews, training
+from jobs.engine.kits.moderation.classifier import classifier
+from jobs.engine.kits.moderation.judges import Judge
 from jobs.engine.library import Document
 from jobs.engine.llm import embeddings
-from jobs.engine.moderation import Chosen, Judged, Threshold, training
-from jobs.engine.moderation.classifier import classifier
-from jobs.engine.moderation.judges import Judge
 from jobs.engine.queue import queries
 from jobs.engine.worker.context import Context, Output
 

@@ -12,15 +12,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from jobs.engine import interactions, recommending
 from jobs.engine.errors import BadInput, FieldError, JobFailed
 from jobs.engine.files.inputs import Input
 from jobs.engine.formats import exports
-from jobs.engine.interactions import Gathering, Interactions
 from jobs.engine.kinds.catalogue import Estimate, Find
 from jobs.engine.kinds.params import KindParams, TableFile, param
+from jobs.engine.kits.recommendation import interactions as recommendation_interactions
+from jobs.engine.kits.recommendation import recommenders
+from jobs.engine.kits.recommendation.interactions import Gathering, Interactions
+from jobs.engine.kits.recommendation.recommenders import Model
 from jobs.engine.queue import queries
-from jobs.engine.recommending import Model
 from jobs.engine.worker.context import Context
 
 if TYPE_CHECKING:
@@ -141,10 +142,10 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     context.progress(note="Reading the interactions")
     data, skipped = _read(params, context)
     titles = _titles(params, context)
-    name = recommending.fitting(data) if params.algorithm == "auto" else params.algorithm
+    name = recommenders.fitting(data) if params.algorithm == "auto" else params.algorithm
     measured = context.once("measures", lambda: _measure(name, data, params, context)) if params.holdout else {}
     context.progress(note="Learning from all of it")
-    model = recommending.fit(name, data, context.check)
+    model = recommenders.fit(name, data, context.check)
     popular = numpy.argsort(-data.popularity(), kind="stable")
     advisor = Advisor(model, popular, data, titles, params)
     context.map(advisor.advise, range(len(data.users)), key=lambda user: _key(data.users[user]), row=advisor.row)
@@ -186,7 +187,7 @@ class Advisor:
         cold = len(columns) < self._params.least_items
         known = (columns[:0], weights[:0]) if cold else (columns, weights)
         most, exclude = self._params.top_n, self._params.exclude_seen
-        picks = recommending.recommend(self._model, self._popular, known, most + (len(columns) if cold else 0), exclude)
+        picks = recommenders.recommend(self._model, self._popular, known, most + (len(columns) if cold else 0), exclude)
         had = set(columns.tolist()) if cold and exclude else set()
         told: list[dict[str, Any]] = [
             {
@@ -235,9 +236,12 @@ def _read(params: Params, context: Context) -> tuple[Interactions, int]:
     """The interactions, and how many rows were left out: without a user, or with a weight that is no number or too small."""
     gathering, skipped = Gathering(), 0
     for number, row in enumerate(_rows(context.open(params.interactions), context), start=1):
-        user, item = interactions.text(row.get(params.user_column)), interactions.text(row.get(params.item_column))
-        weight = interactions.number(row.get(params.weight_column)) if params.weight_column else 1.0
-        moment = interactions.moment(row.get(params.time_column), number) if params.time_column else 0.0
+        user, item = (
+            recommendation_interactions.text(row.get(params.user_column)),
+            recommendation_interactions.text(row.get(params.item_column)),
+        )
+        weight = recommendation_interactions.number(row.get(params.weight_column)) if params.weight_column else 1.0
+        moment = recommendation_interactions.moment(row.get(params.time_column), number) if params.time_column else 0.0
         if user and not item:
             gathering.user(user)  # somebody new, who has nothing yet
         elif user and weight is not None and weight > 0 and weight >= params.least_weight:
@@ -264,21 +268,21 @@ def _titles(params: Params, context: Context) -> dict[str, str]:
     if params.items is None:
         return {}
     rows = _rows(context.open(params.items), context)
-    name = interactions.text
+    name = recommendation_interactions.text
     found = {name(row.get(params.item_key)): name(row.get(params.title_column)) for row in rows}
     return {item: title for item, title in found.items() if item and title}
 
 
 def _measure(name: str, data: Interactions, params: Params, context: Context) -> dict[str, Any]:
     """How well the model finds what was held out, beside what is popular."""
-    held_out = recommending.split(data, params.holdout, params.seed)
+    held_out = recommenders.split(data, params.holdout, params.seed)
     known, held = data.only(~held_out), data.only(held_out)
     users = [user for user in range(len(data.users)) if len(held.of(user)[0])][:JUDGED]
     measures = {}
     for each in dict.fromkeys((name, "popular")):
         context.progress(note=f"Measuring {each}")
-        model = recommending.fit(each, known, context.check)
-        found = recommending.judge(model, known, held, users, params.top_n, context.check)
+        model = recommenders.fit(each, known, context.check)
+        found = recommenders.judge(model, known, held, users, params.top_n, context.check)
         measures[each] = {what: round(value, 4) for what, value in found.items()}
     best, plain = measures[name]["ndcg"], measures["popular"]["ndcg"]
     told: dict[str, Any] = {"measures": measures, "measured_users": len(users), "ndcg": best}

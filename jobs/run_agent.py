@@ -11,16 +11,16 @@ import time
 from typing import Any, Literal
 from uuid import uuid4
 
-from jobs.engine.agents import memory
-from jobs.engine.agents.acting import Agent, Care, Limits, Step
-from jobs.engine.agents.approving import Gate
-from jobs.engine.agents.thinking import Mind
 from jobs.engine.errors import BadInput, BudgetSpent, FieldError
 from jobs.engine.kinds.catalogue import Estimate, Find
 from jobs.engine.kinds.params import FileRef, KindParams, ShortText, param
+from jobs.engine.kits.agents import checkpoints
+from jobs.engine.kits.agents.approval_gate import Gate
+from jobs.engine.kits.agents.chat_model import Mind
+from jobs.engine.kits.agents.loop import Agent, Care, Limits, Step
+from jobs.engine.kits.tools.base import Reach
+from jobs.engine.kits.tools.registry import TOOLS
 from jobs.engine.llm import client
-from jobs.engine.tools.base import Reach
-from jobs.engine.tools.registry import TOOLS
 from jobs.engine.worker.context import Context, Output
 
 TITLE = "Run an agent"
@@ -113,7 +113,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     agent = Agent(mind, small, tools, reach, limits, Care(context.once, gate))
     thread = context.once("thread", lambda: f"{context.job.job_id}:{uuid4().hex}")  # another one where all is done anew
     answer = context.once("answer", lambda: _answer(agent, thread, params, context))
-    memory.forget(thread)
+    checkpoints.forget(thread)
     context.progress(total=answer["steps"])
     model = params.model or client.default_model()
     told = {"answer": answer["answer"], "tokens": sum(context.used), "model": model}
@@ -128,7 +128,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
 
 def _answer(agent: Agent, thread: str, params: Params, context: Context) -> dict[str, Any]:
     """Its steps, each recorded, then the end of them: the answer, or why it was stopped."""
-    with memory.opened() as saver:
+    with checkpoints.opened() as saver:
         steps = agent.steps(saver, thread, _told(params, context.open), "")
         for handle in context.items(steps, key=lambda step: str(step.number), row=_row):
             with handle as step:

@@ -15,9 +15,9 @@ from typing import Any, Literal
 from jobs.engine.errors import BadInput, FieldError
 from jobs.engine.kinds.catalogue import Estimate, Find
 from jobs.engine.kinds.params import KindParams, ShortText, TableFile, param
+from jobs.engine.kits.tools.base import Reach, Result
+from jobs.engine.kits.tools.registry import TOOLS, tool
 from jobs.engine.masking import LEAST, Hider
-from jobs.engine.tools.base import Reach, Result
-from jobs.engine.tools.registry import TOOLS, tool
 from jobs.engine.worker.context import Context
 
 TITLE = "Run tools"

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from jobs.engine import distributions
 from jobs.engine.db import postgres
 from jobs.engine.errors import BadInput, FieldError, JobFailed, StopAsked, TimeLimitReached
-from jobs.engine.formulas import CONSTANTS, FUNCTIONS, Formula, FormulaError
 from jobs.engine.kinds.catalogue import Estimate, Find
 from jobs.engine.kinds.params import KindParams, param
+from jobs.engine.kits.simulation import distributions
+from jobs.engine.kits.simulation.formulas import CONSTANTS, FUNCTIONS, Formula, FormulaError
 from jobs.engine.queue import queries
 from jobs.engine.worker.context import Context
 

@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, abort, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from jobs.engine import reviews
 from jobs.engine.errors import InvalidParams
+from jobs.engine.kits.moderation import reviews
 from jobs.engine.queue import queries
 from webapp.identity import current_owner, identity
 

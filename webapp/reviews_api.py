@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from jobs.engine import reviews
+from jobs.engine.kits.moderation import reviews
 from jobs.engine.queue import polling
 from webapp import bodies, serializing
 from webapp.identity import current_owner, identity

@@ -10,8 +10,8 @@ from typing import Any
 import numpy
 import pytest
 
-from jobs.engine import distributions
-from jobs.engine.formulas import Formula, FormulaError
+from jobs.engine.kits.simulation import distributions
+from jobs.engine.kits.simulation.formulas import Formula, FormulaError
 
 VALUES = {"x": numpy.array([-2.0, 0.5, 3.0]), "y": numpy.array([1.0, 2.0, 4.0])}
 

@@ -17,22 +17,23 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from jobs.engine import distributions, jsonsafe
+from jobs.engine import jsonsafe
 from jobs.engine.errors import BadInput, FieldError, LegworkError
 from jobs.engine.formats import tables
 from jobs.engine.formats.tables import describe_here
-from jobs.engine.formulas import Formula, FormulaError
 from jobs.engine.kinds import text_templates
+from jobs.engine.kits.reports import measures
+from jobs.engine.kits.simulation import distributions
+from jobs.engine.kits.simulation.formulas import Formula, FormulaError
+from jobs.engine.kits.sql.names import column_names, table_names
 from jobs.engine.library.chunking import pieces
 from jobs.engine.llm import json_schema
 from jobs.engine.mail import mail_merge
 from jobs.engine.mail.addresses import parse as address
 from jobs.engine.mail.compose import plain_of
 from jobs.engine.queue import cron
-from jobs.engine.reports import measures
 from jobs.engine.sandbox import http
 from jobs.engine.sandbox import sanitize_html as sandbox_html
-from jobs.engine.sql.names import column_names, table_names
 
 # Bytes that mean something to one of the readers.
 MEANT = [

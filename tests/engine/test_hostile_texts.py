@@ -10,11 +10,11 @@ import pytest
 
 from jobs.engine.errors import BadInput
 from jobs.engine.formats.extraction import formats
+from jobs.engine.kits.tools.web import _shown
 from jobs.engine.library.chunking import pieces
 from jobs.engine.mail.addresses import parse
 from jobs.engine.mail.compose import Letter, message, plain_of
 from jobs.engine.sandbox import sanitize_html, spawn
-from jobs.engine.tools.fetching import _shown
 
 BROKEN = [
     *("<a ", "<a b='", "<!--", "<![", "<!", "</", "<?", "<script>", "<!DOCTYPE ", "<![CDATA[", "&", "<p>", "<svg>"),
@@ -36,7 +36,7 @@ def test_broken_html_is_read_in_time() -> None:
     script = f"""
 from jobs.engine.errors import BadInput
 from jobs.engine.mail.compose import plain_of
-from jobs.engine.tools.fetching import _shown
+from jobs.engine.kits.tools.web import _shown
 for piece in {BROKEN!r}:
     for read in (plain_of, _shown):
         try:

@@ -20,8 +20,9 @@ import pytest
 from jobs import build_report
 from jobs.engine.db.models import Job
 from jobs.engine.files.inputs import SAMPLES
+from jobs.engine.kits.reports import figures as reports_figures
+from jobs.engine.kits.reports import measures, narrative
 from jobs.engine.queue import queries
-from jobs.engine.reports import computing, measures, narrative
 from tests.kinds.attempts import content, done, errors, items, upload
 
 SALES = SAMPLES / "sales.csv"
@@ -65,7 +66,9 @@ def figures(path: Path, folder: Path, wanted: str, by: str = "", date: str = "",
     names = [row[0] for row in columns]
     plan = {"period": "auto", "most_groups": 50} | more
     keys = measures.columns_in(by, names)
-    return computing.compute(path, path.name, computing.Plan(measures.parse(wanted, names), keys, date, **plan), folder)
+    return reports_figures.compute(
+        path, path.name, reports_figures.Plan(measures.parse(wanted, names), keys, date, **plan), folder
+    )
 
 
 def file_of(job: Job) -> bytes:

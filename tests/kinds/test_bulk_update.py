@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from jobs.engine import library, snapshots
+from jobs.engine import library
 from jobs.engine.db.models import Job
+from jobs.engine.kits.bulk import snapshots
 from jobs.engine.queue import commands, queries
 from tests.engine import workers
 from tests.fake_provider import FakeProvider

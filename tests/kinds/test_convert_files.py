@@ -17,10 +17,10 @@ import pytest
 from PIL import Image
 
 from jobs import convert_files
-from jobs.engine import conversion
-from jobs.engine.conversion import formats, options
 from jobs.engine.errors import BadInput
 from jobs.engine.files.inputs import SAMPLES
+from jobs.engine.kits import conversion
+from jobs.engine.kits.conversion import formats, options
 from jobs.engine.queue import commands, queries
 from jobs.engine.sandbox import isolated
 from tests.engine import workers
@@ -216,13 +216,13 @@ def test_what_takes_too_long_or_is_stopped_ends_with_all_it_started(tmp_path: Pa
     request = {"path": str(deep), "name": "deep.md", "format": "md", "to": "docx", "options": {}}
     began = time.monotonic()
     with pytest.raises(BadInput, match="given up after 1 s"):
-        isolated.run("jobs.engine.conversion", request, tmp_path, isolated.Limits(seconds=1))
+        isolated.run("jobs.engine.kits.conversion", request, tmp_path, isolated.Limits(seconds=1))
 
     def stop() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        isolated.run("jobs.engine.conversion", request, tmp_path, check=stop)
+        isolated.run("jobs.engine.kits.conversion", request, tmp_path, check=stop)
     assert time.monotonic() - began < 30
     left = [path for path in Path("/proc").glob("[0-9]*/cmdline") if str(tmp_path) in _read(path)]
     assert left == []

@@ -12,9 +12,10 @@ from uuid import uuid4
 import pytest
 
 from jobs import export_data
-from jobs.engine import library, snapshots
+from jobs.engine import library
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
+from jobs.engine.kits.bulk import snapshots
 from jobs.engine.queue import commands, queries
 from tests.engine import workers
 from tests.kinds.attempts import OWNER, content, done, errors, run, upload

@@ -15,13 +15,14 @@ from typing import Any
 import pytest
 
 from jobs import moderate_content
-from jobs.engine import library, moderation, reviews
+from jobs.engine import library
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
 from jobs.engine.errors import Conflict, InvalidParams, NotFound
 from jobs.engine.kinds import estimates
-from jobs.engine.moderation import Threshold, passages, training
-from jobs.engine.moderation.classifier import classifier, readable
+from jobs.engine.kits import moderation
+from jobs.engine.kits.moderation import Threshold, passages, reviews, training
+from jobs.engine.kits.moderation.classifier import classifier, readable
 from jobs.engine.queue import commands, job_log, queries
 from tests.conftest import CODE
 from tests.engine import workers

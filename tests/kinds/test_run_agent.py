@@ -12,11 +12,11 @@ import pytest
 from sqlalchemy import text
 
 from jobs import run_agent
-from jobs.engine.agents import memory
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
 from jobs.engine.embedded.model import Model
 from jobs.engine.errors import Conflict, NotFound, ShuttingDown
+from jobs.engine.kits.agents import checkpoints
 from jobs.engine.queue import approvals, commands, job_log, ledger, queries
 from jobs.engine.worker.run import Run
 from tests.engine.workers import until
@@ -47,8 +47,8 @@ def test_it_uses_a_tool_and_answers(provider: FakeProvider) -> None:
     assert job.result["tokens"] == sum(item.tokens or 0 for item in items(job)) > 0
     offered = provider.calls()[0]["body"]["tools"]
     assert [one["function"]["name"] for one in offered] == ["calculate"]
-    with memory._connected() as kept:
-        assert [kept.execute(f"select count(*) as n from {table}").fetchone()["n"] for table in memory.TABLES] == [
+    with checkpoints._connected() as kept:
+        assert [kept.execute(f"select count(*) as n from {table}").fetchone()["n"] for table in checkpoints.TABLES] == [
             0
         ] * 3
 
@@ -181,7 +181,7 @@ def test_a_loop_and_each_limit_end_it_with_what_it_has(provider: FakeProvider) -
 
 
 def test_the_small_model_has_its_tool_chosen(provider: FakeProvider) -> None:
-    from jobs.engine.agents.thinking import Mind, _by_hand
+    from jobs.engine.kits.agents.chat_model import Mind, _by_hand
 
     mind = Mind("", 64, None, lambda: None)
     offered = [{"function": {"name": "calculate", "description": "Calculate the value of a formula."}}]

@@ -18,9 +18,9 @@ from jobs.engine.db import postgres
 from jobs.engine.db import redis as db_redis
 from jobs.engine.errors import BadInput
 from jobs.engine.kinds import estimates
+from jobs.engine.kits.tools.registry import TOOLS
 from jobs.engine.queue import job_log, queries
 from jobs.engine.sandbox import http as sandbox_http
-from jobs.engine.tools.registry import TOOLS
 from tests.kinds.attempts import OWNER, content, done, errors, items, upload
 from webapp import create_app
 

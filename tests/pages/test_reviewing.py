@@ -15,8 +15,8 @@ from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 from playwright.sync_api import Page, expect
 
-from jobs.engine import moderation, reviews
-from jobs.engine.moderation import Threshold
+from jobs.engine.kits import moderation
+from jobs.engine.kits.moderation import Threshold, reviews
 from jobs.engine.queue import queries
 from jobs.engine.queue.ledger import Outcome
 from tests.pages import making

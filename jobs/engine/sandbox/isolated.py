@@ -3,7 +3,7 @@
 The child has limits on memory, processor time and what it writes, no network, no address and no password in its
 environment, and ends with its parent. The two talk through a folder: `request.json` in, `answer.json` out.
 
-    said = confined.run("jobs.engine.conversion", {"path": "..."}, folder, Limits(seconds=60), check=context.check)
+    said = confined.run("jobs.engine.kits.conversion", {"path": "..."}, folder, Limits(seconds=60), check=context.check)
 
 The module's `__main__` ends with `confined.serve(work)`.
 """

@@ -1,0 +1,1 @@
+"""What single kinds are built from, one package each."""

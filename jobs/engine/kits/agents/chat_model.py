@@ -1,0 +1,184 @@
+"""The models of an agent, as LangChain takes them, over the one client for all models.
+
+`provider` has tools called by the provider. `small` is for a model that cannot: the likeness of embeddings chooses one tool,
+and a JSON schema forces its arguments; after its result the model answers. That does for plain tasks only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from jobs.engine.errors import BudgetSpent
+from jobs.engine.kits.tools.registry import TOOLS
+from jobs.engine.llm import client, responses
+from jobs.engine.llm.embeddings import warm_child
+from jobs.engine.llm.responses import Completion
+from jobs.engine.llm.token_budget import most_tokens
+
+LEAST_LIKENESS = 0.2  # below it no tool is used
+LOOK_SECONDS = 0.1
+
+Came = TypeVar("Came")
+
+
+@dataclass
+class Mind:
+    """What a model may spend, and whether the run must end. used: tokens of all steps so far."""
+
+    model: str
+    max_tokens: int
+    token_budget: int | None
+    check: Callable[[], None]
+    used: int = 0
+
+
+@dataclass(frozen=True)
+class Said:
+    """An answer of a provider: text, calls of tools, and what it cost."""
+
+    text: str
+    calls: list[dict[str, Any]]
+    prompt_tokens: int
+    completion_tokens: int
+
+
+def chat_model(mind: Mind, small: bool) -> Any:
+    """A chat model of LangChain's."""
+    from langchain_core.language_models.chat_models import BaseChatModel
+    from langchain_core.messages import AIMessage, BaseMessage
+    from langchain_core.messages.utils import convert_to_openai_messages
+    from langchain_core.outputs import ChatGeneration, ChatResult
+    from langchain_core.utils.function_calling import convert_to_openai_tool
+
+    class Model(BaseChatModel):
+        offered: list[dict[str, Any]] = []  # noqa: RUF012 - pydantic copies it
+
+        @property
+        def _llm_type(self) -> str:
+            return "legwork"
+
+        def bind_tools(self, tools: Any, **_: Any) -> Any:
+            return self.__class__(offered=[convert_to_openai_tool(one) for one in tools])
+
+        def _generate(self, messages: list[BaseMessage], *_: Any, **__: Any) -> ChatResult:
+            ask = _by_hand if small else _by_provider
+            said = ask(mind, convert_to_openai_messages(messages), self.offered)
+            mind.used += said.prompt_tokens + said.completion_tokens
+            usage = {
+                "input_tokens": said.prompt_tokens,
+                "output_tokens": said.completion_tokens,
+                "total_tokens": said.prompt_tokens + said.completion_tokens,
+            }
+            message = AIMessage(said.text, tool_calls=said.calls, usage_metadata=usage)
+            return ChatResult(generations=[ChatGeneration(message=message)])
+
+    return Model()
+
+
+def _by_provider(mind: Mind, messages: Any, offered: list[dict[str, Any]]) -> Said:
+    body: dict[str, Any] = {"model": mind.model or client.default_model(), "messages": messages}
+    body |= {"max_tokens": mind.max_tokens, "stream": False} | ({"tools": offered} if offered else {})
+    _make_room(mind, body)
+
+    async def ask() -> Said:
+        async with client.client() as model:
+            return await model.post("chat/completions", body, _parse)
+
+    return _waited(ask(), mind.check)
+
+
+def _by_hand(mind: Mind, messages: Any, offered: list[dict[str, Any]]) -> Said:
+    task = next(one["content"] for one in reversed(messages) if one["role"] == "user")
+    if messages[-1]["role"] == "tool":
+        prompt = f"Question: {task}\nResult: {messages[-1]['content']}\nAnswer the question in one sentence."
+        return _said(_completed(mind, prompt), None)
+    name = _likeliest(task, offered)
+    if name is None:
+        return _said(_completed(mind, task), None)
+    schema = TOOLS[name].Arguments.model_json_schema()
+    prompt = f"Fill in the arguments of {name} as JSON. {' '.join(TOOLS[name].details)}\nRequest: {task}"
+    return _said(_completed(mind, prompt, schema), name)
+
+
+def _likeliest(task: str, offered: list[dict[str, Any]]) -> str | None:
+    if not offered:
+        return None
+    asked, *known = warm_child.embed([task, *(one["function"]["description"] for one in offered)])
+    likeness = [_product(asked, one) for one in known]
+    best = max(range(len(known)), key=likeness.__getitem__)
+    return str(offered[best]["function"]["name"]) if likeness[best] >= LEAST_LIKENESS else None
+
+
+def _product(one: list[float], other: list[float]) -> float:
+    return sum(a * b for a, b in zip(one, other, strict=True))
+
+
+def _completed(mind: Mind, prompt: str, schema: Mapping[str, Any] | None = None) -> Completion:
+    messages = [{"role": "user", "content": prompt}]
+    _make_room(mind, {"messages": messages, "max_tokens": mind.max_tokens, "response_format": schema})
+
+    async def ask() -> Completion:
+        async with client.client() as model:
+            how = {"model": mind.model, "max_tokens": mind.max_tokens, "json_schema": schema}
+            return await model.complete(messages, temperature=0, **how)  # type: ignore[arg-type]
+
+    return _waited(ask(), mind.check)
+
+
+def _said(answer: Completion, tool: str | None) -> Said:
+    calls = [] if tool is None else [_call(tool, answer.text)]
+    return Said("" if tool else answer.text, calls, answer.prompt_tokens, answer.completion_tokens)
+
+
+def _call(name: str, arguments: str) -> dict[str, Any]:
+    """A call under an id of ours: those of some providers come again in the next answer."""
+    try:
+        given = json.loads(arguments or "{}")
+    except ValueError:
+        given = None
+    if not isinstance(given, dict):
+        given = {"not_json": str(arguments)[:200]}  # the tool refuses it in words, and the model reads them
+    return {"name": name, "args": given, "id": uuid4().hex, "type": "tool_call"}
+
+
+def _parse(raw: bytes, body: Mapping[str, Any], seconds: float) -> Said:
+    try:
+        came = json.loads(raw)
+        calls = came["choices"][0]["message"].get("tool_calls") or []
+        found = [_call(one["function"]["name"], one["function"]["arguments"]) for one in calls]
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+        found = []
+    if not found:
+        return _said(responses.parse(raw, body, seconds), None)
+    usage = came.get("usage") or {}
+    text = came["choices"][0]["message"].get("content") or ""
+    return Said(text, found, usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0))
+
+
+def _make_room(mind: Mind, body: Mapping[str, Any]) -> None:
+    most = most_tokens(body) + len(json.dumps(body.get("tools", []))) // 2
+    if mind.token_budget is not None and mind.used + most > mind.token_budget:
+        used = f"{mind.used:,} of {mind.token_budget:,} tokens are used"
+        raise BudgetSpent(f"The token budget is reached: {used}, and the next step could take up to {most:,}.")
+
+
+def _waited(asked: Coroutine[Any, Any, Came], check: Callable[[], None]) -> Came:
+    """What it comes to, while it is looked whether the run must end."""
+
+    async def watch() -> Came:
+        task = asyncio.create_task(asked)
+        try:
+            while not task.done():
+                await asyncio.wait([task], timeout=LOOK_SECONDS)
+                check()
+            return task.result()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)  # so that it closes what it opened
+
+    return asyncio.run(watch())

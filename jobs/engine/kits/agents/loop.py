@@ -1,0 +1,180 @@
+"""The agent's steps as they come: those of earlier attempts first, then the new ones."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from jobs.engine import jsonsafe
+from jobs.engine.errors import BadInput, BudgetSpent, Transient
+from jobs.engine.kits.agents.approval_gate import Gate
+from jobs.engine.kits.agents.chat_model import Mind, chat_model
+from jobs.engine.kits.tools.base import Reach, Tool
+
+Once = Callable[[str, Callable[[], Any]], Any]  # Context.once
+
+SAME = 3  # times the same call is made before it is a loop
+MOST_RESULT = 20_000  # characters that the model reads of a result
+
+
+@dataclass
+class Limits:
+    steps: int
+    seconds: int
+
+
+@dataclass(frozen=True)
+class Care:
+    """What keeps an agent's calls from being made twice, or against a person's will."""
+
+    once: Once
+    gate: Gate
+
+
+@dataclass
+class Step:
+    """One answer of the model, with the calls it made and what they gave."""
+
+    number: int
+    thought: str
+    calls: list[dict[str, Any]]
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float = 0.0
+    results: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def whole(self) -> bool:
+        return len(self.results) >= len(self.calls)
+
+
+class Agent:
+    """One run of an agent. After `steps`, `answer` is the last thing it said, `taken` how many steps it
+    took, and `ended` why it was stopped, if it was."""
+
+    def __init__(self, mind: Mind, small: bool, tools: list[Tool], reach: Reach, limits: Limits, care: Care) -> None:
+        self.answer, self.taken = "", 0
+        self.ended: BudgetSpent | None = None
+        self._mind, self._small, self._tools, self._reach, self._limits = mind, small, tools, reach, limits
+        self.gate, self._once = care.gate, care.once
+        self._made: dict[str, int] = {}
+
+    def steps(self, saver: Any, thread: str, task: str, instructions: str) -> Iterator[Step]:
+        from langchain.agents import create_agent
+
+        tools = [_adapted(tool, self._reach) for tool in self._tools]
+        model = chat_model(self._mind, self._small)
+        keeper = _keeper(self.gate, self._once)
+        graph = create_agent(model, tools, system_prompt=instructions or None, checkpointer=saver, middleware=[keeper])
+        try:
+            yield from self._until_a_limit(_messages(graph, thread, task, self))
+        except BudgetSpent as ended:
+            self.ended = ended
+
+    def earlier(self, message: Any) -> None:
+        """Count what a step of an earlier attempt has cost."""
+        self._mind.used += (getattr(message, "usage_metadata", None) or {}).get("total_tokens", 0)
+
+    def recursion_limit(self) -> int:
+        return 4 * self._limits.steps + 10  # of the graph: ours come first
+
+    def _until_a_limit(self, messages: Iterator[Any]) -> Iterator[Step]:
+        began = time.monotonic()
+        for step in _steps(messages):
+            self.answer, self.taken = step.thought or self.answer, step.number
+            yield step
+            self._mind.check()
+            if step.calls:
+                self._look(step, time.monotonic() - began)
+
+    def _look(self, step: Step, seconds: float) -> None:
+        """Raise BudgetSpent where the next step would be one too many."""
+        for call in step.calls:
+            made = jsonsafe.dumps([call["name"], call["args"]])
+            self._made[made] = self._made.get(made, 0) + 1
+            if self._made[made] >= SAME:
+                said = f"The agent called {call['name']} {SAME} times with the same arguments, and was stopped."
+                raise BudgetSpent(said, reason="loop")
+        if step.number >= self._limits.steps:
+            raise BudgetSpent(f"The agent has taken its {step.number:,} steps without an end.", reason="max_steps")
+        if seconds >= self._limits.seconds:
+            raise BudgetSpent(f"The agent has used its {self._limits.seconds:,} s.", reason="time_limit")
+
+
+def _messages(graph: Any, thread: str, task: str, agent: Agent) -> Iterator[Any]:
+    """Those that are kept, then the new ones. It is kept, and looked at by the gate, before any tool is called."""
+    how = {"configurable": {"thread_id": thread}, "recursion_limit": agent.recursion_limit()}
+    state = graph.get_state(how)
+    known = state.values.get("messages", [])
+    for message in known:
+        agent.earlier(message)
+    yield from known
+    given = None if known else {"messages": [{"role": "user", "content": task}]}
+    while given is not None or state.next:
+        if given is None:
+            agent.gate.look(_asked(state.values["messages"]))
+        for update in graph.stream(given, how, stream_mode="updates", durability="sync", interrupt_before=["tools"]):
+            for change in update.values():
+                yield from (change or {}).get("messages", [])
+        given, state = None, graph.get_state(how)
+
+
+def _asked(messages: list[Any]) -> list[dict[str, Any]]:
+    """The calls of the last answer."""
+    return next((list(message.tool_calls) for message in reversed(messages) if message.type == "ai"), [])
+
+
+def _steps(messages: Iterator[Any]) -> Iterator[Step]:
+    number, began = 0, time.monotonic()
+    step: Step | None = None
+    for message in messages:
+        if message.type == "ai":
+            number += 1
+            step = _step(number, message)
+        elif message.type == "tool" and step is not None:
+            step.results[message.tool_call_id] = str(message.content)
+        if step is not None and step.whole:
+            step.seconds = round(time.monotonic() - began, 3)
+            yield step
+            step, began = None, time.monotonic()
+
+
+def _step(number: int, message: Any) -> Step:
+    used = message.usage_metadata or {}
+    text = message.content if isinstance(message.content, str) else json.dumps(message.content)
+    return Step(number, text, message.tool_calls, used.get("input_tokens", 0), used.get("output_tokens", 0))
+
+
+def _adapted(tool: Tool, reach: Reach) -> Any:
+    """A tool as LangChain takes it. What is wrong with a call comes back as its result, for the model to read."""
+    from langchain_core.tools import StructuredTool
+
+    def call(**given: Any) -> str:
+        reach.check()
+        try:
+            arguments = tool.read(given)
+            if wrong := tool.wrong(arguments, reach):
+                return f"Error: {wrong}"
+            return tool.run(arguments, reach).text[:MOST_RESULT]
+        except (BadInput, Transient) as error:
+            return f"Error: {error.message}"
+
+    schema = tool.Arguments.model_json_schema()
+    return StructuredTool.from_function(call, name=tool.name, description=tool.description, args_schema=schema)
+
+
+def _keeper(gate: Gate, once: Once) -> Any:
+    """Keeps the result of each call before the graph has it, so that no finished call is made again after a kill."""
+    from langchain.agents.middleware import AgentMiddleware
+    from langchain_core.messages import ToolMessage
+
+    class Keeper(AgentMiddleware):
+        def wrap_tool_call(self, request: Any, handler: Any) -> Any:
+            call = request.tool_call
+            text = gate.refusal(call) or once(f"call {call['id']}", lambda: str(handler(request).content))
+            return ToolMessage(text, tool_call_id=call["id"], name=call["name"])
+
+    return Keeper()

@@ -1,0 +1,1 @@
+"""Changing many documents: which, and how to undo it."""

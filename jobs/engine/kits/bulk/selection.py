@@ -1,0 +1,118 @@
+"""Documents that are chosen once, when a job begins, though its own changes may make them fit no more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, text
+
+from jobs.engine.db import postgres
+from jobs.engine.db.records import as_id
+from jobs.engine.errors import NotFound
+from jobs.engine.kits.bulk import snapshots
+from jobs.engine.library import Document
+
+PAGE = 200
+STEP = "document "  # with its id: what a job keeps of one document, together with the change
+MOST_IDS = 10_000
+SELECTS = ("collection", "tag", "q", "ids", "all")
+
+
+@dataclass(frozen=True)
+class One:
+    """A chosen document. image: what an earlier job kept of it, where that is to be undone."""
+
+    id: UUID
+    title: str
+    image: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Chosen:
+    items: Iterator[One]
+    total: int
+
+
+def wrong(selection: dict[str, Any]) -> str | None:
+    """What is wrong with a selection, as a sentence."""
+    if unknown := [name for name in selection if name not in SELECTS]:
+        return f"There is no “{unknown[0]}” to select by; there is {', '.join(SELECTS)}."
+    if not any(selection.values()):
+        return 'Say which documents, as in {"collection": "library"}; {"all": true} is all of them.'
+    for name in ("collection", "tag", "q"):
+        if name in selection and not (isinstance(selection[name], str) and selection[name].strip()):
+            return f"“{name}” must be words in quotation marks."
+    ids = selection.get("ids", [])
+    if not isinstance(ids, list) or len(ids) > MOST_IDS or not all(map(_is_id, ids)):
+        return f"“ids” must be a list of at most {MOST_IDS:,} ids of documents, as they stand in the address of their pages."
+    return None if selection.get("all") in (None, True) else "“all” can only be true."
+
+
+def look(owner: str, selection: dict[str, Any], sample: int | None) -> dict[str, Any]:
+    """What fits now, to be kept by the job: how many, the last of them, and of a sample each."""
+    query = _query(owner, selection)
+    ids = query.with_only_columns(Document.id)
+    with snapshots.snapshot() as session:
+        last = session.scalar(ids.order_by(None).order_by(Document.id.desc()).limit(1))
+        some = [str(one) for one in session.scalars(ids.limit(sample))] if sample else None
+        return {"count": snapshots.count(session, query), "last": str(last), "sample": some}
+
+
+def chosen(owner: str, selection: dict[str, Any], seen: dict[str, Any]) -> Chosen:
+    """Of what was seen, the documents that still fit."""
+    if not seen["count"]:
+        return Chosen(iter(()), 0)
+    query = _query(owner, selection).where(Document.id <= UUID(seen["last"]))
+    if seen["sample"] is not None:
+        query = query.where(Document.id.in_([UUID(one) for one in seen["sample"]]))
+    return Chosen(_pages(query), seen["count"])
+
+
+def _is_id(given: Any) -> bool:
+    try:
+        as_id(given if isinstance(given, str) else "")
+    except NotFound:
+        return False
+    return True
+
+
+def left(owner: str, job_id: UUID) -> list[One]:
+    """Documents that a killed attempt changed, and kept in a step, before it could record the item. They may fit no more."""
+    with postgres.session() as session:
+        return [
+            One(row.id, row.title) for row in session.execute(_LEFT, {"job_id": job_id, "prefix": STEP, "owner": owner})
+        ]
+
+
+_LEFT = text("""
+    with kept as materialized (
+        select substr(key, length(cast(:prefix as text)) + 1) as id, result #>> '{before,title}' as title from steps
+        where job_id = :job_id and starts_with(key, cast(:prefix as text)) and state = 'done'
+    )
+    select cast(kept.id as uuid) as id, coalesce(d.title, kept.title, '') as title
+    from kept left join items i on i.job_id = :job_id and i.key = kept.id
+    left join documents d on d.id = cast(kept.id as uuid) and d.owner = :owner
+    where i.key is null
+""")
+
+
+def _query(owner: str, selection: dict[str, Any]) -> Select[Any]:
+    wanted = {name: value for name, value in selection.items() if name != "all" and value}
+    if "ids" in wanted:
+        wanted["ids"] = [UUID(one) for one in wanted["ids"]]
+    return snapshots.documents_where(owner, **wanted)
+
+
+def _pages(query: Select[Any]) -> Iterator[One]:
+    last = UUID(int=0)
+    while True:
+        with postgres.session() as session:
+            page = query.where(Document.id > last).with_only_columns(Document.id, Document.title).limit(PAGE)
+            rows = session.execute(page).all()
+        yield from (One(row.id, row.title) for row in rows)
+        if len(rows) < PAGE:
+            return
+        last = rows[-1].id

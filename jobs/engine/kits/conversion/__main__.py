@@ -1,0 +1,26 @@
+"""The child that converts one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from jobs.engine.kits.conversion import documents, formats, pictures, tables
+from jobs.engine.sandbox import isolated
+
+
+def work(request: dict[str, Any], folder: Path) -> dict[str, Any]:
+    source, to, options = Path(request["path"]), request["to"], request["options"]
+    family, rows = formats.FORMATS[request["format"]].family, None
+    if family == "document":
+        path, warnings = documents.convert(source, request["format"], to, request["name"], options, folder)
+    elif family == "table":
+        how = request["encoding"], request["delimiter"]
+        path, warnings, rows = tables.convert(source, request["name"], to, options, folder, *how)
+    else:
+        path, warnings = pictures.convert(source, to, options, folder)
+    return {"path": path.name, "warnings": warnings, "rows": rows}
+
+
+if __name__ == "__main__":
+    isolated.serve(work)

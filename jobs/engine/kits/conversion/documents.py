@@ -1,0 +1,218 @@
+"""Documents into each other by pandoc, and into PDF by pandoc and typst. Nothing is fetched, from the disk or from elsewhere."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import zipfile
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from jobs.engine.errors import BadInput
+from jobs.engine.formats.tables import detect
+from jobs.engine.kits.conversion import layout
+from jobs.engine.sandbox.parent_death import die_with_parent
+
+READERS = {"md": "gfm", "report": "gfm", "txt": "gfm+hard_line_breaks", "html": "html"}
+WRITERS = {"md": "gfm", "html": "html5", "epub": "epub3", "txt": "plain", "pdf": "typst"}
+NO_MARKUP = ("report", "txt")  # what looks like HTML in these is text
+ARCHIVES = ("docx", "odt", "epub")
+MOST_UNPACKED = 400_000_000  # bytes
+MOST_PARTS = 10_000
+MOST_WARNINGS = 10
+LEFT_OUT = (
+    (r"word/comments\.xml", b"<w:comment ", "Comments were left out."),
+    (r"word/(header|footer)\d*\.xml", b"<w:t", "Page headers and footers were left out."),
+)
+_LOST = re.compile(r"^\[(LOST|RAW|LINK)\] (.*)$", re.M)
+_WARNING = re.compile(r"^\[WARNING\] (.*(?:\n  .*)*)", re.M)
+_UNCOVERED = re.compile(r"[\u0590-\u1dff\u2e80-\ud7ff\uf900-\ufaff\U00010000-\U0010ffff]")
+
+
+def convert(
+    source: Path, format: str, to: str, name: str, options: dict[str, Any], folder: Path
+) -> tuple[Path, list[str]]:
+    """The new file, and a sentence for each kind of thing that was lost. Raises BadInput where pandoc cannot read it."""
+    readable = _readable(source, format, folder)
+    warnings = _left_out(source) if format == "docx" else []
+    target = folder / f"converted.{to}"
+    if to == "pdf":
+        return target, [*warnings, *_pdf(readable, format, name, options, folder, target)]
+    return target, [*warnings, *_pandoc(readable, format, to, name, options, folder, target)]
+
+
+def _readable(source: Path, format: str, folder: Path) -> Path:
+    """The file as pandoc takes it: text in UTF-8, and no archive that unpacks to too much."""
+    if format in ARCHIVES:
+        _measure(source)
+    if format in ARCHIVES or format == "rtf":
+        return source
+    with source.open("rb") as opened:
+        encoding = detect.encoding_of(opened.read(1_000_000), source)
+    copy = folder / "text"
+    with (
+        source.open(encoding=detect.codec(encoding), errors="replace") as read,
+        copy.open("w", encoding="utf-8") as write,
+    ):
+        while some := read.read(1 << 20):
+            write.write(some)
+    return copy
+
+
+def _measure(source: Path) -> None:
+    """The sizes are the archive's own words, and they hold: zipfile and pandoc give no more bytes of a part than it announces."""
+    with zipfile.ZipFile(source) as archive:
+        parts = archive.infolist()
+    if len(parts) > MOST_PARTS or sum(part.file_size for part in parts) > MOST_UNPACKED:
+        most = f"{MOST_UNPACKED // 1_000_000:,} MB or {MOST_PARTS:,} parts"
+        said = f"The document unpacks to more than {most}, the most that is taken."
+        raise BadInput(said, reason="too_large")
+
+
+def _left_out(source: Path) -> list[str]:
+    with zipfile.ZipFile(source) as archive:
+        there = {
+            name: archive.read(name) for name in archive.namelist() if re.match(r"word/(comments|header|footer)", name)
+        }
+    return [
+        sentence
+        for part, sign, sentence in LEFT_OUT
+        if any(re.match(part, name) and sign in there[name] for name in there)
+    ]
+
+
+def _pandoc(
+    source: Path, format: str, to: str, name: str, options: dict[str, Any], folder: Path, target: Path, *more: str
+) -> list[str]:
+    """Run pandoc; the sentences on what was lost."""
+    script = folder / "filter.lua"
+    script.write_text(layout.FILTER)
+    title = re.sub(r"\s+", " ", Path(name).stem) or "Untitled"
+    command = [
+        *(
+            _pandoc_program(),
+            "--sandbox",
+            "--standalone",
+            "--from",
+            READERS.get(format, format),
+            "--to",
+            WRITERS.get(to, to),
+        ),
+        *(f"--lua-filter={script}", "--metadata", f"title_if_none={title}"),
+        *(["--metadata=raw_is_text"] if format in NO_MARKUP else []),
+        *(["--toc"] if options.get("toc") else []),
+        *(["--number-sections"] if options.get("number_sections") else []),
+        *(["--embed-resources", "--mathml"] if to == "html" else []),
+        *([] if to in ("docx", "odt", "epub") else ["--wrap=preserve" if format == "md" else "--wrap=none"]),
+        *(*more, "--output", str(target), str(source), "+RTS", "-M1g", "-RTS"),
+    ]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        cwd=folder,
+        preexec_fn=partial(die_with_parent, os.getpid()),  # this process has one thread
+    )
+    said = done.stderr.decode("utf-8", "replace")
+    if done.returncode:
+        first = (said.strip().splitlines() or ["it gave up"])[-1][:200]
+        raise BadInput(f"The document cannot be read; it seems to be damaged. (pandoc: {first})", reason="broken")
+    return _sentences(said, to)
+
+
+def _pandoc_program() -> str:
+    """pandoc, as it lies in its wheel. Asking the wheel itself starts the program once more."""
+    found = importlib.util.find_spec("pypandoc")
+    for place in (found.submodule_search_locations or []) if found else []:
+        if (program := Path(place) / "files" / "pandoc").is_file():
+            return str(program)
+    import pypandoc
+
+    return str(pypandoc.get_pandoc_path())
+
+
+def _sentences(said: str, to: str) -> list[str]:
+    lost: dict[str, list[str]] = {"LOST": [], "RAW": [], "LINK": []}
+    for word, what in _LOST.findall(said):
+        lost[word].append(what[:80])
+    sentences = []
+    if pictures := lost["LOST"]:
+        why = "text alone holds none" if to in ("md", "rst", "txt") else "not part of the file"
+        sentences.append(f"{_many(len(pictures), 'picture was', 'pictures were')} left out ({why}): {_some(pictures)}.")
+    if raw := lost["RAW"]:
+        sentences.append(f"{_many(len(raw), 'piece', 'pieces')} of {_some(sorted(set(raw)))} code left out.")
+    if links := lost["LINK"]:
+        sentences.append(
+            f"{_many(len(links), 'link leads', 'links lead')} nowhere and became plain text: {_some(links)}."
+        )
+    others = dict.fromkeys(
+        re.sub(r" at \S*/text line", ", line", " ".join(text.split()))[:200] for text in _WARNING.findall(said)
+    )
+    return [*sentences, *(f"pandoc: {text}" for text in others)][:MOST_WARNINGS]
+
+
+def _many(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+
+
+def _pdf(source: Path, format: str, name: str, options: dict[str, Any], folder: Path, target: Path) -> list[str]:
+    """Set as PDF. Where a picture cannot be set it is done once more without pictures."""
+    try:
+        return _set(source, format, name, options, folder, target)
+    except BadInput as error:
+        if error.reason != "not_set":
+            raise
+        warnings = _set(source, format, name, options, folder, target, "--metadata=no_pictures")
+        return ["The pictures were left out, since one of them cannot be set.", *warnings]
+
+
+def _set(
+    source: Path, format: str, name: str, options: dict[str, Any], folder: Path, target: Path, *more: str
+) -> list[str]:
+    import typst
+
+    root = folder / "page"
+    root.mkdir(exist_ok=True)
+    template, text = folder / "page.template", root / "page.typ"
+    template.write_text(layout.page(options))
+    media = f"--extract-media={root.name}"
+    warnings = _pandoc(
+        source,
+        format,
+        "pdf",
+        name,
+        options,
+        folder,
+        text,
+        f"--template={template}",
+        media,
+        "--syntax-highlighting=none",
+        *more,
+    )
+    text.write_text(text.read_text().replace(f'image("{root.name}/', 'image("'))
+    try:
+        made, _ = typst.compile_with_warnings(
+            text, root=root, ignore_system_fonts=True, package_path=folder / "none", package_cache_path=folder / "none"
+        )
+    except (typst.TypstError, RuntimeError) as error:
+        first = (str(error).strip().splitlines() or ["it gave up"])[0][:200]
+        message = f"It cannot be set as PDF: {first}. Convert it to HTML or DOCX, and print that."
+        raise BadInput(message, reason="not_set") from None
+    target.write_bytes(made)
+    return warnings + _boxes(text)
+
+
+def _boxes(text: Path) -> list[str]:
+    """A warning of letters for which the fonts that come along have no shape."""
+    found = sorted(set(_UNCOVERED.findall(text.read_text())))
+    if not found:
+        return []
+    return [
+        f"Letters such as {' '.join(found[:5])} are missing in the fonts that come along, and are shown as boxes. HTML keeps them."
+    ]

@@ -1,0 +1,14 @@
+"""Judging texts: scores by category, and what follows from them.
+
+A judge gives each text a score from 0 to 1 for each category; thresholds turn scores into a verdict. The two are kept apart,
+so that other thresholds need no second judging. The judge is the provider's moderation endpoint where one is set and has
+one, else a small classifier that comes along.
+"""
+
+from __future__ import annotations
+
+from jobs.engine.kits.moderation.judges import BUILT_IN, Chosen, Judged, choose, judge, missing
+from jobs.engine.kits.moderation.thresholds import DEFAULT, VERDICTS, Threshold, Verdict, decide, wrong
+
+__all__ = ["BUILT_IN", "DEFAULT", "VERDICTS", "Chosen", "Judged", "Threshold", "Verdict"]
+__all__ += ["choose", "decide", "judge", "missing", "wrong"]

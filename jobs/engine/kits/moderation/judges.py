@@ -1,0 +1,178 @@
+"""Who judges: chosen once a job, and then asked text by text.
+
+async with judge(chosen) as court:
+    judged = await court.of("You are a fool.")      # its scores, and the passages that brought them
+"""
+
+from __future__ import annotations
+
+import asyncio
+import unicodedata
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass, replace
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from jobs.engine.errors import BadInput, JobFailed, LegworkError, Transient
+from jobs.engine.jsonsafe import clean_text
+from jobs.engine.kits.moderation import passages as moderation_passages
+from jobs.engine.kits.moderation import provider
+from jobs.engine.kits.moderation.classifier import classifier, readable
+from jobs.engine.llm import client as llm_client
+from jobs.engine.llm import embeddings
+from jobs.engine.llm.embeddings import batching, builtin
+
+Who = Literal["auto", "provider", "built_in"]
+
+BUILT_IN = "built_in"
+MOST_CHARACTERS = 200_000  # of a text
+SENTENCE = (40, 300)  # least and most characters that the classifier judges as one: it was made for sentences
+PASSAGE = (2_000, 2_000)  # and a provider
+WORTH_SHOWING = 0.05  # a score below brings no passage with it
+PROBE = "The shop opens at nine."
+PROBE_SECONDS = 10.0  # a try
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The judge of a job. why: a sentence on how it came to be the one, where nobody named it."""
+
+    who: str
+    model: str
+    why: str = ""
+
+    @property
+    def built_in(self) -> bool:
+        return self.who == BUILT_IN
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """scores: by category. passages: by category, the words that brought the score, where the text is more than those."""
+
+    scores: dict[str, float]
+    passages: dict[str, str]
+
+
+def missing(who: Who) -> str | None:
+    """Why this judge cannot be asked here, as a sentence."""
+    if who == "provider" and not embeddings.has_provider():
+        return (
+            "No provider is set to judge texts. Set OPENAI_BASE_URL or OPENAI_API_KEY, or take the built-in classifier."
+        )
+    return None
+
+
+def choose(who: Who, model: str = "") -> Chosen:
+    """The judge for a job. `auto` asks the provider once, to see whether it judges; one that is away is not given up for that."""
+    if who == BUILT_IN:
+        return Chosen(BUILT_IN, builtin.MODEL)
+    there = Chosen("provider", model or provider.MODEL)
+    if who == "provider" or model:
+        return there
+    if not embeddings.has_provider():
+        return Chosen(BUILT_IN, builtin.MODEL, "No provider is set, so the built-in classifier judges.")
+    try:
+        asyncio.run(_probe(there.model))
+    except Transient as error:
+        return Chosen("provider", there.model, f"The provider did not answer at once: {error.message}")
+    except (JobFailed, BadInput) as error:
+        if error.reason not in ("no_model", "provider_refused"):
+            raise
+        return Chosen(BUILT_IN, builtin.MODEL, f"The built-in classifier judges. {error.message}")
+    return there
+
+
+def judge(chosen: Chosen, per_minute: int | None = None, at_once: int = 32) -> Judge:
+    return _BuiltIn(at_once) if chosen.built_in else _Provider(chosen.model, per_minute)
+
+
+class Judge:
+    """For one event loop."""
+
+    size: tuple[int, int]
+
+    async def __aenter__(self) -> Self:
+        self._open = AsyncExitStack()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._open.aclose()
+
+    async def of(self, text: str) -> Judged:
+        """Raises BadInput or Transient, each saying that the text was not judged; JobFailed where none can be."""
+        plain = unicodedata.normalize("NFKC", clean_text(text))
+        if len(plain) > MOST_CHARACTERS:
+            said = f"it has {len(plain):,} characters, and at most {MOST_CHARACTERS:,} are read. Cut it into parts."
+            raise BadInput(f"Not judged: {said}", reason="too_long")
+        pieces = moderation_passages.cut(plain, *self.size)
+        try:
+            found = await self._scores(pieces)
+        except JobFailed:
+            raise
+        except LegworkError as error:
+            raise type(error)(f"Not judged: {error.message}", reason=error.reason) from error
+        return _highest(pieces, found)
+
+    async def _scores(self, pieces: Sequence[str]) -> list[dict[str, float]]:
+        raise NotImplementedError
+
+
+class _BuiltIn(Judge):
+    size = SENTENCE
+
+    def __init__(self, at_once: int):
+        self._vectors = batching.Vectors(builtin.MODEL, at_once)
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        await self._open.enter_async_context(self._vectors)
+        return self
+
+    async def _scores(self, pieces: Sequence[str]) -> list[dict[str, float]]:
+        if not readable("".join(pieces)):
+            raise BadInput(
+                "The built-in classifier reads English, and this is in another script.", reason="other_script"
+            )
+        made = await asyncio.gather(*(self._vectors.of(piece) for piece in pieces))
+        return [classifier().scores(one.numbers) for one in made]
+
+
+class _Provider(Judge):
+    size = PASSAGE
+
+    def __init__(self, model: str, per_minute: int | None):
+        self._model = model
+        self._per_minute = per_minute
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        self._client = await self._open.enter_async_context(llm_client.client())
+        return self
+
+    async def _scores(self, pieces: Sequence[str]) -> list[dict[str, float]]:
+        return await provider.ask(self._client, self._model, pieces, self._per_minute)
+
+
+def _highest(pieces: Sequence[str], found: Sequence[dict[str, float]]) -> Judged:
+    """Each category's highest score over the passages, in the order of the alphabet."""
+    best: dict[str, tuple[float, int]] = {}
+    for place, scores in enumerate(found):
+        for name, score in scores.items():
+            if name not in best or score > best[name][0]:
+                best[name] = (score, place)
+    scores = {name: best[name][0] for name in sorted(best)}
+    if len(pieces) == 1:
+        return Judged(scores, {})
+    return Judged(scores, {name: pieces[best[name][1]] for name, score in scores.items() if score >= WORTH_SHOWING})
+
+
+async def _probe(model: str) -> None:
+    async with replace(llm_client.client(), answer_seconds=PROBE_SECONDS) as client:
+        await provider.ask(client, model, [PROBE])

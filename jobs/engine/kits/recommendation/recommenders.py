@@ -1,0 +1,230 @@
+"""Who would like what, from who did what: popularity, item cosine and EASE, and how well each does.
+
+EASE is the closed-form autoencoder of Steck (Embarrassingly Shallow Autoencoders for Sparse Data, 2019): with the Gram matrix
+G of the users' items and P the inverse of G + l I, the weight of item i for item j is -P[i, j] / P[j, j], and 0 for itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from jobs.engine.kits.recommendation.interactions import Interactions
+
+if TYPE_CHECKING:
+    from numpy import ndarray
+
+EASE_ITEMS = 2_000  # the most used ones: the matrix is inverted whole
+RIDGE = 200.0
+NEIGHBOURS = 100  # of an item, for item cosine
+HISTORY = 500  # items of a user that count for item cosine
+AT_ONCE = 512  # users
+
+
+class Model(Protocol):
+    """Gives every item a score for somebody with these items; 0 where it cannot tell."""
+
+    name: str
+
+    def scores(self, columns: ndarray, weights: ndarray) -> ndarray: ...
+
+    def likeness(self, column: int) -> ndarray:
+        """How much each item speaks for that one."""
+
+
+class Popular:
+    """The same for everybody: how many users an item has."""
+
+    name = "popular"
+
+    def __init__(self, data: Interactions):
+        self._uses = data.popularity().astype(float)
+
+    def scores(self, columns: ndarray, weights: ndarray) -> ndarray:
+        return self._uses.copy()
+
+    def likeness(self, column: int) -> ndarray:
+        return self._uses * 0
+
+
+class Ease:
+    """See the module's docstring."""
+
+    name = "ease"
+
+    def __init__(self, data: Interactions, check: Callable[[], None]):
+        import numpy
+
+        kept = numpy.sort(numpy.argsort(-data.uses(), kind="stable")[:EASE_ITEMS])
+        self._kept = kept
+        self._place = numpy.full(len(data.items), -1)
+        self._place[kept] = numpy.arange(len(kept))
+        gram = self._gram(data, check)
+        gram[numpy.diag_indices_from(gram)] += RIDGE
+        inverse = numpy.linalg.inv(gram)
+        self._weights = (-inverse / numpy.diag(inverse)).astype("float32")
+        numpy.fill_diagonal(self._weights, 0)
+
+    def scores(self, columns: ndarray, weights: ndarray) -> ndarray:
+        import numpy
+
+        found = numpy.zeros(len(self._place))
+        known = self._place[columns] >= 0
+        found[self._kept] = weights[known] @ self._weights[self._place[columns[known]]]
+        return found
+
+    def likeness(self, column: int) -> ndarray:
+        import numpy
+
+        found = numpy.zeros(len(self._place))
+        if self._place[column] >= 0:
+            found[self._kept] = self._weights[:, self._place[column]]
+        return found
+
+    def _gram(self, data: Interactions, check: Callable[[], None]) -> ndarray:
+        """How often two items have the same user, in single precision: the counts are exact up to 16 million."""
+        import numpy
+
+        gram = numpy.zeros((len(self._kept), len(self._kept)), "float64")
+        for start in range(0, len(data.users), AT_ONCE):
+            check()
+            block = numpy.zeros((AT_ONCE, len(self._kept)), "float32")
+            for user in range(start, min(start + AT_ONCE, len(data.users))):
+                places = self._place[data.of(user)[0]]
+                block[user - start, places[places >= 0]] = 1
+            gram += block.T @ block
+        return gram
+
+
+class ItemCosine:
+    """The cosine between the users of two items, for the NEIGHBOURS nearest of each."""
+
+    name = "item_cosine"
+
+    def __init__(self, data: Interactions, check: Callable[[], None]):
+        import numpy
+
+        self._count = len(data.items)
+        most = min(NEIGHBOURS, self._count)
+        self._near = numpy.zeros((self._count, most), "int32")
+        self._cosine = numpy.zeros((self._count, most), "float32")
+        lengths = numpy.sqrt(numpy.maximum(data.uses(), 1))
+        for column, shared in self._shared(data, check):
+            cosine = shared / (lengths * lengths[column])
+            cosine[column] = 0
+            near = numpy.argpartition(-cosine, most - 1)[:most]
+            self._near[column], self._cosine[column] = near, cosine[near]
+
+    def scores(self, columns: ndarray, weights: ndarray) -> ndarray:
+        import numpy
+
+        spoken = (self._cosine[columns] * weights[:, None]).ravel()
+        return numpy.bincount(self._near[columns].ravel(), spoken, self._count)
+
+    def likeness(self, column: int) -> ndarray:
+        import numpy
+
+        found = numpy.zeros(self._count)
+        found[self._near[column]] = self._cosine[column]
+        return found
+
+    def _shared(self, data: Interactions, check: Callable[[], None]) -> Iterator[tuple[int, ndarray]]:
+        """Each item, with how many of its users every item has."""
+        import numpy
+
+        order = numpy.argsort(data.columns, kind="stable")
+        ends = numpy.cumsum(data.uses())
+        for column, end in enumerate(ends):
+            check()
+            users = data.rows[order[ends[column - 1] if column else 0 : end]]
+            theirs = [data.of(int(user))[0][:HISTORY] for user in users] or [users]
+            yield column, numpy.bincount(numpy.concatenate(theirs), minlength=self._count).astype(float)
+
+
+def fit(name: str, data: Interactions, check: Callable[[], None]) -> Model:
+    """The model of that name: popular, ease or item_cosine. `check` is called all the while, and may raise."""
+    if name == "popular":
+        return Popular(data)
+    return (Ease if name == "ease" else ItemCosine)(data, check)
+
+
+def fitting(data: Interactions) -> str:
+    """Which model suits: EASE, unless it would have to leave out more than a quarter of what was done."""
+    uses = data.uses()
+    uses.sort()
+    return "ease" if uses[-EASE_ITEMS:].sum() >= 0.75 * uses.sum() else "item_cosine"
+
+
+class Pick(NamedTuple):
+    """An item for a user. `because`: the item of theirs that speaks most for it; None if it is only popular."""
+
+    column: int
+    score: float
+    because: int | None
+
+
+def recommend(
+    model: Model, popular: ndarray, mine: tuple[ndarray, ndarray], most: int, exclude_seen: bool, why: bool = True
+) -> list[Pick]:
+    """The best items for somebody, filled up by the most popular ones where the model cannot tell.
+
+    popular: all items, the most popular first. mine: their items, and how much each counts. why: whether `because` is wanted.
+    """
+    import numpy
+
+    columns, weights = mine
+    scores = model.scores(columns, weights)
+    if exclude_seen:
+        scores[columns] = 0
+    best = numpy.argpartition(-scores, min(most, len(scores) - 1))[:most]
+    best = best[numpy.argsort(-scores[best], kind="stable")]
+    picks = [
+        Pick(int(at), float(scores[at]), _because(model, int(at), columns) if why else None)
+        for at in best
+        if scores[at] > 0
+    ]
+    passed = {pick.column for pick in picks} | (set(columns.tolist()) if exclude_seen else set())
+    others = (int(column) for column in popular if int(column) not in passed)
+    return picks + [Pick(column, 0.0, None) for column, _ in zip(others, range(most - len(picks)), strict=False)]
+
+
+def _because(model: Model, column: int, columns: ndarray) -> int | None:
+    speaking = model.likeness(column)[columns]
+    if not speaking.size or speaking.max() <= 0:
+        return None
+    return int(columns[speaking.argmax()])
+
+
+def split(data: Interactions, share: float, seed: int) -> ndarray:
+    """A mask of what is held out: of each user with two or more, that share, the latest first, but never all."""
+    import numpy
+
+    chance = numpy.random.default_rng(seed).random(len(data.rows))
+    order = numpy.lexsort((chance, -data.times, data.rows))
+    counts = numpy.bincount(data.rows, minlength=len(data.users))
+    place = numpy.arange(len(order)) - numpy.repeat(numpy.cumsum(counts) - counts, counts)
+    held = numpy.minimum(numpy.ceil(counts * share), counts - 1)
+    chosen = numpy.zeros(len(order), bool)
+    chosen[order] = place < held[data.rows[order]]
+    return chosen
+
+
+def judge(
+    model: Model, known: Interactions, held: Interactions, users: list[int], most: int, check: Callable[[], None]
+) -> dict[str, float]:
+    """Precision, recall and NDCG at `most`, means over these users, and the share of all items that anybody was offered."""
+    import numpy
+
+    popular = numpy.argsort(-known.popularity(), kind="stable")
+    gains = 1 / numpy.log2(numpy.arange(most) + 2)
+    sums, offered = numpy.zeros(3), set()
+    for user in users:
+        check()
+        wanted = set(held.of(user)[0].tolist())
+        picks = [pick.column for pick in recommend(model, popular, known.of(user), most, exclude_seen=True, why=False)]
+        hits = numpy.array([column in wanted for column in picks] + [False] * (most - len(picks)))
+        best = gains[: min(len(wanted), most)].sum()
+        sums += hits.sum() / most, hits.sum() / len(wanted), (gains * hits).sum() / best
+        offered.update(picks)
+    precision, recall, ndcg = (float(value) for value in sums / max(len(users), 1))
+    return {"precision": precision, "recall": recall, "ndcg": ndcg, "coverage": len(offered) / len(known.items)}

@@ -1,0 +1,40 @@
+"""The child that computes the figures of a report, or writes it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from jobs.engine.kits.conversion import documents
+from jobs.engine.kits.reports import charts, figures, writing
+from jobs.engine.kits.reports.measures import Measure
+from jobs.engine.sandbox import isolated
+
+
+def work(request: dict[str, Any], folder: Path) -> dict[str, Any]:
+    return _compute(request, folder) if request["do"] == "compute" else _render(request, folder)
+
+
+def _compute(request: dict[str, Any], folder: Path) -> dict[str, Any]:
+    measures = [Measure(**one) for one in request["plan"]["measures"]]
+    plan = figures.Plan(**(request["plan"] | {"measures": measures}))
+    return figures.compute(Path(request["path"]), request["name"], plan, folder)
+
+
+def _render(request: dict[str, Any], folder: Path) -> dict[str, Any]:
+    format, report = request["format"], writing.Report(**request["report"])
+    if format == "xlsx":
+        writing.workbook(report, folder / "report.xlsx")
+        return {"path": "report.xlsx", "warnings": []}
+    spec = charts.chart(report.figures, report.labels, report.keys) if report.figures["rows_used"] else None
+    if spec:
+        report = replace(report, chart=charts.drawn(spec, "svg" if format == "html" else "png"))
+    source = folder / "report.md"
+    source.write_text(f"---\ntitle: >-\n  {writing.escaped(report.title)}\n---\n\n{writing.markdown(report)}")
+    made, warnings = documents.convert(source, "report", format, report.title, {"margin_mm": 20}, folder)
+    return {"path": made.name, "warnings": warnings}
+
+
+if __name__ == "__main__":
+    isolated.serve(work)

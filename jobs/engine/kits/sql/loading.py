@@ -1,0 +1,101 @@
+"""Files into tables of a DuckDB, in the child. Every format goes through the readers of ours, so that a query sees the rows
+that the rest of Legwork sees; only Parquet, which says its types itself, is read by DuckDB.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jobs.engine.formats import tables
+from jobs.engine.formats.exports import parquet as parquet_writer
+from jobs.engine.formats.tables.delimited import RECORD_LIMIT
+from jobs.engine.formats.tables.parquet import literal
+from jobs.engine.kits.sql.names import column_names, quoted
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+def _form(pattern: str, type_name: str = "varchar") -> Callable[[str], str]:
+    """The test of a column: its texts are of that form, and of that type."""
+    cast = f"try_cast({{0}} as {type_name})"
+    return lambda name: (
+        f"case when {name} is not null then regexp_full_match({name}, '{pattern}') and {cast.format(name)} is not null end"
+    )
+
+
+# What a column of texts becomes if all of them have that form. A number with a leading zero is a code, and stays a text.
+GUESSES = {
+    "BIGINT": _form("-?(0|[1-9][0-9]{0,17})"),
+    "DOUBLE": _form("[-+]?(0|[1-9][0-9]*)?([.][0-9]*)?([eE][-+]?[0-9]+)?", "double"),
+    "BOOLEAN": _form("(?i)(true|false)"),
+    "DATE": _form("[0-9]{4}-[0-9]{2}-[0-9]{2}", "date"),
+    "TIMESTAMP": _form("[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9:.]+", "timestamp"),
+}
+OF_TYPED_FORMATS = ("DATE", "TIMESTAMP")  # numbers have their type there; dates do not
+
+
+def load(database: DuckDBPyConnection, source: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Make one table. source: table, path, name, format, columns, encoding, delimiter. Returns its name, rows and columns."""
+    path = Path(source["path"])
+    if source["format"] == "parquet":
+        made = f"create table {quoted(source['table'])} as select * from read_parquet(?)"  # noqa: S608 - quoted
+        database.execute(made, [literal(path)])
+    else:
+        _load_rows(database, source, path, folder)
+    return _described(database, source["table"])
+
+
+def _load_rows(database: DuckDBPyConnection, source: dict[str, Any], path: Path, folder: Path) -> None:
+    read = tables.read(path, source["name"], encoding=source["encoding"], delimiter=source["delimiter"])
+    rows = ([row.get(column) for column in source["columns"]] for row in read)
+    columns = column_names(source["columns"])
+    if source["format"] in ("csv", "tsv"):
+        _load_texts(database, columns, rows, folder / "spool.csv")
+        guesses = tuple(GUESSES)
+    else:
+        spool = folder / "spool.parquet"
+        parquet_writer.write(columns, rows, spool)
+        database.execute("create table raw as select * from read_parquet(?)", [literal(spool)])
+        guesses = OF_TYPED_FORMATS
+    typed = ", ".join(f"{_cast(database, column, guesses)} as {quoted(column)}" for column in columns)
+    database.execute(f"create table {quoted(source['table'])} as select {typed} from raw")  # noqa: S608 - names are quoted
+    database.execute("drop table raw")
+    for spool in folder.glob("spool.*"):
+        spool.unlink()
+
+
+def _load_texts(database: DuckDBPyConnection, columns: list[str], rows: Iterator[list[Any]], spool: Path) -> None:
+    """Texts as a CSV of one known form; an empty one is null."""
+    with spool.open("w", encoding="utf-8", errors="replace", newline="") as opened:
+        csv.writer(opened, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(rows)
+    named = ", ".join(f"{_text(column)}: 'VARCHAR'" for column in columns)
+    form = "auto_detect=false, header=false, parallel=false, delim=',', quote='\"', escape='\"', new_line='\\n'"
+    longest = f"max_line_size={RECORD_LIMIT * 4}, buffer_size={RECORD_LIMIT * 8}"
+    source = f"read_csv(?, columns={{{named}}}, {form}, {longest})"
+    database.execute(f"create table raw as select * from {source}", [str(spool)])  # noqa: S608 - names are quoted
+
+
+def _cast(database: DuckDBPyConnection, column: str, guesses: tuple[str, ...]) -> str:
+    """The expression for a column of `raw` in the type that all its values have."""
+    name = quoted(column)
+    [(type_name,)] = database.execute(f"select any_value(typeof({name})) from raw").fetchall()  # noqa: S608
+    if type_name != "VARCHAR":
+        return name
+    tests = ", ".join(f"bool_and({GUESSES[guess](name)})" for guess in guesses)
+    [found] = database.execute(f"select {tests} from raw").fetchall()  # noqa: S608 - the column is quoted
+    fits = [guess for guess, fit in zip(guesses, found, strict=True) if fit]
+    return f"cast({name} as {fits[0]})" if fits else name
+
+
+def _described(database: DuckDBPyConnection, table: str) -> dict[str, Any]:
+    [(rows,)] = database.execute(f"select count(*) from {quoted(table)}").fetchall()  # noqa: S608 - quoted
+    found = database.execute(f"select * from {quoted(table)} limit 0").description  # noqa: S608 - quoted
+    return {"table": table, "rows": rows, "columns": {column[0]: str(column[1]) for column in found or ()}}
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

@@ -1,0 +1,107 @@
+"""The tool that runs a program: one of a few that only read and print, in a folder that holds the call's files alone.
+
+A path could lead out of the folder, and long options start other programs or name lists of files; neither is taken.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+from jobs.engine.errors import BadInput
+from jobs.engine.files.inputs import Input
+from jobs.engine.kinds.params import FileRef, param
+from jobs.engine.kits.tools.base import Arguments, Reach, Result, Tool
+from jobs.engine.sandbox import spawn
+
+LOOK_SECONDS = 0.1
+MOST_COPIED = 100_000_000  # bytes of a file
+PATH = "/usr/bin:/bin"
+
+Program = Literal[
+    "cat", "comm", "cut", "factor", "fold", "grep", "head", "nl", "paste", "seq", "sort", "tail", "tr", "uniq", "wc"
+]  # fmt: skip
+
+
+class Command(Arguments):
+    program: Program = param("Program")
+    arguments: list[str] = param("Arguments", "Short options, and names of the files below.", default=[], max_length=50)
+    files: list[FileRef] = param("Files", "Put beside the program under their names.", default=[], max_length=10)
+    input: str = param("Input", "What the program reads where it is given no file.", default="", max_length=1_000_000)
+
+
+def _run(arguments: Command, reach: Reach) -> Result:
+    if wrong := _wrong(arguments, reach):
+        raise BadInput(wrong, reason="bad_arguments")
+    program = shutil.which(arguments.program, path=PATH)
+    if program is None:
+        raise BadInput(f"{arguments.program} is not installed on this machine.", reason="no_program")
+    with tempfile.TemporaryDirectory(prefix="legwork-tool-", ignore_cleanup_errors=True) as kept:
+        folder = Path(kept) / "files"
+        folder.mkdir()
+        for ref in arguments.files:
+            _put(reach.open(ref), folder)
+        limits = str(os.getpid()), str(reach.seconds), str(folder)
+        command = spawn.command("jobs.engine.kits.tools", *limits, program, *arguments.arguments)
+        return _ran(command, arguments.input, folder, reach)
+
+
+def _wrong(arguments: Command, reach: Reach) -> str | None:
+    for argument in arguments.arguments:
+        if "/" in argument or ".." in argument or "\x00" in argument or len(argument) > 1_000:
+            return f"“{argument[:60]}” is not taken: a program reads the call's own files, by their names."
+        if argument.startswith("--"):
+            return f"“{argument[:60]}” is not taken: only short options are, such as -n."
+    return None
+
+
+def _put(file: Input, folder: Path) -> None:
+    if file.bytes > MOST_COPIED:
+        raise BadInput(
+            f"{file.name} is too large for a program; {MOST_COPIED:,} bytes is the most.", reason="too_large"
+        )
+    with file.path() as path:
+        shutil.copyfile(path, folder / (Path(file.name).name.lstrip("-.") or "file"))
+
+
+def _ran(command: list[str], given: str, folder: Path, reach: Reach) -> Result:
+    """What the program printed. It is killed when its time is over, or the run's."""
+    printed, read = folder.parent / "printed", folder.parent / "read"
+    read.write_text(given)
+    with printed.open("wb") as output, read.open("rb") as source:
+        running = subprocess.Popen(
+            command,
+            cwd=spawn.ROOT,  # in the other folder, its files would be taken for Python's modules
+            env=spawn.environment(),
+            stdin=source,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            code = _waited(running, reach)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(running.pid, signal.SIGKILL)
+            running.wait()
+    return Result(printed.read_bytes().decode("utf-8", errors="replace"), code)
+
+
+def _waited(running: subprocess.Popen[bytes], reach: Reach) -> int:
+    until = time.monotonic() + reach.seconds
+    while time.monotonic() < until:
+        with suppress(subprocess.TimeoutExpired):
+            return running.wait(LOOK_SECONDS)
+        reach.check()
+    raise BadInput(f"The program did not end within {reach.seconds} s, and was ended.", reason="time_limit")
+
+
+EXAMPLE = {"program": "wc", "arguments": ["-w", "reviews.csv"], "files": ["sample:reviews.csv"]}
+RUN_COMMAND = Tool("run_command", "Run a small program on text or files.", Command, _run, _wrong, EXAMPLE)

@@ -1,0 +1,118 @@
+"""The tools that read: the library, one document, tables."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from jobs.engine import jsonsafe, library
+from jobs.engine.errors import BadInput, NotFound
+from jobs.engine.files.inputs import Input
+from jobs.engine.kinds.params import FileRef, TableFile, param
+from jobs.engine.kits import sql as kits_sql
+from jobs.engine.kits.tools.base import Arguments, Reach, Result, Tool
+
+MOST_ROWS = 1_000
+MEMORY = 512 << 20
+MOST_FILE = 20_000_000  # bytes of a text file
+TEXTS = ("text/", "application/json", "application/x-ndjson")
+
+
+class Question(Arguments):
+    query: str = param("Query", min_length=1, max_length=2_000)
+    collection: str | None = param("Collection", "Empty: all of them.", default=None, max_length=100)
+    limit: int = param("Most passages", default=5, ge=1, le=50)
+
+
+class Reading(Arguments):
+    document: FileRef = param("Document", "The id of a document of the library, or of a text file.")
+    start: int = param("Start", "Characters to leave out.", default=0, ge=0)
+    characters: int = param("Characters", "How many to read.", default=20_000, ge=1, le=1_000_000)
+
+
+class Query(Arguments):
+    files: list[TableFile] = param("Tables", "sales.csv is the table sales.", min_length=1, max_length=10)
+    sql: str = param("SQL", "One SELECT.", min_length=1, max_length=20_000)
+    limit: int = param("Most rows", default=100, ge=1, le=MOST_ROWS)
+
+
+def _search(arguments: Question, reach: Reach) -> Result:
+    found = library.search(reach.owner, arguments.query, arguments.collection, arguments.limit)
+    if not found:
+        return Result("Nothing was found.")
+    told = [f"[{one.title}, document {one.document_id}, score {one.score}]\n{one.text}" for one in found]
+    return Result("\n\n".join(told))
+
+
+def _read(arguments: Reading, reach: Reach) -> Result:
+    text = _document(arguments.document, reach)
+    part = text[arguments.start : arguments.start + arguments.characters]
+    left = len(text) - arguments.start - len(part)
+    return Result(f"{part}\n[{left:,} more characters]" if left > 0 else part)
+
+
+def _document(ref: str, reach: Reach) -> str:
+    try:
+        return library.document(ref, reach.owner, with_text=True).text
+    except NotFound:
+        return _text(reach.open(ref))
+
+
+def _text(file: Input) -> str:
+    if not file.media_type.startswith(TEXTS):
+        raise BadInput(
+            f"{file.name} is no plain text. Index it first, then read it from the library.", reason="no_text"
+        )
+    if file.bytes > MOST_FILE:
+        raise BadInput(f"{file.name} is too long; {MOST_FILE:,} bytes is the most that is read.", reason="too_large")
+    with file.path() as path:
+        return path.read_text("utf-8-sig", errors="replace")
+
+
+def _query(arguments: Query, reach: Reach) -> Result:
+    limits = kits_sql.Limits(rows=arguments.limit, seconds=reach.seconds, memory=MEMORY, threads=1)
+    with ExitStack() as stack:
+        files = [reach.open(ref) for ref in arguments.files]
+        paths = [str(stack.enter_context(file.path())) for file in files]
+        try:
+            answer = stack.enter_context(kits_sql.ask(arguments.sql, _sources(files, paths), limits, reach.check))
+            rows = [jsonsafe.dumps(row) for row in answer.rows()]
+        except kits_sql.QueryEnded as error:  # ends the query, not the job
+            raise BadInput(error.message, reason=error.reason) from None
+    head = jsonsafe.dumps([column["name"] for column in answer.columns])
+    return Result("\n".join([head, *rows, *(["[there are more rows]"] if answer.more else [])]))
+
+
+def _wrong_files(arguments: Query, reach: Reach) -> str | None:
+    """Whether the files are tables; the words of the SQL are judged when it runs, for a list may have thousands."""
+    try:
+        _sources([reach.open(ref) for ref in arguments.files], [""] * len(arguments.files))
+    except BadInput as error:
+        return error.message
+    return None
+
+
+def _sources(files: list[Input], paths: list[str]) -> list[kits_sql.Source]:
+    names = kits_sql.table_names(file.name for file in files)
+    tables = [file.table() for file in files]
+    return [
+        kits_sql.Source(name, path, file.name, table.format, table.columns)
+        for name, path, file, table in zip(names, paths, files, tables, strict=True)
+    ]
+
+
+EXAMPLE = {"files": ["sample:orders.csv"], "sql": "select count(*) from orders"}
+SEARCH_LIBRARY = Tool(
+    "search_library",
+    "Search the passages of the library by meaning and words.",
+    Question,
+    _search,
+    example={"query": "bread", "limit": 3},
+)
+READ_DOCUMENT = Tool(
+    "read_document",
+    "Read a document of the library, or a text file.",
+    Reading,
+    _read,
+    example={"document": "sample:handbook.md", "characters": 500},
+)
+QUERY_TABLE = Tool("query_table", "Ask tables a question in SQL.", Query, _query, _wrong_files, EXAMPLE)

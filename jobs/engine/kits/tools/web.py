@@ -1,0 +1,74 @@
+"""The tool that fetches a page, of the hosts that the job allows."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+from jobs.engine.errors import BadInput
+from jobs.engine.kinds.params import param
+from jobs.engine.kits.tools.base import Arguments, Reach, Result, Tool
+from jobs.engine.sandbox import http
+from jobs.engine.sandbox import sanitize_html as sandbox_html
+
+TEXTS = ("text/", "application/json", "application/xml", "application/xhtml+xml")
+UNSEEN = {"script", "style", "template", "noscript"}
+COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")  # as gzip and zstd begin
+BREAKS = {"p", "br", "div", "li", "tr", "h1", "h2", "h3", "h4", "title"}
+
+
+class Page(Arguments):
+    url: str = param("Address", min_length=1, max_length=http.MOST_URL)
+
+
+def _run(arguments: Page, reach: Reach) -> Result:
+    reply = http.get(arguments.url, reach.seconds, lambda host: _refuse(host, reach.hosts))
+    if reply.status >= 400:
+        raise BadInput(f"The page answered {reply.status}.", reason="no_page")
+    if not reply.media_type.startswith(TEXTS):
+        raise BadInput(f"The page is {reply.media_type[:80] or 'of no known type'}, not text.", reason="no_text")
+    if reply.body.startswith(COMPRESSED):
+        raise BadInput("The page is compressed, though it was asked not to be.", reason="no_text")
+    text = reply.body.decode("utf-8", errors="replace")
+    return Result(_shown(text) if "html" in reply.media_type else text)
+
+
+def _wrong(arguments: Page, reach: Reach) -> str | None:
+    try:
+        _refuse(http.check(arguments.url).hostname or "", reach.hosts)
+    except BadInput as error:
+        return error.message
+    return None
+
+
+def _refuse(host: str, hosts: tuple[str, ...]) -> None:
+    """Raise BadInput for a host that is not on the list, nor below one that is."""
+    if not any(host == one.lower() or host.endswith("." + one.lower()) for one in hosts):
+        raise BadInput(
+            f"{host} is not among the hosts that this job may ask. Add it to “Hosts”.", reason="host_not_allowed"
+        )
+
+
+def _shown(html: str) -> str:
+    reader = _Reader()
+    reader.feed(sandbox_html.tamed(html, BREAKS, UNSEEN))
+    reader.close()
+    lines = (" ".join(line.split()) for line in "".join(reader.found).splitlines())
+    return "\n".join(line for line in lines if line)
+
+
+class _Reader(HTMLParser):
+    """The text of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append("\n")
+
+    def handle_data(self, data: str) -> None:
+        self.found.append(data)
+
+
+EXAMPLE = {"url": "https://example.org/"}
+FETCH_PAGE = Tool("fetch_page", "Fetch a web page as text.", Page, _run, _wrong, EXAMPLE)
