@@ -10,11 +10,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from jobs.engine import backups, logs, operating, settings
+from jobs.engine import logs, operations, settings
 from jobs.engine.db import migrations, postgres
 from jobs.engine.embedded import beside, parts
 from jobs.engine.errors import DatabaseAway, LegworkError, SettingsError
 from jobs.engine.kinds.catalogue import QUEUES
+from jobs.engine.operations import backups
 from jobs.engine.worker import clock, supervisor
 from jobs.engine.worker.autoscaler import CALM_SECONDS, Scale
 
@@ -90,8 +91,8 @@ def _count(text: str) -> int:
 def _doctor(_: argparse.Namespace) -> int:
     with suppress(SettingsError):  # which the examination tells
         _find_built_in()
-    found = operating.examine()
-    print(operating.told(found))
+    found = operations.examine()
+    print(operations.told(found))
     return 1 if any(part.state == "wrong" for part in found) else 0
 
 

@@ -12,9 +12,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from jobs.engine import operating
+from jobs.engine import operations
 from jobs.engine.chat import commands
-from jobs.engine.operating import QueueFigures
+from jobs.engine.operations import QueueFigures
 from webapp import completions, streams
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -32,7 +32,7 @@ class _Figures(Collector):
         mine = (str(os.getpid()),)
         for name, count, text in _OF_THIS_PROCESS:
             yield _family(name, text, ("process",), [(mine, count())])
-        state = operating.operations()
+        state = operations.operations()
         up = bool(state.queues)
         yield GaugeMetricFamily("legwork_database_up", "1 while the database answers.", value=int(up))
         if not up:

@@ -7,9 +7,9 @@ from typing import Any
 from flask import Blueprint, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response
 
-from jobs.engine import operating, settings
+from jobs.engine import operations, settings
 from jobs.engine.kinds.catalogue import QUEUES
-from jobs.engine.operating import MINUTES, QueueFigures
+from jobs.engine.operations import MINUTES, QueueFigures
 from webapp import identity, kinds
 from webapp.access import current_owner
 from webapp.identity import operators
@@ -24,7 +24,7 @@ BAR, GAP, HEIGHT = 3, 1, 20  # of the small charts, in the units of their viewBo
 @operators
 def index() -> Response:
     """All of it; with `HX-Request` only the live part."""
-    state = operating.operations()
+    state = operations.operations()
     live = bool(request.headers.get("HX-Request"))
     return make_response(
         render_template(
@@ -36,7 +36,7 @@ def index() -> Response:
             titles=kinds.titles(),
             owner=current_owner(),
             hosts=len({worker.host for worker in state.workers}),
-            periods=operating.periods(),
+            periods=operations.periods(),
             file_days=settings.current().keep_files_days,
         )
     )
@@ -45,7 +45,7 @@ def index() -> Response:
 @blueprint.post("/queues/<any(io, cpu, mail):queue>/<any(pause, resume):what>")
 @operators
 def change_queue(queue: str, what: str) -> Any:
-    act = operating.pause if what == "pause" else operating.resume
+    act = operations.pause if what == "pause" else operations.resume
     act(queue, owner=current_owner(), address=identity.address())
     return redirect("/operations#queues", 303)
 
@@ -53,7 +53,7 @@ def change_queue(queue: str, what: str) -> Any:
 @blueprint.post("/workers/<name>/<any(finish, stop):how>")
 @operators
 def send_away(name: str, how: str) -> Any:
-    operating.send_away(name, how, owner=current_owner(), address=identity.address())
+    operations.send_away(name, how, owner=current_owner(), address=identity.address())
     return redirect("/operations#workers", 303)
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from jobs.engine import operating
-from jobs.engine.operating import QueueFigures, WorkerFigures
+from jobs.engine import operations
+from jobs.engine.operations import QueueFigures, WorkerFigures
 from webapp import identity, serializing
 from webapp.access import current_owner
 from webapp.identity import operators
@@ -19,7 +19,7 @@ blueprint = Blueprint("operating_api", __name__, url_prefix="/api/v1")
 @blueprint.get("/operations")
 @operators
 def index() -> Response:
-    state = operating.operations()
+    state = operations.operations()
     return jsonify(
         at=serializing.moment(state.at),
         problems=[asdict(problem) for problem in state.problems],
@@ -32,28 +32,28 @@ def index() -> Response:
 @blueprint.post("/queues/<queue>/pause")
 @operators
 def pause(queue: str) -> Response:
-    operating.pause(queue, owner=current_owner(), address=identity.address())
+    operations.pause(queue, owner=current_owner(), address=identity.address())
     return Response(status=204)
 
 
 @blueprint.post("/queues/<queue>/resume")
 @operators
 def resume(queue: str) -> Response:
-    operating.resume(queue, owner=current_owner(), address=identity.address())
+    operations.resume(queue, owner=current_owner(), address=identity.address())
     return Response(status=204)
 
 
 @blueprint.post("/workers/<worker>/finish")
 @operators
 def finish(worker: str) -> Response:
-    operating.send_away(worker, "finish", owner=current_owner(), address=identity.address())
+    operations.send_away(worker, "finish", owner=current_owner(), address=identity.address())
     return Response(status=202)
 
 
 @blueprint.post("/workers/<worker>/stop")
 @operators
 def stop(worker: str) -> Response:
-    operating.send_away(worker, "stop", owner=current_owner(), address=identity.address())
+    operations.send_away(worker, "stop", owner=current_owner(), address=identity.address())
     return Response(status=202)
 
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from jobs.engine import backups
-from jobs.engine.backups import BackupFailed
 from jobs.engine.db import postgres, redis
 from jobs.engine.db.models import Job
 from jobs.engine.files import lookup
 from jobs.engine.files.storage import storage
+from jobs.engine.operations import backups
+from jobs.engine.operations.backups import BackupFailed
 from jobs.engine.queue import commands, delivery, ledger, queries, worker_registry
 from jobs.engine.queue.ledger import Batch, Outcome
 from jobs.engine.queue.worker_registry import Seen

@@ -12,8 +12,8 @@ from jobs.engine.db import postgres
 from jobs.engine.queue import capacity, commands
 from jobs.engine.queue.capacity import Load, needed
 
-queues = import_module("jobs.engine.operating.queues")  # its package has a function of that name
-stock = import_module("jobs.engine.operating.stock")
+queues = import_module("jobs.engine.operations.queues")  # its package has a function of that name
+stock = import_module("jobs.engine.operations.job_counts")
 
 
 def load(**changed: Any) -> Load:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from jobs.engine.embedded import parts
-from jobs.engine.operating.parts import clock_part
+from jobs.engine.operations.health import clock_part
 from jobs.engine.queue import pauses, queries
 from jobs.engine.settings import read
 from tests.engine.workers import CODE, running, until

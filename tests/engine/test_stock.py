@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from jobs.engine.db import postgres
 from jobs.engine.db.models import JOB_STATES
-from jobs.engine.operating import stock
+from jobs.engine.operations import job_counts
 from jobs.engine.queue import commands
 
 MANY = 12_000  # past what is counted, and still all of it in the sample that Postgres looks at
@@ -26,13 +26,13 @@ def test_few_are_counted_and_many_estimated(environment: Callable[..., None]) ->
         commands.submit("nap", {}, owner="local")
     with postgres.session() as session:
         session.execute(_ADD, {"state": "failed", "count": 2})
-        few = stock.stock(session)
+        few = job_counts.stock(session)
         assert few.exact
         assert Counter(few.states) == Counter(dict.fromkeys(JOB_STATES, 0) | {"queued": 3, "failed": 2})
         for state, count in ENDED.items():
             session.execute(_ADD, {"state": state, "count": count - 2 * (state == "failed")})
         session.execute(text("analyze jobs"))
-        many = stock.stock(session)
+        many = job_counts.stock(session)
     assert not many.exact
     assert (many.states["queued"], many.states["running"]) == (3, 0)
     assert {state: round(many.states[state], -1) for state in ENDED} == ENDED

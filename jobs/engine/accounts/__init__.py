@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from jobs.engine.accounts.audit import ACTIONS, entries, record
 from jobs.engine.accounts.first_account import new_secret, opens
-from jobs.engine.accounts.oversight import everybodys_schedules, pause_anybodys
 from jobs.engine.accounts.sessions import (
     Identity,
     by_password,
@@ -33,6 +32,7 @@ from jobs.engine.accounts.users import (
     suspend,
 )
 from jobs.engine.db.models import ROLES, SCOPES
+from jobs.engine.operations.all_schedules import everybodys_schedules, pause_anybodys
 
 __all__ = ["ROLES", "SCOPES", "Account", "Identity"]
 __all__ += [

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from jobs.engine.operating.doctor import examine, told
-from jobs.engine.operating.parts import Part, parts
-from jobs.engine.operating.queues import MINUTES, QueueFigures, queues
-from jobs.engine.operating.state import Operations, Problem, operations
-from jobs.engine.operating.workers import WorkerFigures, send_away, workers
+from jobs.engine.operations.doctor import examine, told
+from jobs.engine.operations.health import Part, parts
+from jobs.engine.operations.overview import Operations, Problem, operations
+from jobs.engine.operations.queues import MINUTES, QueueFigures, queues
+from jobs.engine.operations.workers import WorkerFigures, send_away, workers
 from jobs.engine.queue.pauses import pause, resume
 from jobs.engine.queue.retention import periods
 

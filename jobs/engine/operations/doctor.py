@@ -9,8 +9,8 @@ from jobs.engine import settings
 from jobs.engine.db import postgres
 from jobs.engine.errors import LegworkError, SettingsError
 from jobs.engine.kinds import catalogue
-from jobs.engine.operating.parts import Part, parts
-from jobs.engine.operating.queues import QueueFigures, queues
+from jobs.engine.operations.health import Part, parts
+from jobs.engine.operations.queues import QueueFigures, queues
 from jobs.engine.sandbox import spawn
 
 

@@ -10,10 +10,10 @@ from functools import lru_cache
 from jobs.engine import settings
 from jobs.engine.db import postgres
 from jobs.engine.errors import DatabaseAway
-from jobs.engine.operating.parts import Part, parts
-from jobs.engine.operating.queues import QueueFigures, queues
-from jobs.engine.operating.stock import Stock, stock
-from jobs.engine.operating.workers import WorkerFigures, workers
+from jobs.engine.operations.health import Part, parts
+from jobs.engine.operations.job_counts import Stock, stock
+from jobs.engine.operations.queues import QueueFigures, queues
+from jobs.engine.operations.workers import WorkerFigures, workers
 
 PARTS_SECONDS = 5  # for which the parts' answers are kept: each page that is open asks
 BEHIND = 6  # times the target wait, after which a queue is behind
