@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from jobs.engine import logs, operations, settings
 from jobs.engine.db import migrations, postgres
-from jobs.engine.embedded import beside, parts
+from jobs.engine.embedded import discovery, with_database
 from jobs.engine.errors import DatabaseAway, LegworkError, SettingsError
 from jobs.engine.kinds.catalogue import QUEUES
 from jobs.engine.operations import backups
@@ -97,7 +97,7 @@ def _doctor(_: argparse.Namespace) -> int:
 
 
 def _backup(arguments: argparse.Namespace) -> int:
-    with beside.with_database():
+    with with_database.with_database():
         told = backups.write(arguments.file)
     print(f"{arguments.file}: the database and {told.files:,} files, {told.bytes:,} bytes.")
     if told.missing:
@@ -107,7 +107,7 @@ def _backup(arguments: argparse.Namespace) -> int:
 
 
 def _restore(arguments: argparse.Namespace) -> int:
-    with beside.with_database():
+    with with_database.with_database():
         told = backups.read(arguments.file, replace=arguments.replace)
     print(
         f"The database and {told.files:,} files are back. Start Legwork; jobs that waited or ran go on by themselves."
@@ -121,7 +121,7 @@ def _find_built_in() -> None:
     """Where no database is set: the parts that `python -m webapp` started for this data folder."""
     chosen = settings.current()
     if not chosen.database_url:
-        settings.adopt(parts.remembered(chosen.data_dir))
+        settings.adopt(discovery.remembered(chosen.data_dir))
 
 
 def _queues(text: str) -> list[str]:

@@ -21,9 +21,9 @@ from types import FrameType
 from typing import IO
 
 from jobs.engine import accounts, settings
-from jobs.engine.embedded import model, parts, service
+from jobs.engine.embedded import discovery, model, service
 from jobs.engine.embedded.postgres import Postgres
-from jobs.engine.embedded.processes import Process, Supervisor, read_procfile, with_programs
+from jobs.engine.embedded.procfile import Process, Supervisor, read_procfile, with_programs
 from jobs.engine.embedded.service import ServiceFailed
 from jobs.engine.errors import LegworkError, SettingsError
 from jobs.engine.settings import Settings
@@ -114,7 +114,7 @@ def _start(chosen: Settings, lines: Mapping[str, str], folder: Path, supervisor:
 
 def _start_services(chosen: Settings, supervisor: Supervisor, stop: _Stop) -> dict[str, str]:
     """Start what has no URL, all at once; what the Procfile's processes are told of it, by variable."""
-    services = parts.needed(chosen)
+    services = discovery.needed(chosen)
     for each in services:
         supervisor.watch(each)
     for each in reversed(services):  # the model takes longest to come up
@@ -124,7 +124,7 @@ def _start_services(chosen: Settings, supervisor: Supervisor, stop: _Stop) -> di
         stop.check()
     if not chosen.has_model and (lack := model.missing()):
         _say(f"{lack} Jobs that need a model are unavailable until `make install`, or OPENAI_BASE_URL is set.")
-    return parts.environment(chosen, services)
+    return discovery.environment(chosen, services)
 
 
 def _release(line: str, folder: Path, environ: Mapping[str, str], data_dir: Path) -> None:

