@@ -76,7 +76,7 @@ def test_headings_and_comments_are_found_in_time(tmp_path: Path) -> None:
     script = f"""
 from pathlib import Path
 from jobs.engine.library.chunking import pieces
-from jobs.engine.formats.extraction import formats; from jobs.engine.formats.extraction import office
+from jobs.engine.formats.extraction import formats, office
 print(formats.reader(Path({str(path)!r}), "x.txt").__name__)
 list(pieces("# a" + " #" * 200_000 + " x", 100, 0))
 for text in ("![" * 200_000, "![](" * 200_000):

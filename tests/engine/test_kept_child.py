@@ -21,15 +21,15 @@ from tests.engine.workers import CODE, children, ended, kill, name_of, until
 
 MOST_JOBS = 6
 WORK = f"""
-from jobs.engine.worker.rq_worker import child as horse; from jobs.engine.worker.rq_worker import leak_check as leftovers; from jobs.engine.worker.rq_worker import supervisor; from jobs.engine.worker.rq_worker import rq_worker as worker
-horse.MOST_JOBS, leftovers.MOST_GROWTH = {MOST_JOBS}, 30_000_000
+from jobs.engine.worker import child, leak_check, rq_worker, supervisor
+child.MOST_JOBS, leak_check.MOST_GROWTH = {MOST_JOBS}, 30_000_000
 supervisor.preload(["cpu"])
-worker.work(["cpu"], "kept")
+rq_worker.work(["cpu"], "kept")
 """
 
 WAIT = """
 import time
-from jobs.engine.worker.rq_worker import prefork as kept
+from jobs.engine.worker import prefork as kept
 
 def serve(line):
     line.take(int, 60)

@@ -235,7 +235,8 @@ def test_the_providers_ills_leave_no_false_answer(provider: FakeProvider) -> Non
 
 ATTEMPT = """
 import sys
-from jobs.engine.db import postgres as database; from jobs.engine.queue import ledger
+from jobs.engine.db import postgres as database
+from jobs.engine.queue import ledger
 from jobs.engine.worker.run import Run
 
 with database.session() as session:

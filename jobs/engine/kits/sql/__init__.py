@@ -19,8 +19,8 @@ from typing import IO, Any
 
 from jobs.engine import jsonsafe
 from jobs.engine.errors import BadInput, JobFailed
-from jobs.engine.kits.sql.error_messages import listed
-from jobs.engine.kits.sql.names import table_names
+from jobs.engine.kits.sql.error_messages import listed as listed
+from jobs.engine.kits.sql.names import table_names as table_names
 from jobs.engine.sandbox import spawn
 
 LOOK_SECONDS = 0.1
