@@ -86,7 +86,7 @@ SWALLOWING_ALLOWED = {
     ("jobs.engine.chat.trials", "run"): "a thread must not die in silence, and its reader must be told",
     ("jobs.engine.worker.take_message", "claimed"): "RQ raises many things for a broken message",
     ("jobs.engine.worker.outcome_writer", "_write_on"): "a thread must not die in silence: the run raises it",
-    ("webapp.errors", "_page"): "the page that tells of a fault must not fail for the same reason",
+    ("webapp.http.errors", "_page"): "the page that tells of a fault must not fail for the same reason",
 }
 
 HIDDEN_ALLOWED = {

@@ -9,7 +9,6 @@ from flask import Flask
 
 from jobs.engine import settings
 from webapp import (
-    access,
     account,
     api,
     approvals,
@@ -19,7 +18,6 @@ from webapp import (
     chat,
     chat_api,
     completions,
-    errors,
     files,
     first_account,
     health,
@@ -51,14 +49,15 @@ from webapp import (
     trials,
     webhooks,
 )
-from webapp.routing import LazyRule
+from webapp.http import errors, guards
+from webapp.http.routing import LazyRule
 
 
 def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     """The contents page of the site. `config` goes over Flask's own, for tests. Opens no connection."""
     app = Flask(__name__, template_folder="../templates")
     app.url_rule_class = LazyRule
-    access.guard(app, settings.current())
+    guards.guard(app, settings.current())
     errors.answer_errors(app)
 
     app.register_blueprint(theme.blueprint)  # what stands round every page
@@ -101,15 +100,15 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(health.blueprint)  # /healthz  /readyz  /metrics
     operations.mount(app)  # /rq
 
-    access.csrf.exempt(api.blueprint)  # guarded by Origin and Sec-Fetch-Site
-    access.csrf.exempt(reviews_api.blueprint)
-    access.csrf.exempt(schedules_api.blueprint)
-    access.csrf.exempt(library_api.blueprint)
-    access.csrf.exempt(outbox_api.blueprint)
-    access.csrf.exempt(chat_api.blueprint)
-    access.csrf.exempt(completions.blueprint)
-    access.csrf.exempt(operating_api.blueprint)
-    access.csrf.exempt(operations.dashboard.blueprint)  # takes no state change at all
+    guards.csrf.exempt(api.blueprint)  # guarded by Origin and Sec-Fetch-Site
+    guards.csrf.exempt(reviews_api.blueprint)
+    guards.csrf.exempt(schedules_api.blueprint)
+    guards.csrf.exempt(library_api.blueprint)
+    guards.csrf.exempt(outbox_api.blueprint)
+    guards.csrf.exempt(chat_api.blueprint)
+    guards.csrf.exempt(completions.blueprint)
+    guards.csrf.exempt(operating_api.blueprint)
+    guards.csrf.exempt(operations.dashboard.blueprint)  # takes no state change at all
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.config.update(config or {})
     return app

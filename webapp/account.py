@@ -10,8 +10,8 @@ from flask.typing import ResponseReturnValue
 from jobs.engine import accounts
 from jobs.engine.errors import InvalidParams, TooMany
 from jobs.engine.queue import limits
-from webapp import identity
-from webapp.identity import person
+from webapp.http import identity
+from webapp.http.identity import person
 
 blueprint = Blueprint("account", __name__, url_prefix="/account")
 DAYS = (7, 30, 90, 365)

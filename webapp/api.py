@@ -14,8 +14,9 @@ from jobs.engine.files import uploads
 from jobs.engine.kinds import catalogue
 from jobs.engine.queue import approvals as engine_approvals
 from jobs.engine.queue import commands, job_log, lists, polling, queries
-from webapp import bodies, files, openapi, serializing
-from webapp.access import current_owner
+from webapp import files, openapi, serializing
+from webapp.http import parsing
+from webapp.http.guards import current_owner
 from webapp.shapes import ITEM_STATES, JOB_FILTERS, VERDICTS
 
 MAX_SAMPLE = 1_000
@@ -49,10 +50,10 @@ def submit(name: str) -> Response:
     """The row is written before this answers; Redis may be away."""
     found = catalogue.offered(name)
     key = idempotency_key()
-    sample = bodies.whole_number("sample", 1, 1, MAX_SAMPLE) if "sample" in request.args else None
-    run_at = bodies.moment_ahead("run_at", datetime.now(UTC), MAX_AHEAD)
-    params = bodies.json_object()
-    told = [{"channel": one, "target": target} for one in CHANNELS if (target := bodies.text(f"notify_{one}", 2_000))]
+    sample = parsing.whole_number("sample", 1, 1, MAX_SAMPLE) if "sample" in request.args else None
+    run_at = parsing.moment_ahead("run_at", datetime.now(UTC), MAX_AHEAD)
+    params = parsing.json_object()
+    told = [{"channel": one, "target": target} for one in CHANNELS if (target := parsing.text(f"notify_{one}", 2_000))]
     job = commands.submit(
         found.name,
         params,
@@ -70,10 +71,10 @@ def jobs() -> Response:
     page = lists.jobs(
         current_owner(),
         states=_states(JOB_FILTERS),
-        kind=bodies.text("kind", 100),
-        q=bodies.text("q", 200),
-        after=bodies.text("after", 200),
-        limit=bodies.whole_number("limit", 50, 1, 200),
+        kind=parsing.text("kind", 100),
+        q=parsing.text("q", 200),
+        after=parsing.text("after", 200),
+        limit=parsing.whole_number("limit", 50, 1, 200),
     )
     return jsonify(jobs=[serializing.job_row(job) for job in page.rows], next=_text(page.next))
 
@@ -95,17 +96,17 @@ def items(id: str) -> Response:
     page = queries.items(
         polling.seen_job(id, current_owner()),
         state=next(iter(_states(ITEM_STATES)), None),
-        verdict=bodies.one_of("verdict", VERDICTS, "") if "verdict" in request.args else None,
-        after=bodies.text("after", 2_000),
-        limit=bodies.whole_number("limit", 50, 1, 1_000),
+        verdict=parsing.one_of("verdict", VERDICTS, "") if "verdict" in request.args else None,
+        after=parsing.text("after", 2_000),
+        limit=parsing.whole_number("limit", 50, 1, 1_000),
     )
     return jsonify(items=[serializing.item(row) for row in page.rows], next=_text(page.next))
 
 
 @blueprint.get("/jobs/<id>/log")
 def log(id: str) -> Response:
-    limit = bodies.whole_number("limit", 500, 1, 1_000)
-    page = job_log.log(polling.seen_job(id, current_owner()), after=bodies.text("after", 200), limit=limit)
+    limit = parsing.whole_number("limit", 500, 1, 1_000)
+    page = job_log.log(polling.seen_job(id, current_owner()), after=parsing.text("after", 200), limit=limit)
     return jsonify(lines=[serializing.log_line(row) for row in page.rows], next=_text(page.next))
 
 
@@ -116,7 +117,7 @@ def cancel(id: str) -> Response:
 
 @blueprint.post("/jobs/<id>/retry")
 def retry(id: str) -> Response:
-    which = bodies.one_of("items", ("all", "failed", "unknown"), "all")
+    which = parsing.one_of("items", ("all", "failed", "unknown"), "all")
     return accepted(commands.retry(id, owner=current_owner(), items=which))
 
 
@@ -129,7 +130,7 @@ def approvals(id: str) -> Response:
 @blueprint.post("/jobs/<id>/approvals/<approval>")
 def answer(id: str, approval: str) -> Response:
     """Say yes (`approve`: true) or no to a call."""
-    body = bodies.fields(bodies.json_object(), {"approve": bool, "reason": str}, required=("approve",))
+    body = parsing.fields(parsing.json_object(), {"approve": bool, "reason": str}, required=("approve",))
     reason = body.get("reason", "")
     return accepted(commands.answer_question(id, approval, body["approve"], reason, owner=current_owner()))
 
@@ -141,8 +142,8 @@ def upload() -> Response:
         raise UnsupportedMediaType("Send the file as the field `file` of a multipart/form-data body.")
     sent = request.files.getlist("file")
     if len(sent) != 1:
-        raise bodies.invalid("file", "Send exactly one file, in the field `file`.")
-    name = bodies.printable(sent[0].filename or "", 255) or "file"
+        raise parsing.invalid("file", "Send exactly one file, in the field `file`.")
+    name = parsing.printable(sent[0].filename or "", 255) or "file"
     kept = serializing.file(uploads.upload(cast(BinaryIO, sent[0].stream), name, owner=current_owner()))
     return Response(jsonify(kept).get_data(), 201, {"Location": kept["url"]}, content_type="application/json")
 
@@ -165,7 +166,7 @@ def accepted(job: Any) -> Response:
 def idempotency_key() -> str | None:
     key = request.headers.get("Idempotency-Key")
     if key is not None and not re.fullmatch(r"[!-~]{1,200}", key):
-        raise bodies.invalid(
+        raise parsing.invalid(
             "Idempotency-Key", "Idempotency-Key must be 1 to 200 visible ASCII characters without spaces."
         )
     return key
@@ -174,7 +175,7 @@ def idempotency_key() -> str | None:
 def _states(known: tuple[str, ...]) -> tuple[str, ...]:
     asked = tuple(state for state in request.args.getlist("state") if state)
     if not set(asked) <= set(known):
-        raise bodies.invalid("state", f"state must be one of {', '.join(known)}.")
+        raise parsing.invalid("state", f"state must be one of {', '.join(known)}.")
     return asked
 
 

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 
 from jobs.engine.errors import Conflict
 from jobs.engine.queue import commands
-from webapp.access import current_owner
+from webapp.http.guards import current_owner
 
 blueprint = Blueprint("approvals", __name__)
 

@@ -7,8 +7,9 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, render_template, request
 
 from jobs.engine import accounts
-from webapp import bodies, serializing
-from webapp.identity import operators
+from webapp import serializing
+from webapp.http import parsing
+from webapp.http.identity import operators
 
 blueprint = Blueprint("audit", __name__)
 PAGE = 50
@@ -27,11 +28,11 @@ def index() -> str:
 @blueprint.get("/api/v1/audit")
 @operators
 def listed() -> Response:
-    limit = bodies.whole_number("limit", 50, 1, 1_000)
-    action = bodies.text("action", 40)
+    limit = parsing.whole_number("limit", 50, 1, 1_000)
+    action = parsing.text("action", 40)
     if action and action not in accounts.ACTIONS:
-        raise bodies.invalid("action", f"action must be one of {', '.join(accounts.ACTIONS)}.")
-    page = accounts.entries(q=bodies.text("q", 200), action=action, after=bodies.text("after", 200), limit=limit)
+        raise parsing.invalid("action", f"action must be one of {', '.join(accounts.ACTIONS)}.")
+    page = accounts.entries(q=parsing.text("q", 200), action=action, after=parsing.text("after", 200), limit=limit)
     return jsonify(entries=[_entry(row) for row in page.rows], next=page.next)
 
 

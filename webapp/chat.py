@@ -17,7 +17,7 @@ from jobs.engine.files import uploads as engine_uploads
 from jobs.engine.kinds import catalogue
 from jobs.engine.llm import client
 from webapp import markdown, serializing, streams
-from webapp.access import current_owner
+from webapp.http.guards import current_owner
 
 blueprint = Blueprint("chat", __name__, url_prefix="/chat")
 LISTED = 40

@@ -8,8 +8,9 @@ from flask import Blueprint, Response, jsonify
 
 from jobs.engine.chat import attachments, commands, conversations, lists
 from jobs.engine.chat.conversations import Talk
-from webapp import bodies, serializing, streams
-from webapp.access import current_owner
+from webapp import serializing, streams
+from webapp.http import parsing
+from webapp.http.guards import current_owner
 
 blueprint = Blueprint("chat_api", __name__, url_prefix="/api/v1/chat")
 _WORDS = ("text", "message", "content")  # what clients call what is said; one of them
@@ -25,8 +26,8 @@ _SETTINGS: dict[str, tuple[type, ...]] = {
 
 @blueprint.get("")
 def index() -> Response:
-    limit = bodies.whole_number("limit", 50, 1, 200)
-    q, after = bodies.text("q", 200), bodies.text("after", 200)
+    limit = parsing.whole_number("limit", 50, 1, 200)
+    q, after = parsing.text("q", 200), parsing.text("after", 200)
     page = lists.conversations(current_owner(), q=q, after=after, limit=limit)
     return jsonify(conversations=[serializing.conversation_row(row) for row in page.rows], next=page.next)
 
@@ -58,16 +59,16 @@ def delete(id: str) -> Response:
 
 @blueprint.post("/<id>/messages")
 def ask(id: str) -> Response:
-    body = bodies.fields(bodies.json_object(), dict.fromkeys(_WORDS, str))
+    body = parsing.fields(parsing.json_object(), dict.fromkeys(_WORDS, str))
     if len(body) != 1:
-        raise bodies.invalid("text", "text must be the message, as a text.")
+        raise parsing.invalid("text", "text must be the message, as a text.")
     return _accepted(commands.ask(id, *body.values(), owner=current_owner()))
 
 
 @blueprint.post("/<id>/files")
 def attach(id: str) -> Response:
     """Let it answer from a file too: an upload or an output, by its id."""
-    file = bodies.fields(bodies.json_object(), {"file": str}, required=("file",))["file"]
+    file = parsing.fields(parsing.json_object(), {"file": str}, required=("file",))["file"]
     return _at(serializing.attachment(commands.attach_files(id, [file], owner=current_owner())[0]), 201)
 
 
@@ -121,12 +122,12 @@ def _at(body: dict[str, Any], status: int) -> Response:
 
 def _talk(before: Talk) -> Talk:
     """The settings in the body, over those before. Raises InvalidParams for a name or type that is none."""
-    body = bodies.json_object()
+    body = parsing.json_object()
     for name, value in body.items():
         if name not in _SETTINGS:
-            raise bodies.invalid(
-                bodies.printable(name), f"There is no setting of that name; there are {', '.join(_SETTINGS)}."
+            raise parsing.invalid(
+                parsing.printable(name), f"There is no setting of that name; there are {', '.join(_SETTINGS)}."
             )
         if not isinstance(value, _SETTINGS[name]) or (isinstance(value, bool) and bool not in _SETTINGS[name]):
-            raise bodies.invalid(name, f"{name} is of the wrong type.")
+            raise parsing.invalid(name, f"{name} is of the wrong type.")
     return Talk(**vars(before) | body)

@@ -15,8 +15,8 @@ from flask import Blueprint, Response, jsonify
 
 from jobs.engine.errors import LegworkError, TooMany
 from jobs.engine.llm import client
-from webapp import bodies, identity, readers
-from webapp.identity import Identity, current_owner
+from webapp.http import client_gone, identity, parsing
+from webapp.http.identity import Identity, current_owner
 
 blueprint = Blueprint("completions", __name__, url_prefix="/v1")
 MOST_OPEN = 100  # at a time, for one person in one process
@@ -37,17 +37,17 @@ def models() -> Response:
 @blueprint.get("/models/<path:name>")
 def model(name: str) -> Response:
     if name not in client.models():
-        raise LegworkError(f"There is no model {bodies.printable(name)!r} here.", reason="no_model")
+        raise LegworkError(f"There is no model {parsing.printable(name)!r} here.", reason="no_model")
     return jsonify(_model(name))
 
 
 @blueprint.post("/chat/completions")
 def complete() -> Response:
-    body = bodies.json_object()
+    body = parsing.json_object()
     if not isinstance(body.get("messages"), list) or not body["messages"]:
-        raise bodies.invalid("messages", "messages must be a list with at least one message.")
+        raise parsing.invalid("messages", "messages must be a list with at least one message.")
     if not isinstance(body.get("stream", False), bool | None) or not isinstance(body.get("model", ""), str | None):
-        raise bodies.invalid("stream", "stream must be true or false, and model a text.")
+        raise parsing.invalid("stream", "stream must be true or false, and model a text.")
     if _open[current_owner()] >= MOST_OPEN:
         raise TooMany(f"{MOST_OPEN} answers are on their way to you already. Wait for one to end.")
     passing = _Passing(body, identity.identity())
@@ -84,7 +84,7 @@ class _Passing:
         self._stream = client.stream(body)
         self._who = who
         self._owner = who.owner
-        self._connection = readers.connection()
+        self._connection = client_gone.connection()
         self._ended = threading.Event()
 
     def open(self) -> None:
@@ -126,7 +126,7 @@ class _Passing:
         """End it where its reader has left, or the provider is silent."""
         while not self._ended.wait(LOOK_SECONDS):
             self._stream.end_silent()
-            left = self._connection is not None and readers.has_left(self._connection)
+            left = self._connection is not None and client_gone.has_left(self._connection)
             if left or not identity.still(self._who):
                 return self._stream.close()
 

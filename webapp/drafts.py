@@ -18,7 +18,7 @@ from jobs.engine.files import lookup
 from jobs.engine.kinds import checks, estimates, text_templates
 from jobs.engine.queue import notifications, queries, waiting
 from webapp import forms, texts, words
-from webapp.access import current_owner
+from webapp.http.guards import current_owner
 
 SAMPLE_ROWS = 3
 

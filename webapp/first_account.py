@@ -10,8 +10,9 @@ from flask.typing import ResponseReturnValue
 
 from jobs.engine import accounts, settings
 from jobs.engine.errors import Conflict, InvalidParams, NotFound
-from webapp import identity, signing_in
-from webapp.identity import anybody
+from webapp import signing_in
+from webapp.http import identity
+from webapp.http.identity import anybody
 
 USED = "This link makes the first account, once and within an hour. Start Legwork again for a new one, or sign in."
 

@@ -8,7 +8,7 @@ from flask import Blueprint, Response
 
 from jobs.engine.errors import DatabaseAway, LegworkError
 from jobs.engine.operations import health
-from webapp.identity import anybody, require_operator
+from webapp.http.identity import anybody, require_operator
 
 blueprint = Blueprint("health", __name__)
 

@@ -13,9 +13,10 @@ from werkzeug.wrappers import Response
 
 from jobs.engine.errors import BadInput
 from jobs.engine.queue import commands, lists, queries, waiting
-from webapp import bodies, kinds, saved_views, words
-from webapp.access import current_owner
-from webapp.identity import person
+from webapp import kinds, saved_views, words
+from webapp.http import parsing
+from webapp.http.guards import current_owner
+from webapp.http.identity import person
 
 blueprint = Blueprint("history", __name__)
 PAGE = 50
@@ -72,7 +73,7 @@ def bulk() -> Any:
         shown = {"chosen": [] if every else chosen, "every": every, "many": many}
         return render_template("jobs/delete.html", key=uuid4().hex, **wanted._asdict(), **shown)
     which = {"all": True, **_as_params(wanted)} if every else {"jobs": chosen}
-    key = bodies.printable(request.form.get("key", ""), 64)
+    key = parsing.printable(request.form.get("key", ""), 64)
     job = commands.submit(
         BULK,
         {"action": action, **which},

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from jobs.engine.errors import BadInput, FieldError, NotFound
 from jobs.engine.kinds import catalogue, estimates
 from webapp import drafts, mail_html, submissions
-from webapp.access import current_owner
+from webapp.http.guards import current_owner
 
 blueprint = Blueprint("item_previews", __name__)
 

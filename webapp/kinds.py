@@ -15,8 +15,8 @@ from jobs.engine.errors import NotFound
 from jobs.engine.kinds import catalogue
 from jobs.engine.queue import lists, notifications, queries, waiting
 from webapp import drafts, forms
-from webapp.access import current_owner
-from webapp.identity import person
+from webapp.http.guards import current_owner
+from webapp.http.identity import person
 
 blueprint = Blueprint("kinds", __name__)
 FIRST = "generate_texts"  # what a newcomer is offered

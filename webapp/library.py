@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from jobs.engine import library
 from jobs.engine.errors import NotFound
 from jobs.engine.files import lookup
-from webapp.access import current_owner
+from webapp.http.guards import current_owner
 
 blueprint = Blueprint("library", __name__)
 PAGE = 50

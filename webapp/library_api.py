@@ -7,8 +7,8 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 
 from jobs.engine import library
-from webapp import bodies
-from webapp.access import current_owner
+from webapp.http import parsing
+from webapp.http.guards import current_owner
 from webapp.serializing import moment
 
 blueprint = Blueprint("library_api", __name__, url_prefix="/api/v1")
@@ -18,10 +18,10 @@ blueprint = Blueprint("library_api", __name__, url_prefix="/api/v1")
 def index() -> Response:
     page = library.documents(
         current_owner(),
-        collection=bodies.text("collection", 100),
-        q=bodies.text("q", 200),
-        after=bodies.text("after", 200),
-        limit=bodies.whole_number("limit", 50, 1, 200),
+        collection=parsing.text("collection", 100),
+        q=parsing.text("q", 200),
+        after=parsing.text("after", 200),
+        limit=parsing.whole_number("limit", 50, 1, 200),
     )
     return jsonify(documents=[document_row(one) for one in page.rows], next=page.next)
 
@@ -35,7 +35,7 @@ def show(id: str) -> Response:
 @blueprint.get("/documents/<id>/similar")
 def similar(id: str) -> Response:
     """Other documents of its collection, the most like it first."""
-    found = library.alike(current_owner(), id, bodies.whole_number("limit", 8, 1, 50))
+    found = library.alike(current_owner(), id, parsing.whole_number("limit", 8, 1, 50))
     return jsonify(documents=[_alike(one) for one in found], next=None)
 
 
@@ -48,10 +48,10 @@ def delete(id: str) -> Response:
 
 @blueprint.get("/search")
 def search() -> Response:
-    q = bodies.text("q", 2_000)
+    q = parsing.text("q", 2_000)
     if not q:
-        raise bodies.invalid("q", "Write what to search for in q.")
-    collection, limit = bodies.text("collection", 100), bodies.whole_number("limit", 8, 1, 50)
+        raise parsing.invalid("q", "Write what to search for in q.")
+    collection, limit = parsing.text("collection", 100), parsing.whole_number("limit", 8, 1, 50)
     found = library.search(current_owner(), q, collection, limit)
     return jsonify(passages=[_passage(one) for one in found], next=None)
 

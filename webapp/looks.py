@@ -16,7 +16,7 @@ from jobs.engine.errors import BadInput, LegworkError, NotFound
 from jobs.engine.files import lookup
 from jobs.engine.queue import polling
 from webapp import files, kinds, markdown
-from webapp.access import current_owner
+from webapp.http.guards import current_owner
 
 blueprint = Blueprint("looks", __name__)
 MOST_TEXT = 64_000  # bytes

@@ -6,7 +6,7 @@ from functools import cache
 
 from flask import Response
 
-from webapp.access import CONTENT_POLICY
+from webapp.http.guards import CONTENT_POLICY
 
 PAGE_POLICY = f"{CONTENT_POLICY}; frame-src 'self'"
 FRAME_POLICY = (

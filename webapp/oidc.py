@@ -15,9 +15,10 @@ from flask.typing import ResponseReturnValue
 
 from jobs.engine import accounts, settings
 from jobs.engine.errors import Conflict, Forbidden, InvalidParams, LegworkError, NotFound, NotSignedIn
-from webapp import identity, signing_in
-from webapp.access import local_path
-from webapp.identity import anybody
+from webapp import signing_in
+from webapp.http import identity
+from webapp.http.guards import local_path
+from webapp.http.identity import anybody
 
 log = logging.getLogger(__name__)
 blueprint = Blueprint("oidc", __name__)

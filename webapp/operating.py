@@ -10,9 +10,10 @@ from werkzeug.wrappers import Response
 from jobs.engine import operations, settings
 from jobs.engine.kinds.catalogue import QUEUES
 from jobs.engine.operations import MINUTES, QueueFigures
-from webapp import identity, kinds
-from webapp.access import current_owner
-from webapp.identity import operators
+from webapp import kinds
+from webapp.http import identity
+from webapp.http.guards import current_owner
+from webapp.http.identity import operators
 
 blueprint = Blueprint("operating", __name__, url_prefix="/operations")
 

@@ -9,9 +9,10 @@ from flask import Blueprint, Response, jsonify
 
 from jobs.engine import operations
 from jobs.engine.operations import QueueFigures, WorkerFigures
-from webapp import identity, serializing
-from webapp.access import current_owner
-from webapp.identity import operators
+from webapp import serializing
+from webapp.http import identity
+from webapp.http.guards import current_owner
+from webapp.http.identity import operators
 
 blueprint = Blueprint("operating_api", __name__, url_prefix="/api/v1")
 

@@ -22,9 +22,9 @@ from rq.serializers import JSONSerializer
 
 from jobs.engine.db import redis
 from jobs.engine.errors import BrokerAway, NotFound
-from webapp import identity
-from webapp.errors import answer
-from webapp.sparing import put_off
+from webapp.http import identity
+from webapp.http.errors import answer
+from webapp.http.lazy_modules import put_off
 
 put_off("arrow")  # 2 MB for the dates of pages that few look at
 import rq_dashboard  # noqa: E402

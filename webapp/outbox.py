@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from jobs.engine import settings
 from jobs.engine.mail import outbox
 from webapp import files, mail_html
-from webapp.access import current_owner
+from webapp.http.guards import current_owner
 
 blueprint = Blueprint("outbox", __name__, url_prefix="/outbox")
 PAGE = 50

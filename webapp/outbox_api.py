@@ -8,8 +8,9 @@ from flask import Blueprint, Response, jsonify
 
 from jobs.engine.mail import outbox
 from jobs.engine.mail import suppressions as engine_suppressions
-from webapp import bodies, serializing
-from webapp.access import current_owner
+from webapp import serializing
+from webapp.http import parsing
+from webapp.http.guards import current_owner
 
 blueprint = Blueprint("outbox_api", __name__, url_prefix="/api/v1")
 
@@ -18,9 +19,9 @@ blueprint = Blueprint("outbox_api", __name__, url_prefix="/api/v1")
 def messages() -> Response:
     page = outbox.messages(
         current_owner(),
-        q=bodies.text("q", 200),
-        after=bodies.text("after", 200),
-        limit=bodies.whole_number("limit", 50, 1, 200),
+        q=parsing.text("q", 200),
+        after=parsing.text("after", 200),
+        limit=parsing.whole_number("limit", 50, 1, 200),
     )
     return jsonify(messages=[_row(row) for row in page.rows], next=page.next)
 
@@ -41,9 +42,9 @@ def clear() -> Response:
 
 @blueprint.get("/suppressions")
 def suppressions() -> Response:
-    limit = bodies.whole_number("limit", 100, 1, 1_000)
+    limit = parsing.whole_number("limit", 100, 1, 1_000)
     page = engine_suppressions.listed(
-        current_owner(), q=bodies.text("q", 200), after=bodies.text("after", 300), limit=limit
+        current_owner(), q=parsing.text("q", 200), after=parsing.text("after", 300), limit=limit
     )
     rows = [{"address": row.address, "created_at": serializing.moment(row.created_at)} for row in page.rows]
     return jsonify(suppressions=rows, next=page.next)
@@ -52,10 +53,10 @@ def suppressions() -> Response:
 @blueprint.post("/suppressions")
 def suppress() -> Response:
     """Body: `addresses`, a list or a text with one to a line."""
-    given = bodies.fields(bodies.json_object(), {"addresses": (str, list)}, required=("addresses",))["addresses"]
+    given = parsing.fields(parsing.json_object(), {"addresses": (str, list)}, required=("addresses",))["addresses"]
     lines: list[Any] = given if isinstance(given, list) else [given]
     if not all(isinstance(line, str) for line in lines):
-        raise bodies.invalid("addresses", "addresses must be a list of addresses.")
+        raise parsing.invalid("addresses", "addresses must be a list of addresses.")
     return jsonify(added=engine_suppressions.add("\n".join(lines), owner=current_owner()))
 
 

@@ -6,8 +6,9 @@ from flask import Blueprint, redirect, render_template, request
 from werkzeug.wrappers import Response
 
 from jobs.engine import accounts
-from webapp import identity, kinds, timing
-from webapp.identity import operators
+from webapp import kinds, timing
+from webapp.http import identity
+from webapp.http.identity import operators
 
 blueprint = Blueprint("oversight", __name__, url_prefix="/operations/schedules")
 

@@ -9,8 +9,9 @@ from flask.typing import ResponseReturnValue
 
 from jobs.engine import accounts
 from jobs.engine.errors import Conflict, FieldError, InvalidParams
-from webapp import identity, signing_in
-from webapp.identity import admins
+from webapp import signing_in
+from webapp.http import identity
+from webapp.http.identity import admins
 
 blueprint = Blueprint("people", __name__, url_prefix="/people")
 ROLES = {

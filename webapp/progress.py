@@ -11,7 +11,7 @@ from jobs.engine.errors import LegworkError, NotFound
 from jobs.engine.kinds import catalogue, estimates
 from jobs.engine.queue import approvals, polling, waiting
 from webapp import tabs, words
-from webapp.access import current_owner
+from webapp.http.guards import current_owner
 
 blueprint = Blueprint("progress", __name__)
 AGES = 10  # seconds; what an age on the page may be behind while nothing else changes

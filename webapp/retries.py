@@ -6,7 +6,7 @@ from flask import Blueprint, redirect, request
 from werkzeug.wrappers import Response
 
 from jobs.engine.queue import commands, notifications, queries
-from webapp.access import current_owner
+from webapp.http.guards import current_owner
 
 blueprint = Blueprint("retries", __name__)
 

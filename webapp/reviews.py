@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from jobs.engine.errors import InvalidParams
 from jobs.engine.kits.moderation import reviews
 from jobs.engine.queue import queries
-from webapp.identity import current_owner, identity
+from webapp.http.identity import current_owner, identity
 
 blueprint = Blueprint("reviews", __name__)
 MOST_CATEGORIES = 100

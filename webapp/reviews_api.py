@@ -8,8 +8,9 @@ from flask import Blueprint, Response, jsonify
 
 from jobs.engine.kits.moderation import reviews
 from jobs.engine.queue import polling
-from webapp import bodies, serializing
-from webapp.identity import current_owner, identity
+from webapp import serializing
+from webapp.http import parsing
+from webapp.http.identity import current_owner, identity
 
 blueprint = Blueprint("reviews_api", __name__, url_prefix="/api/v1/jobs/<id>")
 
@@ -25,7 +26,7 @@ def verdicts(id: str) -> Response:
 @blueprint.put("/thresholds")
 def set_thresholds(id: str) -> Response:
     """Body: `thresholds`, by category. Verdicts are derived anew from the scores; nothing is judged again."""
-    body = bodies.fields(bodies.json_object(), {"thresholds": dict}, required=("thresholds",))
+    body = parsing.fields(parsing.json_object(), {"thresholds": dict}, required=("thresholds",))
     owner = current_owner()
     return jsonify(_standing(reviews.set_thresholds(id, body["thresholds"], owner=owner, by=identity().name)))
 
@@ -34,8 +35,8 @@ def set_thresholds(id: str) -> Response:
 def decisions(id: str) -> Response:
     page = reviews.decisions(
         polling.seen_job(id, current_owner()),
-        after=bodies.text("after", 200),
-        limit=bodies.whole_number("limit", 50, 1, 1_000),
+        after=parsing.text("after", 200),
+        limit=parsing.whole_number("limit", 50, 1, 1_000),
     )
     return jsonify(decisions=[_decision(row) for row in page.rows], next=page.next)
 
@@ -43,7 +44,7 @@ def decisions(id: str) -> Response:
 @blueprint.post("/decisions")
 def decide(id: str) -> Response:
     """Body: `item`, the key of an item, and `verdict`, allow or block."""
-    body = bodies.fields(bodies.json_object(), {"item": str, "verdict": str}, required=("item", "verdict"))
+    body = parsing.fields(parsing.json_object(), {"item": str, "verdict": str}, required=("item", "verdict"))
     owner = current_owner()
     response = jsonify(_decision(reviews.decide(id, body["item"], body["verdict"], owner=owner, by=identity().name)))
     response.status_code = 201

@@ -13,8 +13,9 @@ from jobs.engine.kinds import catalogue
 from jobs.engine.queue import commands, notifications, queries, schedules
 from jobs.engine.queue import cron as queue_cron
 from jobs.engine.queue.schedules import Plan
-from webapp import bodies, history, kinds, tabs, timing, words
-from webapp.access import current_owner
+from webapp import history, kinds, tabs, timing, words
+from webapp.http import parsing
+from webapp.http.guards import current_owner
 
 blueprint = Blueprint("schedules", __name__)
 SHOWN_RUNS = 3
@@ -86,7 +87,7 @@ def resume(schedule_id: str) -> Response:
 @blueprint.post("/schedules/<schedule_id>/run")
 def run(schedule_id: str) -> Response:
     """Its job now. The page's key makes two presses one job."""
-    key = bodies.printable(request.form.get("key", ""), 64) or uuid4().hex
+    key = parsing.printable(request.form.get("key", ""), 64) or uuid4().hex
     return redirect(f"/jobs/{commands.run_schedule(schedule_id, owner=current_owner(), key=key).id}", 303)
 
 

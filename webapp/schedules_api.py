@@ -10,8 +10,9 @@ from flask import Blueprint, Response, jsonify
 from jobs.engine.queue import commands, queries
 from jobs.engine.queue import schedules as engine_schedules
 from jobs.engine.queue.schedules import Plan
-from webapp import api, bodies, serializing
-from webapp.access import current_owner
+from webapp import api, serializing
+from webapp.http import parsing
+from webapp.http.guards import current_owner
 
 blueprint = Blueprint("schedules_api", __name__, url_prefix="/api/v1/schedules")
 
@@ -29,7 +30,7 @@ def schedules() -> Response:
 @blueprint.post("")
 def create_schedule() -> Response:
     """Of a job that was (`job`), or of a `kind` and `params`."""
-    body = bodies.fields(bodies.json_object(), NEW, required=("cron",))
+    body = parsing.fields(parsing.json_object(), NEW, required=("cron",))
     kind, params = _what(body)
     plan = Plan(kind, params, body["cron"], body.get("zone", "UTC"))
     kept = serializing.schedule(commands.create_schedule(plan, owner=current_owner()))
@@ -47,7 +48,7 @@ def schedule(id: str) -> Response:
 @blueprint.patch("/<id>")
 def change_schedule(id: str) -> Response:
     """Other times, or a pause (`paused`: true) and its end."""
-    body = bodies.fields(bodies.json_object(), CHANGED)
+    body = parsing.fields(parsing.json_object(), CHANGED)
     return jsonify(serializing.schedule(engine_schedules.change(id, owner=current_owner(), **body)))
 
 
@@ -65,10 +66,10 @@ def run_schedule(id: str) -> Response:
 
 def _what(body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     if ("job" in body) == ("kind" in body):
-        raise bodies.invalid("job", "Name the job that is to be repeated as `job`, or its `kind` and `params`.")
+        raise parsing.invalid("job", "Name the job that is to be repeated as `job`, or its `kind` and `params`.")
     if "kind" in body:
         return body["kind"], body.get("params", {})
     if "params" in body:
-        raise bodies.invalid("params", "The params are those of the job; leave them out, or name a `kind`.")
+        raise parsing.invalid("params", "The params are those of the job; leave them out, or name a `kind`.")
     found = queries.job(body["job"], current_owner())
     return found.kind, found.params

@@ -7,9 +7,10 @@ from werkzeug.wrappers import Response
 
 from jobs.engine import accounts
 from jobs.engine.queue import queries
-from webapp import identity, kinds
-from webapp.access import current_owner
-from webapp.identity import person
+from webapp import kinds
+from webapp.http import identity
+from webapp.http.guards import current_owner
+from webapp.http.identity import person
 
 blueprint = Blueprint("shares", __name__)
 

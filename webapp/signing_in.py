@@ -7,9 +7,9 @@ from flask.typing import ResponseReturnValue
 
 from jobs.engine import accounts, settings
 from jobs.engine.errors import LegworkError, NotSignedIn, TooMany
-from webapp import identity
-from webapp.access import local_path
-from webapp.identity import anybody
+from webapp.http import identity
+from webapp.http.guards import local_path
+from webapp.http.identity import anybody
 
 blueprint = Blueprint("signing_in", __name__)
 

@@ -20,9 +20,9 @@ from flask import Response, request
 from jobs.engine.chat import commands
 from jobs.engine.chat.commands import Live, Piece
 from jobs.engine.errors import DatabaseAway, NotFound, TooMany
-from webapp import identity, readers
-from webapp.identity import Identity
-from webapp.lines import Line, Lined
+from webapp.http import client_gone, identity
+from webapp.http.identity import Identity
+from webapp.http.stream_socket import Line, Lined
 from webapp.markdown import Painter
 from webapp.serializing import answer_ended
 
@@ -47,7 +47,7 @@ def respond(answer_id: str, *, painted: bool = False) -> Response:
     answer = commands.find_answer(answer_id, owner)
     if _open[owner] >= MOST_OPEN:
         raise TooMany(f"{MOST_OPEN} streams are open for you already. Close some pages, then try again.")
-    if (connection := readers.connection()) is not None:
+    if (connection := client_gone.connection()) is not None:
         connection.settimeout(STUCK_SECONDS)
     painter = Painter(len(answer.sources or ()), str(answer.id)) if painted else None
     line = Line(connection)
@@ -147,7 +147,7 @@ class _Reader:
 
     def _waited(self) -> Iterator[bytes]:
         """A sign of life now and then; the end where nobody is there to see it."""
-        if self._connection is not None and readers.has_left(self._connection):
+        if self._connection is not None and client_gone.has_left(self._connection):
             raise _Gone
         if time.monotonic() - self._said >= HEARTBEAT_SECONDS:
             self._said = time.monotonic()

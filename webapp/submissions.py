@@ -15,8 +15,9 @@ from jobs.engine.errors import BadInput, FieldError, InvalidParams, NotFound, To
 from jobs.engine.files import uploads
 from jobs.engine.kinds import catalogue
 from jobs.engine.queue import commands, queries
-from webapp import bodies, drafts, forms
-from webapp.access import current_owner
+from webapp import drafts, forms
+from webapp.http import parsing
+from webapp.http.guards import current_owner
 
 blueprint = Blueprint("submissions", __name__)
 CHANNELS = ("mail", "webhook")
@@ -50,7 +51,7 @@ def posted(kind: Any) -> drafts.Draft:
     draft.zone = form.get("_zone", "")
     draft.later = form.get("_run_at", "").strip() if form.get("_when") == "later" else ""
     draft.tell = {channel: form.get(f"_{channel}", "").strip()[:2_000] for channel in CHANNELS}
-    draft.key = bodies.printable(form.get("_key", ""), 64) or draft.key
+    draft.key = parsing.printable(form.get("_key", ""), 64) or draft.key
     for field in draft.fields:
         if field.control in ("file", "files"):
             _take_files(draft, field)

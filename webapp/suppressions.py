@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from jobs.engine.errors import InvalidParams
 from jobs.engine.mail import suppressions
-from webapp.access import current_owner
+from webapp.http.guards import current_owner
 
 blueprint = Blueprint("suppressions", __name__, url_prefix="/suppressions")
 

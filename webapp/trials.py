@@ -12,8 +12,9 @@ from flask.typing import ResponseReturnValue
 from jobs.engine.chat import trials as engine_trials
 from jobs.engine.errors import BadInput, FieldError, LegworkError, NotFound
 from jobs.engine.kinds import catalogue
-from webapp import drafts, readers, submissions
-from webapp.access import current_owner
+from webapp import drafts, submissions
+from webapp.http import client_gone
+from webapp.http.guards import current_owner
 
 blueprint = Blueprint("trials", __name__)
 FLUSHED = 2_048  # characters of the page that are worth a write of their own
@@ -33,7 +34,7 @@ def show(name: str) -> ResponseReturnValue:
     except BadInput as error:
         draft.errors.append(FieldError("", error.message))
         return drafts.page(draft, 422)
-    connection = readers.connection()
+    connection = client_gone.connection()
     try:
         page = stream_template("trial.html", kind=kind, draft=draft, trials=trials, heard=_Heard(connection))
     except BaseException:
@@ -57,7 +58,7 @@ class _Heard:
 
     def __call__(self, trial: Any) -> Iterator[str]:
         for piece in trial.pieces():
-            if not piece and self._connection is not None and readers.has_left(self._connection):
+            if not piece and self._connection is not None and client_gone.has_left(self._connection):
                 raise _Left
             yield piece
 

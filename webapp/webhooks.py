@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, render_template
 
 from jobs.engine.queue import notifications
-from webapp.identity import operators
+from webapp.http.identity import operators
 
 blueprint = Blueprint("webhooks", __name__)
 

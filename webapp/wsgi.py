@@ -8,8 +8,9 @@ THRESHOLD = 20_000  # objects that are new; a page makes some thousand, and Pyth
 
 gc.disable()  # looking for garbage among what is imported, and stays, takes a tenth of the time to start
 
-from webapp import create_app, tracing  # noqa: E402
-from webapp.incoming import Incoming  # noqa: E402
+from webapp import create_app
+from webapp.http import tracing  # noqa: E402
+from webapp.http.request_body import Incoming  # noqa: E402
 
 app = create_app()
 tracing.follow(app)

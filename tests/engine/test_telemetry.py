@@ -165,7 +165,7 @@ def web() -> Iterator[dict[str, Any]]:
 import json
 from webapp.wsgi import app
 app.add_url_rule("/fault", "fault", lambda: 1 / 0)
-from webapp import identity
+from webapp.http import identity
 identity.close(app, "fault", "anybody")
 client = app.test_client()
 job = client.post("/api/v1/kinds/nap/jobs", json={}).json["id"]

@@ -9,7 +9,7 @@ from jobs.engine.db.models import Job
 from jobs.engine.kinds import catalogue
 from jobs.engine.queue import commands, ledger, queries
 from jobs.engine.queue.ledger import Batch, Claim, Outcome
-from webapp.access import LOCAL_OWNER
+from webapp.http.guards import LOCAL_OWNER
 
 
 def waiting(kind: str = "nap", sample: int | None = None, **params: Any) -> Job:

@@ -18,7 +18,8 @@ from werkzeug.test import TestResponse
 
 from jobs.engine.errors import Conflict, DatabaseAway, KindUnavailable, SettingsError, TooLarge, Transient
 from jobs.engine.settings import read
-from webapp import access, create_app
+from webapp import create_app
+from webapp.http import guards
 
 NAPS = "/api/v1/kinds/nap/jobs"
 HEAVY = (
@@ -210,12 +211,12 @@ def test_the_session_cookie_is_out_of_reach_of_scripts_and_other_sites(client: F
     ],
 )
 def test_a_next_target_elsewhere_becomes_a_page_of_ours(target: str | None) -> None:
-    assert access.local_path(target, "/jobs") == "/jobs"
+    assert guards.local_path(target, "/jobs") == "/jobs"
 
 
 @pytest.mark.parametrize("target", ["/", "/jobs?state=failed", "/kinds/nap#x"])
 def test_a_next_target_here_is_kept(target: str) -> None:
-    assert access.local_path(target) == target
+    assert guards.local_path(target) == target
 
 
 @pytest.mark.parametrize(
@@ -280,13 +281,13 @@ def test_a_page_says_what_went_wrong_and_a_program_reads_it(client: FlaskClient)
 def test_a_site_that_others_can_reach_needs_a_secret_and_an_account(tmp_path: Path) -> None:
     for secret in ("", "short"):
         with pytest.raises(SettingsError, match="SECRET_KEY of at least 32 characters, and an account"):
-            access.guard(Flask("x"), read({"HOST": "0.0.0.0", "SECRET_KEY": secret, "DATA_DIR": str(tmp_path)}))
+            guards.guard(Flask("x"), read({"HOST": "0.0.0.0", "SECRET_KEY": secret, "DATA_DIR": str(tmp_path)}))
 
 
 def test_the_secret_of_a_local_site_is_made_once_and_kept_to_its_owner(tmp_path: Path) -> None:
     first, second = Flask("a"), Flask("b")
     for app in (first, second):
-        access.guard(app, read({"DATA_DIR": str(tmp_path)}))
+        guards.guard(app, read({"DATA_DIR": str(tmp_path)}))
     assert first.config["SECRET_KEY"] == second.config["SECRET_KEY"]
     assert len(first.config["SECRET_KEY"]) == 64
     assert stat.S_IMODE((tmp_path / "secret_key").stat().st_mode) == 0o600

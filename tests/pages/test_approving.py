@@ -16,7 +16,7 @@ from jobs.engine.db import postgres
 from jobs.engine.errors import ApprovalNeeded, Question
 from jobs.engine.queue import approvals, commands
 from tests.pages import making
-from webapp.access import LOCAL_OWNER
+from webapp.http.guards import LOCAL_OWNER
 
 ARGUMENTS = {"url": "https://example.org/<script>alert(1)</script>", "times": 2}
 

@@ -20,7 +20,7 @@ from jobs.engine.queue.schedules import Plan
 from tests.npm import package
 from tests.pages import making
 from tests.pages.people import PASSWORD
-from webapp.access import LOCAL_OWNER
+from webapp.http.guards import LOCAL_OWNER
 
 pytestmark = pytest.mark.browser
 AXE = "axe-core@4.14.1"

@@ -16,7 +16,7 @@ from tests.engine import workers
 from tests.pages import making
 from tests.pages.conftest import PATIENCE
 from tests.pages.test_looks import png
-from webapp.access import LOCAL_OWNER
+from webapp.http.guards import LOCAL_OWNER
 
 pytestmark = pytest.mark.browser
 

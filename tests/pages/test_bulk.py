@@ -16,7 +16,7 @@ from jobs.engine.kinds import catalogue, checks
 from jobs.engine.queue import commands, queries
 from tests.engine import workers
 from tests.pages import making
-from webapp.access import LOCAL_OWNER
+from webapp.http.guards import LOCAL_OWNER
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from jobs.engine.errors import NotFound
 from jobs.engine.queue import commands, lists, queries, schedules
 from tests.pages import making
 from webapp import history, words
-from webapp.access import LOCAL_OWNER
+from webapp.http.guards import LOCAL_OWNER
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from jobs.engine.files import lookup
 from jobs.engine.kinds import catalogue
 from jobs.engine.queue import lists, queries
 from tests.engine import workers
-from webapp.access import LOCAL_OWNER
+from webapp.http.guards import LOCAL_OWNER
 
 TEXT = b"The quick brown fox jumps over the lazy dog, and nobody is surprised any more.\n"
 PAGE = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 200]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>/XObject<</X 6 0 R>>>>>>"

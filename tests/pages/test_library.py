@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 from jobs import process_files
 from jobs.engine import library
 from tests.kinds.attempts import done, items
-from webapp.access import LOCAL_OWNER
+from webapp.http.guards import LOCAL_OWNER
 from webapp.library import marked
 
 

@@ -15,7 +15,7 @@ from gevent.socket import socketpair
 from gunicorn.config import Config
 from gunicorn.http.wsgi import Response as Answer
 
-from webapp.lines import Line, Lined
+from webapp.http.stream_socket import Line, Lined
 
 Pair = tuple[Any, Any]
 

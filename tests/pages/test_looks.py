@@ -19,7 +19,7 @@ from jobs.engine.files.storage import storage
 from jobs.engine.queue import job_log, ledger
 from tests.pages import making
 from webapp import bundles
-from webapp.access import LOCAL_OWNER
+from webapp.http.guards import LOCAL_OWNER
 
 
 def upload(content: bytes, name: str) -> Any:

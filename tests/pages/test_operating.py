@@ -14,7 +14,7 @@ from jobs.engine.db import postgres
 from jobs.engine.queue import queries, worker_registry
 from jobs.engine.queue.worker_registry import Seen
 from tests.pages import making
-from webapp import identity
+from webapp.http import identity
 
 OPERATIONS = "/operations"
 

@@ -20,7 +20,7 @@ from jobs.send_emails import EXAMPLE
 from tests.conftest import forget
 from tests.kinds.attempts import upload
 from webapp import theme
-from webapp.access import LOCAL_OWNER
+from webapp.http.guards import LOCAL_OWNER
 
 EVIL = (
     "<h1 style='color: red'>Hi</h1><script>alert(1)</script><img src='https://evil.example/pixel.png' onerror='x()'>"

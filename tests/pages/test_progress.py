@@ -18,7 +18,7 @@ from jobs.engine.db.models import Job
 from jobs.engine.queue import commands, ledger, polling, queries, waiting
 from tests.pages import making
 from webapp import tabs, words
-from webapp.access import LOCAL_OWNER
+from webapp.http.guards import LOCAL_OWNER
 from webapp.tabs import TABS
 
 Get = Callable[..., str]

@@ -14,7 +14,7 @@ from jobs.engine.queue import commands, schedules
 from jobs.engine.queue.schedules import Plan
 from tests.pages import making
 from webapp import timing
-from webapp.access import LOCAL_OWNER
+from webapp.http.guards import LOCAL_OWNER
 
 API = "/api/v1/schedules"
 

@@ -21,7 +21,7 @@ from jobs.engine.queue import queries
 from jobs.engine.queue.ledger import Outcome
 from tests.pages import making
 from tests.pages.test_axe import axe, violations
-from webapp.access import LOCAL_OWNER
+from webapp.http.guards import LOCAL_OWNER
 
 __all__ = ["axe"]
 

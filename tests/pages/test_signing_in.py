@@ -396,7 +396,7 @@ def test_the_log_is_read_a_page_at_a_time(admin: Person) -> None:
 def test_behind_a_trusted_proxy_the_cookie_is_for_tls_only(
     app: Flask, admin: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from webapp.proxies import Forwarded
+    from webapp.http.proxies import Forwarded
 
     seen: list[str] = []
 

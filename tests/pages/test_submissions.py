@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 from jobs.engine.files import lookup
 from jobs.engine.queue import lists, queries
 from tests.pages.making import again
-from webapp.access import LOCAL_OWNER
+from webapp.http.guards import LOCAL_OWNER
 
 TABLE = "name,stars\nkettle,5\nlamp,2\n"
 ADDRESS = "/kinds/questions"

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from jobs.engine.queue import lists, notifications, queries
 from tests.pages import making
-from webapp.access import LOCAL_OWNER
+from webapp.http.guards import LOCAL_OWNER
 
 HOOK = "https://hook.example.org/a"
 

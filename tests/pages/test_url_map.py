@@ -23,7 +23,8 @@ from jobs.engine.queue import lists, queries, schedules
 from tests.pages import people
 from tests.pages.people import Person
 from tests.pages.walking import ARGUMENTS, MARK, PARTS, address_of, is_for_operators, routes, send, things_of
-from webapp import create_app, identity
+from webapp import create_app
+from webapp.http import identity
 
 OPEN = {"/healthz", "/readyz", "/login", "/login/provider", "/login/callback", "/logout", "/theme"}
 OPEN |= {"/static/<path:filename>", "/first/<secret>"}

@@ -224,7 +224,7 @@ def test_an_address_with_a_host_of_its_own_changes_nothing(send: Send) -> None:
     [
         *("/static/..%2f..%2f..%2fetc/passwd", "/static/%252e%252e%252fetc/passwd", "/static/..;/..;/etc/passwd"),
         *("/static/../../../../etc/passwd", "/../../etc/passwd", "/static//etc/passwd", "/static/..\\..\\etc\\passwd"),
-        *("/static/%2e%2e/%2e%2e/webapp/access.py", "/static/\x00", "/static/legwork.css%00.txt", "/%00", "/%ff"),
+        *("/static/%2e%2e/%2e%2e/webapp/http/guards.py", "/static/\x00", "/static/legwork.css%00.txt", "/%00", "/%ff"),
         *("/jobs/%00", "/jobs/%ed%a0%80", "/\xff\xfe", "/kinds/..%2f..%2fjobs", "/files/..%2f..%2fsecret_key"),
     ],
 )

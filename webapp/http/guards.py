@@ -26,9 +26,9 @@ from werkzeug.exceptions import SecurityError
 from wtforms import ValidationError
 
 from jobs.engine.settings import Settings, is_loopback
-from webapp import identity
-from webapp.identity import SAFE_METHODS, current_owner, require_operator
-from webapp.proxies import Forwarded
+from webapp.http import identity
+from webapp.http.identity import SAFE_METHODS, current_owner, require_operator
+from webapp.http.proxies import Forwarded
 
 __all__ = ["current_owner", "require_operator"]
 

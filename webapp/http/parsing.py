@@ -13,7 +13,7 @@ from flask import request
 from werkzeug.exceptions import UnsupportedMediaType
 
 from jobs.engine.errors import FieldError, InvalidParams
-from webapp.errors import Malformed
+from webapp.http.errors import Malformed
 
 MAX_DEPTH = 64
 MAX_NUMBER_CHARACTERS = 400

@@ -29,7 +29,7 @@ from jobs.engine.errors import (
     TooLarge,
     TooMany,
 )
-from webapp.access import is_api_path
+from webapp.http.guards import is_api_path
 
 log = logging.getLogger(__name__)
 
