@@ -45,12 +45,12 @@ from webapp import (
     signing_in,
     submissions,
     suppressions,
-    theme,
     trials,
     webhooks,
 )
 from webapp.http import errors, guards
 from webapp.http.routing import LazyRule
+from webapp.ui import theme
 
 
 def create_app(config: Mapping[str, Any] | None = None) -> Flask:

@@ -16,8 +16,9 @@ from jobs.engine.errors import BadInput, Conflict, FieldError, InvalidParams, No
 from jobs.engine.files import uploads as engine_uploads
 from jobs.engine.kinds import catalogue
 from jobs.engine.llm import client
-from webapp import markdown, serializing, streams
+from webapp import serializing, streams
 from webapp.http.guards import current_owner
+from webapp.ui import markdown
 
 blueprint = Blueprint("chat", __name__, url_prefix="/chat")
 LISTED = 40

@@ -17,8 +17,9 @@ from jobs.engine.errors import BadInput, FieldError, InvalidParams, LegworkError
 from jobs.engine.files import lookup
 from jobs.engine.kinds import checks, estimates, text_templates
 from jobs.engine.queue import notifications, queries, waiting
-from webapp import forms, texts, words
+from webapp import forms
 from webapp.http.guards import current_owner
+from webapp.ui import safe_text, words
 
 SAMPLE_ROWS = 3
 
@@ -252,7 +253,7 @@ def _summary(draft: Draft) -> str:
     for one in draft.fields:
         raw = draft.raw.get(one.name)
         if one.advanced and raw and isinstance(raw, str) and one.control not in ("secret", "json"):
-            said.append(f"{one.label.lower()} {'yes' if one.control == 'checkbox' else texts.cell(raw, 40)}")
+            said.append(f"{one.label.lower()} {'yes' if one.control == 'checkbox' else safe_text.cell(raw, 40)}")
     return ", ".join(said)
 
 

@@ -13,10 +13,11 @@ from werkzeug.wrappers import Response
 
 from jobs.engine.errors import BadInput
 from jobs.engine.queue import commands, lists, queries, waiting
-from webapp import kinds, saved_views, words
+from webapp import kinds, saved_views
 from webapp.http import parsing
 from webapp.http.guards import current_owner
 from webapp.http.identity import person
+from webapp.ui import words as ui_words
 
 blueprint = Blueprint("history", __name__)
 PAGE = 50
@@ -161,7 +162,7 @@ def _is_known(name: str, value: str) -> bool:
 def _moment(day: str) -> datetime | None:
     """The first moment of a day, for the viewer."""
     try:
-        return datetime.combine(date.fromisoformat(day), time(), words.zone())
+        return datetime.combine(date.fromisoformat(day), time(), ui_words.zone())
     except ValueError:
         return None
 

@@ -15,8 +15,9 @@ from werkzeug.wsgi import FileWrapper
 from jobs.engine.errors import BadInput, LegworkError, NotFound
 from jobs.engine.files import lookup
 from jobs.engine.queue import polling
-from webapp import files, kinds, markdown
+from webapp import files, kinds
 from webapp.http.guards import current_owner
+from webapp.ui import markdown
 
 blueprint = Blueprint("looks", __name__)
 MOST_TEXT = 64_000  # bytes

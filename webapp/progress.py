@@ -10,8 +10,9 @@ from flask import Blueprint, Response, make_response, render_template, request
 from jobs.engine.errors import LegworkError, NotFound
 from jobs.engine.kinds import catalogue, estimates
 from jobs.engine.queue import approvals, polling, waiting
-from webapp import tabs, words
+from webapp import tabs
 from webapp.http.guards import current_owner
+from webapp.ui import words
 
 blueprint = Blueprint("progress", __name__)
 AGES = 10  # seconds; what an age on the page may be behind while nothing else changes

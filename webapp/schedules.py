@@ -13,9 +13,10 @@ from jobs.engine.kinds import catalogue
 from jobs.engine.queue import commands, notifications, queries, schedules
 from jobs.engine.queue import cron as queue_cron
 from jobs.engine.queue.schedules import Plan
-from webapp import history, kinds, tabs, timing, words
+from webapp import history, kinds, tabs, timing
 from webapp.http import parsing
 from webapp.http.guards import current_owner
+from webapp.ui import words
 
 blueprint = Blueprint("schedules", __name__)
 SHOWN_RUNS = 3

@@ -23,8 +23,8 @@ from jobs.engine.errors import DatabaseAway, NotFound, TooMany
 from webapp.http import client_gone, identity
 from webapp.http.identity import Identity
 from webapp.http.stream_socket import Line, Lined
-from webapp.markdown import Painter
 from webapp.serializing import answer_ended
+from webapp.ui.markdown import Painter
 
 HEARTBEAT_SECONDS = 15.0
 CATCH_UP_SECONDS = 3.0  # a reader that comes from another process may be a little ahead of this one

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from jobs.engine.errors import LegworkError, NotFound
 from jobs.engine.kinds import catalogue
 from jobs.engine.queue import approvals, job_log, notifications, queries
-from webapp import drafts, forms, texts, words
+from webapp import drafts, forms
+from webapp.ui import safe_text, words
 
 TABS = ("result", "items", "files", "log", "input", "timeline")
 ITEM_STATES = ("done", "failed", "skipped", "unknown")
@@ -142,14 +143,14 @@ def _asked(approval: Any) -> list[Step]:
     if approval.decided_at:
         waited = _apart(approval.asked_at, approval.decided_at)
         what = "Approved" if approval.approved else "Refused"
-        found.append(Step(approval.decided_at, what, texts.cell(approval.reason, 300), waited))
+        found.append(Step(approval.decided_at, what, safe_text.cell(approval.reason, 300), waited))
     return found
 
 
 def _told(notification: Any) -> list[Step]:
     """The tries to tell somebody of the end."""
     what = "Mail" if notification.channel == "mail" else "Webhook"
-    target = texts.cell(notification.target, 120)
+    target = safe_text.cell(notification.target, 120)
     tries = [
         Step(datetime.fromisoformat(one["at"]), what, f"{target}: {one['text']}", None) for one in notification.tries
     ]
@@ -202,7 +203,7 @@ def _given(name: str, value: Any, field: forms.Field | None) -> Given:
         )
     if control == "secret":
         return Given(label, "given, and not shown again" if value else "", False, [])
-    text = value if isinstance(value, str) else texts.cell(value, 20_000)
+    text = value if isinstance(value, str) else safe_text.cell(value, 20_000)
     if isinstance(value, (dict, list)):
         text = json.dumps(value, ensure_ascii=False, indent=2)
     unit = f" {field.unit}" if field and field.unit and value is not None else ""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jobs.engine.errors import FieldError, InvalidParams
-from webapp import words
+from webapp.ui import words
 
 DAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 MONTH_DAYS = (*map(str, range(1, 29)), "L")

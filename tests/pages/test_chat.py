@@ -30,7 +30,8 @@ from jobs.engine.llm.stream import Stream
 from tests.conftest import Database
 from tests.fake_provider import FakeProvider
 from tests.pages.conftest import _environment
-from webapp import completions, markdown, streams
+from webapp import completions, streams
+from webapp.ui import markdown
 
 WORDS = "One two three four five six seven eight nine ten eleven twelve"
 

@@ -14,8 +14,9 @@ from flask.testing import FlaskClient
 from jobs.engine.errors import NotFound
 from jobs.engine.queue import commands, lists, queries, schedules
 from tests.pages import making
-from webapp import history, words
+from webapp import history
 from webapp.http.guards import LOCAL_OWNER
+from webapp.ui import words
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from jobs.engine.queue import queries
 from jobs.send_emails import EXAMPLE
 from tests.conftest import forget
 from tests.kinds.attempts import upload
-from webapp import theme
 from webapp.http.guards import LOCAL_OWNER
+from webapp.ui import theme
 
 EVIL = (
     "<h1 style='color: red'>Hi</h1><script>alert(1)</script><img src='https://evil.example/pixel.png' onerror='x()'>"

@@ -17,9 +17,10 @@ from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
 from jobs.engine.queue import commands, ledger, polling, queries, waiting
 from tests.pages import making
-from webapp import tabs, words
+from webapp import tabs
 from webapp.http.guards import LOCAL_OWNER
 from webapp.tabs import TABS
+from webapp.ui import words as ui_words
 
 Get = Callable[..., str]
 
@@ -57,7 +58,7 @@ def test_a_waiting_job_says_why(shown: Get) -> None:
 
 
 def test_a_scheduled_job_says_when(shown: Get) -> None:
-    job = commands.submit("nap", {}, owner=LOCAL_OWNER, run_at=words.now() + timedelta(hours=3))
+    job = commands.submit("nap", {}, owner=LOCAL_OWNER, run_at=ui_words.now() + timedelta(hours=3))
     text = shown(job)
     assert title(text).startswith("Scheduled")
     assert "In 2 h" in text

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from markupsafe import Markup
 
-from webapp import texts, words
+from webapp.ui import safe_text, words
 
 
 def job(**columns: Any) -> Any:
@@ -133,10 +133,10 @@ def test_today_is_a_clock_time_and_this_week_has_its_day() -> None:
 
 
 def test_text_that_turns_a_line_round_is_shown_and_not_obeyed() -> None:
-    assert texts.harmless("photo\u202egnp.exe") == "photo[U+202E]gnp.exe"
-    assert texts.harmless("tab\there\x07") == "tab\there[U+0007]"
-    assert texts.harmless(Markup("<b>")) == "<b>"
-    assert texts.harmless("שלום") == "שלום"
+    assert safe_text.harmless("photo\u202egnp.exe") == "photo[U+202E]gnp.exe"
+    assert safe_text.harmless("tab\there\x07") == "tab\there[U+0007]"
+    assert safe_text.harmless(Markup("<b>")) == "<b>"
+    assert safe_text.harmless("שלום") == "שלום"
 
 
 def test_the_parts_of_a_bar_fill_it_and_no_more() -> None:

@@ -16,7 +16,7 @@ from flask import Flask, has_request_context, request
 from markupsafe import Markup
 
 from jobs.engine.db import records
-from webapp.texts import cell, harmless, is_figure, kept, written
+from webapp.ui.safe_text import cell, harmless, is_figure, kept, written
 
 MOVING = ("running", "stopping")
 

@@ -13,10 +13,10 @@ from werkzeug.wrappers import Response
 from jobs.engine import settings
 from jobs.engine.errors import LegworkError
 from jobs.engine.queue import lists
-from webapp import words
 from webapp.http import identity
 from webapp.http.guards import current_owner, local_path
 from webapp.http.identity import anybody
+from webapp.ui import words
 
 blueprint = Blueprint("theme", __name__)
 THEMES = ("system", "light", "dark")
