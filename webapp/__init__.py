@@ -10,23 +10,14 @@ from flask import Flask
 from jobs.engine import settings
 from webapp import (
     account,
-    api,
-    approvals,
     audit,
-    bundles,
-    cancellations,
     chat,
     chat_api,
     completions,
-    files,
     first_account,
     health,
-    history,
-    item_previews,
-    kinds,
     library,
     library_api,
-    looks,
     oidc,
     operating,
     operating_api,
@@ -35,21 +26,32 @@ from webapp import (
     outbox_api,
     oversight,
     people,
-    progress,
-    retries,
     reviews,
     reviews_api,
     schedules,
     schedules_api,
-    shares,
     signing_in,
-    submissions,
     suppressions,
-    trials,
     webhooks,
 )
 from webapp.http import errors, guards
 from webapp.http.routing import LazyRule
+from webapp.jobs import (
+    api,
+    approvals,
+    cancellations,
+    catalogue,
+    file_preview,
+    files,
+    history,
+    item_previews,
+    progress,
+    retries,
+    shares,
+    submissions,
+    trials,
+    zip_download,
+)
 from webapp.ui import theme
 
 
@@ -61,7 +63,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     errors.answer_errors(app)
 
     app.register_blueprint(theme.blueprint)  # what stands round every page
-    app.register_blueprint(kinds.blueprint)  # /  /kinds/<kind>
+    app.register_blueprint(catalogue.blueprint)  # /  /kinds/<kind>
     app.register_blueprint(submissions.blueprint)  # a form, posted
     app.register_blueprint(item_previews.blueprint)  # /kinds/<kind>/preview
     app.register_blueprint(trials.blueprint)  # /kinds/<kind>/try
@@ -75,8 +77,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(library.blueprint)  # /library  /search
     app.register_blueprint(webhooks.blueprint)  # /webhooks
     app.register_blueprint(files.blueprint)  # /files/<id>  /jobs/<id>/items.<format>
-    app.register_blueprint(looks.blueprint)  # /files/<id>/preview
-    app.register_blueprint(bundles.blueprint)  # /jobs/<id>/all.zip
+    app.register_blueprint(file_preview.blueprint)  # /files/<id>/preview
+    app.register_blueprint(zip_download.blueprint)  # /jobs/<id>/all.zip
     app.register_blueprint(chat.blueprint)  # /chat
     app.register_blueprint(outbox.blueprint)  # /outbox
     app.register_blueprint(suppressions.blueprint)  # /suppressions

@@ -10,10 +10,10 @@ from werkzeug.wrappers import Response
 from jobs.engine import operations, settings
 from jobs.engine.kinds.catalogue import QUEUES
 from jobs.engine.operations import MINUTES, QueueFigures
-from webapp import kinds
 from webapp.http import identity
 from webapp.http.guards import current_owner
 from webapp.http.identity import operators
+from webapp.jobs import catalogue
 
 blueprint = Blueprint("operating", __name__, url_prefix="/operations")
 
@@ -34,7 +34,7 @@ def index() -> Response:
             spark=spark,
             does=WHAT_QUEUES_DO,
             minutes=range(MINUTES),
-            titles=kinds.titles(),
+            titles=catalogue.titles(),
             owner=current_owner(),
             hosts=len({worker.host for worker in state.workers}),
             periods=operations.periods(),

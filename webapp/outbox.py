@@ -11,8 +11,8 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from jobs.engine import settings
 from jobs.engine.mail import outbox
-from webapp import files
 from webapp.http.guards import current_owner
+from webapp.jobs import files
 from webapp.ui import mail_html
 
 blueprint = Blueprint("outbox", __name__, url_prefix="/outbox")

@@ -13,9 +13,11 @@ from jobs.engine.kinds import catalogue
 from jobs.engine.queue import commands, notifications, queries, schedules
 from jobs.engine.queue import cron as queue_cron
 from jobs.engine.queue.schedules import Plan
-from webapp import history, kinds, tabs, timing
+from webapp import timing
 from webapp.http import parsing
 from webapp.http.guards import current_owner
+from webapp.jobs import catalogue as jobs_catalogue
+from webapp.jobs import history, tabs
 from webapp.ui import words
 
 blueprint = Blueprint("schedules", __name__)
@@ -30,7 +32,7 @@ def index() -> str:
         "schedules/_list.html" if request.headers.get("HX-Request") else "schedules.html",
         schedules=found,
         latest=schedules.latest_jobs([one.id for one in found]),
-        titles=kinds.titles(),
+        titles=jobs_catalogue.titles(),
         in_words=timing.in_words,
     )
 
@@ -114,7 +116,7 @@ def _to(schedule: Any) -> Response:
 
 
 def _title(one: Any) -> str:
-    return kinds.titles().get(one.kind, one.kind)
+    return jobs_catalogue.titles().get(one.kind, one.kind)
 
 
 def _form(
@@ -144,8 +146,8 @@ def _page(schedule: Any, errors: list[FieldError] | None = None, **typed: Any) -
         "key": uuid4().hex,
         "errors": at_field,
         "page": page,
-        "titles": kinds.titles(),
-        "nouns": kinds.nouns(),
+        "titles": jobs_catalogue.titles(),
+        "nouns": jobs_catalogue.nouns(),
         "reasons": history.reasons(page.rows),
     }
     given = tabs.content("input", schedule, {})

@@ -10,9 +10,10 @@ from flask import Blueprint, Response, jsonify
 from jobs.engine.queue import commands, queries
 from jobs.engine.queue import schedules as engine_schedules
 from jobs.engine.queue.schedules import Plan
-from webapp import api, serializing
+from webapp import serializing
 from webapp.http import parsing
 from webapp.http.guards import current_owner
+from webapp.jobs import api
 
 blueprint = Blueprint("schedules_api", __name__, url_prefix="/api/v1/schedules")
 

@@ -11,8 +11,8 @@ from flask.testing import FlaskClient
 
 from jobs.engine.files import uploads
 from tests.pages import making
-from webapp.files import safe_name
 from webapp.http.guards import LOCAL_OWNER
+from webapp.jobs.files import safe_name
 
 
 def upload(content: bytes = b"name\nkettle\n", name: str = "mine.csv") -> Any:

@@ -8,7 +8,7 @@ import pytest
 from werkzeug.datastructures import MultiDict
 
 from tests.pages.kinds.questions import EXAMPLE, Params
-from webapp import forms
+from webapp.jobs import forms
 
 FIELDS = forms.fields(Params.model_json_schema())
 BY_NAME = {field.name: field for field in FIELDS}

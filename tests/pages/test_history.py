@@ -14,8 +14,8 @@ from flask.testing import FlaskClient
 from jobs.engine.errors import NotFound
 from jobs.engine.queue import commands, lists, queries, schedules
 from tests.pages import making
-from webapp import history
 from webapp.http.guards import LOCAL_OWNER
+from webapp.jobs import history
 from webapp.ui import words
 
 

@@ -18,8 +18,8 @@ from jobs.engine.files import inputs, uploads
 from jobs.engine.files.storage import storage
 from jobs.engine.queue import job_log, ledger
 from tests.pages import making
-from webapp import bundles
 from webapp.http.guards import LOCAL_OWNER
+from webapp.jobs import zip_download
 
 
 def upload(content: bytes, name: str) -> Any:
@@ -117,7 +117,7 @@ def test_a_zip_is_sent_while_it_is_written() -> None:
     def parts() -> Iterator[tuple[str, str, Iterator[bytes]]]:
         yield "noise.zip", "application/zip", (bytes([n % 256]) * 100_000 for n in range(1_000))
 
-    for chunk in bundles._zipped(parts()):
+    for chunk in zip_download._zipped(parts()):
         assert len(chunk) < 300_000
         taken += len(chunk)
     assert taken > 100_000_000

@@ -17,9 +17,9 @@ from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
 from jobs.engine.queue import commands, ledger, polling, queries, waiting
 from tests.pages import making
-from webapp import tabs
 from webapp.http.guards import LOCAL_OWNER
-from webapp.tabs import TABS
+from webapp.jobs import tabs
+from webapp.jobs.tabs import TABS
 from webapp.ui import words as ui_words
 
 Get = Callable[..., str]

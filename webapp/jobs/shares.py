@@ -7,10 +7,10 @@ from werkzeug.wrappers import Response
 
 from jobs.engine import accounts
 from jobs.engine.queue import queries
-from webapp import kinds
 from webapp.http import identity
 from webapp.http.guards import current_owner
 from webapp.http.identity import person
+from webapp.jobs import catalogue
 
 blueprint = Blueprint("shares", __name__)
 
@@ -21,7 +21,7 @@ def show(job_id: str) -> str:
     identity.account()
     share = accounts.share_of(job)
     link = f"{request.host_url}shared/{share.secret}" if share else ""
-    title = kinds.titles().get(job.kind, job.kind)
+    title = catalogue.titles().get(job.kind, job.kind)
     return render_template("job_share.html", job=job, title=title, share=share, link=link)
 
 
@@ -42,7 +42,7 @@ def withdraw(job_id: str) -> Response:
 def index() -> str:
     """The jobs of others that the viewer has opened."""
     rows = accounts.shared_jobs(current_owner())
-    return render_template("shared.html", rows=rows, titles=kinds.titles(), nouns=kinds.nouns())
+    return render_template("shared.html", rows=rows, titles=catalogue.titles(), nouns=catalogue.nouns())
 
 
 @blueprint.get("/shared/<secret>")

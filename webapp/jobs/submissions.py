@@ -15,9 +15,9 @@ from jobs.engine.errors import BadInput, FieldError, InvalidParams, NotFound, To
 from jobs.engine.files import uploads
 from jobs.engine.kinds import catalogue
 from jobs.engine.queue import commands, queries
-from webapp import drafts, forms
 from webapp.http import parsing
 from webapp.http.guards import current_owner
+from webapp.jobs import drafts, forms
 
 blueprint = Blueprint("submissions", __name__)
 CHANNELS = ("mail", "webhook")

@@ -14,8 +14,8 @@ from typing import Any
 from werkzeug.datastructures import MultiDict
 
 from jobs.engine.errors import FieldError
-from webapp import readings
-from webapp.readings import MANY, NOTHING, text_of
+from webapp.jobs import controls
+from webapp.jobs.controls import MANY, NOTHING, text_of
 
 __all__ = ["text_of"]
 
@@ -72,7 +72,7 @@ def _several(field: Field, texts: list[str]) -> list[str]:
     if field.control != "pairs":
         return [text for text in texts if text]
     if len(texts) == 1:  # of an address, as JSON
-        return readings.pairs_of(texts[0])
+        return controls.pairs_of(texts[0])
     return [text for pair in zip(texts[::2], texts[1::2], strict=False) if any(pair) for text in pair]
 
 
@@ -102,7 +102,7 @@ def params_of(found: Iterable[Field], raw: Raw) -> tuple[dict[str, Any], list[Fi
     errors: list[FieldError] = []
     for field in found:
         try:
-            value = readings.value(field, raw.get(field.name, ""))
+            value = controls.value(field, raw.get(field.name, ""))
         except ValueError as error:
             errors.append(FieldError(field.name, str(error)))
             continue
@@ -113,15 +113,15 @@ def params_of(found: Iterable[Field], raw: Raw) -> tuple[dict[str, Any], list[Fi
 
 def limits(field: Field) -> str:
     """The limits of a number in words: 1 to 64."""
-    low, high = (readings.figure(limit) if limit is not None else "" for limit in (field.minimum, field.maximum))
+    low, high = (controls.figure(limit) if limit is not None else "" for limit in (field.minimum, field.maximum))
     if low and high:
-        return f"{readings.grouped(low)} to {readings.grouped(high)}."
-    return f"At least {readings.grouped(low)}." if low else f"At most {readings.grouped(high)}." if high else ""
+        return f"{controls.grouped(low)} to {controls.grouped(high)}."
+    return f"At least {controls.grouped(low)}." if low else f"At most {controls.grouped(high)}." if high else ""
 
 
 def from_json(text: str) -> dict[str, Any]:
     """Params out of pasted JSON; ValueError with a sentence."""
-    value = readings.json_of(text)
+    value = controls.json_of(text)
     if not isinstance(value, dict):
         raise ValueError("The JSON of a job is an object in braces: { … }.")
     return value

@@ -15,8 +15,8 @@ from werkzeug.wsgi import FileWrapper
 from jobs.engine.errors import BadInput, LegworkError, NotFound
 from jobs.engine.files import lookup
 from jobs.engine.queue import polling
-from webapp import files, kinds
 from webapp.http.guards import current_owner
+from webapp.jobs import catalogue, files
 from webapp.ui import markdown
 
 blueprint = Blueprint("looks", __name__)
@@ -71,7 +71,7 @@ def show(file_id: str) -> str:
     if not previewable(file):
         raise NotFound("This file cannot be shown here. Download it to look at it.")
     job = _job_of(file)
-    return render_template("look.html", file=file, job=job, titles=kinds.titles(), **_look(file))
+    return render_template("look.html", file=file, job=job, titles=catalogue.titles(), **_look(file))
 
 
 @blueprint.get("/files/<file_id>/raw")

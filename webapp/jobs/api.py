@@ -14,9 +14,10 @@ from jobs.engine.files import uploads
 from jobs.engine.kinds import catalogue
 from jobs.engine.queue import approvals as engine_approvals
 from jobs.engine.queue import commands, job_log, lists, polling, queries
-from webapp import files, openapi, serializing
+from webapp import openapi, serializing
 from webapp.http import parsing
 from webapp.http.guards import current_owner
+from webapp.jobs import files
 from webapp.shapes import ITEM_STATES, JOB_FILTERS, VERDICTS
 
 MAX_SAMPLE = 1_000

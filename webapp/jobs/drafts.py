@@ -17,8 +17,8 @@ from jobs.engine.errors import BadInput, FieldError, InvalidParams, LegworkError
 from jobs.engine.files import lookup
 from jobs.engine.kinds import checks, estimates, text_templates
 from jobs.engine.queue import notifications, queries, waiting
-from webapp import forms
 from webapp.http.guards import current_owner
+from webapp.jobs import forms
 from webapp.ui import safe_text, words
 
 SAMPLE_ROWS = 3

@@ -9,8 +9,8 @@ from flask.typing import ResponseReturnValue
 
 from jobs.engine.errors import BadInput, FieldError, NotFound
 from jobs.engine.kinds import catalogue, estimates
-from webapp import drafts, submissions
 from webapp.http.guards import current_owner
+from webapp.jobs import drafts, submissions
 from webapp.ui import mail_html
 
 blueprint = Blueprint("item_previews", __name__)

@@ -14,9 +14,9 @@ from jobs.engine import settings
 from jobs.engine.errors import NotFound
 from jobs.engine.kinds import catalogue
 from jobs.engine.queue import lists, notifications, queries, waiting
-from webapp import drafts, forms
 from webapp.http.guards import current_owner
 from webapp.http.identity import person
+from webapp.jobs import drafts, forms
 
 blueprint = Blueprint("kinds", __name__)
 FIRST = "generate_texts"  # what a newcomer is offered

@@ -10,8 +10,8 @@ from flask import Blueprint, Response
 
 from jobs.engine.files import lookup
 from jobs.engine.queue import polling, queries
-from webapp import files
 from webapp.http.guards import current_owner
+from webapp.jobs import files
 
 blueprint = Blueprint("bundles", __name__)
 PACKED = ("image/", "video/", "audio/", "application/zip", "application/vnd.openxmlformats")  # nothing to gain

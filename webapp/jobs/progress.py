@@ -10,8 +10,8 @@ from flask import Blueprint, Response, make_response, render_template, request
 from jobs.engine.errors import LegworkError, NotFound
 from jobs.engine.kinds import catalogue, estimates
 from jobs.engine.queue import approvals, polling, waiting
-from webapp import tabs
 from webapp.http.guards import current_owner
+from webapp.jobs import tabs
 from webapp.ui import words
 
 blueprint = Blueprint("progress", __name__)

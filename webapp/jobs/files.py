@@ -14,8 +14,8 @@ from werkzeug.wsgi import FileWrapper
 from jobs.engine.files import lookup, storage
 from jobs.engine.queue import job_log as engine_log_lines
 from jobs.engine.queue import polling, queries
-from webapp import tabs
 from webapp.http.guards import current_owner
+from webapp.jobs import tabs
 
 blueprint = Blueprint("files", __name__)
 CHUNK = 256 * 1024

@@ -13,10 +13,10 @@ from werkzeug.wrappers import Response
 
 from jobs.engine.errors import BadInput
 from jobs.engine.queue import commands, lists, queries, waiting
-from webapp import kinds, saved_views
 from webapp.http import parsing
 from webapp.http.guards import current_owner
 from webapp.http.identity import person
+from webapp.jobs import catalogue, saved_views
 from webapp.ui import words as ui_words
 
 blueprint = Blueprint("history", __name__)
@@ -112,7 +112,7 @@ def unpin(job_id: str) -> Response:
 @blueprint.get("/jobs/<job_id>/delete")
 def ask_delete(job_id: str) -> str:
     job = queries.job(job_id, current_owner())
-    return render_template("job_delete.html", job=job, title=kinds.titles().get(job.kind, job.kind))
+    return render_template("job_delete.html", job=job, title=catalogue.titles().get(job.kind, job.kind))
 
 
 @blueprint.post("/jobs/<job_id>/delete")
@@ -155,7 +155,7 @@ def _spelled_out(wanted: Wanted) -> Wanted:
 
 
 def _is_known(name: str, value: str) -> bool:
-    known: dict[str, Any] = {"state": CHIPS, "kind": kinds.titles(), "by": STARTERS}
+    known: dict[str, Any] = {"state": CHIPS, "kind": catalogue.titles(), "by": STARTERS}
     return value in known[name] if name in known else name == "q" or _moment(value) is not None
 
 
@@ -219,8 +219,8 @@ def _list(wanted: Wanted) -> dict[str, Any]:
         "chips": [(chip, _count(counts, chip)) for chip in CHIPS],
         "everything": _total(counts),
         "matching": _count(counts, wanted.state) if wanted.state else _total(counts),
-        "titles": kinds.titles(),
-        "nouns": kinds.nouns(),
+        "titles": catalogue.titles(),
+        "nouns": catalogue.nouns(),
         "reasons": reasons(page.rows),
     }
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from jobs.engine.errors import LegworkError, NotFound
 from jobs.engine.kinds import catalogue
 from jobs.engine.queue import approvals, job_log, notifications, queries
-from webapp import drafts, forms
+from webapp.jobs import drafts, forms
 from webapp.ui import safe_text, words
 
 TABS = ("result", "items", "files", "log", "input", "timeline")

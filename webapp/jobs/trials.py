@@ -12,9 +12,9 @@ from flask.typing import ResponseReturnValue
 from jobs.engine.chat import trials as engine_trials
 from jobs.engine.errors import BadInput, FieldError, LegworkError, NotFound
 from jobs.engine.kinds import catalogue
-from webapp import drafts, submissions
 from webapp.http import client_gone
 from webapp.http.guards import current_owner
+from webapp.jobs import drafts, submissions
 
 blueprint = Blueprint("trials", __name__)
 FLUSHED = 2_048  # characters of the page that are worth a write of their own

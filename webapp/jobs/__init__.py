@@ -1,0 +1,1 @@
+"""Jobs: the catalogue, forms, lists, progress, results, and their API."""
