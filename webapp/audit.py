@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, render_template, request
 
 from jobs.engine import accounts
-from webapp import serializing
+from webapp.api import serializers
 from webapp.http import parsing
 from webapp.http.identity import operators
 
@@ -39,7 +39,7 @@ def listed() -> Response:
 def _entry(row: Any) -> dict[str, Any]:
     return {
         "id": str(row.id),
-        "at": serializing.moment(row.at),
+        "at": serializers.moment(row.at),
         "who": row.who,
         "action": row.action,
         "target": row.target,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobs.engine.accounts import ACTIONS
-from webapp.shapes import ANY_OBJECT, TEXT, Schema, maybe, operation, parameter, ref
+from webapp.api.schemas import ANY_OBJECT, TEXT, Schema, maybe, operation, parameter, ref
 
 _ENTRY: Schema = {
     "id": {"type": "string", "format": "uuid"},

@@ -16,7 +16,8 @@ from jobs.engine.errors import BadInput, Conflict, FieldError, InvalidParams, No
 from jobs.engine.files import uploads as engine_uploads
 from jobs.engine.kinds import catalogue
 from jobs.engine.llm import client
-from webapp import serializing, streams
+from webapp import streams
+from webapp.api import serializers
 from webapp.http.guards import current_owner
 from webapp.ui import markdown
 
@@ -113,7 +114,7 @@ def stream(id: str) -> Response:
 def stop(id: str) -> ResponseReturnValue:
     found = commands.stop_answer(id, owner=current_owner())
     if _by_script():
-        return jsonify(serializing.message(found)), 202
+        return jsonify(serializers.message(found)), 202
     return redirect(f"/chat/{found.conversation_id}#end", 303)
 
 
@@ -164,7 +165,7 @@ def _page(talk: Any | None) -> dict[str, Any]:
 def _words() -> dict[str, Any]:
     return {
         "render": markdown.render,
-        "pace": serializing.tokens_per_second,
+        "pace": serializers.tokens_per_second,
         "draft": "",
         "refusal": None,
         "most_text": attachments.MOST_TEXT,

@@ -8,7 +8,8 @@ from flask import Blueprint, Response, jsonify
 
 from jobs.engine.chat import attachments, commands, conversations, lists
 from jobs.engine.chat.conversations import Talk
-from webapp import serializing, streams
+from webapp import streams
+from webapp.api import serializers
 from webapp.http import parsing
 from webapp.http.guards import current_owner
 
@@ -29,26 +30,26 @@ def index() -> Response:
     limit = parsing.whole_number("limit", 50, 1, 200)
     q, after = parsing.text("q", 200), parsing.text("after", 200)
     page = lists.conversations(current_owner(), q=q, after=after, limit=limit)
-    return jsonify(conversations=[serializing.conversation_row(row) for row in page.rows], next=page.next)
+    return jsonify(conversations=[serializers.conversation_row(row) for row in page.rows], next=page.next)
 
 
 @blueprint.post("")
 def create() -> Response:
     talk = commands.start_conversation(_talk(Talk()), owner=current_owner())
-    return _at(serializing.conversation_row(talk), 201)
+    return _at(serializers.conversation_row(talk), 201)
 
 
 @blueprint.get("/<id>")
 def show(id: str) -> Response:
     talk = conversations.conversation(id, current_owner())
-    return jsonify(serializing.conversation_whole(talk, conversations.turns(talk.id), attachments.attachments(talk.id)))
+    return jsonify(serializers.conversation_whole(talk, conversations.turns(talk.id), attachments.attachments(talk.id)))
 
 
 @blueprint.patch("/<id>")
 def change(id: str) -> Response:
     talk = conversations.conversation(id, current_owner())
     before = Talk(**{name: getattr(talk, name) for name in _SETTINGS})
-    return jsonify(serializing.conversation_row(commands.change_conversation(id, _talk(before), owner=current_owner())))
+    return jsonify(serializers.conversation_row(commands.change_conversation(id, _talk(before), owner=current_owner())))
 
 
 @blueprint.delete("/<id>")
@@ -69,13 +70,13 @@ def ask(id: str) -> Response:
 def attach(id: str) -> Response:
     """Let it answer from a file too: an upload or an output, by its id."""
     file = parsing.fields(parsing.json_object(), {"file": str}, required=("file",))["file"]
-    return _at(serializing.attachment(commands.attach_files(id, [file], owner=current_owner())[0]), 201)
+    return _at(serializers.attachment(commands.attach_files(id, [file], owner=current_owner())[0]), 201)
 
 
 @blueprint.get("/files/<id>")
 def file(id: str) -> Response:
     found = attachments.attachment(id, current_owner())
-    return jsonify(serializing.attachment_whole(found, attachments.passages(found)))
+    return jsonify(serializers.attachment_whole(found, attachments.passages(found)))
 
 
 @blueprint.delete("/files/<id>")
@@ -86,7 +87,7 @@ def detach(id: str) -> Response:
 
 @blueprint.get("/answers/<id>")
 def answer(id: str) -> Response:
-    return jsonify(serializing.message(commands.look_at_answer(id, owner=current_owner())))
+    return jsonify(serializers.message(commands.look_at_answer(id, owner=current_owner())))
 
 
 @blueprint.get("/answers/<id>/stream")
@@ -110,7 +111,7 @@ def go_on(id: str) -> Response:
 
 
 def _accepted(answer: Any) -> Response:
-    return _at(serializing.message(answer), 202)
+    return _at(serializers.message(answer), 202)
 
 
 def _at(body: dict[str, Any], status: int) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from webapp.shapes import TEXT, Schema, maybe, operation, parameter, ref, takes
+from webapp.api.schemas import TEXT, Schema, maybe, operation, parameter, ref, takes
 
 _ID: Schema = {"type": "string", "format": "uuid"}
 _MOMENT: Schema = {"type": "string", "format": "date-time"}

@@ -7,9 +7,9 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 
 from jobs.engine import library
+from webapp.api.serializers import moment
 from webapp.http import parsing
 from webapp.http.guards import current_owner
-from webapp.serializing import moment
 
 blueprint = Blueprint("library_api", __name__, url_prefix="/api/v1")
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from jobs.engine.kinds import catalogue
 from webapp import audit_shapes, chat_shapes, operating_shapes, review_shapes
+from webapp.api.schemas import ANY_OBJECT, PARAMETERS, RECORDS, TEXT, Schema, operation, parameter, ref, takes
 from webapp.jobs import approval_schemas
-from webapp.shapes import ANY_OBJECT, PARAMETERS, RECORDS, TEXT, Schema, operation, parameter, ref, takes
 
 ROOMS = (approval_schemas, audit_shapes, chat_shapes, review_shapes, operating_shapes)  # that describe their own
 

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, jsonify
 
 from jobs.engine import operations
 from jobs.engine.operations import QueueFigures, WorkerFigures
-from webapp import serializing
+from webapp.api import serializers
 from webapp.http import identity
 from webapp.http.guards import current_owner
 from webapp.http.identity import operators
@@ -22,7 +22,7 @@ blueprint = Blueprint("operating_api", __name__, url_prefix="/api/v1")
 def index() -> Response:
     state = operations.operations()
     return jsonify(
-        at=serializing.moment(state.at),
+        at=serializers.moment(state.at),
         problems=[asdict(problem) for problem in state.problems],
         queues=[_queue(queue) for queue in state.queues],
         workers=[_worker(worker) for worker in state.workers],
@@ -59,11 +59,11 @@ def stop(worker: str) -> Response:
 
 
 def _queue(queue: QueueFigures) -> dict[str, Any]:
-    return {**asdict(queue), "paused_at": serializing.moment(queue.paused_at)}
+    return {**asdict(queue), "paused_at": serializers.moment(queue.paused_at)}
 
 
 def _worker(worker: WorkerFigures) -> dict[str, Any]:
     names = ("name", "host", "pid", "program", "queues", "version", "memory", "asked")
-    moments = {name: serializing.moment(getattr(worker, name)) for name in ("started_at", "beat_at")}
+    moments = {name: serializers.moment(getattr(worker, name)) for name in ("started_at", "beat_at")}
     job = {"id": str(worker.job.id), "kind": worker.job.kind, "state": worker.job.state} if worker.job else None
     return {**{name: getattr(worker, name) for name in names}, **moments, "job": job}

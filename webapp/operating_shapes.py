@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobs.engine.kinds.catalogue import QUEUES
-from webapp.shapes import TEXT, Schema, maybe, operation, parameter, ref
+from webapp.api.schemas import TEXT, Schema, maybe, operation, parameter, ref
 
 _MOMENT: Schema = {"type": "string", "format": "date-time"}
 _WHOLE: Schema = {"type": "integer", "minimum": 0}

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, jsonify
 
 from jobs.engine.mail import outbox
 from jobs.engine.mail import suppressions as engine_suppressions
-from webapp import serializing
+from webapp.api import serializers
 from webapp.http import parsing
 from webapp.http.guards import current_owner
 
@@ -46,7 +46,7 @@ def suppressions() -> Response:
     page = engine_suppressions.listed(
         current_owner(), q=parsing.text("q", 200), after=parsing.text("after", 300), limit=limit
     )
-    rows = [{"address": row.address, "created_at": serializing.moment(row.created_at)} for row in page.rows]
+    rows = [{"address": row.address, "created_at": serializers.moment(row.created_at)} for row in page.rows]
     return jsonify(suppressions=rows, next=page.next)
 
 
@@ -76,6 +76,6 @@ def _row(row: Any) -> dict[str, Any]:
         "subject": row.subject,
         "attachments": row.attachments,
         "bytes": row.bytes,
-        "created_at": serializing.moment(row.created_at),
+        "created_at": serializers.moment(row.created_at),
         "url": f"/outbox/{row.id}/message.eml",
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from webapp.shapes import TEXT, VERDICTS, Schema, maybe, operation, parameter, ref, takes
+from webapp.api.schemas import TEXT, VERDICTS, Schema, maybe, operation, parameter, ref, takes
 
 _WHOLE: Schema = {"type": "integer", "minimum": 0}
 _MOMENT: Schema = {"type": "string", "format": "date-time"}

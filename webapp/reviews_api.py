@@ -8,7 +8,7 @@ from flask import Blueprint, Response, jsonify
 
 from jobs.engine.kits.moderation import reviews
 from jobs.engine.queue import polling
-from webapp import serializing
+from webapp.api import serializers
 from webapp.http import parsing
 from webapp.http.identity import current_owner, identity
 
@@ -62,7 +62,7 @@ def _standing(standing: Any) -> dict[str, Any]:
     return {
         "thresholds": {name: one.model_dump() for name, one in standing.thresholds.items()},
         "changed_by": standing.changed_by,
-        "changed_at": serializing.moment(standing.changed_at),
+        "changed_at": serializers.moment(standing.changed_at),
         "observe_only": standing.observe_only,
         "verdicts": standing.counts,
         "decided": standing.decided,
@@ -76,7 +76,7 @@ def _change(row: Any) -> dict[str, Any]:
     return {
         "thresholds": row.thresholds,
         "changed_by": row.changed_by,
-        "changed_at": serializing.moment(row.changed_at),
+        "changed_at": serializers.moment(row.changed_at),
         "before": row.before,
         "after": row.after,
     }
@@ -89,7 +89,7 @@ def _decision(row: Any) -> dict[str, Any]:
         "before": row.before,
         "after": row.after,
         "decided_by": row.decided_by,
-        "decided_at": serializing.moment(row.decided_at),
+        "decided_at": serializers.moment(row.decided_at),
         "undone_by": row.undone_by,
-        "undone_at": serializing.moment(row.undone_at),
+        "undone_at": serializers.moment(row.undone_at),
     }

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, jsonify
 from jobs.engine.queue import commands, queries
 from jobs.engine.queue import schedules as engine_schedules
 from jobs.engine.queue.schedules import Plan
-from webapp import serializing
+from webapp.api import serializers
 from webapp.http import parsing
 from webapp.http.guards import current_owner
 from webapp.jobs import api
@@ -24,7 +24,7 @@ CHANGED = {"cron": str, "zone": str, "paused": bool}
 @blueprint.get("")
 def schedules() -> Response:
     return jsonify(
-        schedules=[serializing.schedule(one) for one in engine_schedules.schedules(current_owner())], next=None
+        schedules=[serializers.schedule(one) for one in engine_schedules.schedules(current_owner())], next=None
     )
 
 
@@ -34,7 +34,7 @@ def create_schedule() -> Response:
     body = parsing.fields(parsing.json_object(), NEW, required=("cron",))
     kind, params = _what(body)
     plan = Plan(kind, params, body["cron"], body.get("zone", "UTC"))
-    kept = serializing.schedule(commands.create_schedule(plan, owner=current_owner()))
+    kept = serializers.schedule(commands.create_schedule(plan, owner=current_owner()))
     answer = jsonify(kept)
     answer.status_code = 201
     answer.headers["Location"] = kept["url"]
@@ -43,14 +43,14 @@ def create_schedule() -> Response:
 
 @blueprint.get("/<id>")
 def schedule(id: str) -> Response:
-    return jsonify(serializing.schedule(engine_schedules.schedule(id, current_owner())))
+    return jsonify(serializers.schedule(engine_schedules.schedule(id, current_owner())))
 
 
 @blueprint.patch("/<id>")
 def change_schedule(id: str) -> Response:
     """Other times, or a pause (`paused`: true) and its end."""
     body = parsing.fields(parsing.json_object(), CHANGED)
-    return jsonify(serializing.schedule(engine_schedules.change(id, owner=current_owner(), **body)))
+    return jsonify(serializers.schedule(engine_schedules.change(id, owner=current_owner(), **body)))
 
 
 @blueprint.delete("/<id>")

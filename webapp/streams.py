@@ -20,10 +20,10 @@ from flask import Response, request
 from jobs.engine.chat import commands
 from jobs.engine.chat.commands import Live, Piece
 from jobs.engine.errors import DatabaseAway, NotFound, TooMany
+from webapp.api.serializers import answer_ended
 from webapp.http import client_gone, identity
 from webapp.http.identity import Identity
 from webapp.http.stream_socket import Line, Lined
-from webapp.serializing import answer_ended
 from webapp.ui.markdown import Painter
 
 HEARTBEAT_SECONDS = 15.0

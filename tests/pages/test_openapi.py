@@ -14,7 +14,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from jobs.engine.db import models
 from jobs.engine.kinds import catalogue
-from webapp import openapi, shapes
+from webapp import openapi
+from webapp.api import schemas
 
 
 @pytest.fixture
@@ -67,9 +68,9 @@ def test_operation_names_are_unique(description: dict[str, Any]) -> None:
 
 
 def test_the_states_are_those_of_the_tables() -> None:
-    assert shapes.JOB_STATES == models.JOB_STATES
-    assert shapes.ITEM_STATES == models.ITEM_STATES
-    assert shapes.VERDICTS == models.VERDICTS
+    assert schemas.JOB_STATES == models.JOB_STATES
+    assert schemas.ITEM_STATES == models.ITEM_STATES
+    assert schemas.VERDICTS == models.VERDICTS
 
 
 def test_it_is_sent_once(client: FlaskClient) -> None:
@@ -127,5 +128,5 @@ def _resolved(description: dict[str, Any], response: dict[str, Any]) -> dict[str
 
 def test_no_room_describes_what_another_does() -> None:
     for kept in ("RECORDS", "PARAMETERS", "PATHS"):
-        names = [name for room in (shapes, *openapi.ROOMS) for name in getattr(room, kept, ())]
+        names = [name for room in (schemas, *openapi.ROOMS) for name in getattr(room, kept, ())]
         assert sorted(names) == sorted(set(names))

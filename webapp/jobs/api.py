@@ -14,11 +14,12 @@ from jobs.engine.files import uploads
 from jobs.engine.kinds import catalogue
 from jobs.engine.queue import approvals as engine_approvals
 from jobs.engine.queue import commands, job_log, lists, polling, queries
-from webapp import openapi, serializing
+from webapp import openapi
+from webapp.api import serializers
+from webapp.api.schemas import ITEM_STATES, JOB_FILTERS, VERDICTS
 from webapp.http import parsing
 from webapp.http.guards import current_owner
 from webapp.jobs import files
-from webapp.shapes import ITEM_STATES, JOB_FILTERS, VERDICTS
 
 MAX_SAMPLE = 1_000
 MAX_AHEAD = timedelta(days=365)
@@ -38,12 +39,12 @@ def description() -> ResponseReturnValue:
 
 @blueprint.get("/kinds")
 def kinds() -> Response:
-    return jsonify(kinds=[serializing.kind_row(kind) for kind in catalogue.kinds()], next=None)
+    return jsonify(kinds=[serializers.kind_row(kind) for kind in catalogue.kinds()], next=None)
 
 
 @blueprint.get("/kinds/<name>")
 def kind(name: str) -> Response:
-    return jsonify(serializing.kind_whole(catalogue.offered(name)))
+    return jsonify(serializers.kind_whole(catalogue.offered(name)))
 
 
 @blueprint.post("/kinds/<name>/jobs")
@@ -77,12 +78,12 @@ def jobs() -> Response:
         after=parsing.text("after", 200),
         limit=parsing.whole_number("limit", 50, 1, 200),
     )
-    return jsonify(jobs=[serializing.job_row(job) for job in page.rows], next=_text(page.next))
+    return jsonify(jobs=[serializers.job_row(job) for job in page.rows], next=_text(page.next))
 
 
 @blueprint.get("/jobs/<id>")
 def job(id: str) -> Response:
-    return jsonify(serializing.job_whole(polling.polled_job(id, current_owner())))
+    return jsonify(serializers.job_whole(polling.polled_job(id, current_owner())))
 
 
 @blueprint.delete("/jobs/<id>")
@@ -101,14 +102,14 @@ def items(id: str) -> Response:
         after=parsing.text("after", 2_000),
         limit=parsing.whole_number("limit", 50, 1, 1_000),
     )
-    return jsonify(items=[serializing.item(row) for row in page.rows], next=_text(page.next))
+    return jsonify(items=[serializers.item(row) for row in page.rows], next=_text(page.next))
 
 
 @blueprint.get("/jobs/<id>/log")
 def log(id: str) -> Response:
     limit = parsing.whole_number("limit", 500, 1, 1_000)
     page = job_log.log(polling.seen_job(id, current_owner()), after=parsing.text("after", 200), limit=limit)
-    return jsonify(lines=[serializing.log_line(row) for row in page.rows], next=_text(page.next))
+    return jsonify(lines=[serializers.log_line(row) for row in page.rows], next=_text(page.next))
 
 
 @blueprint.post("/jobs/<id>/cancel")
@@ -125,7 +126,7 @@ def retry(id: str) -> Response:
 @blueprint.get("/jobs/<id>/approvals")
 def approvals(id: str) -> Response:
     rows = engine_approvals.of_job(polling.seen_job(id, current_owner()))
-    return jsonify(approvals=[serializing.approval(row) for row in rows], next=None)
+    return jsonify(approvals=[serializers.approval(row) for row in rows], next=None)
 
 
 @blueprint.post("/jobs/<id>/approvals/<approval>")
@@ -145,7 +146,7 @@ def upload() -> Response:
     if len(sent) != 1:
         raise parsing.invalid("file", "Send exactly one file, in the field `file`.")
     name = parsing.printable(sent[0].filename or "", 255) or "file"
-    kept = serializing.file(uploads.upload(cast(BinaryIO, sent[0].stream), name, owner=current_owner()))
+    kept = serializers.file(uploads.upload(cast(BinaryIO, sent[0].stream), name, owner=current_owner()))
     return Response(jsonify(kept).get_data(), 201, {"Location": kept["url"]}, content_type="application/json")
 
 
@@ -156,7 +157,7 @@ def file(id: str) -> ResponseReturnValue:
 
 
 def accepted(job: Any) -> Response:
-    response = jsonify(serializing.job_whole(job))
+    response = jsonify(serializers.job_whole(job))
     response.status_code = 202
     response.headers["Location"] = f"/api/v1/jobs/{job.id}"
     if not job.ended:

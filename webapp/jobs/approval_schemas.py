@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from webapp.shapes import ANY_OBJECT, TEXT, Schema, maybe, operation, parameter, ref, takes
+from webapp.api.schemas import ANY_OBJECT, TEXT, Schema, maybe, operation, parameter, ref, takes
 
 _MOMENT: Schema = {"type": "string", "format": "date-time"}
 
