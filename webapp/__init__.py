@@ -11,9 +11,6 @@ from jobs.engine import settings
 from webapp import (
     account,
     audit,
-    chat,
-    chat_api,
-    completions,
     first_account,
     health,
     library,
@@ -34,6 +31,8 @@ from webapp import (
     suppressions,
     webhooks,
 )
+from webapp.chat import api as chat_api
+from webapp.chat import openai_compat, pages
 from webapp.http import errors, guards
 from webapp.http.routing import LazyRule
 from webapp.jobs import (
@@ -79,7 +78,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(files.blueprint)  # /files/<id>  /jobs/<id>/items.<format>
     app.register_blueprint(file_preview.blueprint)  # /files/<id>/preview
     app.register_blueprint(zip_download.blueprint)  # /jobs/<id>/all.zip
-    app.register_blueprint(chat.blueprint)  # /chat
+    app.register_blueprint(pages.blueprint)  # /chat
     app.register_blueprint(outbox.blueprint)  # /outbox
     app.register_blueprint(suppressions.blueprint)  # /suppressions
     app.register_blueprint(shares.blueprint)  # /jobs/<id>/share  /shared
@@ -96,7 +95,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(library_api.blueprint)  # /api/v1/documents  /api/v1/search
     app.register_blueprint(outbox_api.blueprint)  # /api/v1/outbox  /api/v1/suppressions
     app.register_blueprint(chat_api.blueprint)  # /api/v1/chat
-    app.register_blueprint(completions.blueprint)  # /v1
+    app.register_blueprint(openai_compat.blueprint)  # /v1
     app.register_blueprint(operating.blueprint)  # /operations
     app.register_blueprint(operating_api.blueprint)  # /api/v1/operations  /api/v1/queues  /api/v1/workers
     app.register_blueprint(health.blueprint)  # /healthz  /readyz  /metrics
@@ -108,7 +107,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     guards.csrf.exempt(library_api.blueprint)
     guards.csrf.exempt(outbox_api.blueprint)
     guards.csrf.exempt(chat_api.blueprint)
-    guards.csrf.exempt(completions.blueprint)
+    guards.csrf.exempt(openai_compat.blueprint)
     guards.csrf.exempt(operating_api.blueprint)
     guards.csrf.exempt(operations.dashboard.blueprint)  # takes no state change at all
     app.json.sort_keys = False  # type: ignore[attr-defined]

@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 from jobs.engine import operations
 from jobs.engine.chat import commands
 from jobs.engine.operations import QueueFigures
-from webapp import completions, streams
+from webapp.chat import openai_compat, sse
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -72,8 +72,8 @@ def _greenlets() -> int:
 
 _OF_THIS_PROCESS: tuple[tuple[str, Any, str], ...] = (
     ("legwork_web_answers", commands.count_answers, "Answers that this web process writes."),
-    ("legwork_web_streams", streams.count_open, "Streams of answers that it sends."),
-    ("legwork_web_completions", completions.count_open, "Answers of /v1 that it passes on."),
+    ("legwork_web_streams", sse.count_open, "Streams of answers that it sends."),
+    ("legwork_web_completions", openai_compat.count_open, "Answers of /v1 that it passes on."),
     ("legwork_web_greenlets", _greenlets, "Greenlets that have begun and not ended."),
 )
 

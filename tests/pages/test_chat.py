@@ -30,7 +30,7 @@ from jobs.engine.llm.stream import Stream
 from tests.conftest import Database
 from tests.fake_provider import FakeProvider
 from tests.pages.conftest import _environment
-from webapp import completions, streams
+from webapp.chat import openai_compat, sse
 from webapp.ui import markdown
 
 WORDS = "One two three four five six seven eight nine ten eleven twelve"
@@ -347,7 +347,7 @@ def test_too_many_answers_at_a_time(
 def test_too_many_streams(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = ask(client)
     ended(client, answer)
-    monkeypatch.setattr(streams, "MOST_OPEN", 0)
+    monkeypatch.setattr(sse, "MOST_OPEN", 0)
     assert client.get(answer["stream"]).status_code == 429
 
 
@@ -554,7 +554,7 @@ def test_openai_s_own_client_works(app: Flask, provider: FakeProvider) -> None:
         cut = client.chat.completions.create(model="fake-small", messages=said, stream=True)
         with cut, pytest.raises(openai.APIError, match="broke"):
             list(cut)
-        until(lambda: not completions._open["local"], "every request ending")
+        until(lambda: not openai_compat._open["local"], "every request ending")
 
 
 def served(app: Flask) -> Any:

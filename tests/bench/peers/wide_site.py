@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from jobs.engine.chat import conversations
-from webapp import completions, streams
+from webapp.chat import openai_compat, sse
 from webapp.wsgi import app
 
 conversations.MOST_WRITING = 100_000
-streams.MOST_OPEN = 100_000
-completions.MOST_OPEN = 100_000
+sse.MOST_OPEN = 100_000
+openai_compat.MOST_OPEN = 100_000
 
 __all__ = ["app"]

@@ -8,8 +8,8 @@ from flask import Blueprint, Response, jsonify
 
 from jobs.engine.chat import attachments, commands, conversations, lists
 from jobs.engine.chat.conversations import Talk
-from webapp import streams
 from webapp.api import serializers
+from webapp.chat import sse
 from webapp.http import parsing
 from webapp.http.guards import current_owner
 
@@ -92,7 +92,7 @@ def answer(id: str) -> Response:
 
 @blueprint.get("/answers/<id>/stream")
 def stream(id: str) -> Response:
-    return streams.respond(id)
+    return sse.respond(id)
 
 
 @blueprint.post("/answers/<id>/stop")

@@ -16,8 +16,8 @@ from jobs.engine.errors import BadInput, Conflict, FieldError, InvalidParams, No
 from jobs.engine.files import uploads as engine_uploads
 from jobs.engine.kinds import catalogue
 from jobs.engine.llm import client
-from webapp import streams
 from webapp.api import serializers
+from webapp.chat import sse
 from webapp.http.guards import current_owner
 from webapp.ui import markdown
 
@@ -107,7 +107,7 @@ def answer(id: str) -> ResponseReturnValue:
 
 @blueprint.get("/answers/<id>/stream")
 def stream(id: str) -> Response:
-    return streams.respond(id, painted="plain" not in request.args)
+    return sse.respond(id, painted="plain" not in request.args)
 
 
 @blueprint.post("/answers/<id>/stop")

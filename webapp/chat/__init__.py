@@ -1,0 +1,1 @@
+"""Chat: its page, streams, API, and OpenAI's wire format."""
