@@ -13,8 +13,6 @@ from webapp import (
     audit,
     first_account,
     health,
-    library,
-    library_api,
     oidc,
     operating,
     operating_api,
@@ -51,6 +49,8 @@ from webapp.jobs import (
     trials,
     zip_download,
 )
+from webapp.library import api as library_api
+from webapp.library import pages as library_pages
 from webapp.ui import theme
 
 
@@ -73,7 +73,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(retries.blueprint)  # retry, again with changes
     app.register_blueprint(reviews.blueprint)  # /jobs/<id>/thresholds  /jobs/<id>/decisions
     app.register_blueprint(schedules.blueprint)  # /schedules
-    app.register_blueprint(library.blueprint)  # /library  /search
+    app.register_blueprint(library_pages.blueprint)  # /library  /search
     app.register_blueprint(webhooks.blueprint)  # /webhooks
     app.register_blueprint(files.blueprint)  # /files/<id>  /jobs/<id>/items.<format>
     app.register_blueprint(file_preview.blueprint)  # /files/<id>/preview

@@ -17,7 +17,7 @@ from jobs import process_files
 from jobs.engine import library
 from tests.kinds.attempts import done, items
 from webapp.http.guards import LOCAL_OWNER
-from webapp.library import marked
+from webapp.library.pages import marked
 
 
 @pytest.fixture(scope="module")

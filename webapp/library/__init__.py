@@ -1,0 +1,1 @@
+"""The library: documents, search, and their API."""
