@@ -9,26 +9,21 @@ from flask import Flask
 
 from jobs.engine import settings
 from webapp import (
-    account,
-    audit,
-    first_account,
     health,
-    oidc,
     operating,
     operating_api,
     operations,
     outbox,
     outbox_api,
     oversight,
-    people,
     reviews,
     reviews_api,
     schedules,
     schedules_api,
-    signing_in,
     suppressions,
     webhooks,
 )
+from webapp.accounts import audit, first_account, oidc, own_account, people, sign_in
 from webapp.chat import api as chat_api
 from webapp.chat import openai_compat, pages
 from webapp.http import errors, guards
@@ -82,10 +77,10 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(outbox.blueprint)  # /outbox
     app.register_blueprint(suppressions.blueprint)  # /suppressions
     app.register_blueprint(shares.blueprint)  # /jobs/<id>/share  /shared
-    app.register_blueprint(signing_in.blueprint)  # /login  /logout
+    app.register_blueprint(sign_in.blueprint)  # /login  /logout
     app.register_blueprint(first_account.blueprint)  # /first/<secret>
     app.register_blueprint(oidc.blueprint)  # /login/provider
-    app.register_blueprint(account.blueprint)  # /account
+    app.register_blueprint(own_account.blueprint)  # /account
     app.register_blueprint(people.blueprint)  # /people
     app.register_blueprint(oversight.blueprint)  # /operations/schedules
     app.register_blueprint(audit.blueprint)  # /audit

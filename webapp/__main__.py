@@ -27,7 +27,8 @@ from jobs.engine.embedded.procfile import Process, Supervisor, read_procfile, wi
 from jobs.engine.embedded.service import ServiceFailed
 from jobs.engine.errors import LegworkError, SettingsError
 from jobs.engine.settings import Settings
-from webapp import accounts_command, demo
+from webapp import demo
+from webapp.accounts import command as accounts_command
 
 CODE = Path(__file__).resolve().parent.parent
 READY_SECONDS = 120.0

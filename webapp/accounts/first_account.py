@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from jobs.engine import accounts, settings
 from jobs.engine.errors import Conflict, InvalidParams, NotFound
-from webapp import signing_in
+from webapp.accounts import sign_in
 from webapp.http import identity
 from webapp.http.identity import anybody
 
@@ -38,8 +38,8 @@ def add(secret: str) -> ResponseReturnValue:
         return _page({one.field: one.message for one in error.errors}), 422
     except Conflict:
         raise NotFound(USED) from None
-    entered = accounts.by_password(made.name, password, address=identity.address(), browser=signing_in.browser())
-    return signing_in.welcome(entered, "/")
+    entered = accounts.by_password(made.name, password, address=identity.address(), browser=sign_in.browser())
+    return sign_in.welcome(entered, "/")
 
 
 def _check(secret: str) -> None:

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from jobs.engine import accounts
 from jobs.engine.errors import Conflict, FieldError, InvalidParams
-from webapp import signing_in
+from webapp.accounts import sign_in
 from webapp.http import identity
 from webapp.http.identity import admins
 
@@ -41,8 +41,8 @@ def add() -> ResponseReturnValue:
     except (InvalidParams, Conflict) as error:
         return _page(errors=_errors(error, "name")), 422
     if who.account is None:
-        secret = accounts.by_password(made.name, password, address=identity.address(), browser=signing_in.browser())
-        return signing_in.welcome(secret, "/people")
+        secret = accounts.by_password(made.name, password, address=identity.address(), browser=sign_in.browser())
+        return sign_in.welcome(secret, "/people")
     return redirect("/people", 303)
 
 

@@ -15,7 +15,7 @@ from flask.typing import ResponseReturnValue
 
 from jobs.engine import accounts, settings
 from jobs.engine.errors import Conflict, Forbidden, InvalidParams, LegworkError, NotFound, NotSignedIn
-from webapp import signing_in
+from webapp.accounts import sign_in
 from webapp.http import identity
 from webapp.http.guards import local_path
 from webapp.http.identity import anybody
@@ -56,12 +56,12 @@ def come_back() -> ResponseReturnValue:
         return _failed(error)
     subject, name = f"{claims['iss']} {claims['sub']}", _name(claims)
     chosen = settings.current()
-    where = {"address": identity.address(), "browser": signing_in.browser()}
+    where = {"address": identity.address(), "browser": sign_in.browser()}
     try:
         secret = accounts.by_provider(subject, name, new=chosen.oidc_new_accounts, **where)
     except (NotSignedIn, Forbidden, Conflict, InvalidParams) as error:
-        return signing_in.refused(error, 403)
-    return signing_in.welcome(secret, target if isinstance(target, str) else None)
+        return sign_in.refused(error, 403)
+    return sign_in.welcome(secret, target if isinstance(target, str) else None)
 
 
 def _claims(client: Any) -> dict[str, Any]:
@@ -118,4 +118,4 @@ def _failures() -> tuple[type[Exception], ...]:
 def _failed(error: Exception) -> ResponseReturnValue:
     log.warning("signing in through the provider: %s: %s", type(error).__name__, error)
     sentence = "The provider did not sign you in. Try again; if it stays so, the log of this site says why."
-    return signing_in.refused(ProviderFailed(sentence), 401)
+    return sign_in.refused(ProviderFailed(sentence), 401)

@@ -1,0 +1,1 @@
+"""Accounts: signing in, people, tokens, the audit log."""
