@@ -18,8 +18,6 @@ from webapp import (
     oversight,
     reviews,
     reviews_api,
-    schedules,
-    schedules_api,
     suppressions,
     webhooks,
 )
@@ -46,6 +44,8 @@ from webapp.jobs import (
 )
 from webapp.library import api as library_api
 from webapp.library import pages as library_pages
+from webapp.schedules import api as schedules_api
+from webapp.schedules import pages as schedules_pages
 from webapp.ui import theme
 
 
@@ -67,7 +67,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(approvals.blueprint)  # yes or no to a call
     app.register_blueprint(retries.blueprint)  # retry, again with changes
     app.register_blueprint(reviews.blueprint)  # /jobs/<id>/thresholds  /jobs/<id>/decisions
-    app.register_blueprint(schedules.blueprint)  # /schedules
+    app.register_blueprint(schedules_pages.blueprint)  # /schedules
     app.register_blueprint(library_pages.blueprint)  # /library  /search
     app.register_blueprint(webhooks.blueprint)  # /webhooks
     app.register_blueprint(files.blueprint)  # /files/<id>  /jobs/<id>/items.<format>

@@ -6,10 +6,10 @@ from flask import Blueprint, redirect, render_template, request
 from werkzeug.wrappers import Response
 
 from jobs.engine import accounts
-from webapp import timing
 from webapp.http import identity
 from webapp.http.identity import operators
 from webapp.jobs import catalogue
+from webapp.schedules import cron_words
 
 blueprint = Blueprint("oversight", __name__, url_prefix="/operations/schedules")
 
@@ -18,7 +18,9 @@ blueprint = Blueprint("oversight", __name__, url_prefix="/operations/schedules")
 @operators
 def index() -> str:
     page = accounts.everybodys_schedules(after=request.args.get("after") or None)
-    return render_template("operations/schedules.html", page=page, titles=catalogue.titles(), in_words=timing.in_words)
+    return render_template(
+        "operations/schedules.html", page=page, titles=catalogue.titles(), in_words=cron_words.in_words
+    )
 
 
 @blueprint.post("/<schedule_id>/pause")

@@ -13,8 +13,8 @@ from jobs.engine.errors import InvalidParams, NotFound
 from jobs.engine.queue import commands, schedules
 from jobs.engine.queue.schedules import Plan
 from tests.pages import making
-from webapp import timing
 from webapp.http.guards import LOCAL_OWNER
+from webapp.schedules import cron_words
 
 API = "/api/v1/schedules"
 
@@ -50,8 +50,8 @@ def again(schedule: Any) -> Any:
     ],
 )
 def test_a_cron_line_has_its_words_and_its_choices(cron: str, words: str) -> None:
-    assert timing.in_words(cron) == words
-    assert timing.cron_of(timing.chosen_of(cron)) == cron.replace("* * 7", "* * 0")
+    assert cron_words.in_words(cron) == words
+    assert cron_words.cron_of(cron_words.chosen_of(cron)) == cron.replace("* * 7", "* * 0")
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_cron_line_has_its_words_and_its_choices(cron: str, words: str) -> Non
 )
 def test_a_choice_that_is_none_is_named(chosen: dict[str, str], field: str) -> None:
     with pytest.raises(InvalidParams) as refused:
-        timing.cron_of(timing.BLANK | chosen)
+        cron_words.cron_of(cron_words.BLANK | chosen)
     assert refused.value.errors[0].field == field
 
 

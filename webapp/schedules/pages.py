@@ -13,11 +13,11 @@ from jobs.engine.kinds import catalogue
 from jobs.engine.queue import commands, notifications, queries, schedules
 from jobs.engine.queue import cron as queue_cron
 from jobs.engine.queue.schedules import Plan
-from webapp import timing
 from webapp.http import parsing
 from webapp.http.guards import current_owner
 from webapp.jobs import catalogue as jobs_catalogue
 from webapp.jobs import history, tabs
+from webapp.schedules import cron_words
 from webapp.ui import words
 
 blueprint = Blueprint("schedules", __name__)
@@ -33,23 +33,23 @@ def index() -> str:
         schedules=found,
         latest=schedules.latest_jobs([one.id for one in found]),
         titles=jobs_catalogue.titles(),
-        in_words=timing.in_words,
+        in_words=cron_words.in_words,
     )
 
 
 @blueprint.get("/schedules/new")
 def form() -> Any:
     """When the job of `?job=<id>` is to be repeated."""
-    return _form(_job(request.args.get("job", "")), timing.BLANK, words.zone_name())
+    return _form(_job(request.args.get("job", "")), cron_words.BLANK, words.zone_name())
 
 
 @blueprint.post("/schedules")
 def create() -> Any:
     """Repeat a job; or, by the button `look`, only show when that would be."""
     job = _job(request.form.get("job", ""))
-    chosen, zone = timing.posted(request.form), timing.zone_of(request.form)
+    chosen, zone = cron_words.posted(request.form), cron_words.zone_of(request.form)
     try:
-        cron = timing.cron_of(chosen)
+        cron = cron_words.cron_of(chosen)
         if "look" in request.form:
             queue_cron.checked(cron, zone)
             return _form(job, chosen, zone, runs=queue_cron.upcoming(cron, zone, SHOWN_RUNS))
@@ -70,11 +70,11 @@ def show(schedule_id: str) -> str:
 @blueprint.post("/schedules/<schedule_id>/times")
 def change(schedule_id: str) -> Any:
     schedule = schedules.schedule(schedule_id, current_owner())
-    chosen, zone = timing.posted(request.form), timing.zone_of(request.form)
+    chosen, zone = cron_words.posted(request.form), cron_words.zone_of(request.form)
     try:
-        return _to(schedules.change(schedule.id, owner=current_owner(), cron=timing.cron_of(chosen), zone=zone))
+        return _to(schedules.change(schedule.id, owner=current_owner(), cron=cron_words.cron_of(chosen), zone=zone))
     except InvalidParams as error:
-        return _page(schedule, errors=error.errors, **timing.view(chosen, zone)), 422
+        return _page(schedule, errors=error.errors, **cron_words.view(chosen, zone)), 422
 
 
 @blueprint.post("/schedules/<schedule_id>/pause")
@@ -97,7 +97,9 @@ def run(schedule_id: str) -> Response:
 @blueprint.get("/schedules/<schedule_id>/delete")
 def ask_delete(schedule_id: str) -> str:
     schedule = schedules.schedule(schedule_id, current_owner())
-    return render_template("schedules/delete.html", schedule=schedule, title=_title(schedule), in_words=timing.in_words)
+    return render_template(
+        "schedules/delete.html", schedule=schedule, title=_title(schedule), in_words=cron_words.in_words
+    )
 
 
 @blueprint.post("/schedules/<schedule_id>/delete")
@@ -130,7 +132,7 @@ def _form(
         errors=at_field,
         general=general,
         runs=runs,
-        **timing.view(chosen, zone),
+        **cron_words.view(chosen, zone),
     )
 
 
@@ -141,7 +143,7 @@ def _page(schedule: Any, errors: list[FieldError] | None = None, **typed: Any) -
         "schedule": schedule,
         "title": _title(schedule),
         "known": _is_known(schedule.kind),
-        "when_it_runs": timing.in_words(schedule.cron),
+        "when_it_runs": cron_words.in_words(schedule.cron),
         "runs": [] if schedule.paused_at else queue_cron.upcoming(schedule.cron, schedule.zone, SHOWN_RUNS),
         "key": uuid4().hex,
         "errors": at_field,
@@ -151,13 +153,13 @@ def _page(schedule: Any, errors: list[FieldError] | None = None, **typed: Any) -
         "reasons": history.reasons(page.rows),
     }
     given = tabs.content("input", schedule, {})
-    times = timing.view(timing.chosen_of(schedule.cron), schedule.zone) | typed
+    times = cron_words.view(cron_words.chosen_of(schedule.cron), schedule.zone) | typed
     return render_template("schedules/show.html", **shown, **given, **times)
 
 
 def _by_field(errors: list[FieldError]) -> tuple[dict[str, str], list[str]]:
     """Errors of the times by their control, and the sentences about the job itself."""
-    ours = {*timing.BLANK, "zone"}
+    ours = {*cron_words.BLANK, "zone"}
     general = [error.message for error in errors if error.field not in ours]
     return {error.field: error.message for error in errors if error.field in ours}, general
 

@@ -1,0 +1,1 @@
+"""Schedules: their pages and API."""
