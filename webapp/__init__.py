@@ -8,19 +8,7 @@ from typing import Any
 from flask import Flask
 
 from jobs.engine import settings
-from webapp import (
-    health,
-    operating,
-    operating_api,
-    operations,
-    outbox,
-    outbox_api,
-    oversight,
-    reviews,
-    reviews_api,
-    suppressions,
-    webhooks,
-)
+from webapp import health, operating, operating_api, operations, oversight, reviews, reviews_api, webhooks
 from webapp.accounts import audit, first_account, oidc, own_account, people, sign_in
 from webapp.chat import api as chat_api
 from webapp.chat import openai_compat, pages
@@ -44,6 +32,8 @@ from webapp.jobs import (
 )
 from webapp.library import api as library_api
 from webapp.library import pages as library_pages
+from webapp.mail import api as mail_api
+from webapp.mail import outbox, suppressions
 from webapp.schedules import api as schedules_api
 from webapp.schedules import pages as schedules_pages
 from webapp.ui import theme
@@ -88,7 +78,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(reviews_api.blueprint)  # /api/v1/jobs/<id>/verdicts
     app.register_blueprint(schedules_api.blueprint)  # /api/v1/schedules
     app.register_blueprint(library_api.blueprint)  # /api/v1/documents  /api/v1/search
-    app.register_blueprint(outbox_api.blueprint)  # /api/v1/outbox  /api/v1/suppressions
+    app.register_blueprint(mail_api.blueprint)  # /api/v1/outbox  /api/v1/suppressions
     app.register_blueprint(chat_api.blueprint)  # /api/v1/chat
     app.register_blueprint(openai_compat.blueprint)  # /v1
     app.register_blueprint(operating.blueprint)  # /operations
@@ -100,7 +90,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     guards.csrf.exempt(reviews_api.blueprint)
     guards.csrf.exempt(schedules_api.blueprint)
     guards.csrf.exempt(library_api.blueprint)
-    guards.csrf.exempt(outbox_api.blueprint)
+    guards.csrf.exempt(mail_api.blueprint)
     guards.csrf.exempt(chat_api.blueprint)
     guards.csrf.exempt(openai_compat.blueprint)
     guards.csrf.exempt(operating_api.blueprint)
