@@ -8,7 +8,7 @@ from typing import Any
 from flask import Flask
 
 from jobs.engine import settings
-from webapp import health, operating, operating_api, operations, oversight, reviews, reviews_api, webhooks
+from webapp import health, operating, operating_api, operations, oversight, webhooks
 from webapp.accounts import audit, first_account, oidc, own_account, people, sign_in
 from webapp.chat import api as chat_api
 from webapp.chat import openai_compat, pages
@@ -34,6 +34,8 @@ from webapp.library import api as library_api
 from webapp.library import pages as library_pages
 from webapp.mail import api as mail_api
 from webapp.mail import outbox, suppressions
+from webapp.moderation import api as moderation_api
+from webapp.moderation import pages as moderation_pages
 from webapp.schedules import api as schedules_api
 from webapp.schedules import pages as schedules_pages
 from webapp.ui import theme
@@ -56,7 +58,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(cancellations.blueprint)  # stop
     app.register_blueprint(approvals.blueprint)  # yes or no to a call
     app.register_blueprint(retries.blueprint)  # retry, again with changes
-    app.register_blueprint(reviews.blueprint)  # /jobs/<id>/thresholds  /jobs/<id>/decisions
+    app.register_blueprint(moderation_pages.blueprint)  # /jobs/<id>/thresholds  /jobs/<id>/decisions
     app.register_blueprint(schedules_pages.blueprint)  # /schedules
     app.register_blueprint(library_pages.blueprint)  # /library  /search
     app.register_blueprint(webhooks.blueprint)  # /webhooks
@@ -75,7 +77,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(oversight.blueprint)  # /operations/schedules
     app.register_blueprint(audit.blueprint)  # /audit
     app.register_blueprint(api.blueprint)  # /api/v1
-    app.register_blueprint(reviews_api.blueprint)  # /api/v1/jobs/<id>/verdicts
+    app.register_blueprint(moderation_api.blueprint)  # /api/v1/jobs/<id>/verdicts
     app.register_blueprint(schedules_api.blueprint)  # /api/v1/schedules
     app.register_blueprint(library_api.blueprint)  # /api/v1/documents  /api/v1/search
     app.register_blueprint(mail_api.blueprint)  # /api/v1/outbox  /api/v1/suppressions
@@ -87,7 +89,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     operations.mount(app)  # /rq
 
     guards.csrf.exempt(api.blueprint)  # guarded by Origin and Sec-Fetch-Site
-    guards.csrf.exempt(reviews_api.blueprint)
+    guards.csrf.exempt(moderation_api.blueprint)
     guards.csrf.exempt(schedules_api.blueprint)
     guards.csrf.exempt(library_api.blueprint)
     guards.csrf.exempt(mail_api.blueprint)

@@ -1,0 +1,1 @@
+"""Reviewing verdicts: pages and API."""
