@@ -19,7 +19,7 @@ from compose_spec import PyCompose
 from jobs import __main__ as jobs_command
 from jobs import __version__
 from jobs.engine import settings
-from webapp import metrics
+from webapp.operations import metrics
 
 CODE = Path(__file__).parents[1]
 DEPLOY = CODE / "deploy"

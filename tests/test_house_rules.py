@@ -35,7 +35,7 @@ ENGINE_FOR_WEB |= {
     "spans",
 }
 MORE_FOR = {
-    "webapp.operations": {"delivery"},  # mounts rq-dashboard on the queues
+    "webapp.operations.rq_dashboard": {"delivery"},  # mounts rq-dashboard on the queues
     "webapp.__main__": {"embedded"},  # starts the embedded services
 }
 
@@ -90,7 +90,7 @@ SWALLOWING_ALLOWED = {
 }
 
 HIDDEN_ALLOWED = {
-    ("webapp.health", "webapp.metrics"): "most web processes are never asked for figures",
+    ("webapp.operations.health", "webapp.operations.metrics"): "most web processes are never asked for figures",
     (
         "webapp.gunicorn",
         "jobs.engine.queue.commands",

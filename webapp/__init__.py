@@ -8,7 +8,6 @@ from typing import Any
 from flask import Flask
 
 from jobs.engine import settings
-from webapp import health, operating, operating_api, operations, oversight, webhooks
 from webapp.accounts import audit, first_account, oidc, own_account, people, sign_in
 from webapp.chat import api as chat_api
 from webapp.chat import openai_compat, pages
@@ -36,6 +35,9 @@ from webapp.mail import api as mail_api
 from webapp.mail import outbox, suppressions
 from webapp.moderation import api as moderation_api
 from webapp.moderation import pages as moderation_pages
+from webapp.operations import all_schedules, health, rq_dashboard, webhooks
+from webapp.operations import api as operations_api
+from webapp.operations import pages as operations_pages
 from webapp.schedules import api as schedules_api
 from webapp.schedules import pages as schedules_pages
 from webapp.ui import theme
@@ -74,7 +76,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(oidc.blueprint)  # /login/provider
     app.register_blueprint(own_account.blueprint)  # /account
     app.register_blueprint(people.blueprint)  # /people
-    app.register_blueprint(oversight.blueprint)  # /operations/schedules
+    app.register_blueprint(all_schedules.blueprint)  # /operations/schedules
     app.register_blueprint(audit.blueprint)  # /audit
     app.register_blueprint(api.blueprint)  # /api/v1
     app.register_blueprint(moderation_api.blueprint)  # /api/v1/jobs/<id>/verdicts
@@ -83,10 +85,10 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(mail_api.blueprint)  # /api/v1/outbox  /api/v1/suppressions
     app.register_blueprint(chat_api.blueprint)  # /api/v1/chat
     app.register_blueprint(openai_compat.blueprint)  # /v1
-    app.register_blueprint(operating.blueprint)  # /operations
-    app.register_blueprint(operating_api.blueprint)  # /api/v1/operations  /api/v1/queues  /api/v1/workers
+    app.register_blueprint(operations_pages.blueprint)  # /operations
+    app.register_blueprint(operations_api.blueprint)  # /api/v1/operations  /api/v1/queues  /api/v1/workers
     app.register_blueprint(health.blueprint)  # /healthz  /readyz  /metrics
-    operations.mount(app)  # /rq
+    rq_dashboard.mount(app)  # /rq
 
     guards.csrf.exempt(api.blueprint)  # guarded by Origin and Sec-Fetch-Site
     guards.csrf.exempt(moderation_api.blueprint)
@@ -95,8 +97,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     guards.csrf.exempt(mail_api.blueprint)
     guards.csrf.exempt(chat_api.blueprint)
     guards.csrf.exempt(openai_compat.blueprint)
-    guards.csrf.exempt(operating_api.blueprint)
-    guards.csrf.exempt(operations.dashboard.blueprint)  # takes no state change at all
+    guards.csrf.exempt(operations_api.blueprint)
+    guards.csrf.exempt(rq_dashboard.dashboard.blueprint)  # takes no state change at all
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.config.update(config or {})
     return app

@@ -9,14 +9,20 @@ from operator import or_
 from typing import Any
 
 from jobs.engine.kinds import catalogue
-from webapp import operating_shapes
 from webapp.accounts import audit_schemas
 from webapp.api.schemas import ANY_OBJECT, PARAMETERS, RECORDS, TEXT, Schema, operation, parameter, ref, takes
 from webapp.chat import schemas as chat_schemas
 from webapp.jobs import approval_schemas
 from webapp.moderation import schemas as moderation_schemas
+from webapp.operations import schemas as operations_schemas
 
-ROOMS = (approval_schemas, audit_schemas, chat_schemas, moderation_schemas, operating_shapes)  # that describe their own
+ROOMS = (
+    approval_schemas,
+    audit_schemas,
+    chat_schemas,
+    moderation_schemas,
+    operations_schemas,
+)  # that describe their own
 
 PROBLEMS = {
     400: "The request is malformed: no JSON, a name twice, a host that is not ours.",

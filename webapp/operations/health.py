@@ -37,7 +37,7 @@ def figures() -> Response:
     """For operators. A database that is away can vouch for nobody, and that it is away is the figure to show then."""
     with suppress(DatabaseAway):
         require_operator()
-    from webapp import metrics  # not above: most web processes are never asked
+    from webapp.operations import metrics  # not above: most web processes are never asked
 
     return Response(metrics.exposition(), content_type=metrics.CONTENT_TYPE)
 

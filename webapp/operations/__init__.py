@@ -1,0 +1,1 @@
+"""For operators: queues, workers, health, metrics, rq-dashboard."""
