@@ -13,7 +13,7 @@ from typing import NoReturn
 from jobs.engine import logs, operations, settings
 from jobs.engine.db import migrations, postgres
 from jobs.engine.embedded import discovery, with_database
-from jobs.engine.errors import DatabaseAway, LegworkError, SettingsError
+from jobs.engine.errors import DatabaseUnavailable, LegworkError, SettingsError
 from jobs.engine.kinds.catalogue import QUEUES
 from jobs.engine.operations import backups
 from jobs.engine.worker import clock, supervisor
@@ -31,7 +31,7 @@ def main() -> int:
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
-    except DatabaseAway as error:
+    except DatabaseUnavailable as error:
         print(f"{error} DATABASE_URL names it.", file=sys.stderr)
         return 1
     except LegworkError as error:

@@ -124,7 +124,7 @@ def check(params: Params, find: Find) -> list[FieldError]:
     ]
     if not errors:
         errors = _said("template", lambda: writing.check_template(params.template.strip(), _names(params, table)))
-    if params.narrative == "llm" and (missing := client.missing()):
+    if params.narrative == "llm" and (missing := client.setup_error()):
         errors.append(FieldError("narrative", missing))
     return errors
 
@@ -186,8 +186,8 @@ def _said(field: str, look: Any) -> list[FieldError]:
     return []
 
 
-def _plan(params: Params, table: TableInfo) -> reports_figures.Plan:
-    return reports_figures.Plan(
+def _plan(params: Params, table: TableInfo) -> reports_figures.ReportPlan:
+    return reports_figures.ReportPlan(
         measures=reports_measures.parse(params.measures, table.columns),
         group_by=_keys(params, table),
         date=_date(params, table),
@@ -231,7 +231,7 @@ def _names(params: Params, table: TableInfo) -> list[str]:
 # The work.
 
 
-def _figures(params: Params, plan: reports_figures.Plan, context: Context) -> dict[str, Any]:
+def _figures(params: Params, plan: reports_figures.ReportPlan, context: Context) -> dict[str, Any]:
     source = context.open(params.source)
     read = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     with source.path() as path, _folder() as folder:
@@ -239,7 +239,7 @@ def _figures(params: Params, plan: reports_figures.Plan, context: Context) -> di
 
 
 def _narrated(
-    params: Params, plan: reports_figures.Plan, figures: dict[str, Any], context: Context
+    params: Params, plan: reports_figures.ReportPlan, figures: dict[str, Any], context: Context
 ) -> tuple[str, list[str]]:
     """The text, and notes on why there is none."""
     context.progress(note="Writing the text")
@@ -251,7 +251,7 @@ def _narrated(
         return Output({"text": text, "note": note}, *tokens)
 
     def ask() -> list[str]:
-        context.map(write, ["narrative"], total=1, using=client.client())
+        context.map(write, ["narrative"], total=1, using=client.open_client())
         return kept
 
     text, note = context.once("narrative", ask)

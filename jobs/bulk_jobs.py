@@ -84,7 +84,7 @@ def _chosen(params: Params, context: Context) -> list[str]:
     found: list[str] = []
     before: str | None = str(context.job.job_id)
     while before and len(found) < MOST:
-        page = lists.jobs(
+        page = lists.list_jobs(
             context.job.owner,
             states=params.states,
             kind=params.of_kind or None,

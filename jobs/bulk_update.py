@@ -21,7 +21,7 @@ from jobs.engine.errors import FieldError, JobFailed, NotFound
 from jobs.engine.kinds.catalogue import Estimate, Find
 from jobs.engine.kinds.params import KindParams, param
 from jobs.engine.kits.bulk import selection as bulk_selection
-from jobs.engine.kits.bulk.selection import Chosen, One
+from jobs.engine.kits.bulk.selection import Candidate, Selection
 from jobs.engine.library import edits, upkeep
 from jobs.engine.library.bulk import short
 from jobs.engine.llm import client
@@ -75,11 +75,11 @@ EXAMPLE = {
 
 
 def check(params: Params, find: Find) -> list[FieldError]:
-    wrong = edits.wrong(params.operation, params.values)
+    wrong = edits.edit_errors(params.operation, params.values)
     errors = [FieldError("values", wrong)] if wrong else []
-    if params.operation != "undo" and (wrong := bulk_selection.wrong(params.selection)):
+    if params.operation != "undo" and (wrong := bulk_selection.selection_errors(params.selection)):
         errors.append(FieldError("selection", wrong))
-    if params.operation == "summarise" and (missing := client.missing()) is not None:
+    if params.operation == "summarise" and (missing := client.setup_error()) is not None:
         errors.append(FieldError("operation", missing))
     return errors
 
@@ -108,7 +108,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         row=lambda one: {"document": str(one.id), "title": one.title},
         total=chosen.total,
         concurrency=AT_ONCE if summing_up else 1,
-        using=client.client() if summing_up else None,
+        using=client.open_client() if summing_up else None,
     )
     return _result(params, context, counts)
 
@@ -119,7 +119,7 @@ class Summary:
     def __init__(self, params: Params, context: Context):
         self._params, self._context, self._written = params, context, 0
 
-    async def of(self, one: One, model: client.Chat) -> Output:
+    async def of(self, one: Candidate, model: client.Chat) -> Output:
         values = {"words": DEFAULT_WORDS, "again": False} | self._params.values
         asked = await asyncio.to_thread(upkeep.question, self._context.job.owner, one.id, **values)
         if self._params.dry_run and self._written >= EXAMPLES:
@@ -132,16 +132,16 @@ class Summary:
         return Output(columns, answer.prompt_tokens, answer.completion_tokens)
 
 
-def _by_filter(params: Params, context: Context) -> Chosen:
+def _by_filter(params: Params, context: Context) -> Selection:
     owner, sample = context.job.owner, context.job.sample
     seen = context.once("selected", lambda: bulk_selection.look(owner, params.selection, sample))
     if not seen["count"]:
         context.log("No document fits this selection.", "warning")
     fitting = bulk_selection.chosen(owner, params.selection, seen)
-    return Chosen(chain(bulk_selection.left(owner, context.job.job_id), fitting.items), fitting.total)
+    return Selection(chain(bulk_selection.left(owner, context.job.job_id), fitting.items), fitting.total)
 
 
-def _of_job(params: Params, context: Context) -> Chosen:
+def _of_job(params: Params, context: Context) -> Selection:
     """What a job changed. Raises JobFailed, before anything is done, where that cannot be undone."""
     try:
         job = queries.job(str(params.values["job"]).strip(), context.job.owner)
@@ -151,7 +151,7 @@ def _of_job(params: Params, context: Context) -> Chosen:
         ) from None
     if (trouble := _not_to_undo(job)) is not None:
         raise JobFailed(trouble, reason="cannot_undo")
-    return Chosen(_images(job), job.done)
+    return Selection(_images(job), job.done)
 
 
 def _not_to_undo(job: Job) -> str | None:
@@ -168,17 +168,17 @@ def _not_to_undo(job: Job) -> str | None:
     return None if job.done else "That job changed nothing, so there is nothing to undo."
 
 
-def _images(job: Job) -> Iterator[One]:
+def _images(job: Job) -> Iterator[Candidate]:
     after: str | None = None
     while True:
         page = queries.items(job, state="done", after=after, limit=PAGE)
-        yield from (One(UUID(one.key), (one.input or {}).get("title", ""), one.output) for one in page.rows)
+        yield from (Candidate(UUID(one.key), (one.input or {}).get("title", ""), one.output) for one in page.rows)
         if page.next is None:
             return
         after = page.next
 
 
-def _changed(params: Params, context: Context, one: One) -> dict[str, Any]:
+def _changed(params: Params, context: Context, one: Candidate) -> dict[str, Any]:
     """Change a document, and keep what was before, in one transaction: a killed attempt has done both or neither."""
     job, step = context.job, f"{bulk_selection.STEP}{one.id}"
     if params.operation == "reindex":  # done twice it is the same
@@ -195,7 +195,7 @@ def _changed(params: Params, context: Context, one: One) -> dict[str, Any]:
     return came
 
 
-def _change(session: Session, params: Params, owner: str, one: One) -> dict[str, Any]:
+def _change(session: Session, params: Params, owner: str, one: Candidate) -> dict[str, Any]:
     if one.image is not None:
         return edits.undo(session, owner, one.id, one.image["before"], one.image["after"], dry_run=params.dry_run)
     operation = cast(edits.Operation, params.operation)

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from jobs.engine.errors import BadInput, FieldError
 from jobs.engine.files.inputs import Input
-from jobs.engine.files.storage import storage
+from jobs.engine.files.storage import blob_storage
 from jobs.engine.formats.extraction import archives
 from jobs.engine.kinds.catalogue import Estimate, Find
 from jobs.engine.kinds.params import FileRef, KindParams, param
@@ -78,7 +78,7 @@ EXAMPLE = {"files": ["sample:handbook.md", "sample:notice.html", "sample:lightho
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceFile:
     """One file to convert, and the name of what it becomes. `index`: its place in the ZIP file that `ref` is."""
 
     ref: str
@@ -125,7 +125,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     if counts.done > 1:
         context.progress(note="Packing the files into one")
         _pack(params.to, context)
-    warned = item_stats.by_value(context.job.job_id, "warnings")
+    warned = item_stats.count_by_value(context.job.job_id, "warnings")
     return {
         "files": counts.done,
         "with_warnings": sum(warned.values()),
@@ -146,7 +146,7 @@ def _wrong(ref: str, params: Params, find: Find) -> str | None:
         return error.message
 
 
-def _sources(params: Params, context: Context) -> Iterator[Source]:
+def _sources(params: Params, context: Context) -> Iterator[SourceFile]:
     """Each file, ZIP files unpacked, with a name for its output that no other has."""
     taken: set[str] = set()
     for ref in params.files:
@@ -155,7 +155,7 @@ def _sources(params: Params, context: Context) -> Iterator[Source]:
         except BadInput:
             found = [("a file that is gone", None, None)]  # its item will say so
         for name, size, index in found:
-            yield Source(ref, name, size, _free(name, params.to, taken), index)
+            yield SourceFile(ref, name, size, _free(name, params.to, taken), index)
 
 
 def _inside(given: Input) -> Iterator[tuple[str, int | None, int | None]]:
@@ -179,7 +179,7 @@ def _free(name: str, to: str, taken: set[str]) -> str:
     return free
 
 
-def _convert(source: Source, params: Params, filled: dict[str, Any], context: Context) -> dict[str, Any]:
+def _convert(source: SourceFile, params: Params, filled: dict[str, Any], context: Context) -> dict[str, Any]:
     with _unpacked(source, context) as path, _folder() as folder:
         made = conversion.convert(
             *(path, source.name, params.to, filled, folder),
@@ -195,7 +195,7 @@ def _convert(source: Source, params: Params, filled: dict[str, Any], context: Co
 
 
 @contextmanager
-def _unpacked(source: Source, context: Context) -> Iterator[Path]:
+def _unpacked(source: SourceFile, context: Context) -> Iterator[Path]:
     with context.open(source.ref).path() as path:
         if source.index is None:
             yield path
@@ -219,7 +219,7 @@ def _pack(to: str, context: Context) -> None:
         target = folder / "files.zip"
         with zipfile.ZipFile(target, "w", packing) as archive:
             for file in item_files.made(context.job):
-                with storage().open(file.blob) as read, archive.open(file.name, "w", force_zip64=True) as write:
+                with blob_storage().open(file.blob) as read, archive.open(file.name, "w", force_zip64=True) as write:
                     while chunk := read.read(CHUNK):
                         context.check()
                         write.write(chunk)

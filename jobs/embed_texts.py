@@ -130,8 +130,8 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         "dimension": model["dimension"],
         "length_1": params.normalize,
         "tokens": sum(context.used),
-        "not_embedded_again": item_stats.by_value(context.job.job_id, reused).get("true", 0),
-        "cut_off": item_stats.by_value(context.job.job_id, cut).get("true", 0),
+        "not_embedded_again": item_stats.count_by_value(context.job.job_id, reused).get("true", 0),
+        "cut_off": item_stats.count_by_value(context.job.job_id, cut).get("true", 0),
         "seconds": round(time.monotonic() - began, 1),
     }
 

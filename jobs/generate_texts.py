@@ -15,7 +15,7 @@ from typing import Any
 
 from jobs.engine.errors import BadInput, FieldError, Skip
 from jobs.engine.kinds import text_templates
-from jobs.engine.kinds.catalogue import Estimate, Find, Question
+from jobs.engine.kinds.catalogue import Estimate, Find, TrialPrompt
 from jobs.engine.kinds.params import KindParams, TableFile, param
 from jobs.engine.llm import batch_requests, client
 from jobs.engine.llm import json_schema as llm_json_schema
@@ -117,14 +117,14 @@ def check(params: Params, find: Find) -> list[FieldError]:
             batch_requests.check_ids(source.rows(params.encoding, params.delimiter))
     except BadInput as error:
         return [FieldError("source", error.message)]
-    wrong_prompt = [] if batch else text_templates.errors(params.prompt, table.columns, source.name)
+    wrong_prompt = [] if batch else text_templates.template_errors(params.prompt, table.columns, source.name)
     errors = [FieldError("prompt", sentence) for sentence in wrong_prompt]
     if params.output_column in (*table.columns, *OWN_COLUMNS):
         taken = f"There is a column “{params.output_column}” already. Choose another name."
         errors.append(FieldError("output_column", taken))
-    if params.json_schema is not None and (wrong := llm_json_schema.wrong(params.json_schema)):
+    if params.json_schema is not None and (wrong := llm_json_schema.schema_error(params.json_schema)):
         errors.append(FieldError("json_schema", wrong))
-    if (missing := client.missing()) is not None:
+    if (missing := client.setup_error()) is not None:
         errors.append(FieldError("model", missing))
     return errors
 
@@ -145,7 +145,7 @@ def estimate(params: Params, find: Find) -> Estimate:
     return Estimate(items=rows, calls=rows, tokens=round(rows * a_row), seconds=round(seconds, 1))
 
 
-def questions(params: Params, find: Find, rows: int) -> list[Question]:
+def questions(params: Params, find: Find, rows: int) -> list[TrialPrompt]:
     source = find(params.source)
     table = source.table(params.encoding, params.delimiter)
     ask = _asker(params, table.columns)
@@ -179,10 +179,10 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         row=(lambda row: {"custom_id": batch_requests.custom_id(row)}) if batch else None,
         total=table.rows if table.exact else source.count(params.encoding, params.delimiter),
         concurrency=params.concurrency,
-        using=client.client(),
+        using=client.open_client(),
     )
     prompt_tokens, completion_tokens = context.used
-    flags = item_stats.by_value(context.job.job_id, _free("flag", params, table.columns))
+    flags = item_stats.count_by_value(context.job.job_id, _free("flag", params, table.columns))
     return {
         "rows": counts.done,
         "tokens": prompt_tokens + completion_tokens,
@@ -200,7 +200,7 @@ def _asker(params: Params, columns: list[str]) -> Callable[[dict[str, Any]], dic
     if batch_requests.is_batch(columns):
         at_most = params.max_tokens if params.token_budget else None
         return lambda row: batch_requests.request(row, params.model, at_most)
-    template = text_templates.parse(params.prompt)
+    template = text_templates.parse_template(params.prompt)
     settings = {"model": params.model, "max_tokens": params.max_tokens, "temperature": params.temperature}
     settings["response_format"] = None if params.json_schema is None else response_format(params.json_schema)
     always = {name: value for name, value in settings.items() if value is not None}
@@ -216,13 +216,13 @@ def _asker(params: Params, columns: list[str]) -> Callable[[dict[str, Any]], dic
     return ask
 
 
-def _question(ask: Callable[[dict[str, Any]], dict[str, Any]], row: dict[str, Any]) -> Question:
+def _question(ask: Callable[[dict[str, Any]], dict[str, Any]], row: dict[str, Any]) -> TrialPrompt:
     try:
         body = ask(row)
     except (Skip, BadInput) as error:
-        return Question(None, trouble=str(error))
+        return TrialPrompt(None, trouble=str(error))
     last = body["messages"][-1]
-    return Question(body, str(last.get("content") or "") if isinstance(last, dict) else "")
+    return TrialPrompt(body, str(last.get("content") or "") if isinstance(last, dict) else "")
 
 
 def _columns(answer: Completion, params: Params, taken: list[str]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from jobs.engine.kinds.params import KindParams, ShortText, TableFile, param
 from jobs.engine.library import bulk, fields
 from jobs.engine.queue import item_stats, queries
 from jobs.engine.worker.context import Context, Counts
-from jobs.engine.worker.micro_batches import Gathered
+from jobs.engine.worker.micro_batches import MicroBatcher
 
 TITLE = "Import data"
 GROUP = "Data and numbers"
@@ -126,7 +126,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         context.job.owner, params.collection.strip(), context.job.job_id, params.mode, params.dry_run, abort
     )
 
-    async def put(numbered: Numbered, batches: Gathered) -> dict[str, Any]:
+    async def put(numbered: Numbered, batches: MicroBatcher) -> dict[str, Any]:
         return dict(await batches.of(numbered))
 
     given = _Given(source, params)
@@ -136,7 +136,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         row=lambda numbered: numbered[1],
         total=source.count(params.encoding, params.delimiter),
         concurrency=2 * BATCH,
-        using=Gathered(lambda some: bulk.put(target, [reader(*one) for one in some]), BATCH),
+        using=MicroBatcher(lambda some: bulk.put(target, [reader(*one) for one in some]), BATCH),
     )
     if given.broken:
         raise JobFailed(f"{given.broken.message} The rows before that are in.", reason=given.broken.reason)
@@ -191,8 +191,8 @@ def _save_rejects(context: Context, table: TableInfo) -> None:
 
 
 def _result(params: Params, context: Context, counts: Counts) -> dict[str, Any]:
-    status = item_stats.by_value(context.job.job_id, "status")
-    examples = item_stats.examples(context.job.job_id, "status", ("new", "updated"), EXAMPLES)
+    status = item_stats.count_by_value(context.job.job_id, "status")
+    examples = item_stats.example_items(context.job.job_id, "status", ("new", "updated"), EXAMPLES)
     if params.dry_run:
         context.log("This was a dry run: nothing was changed.")
     return {

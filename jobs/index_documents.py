@@ -87,20 +87,20 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     before = None if params.rebuild else indexing.previous(generation)
 
     async def index(document: library.Document, vectors: batching.Vectors) -> Output:
-        text = await batching.patiently(lambda: library.document(document.id, owner, with_text=True).text)
+        text = await batching.run_in_thread(lambda: library.document(document.id, owner, with_text=True).text)
         digest = hashlib.sha256(text.encode()).digest()
         if (
             before is not None
-            and await batching.patiently(lambda: indexing.digest_in(before.id, document.id)) == digest
+            and await batching.run_in_thread(lambda: indexing.digest_in(before.id, document.id)) == digest
         ):
-            copied = await batching.patiently(lambda: indexing.carry_over(before.id, generation.id, document.id))
+            copied = await batching.run_in_thread(lambda: indexing.carry_over(before.id, generation.id, document.id))
             return Output({"status": "unchanged", "passages": copied, "embedded": 0})
-        pieces = list(chunking.pieces(text, params.chunk_size, params.overlap))
+        pieces = list(chunking.chunks(text, params.chunk_size, params.overlap))
         if not pieces:
             raise Skip("There is no text in it.")
         made = await asyncio.gather(*(vectors.of(piece.embedded) for piece in pieces))
         numbers = [embeddings.unit(one.numbers) for one in made]
-        await batching.patiently(lambda: indexing.put(generation.id, document.id, digest, pieces, numbers))
+        await batching.run_in_thread(lambda: indexing.put(generation.id, document.id, digest, pieces, numbers))
         new = sum(not one.known for one in made)
         return Output({"status": "indexed", "passages": len(pieces), "embedded": new}, sum(one.tokens for one in made))
 
@@ -114,7 +114,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         using=batching.Vectors(generation.model),
     )
     context.check()
-    status = item_stats.by_value(context.job.job_id, "status")
+    status = item_stats.count_by_value(context.job.job_id, "status")
     return {
         "collection": collection,
         "received": counts.done + counts.failed + counts.skipped,

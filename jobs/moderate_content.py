@@ -19,7 +19,7 @@ from jobs.engine.kinds.catalogue import Estimate, Find
 from jobs.engine.kinds.params import KindParams, TableFile, param
 from jobs.engine.kinds.text_templates import as_text
 from jobs.engine.kits import moderation
-from jobs.engine.kits.moderation import Chosen, Judged, Threshold, reviews, training
+from jobs.engine.kits.moderation import JudgeChoice, Judged, Threshold, reviews, training
 from jobs.engine.kits.moderation.classifier import classifier
 from jobs.engine.kits.moderation.judges import Judge
 from jobs.engine.library import Document
@@ -91,9 +91,9 @@ EXAMPLE: dict[str, Any] = {
 def check(params: Params, find: Find) -> list[FieldError]:
     errors = _where(params, find)
     known = classifier().categories if _built_in(params) else ()
-    if wrong := moderation.wrong(params.thresholds, known):
+    if wrong := moderation.threshold_errors(params.thresholds, known):
         errors.append(FieldError("thresholds", wrong))
-    if missing := moderation.missing(params.judge):
+    if missing := moderation.setup_error(params.judge):
         errors.append(FieldError("judge", missing))
     return errors
 
@@ -140,7 +140,7 @@ def label(params: Params, find: Find) -> str:
 
 def run(params: Params, context: Context) -> dict[str, Any]:
     began, job_id = time.monotonic(), context.job.job_id
-    chosen = Chosen(**context.once("judge", lambda: moderation.choose(params.judge, params.model).as_json()))
+    chosen = JudgeChoice(**context.once("judge", lambda: moderation.choose(params.judge, params.model).as_json()))
     if chosen.why:
         context.log(chosen.why)
     thresholds = reviews.in_force(job_id, params.thresholds)
@@ -207,7 +207,7 @@ def _entry(document: Document, owner: str) -> tuple[str, str, dict[str, Any]]:
 
 def view(job: Job, asked: Mapping[str, str]) -> dict[str, Any] | None:
     """What the job's page shows of the verdicts: how they stand, the texts with one of them, what was decided last."""
-    standing = reviews.verdicts(job)
+    standing = reviews.review_status(job)
     if not standing.judged:
         return None
     verdict = asked.get("verdict") if asked.get("verdict") in VERDICTS else "review"
@@ -216,7 +216,7 @@ def view(job: Job, asked: Mapping[str, str]) -> dict[str, Any] | None:
         "verdict": verdict,
         "page": queries.items(job, verdict=verdict, after=asked.get("after"), before=asked.get("before"), limit=PAGE),
         "column": job.params.get("text_column") if job.params.get("source") else "text",
-        "latest": reviews.decisions(job, limit=LATEST).rows,
+        "latest": reviews.list_decisions(job, limit=LATEST).rows,
         "changes": reviews.threshold_changes(job, limit=LATEST),
         "measured": classifier().measured if (job.result or {}).get("judge") == BUILT_IN else None,
     }

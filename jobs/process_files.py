@@ -18,10 +18,10 @@ from typing import Any, Literal
 
 from jobs.engine import library, settings
 from jobs.engine.db.models import File
-from jobs.engine.errors import BadInput, FieldError, NoRoom
+from jobs.engine.errors import BadInput, FieldError, QuotaExceeded
 from jobs.engine.files import quota
 from jobs.engine.files.inputs import Input
-from jobs.engine.files.storage import storage
+from jobs.engine.files.storage import blob_storage
 from jobs.engine.formats import extraction
 from jobs.engine.formats.extraction import archives, formats, recognition
 from jobs.engine.kinds.catalogue import Estimate, Find
@@ -74,7 +74,7 @@ EXAMPLE = {
 
 
 @dataclass(frozen=True)
-class Entry:
+class ArchiveEntry:
     """One file to read: an upload itself, or a member of one that is an archive. `wrong`: why it cannot be opened at all."""
 
     key: str
@@ -113,7 +113,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     owner, collection = context.job.owner, params.collection.strip()
     entries = [entry for ref in dict.fromkeys(params.files) for entry in _entries(context.open(ref))]
 
-    def read(entry: Entry) -> dict[str, Any]:
+    def read(entry: ArchiveEntry) -> dict[str, Any]:
         if entry.wrong is not None:
             raise entry.wrong
         source = f"{context.job.job_id}:{entry.key}"
@@ -127,45 +127,47 @@ def run(params: Params, context: Context) -> dict[str, Any]:
             file = None if entry.index is None else _kept(owner, path, entry, found.media_type)
         try:
             number = library.add(owner, document, duplicates=params.duplicates == "keep", file=file)
-        except (NoRoom, library.Duplicate):
+        except (QuotaExceeded, library.Duplicate):
             if file is not None:
-                storage().delete(file.blob)
+                blob_storage().delete(file.blob)
             raise
         return _shown(document, found) | {"document": str(number)}
 
     counts = context.map(read, entries, key=lambda entry: entry.key, row=_row, concurrency=AT_ONCE)
-    status = item_stats.by_value(context.job.job_id, "status")
+    status = item_stats.count_by_value(context.job.job_id, "status")
     return {
         "collection": collection,
         "added": counts.done,
         "duplicates": counts.skipped,
         "failed": counts.failed,
         "without_text": counts.done - status.get("read", 0),
-        "types": item_stats.by_value(context.job.job_id, "type"),
-        "languages": item_stats.by_value(context.job.job_id, "language"),
+        "types": item_stats.count_by_value(context.job.job_id, "type"),
+        "languages": item_stats.count_by_value(context.job.job_id, "language"),
     }
 
 
-def _entries(source: Input) -> list[Entry]:
+def _entries(source: Input) -> list[ArchiveEntry]:
     """The upload itself, or what is in it if it is an archive of files."""
     try:
         with source.path() as path:
             if formats.is_archive(path):
                 return [
-                    Entry(f"{source.ref}/{one.index}", source.ref, one.name, f"{source.name}: {one.path}", one.index)
+                    ArchiveEntry(
+                        f"{source.ref}/{one.index}", source.ref, one.name, f"{source.name}: {one.path}", one.index
+                    )
                     for one in archives.members(path)
                 ]
     except BadInput as error:
-        return [Entry(source.ref, source.ref, source.name, wrong=error)]
-    return [Entry(source.ref, source.ref, source.name)]
+        return [ArchiveEntry(source.ref, source.ref, source.name, wrong=error)]
+    return [ArchiveEntry(source.ref, source.ref, source.name)]
 
 
-def _row(entry: Entry) -> dict[str, Any]:
+def _row(entry: ArchiveEntry) -> dict[str, Any]:
     return {"file": entry.name} | ({"from": entry.path} if entry.path else {})
 
 
 @contextmanager
-def _opened(entry: Entry, context: Context) -> Iterator[tuple[Path, Any]]:
+def _opened(entry: ArchiveEntry, context: Context) -> Iterator[tuple[Path, Any]]:
     """Where the file is, and its id if it is an upload by itself."""
     source = context.open(entry.ref)
     with source.path() as path:
@@ -183,7 +185,7 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def _document(entry: Entry, found: extraction.Extracted, size: int, sha256: str) -> library.Document:
+def _document(entry: ArchiveEntry, found: extraction.Extracted, size: int, sha256: str) -> library.Document:
     note = {"note": found.note} if found.note else {}
     return library.Document(
         title=found.title or entry.name,
@@ -200,11 +202,11 @@ def _document(entry: Entry, found: extraction.Extracted, size: int, sha256: str)
     )
 
 
-def _kept(owner: str, path: Path, entry: Entry, media_type: str) -> File:
+def _kept(owner: str, path: Path, entry: ArchiveEntry, media_type: str) -> File:
     """A file that came out of an archive, as a file of its own. Its row is written together with the document's."""
-    quota.check_storage(owner, path.stat().st_size)
+    quota.check_quota(owner, path.stat().st_size)
     with path.open("rb") as opened:
-        blob = storage().put(opened, limit=None)
+        blob = blob_storage().put(opened, limit=None)
     return File(
         owner=owner, name=entry.name, media_type=media_type, bytes=blob.bytes, sha256=blob.sha256, blob=blob.key
     )

@@ -73,7 +73,7 @@ def check(params: Params, find: Find) -> list[FieldError]:
         sources = _sources(params, find)
     except BadInput as error:
         return [FieldError("files", error.message)]
-    wrong = kits_sql.wrong_words(params.sql, sources)
+    wrong = kits_sql.query_error(params.sql, sources)
     return [FieldError("sql", wrong)] if wrong else []
 
 
@@ -90,12 +90,12 @@ def label(params: Params, find: Find) -> str:
 def run(params: Params, context: Context) -> dict[str, Any]:
     began = time.monotonic()
     most = min(params.row_limit, context.job.sample or params.row_limit)
-    limits = kits_sql.Limits(rows=most, seconds=params.seconds, memory=params.memory << 20)
+    limits = kits_sql.QueryLimits(rows=most, seconds=params.seconds, memory=params.memory << 20)
     context.progress(note="Loading the tables, running the query")
     with ExitStack() as stack:
         paths = [str(stack.enter_context(context.open(ref).path())) for ref in params.files]
         sources = _sources(params, context.open, paths)
-        answer = stack.enter_context(kits_sql.ask(params.sql, sources, limits, context.check))
+        answer = stack.enter_context(kits_sql.run_query(params.sql, sources, limits, context.check))
         rows = Rows(answer, context)
         _save(params, context, rows)
     for table in answer.tables:
@@ -118,7 +118,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
 class Rows:
     """The rows on their way into the file. What ends them early is kept in `ended`, so that the file is written all the same."""
 
-    def __init__(self, answer: kits_sql.Answer, context: Context):
+    def __init__(self, answer: kits_sql.QueryAnswer, context: Context):
         self.first: list[list[Any]] = []
         self.ended: BaseException | None = None
         self.types = {column["name"]: column["type"] for column in answer.columns}
@@ -153,7 +153,7 @@ def _save(params: Params, context: Context, rows: Rows) -> None:
         context.save(f"{stem}.{params.format}", target, exports.FORMATS[params.format])
 
 
-def _sources(params: Params, find: Find, paths: list[str] | None = None) -> list[kits_sql.Source]:
+def _sources(params: Params, find: Find, paths: list[str] | None = None) -> list[kits_sql.QuerySource]:
     """The tables of the query. Raises BadInput for a file that is none, with its name."""
     files = [find(ref) for ref in params.files]
     names = kits_sql.table_names(file.name for file in files)
@@ -165,7 +165,7 @@ def _sources(params: Params, find: Find, paths: list[str] | None = None) -> list
             raise BadInput(f"{file.name}: {error.message}") from None
         path = paths[place] if paths else ""
         how = params.encoding, params.delimiter
-        sources.append(kits_sql.Source(name, path, file.name, table.format, table.columns, *how))
+        sources.append(kits_sql.QuerySource(name, path, file.name, table.format, table.columns, *how))
     return sources
 
 

@@ -20,7 +20,7 @@ from jobs.engine.kinds.params import KindParams, TableFile, param
 from jobs.engine.kits.recommendation import interactions as recommendation_interactions
 from jobs.engine.kits.recommendation import recommenders
 from jobs.engine.kits.recommendation.interactions import Gathering, Interactions
-from jobs.engine.kits.recommendation.recommenders import Model
+from jobs.engine.kits.recommendation.recommenders import Recommender
 from jobs.engine.queue import queries
 from jobs.engine.worker.context import Context
 
@@ -168,7 +168,9 @@ def run(params: Params, context: Context) -> dict[str, Any]:
 class Advisor:
     """Says what each user would like, by names and titles."""
 
-    def __init__(self, model: Model, popular: ndarray, data: Interactions, titles: dict[str, str], params: Params):
+    def __init__(
+        self, model: Recommender, popular: ndarray, data: Interactions, titles: dict[str, str], params: Params
+    ):
         self._model = model
         self._popular = popular
         self._data = data

@@ -15,10 +15,10 @@ from jobs.engine.errors import BadInput, BudgetSpent, FieldError
 from jobs.engine.kinds.catalogue import Estimate, Find
 from jobs.engine.kinds.params import FileRef, KindParams, ShortText, param
 from jobs.engine.kits.agents import checkpoints
-from jobs.engine.kits.agents.approval_gate import Gate
-from jobs.engine.kits.agents.chat_model import Mind
-from jobs.engine.kits.agents.loop import Agent, Care, Limits, Step
-from jobs.engine.kits.tools.base import Reach
+from jobs.engine.kits.agents.approval_gate import ApprovalGate
+from jobs.engine.kits.agents.chat_model import AgentModel
+from jobs.engine.kits.agents.loop import Agent, AgentCare, AgentLimits, AgentStep
+from jobs.engine.kits.tools.base import ToolContext
 from jobs.engine.kits.tools.registry import TOOLS
 from jobs.engine.llm import client
 from jobs.engine.worker.context import Context, Output
@@ -84,7 +84,7 @@ def check(params: Params, find: Find) -> list[FieldError]:
         errors.append(FieldError("approve", f"{', '.join(unknown)} is not among its tools, so it is never called."))
     if "fetch_page" in params.tools and not params.hosts:
         errors.append(FieldError("hosts", "fetch_page asks only hosts that are named here. Name one, or leave it out."))
-    if (missing := client.missing()) is not None:
+    if (missing := client.setup_error()) is not None:
         errors.append(FieldError("model", missing))
     return errors
 
@@ -102,15 +102,15 @@ def label(params: Params, find: Find) -> str:
 
 def run(params: Params, context: Context) -> dict[str, Any]:
     began = time.monotonic()
-    mind = Mind(params.model, params.max_tokens, params.token_budget, context.check)
-    reach = Reach(context.job.owner, context.open, context.check, tuple(params.hosts))
+    mind = AgentModel(params.model, params.max_tokens, params.token_budget, context.check)
+    reach = ToolContext(context.job.owner, context.open, context.check, tuple(params.hosts))
     tools = [TOOLS[name] for name in dict.fromkeys(params.tools)]
     small = client.describe().built_in
     if small:
         context.log(SMALL, "warning")
-    gate = Gate(context.job.job_id, frozenset(params.approve), params.approval_hours)
-    limits = Limits(params.max_steps, params.seconds)
-    agent = Agent(mind, small, tools, reach, limits, Care(context.once, gate))
+    gate = ApprovalGate(context.job.job_id, frozenset(params.approve), params.approval_hours)
+    limits = AgentLimits(params.max_steps, params.seconds)
+    agent = Agent(mind, small, tools, reach, limits, AgentCare(context.once, gate))
     thread = context.once("thread", lambda: f"{context.job.job_id}:{uuid4().hex}")  # another one where all is done anew
     answer = context.once("answer", lambda: _answer(agent, thread, params, context))
     checkpoints.forget(thread)
@@ -143,11 +143,11 @@ def _told(params: Params, find: Find) -> str:
     return params.task + ("\n\nFiles, by their ids: " + ", ".join(files) if files else "")
 
 
-def _row(step: Step) -> dict[str, Any]:
+def _row(step: AgentStep) -> dict[str, Any]:
     return {"step": step.number}
 
 
-def _output(step: Step) -> Output:
+def _output(step: AgentStep) -> Output:
     results = [step.results[call["id"]] for call in step.calls]
     columns = {
         "thought": step.thought,

@@ -15,9 +15,9 @@ from typing import Any, Literal
 from jobs.engine.errors import BadInput, FieldError
 from jobs.engine.kinds.catalogue import Estimate, Find
 from jobs.engine.kinds.params import KindParams, ShortText, TableFile, param
-from jobs.engine.kits.tools.base import Reach, Result
+from jobs.engine.kits.tools.base import ToolContext, ToolResult
 from jobs.engine.kits.tools.registry import TOOLS, tool
-from jobs.engine.masking import LEAST, Hider
+from jobs.engine.masking import LEAST, SecretMasker
 from jobs.engine.worker.context import Context
 
 TITLE = "Run tools"
@@ -66,7 +66,7 @@ def check(params: Params, find: Find) -> list[FieldError]:
         return [
             FieldError("secret", f"A secret has {LEAST} characters or more: a shorter one is in every text by chance.")
         ]
-    reach = Reach("", find, _nothing, tuple(params.hosts), params.seconds)
+    reach = ToolContext("", find, _nothing, tuple(params.hosts), params.seconds)
     field = "arguments" if params.calls is None else "calls"
     try:
         for place, call in enumerate(itertools.islice(_calls(params, find), CHECKED), start=1):
@@ -89,7 +89,7 @@ def label(params: Params, find: Find) -> str:
 
 
 def run(params: Params, context: Context) -> dict[str, Any]:
-    reach = Reach(context.job.owner, context.open, context.check, tuple(params.hosts), params.seconds)
+    reach = ToolContext(context.job.owner, context.open, context.check, tuple(params.hosts), params.seconds)
     total = 1 if params.calls is None else context.open(params.calls).count()
     counts = context.map(
         lambda call: _call(call, params.secret, reach, context),
@@ -106,8 +106,8 @@ def _calls(params: Params, find: Find) -> Iterator[dict[str, Any]]:
     return find(params.calls).rows()
 
 
-def _wrong(call: dict[str, Any], secret: str, reach: Reach) -> str | None:
-    hider = Hider()
+def _wrong(call: dict[str, Any], secret: str, reach: ToolContext) -> str | None:
+    hider = SecretMasker()
     hider.add([secret])
     try:
         used = tool(call.get("tool"))
@@ -117,11 +117,11 @@ def _wrong(call: dict[str, Any], secret: str, reach: Reach) -> str | None:
     return wrong and hider.text(wrong)
 
 
-def _call(call: dict[str, Any], secret: str, reach: Reach, context: Context) -> dict[str, Any]:
+def _call(call: dict[str, Any], secret: str, reach: ToolContext, context: Context) -> dict[str, Any]:
     began = time.monotonic()
     used = tool(call.get("tool"))
     result = used.run(used.read(_told(call.get("arguments", {}), secret)), reach)
-    hider = Hider()
+    hider = SecretMasker()
     hider.add([secret])
     result = replace(
         result, text=hider.text(result.text)
@@ -138,7 +138,7 @@ def _told(value: Any, secret: str) -> Any:
     return [_told(one, secret) for one in value] if isinstance(value, list) else value
 
 
-def _kept(name: str, result: Result, context: Context) -> dict[str, Any]:
+def _kept(name: str, result: ToolResult, context: Context) -> dict[str, Any]:
     """The result, and where it is long, its beginning and the id of the file that has all of it."""
     if len(result.text) <= CUT:
         return {"result": result.text, "whole": None}

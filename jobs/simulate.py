@@ -114,7 +114,7 @@ def label(params: Params, find: Find) -> str:
 def run(params: Params, context: Context) -> dict[str, Any]:
     began = time.monotonic()
     seed = params.seed if params.seed is not None else context.once("seed", lambda: secrets.randbelow(2**53))
-    trials = Trials(params, int(seed))
+    trials = TrialBatch(params, int(seed))
     sizes = _sizes(params.trials)
     so_far = SoFar(trials, sizes, params, context)
     try:
@@ -133,7 +133,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
 class SoFar:
     """Tells, while the trials go on, what they come to; less often the longer it takes."""
 
-    def __init__(self, trials: Trials, sizes: list[int], params: Params, context: Context):
+    def __init__(self, trials: TrialBatch, sizes: list[int], params: Params, context: Context):
         self._trials, self._sizes, self._params, self._context = trials, sizes, params, context
         self._next = time.monotonic() + TELL_SECONDS
 
@@ -150,7 +150,7 @@ class SoFar:
         self._context.so_far = _result(self._trials, batches, self._params) | of_all
 
 
-def _result(trials: Trials, batches: Batches, params: Params) -> dict[str, Any]:
+def _result(trials: TrialBatch, batches: Batches, params: Params) -> dict[str, Any]:
     return _summary(trials.outcomes(batches), params) | {"sensitivity": trials.sensitivity(batches)}
 
 
@@ -173,7 +173,7 @@ def _patience() -> Callable[[], None]:
     return check
 
 
-class Trials:
+class TrialBatch:
     """The trials of one run, batch by batch. What a batch draws depends on the seed and its number alone."""
 
     def __init__(self, params: Params, seed: int):

@@ -162,4 +162,4 @@ def test_running_it_twice_is_safe(standing: Standing, kind: catalogue.Kind) -> N
     assert (second.state, second.finished, second.total) == ("succeeded", first.finished, first.total)
     items = queries.items(second, limit=1_000).rows  # a kind without items counts by itself
     assert not items or len(items) == second.finished  # none is there twice
-    assert len(queries.files(second)) == len(queries.files(first))
+    assert len(queries.output_files(second)) == len(queries.output_files(first))

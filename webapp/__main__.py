@@ -23,7 +23,7 @@ from typing import IO
 from jobs.engine import accounts, settings
 from jobs.engine.embedded import discovery, model, service
 from jobs.engine.embedded.postgres import Postgres
-from jobs.engine.embedded.procfile import Process, Supervisor, read_procfile, with_programs
+from jobs.engine.embedded.procfile import Process, ProcfileSupervisor, read_procfile, with_programs
 from jobs.engine.embedded.service import ServiceFailed
 from jobs.engine.errors import LegworkError, SettingsError
 from jobs.engine.settings import Settings
@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
 
 
-class Stopped(Exception):
+class StopSignal(Exception):
     """SIGINT, SIGTERM or a closed terminal while things were being started."""
 
 
@@ -74,7 +74,7 @@ class _Stop:
 
     def check(self) -> None:
         if self.asked:
-            raise Stopped
+            raise StopSignal
 
     def _note(self, _number: int, _frame: FrameType | None) -> None:
         self.asked = True
@@ -85,17 +85,19 @@ def _run(chosen: Settings, procfile: Path, stop: _Stop, *, demo: bool) -> int:
     chosen.refuse_open_host()
     _refuse_taken_port(chosen)
     with _hold_data_dir(chosen.data_dir):
-        supervisor = Supervisor(_say)
+        supervisor = ProcfileSupervisor(_say)
         try:
             secret = _start(chosen, lines, procfile.resolve().parent, supervisor, stop)
             return _demo(chosen, supervisor, stop) if demo else _serve(chosen, supervisor, stop, secret)
-        except Stopped:
+        except StopSignal:
             return 0 if not demo else 1
         finally:
             supervisor.stop()
 
 
-def _start(chosen: Settings, lines: Mapping[str, str], folder: Path, supervisor: Supervisor, stop: _Stop) -> str:
+def _start(
+    chosen: Settings, lines: Mapping[str, str], folder: Path, supervisor: ProcfileSupervisor, stop: _Stop
+) -> str:
     """Start everything. Returns the secret of the link to the first account; empty where none is needed."""
     environ = with_programs(os.environ) | _start_services(chosen, supervisor, stop)
     if "release" in lines:
@@ -113,7 +115,7 @@ def _start(chosen: Settings, lines: Mapping[str, str], folder: Path, supervisor:
     return secret
 
 
-def _start_services(chosen: Settings, supervisor: Supervisor, stop: _Stop) -> dict[str, str]:
+def _start_services(chosen: Settings, supervisor: ProcfileSupervisor, stop: _Stop) -> dict[str, str]:
     """Start what has no URL, all at once; what the Procfile's processes are told of it, by variable."""
     services = discovery.needed(chosen)
     for each in services:
@@ -123,7 +125,7 @@ def _start_services(chosen: Settings, supervisor: Supervisor, stop: _Stop) -> di
     for each in services:
         each.wait_ready()
         stop.check()
-    if not chosen.has_model and (lack := model.missing()):
+    if not chosen.has_model and (lack := model.missing_package()):
         _say(f"{lack} Jobs that need a model are unavailable until `make install`, or OPENAI_BASE_URL is set.")
     return discovery.environment(chosen, services)
 
@@ -177,7 +179,7 @@ def _hold_unless_held(data_dir: Path) -> IO[str] | None:
         raise
 
 
-def _wait_for_web(supervisor: Supervisor, stop: _Stop) -> None:
+def _wait_for_web(supervisor: ProcfileSupervisor, stop: _Stop) -> None:
     """Come back when the web process takes submissions; give up when it has died three times or the time is over."""
     deadline = time.monotonic() + READY_SECONDS
     for watched in [each for each in supervisor.watched if each.service.name == "web"]:
@@ -190,7 +192,7 @@ def _wait_for_web(supervisor: Supervisor, stop: _Stop) -> None:
             time.sleep(0.05)
 
 
-def _serve(chosen: Settings, supervisor: Supervisor, stop: _Stop, secret: str) -> int:
+def _serve(chosen: Settings, supervisor: ProcfileSupervisor, stop: _Stop, secret: str) -> int:
     if secret:
         _say(
             f"There is no account yet. This link makes the first one, once and within an hour: {_link(chosen, secret)}"
@@ -202,7 +204,7 @@ def _serve(chosen: Settings, supervisor: Supervisor, stop: _Stop, secret: str) -
     return 0
 
 
-def _demo(chosen: Settings, supervisor: Supervisor, stop: _Stop) -> int:
+def _demo(chosen: Settings, supervisor: ProcfileSupervisor, stop: _Stop) -> int:
     def between() -> None:
         stop.check()
         supervisor.look()

@@ -21,7 +21,7 @@ BAR = 24
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DemoResult:
     """How one kind's example went. `state` is a job's, or `unavailable`, `refused` or `unfinished`."""
 
     kind: str
@@ -62,23 +62,23 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
     return ["  ".join(map(_fitted, row, widths, numeric)).rstrip() for row in cells]
 
 
-def _example(address: str, kind: dict[str, Any], between: Callable[[], None]) -> Outcome:
+def _example(address: str, kind: dict[str, Any], between: Callable[[], None]) -> DemoResult:
     name = kind["name"]
     if not kind["available"]:
-        return Outcome(name, "unavailable", 0, 0.0, kind["reason"] or "", "")
+        return DemoResult(name, "unavailable", 0, 0.0, kind["reason"] or "", "")
     started = time.monotonic()
     try:
         example = _get(f"{address}/api/v1/kinds/{name}")["example"]
         job = _post(f"{address}/api/v1/kinds/{name}/jobs", example)
     except urllib.error.HTTPError as error:
-        return Outcome(name, "refused", 0, 0.0, _problem(error), "")
+        return DemoResult(name, "refused", 0, 0.0, _problem(error), "")
     job = _follow(f"{address}/api/v1/jobs/{job['id']}", kind["title"], started, between)
     state = job["state"] if job["state"] in ENDED else "unfinished"
     page = f"{address}/jobs/{job['id']}"
     if name == FIRST:
         _show_items(address, job, page)
     total = job["progress"]["total"] or job["progress"]["done"] or 0
-    return Outcome(name, state, total, time.monotonic() - started, job["message"] or "", page)
+    return DemoResult(name, state, total, time.monotonic() - started, job["message"] or "", page)
 
 
 def _follow(url: str, title: str, started: float, between: Callable[[], None]) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def _flat(item: dict[str, Any]) -> dict[str, Any]:
     return row if item.get("state") == "done" else {**row, "state": item.get("state"), "error": item.get("error") or ""}
 
 
-def _row(outcome: Outcome) -> list[Any]:
+def _row(outcome: DemoResult) -> list[Any]:
     return [outcome.kind, outcome.state, outcome.items, round(outcome.seconds, 1), outcome.message]
 
 

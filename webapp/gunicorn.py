@@ -50,4 +50,4 @@ def worker_exit(server: object, worker: object) -> None:
     """Answers that this process still writes are kept and marked now, not found silent later."""
     from jobs.engine.chat import commands  # not above: this file is read before gevent has patched the modules below
 
-    commands.hand_in_answers()
+    commands.flush_answers()

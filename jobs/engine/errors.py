@@ -56,7 +56,7 @@ class NotFound(LegworkError):
     reason = "not_found"
 
 
-class NotSignedIn(LegworkError):
+class NotAuthenticated(LegworkError):
     """Nobody is known to ask: there is no sign-in, or it has ended, or the token is none."""
 
     reason = "not_signed_in"
@@ -93,14 +93,14 @@ class TooMany(LegworkError):
     retryable = True
 
 
-class DatabaseAway(LegworkError):
+class DatabaseUnavailable(LegworkError):
     """Postgres does not answer."""
 
     reason = "database_away"
     retryable = True
 
 
-class BrokerAway(LegworkError):
+class BrokerUnavailable(LegworkError):
     """Redis does not answer. Jobs are safe in the database meanwhile."""
 
     reason = "broker_away"
@@ -139,7 +139,7 @@ class Transient(LegworkError):
         self.retry_after = retry_after
 
 
-class Doubtful(LegworkError):
+class OutcomeUnknown(LegworkError):
     """Whether a side effect happened cannot be told. The item is `unknown`, and repeated only by a person."""
 
     reason = "doubtful"
@@ -151,7 +151,7 @@ class JobFailed(LegworkError):
     reason = "failed"
 
 
-class NoRoom(TooLarge, JobFailed):
+class QuotaExceeded(TooLarge, JobFailed):
     """The owner's files take all the room that one may have. An upload is refused; a job that makes files ends."""
 
     reason = "storage_full"
@@ -197,7 +197,7 @@ class LeaseLost(RunEnded):
 
 
 @dataclass(frozen=True)
-class Question:
+class ApprovalQuestion:
     """A call that needs a person's yes. call: what makes it the same one in a later attempt."""
 
     call: str
@@ -210,7 +210,7 @@ class ApprovalNeeded(RunEnded):
 
     how = "approval"
 
-    def __init__(self, questions: list[Question], hours: int):
+    def __init__(self, questions: list[ApprovalQuestion], hours: int):
         names = ", ".join(dict.fromkeys(question.tool for question in questions))
         self.message = f"It asks whether it may call {names}. Say yes or no on this page."
         super().__init__(self.message)

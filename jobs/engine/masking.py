@@ -12,7 +12,7 @@ MASK = "•••"
 LEAST = 4  # characters: a shorter one is in every text by chance
 
 
-class Hider:
+class SecretMasker:
     """Knows the secrets of a run, also as addresses, JSON and base64 write them."""
 
     def __init__(self) -> None:

@@ -11,11 +11,11 @@ from typing import Any
 
 from jobs import __version__
 from jobs.engine import logs, settings
-from jobs.engine.masking import Hider
+from jobs.engine.masking import SecretMasker
 
 SECONDS = 1.0  # for Sentry to take a fault; the process of a job waits for it
 
-_hider = Hider()
+_hider = SecretMasker()
 
 
 def load() -> None:
@@ -47,7 +47,7 @@ def begin(role: str) -> None:
     ignore_logger("rq.worker")  # to RQ every job that fails is an error; a fault is reported by itself
 
 
-def report(error: BaseException, hider: Hider) -> None:
+def report(error: BaseException, hider: SecretMasker) -> None:
     """Send an error that nobody expected, with what this hider knows masked too; come back when it is sent."""
     if not settings.current().sentry_dsn:
         return

@@ -59,7 +59,7 @@ def _most_memory(program: Workers) -> float:
     """Until all jobs have ended: the most memory that its workers and their children had together, in bytes."""
     most = 0.0
     while _one(_UNFINISHED):
-        most = max(most, sum(worker_memory.of_tree(worker) or 0 for worker in program.workers))
+        most = max(most, sum(worker_memory.memory_of_tree(worker) or 0 for worker in program.workers))
         time.sleep(0.5)
     return most
 

@@ -14,7 +14,7 @@ from jobs.engine.chat import conversations, lists
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job, new_id
 from jobs.engine.files import lookup
-from jobs.engine.library import documents, indexing
+from jobs.engine.library import indexing, list_documents
 from jobs.engine.library import search as library_search
 from jobs.engine.queue import commands, delivery, job_log, ledger, limits, notifications, queries, retention
 from jobs.engine.queue import lists as queue_lists
@@ -126,15 +126,15 @@ def _measured(asked: Asked) -> dict[str, list[float]]:
 
 
 def of_jobs() -> Asked:
-    page = queue_lists.jobs(OWNER)
+    page = queue_lists.list_jobs(OWNER)
     one = page.rows[-1]
     clock = Clock()
     return {
-        "list": lambda: queue_lists.jobs(OWNER),
-        "list, the next page": lambda: queue_lists.jobs(OWNER, after=page.next),
-        "list, those that failed": lambda: queue_lists.jobs(OWNER, states=["failed"]),
-        "list, of a kind and of today": lambda: queue_lists.jobs(OWNER, kind="stamp", since=one.created_at),
-        "list, a search that finds nothing": lambda: queue_lists.jobs(OWNER, q="no such words"),
+        "list": lambda: queue_lists.list_jobs(OWNER),
+        "list, the next page": lambda: queue_lists.list_jobs(OWNER, after=page.next),
+        "list, those that failed": lambda: queue_lists.list_jobs(OWNER, states=["failed"]),
+        "list, of a kind and of today": lambda: queue_lists.list_jobs(OWNER, kind="stamp", since=one.created_at),
+        "list, a search that finds nothing": lambda: queue_lists.list_jobs(OWNER, q="no such words"),
         "the counts beside the list": lambda: queue_lists.job_counts(OWNER),
         "a job's page": lambda: _job_page(one.id),
         "submit": lambda: commands.submit("stamp", {}, owner="somebody else"),
@@ -148,10 +148,10 @@ def of_jobs() -> Asked:
 def _job_page(job_id: UUID) -> None:
     job = queries.job(job_id, OWNER)
     queries.items(job)
-    queries.files(job)
+    queries.output_files(job)
     queries.attempts(job)
-    job_log.log(job)
-    notifications.of_job(job)
+    job_log.read_log(job)
+    notifications.notifications_of(job)
 
 
 def _claim(job_id: UUID) -> None:
@@ -196,18 +196,18 @@ class Items:
 
 def of_files() -> Asked:
     return {
-        "uploads": lambda: lookup.uploads(OWNER),
+        "uploads": lambda: lookup.list_uploads(OWNER),
         "what an owner has": lambda: limits.usage(OWNER),
         "tidying": tidy,
     }
 
 
 def of_talks() -> Asked:
-    newest = lists.conversations(OWNER).rows[0]
+    newest = lists.list_conversations(OWNER).rows[0]
     return {
-        "the list": lambda: lists.conversations(OWNER),
+        "the list": lambda: lists.list_conversations(OWNER),
         "a conversation": lambda: conversations.turns(conversations.conversation(newest.id, OWNER).id),
-        "search in titles and texts": lambda: lists.conversations(OWNER, q="Talk 77"),
+        "search in titles and texts": lambda: lists.list_conversations(OWNER, q="Talk 77"),
     }
 
 
@@ -224,8 +224,8 @@ def of_queued() -> Asked:
         clock.tick()
         deliver_due()
     return {
-        "why a job waits": lambda: engine_waiting.waiting(job),
-        "what a new one would wait for": lambda: engine_waiting.ahead("io"),
+        "why a job waits": lambda: engine_waiting.why_waiting(job),
+        "what a new one would wait for": lambda: engine_waiting.jobs_ahead("io"),
         "submit": lambda: commands.submit("stamp", {}, owner="somebody else"),
         "claim and give back": partial(_claim, job_id),
         "a tick of the clock": clock.tick,
@@ -244,7 +244,7 @@ class Documents:
 
 def of_documents() -> Asked:
     with postgres.session() as session:
-        (stock,) = map(library_search._stock, documents.live(OWNER, "bench"))
+        (stock,) = map(library_search._stock, list_documents.live(OWNER, "bench"))
         near = session.scalar(text("select cast(embedding as text) from chunks order by id limit 1"))
 
     def search(words: str, vector: str | None) -> None:
@@ -252,7 +252,7 @@ def of_documents() -> Asked:
             assert library_search._of_one(session, stock, words, vector, 8)
 
     return {
-        "the list": lambda: documents.documents(OWNER),
+        "the list": lambda: list_documents.list_documents(OWNER),
         "search for a rare word and a vector": lambda: search("thing77", near),
         "search for a word of one in a thousand": lambda: search("topic77", None),
     }

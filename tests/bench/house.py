@@ -98,7 +98,7 @@ def run(kind: str, meanwhile: Callable[[], object] = lambda: None, **params: Any
 
 def ended(job: Job, meanwhile: Callable[[], object] = lambda: None) -> Job:
     deadline = time.monotonic() + PATIENCE
-    while not postgres.ask("select finished_at from jobs where id = %(id)s", {"id": job.id})[0][0]:
+    while not postgres.fetch_all("select finished_at from jobs where id = %(id)s", {"id": job.id})[0][0]:
         if time.monotonic() > deadline:
             raise TimeoutError(f"{job.kind} has not ended")
         meanwhile()

@@ -93,7 +93,9 @@ def _of_the_clock() -> dict[str, Callable[[], object]]:
             ask(session)
 
     return {
-        "jobs whose worker is silent": partial(in_a_session, lambda session: ledger.free_silent(session.connection())),
+        "jobs whose worker is silent": partial(
+            in_a_session, lambda session: ledger.recover_expired(session.connection())
+        ),
         "jobs without a message": partial(in_a_session, queries.undelivered),
         "whose messages are looked for each second": partial(
             in_a_session, lambda session: queries.delivered_ids(session, "io", most=100)

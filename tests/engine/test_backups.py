@@ -15,7 +15,7 @@ from sqlalchemy import text
 from jobs.engine.db import postgres, redis
 from jobs.engine.db.models import Job
 from jobs.engine.files import lookup
-from jobs.engine.files.storage import storage
+from jobs.engine.files.storage import blob_storage
 from jobs.engine.operations import backups
 from jobs.engine.operations.backups import BackupFailed
 from jobs.engine.queue import commands, delivery, ledger, queries, worker_registry
@@ -37,7 +37,7 @@ def made() -> tuple[Job, Job, bytes]:
         assert claim is not None
         ledger.record(connection, done.id, claim.lease, Batch([Outcome("1", 1, "done", {"a": "ä\u2028"})]))
         ledger.add_file(
-            connection, claim, "out.bin", "application/octet-stream", storage().put(io.BytesIO(content), None)
+            connection, claim, "out.bin", "application/octet-stream", blob_storage().put(io.BytesIO(content), None)
         )
         ledger.settle(connection, done.id, claim.lease, "succeeded", result={"b": 1})
     return done, waits, content
@@ -67,9 +67,9 @@ def test_all_of_it_comes_back_elsewhere(
         back = queries.job(job.id, "local")
         assert (back.state, back.result, back.done) == ("succeeded", {"b": 1}, 1)
         assert queries.items(back).rows[0].input == {"a": "ä\u2028"}
-        with lookup.open_file(queries.files(back)[0]) as opened:
+        with lookup.open_file(queries.output_files(back)[0]) as opened:
             assert opened.read() == content
-        assert list((tmp_path / "other" / "files").rglob(queries.files(back)[0].blob))
+        assert list((tmp_path / "other" / "files").rglob(queries.output_files(back)[0].blob))
         redis.broker().flushall()  # Redis is not in a backup
         ticking = clock.Clock()
         with postgres.session() as session:
@@ -97,7 +97,7 @@ def test_a_backup_replaces_nothing_and_leaves_no_half(backup: tuple[Path, Job, J
 
 
 def test_bytes_that_are_gone_are_told(backup: tuple[Path, Job, Job, bytes], tmp_path: Path) -> None:
-    storage().delete(queries.files(backup[1])[0].blob)
+    blob_storage().delete(queries.output_files(backup[1])[0].blob)
     assert backups.write(tmp_path / "second.tar").missing == 1
 
 

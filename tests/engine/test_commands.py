@@ -16,7 +16,7 @@ from jobs.engine.db import postgres
 from jobs.engine.db import redis as db_redis
 from jobs.engine.db.models import Job
 from jobs.engine.embedded.redis import Redis
-from jobs.engine.errors import BadInput, BrokerAway, Conflict, InvalidParams, NotFound, TooLarge
+from jobs.engine.errors import BadInput, BrokerUnavailable, Conflict, InvalidParams, NotFound, TooLarge
 from jobs.engine.files import lookup, uploads
 from jobs.engine.queue import commands, delivery, ledger, lists, queries
 from jobs.engine.queue import waiting as engine_waiting
@@ -101,7 +101,7 @@ class TestSubmit:
     def test_a_job_for_later_is_not_delivered_yet(self) -> None:
         job = nap(run_at=datetime.now(UTC) + timedelta(hours=1))
         assert delivery.waiting_ids("cpu") == set()
-        waiting = engine_waiting.waiting(job)
+        waiting = engine_waiting.why_waiting(job)
         assert waiting is not None
         assert waiting.code == "scheduled"
 
@@ -122,11 +122,11 @@ class TestSubmit:
 
 class TestBroker:
     def test_one_that_drops_keys_is_named(self) -> None:
-        assert delivery.complaint() is None
+        assert delivery.broker_problem() is None
         db_redis.broker().config_set("maxmemory", "1gb")
         db_redis.broker().config_set("maxmemory-policy", "allkeys-lru")
         try:
-            assert "noeviction" in (delivery.complaint() or "")
+            assert "noeviction" in (delivery.broker_problem() or "")
         finally:
             db_redis.broker().config_set("maxmemory-policy", "noeviction")
             db_redis.broker().config_set("maxmemory", "0")
@@ -137,7 +137,7 @@ class TestBroker:
         db_redis.broker().rpush(key, "x")
         if key.startswith("rq:"):
             db_redis.broker().sadd("rq:queues", key)
-        assert f"it holds '{key}'" in (delivery.complaint() or "")
+        assert f"it holds '{key}'" in (delivery.broker_problem() or "")
 
     def test_a_submission_does_not_need_it(self, redis: Redis) -> None:
         assert redis.process is not None
@@ -161,8 +161,8 @@ class TestOwnership:
         for act in (commands.cancel, commands.retry, commands.delete):
             with pytest.raises(NotFound):
                 act(job.id, owner="local")
-        assert lists.jobs("local").rows == []
-        assert lookup.uploads("local") == []
+        assert lists.list_jobs("local").rows == []
+        assert lookup.list_uploads("local") == []
 
     @pytest.mark.parametrize(
         "wrong", ["", "1", "x" * 36, "../../etc/passwd", "00000000-0000-7000-8000-000000000000", "{" + "0" * 34 + "}"]
@@ -221,13 +221,13 @@ class TestLists:
         made = [nap().id for _ in range(7)][::-1]
         found, after = [], None
         while True:
-            page = lists.jobs("local", after=after, limit=3)
+            page = lists.list_jobs("local", after=after, limit=3)
             found += [job.id for job in page.rows]
             if page.next is None:
                 break
             after = page.next
         assert found == made
-        back = lists.jobs("local", before=page.previous, limit=3)
+        back = lists.list_jobs("local", before=page.previous, limit=3)
         assert [job.id for job in back.rows] == made[3:6]
 
     def test_filters_and_counts_agree(self) -> None:
@@ -241,9 +241,9 @@ class TestLists:
             "scheduled": 1,
         }
         for state, times in counts.items():
-            assert len(lists.jobs("local", states=(state,)).rows) == times
-        assert lists.jobs("local", q="100%").rows == []
-        assert len(lists.jobs("local", kind="nap", q="NAP").rows) == 3
+            assert len(lists.list_jobs("local", states=(state,)).rows) == times
+        assert lists.list_jobs("local", q="100%").rows == []
+        assert len(lists.list_jobs("local", kind="nap", q="NAP").rows) == 3
 
     @pytest.mark.parametrize("newest_first", [False, True])
     def test_pages_of_items_join_without_gap_or_repeat(self, newest_first: bool) -> None:
@@ -271,15 +271,15 @@ class TestLists:
 class TestWaiting:
     def test_it_says_why(self) -> None:
         first, second = nap(), nap()
-        waiting = engine_waiting.waiting(second)
+        waiting = engine_waiting.why_waiting(second)
         assert waiting is not None
         assert (waiting.code, waiting.position) == ("no_worker", 1)
         with postgres.session() as session:
             session.execute(text("insert into workers (name, host, pid, queues) values ('w', 'h', 1, '{cpu}')"))
-        waiting = engine_waiting.waiting(second)
+        waiting = engine_waiting.why_waiting(second)
         assert waiting is not None
         assert (waiting.code, waiting.sentence) == ("queue", "1 job before this one.")
-        assert engine_waiting.waiting(end(first)) is None
+        assert engine_waiting.why_waiting(end(first)) is None
 
 
 class TestClock:
@@ -303,7 +303,7 @@ class TestClock:
         with pytest.raises(SystemExit):
             nap()
         monkeypatch.undo()
-        (job,) = lists.jobs("local").rows
+        (job,) = lists.list_jobs("local").rows
         assert delivery.waiting_ids("cpu") == set()
         _age("delivered_at", 10)
         ticking = clock.Clock()
@@ -311,7 +311,7 @@ class TestClock:
 
     def test_a_job_that_cannot_be_delivered_is_known_to_be_undelivered(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def refuse(_: object) -> None:
-            raise BrokerAway("The broker does not answer.")
+            raise BrokerUnavailable("The broker does not answer.")
 
         monkeypatch.setattr(delivery, "deliver", refuse)
         job = nap()

@@ -14,10 +14,10 @@ import pytest
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
 from jobs.engine.errors import BadInput, BudgetSpent, JobFailed, LeaseLost, Skip, StopAsked, TimeLimitReached
-from jobs.engine.files.storage import storage
+from jobs.engine.files.storage import blob_storage
 from jobs.engine.queue import job_log, ledger, queries
 from jobs.engine.worker.context import Context, Output
-from jobs.engine.worker.outcome_writer import Writer
+from jobs.engine.worker.outcome_writer import OutcomeWriter
 
 
 class Bench:
@@ -36,7 +36,7 @@ class Bench:
                 ledger.give_up(session.connection(), self.job.id, self.contexts[-1].job.lease)
             claim = ledger.claim(session.connection(), self.job.id, "bench")
         assert claim is not None
-        writer = Writer(claim)
+        writer = OutcomeWriter(claim)
         writer.start()
         self.contexts.append(Context(claim, writer))
         return self.contexts[-1]
@@ -95,7 +95,7 @@ def test_items_end_each_by_itself(bench: Bench) -> None:
     assert (items["3"].reason, items["3"].input) == ("broken", {"number": 2})
     assert items["4"].reason == "unexpected"
     assert "ZeroDivisionError" in (items["4"].error or "")
-    assert any("Traceback" in line.text for line in job_log.log(bench.job).rows)
+    assert any("Traceback" in line.text for line in job_log.read_log(bench.job).rows)
 
 
 def test_a_later_attempt_does_only_what_is_left(bench: Bench) -> None:
@@ -180,7 +180,7 @@ def test_a_slow_item_waits_for_the_disk_so_that_a_kill_undoes_one(bench: Bench) 
 
     context = bench.attempt()
     with postgres.session() as session:
-        ledger.hold(session.connection(), bench.job.id, context.job.lease)  # the disk takes its time
+        ledger.lock(session.connection(), bench.job.id, context.job.lease)  # the disk takes its time
         work = threading.Thread(target=context.map, args=(slow, range(5)))
         work.start()
         work.join(timeout=1.0)
@@ -270,17 +270,17 @@ def test_an_output_shows_when_its_attempt_settles(bench: Bench) -> None:
     lost.save("old.txt", "old")
     context = bench.attempt()
     context.save("new.txt", "né", "text/plain")
-    assert queries.files(bench.job) == []
+    assert queries.output_files(bench.job) == []
     context._writer.close()
     with postgres.session() as session:
         ledger.settle(session.connection(), bench.job.id, context.job.lease, "succeeded")
-    (file,) = queries.files(bench.job)
+    (file,) = queries.output_files(bench.job)
     assert (file.name, file.bytes, file.media_type) == ("new.txt", 3, "text/plain")
-    with storage().open(file.blob) as stream:
+    with blob_storage().open(file.blob) as stream:
         assert stream.read() == "né".encode()
     with postgres.session() as session:
         (blob,) = ledger.forget_hidden_files(session.connection())
-    storage().delete(blob)
+    blob_storage().delete(blob)
 
 
 def test_a_log_has_an_end(bench: Bench) -> None:
@@ -288,7 +288,7 @@ def test_a_log_has_an_end(bench: Bench) -> None:
     for number in range(10_100):
         context.log(f"line {number}")
     context._writer.flush()
-    (first,), (last,) = (job_log.log(bench.job, limit=1, latest=latest).rows for latest in (False, True))
+    (first,), (last,) = (job_log.read_log(bench.job, limit=1, latest=latest).rows for latest in (False, True))
     assert last.id - first.id == 10_000
     assert "log ends here" in last.text
 

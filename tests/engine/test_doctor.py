@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from jobs.engine.embedded import discovery
-from jobs.engine.operations.health import clock_part
+from jobs.engine.operations.health import clock_health
 from jobs.engine.queue import pauses, queries
 from jobs.engine.settings import read
 from tests.engine.workers import CODE, running, until
@@ -32,7 +32,7 @@ def line(lines: list[str], name: str) -> str:
 def test_a_whole_house_is_well(environment: Callable[..., None]) -> None:
     with running("--processes", "1"):
         until(queries.served_queues)
-        until(lambda: clock_part().state == "ok")
+        until(lambda: clock_health().state == "ok")
         code, lines = doctor()
     assert code == 0, lines
     assert lines[-1] == "Nothing is wrong."

@@ -12,7 +12,7 @@ from jobs.engine import library
 from jobs.engine.db import postgres
 from jobs.engine.errors import JobFailed, NotFound
 from jobs.engine.library import indexing, search
-from jobs.engine.library.chunking import pieces
+from jobs.engine.library.chunking import chunks
 from jobs.engine.llm import embeddings
 
 OWNER = "local"
@@ -23,7 +23,7 @@ def index(collection: str, owner: str = OWNER, live: bool = True, model: str = "
     embedder = embeddings.embedder(model)
     number = indexing.begin(owner, collection, embedder.model, 100, 10, uuid4())
     for one in library.each(owner, collection):
-        found = list(pieces(library.document(one.id, owner, with_text=True).text, 100, 10))
+        found = list(chunks(library.document(one.id, owner, with_text=True).text, 100, 10))
         indexing.put(number, one.id, b"", found, embedder.embed([piece.embedded for piece in found]))
     if live:
         indexing.go_live(indexing.unfinished(number), embedder.dimension)
@@ -32,7 +32,7 @@ def index(collection: str, owner: str = OWNER, live: bool = True, model: str = "
 
 def test_a_text_is_cut_at_headings_and_paragraphs() -> None:
     text = "Before.\n\n# One\n\nFirst.\n\nSecond.\n\n## Two\n\n```\n# no heading\n```\n\n# Three #\nLast."
-    found = [(piece.headings, piece.text) for piece in pieces(text, 50, 5)]
+    found = [(piece.headings, piece.text) for piece in chunks(text, 50, 5)]
     assert found == [
         ("", "Before."),
         ("One", "First.\n\nSecond."),
@@ -44,7 +44,7 @@ def test_a_text_is_cut_at_headings_and_paragraphs() -> None:
 @pytest.mark.parametrize("overlap", [0, 3])
 def test_no_word_is_lost_and_no_passage_is_too_long(overlap: int) -> None:
     text = "\n\n".join(" ".join(f"w{part}.{word}" for word in range(37)) for part in range(9)) + " " + "x" * 5_000
-    found = [piece.text.split() for piece in pieces(text, 20, overlap)]
+    found = [piece.text.split() for piece in chunks(text, 20, overlap)]
     assert max(map(len, found)) <= 20
     seen = [word for words in found for word in words]
     assert [word for word in dict.fromkeys(seen) if word[0] == "w"] == [word for word in text.split() if word[0] == "w"]
@@ -54,16 +54,16 @@ def test_no_word_is_lost_and_no_passage_is_too_long(overlap: int) -> None:
 
 
 def test_the_overlap_begins_the_next_passage() -> None:
-    first, second = [piece.text for piece in pieces("a b c d e f g h", 5, 2)]
+    first, second = [piece.text for piece in chunks("a b c d e f g h", 5, 2)]
     assert (first, second) == ("a b c d e", "d e f g h")
 
 
 def test_a_book_without_a_paragraph_is_cut_too() -> None:
-    assert sum(1 for _ in pieces("word " * 300_000, 100, 10)) == 3_334
+    assert sum(1 for _ in chunks("word " * 300_000, 100, 10)) == 3_334
 
 
 def test_nothing_gives_nothing() -> None:
-    assert list(pieces("", 10, 2)) == list(pieces("\n \f\n# Only a heading\n", 10, 2)) == []
+    assert list(chunks("", 10, 2)) == list(chunks("\n \f\n# Only a heading\n", 10, 2)) == []
 
 
 def test_documents_belong_to_their_owner(environment: Callable[..., None]) -> None:
@@ -75,7 +75,7 @@ def test_documents_belong_to_their_owner(environment: Callable[..., None]) -> No
         library.document(mine, "other")
     with pytest.raises(NotFound):
         library.document("no id", OWNER)
-    assert [one.title for one in library.documents(OWNER).rows] == ["Mine"]
+    assert [one.title for one in library.list_documents(OWNER).rows] == ["Mine"]
     assert {one.title for one in library.search(OWNER, "red kettle")} == {"Mine"}
     assert library.passages(OWNER, mine)[0].text == "The kettle is red."
 
@@ -83,11 +83,11 @@ def test_documents_belong_to_their_owner(environment: Callable[..., None]) -> No
 def test_a_list_goes_on_after_its_page(environment: Callable[..., None]) -> None:
     for number in range(5):
         library.add_text(OWNER, "a", f"T{number} 100%", str(number))
-    first = library.documents(OWNER, limit=2)
-    second = library.documents(OWNER, limit=2, after=first.next)
+    first = library.list_documents(OWNER, limit=2)
+    second = library.list_documents(OWNER, limit=2, after=first.next)
     assert [one.title[:2] for one in first.rows + second.rows] == ["T4", "T3", "T2", "T1"]
-    assert [one.title for one in library.documents(OWNER, q="t3 100%").rows] == ["T3 100%"]
-    assert library.documents(OWNER, q="_3").rows == []
+    assert [one.title for one in library.list_documents(OWNER, q="t3 100%").rows] == ["T3 100%"]
+    assert library.list_documents(OWNER, q="_3").rows == []
 
 
 def test_the_same_again_is_a_duplicate_and_the_same_source_is_not(environment: Callable[..., None]) -> None:
@@ -227,21 +227,21 @@ def test_documents_like_one_are_found_by_its_vectors(environment: Callable[..., 
         "Mars": "# Orbit\n\nThe planet turns around the sun in 687 days.",
     }
     ids = {title: library.add_text(OWNER, "a", title, text) for title, text in texts.items()}
-    assert library.alike(OWNER, ids["Rye"]) == []  # there is no index yet
+    assert library.similar_documents(OWNER, ids["Rye"]) == []  # there is no index yet
     library.add_text("other", "a", "Theirs", texts["Rye"])
     library.add_text(OWNER, "b", "Elsewhere", texts["Rye"])
     for collection, owner in (("a", OWNER), ("a", "other"), ("b", OWNER)):
         index(collection, owner=owner)
-    found = library.alike(OWNER, ids["Rye"])
+    found = library.similar_documents(OWNER, ids["Rye"])
     assert {one.title for one in found[:2]} == {"Wheat", "Rolls"}
     assert {one.title for one in found} == {"Wheat", "Rolls", "Invoice", "Mars"}
     assert 1 >= found[0].score >= found[1].score > found[2].score + 0.1
     assert found[0].text in texts[found[0].title]
-    assert len(library.alike(OWNER, ids["Rye"], 1)) == 1
+    assert len(library.similar_documents(OWNER, ids["Rye"], 1)) == 1
     with pytest.raises(NotFound):
-        library.alike("other", ids["Rye"])
+        library.similar_documents("other", ids["Rye"])
     library.delete(ids["Wheat"], OWNER)
-    assert library.alike(OWNER, ids["Rye"])[0].title == "Rolls"
+    assert library.similar_documents(OWNER, ids["Rye"])[0].title == "Rolls"
 
 
 def test_ids_are_uuids(environment: Callable[..., None]) -> None:

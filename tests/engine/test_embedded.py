@@ -18,9 +18,9 @@ import redis as client
 from jobs.engine.embedded import model, postgres_home, service
 from jobs.engine.embedded import postgres as postgres_file
 from jobs.engine.embedded import redis as redis_file
-from jobs.engine.embedded.model import Model
+from jobs.engine.embedded.model import ModelServer
 from jobs.engine.embedded.postgres import Postgres
-from jobs.engine.embedded.procfile import Process, Supervisor, read_procfile
+from jobs.engine.embedded.procfile import Process, ProcfileSupervisor, read_procfile
 from jobs.engine.embedded.redis import Redis
 from jobs.engine.embedded.service import Service, ServiceFailed
 from jobs.engine.errors import SettingsError
@@ -201,7 +201,7 @@ def test_an_old_redis_on_the_path_is_passed_over(tmp_path: Path, monkeypatch: py
 
 
 def test_model_answers_only_with_its_key_and_only_here(folder: Path, up: Up) -> None:
-    served = up(Model(folder))
+    served = up(ModelServer(folder))
     assert listening(served.process.pid) == {f"0100007F:{served.port:04X}"}
     assert ask(served, "/models", served.api_key)["data"][0]["id"] == "SmolLM2-135M-Instruct"
     for path, key in (("/models", ""), ("/chat/completions", "guess"), ("/../slots", ""), ("/../props", "")):
@@ -217,7 +217,7 @@ def test_model_answers_only_with_its_key_and_only_here(folder: Path, up: Up) -> 
     assert up(served).port == port
 
 
-def ask(served: Model, path: str, key: str, body: dict[str, object] | None = None) -> dict:
+def ask(served: ModelServer, path: str, key: str, body: dict[str, object] | None = None) -> dict:
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     request = urllib.request.Request(served.url + path, json.dumps(body).encode() if body else None, headers)
     with urllib.request.urlopen(request) as answer:
@@ -282,7 +282,7 @@ def test_importing_a_service_loads_nothing_heavy() -> None:
 
 
 def test_the_model_is_found_without_importing_its_package() -> None:
-    assert model.missing() is None
+    assert model.missing_package() is None
     assert model.weights().stat().st_size > 50_000_000
 
 
@@ -300,7 +300,7 @@ def test_a_procfile_is_read(tmp_path: Path) -> None:
 
 def test_what_dies_is_started_again(tmp_path: Path) -> None:
     said: list[str] = []
-    watcher = Supervisor(said.append)
+    watcher = ProcfileSupervisor(said.append)
     process = Process(tmp_path, "worker", "sleep 1000", environ=dict(os.environ), folder=tmp_path)
     process.launch()
     watched = watcher.watch(process)
@@ -331,7 +331,7 @@ def test_processes_stop_before_services(tmp_path: Path) -> None:
 
     (tmp_path / "worker.sh").write_text(line.format("worker"))
     worker = Process(tmp_path, "worker", "sh worker.sh", environ=dict(os.environ), folder=tmp_path)
-    watcher = Supervisor(print)
+    watcher = ProcfileSupervisor(print)
 
     for each in (worker, Plain(tmp_path)):  # in the wrong order, on purpose
         each.launch()

@@ -16,15 +16,15 @@ SESSION = "select pg_backend_pid()"
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_child_neither_uses_nor_ends_its_parents_session(environment: Callable[..., None]) -> None:
     environment()
-    ours = postgres.ask(SESSION)
+    ours = postgres.fetch_all(SESSION)
     for _ in range(3):
         child = os.fork()
         if child == 0:
             try:
                 gc.collect()
-                other = postgres.ask(SESSION) != ours
+                other = postgres.fetch_all(SESSION) != ours
                 gc.collect()
             finally:
                 os._exit(not other)
         assert os.waitpid(child, 0)[1] == 0
-        assert postgres.ask(SESSION) == ours
+        assert postgres.fetch_all(SESSION) == ours

@@ -165,7 +165,7 @@ def test_a_kind_that_goes_and_one_whose_params_change(passing: Path) -> None:
         failed = ended(changing)
         ended(commands.submit("nap", {"naps": 1}, owner=OWNER))
         left = queries.job(going.id, OWNER)
-        waits = waiting.waiting(left)
+        waits = waiting.why_waiting(left)
         assert (left.state, left.attempt, left.reason) == ("queued", 0, "no_kind")
         assert waits and "No worker here knows" in waits.sentence
     assert (failed.state, failed.reason) == ("failed", "invalid_params")

@@ -26,11 +26,11 @@ from jobs.engine.kits.reports import measures
 from jobs.engine.kits.simulation import distributions
 from jobs.engine.kits.simulation.formulas import Formula, FormulaError
 from jobs.engine.kits.sql.names import column_names, table_names
-from jobs.engine.library.chunking import pieces
+from jobs.engine.library.chunking import chunks
 from jobs.engine.llm import json_schema
 from jobs.engine.mail import mail_merge
-from jobs.engine.mail.addresses import parse as address
-from jobs.engine.mail.compose import plain_of
+from jobs.engine.mail.addresses import parse_address as address
+from jobs.engine.mail.compose import plain_text_of
 from jobs.engine.queue import cron
 from jobs.engine.sandbox import http
 from jobs.engine.sandbox import sanitize_html as sandbox_html
@@ -164,10 +164,12 @@ def test_any_text_is_a_formula_or_refused(text: str) -> None:
 @given(text=TEXT, html=TEXT | CODE, row=st.dictionaries(st.text(max_size=9), JSON, max_size=3))
 def test_any_mailing_is_judged_and_any_row_goes_into_it(text: str, html: str, row: dict[str, Any]) -> None:
     written = {"subject": text, "text": text, "html": html, "list_unsubscribe": text}
-    assert all(isinstance(one, FieldError) and one.message for one in mail_merge.wrong(written, list(row), "t.csv"))
+    assert all(
+        isinstance(one, FieldError) and one.message for one in mail_merge.merge_errors(written, list(row), "t.csv")
+    )
     with suppress(BadInput):
-        assert isinstance(text_templates.parse(text).render(row), str)
-    assert isinstance(text_templates.filled_in(text, row), str | None)
+        assert isinstance(text_templates.parse_template(text).render(row), str)
+    assert isinstance(text_templates.fill_in(text, row), str | None)
 
 
 def _distribution(text: str) -> Any:
@@ -177,13 +179,13 @@ def _distribution(text: str) -> Any:
 TAKEN: list[Callable[[str], Any]] = [
     address,
     http.check,
-    lambda text: cron.upcoming(*cron.checked(text, "Europe/Berlin"), 3, datetime(2026, 3, 29, tzinfo=UTC)),
-    lambda text: cron.checked("0 9 * * *", text),
+    lambda text: cron.upcoming_runs(*cron.checked_cron(text, "Europe/Berlin"), 3, datetime(2026, 3, 29, tzinfo=UTC)),
+    lambda text: cron.checked_cron("0 9 * * *", text),
     lambda text: measures.parse(text, ["amount", "day"]),
     lambda text: measures.columns_in(text, ["amount", "day"]),
-    plain_of,
+    plain_text_of,
     sandbox_html.check,
-    lambda text: list(pieces(text, 20, 5)),
+    lambda text: list(chunks(text, 20, 5)),
     lambda text: [table_names([text, text]), column_names([text, text])],
 ]
 
@@ -204,5 +206,5 @@ def test_any_value_is_a_distribution_and_a_schema_or_refused(value: Any) -> None
         with suppress(FormulaError, ValueError):
             read(value)
     if isinstance(value, dict):
-        assert json_schema.wrong(value) is None or isinstance(json_schema.wrong(value), str)
+        assert json_schema.schema_error(value) is None or isinstance(json_schema.schema_error(value), str)
     json.loads(jsonsafe.dumps(jsonsafe.clean(value)))

@@ -11,9 +11,9 @@ import pytest
 from jobs.engine.errors import BadInput
 from jobs.engine.formats.extraction import formats
 from jobs.engine.kits.tools.web import _shown
-from jobs.engine.library.chunking import pieces
-from jobs.engine.mail.addresses import parse
-from jobs.engine.mail.compose import Letter, message, plain_of
+from jobs.engine.library.chunking import chunks
+from jobs.engine.mail.addresses import parse_address
+from jobs.engine.mail.compose import OutgoingMail, compose_message, plain_text_of
 from jobs.engine.sandbox import sanitize_html, spawn
 
 BROKEN = [
@@ -49,7 +49,7 @@ print("done")
 
 
 def test_broken_html_still_says_what_it_says() -> None:
-    assert plain_of("<p>Dear <b>Ann</b><p>you<br>again < <a href='https://example.org'>here") == (
+    assert plain_text_of("<p>Dear <b>Ann</b><p>you<br>again < <a href='https://example.org'>here") == (
         "Dear Ann\n\nyou\nagain < here (https://example.org)\n"
     )
     page = "<title>Bread</title><body><h1>Rye</h1><script>if (a < b) x()</script><div>keeps &lt; a week<template>no</template>"
@@ -61,7 +61,9 @@ def test_html_without_an_end_is_refused(deep: str) -> None:
     with pytest.raises(BadInput, match="more than 500 tags open at once"):
         sanitize_html.check(deep * 501)
     with pytest.raises(BadInput, match="more than 500 tags open at once"):
-        message(Letter(parse("ann@example.org"), parse("nora@example.org"), "Hi", "Hello", deep * 501))
+        compose_message(
+            OutgoingMail(parse_address("ann@example.org"), parse_address("nora@example.org"), "Hi", "Hello", deep * 501)
+        )
 
 
 def test_html_as_people_write_it_is_not() -> None:
@@ -85,5 +87,5 @@ for text in ("![" * 200_000, "![](" * 200_000):
     assert in_time(script) == "read\n"
     path.write_text("<!-- one --> <!-- two -->\n<html>words")
     assert formats.reader(path, "x.txt").__name__ == "page"
-    [piece] = pieces("# Bread ##\n\nRye.", 100, 0)
+    [piece] = chunks("# Bread ##\n\nRye.", 100, 0)
     assert (piece.headings, piece.text) == ("Bread", "Rye.")

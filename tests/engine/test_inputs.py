@@ -12,7 +12,7 @@ from jobs.engine.db.models import File
 from jobs.engine.db.postgres import session
 from jobs.engine.errors import BadInput
 from jobs.engine.files import inputs
-from jobs.engine.files.storage import storage
+from jobs.engine.files.storage import blob_storage
 from jobs.engine.formats import tables
 
 ME = "local"
@@ -22,7 +22,7 @@ SAMPLES = sorted(path.name for path in inputs.SAMPLES.iterdir())
 @pytest.fixture
 def upload(environment: Callable[..., None]) -> Callable[..., File]:
     def put(content: bytes, name: str = "x.csv", **fields: Any) -> File:
-        blob = storage().put(io.BytesIO(content), None)
+        blob = blob_storage().put(io.BytesIO(content), None)
         known = {"owner": ME, "name": name, "media_type": "text/csv", "bytes": blob.bytes, "sha256": blob.sha256}
         file = File(**{**known, "blob": blob.key, **fields})
         with session() as opened:
@@ -34,7 +34,7 @@ def upload(environment: Callable[..., None]) -> Callable[..., File]:
 
 def test_an_upload_is_found_and_read(upload: Callable[..., File]) -> None:
     file = upload("a;b\n1;é\n".encode())
-    found = inputs.find(str(file.id), ME)
+    found = inputs.find_input(str(file.id), ME)
 
     assert (found.ref, found.name, found.media_type, found.bytes) == (str(file.id), "x.csv", "text/csv", 9)
     assert found.table().columns == ["a", "b"]
@@ -52,7 +52,7 @@ def test_a_workbook_is_read_although_its_blob_has_no_suffix(upload: Callable[...
     book.active.append(["a"])
     book.active.append([1])
     book.save(tmp_path / "book.xlsx")
-    found = inputs.find(str(upload((tmp_path / "book.xlsx").read_bytes(), "book.xlsx").id), ME)
+    found = inputs.find_input(str(upload((tmp_path / "book.xlsx").read_bytes(), "book.xlsx").id), ME)
 
     assert (found.table().format, list(found.rows()), found.count()) == ("xlsx", [{"a": 1}], 1)
 
@@ -60,8 +60,8 @@ def test_a_workbook_is_read_although_its_blob_has_no_suffix(upload: Callable[...
 def test_what_the_upload_found_out_is_not_found_out_again(upload: Callable[..., File]) -> None:
     known = tables.describe(b"known,before\n1,2\n", "x.csv")
     file = upload(b"a,b\n1,2\n", table=known.as_json())
-    assert inputs.find(str(file.id), ME).table() == known
-    assert inputs.find(str(file.id), ME).table(encoding="utf-8").columns == ["a", "b"]
+    assert inputs.find_input(str(file.id), ME).table() == known
+    assert inputs.find_input(str(file.id), ME).table(encoding="utf-8").columns == ["a", "b"]
 
 
 def test_others_hidden_and_unknown_files_are_not_told_apart(upload: Callable[..., File]) -> None:
@@ -77,13 +77,13 @@ def test_others_hidden_and_unknown_files_are_not_told_apart(upload: Callable[...
     sentences = set()
     for ref in refs:
         with pytest.raises(BadInput) as raised:
-            inputs.find(ref, ME)
+            inputs.find_input(ref, ME)
         sentences.add(raised.value.message)
     assert sentences == {"There is no such file. It may have been deleted; upload it again."}
 
 
 def test_a_sample_is_found_without_a_database() -> None:
-    found = inputs.find("sample:reviews.csv", ME)
+    found = inputs.find_input("sample:reviews.csv", ME)
 
     assert (found.name, found.media_type) == ("reviews.csv", "text/csv")
     assert found.table().columns == ["id", "product", "stars", "review", "language"]
@@ -93,7 +93,7 @@ def test_a_sample_is_found_without_a_database() -> None:
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_every_sample_can_be_named(name: str) -> None:
-    assert inputs.find(f"sample:{name}", ME).bytes > 0
+    assert inputs.find_input(f"sample:{name}", ME).bytes > 0
 
 
 @pytest.mark.parametrize(
@@ -114,4 +114,4 @@ def test_every_sample_can_be_named(name: str) -> None:
 )
 def test_a_sample_is_only_a_file_in_the_folder_of_samples(name: str) -> None:
     with pytest.raises(BadInput, match="no such sample"):
-        inputs.find(f"sample:{name}", ME)
+        inputs.find_input(f"sample:{name}", ME)

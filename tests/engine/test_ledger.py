@@ -118,7 +118,7 @@ def test_another_lease_can_write_nothing(db: Connection, new: New) -> None:
     job = new()
     old = take(db, job)
     silence(db, job)
-    assert ledger.free_silent(db) == [job.id]
+    assert ledger.recover_expired(db) == [job.id]
     take(db, job, "other")
     before = row(db, job)
     with pytest.raises(LeaseLost):
@@ -126,7 +126,7 @@ def test_another_lease_can_write_nothing(db: Connection, new: New) -> None:
     with pytest.raises(LeaseLost):
         ledger.settle(db, job.id, old.lease, "succeeded")
     with pytest.raises(LeaseLost):
-        ledger.hold(db, job.id, old.lease)
+        ledger.lock(db, job.id, old.lease)
     assert ledger.release(db, job.id, old.lease) is None
     assert ledger.give_up(db, job.id, old.lease) is None
     assert ledger.postpone(db, job.id, old.lease, 1, "r", "m", None) is False
@@ -225,7 +225,7 @@ def test_a_worker_that_falls_silent_counts_half(db: Connection, new: New) -> Non
     for state in (*["queued"] * 5, "failed"):
         take(db, job)
         silence(db, job)
-        ledger.free_silent(db)
+        ledger.recover_expired(db)
         assert row(db, job)["state"] == state
 
 
@@ -233,7 +233,7 @@ def test_a_worker_that_was_seen_to_die_counts_half(db: Connection, new: New) -> 
     job = new(max_attempts=3)
     for number, state in enumerate((*["queued"] * 5, "failed")):
         assert ledger.claim(db, job.id, f"dead-{number}")
-        assert ledger.free_dead(db, [f"dead-{number}"]) == [job.id]
+        assert ledger.recover_dead(db, [f"dead-{number}"]) == [job.id]
         assert row(db, job)["state"] == state
 
 
@@ -241,7 +241,7 @@ def test_only_the_jobs_of_the_dead_are_freed(db: Connection, new: New) -> None:
     theirs, others = new(), new()
     for job, worker in ((theirs, "dead-1"), (others, "alive-1")):
         assert ledger.claim(db, job.id, worker)
-    assert ledger.free_dead(db, ["dead-1", "dead-2"]) == [theirs.id]
+    assert ledger.recover_dead(db, ["dead-1", "dead-2"]) == [theirs.id]
     assert (row(db, theirs)["state"], row(db, theirs)["reason"]) == ("queued", "worker_lost")
     assert row(db, others)["state"] == "running"
 
@@ -251,7 +251,7 @@ def test_only_silent_jobs_are_freed(db: Connection, new: New) -> None:
     take(db, silent)
     take(db, well)
     silence(db, silent)
-    assert ledger.free_silent(db) == [silent.id]
+    assert ledger.recover_expired(db) == [silent.id]
     assert row(db, silent)["state"] == "queued"
     assert row(db, well)["state"] == "running"
     assert db.execute(text("select how from attempts where job_id = :id"), {"id": silent.id}).scalar() == "lost"
@@ -262,7 +262,7 @@ def test_a_stopping_job_whose_worker_dies_is_stopped(db: Connection, new: New) -
     take(db, job)
     ledger.ask_stop(db, job.id)
     silence(db, job)
-    ledger.free_silent(db)
+    ledger.recover_expired(db)
     assert (row(db, job)["state"], row(db, job)["reason"]) == ("cancelled", "stopped")
 
 

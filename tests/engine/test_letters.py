@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from jobs.engine.errors import BadInput
 from jobs.engine.mail import smtp
-from jobs.engine.mail.addresses import parse
-from jobs.engine.mail.compose import Attachment, Letter, message, message_id, plain_of
+from jobs.engine.mail.addresses import parse_address
+from jobs.engine.mail.compose import MailAttachment, OutgoingMail, compose_message, message_id, plain_text_of
 
-NORA = parse("Nora <nora@example.org>")
+NORA = parse_address("Nora <nora@example.org>")
 HEADERS = {"From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type", "Content-Transfer-Encoding"}
 ODD = ["\r\nBcc: evil@example.net", "\n.\r\n", "\x00", "=?utf-8?q?=0A?=", "a\u2028b", ",<x@y.zz>"]
 NASTY = st.text(max_size=80) | st.sampled_from(ODD)
@@ -31,8 +31,8 @@ NASTY = st.text(max_size=80) | st.sampled_from(ODD)
     ],
 )
 def test_an_address_is_read_as_people_write_it(written: str, is_it: str) -> None:
-    assert str(parse(written)) == is_it
-    assert parse(written).key == parse(written.upper() if written.isascii() else written).key
+    assert str(parse_address(written)) == is_it
+    assert parse_address(written).key == parse_address(written.upper() if written.isascii() else written).key
 
 
 @pytest.mark.parametrize(
@@ -48,17 +48,18 @@ def test_an_address_is_read_as_people_write_it(written: str, is_it: str) -> None
 )  # fmt: skip
 def test_what_is_no_address_is_refused_in_a_sentence(written: str) -> None:
     with pytest.raises(BadInput) as error:
-        parse(written)
+        parse_address(written)
     assert error.value.message.endswith((".", "one looks like ann@example.org."))
 
 
 @given(subject=NASTY, name=NASTY, text=NASTY, file_name=NASTY)
 def test_no_text_adds_a_header_or_a_line_of_smtp(subject: str, name: str, text: str, file_name: str) -> None:
     text = text.encode("utf-8", "replace").decode()
-    to = parse("ann@example.org")
+    to = parse_address("ann@example.org")
     try:
-        made = message(
-            Letter(type(to)(name, to.local, to.domain), NORA, subject, text), [Attachment(file_name, "", b"x")]
+        made = compose_message(
+            OutgoingMail(type(to)(name, to.local, to.domain), NORA, subject, text),
+            [MailAttachment(file_name, "", b"x")],
         )
     except BadInput:
         return
@@ -72,11 +73,11 @@ def test_no_text_adds_a_header_or_a_line_of_smtp(subject: str, name: str, text: 
 
 @pytest.mark.parametrize("nasty", ["=?utf-8?q?=0ABcc:_eve@example.org?=", "=??Q?=0A"])
 def test_an_encoded_line_break_is_refused(nasty: str) -> None:
-    to = parse("ann@example.org")
-    for letter in (Letter(type(to)(nasty, to.local, to.domain), NORA, "Hello"), Letter(to, NORA, nasty)):
+    to = parse_address("ann@example.org")
+    for letter in (OutgoingMail(type(to)(nasty, to.local, to.domain), NORA, "Hello"), OutgoingMail(to, NORA, nasty)):
         with pytest.raises(BadInput, match="encoded text"):
-            message(letter)
-    assert nasty not in str(message(Letter(to, NORA, "Hello", "Hi"), [Attachment(nasty, "", b"x")]))
+            compose_message(letter)
+    assert nasty not in str(compose_message(OutgoingMail(to, NORA, "Hello", "Hi"), [MailAttachment(nasty, "", b"x")]))
 
 
 def test_a_message_id_follows_from_what_it_is_about() -> None:
@@ -94,13 +95,13 @@ def test_a_message_id_follows_from_what_it_is_about() -> None:
     ],
 )
 def test_html_alone_also_goes_out_as_text(html: str, says: str) -> None:
-    letter = Letter(parse("ann@example.org"), NORA, "Hi", html=html)
-    assert plain_of(html) == letter.plain == says
+    letter = OutgoingMail(parse_address("ann@example.org"), NORA, "Hi", html=html)
+    assert plain_text_of(html) == letter.plain == says
 
 
 def test_a_type_that_is_none_becomes_bytes() -> None:
     given = ("", "nonsense", "message/rfc822", "text/plain; charset=x", "a/b\x00c")
-    files: list[Any] = [Attachment("a", kind, b"x") for kind in given]
-    made = message(Letter(parse("ann@example.org"), NORA, "Hi", "x"), files)
+    files: list[Any] = [MailAttachment("a", kind, b"x") for kind in given]
+    made = compose_message(OutgoingMail(parse_address("ann@example.org"), NORA, "Hi", "x"), files)
     kinds = [part.get_content_type() for part in made.iter_attachments()]
     assert kinds == ["application/octet-stream"] * 3 + ["text/plain"] + ["application/octet-stream"]

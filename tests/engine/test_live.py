@@ -6,33 +6,33 @@ import threading
 from collections.abc import Callable
 from uuid import uuid4
 
-from jobs.engine.chat.live_text import Live, Piece
+from jobs.engine.chat.live_text import LiveText, TextPiece
 
 LONG = 60.0  # seconds, that pass only where a test fails
 
 
-def live() -> Live:
-    return Live(uuid4(), 1, "before ")
+def live() -> LiveText:
+    return LiveText(uuid4(), 1, "before ")
 
 
 class _Watcher(threading.Thread):
     """A reader that takes pieces as they are handed to it, until it has so many."""
 
-    def __init__(self, live: Live, most: int, seconds: float | None = LONG) -> None:
+    def __init__(self, live: LiveText, most: int, seconds: float | None = LONG) -> None:
         super().__init__(daemon=True)
-        self.taken: list[Piece] = []
+        self.taken: list[TextPiece] = []
         self._live, self._most, self._seconds = live, most, seconds
         self._from = live.length
 
     def run(self) -> None:
         self._live.watch(self._from, self._take, self._seconds)
 
-    def _take(self, piece: Piece) -> bool:
+    def _take(self, piece: TextPiece) -> bool:
         self.taken.append(piece)
         return len(self.taken) < self._most
 
 
-def watched(live: Live, most: int = 10**6, seconds: float | None = LONG) -> _Watcher:
+def watched(live: LiveText, most: int = 10**6, seconds: float | None = LONG) -> _Watcher:
     watcher = _Watcher(live, most, seconds)
     watcher.start()
     while not live._sleeping:
@@ -46,7 +46,7 @@ def test_pieces_are_handed_over_in_order() -> None:
     for word in ("one ", "two ", "three "):
         text.add(word, 2)
     assert watcher.is_alive()
-    assert watcher.taken == [Piece(7, "one ", 2), Piece(11, "two ", 4), Piece(15, "three ", 6)]
+    assert watcher.taken == [TextPiece(7, "one ", 2), TextPiece(11, "two ", 4), TextPiece(15, "three ", 6)]
     text.end()
     watcher.join(LONG)
     assert not watcher.is_alive()
@@ -73,7 +73,7 @@ def test_a_piece_is_made_once_for_all_who_take_it() -> None:
     assert first.taken[0] is second.taken[0]
 
 
-def ends(live: Live, how: Callable[[], None], seconds: float | None = LONG) -> None:
+def ends(live: LiveText, how: Callable[[], None], seconds: float | None = LONG) -> None:
     """A watcher wakes, and is handed nothing any more."""
     watcher = watched(live, seconds=seconds)
     how()
@@ -91,7 +91,7 @@ def test_a_nudge_and_a_limit_end_the_watch() -> None:
 
 def test_what_is_there_already_is_not_waited_for() -> None:
     text = live()
-    handed: list[Piece] = []
+    handed: list[TextPiece] = []
     text.watch(0, lambda piece: not handed.append(piece), None)
     text.end()
     text.watch(text.length, lambda piece: not handed.append(piece), None)

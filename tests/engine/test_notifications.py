@@ -18,7 +18,7 @@ from jobs.engine.db.models import Job, Notification
 from jobs.engine.errors import InvalidParams
 from jobs.engine.mail import outbox
 from jobs.engine.queue import commands, ledger, lists, notifications, queries
-from jobs.engine.queue.schedules import Plan
+from jobs.engine.queue.schedules import SchedulePlan
 from jobs.engine.worker import clock
 from tests.engine import workers
 from tests.engine.test_outgoing import Hook
@@ -52,7 +52,7 @@ def end(job: Job, state: str = "succeeded") -> Job:
 
 
 def only(job: Job) -> Notification:
-    (found,) = notifications.of_job(job)
+    (found,) = notifications.notifications_of(job)
     return found
 
 
@@ -63,10 +63,10 @@ def make_due() -> None:
 
 def test_a_webhook_tells_of_the_end_once_and_is_signed(hook: Hook) -> None:
     waiting = job(("webhook", hook.url), naps=1)
-    assert notifications.tell_due() == 0
+    assert notifications.send_due() == 0
     ended = end(waiting)
-    assert notifications.tell_due() == 1
-    assert notifications.tell_due() == 0
+    assert notifications.send_due() == 1
+    assert notifications.send_due() == 0
     ((headers, body),) = hook.sent
     told = json.loads(body)
     assert told["type"] == "job.ended"
@@ -78,7 +78,7 @@ def test_a_webhook_tells_of_the_end_once_and_is_signed(hook: Hook) -> None:
 
 def _is_signed(headers: dict[str, str], body: bytes) -> bool:
     """As the page on webhooks says."""
-    key = base64.b64decode(notifications.secret().removeprefix("whsec_"))
+    key = base64.b64decode(notifications.webhook_secret().removeprefix("whsec_"))
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
     ours = base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
     return hmac.compare_digest(f"v1,{ours}", headers["webhook-signature"])
@@ -88,47 +88,47 @@ def test_what_may_pass_is_tried_again_and_given_up_after_five(hook: Hook) -> Non
     ended = end(job(("webhook", hook.url)))
     hook.answers = [(503, {}, b"")] * 9
     for tries in range(1, 6):
-        assert notifications.tell_due() == 1
-        assert notifications.tell_due() == 0  # not before its time
+        assert notifications.send_due() == 1
+        assert notifications.send_due() == 0  # not before its time
         assert len(only(ended).tries) == tries
         make_due()
-    assert notifications.tell_due() == 0
+    assert notifications.send_due() == 0
     assert (only(ended).state, len(hook.sent)) == ("given_up", 5)
 
 
 def test_a_refusal_is_not_tried_again(hook: Hook) -> None:
     ended = end(job(("webhook", hook.url)))
     hook.answers = [(410, {}, b"")]
-    notifications.tell_due()
+    notifications.send_due()
     assert (only(ended).state, only(ended).tries[0]["text"]) == ("given_up", "answered 410")
 
 
 def test_two_clocks_tell_once(hook: Hook) -> None:
     end(job(("webhook", hook.url)))
     with ThreadPoolExecutor(6) as pool:
-        list(pool.map(lambda _: notifications.tell_due(), range(6)))
+        list(pool.map(lambda _: notifications.send_due(), range(6)))
     assert len(hook.sent) == 1
 
 
 def test_a_job_that_runs_again_tells_again(hook: Hook) -> None:
     ended = end(job(("webhook", hook.url)), "failed")
-    notifications.tell_due()
+    notifications.send_due()
     commands.retry(ended.id, owner=OWNER)
-    assert notifications.tell_due() == 0
+    assert notifications.send_due() == 0
     end(ended)
-    notifications.tell_due()
+    notifications.send_due()
     assert [json.loads(body)["data"]["state"] for _, body in hook.sent] == ["failed", "succeeded"]
 
 
 def test_a_mail_is_written_and_none_for_a_stop_of_ones_own() -> None:
     ended = end(job(("mail", "amara@example.org")))
-    notifications.tell_due()
+    notifications.send_due()
     assert only(ended).state == "sent"
-    (message,) = outbox.messages(OWNER).rows
+    (message,) = outbox.outbox_messages(OWNER).rows
     assert (message.recipient, message.subject) == ("amara@example.org", "Succeeded: nap")
     stopped = job(("mail", "amara@example.org"))
     commands.cancel(stopped.id, owner=OWNER)
-    notifications.tell_due()
+    notifications.send_due()
     assert only(stopped).state == "not_needed"
 
 
@@ -147,7 +147,7 @@ def test_an_address_that_is_none_is_refused_and_nothing_is_made(channel: str, ta
     with pytest.raises(InvalidParams) as refused:
         job((channel, target))
     assert refused.value.errors[0].field == channel
-    assert lists.jobs(OWNER).rows == []
+    assert lists.list_jobs(OWNER).rows == []
 
 
 def test_there_is_an_end_to_how_many_are_told() -> None:
@@ -161,16 +161,16 @@ def test_the_inside_is_not_asked_unless_it_is_allowed(environment: Callable[...,
     with pytest.raises(InvalidParams):
         job(("webhook", hook.url))
     ended = end(job(("webhook", by_name)))
-    notifications.tell_due()
+    notifications.send_due()
     assert only(ended).state == "given_up" and "inside this machine" in only(ended).tries[0]["text"]
     assert hook.sent == []
 
 
 def test_what_a_schedule_starts_tells_too(hook: Hook) -> None:
     told = [{"channel": "webhook", "target": hook.url}]
-    schedule = commands.create_schedule(Plan("nap", {}, "0 6 * * *", "UTC", notify=told), owner=OWNER)
+    schedule = commands.create_schedule(SchedulePlan("nap", {}, "0 6 * * *", "UTC", notify=told), owner=OWNER)
     end(commands.run_schedule(schedule.id, owner=OWNER, key="k"))
-    notifications.tell_due()
+    notifications.send_due()
     assert json.loads(hook.sent[0][1])["data"]["schedule"] == str(schedule.id)
 
 

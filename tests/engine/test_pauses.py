@@ -51,7 +51,7 @@ class TestWithoutWorkers:
     def test_its_jobs_say_why_they_wait(self) -> None:
         job = nap()
         pauses.pause("cpu", owner="local")
-        waits = engine_waiting.waiting(job)
+        waits = engine_waiting.why_waiting(job)
         assert waits is not None
         assert (waits.code, waits.sentence) == (
             "paused",

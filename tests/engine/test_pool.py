@@ -15,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from jobs.engine.db import pool, postgres
 from jobs.engine.db.pool import FairPool
-from jobs.engine.errors import DatabaseAway
+from jobs.engine.errors import DatabaseUnavailable
 
 FOREVER = 60.0
 
@@ -56,9 +56,9 @@ def test_each_of_many_pollers_is_answered(environment: object, monkeypatch: pyte
     def poll(_: int) -> None:
         for _ in range(40):
             try:
-                with postgres.translated(), engine.connect() as connection:
+                with postgres.database_errors(), engine.connect() as connection:
                     answered[f"answer {connection.scalar(text('select 1'))}"] += 1
-            except DatabaseAway:
+            except DatabaseUnavailable:
                 answered["away"] += 1
 
     with ThreadPoolExecutor(64) as executor:
@@ -150,8 +150,8 @@ def _raised(asked: Future[Any]) -> type[BaseException]:
 
 
 def test_a_connection_that_breaks_is_not_used_again(environment: object) -> None:
-    with pytest.raises(DatabaseAway):
-        postgres.ask("select pg_terminate_backend(pg_backend_pid())")
-    assert postgres.ask("select %(value)s + 1", {"value": 1}) == [(2,)]
+    with pytest.raises(DatabaseUnavailable):
+        postgres.fetch_all("select pg_terminate_backend(pg_backend_pid())")
+    assert postgres.fetch_all("select %(value)s + 1", {"value": 1}) == [(2,)]
     with postgres.session() as session:
         assert session.scalar(text("select 3")) == 3

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text, update
 
 from jobs.engine.chat import ask, conversations
-from jobs.engine.chat.conversations import Talk
+from jobs.engine.chat.conversations import ConversationSettings
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Message
 from jobs.engine.errors import Conflict, LegworkError, NotFound, TooMany
@@ -18,10 +18,10 @@ pytestmark = pytest.mark.usefixtures("environment")
 
 
 def talk(owner: str, **set_to: str) -> UUID:
-    return conversations.start(Talk(**set_to), owner).id
+    return conversations.start(ConversationSettings(**set_to), owner).id
 
 
-def put(conversation: UUID, owner: str, question: str = "Hello") -> ask.Asked:
+def put(conversation: UUID, owner: str, question: str = "Hello") -> ask.PendingAnswer:
     with ask.ask(conversation, question, owner, model="of the day") as asked:
         return asked
 

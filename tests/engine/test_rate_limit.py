@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.engine.db.rate_limit import Limits
+from jobs.engine.db.rate_limit import RateLimiter
 from jobs.engine.embedded.redis import Redis
 from jobs.engine.llm.client import Chat
 from tests.fake_provider import FakeProvider
@@ -62,7 +62,7 @@ def paced(url: str, name: str, per_minute: int, calls: int) -> list[float]:
     starts: list[float] = []
 
     async def run() -> None:
-        limits = Limits(url)
+        limits = RateLimiter(url)
 
         async def one() -> None:
             await limits.wait(name, per_minute)
@@ -83,7 +83,7 @@ def test_a_pace_is_shared_by_processes(own_redis: Redis) -> None:
 
 def test_names_do_not_share(own_redis: Redis) -> None:
     async def run() -> None:
-        limits = Limits(own_redis.url)
+        limits = RateLimiter(own_redis.url)
         await limits.wait("one", 1)
         await asyncio.wait_for(limits.wait("another", 1), 10)
         with pytest.raises(TimeoutError):
@@ -114,7 +114,7 @@ def test_a_frozen_redis_is_left_alone(own_redis: Redis) -> None:
 
 
 async def _many(url: str, calls: int) -> list[float]:
-    limits, starts = Limits(url), []
+    limits, starts = RateLimiter(url), []
     for _ in range(calls):
         await limits.wait("frozen", 6_000)
         starts.append(time.monotonic())
@@ -126,7 +126,7 @@ def test_an_emptied_redis_changes_nothing(own_redis: Redis) -> None:
     async def run() -> None:
         from redis.asyncio import Redis as Client
 
-        limits = Limits(own_redis.url)
+        limits = RateLimiter(own_redis.url)
         await limits.wait("emptied", 6000)
         async with Client.from_url(own_redis.url) as client:
             await client.flushall()
@@ -138,7 +138,7 @@ def test_an_emptied_redis_changes_nothing(own_redis: Redis) -> None:
 
 def test_a_cancelled_wait_leaves_the_pace_usable(own_redis: Redis) -> None:
     async def run() -> None:
-        limits = Limits(own_redis.url)
+        limits = RateLimiter(own_redis.url)
         await limits.wait("cancelled", 120)
         task = asyncio.create_task(limits.wait("cancelled", 120))
         await asyncio.sleep(0.05)
@@ -177,7 +177,7 @@ def test_a_pause_is_looked_up_now_and_then_only(own_redis: Redis) -> None:
     async def commands() -> int:
         from redis.asyncio import Redis as Client
 
-        limits = Limits(own_redis.url)
+        limits = RateLimiter(own_redis.url)
         async with Client.from_url(own_redis.url) as client:
             before = (await client.info("commandstats"))["cmdstat_eval"]["calls"]
             for _ in range(1000):

@@ -14,10 +14,10 @@ from jobs.engine.db import postgres
 from jobs.engine.db.models import File, Item, Job, LogLine, new_id
 from jobs.engine.errors import NotFound
 from jobs.engine.files import uploads
-from jobs.engine.files.storage import storage
+from jobs.engine.files.storage import blob_storage
 from jobs.engine.queue import commands, ledger, retention
 from jobs.engine.queue.ledger import Batch, Outcome
-from jobs.engine.queue.schedules import Plan
+from jobs.engine.queue.schedules import SchedulePlan
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +34,7 @@ def ended(state: str = "succeeded", days: float = 0, output: bool = False) -> UU
         assert claim is not None
         ledger.record(connection, job.id, claim.lease, Batch([Outcome("1", 1, "done")], [("info", "begun")]))
         if output:
-            blob = storage().put(io.BytesIO(b"result"), None)
+            blob = blob_storage().put(io.BytesIO(b"result"), None)
             ledger.add_file(connection, claim, "result.txt", "text/plain", blob)
         ledger.settle(connection, job.id, claim.lease, state)
         aged = "update jobs set finished_at = now() - make_interval(secs => :seconds) where id = :id"
@@ -87,7 +87,7 @@ def test_jobs_go_by_their_state_with_all_that_hangs_on_them() -> None:
     assert {old, long_failed} & kept() == set()
     assert (there(Item), there(LogLine), there(File)) == (3, 3, 0)
     with pytest.raises(NotFound):
-        storage().open(blob)
+        blob_storage().open(blob)
 
 
 def test_pinned_jobs_stay_with_their_files() -> None:
@@ -126,7 +126,7 @@ def test_an_upload_stays_as_long_as_something_needs_it(monkeypatch: pytest.Monke
         _run(done, session, pin=True, id=f"%{of_pinned}%")
         _run(done, session, pin=False, id=f"%{of_ended}%")
     commands.create_schedule(
-        Plan("word_count", {"source": str(repeated), "column": "name"}, "0 6 * * 1", "UTC"), owner="local"
+        SchedulePlan("word_count", {"source": str(repeated), "column": "name"}, "0 6 * * 1", "UTC"), owner="local"
     )
     monkeypatch.setattr(retention, "FILES_AT_ONCE", 1)  # those that stay must not stop the others
     for _ in range(6):

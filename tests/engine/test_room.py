@@ -13,11 +13,11 @@ from sqlalchemy import delete, func, select
 
 from jobs.engine.db import postgres
 from jobs.engine.db.models import File
-from jobs.engine.errors import NoRoom, TooLarge
+from jobs.engine.errors import QuotaExceeded, TooLarge
 from jobs.engine.files import uploads
 from jobs.engine.queue import commands, ledger, limits, queries
 from jobs.engine.worker.context import Context
-from jobs.engine.worker.outcome_writer import Writer
+from jobs.engine.worker.outcome_writer import OutcomeWriter
 from tests.kinds import attempts
 
 
@@ -46,12 +46,12 @@ def test_what_jobs_make_counts_too_and_a_full_room_ends_a_job(tmp_path: Path) ->
     full = attempts.done("keepsake", bytes=600_000)
     said = "Your files take 0.6 MB, and one may keep 1 MB: there is no room for 0.6 MB more. Delete jobs that have ended first."
     assert (full.state, full.reason, full.message) == ("failed", "storage_full", said)
-    assert (queries.files(full), len(queries.files(kept)), len(_blobs(tmp_path))) == ([], 1, 1)
+    assert (queries.output_files(full), len(queries.output_files(kept)), len(_blobs(tmp_path))) == ([], 1, 1)
     with pytest.raises(TooLarge):
         uploads.upload(io.BytesIO(b"x" * 600_000), "a.txt", owner="local")
     commands.delete(kept.id, owner="local")
     again = attempts.run(commands.retry(full.id, owner="local"))
-    assert (again.state, len(queries.files(again)), len(_blobs(tmp_path))) == ("succeeded", 1, 1)
+    assert (again.state, len(queries.output_files(again)), len(_blobs(tmp_path))) == ("succeeded", 1, 1)
 
 
 def test_items_before_the_room_was_full_are_kept_with_their_files() -> None:
@@ -60,7 +60,7 @@ def test_items_before_the_room_was_full_are_kept_with_their_files() -> None:
     job = attempts.done("convert_files", files=files, to="json", concurrency=1)
     assert (job.state, job.reason, job.done, job.failed) == ("failed", "storage_full", 4, 0)
     assert "there is no room for 0.1 MB more" in str(job.message)
-    assert [file.name for file in queries.files(job)] == ["0.json", "1.json", "2.json", "3.json"]
+    assert [file.name for file in queries.output_files(job)] == ["0.json", "1.json", "2.json", "3.json"]
     assert limits.usage("local").bytes <= 1_000_000
 
 
@@ -69,7 +69,7 @@ def test_what_a_lost_attempt_left_does_not_take_its_own_jobs_room() -> None:
     with postgres.session() as session:
         lost = ledger.claim(session.connection(), job.id, "lost")
         assert lost
-    Context(lost, Writer(lost)).save("keepsake.bin", b"x" * 700_000)
+    Context(lost, OutcomeWriter(lost)).save("keepsake.bin", b"x" * 700_000)
     with postgres.session() as session:
         ledger.give_up(session.connection(), job.id, lost.lease)
     assert attempts.run(job).state == "succeeded"
@@ -102,7 +102,7 @@ def test_two_who_come_at_once_do_not_share_the_last_room(tmp_path: Path) -> None
         one.start()
     for one in together:
         one.join()
-    assert (came.count(File), came.count(NoRoom), limits.usage("a").bytes) == (2, 4, 800_000)
+    assert (came.count(File), came.count(QuotaExceeded), limits.usage("a").bytes) == (2, 4, 800_000)
     assert len(_blobs(tmp_path)) == 2
 
 

@@ -14,7 +14,7 @@ from jobs.engine.db.models import Job, Schedule
 from jobs.engine.errors import InvalidParams, NotFound, TooMany
 from jobs.engine.queue import commands, queries, schedules
 from jobs.engine.queue import cron as queue_cron
-from jobs.engine.queue.schedules import Plan
+from jobs.engine.queue.schedules import SchedulePlan
 from jobs.engine.worker.clock import Clock
 from tests.engine import workers
 
@@ -26,8 +26,8 @@ def specimens(environment: Callable[..., None]) -> None:
     environment(EXTRA_KINDS="tests.specimens,tests.pages.kinds")
 
 
-def plan(cron: str = "0 6 * * *", zone: str = "UTC", kind: str = "nap", **params: object) -> Plan:
-    return Plan(kind, dict(params), cron, zone)
+def plan(cron: str = "0 6 * * *", zone: str = "UTC", kind: str = "nap", **params: object) -> SchedulePlan:
+    return SchedulePlan(kind, dict(params), cron, zone)
 
 
 def made(**more: object) -> Schedule:
@@ -67,7 +67,7 @@ def at(*numbers: int) -> datetime:
     ],
 )
 def test_times_are_the_wall_clocks(cron: str, since: datetime, expected: list[datetime]) -> None:
-    assert queue_cron.upcoming(cron, BERLIN, len(expected), since) == expected
+    assert queue_cron.upcoming_runs(cron, BERLIN, len(expected), since) == expected
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_what_is_no_time_is_refused_in_words(cron: str, zone: str, field: str) -
     with pytest.raises(InvalidParams) as refused:
         made(cron=cron, zone=zone)
     assert [error.field for error in refused.value.errors] == [field]
-    assert schedules.schedules("local") == []
+    assert schedules.list_schedules("local") == []
 
 
 def test_params_that_do_not_fit_are_refused() -> None:
@@ -156,9 +156,9 @@ def test_a_schedule_that_cannot_run_says_why_and_stops_no_other() -> None:
 
 def test_a_pause_makes_no_job_and_makes_up_for_none() -> None:
     schedule = due(made(cron="* * * * *"))
-    schedules.change(schedule.id, owner="local", paused=True)
+    schedules.change_schedule(schedule.id, owner="local", paused=True)
     assert commands.run_due_schedules() == 0
-    schedules.change(schedule.id, owner="local", paused=False)
+    schedules.change_schedule(schedule.id, owner="local", paused=False)
     assert commands.run_due_schedules() == 0
     resumed = again(schedule)
     assert resumed.paused_at is None and resumed.next_at and resumed.next_at > datetime.now(UTC)
@@ -166,10 +166,10 @@ def test_a_pause_makes_no_job_and_makes_up_for_none() -> None:
 
 def test_other_times_count_from_now() -> None:
     schedule = made(cron="0 6 * * *", zone="UTC")
-    changed = schedules.change(schedule.id, owner="local", zone="Asia/Tokyo")
+    changed = schedules.change_schedule(schedule.id, owner="local", zone="Asia/Tokyo")
     assert changed.next_at and changed.next_at.astimezone(UTC).hour == 21
     with pytest.raises(InvalidParams):
-        schedules.change(schedule.id, owner="local", cron="nonsense")
+        schedules.change_schedule(schedule.id, owner="local", cron="nonsense")
     assert again(schedule).cron == "0 6 * * *"
 
 
@@ -186,7 +186,7 @@ def test_run_now_is_one_job_a_press() -> None:
 def test_its_jobs_outlive_it() -> None:
     schedule = made()
     job = commands.run_schedule(schedule.id, owner="local", key="a")
-    schedules.remove(schedule.id, owner="local")
+    schedules.delete_schedule(schedule.id, owner="local")
     assert queries.job(job.id, "local").schedule_id is None
     with pytest.raises(NotFound):
         again(schedule)
@@ -196,9 +196,9 @@ def test_others_schedules_are_not_there() -> None:
     schedule = made()
     for act in (
         lambda: schedules.schedule(schedule.id, "other"),
-        lambda: schedules.change(schedule.id, owner="other", paused=True),
+        lambda: schedules.change_schedule(schedule.id, owner="other", paused=True),
         lambda: commands.run_schedule(schedule.id, owner="other", key="a"),
-        lambda: schedules.remove(schedule.id, owner="other"),
+        lambda: schedules.delete_schedule(schedule.id, owner="other"),
         lambda: schedules.schedule("nonsense", "local"),
     ):
         with pytest.raises(NotFound):
@@ -229,6 +229,6 @@ def test_a_tick_runs_what_is_due() -> None:
 
 def test_one_that_is_deleted_while_it_is_due_starts_nothing() -> None:
     schedule = due(made())
-    schedules.remove(schedule.id, owner="local")
+    schedules.delete_schedule(schedule.id, owner="local")
     assert schedules._trouble(schedule, commands.submit) is None
     assert jobs_of(schedule) == []

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from jobs.engine.llm.json_schema import misfit, wrong
+from jobs.engine.llm.json_schema import mismatch, schema_error
 from tests.fake_provider import FakeProvider
 
 MOOD = {"type": "object", "properties": {"mood": {"enum": ["good", "bad"]}}, "required": ["mood"]}
@@ -18,7 +18,7 @@ MOOD = {"type": "object", "properties": {"mood": {"enum": ["good", "bad"]}}, "re
     ids=["plain", "reference"],
 )
 def test_a_schema_that_can_be_used(schema: dict[str, Any]) -> None:
-    assert wrong(schema) is None
+    assert schema_error(schema) is None
 
 
 @pytest.mark.parametrize(
@@ -33,14 +33,14 @@ def test_a_schema_that_can_be_used(schema: dict[str, Any]) -> None:
     ],
 )
 def test_a_schema_that_cannot(schema: dict[str, Any], said: str) -> None:
-    assert said in (wrong(schema) or "")
+    assert said in (schema_error(schema) or "")
 
 
 def test_a_reference_is_never_fetched() -> None:
     with FakeProvider() as provider:
         provider.script(do=[])
         schema = {"type": "object", "properties": {"a": {"$ref": f"{provider.base_url}/models"}}}
-        assert "leads nowhere" in (wrong(schema) or "")
+        assert "leads nowhere" in (schema_error(schema) or "")
 
 
 @pytest.mark.parametrize(
@@ -55,11 +55,11 @@ def test_a_reference_is_never_fetched() -> None:
     ],
 )
 def test_whether_an_answer_fits(text: str, said: str | None) -> None:
-    found = misfit(text, MOOD)
+    found = mismatch(text, MOOD)
     assert found is None if said is None else said in (found or "")
 
 
 def test_a_schema_without_end_is_no_crash() -> None:
     endless = {"type": "object", "allOf": [{"$ref": "#"}]}
-    assert wrong(endless) is None
-    assert "too deeply" in (misfit("{}", endless) or "")
+    assert schema_error(endless) is None
+    assert "too deeply" in (mismatch("{}", endless) or "")

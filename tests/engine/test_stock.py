@@ -26,13 +26,13 @@ def test_few_are_counted_and_many_estimated(environment: Callable[..., None]) ->
         commands.submit("nap", {}, owner="local")
     with postgres.session() as session:
         session.execute(_ADD, {"state": "failed", "count": 2})
-        few = job_counts.stock(session)
+        few = job_counts.count_jobs(session)
         assert few.exact
         assert Counter(few.states) == Counter(dict.fromkeys(JOB_STATES, 0) | {"queued": 3, "failed": 2})
         for state, count in ENDED.items():
             session.execute(_ADD, {"state": state, "count": count - 2 * (state == "failed")})
         session.execute(text("analyze jobs"))
-        many = job_counts.stock(session)
+        many = job_counts.count_jobs(session)
     assert not many.exact
     assert (many.states["queued"], many.states["running"]) == (3, 0)
     assert {state: round(many.states[state], -1) for state in ENDED} == ENDED

@@ -16,7 +16,7 @@ import pytest
 from jobs.engine import settings
 from jobs.engine.errors import LegworkError, NotFound, SettingsError, TooLarge, Transient
 from jobs.engine.files.s3 import PART, Bucket
-from jobs.engine.files.storage import BucketStorage, FolderStorage, Storage, storage
+from jobs.engine.files.storage import BucketStorage, FolderStorage, Storage, blob_storage
 from jobs.engine.sandbox.spawn import ROOT
 
 BIG = os.urandom(1 << 20) * 18  # more than two parts
@@ -169,10 +169,10 @@ def test_the_settings_choose_the_place(tmp_path: Path, monkeypatch: pytest.Monke
     for name, value, kind in (("DATA_DIR", str(tmp_path), FolderStorage), ("STORAGE_URL", "s3://b/p", BucketStorage)):
         monkeypatch.setenv(name, value)
         settings.current.cache_clear()
-        storage.cache_clear()
-        assert type(storage()) is kind
+        blob_storage.cache_clear()
+        assert type(blob_storage()) is kind
     settings.current.cache_clear()
-    storage.cache_clear()
+    blob_storage.cache_clear()
 
 
 def test_importing_it_brings_no_boto3() -> None:

@@ -12,7 +12,7 @@ from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
 from jobs.engine.errors import TooMany
 from jobs.engine.queue import commands, delivery, fair_share, lists, queries, waiting
-from jobs.engine.queue.fair_share import Waits
+from jobs.engine.queue.fair_share import WaitingOwner
 from tests.engine import workers
 from tests.engine.workers import until
 
@@ -37,18 +37,22 @@ def _in_order() -> list[str]:
 
 def test_the_one_with_fewest_running_comes_first_then_who_waited_longest_for_a_turn() -> None:
     ids = [job.id for job in _naps("x", 3)]
-    many, none, other = Waits("many", ids[0], 2), Waits("none", ids[1], 0), Waits("other", ids[2], 0)
-    assert fair_share.first([many, none, other], {}) == none
-    assert fair_share.first([many, none, other], {"none": 5}) == other
-    assert fair_share.first([many, none, other], {"none": 5, "other": 9}) == none
-    assert fair_share.first([many], {"many": 1}) == many
+    many, none, other = (
+        WaitingOwner("many", ids[0], 2),
+        WaitingOwner("none", ids[1], 0),
+        WaitingOwner("other", ids[2], 0),
+    )
+    assert fair_share.next_owner([many, none, other], {}) == none
+    assert fair_share.next_owner([many, none, other], {"none": 5}) == other
+    assert fair_share.next_owner([many, none, other], {"none": 5, "other": 9}) == none
+    assert fair_share.next_owner([many], {"many": 1}) == many
 
 
 def test_everybody_who_waits_is_seen_whatever_their_number_of_jobs() -> None:
     first = {owner: _naps(owner, count)[0].id for owner, count in (("b", 30), ("a", 1), ("c", 2))}
     later = commands.submit("nap", {"naps": 1}, owner="d", run_at=datetime.now(UTC) + timedelta(days=1))
     with postgres.session() as session:
-        found = fair_share.waiting(session.connection(), later.queue)
+        found = fair_share.waiting_owners(session.connection(), later.queue)
     assert {one.owner: one.job_id for one in found} == first
     assert all(one.running == 0 for one in found)
 
@@ -79,7 +83,7 @@ def test_a_page_counts_the_turns_of_others_not_their_jobs() -> None:
     mine = _naps("single", 3)
     with workers.running("--queues", "mail", "--processes", "1"):
         until(lambda: "mail" in queries.served_queues())
-        places = [waiting.waiting(queries.job(job.id, "single")) for job in mine]
+        places = [waiting.why_waiting(queries.job(job.id, "single")) for job in mine]
     assert [place and place.position for place in places] == [1, 3, 5]
 
 
@@ -91,7 +95,7 @@ def test_more_jobs_than_may_wait_are_refused(environment: Callable[..., None]) -
     _naps("a", 3)
     with pytest.raises(TooMany, match="3 of your jobs are waiting"):
         _naps("a", 1)
-    assert len(lists.jobs("a").rows) == 3
+    assert len(lists.list_jobs("a").rows) == 3
     _naps("b", 1)
-    commands.cancel(lists.jobs("a").rows[0].id, owner="a")
+    commands.cancel(lists.list_jobs("a").rows[0].id, owner="a")
     _naps("a", 1)

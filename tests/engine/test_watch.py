@@ -6,7 +6,7 @@ import threading
 import time
 
 from jobs.engine.worker.supervisor import worker_name
-from jobs.engine.worker.watchdog import Watch
+from jobs.engine.worker.watchdog import Watchdog
 from tests.engine.workers import until
 
 RISK = 0.3
@@ -22,7 +22,7 @@ class Kills:
 
 def test_a_worker_that_hangs_has_its_child_killed_once() -> None:
     kills = Kills()
-    watch = Watch(RISK, kills)
+    watch = Watchdog(RISK, kills)
     began = time.monotonic()
     watch.beaten(began)
     with watch.kept(), watch.asking():
@@ -34,7 +34,7 @@ def test_a_worker_that_hangs_has_its_child_killed_once() -> None:
 
 def test_one_that_beats_or_asks_nothing_is_left_alone() -> None:
     kills = Kills()
-    watch = Watch(RISK, kills)
+    watch = Watchdog(RISK, kills)
     watch.beaten(time.monotonic())
     with watch.kept():
         with watch.asking():
@@ -47,7 +47,7 @@ def test_one_that_beats_or_asks_nothing_is_left_alone() -> None:
 
 
 def test_no_thread_is_left_for_the_next_fork() -> None:
-    watch = Watch(RISK, Kills())
+    watch = Watchdog(RISK, Kills())
     before = threading.active_count()
     with watch.kept():
         for _ in range(3):

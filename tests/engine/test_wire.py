@@ -15,7 +15,7 @@ import pytest
 
 from jobs.engine.errors import Transient
 from jobs.engine.llm import keep_alive
-from jobs.engine.llm.http_body import Body
+from jobs.engine.llm.http_body import ResponseBody
 from jobs.engine.llm.keep_alive import Provider
 from jobs.engine.llm.stream import Stream
 
@@ -59,14 +59,14 @@ def closed() -> Iterator[None]:
         _answers.pop().close()
 
 
-def body_of(answer: bytes, step: int = 10**6) -> Body:
+def body_of(answer: bytes, step: int = 10**6) -> ResponseBody:
     response = http.client.HTTPResponse(_Socket(answer, step))  # type: ignore[arg-type]
     _answers.append(response)
     response.begin()
-    return Body(response)
+    return ResponseBody(response)
 
 
-def whole(body: Body) -> bytes:
+def whole(body: ResponseBody) -> bytes:
     return b"".join(iter(body.read, b""))
 
 

@@ -86,7 +86,7 @@ def test_killed_in_a_tool_it_goes_on_and_asked_it_waits(provider: FakeProvider, 
         until(lambda: workers.horses == [])  # nobody works while it waits
         for worker in workers.workers:
             os.kill(worker, signal.SIGKILL)
-        (asked,) = approvals.of_job(job)
-        commands.answer_question(job.id, asked.id, True, "", owner=OWNER)
+        (asked,) = approvals.approvals_of(job)
+        commands.answer_approval(job.id, asked.id, True, "", owner=OWNER)
         assert ended(job).state == "succeeded"
         assert library.asked["/asked"] == 1

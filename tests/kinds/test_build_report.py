@@ -67,12 +67,12 @@ def figures(path: Path, folder: Path, wanted: str, by: str = "", date: str = "",
     plan = {"period": "auto", "most_groups": 50} | more
     keys = measures.columns_in(by, names)
     return reports_figures.compute(
-        path, path.name, reports_figures.Plan(measures.parse(wanted, names), keys, date, **plan), folder
+        path, path.name, reports_figures.ReportPlan(measures.parse(wanted, names), keys, date, **plan), folder
     )
 
 
 def file_of(job: Job) -> bytes:
-    (file,) = queries.files(job)
+    (file,) = queries.output_files(job)
     return content(file)
 
 

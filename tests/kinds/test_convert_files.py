@@ -216,7 +216,7 @@ def test_what_takes_too_long_or_is_stopped_ends_with_all_it_started(tmp_path: Pa
     request = {"path": str(deep), "name": "deep.md", "format": "md", "to": "docx", "options": {}}
     began = time.monotonic()
     with pytest.raises(BadInput, match="given up after 1 s"):
-        isolated.run("jobs.engine.kits.conversion", request, tmp_path, isolated.Limits(seconds=1))
+        isolated.run("jobs.engine.kits.conversion", request, tmp_path, isolated.ProcessLimits(seconds=1))
 
     def stop() -> None:
         raise KeyboardInterrupt
@@ -241,7 +241,7 @@ def _read(path: Path) -> str:
 def test_the_example(environment: Callable[..., None]) -> None:
     job = done("convert_files", **convert_files.EXAMPLE)
     assert (job.state, job.done, job.result["with_warnings"]) == ("succeeded", 3, 1)
-    files = queries.files(job)
+    files = queries.output_files(job)
     assert [file.name for file in files[-1:]] == ["pdf files.zip"]
     with zipfile.ZipFile(io.BytesIO(content(files[-1]))) as packed:
         assert packed.namelist() == ["handbook.pdf", "notice.pdf", "lighthouse.pdf"]
@@ -263,8 +263,10 @@ def test_a_bad_file_does_not_stop_the_rest_and_is_tried_again_alone(environment:
     commands.retry(job.id, owner=OWNER, items="failed")
     again = run(job)
     assert (again.state, again.done, again.failed) == ("partial", 3, 2)
-    assert sorted(file.name for file in queries.files(again)) == sorted(file.name for file in queries.files(job))
-    assert all(file.bytes for file in queries.files(again))
+    assert sorted(file.name for file in queries.output_files(again)) == sorted(
+        file.name for file in queries.output_files(job)
+    )
+    assert all(file.bytes for file in queries.output_files(again))
 
 
 def test_only_what_is_possible_is_accepted(environment: Callable[..., None]) -> None:
@@ -290,7 +292,9 @@ def test_a_killed_worker_loses_no_finished_file(environment: Callable[..., None]
         workers.kill(*program.horses)
         job = workers.ended(job)
     assert (job.state, job.done, len(queries.attempts(job))) == ("succeeded", 8, 2)
-    assert sorted(file.name for file in queries.files(job)) == sorted(
+    assert sorted(file.name for file in queries.output_files(job)) == sorted(
         [*(f"t{n}.html" for n in range(8)), "html files.zip"]
     )
-    assert all(f"Text {file.name[1]}".encode() in content(file) for file in queries.files(job) if file.name[0] == "t")
+    assert all(
+        f"Text {file.name[1]}".encode() in content(file) for file in queries.output_files(job) if file.name[0] == "t"
+    )

@@ -31,7 +31,7 @@ def provider(environment: Callable[..., None]) -> Iterator[FakeProvider]:
 def test_the_example_gives_a_parquet_file_of_vectors(environment: Callable[..., None], tmp_path: Path) -> None:
     job = done("embed_texts", **embed_texts.EXAMPLE)
     assert (job.state, job.result["model"], job.result["dimension"]) == ("succeeded", "all-MiniLM-L6-v2", 384)
-    (file,) = queries.files(job)
+    (file,) = queries.output_files(job)
     (tmp_path / "it.parquet").write_bytes(content(file))
     rows = duckdb.sql(f"select review, embedding, typeof(embedding) from '{tmp_path}/it.parquet'").fetchall()
     assert len(rows) == job.done == job.result["texts"] > 5 and {row[2] for row in rows} == {"FLOAT[]"}
@@ -44,7 +44,7 @@ def test_real_titles_near_each_other(environment: Callable[..., None], vega: Pat
     titles = [str(film["Title"]) for film in films if film["Title"]][:60]
     lines = "".join(json.dumps({"title": title}) + "\n" for title in titles).encode()
     job = done("embed_texts", source=upload(lines, "films.jsonl"), text_column="title", format="npy", batch_size=8)
-    vectors_file, rows_file = queries.files(job)
+    vectors_file, rows_file = queries.output_files(job)
     vectors = numpy.load(io.BytesIO(content(vectors_file)))
     assert vectors.shape == (60, 384) and vectors.dtype == numpy.float32
     assert numpy.allclose(numpy.linalg.norm(vectors, axis=1), 1, atol=1e-5)
@@ -55,7 +55,7 @@ def test_the_same_text_is_asked_for_once(provider: FakeProvider) -> None:
     job = done("embed_texts", source=upload(TABLE), text_column="text", format="jsonl", normalize=False)
     assert (job.state, job.done, job.skipped) == ("succeeded", 4, 1)
     assert sorted(provider.calls()[-1]["prompt"].split("\n")) == ["blue", "green", "red"]
-    lines = [json.loads(line) for line in content(queries.files(job)[0]).splitlines()]
+    lines = [json.loads(line) for line in content(queries.output_files(job)[0]).splitlines()]
     assert [line["id"] for line in lines] == ["1", "2", "4", "5"]
     assert [line["embedding"] for line in lines] == [vector_of(word) for word in ("red", "green", "red", "blue")]
     provider.script()
@@ -100,7 +100,7 @@ def test_a_killed_worker_is_gone_on_after(provider: FakeProvider) -> None:
         workers.begun(job, 40)
         workers.kill(*program.horses)
         job = workers.ended(job)
-    assert (job.state, job.done, len(queries.files(job))) == ("succeeded", 400, 1)
+    assert (job.state, job.done, len(queries.output_files(job))) == ("succeeded", 400, 1)
     assert len(queries.attempts(job)) == 2
     paid = [word for call in provider.calls() if call["status"] == 200 for word in call["prompt"].split("\n")]
     assert len(set(paid) - {"dimension"}) == 400
@@ -109,7 +109,7 @@ def test_a_killed_worker_is_gone_on_after(provider: FakeProvider) -> None:
 
 def test_a_try_takes_the_first_rows_only(provider: FakeProvider) -> None:
     job = done("embed_texts", sample=2, source=upload(TABLE), text_column="text", format="jsonl")
-    assert (job.done, job.total, len(content(queries.files(job)[0]).splitlines())) == (2, 2, 2)
+    assert (job.done, job.total, len(content(queries.output_files(job)[0]).splitlines())) == (2, 2, 2)
 
 
 def test_wrong_params_are_named(environment: Callable[..., None]) -> None:
@@ -123,4 +123,4 @@ def test_numbers_and_odd_characters_are_texts_too(environment: Callable[..., Non
     lines = b'{"t": 1e20}\n{"t": "\\ud800 half"}\n{"t": "a\\u0000b"}\n{"t": ["a", 1]}\n'
     job = done("embed_texts", source=upload(lines, "odd.jsonl"), text_column="t", format="npy")
     assert (job.state, [item.state for item in items(job)]) == ("succeeded", ["done"] * 4)
-    assert numpy.load(io.BytesIO(content(queries.files(job)[0]))).shape == (4, 384)
+    assert numpy.load(io.BytesIO(content(queries.output_files(job)[0]))).shape == (4, 384)

@@ -38,7 +38,7 @@ def filled(collection: str = "odd") -> None:
 def exported(**params: Any) -> tuple[Job, bytes]:
     job = done("export_data", **params)
     assert job.state == "succeeded", job.message
-    (file,) = queries.files(job)
+    (file,) = queries.output_files(job)
     assert len(content(file)) == job.result["bytes"]
     return job, content(file)
 
@@ -77,7 +77,7 @@ def test_columns_and_filters_are_chosen(environment: Callable[..., None]) -> Non
     job, data = exported(format="csv", filter={"collection": "none"})
     assert job.result["rows"] == 0 and data.decode("utf-8-sig").startswith("id,collection,title,text")
     job = done("export_data", sample=2, format="jsonl")
-    assert (job.result["rows"], len(lines(content(queries.files(job)[0])))) == (2, 2)
+    assert (job.result["rows"], len(lines(content(queries.output_files(job)[0])))) == (2, 2)
 
 
 def test_jobs_and_items(environment: Callable[..., None]) -> None:
@@ -141,7 +141,7 @@ def test_it_ends_when_it_must(environment: Callable[..., None], monkeypatch: pyt
     monkeypatch.setattr(snapshots, "rows", stopped)
     monkeypatch.setattr(export_data, "LOOK", 1)
     assert run(job).state == "cancelled"
-    assert queries.files(job) == []
+    assert queries.output_files(job) == []
 
 
 def test_real_tables_and_a_kill(environment: Callable[..., None], vega: Path) -> None:
@@ -152,4 +152,4 @@ def test_real_tables_and_a_kill(environment: Callable[..., None], vega: Path) ->
         workers.kill(*program.horses)
         job = workers.ended(job)
     assert (job.state, job.result["rows"]) == ("succeeded", imported.done)
-    assert len(queries.files(job)) == 1
+    assert len(queries.output_files(job)) == 1

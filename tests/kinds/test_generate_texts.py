@@ -277,5 +277,5 @@ def free(job: Job) -> None:
         session.execute(
             update(Job).where(Job.id == job.id).values(lease_until=datetime.now(UTC) - timedelta(seconds=1))
         )
-        assert ledger.free_silent(session.connection()) == [job.id]
+        assert ledger.recover_expired(session.connection()) == [job.id]
         session.execute(update(Job).where(Job.id == job.id).values(run_at=None))

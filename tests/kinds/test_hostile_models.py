@@ -63,7 +63,7 @@ def test_a_tool_that_is_not_the_jobs_is_not_called(provider: FakeProvider, name:
     assert "42" not in first["result"] and first["result"].startswith("Error")
     assert job.result["answer"] == last["thought"]
     assert {one["function"]["name"] for call in provider.calls() for one in call["body"]["tools"]} == {"calculate"}
-    assert _jobs() == before + 1 and outbox.messages(OWNER).rows == [] and approvals.of_job(job) == []
+    assert _jobs() == before + 1 and outbox.outbox_messages(OWNER).rows == [] and approvals.approvals_of(job) == []
 
 
 def test_an_agent_gets_no_further_than_a_form(provider: FakeProvider, environment: Callable[..., None]) -> None:
@@ -97,4 +97,4 @@ def test_an_agent_gets_no_further_than_a_form(provider: FakeProvider, environmen
 
 
 def _jobs() -> int:
-    return len(lists.jobs(OWNER).rows)
+    return len(lists.list_jobs(OWNER).rows)

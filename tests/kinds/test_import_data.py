@@ -79,7 +79,7 @@ def test_rows_that_do_not_fit_come_back_as_a_table(environment: Callable[..., No
     bad = "id,title,body,tags,price\n1,A,a,,\n,B,b,,=1+1\n3,,,,7\n4,D,d,,\n"
     job = imported(bad)
     assert (job.state, counts(job), job.done + job.failed) == ("partial", {"new": 2, "failed": 2}, 4)
-    (file,) = queries.files(job)
+    (file,) = queries.output_files(job)
     first, *lines = content(file).decode("utf-8-sig").splitlines()
     assert (file.name, first) == ("rejected rows.csv", "id,title,body,tags,price,error")
     assert lines[0].startswith(",B,b,,'=1+1,The key “id” is empty")
@@ -181,7 +181,7 @@ def test_a_value_that_cannot_be_written_fails_alone() -> None:
         return [JobFailed("end") if value == "end" else value * 2 for value in values]
 
     async def several(*values: str) -> list[Any]:
-        async with micro_batches.Gathered(work, 10) as gathered:
+        async with micro_batches.MicroBatcher(work, 10) as gathered:
             return await asyncio.gather(*map(gathered.of, values), return_exceptions=True)
 
     assert [str(one) for one in asyncio.run(several("a", "bad", "b"))] == ["aa", "no", "bb"]

@@ -70,7 +70,7 @@ def same_everywhere(job: Job) -> dict[str, int]:
     counts = Counter(verdict for verdict in verdicts(job) if verdict)
     found = {verdict: counts[verdict] for verdict in moderation.VERDICTS}
     assert again(job).result["verdicts"] == found
-    assert reviews.verdicts(again(job)).counts == found
+    assert reviews.review_status(again(job)).counts == found
     assert Counter(row["verdict"] for row in exported(job) if row["verdict"]) == counts
     return found
 
@@ -92,7 +92,7 @@ def test_the_example_is_judged_by_the_built_in_classifier(environment: Callable[
     assert (found["empty"].state, found["empty"].verdict) == ("skipped", None)
     counts = same_everywhere(job)
     assert all(counts.values()) and sum(counts.values()) == job.done == job.result["texts"]
-    assert "the built-in classifier judges" in str(job_log.log(job).rows[0].text)
+    assert "the built-in classifier judges" in str(job_log.read_log(job).rows[0].text)
     reviewed = next(item for item in found.values() if item.verdict == "review")
     assert set(reviewed.output["scores"]) == set(classifier().categories)
     assert f"{reviewed.output['category']} has {reviewed.output['score']:.2f}" in reviewed.output["rule"]
@@ -216,7 +216,7 @@ def test_new_thresholds_judge_nothing_again(provider: FakeProvider) -> None:
     latest, first = reviews.threshold_changes(again(job))
     assert (first.before, first.after) == ({"allow": 2, "review": 1, "block": 1}, {"allow": 1, "review": 1, "block": 2})
     assert latest.before == first.after and latest.changed_by == "ann"
-    assert "allow 2 → 1" in job_log.log(again(job)).rows[-2].text
+    assert "allow 2 → 1" in job_log.read_log(again(job)).rows[-2].text
 
 
 def test_many_items_get_new_verdicts_in_pages(provider: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,29 +264,29 @@ def test_a_job_that_goes_on_keeps_its_thresholds(provider: FakeProvider) -> None
 
 def test_a_decision_is_recorded_and_taken_back(provider: FakeProvider) -> None:
     job = judged("hate:0.6", "hate:0.7", "violence:0.95")
-    decision = reviews.decide(job.id, "1", "allow", **BY)
+    decision = reviews.decide_item(job.id, "1", "allow", **BY)
     assert (decision.before, decision.after, decision.decided_by) == ("review", "allow", "ann")
     assert verdicts(job) == ["allow", "review", "block"]
     assert items(job)[0].output["rule"] == "allowed by ann" and exported(job)[0]["decided_by"] == "ann"
-    standing = reviews.verdicts(again(job))
+    standing = reviews.review_status(again(job))
     assert (standing.reviewed, standing.to_review, standing.decided) == (1, 1, 1)
     same_everywhere(job)
     with pytest.raises(Conflict, match="allowed by ann"):
-        reviews.decide(job.id, "1", "block", **BY)
+        reviews.decide_item(job.id, "1", "block", **BY)
     undone = reviews.undo_decision(job.id, decision.id, owner=OWNER, by="bob")
     assert (undone.undone_by, undone.decided_by) == ("bob", "ann") and undone.undone_at is not None
     assert verdicts(job) == ["review", "review", "block"] and "decided_by" not in items(job)[0].output
     with pytest.raises(Conflict, match="taken back"):
         reviews.undo_decision(job.id, decision.id, **BY)
-    reviews.decide(job.id, "1", "block", **BY)
-    assert [one.after for one in reviews.decisions(again(job)).rows] == ["block", "allow"]
+    reviews.decide_item(job.id, "1", "block", **BY)
+    assert [one.after for one in reviews.list_decisions(again(job)).rows] == ["block", "allow"]
     assert again(job).result["decided"] == 1
     same_everywhere(job)
 
 
 def test_new_thresholds_leave_decisions_alone_and_undoing_follows_them(provider: FakeProvider) -> None:
     job = judged("hate:0.6", "hate:0.7")
-    decision = reviews.decide(job.id, "1", "allow", **BY)
+    decision = reviews.decide_item(job.id, "1", "allow", **BY)
     reviews.set_thresholds(job.id, {"hate": {"review": 0.1, "block": 0.5}}, **BY)
     assert verdicts(job) == ["allow", "block"]
     reviews.undo_decision(job.id, decision.id, **BY)
@@ -296,16 +296,16 @@ def test_new_thresholds_leave_decisions_alone_and_undoing_follows_them(provider:
 
 def test_what_was_blocked_or_allowed_can_be_appealed(provider: FakeProvider) -> None:
     job = judged("violence:0.95", "fine")
-    reviews.decide(job.id, "1", "allow", **BY)
-    reviews.decide(job.id, "2", "block", **BY)
+    reviews.decide_item(job.id, "1", "allow", **BY)
+    reviews.decide_item(job.id, "2", "block", **BY)
     assert verdicts(job) == ["allow", "block"]
-    assert reviews.verdicts(again(job)).reviewed == 0  # they did not wait for it
+    assert reviews.review_status(again(job)).reviewed == 0  # they did not wait for it
     same_everywhere(job)
 
 
 def test_a_decision_outlives_a_judging_from_nothing(provider: FakeProvider) -> None:
     job = judged("hate:0.6", "hate:0.7")
-    reviews.decide(job.id, "2", "allow", **BY)
+    reviews.decide_item(job.id, "2", "allow", **BY)
     commands.retry(job.id, owner=OWNER)
     assert verdicts(run(job)) == ["review", "allow"]
     assert same_everywhere(job)["review"] == 1
@@ -318,7 +318,7 @@ def test_two_people_cannot_decide_the_same_text(provider: FakeProvider) -> None:
 
     def decide(name: str, verdict: str) -> None:
         try:
-            reviews.decide(job.id, "1", verdict, owner=OWNER, by=name)
+            reviews.decide_item(job.id, "1", verdict, owner=OWNER, by=name)
             came.append(verdict)
         except Conflict:
             came.append("late")
@@ -330,24 +330,24 @@ def test_two_people_cannot_decide_the_same_text(provider: FakeProvider) -> None:
         person.join()
     assert came.count("late") == 5
     assert verdicts(job) == [next(one for one in came if one != "late")]
-    assert len(reviews.decisions(again(job)).rows) == 1
+    assert len(reviews.list_decisions(again(job)).rows) == 1
 
 
 def test_strange_decisions_are_refused(provider: FakeProvider, environment: Callable[..., None]) -> None:
     job = judged("hate:0.6", "")
     for key in ("9", "2", "x\x00y"):
         with pytest.raises(NotFound):
-            reviews.decide(job.id, key, "allow", **BY)
+            reviews.decide_item(job.id, key, "allow", **BY)
     with pytest.raises(InvalidParams):
-        reviews.decide(job.id, "1", "review", **BY)
+        reviews.decide_item(job.id, "1", "review", **BY)
     with pytest.raises(NotFound):
-        reviews.decide(job.id, "1", "allow", owner="somebody", by="somebody")
+        reviews.decide_item(job.id, "1", "allow", owner="somebody", by="somebody")
     for decision in ("0", "-1", "x", "9" * 30):
         with pytest.raises(NotFound):
             reviews.undo_decision(job.id, decision, **BY)
     other = done("embed_texts", source=table("hello"), text_column="text", model="all-MiniLM-L6-v2")
     with pytest.raises(NotFound, match="judges nothing"):
-        reviews.decide(other.id, "1", "allow", **BY)
+        reviews.decide_item(other.id, "1", "allow", **BY)
 
 
 def test_a_job_that_observes_blocks_nothing_and_asks_nobody(provider: FakeProvider) -> None:
@@ -355,7 +355,7 @@ def test_a_job_that_observes_blocks_nothing_and_asks_nobody(provider: FakeProvid
     assert job.result["observe_only"] is True
     assert verdicts(job) == ["review", "block"]
     with pytest.raises(Conflict, match="only observes"):
-        reviews.decide(job.id, "1", "allow", **BY)
+        reviews.decide_item(job.id, "1", "allow", **BY)
     reviews.set_thresholds(job.id, {"default": {"block": 0.99}}, **BY)
     assert same_everywhere(job)["allow"] == 2
 
@@ -375,8 +375,8 @@ def test_without_the_endpoint_the_built_in_classifier_judges(provider: FakeProvi
     provider.script(moderates=False)
     job = judged("You worthless idiot, nobody wants you here.")
     assert (job.state, job.result["judge"]) == ("succeeded", "built-in classifier")
-    assert "has no moderations at this address (404)" in job_log.log(job).rows[0].text or "no model" in (
-        job_log.log(job).rows[0].text
+    assert "has no moderations at this address (404)" in job_log.read_log(job).rows[0].text or "no model" in (
+        job_log.read_log(job).rows[0].text
     )
     named = judged("fine", judge="provider")
     assert (named.state, named.reason) == ("failed", "no_model")
@@ -528,14 +528,14 @@ def test_a_stop_keeps_what_was_judged_and_it_can_be_reviewed(provider: FakeProvi
         commands.cancel(job.id, owner=OWNER)
         job = workers.ended(job)
     assert job.state == "cancelled" and 8 <= job.done < 300
-    reviews.decide(job.id, items(job)[0].key, "allow", **BY)
+    reviews.decide_item(job.id, items(job)[0].key, "allow", **BY)
     reviews.set_thresholds(job.id, {"hate": {"block": 0.6}}, **BY)
-    assert reviews.verdicts(again(job)).counts == {"allow": 1, "review": 0, "block": job.done - 1}
+    assert reviews.review_status(again(job)).counts == {"allow": 1, "review": 0, "block": job.done - 1}
 
 
 def test_deleting_the_job_deletes_what_was_decided(provider: FakeProvider) -> None:
     job = judged("hate:0.6")
-    reviews.decide(job.id, "1", "allow", **BY)
+    reviews.decide_item(job.id, "1", "allow", **BY)
     reviews.set_thresholds(job.id, {"hate": {"block": 0.6}}, **BY)
     commands.delete(job.id, owner=OWNER)
     with postgres.session() as session:

@@ -59,18 +59,18 @@ ESCAPES = (
 
 
 @pytest.fixture
-def table(tmp_path: Path) -> sql.Source:
+def table(tmp_path: Path) -> sql.QuerySource:
     path = tmp_path / "t.csv"
     path.write_bytes(TABLE)
-    return sql.Source("t", str(path), "t.csv", "csv", TABLE.decode().split("\n")[0].split(","))
+    return sql.QuerySource("t", str(path), "t.csv", "csv", TABLE.decode().split("\n")[0].split(","))
 
 
-def ask(statement: str, *sources: sql.Source, **limits: int) -> list[list[object]]:
-    with sql.ask(statement, list(sources), sql.Limits(**{"rows": 1_000} | limits), lambda: None) as answer:
+def ask(statement: str, *sources: sql.QuerySource, **limits: int) -> list[list[object]]:
+    with sql.run_query(statement, list(sources), sql.QueryLimits(**{"rows": 1_000} | limits), lambda: None) as answer:
         return list(answer.rows())
 
 
-def reason(statement: str, *sources: sql.Source, **limits: int) -> str:
+def reason(statement: str, *sources: sql.QuerySource, **limits: int) -> str:
     with pytest.raises(sql.QueryEnded) as error:
         ask(statement, *sources, **limits)
     print(error.value.message)
@@ -78,13 +78,13 @@ def reason(statement: str, *sources: sql.Source, **limits: int) -> str:
 
 
 def lines(job: Job) -> list[dict[str, object]]:
-    return [json.loads(line) for line in content(queries.files(job)[0]).splitlines()]
+    return [json.loads(line) for line in content(queries.output_files(job)[0]).splitlines()]
 
 
 def test_the_example_joins_two_tables(environment: Callable[..., None]) -> None:
     job = done("query_data", **query_data.EXAMPLE)
     assert (job.state, job.label) == ("succeeded", "orders.csv, customers.csv")
-    head, *rows = content(queries.files(job)[0]).decode("utf-8-sig").splitlines()
+    head, *rows = content(queries.output_files(job)[0]).decode("utf-8-sig").splitlines()
     assert head == "city,orders,total"
     assert len(rows) == job.result["rows"] > 2
     assert job.result["first"][0][0] == rows[0].split(",")[0]
@@ -152,7 +152,7 @@ def test_each_format(environment: Callable[..., None], tmp_path: Path, format: s
     job = done(
         "query_data", files=[upload(TABLE, "Some things.csv")], sql="from some_things order by id", format=format
     )
-    (file,) = queries.files(job)
+    (file,) = queries.output_files(job)
     path = tmp_path / file.name
     path.write_bytes(content(file))
     again = done("query_data", files=[upload(path)], sql="select count(*) n, max(zip) z from result", format="jsonl")
@@ -173,7 +173,7 @@ TYPED = """
 def test_types_survive_into_parquet(environment: Callable[..., None], tmp_path: Path) -> None:
     job = done("query_data", files=[upload(TABLE)], sql=TYPED, format="parquet")
     path = tmp_path / "result.parquet"
-    path.write_bytes(content(queries.files(job)[0]))
+    path.write_bytes(content(queries.output_files(job)[0]))
     with duckdb.connect() as database:
         same = f"select count(*) from (from '{path}' except from ({TYPED}))"
         assert database.execute(same).fetchone() == (0,)
@@ -186,7 +186,7 @@ def test_types_survive_into_parquet(environment: Callable[..., None], tmp_path: 
 
 def test_types_survive_into_a_spreadsheet(environment: Callable[..., None], tmp_path: Path) -> None:
     job = done("query_data", files=[upload(TABLE)], sql=TYPED, format="xlsx")
-    book = openpyxl.load_workbook(io.BytesIO(content(queries.files(job)[0])))
+    book = openpyxl.load_workbook(io.BytesIO(content(queries.output_files(job)[0])))
     head, first, second = book.active.iter_rows(values_only=True)
     row = dict(zip(head, first, strict=True))
     assert (row["day"], row["at"]) == (datetime(2026, 1, 2), datetime(2026, 1, 2, 10, 0, 0, 250_000))
@@ -195,7 +195,7 @@ def test_types_survive_into_a_spreadsheet(environment: Callable[..., None], tmp_
     assert dict(zip(head, second, strict=True))["said"] is None
     assert book.active["B2"].is_date
     before = done("query_data", files=[upload(TABLE)], sql="select date '1789-07-14' as day", format="xlsx")
-    book = openpyxl.load_workbook(io.BytesIO(content(queries.files(before)[0])))
+    book = openpyxl.load_workbook(io.BytesIO(content(queries.output_files(before)[0])))
     assert book.active["A2"].value == "1789-07-14"
 
 
@@ -204,14 +204,14 @@ def test_text_formats_write_them_plainly(environment: Callable[..., None]) -> No
     assert (first["day"], first["at"], first["hour"]) == ("2026-01-02", "2026-01-02T10:00:00.250000", "10:30:00")
     assert (first["price"], first["odd"], second["said"]) == (12.5, False, None)
     job = done("query_data", files=[upload(TABLE)], sql=TYPED)
-    told = content(queries.files(job)[0]).decode("utf-8-sig").splitlines()[1]
+    told = content(queries.output_files(job)[0]).decode("utf-8-sig").splitlines()[1]
     assert told.startswith(
         "0,2026-01-02,2026-01-02T10:00:00.250000,10:30:00,2026-01-02T08:00:00+00:00,12.5,0.1,false,x,"
     )
 
 
-def test_columns_of_texts_get_their_types(table: sql.Source) -> None:
-    with sql.ask("from t", [table], sql.Limits(rows=9), lambda: None) as answer:
+def test_columns_of_texts_get_their_types(table: sql.QuerySource) -> None:
+    with sql.run_query("from t", [table], sql.QueryLimits(rows=9), lambda: None) as answer:
         first, _ = answer.rows()
     assert first == [1, "=cmd", "007", 1.5, "2026-01-02", "2026-01-02T10:00:00", True, None, None]
     assert answer.tables[0]["columns"] == {
@@ -221,7 +221,7 @@ def test_columns_of_texts_get_their_types(table: sql.Source) -> None:
 
 
 @pytest.mark.parametrize("statement", ESCAPES)
-def test_there_is_no_way_out(table: sql.Source, statement: str) -> None:
+def test_there_is_no_way_out(table: sql.QuerySource, statement: str) -> None:
     assert reason(statement, table) in ("out_of_reach", "no_select", "no_such_table", "bad_sql")
 
 
@@ -247,20 +247,22 @@ program.main({parent})
 """
 
 
-def test_a_query_is_judged_also_where_that_takes_a_while(table: sql.Source, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_query_is_judged_also_where_that_takes_a_while(
+    table: sql.QuerySource, monkeypatch: pytest.MonkeyPatch
+) -> None:
     command = [sys.executable, "-c", SLOW.format(parent=os.getpid())]
     monkeypatch.setattr(sql, "_command", lambda: command)
-    assert "no table “x”" in (sql.wrong_words("from x", [table]) or "")
+    assert "no table “x”" in (sql.query_error("from x", [table]) or "")
 
 
-def test_what_takes_too_much_memory_or_time_ends_alone(table: sql.Source) -> None:
+def test_what_takes_too_much_memory_or_time_ends_alone(table: sql.QuerySource) -> None:
     assert reason("select list(range) from range(200000000)", memory=128 << 20) == "memory_limit"
     assert reason("select repeat('x', 4000000000)", memory=128 << 20) in ("memory_limit", "bad_sql")
     endless = "select count(*) from range(1000000) a, range(1000000) b where a.range + b.range = -1"
     assert reason(endless, seconds=1) == "time_limit"
 
 
-def test_a_stop_ends_a_query_that_computes(table: sql.Source) -> None:
+def test_a_stop_ends_a_query_that_computes(table: sql.QuerySource) -> None:
     asked = time.monotonic() + 1
 
     def check() -> None:
@@ -269,8 +271,8 @@ def test_a_stop_ends_a_query_that_computes(table: sql.Source) -> None:
 
     before = set(_children())
     with pytest.raises(StopAsked):  # noqa: SIM117
-        with sql.ask(
-            "select sum(a.range * b.range) from range(1000000) a, range(1000000) b", [], sql.Limits(rows=9), check
+        with sql.run_query(
+            "select sum(a.range * b.range) from range(1000000) a, range(1000000) b", [], sql.QueryLimits(rows=9), check
         ):
             raise AssertionError("it cannot have ended")
     assert set(_children()) == before

@@ -132,7 +132,7 @@ def test_weights_and_titles(environment: Callable[..., None]) -> None:
 def test_the_tables_have_every_row(environment: Callable[..., None]) -> None:
     job = done("recommend", **recommend.EXAMPLE)
     assert (job.state, job.done) == ("succeeded", 81)
-    long, alike = queries.files(job)
+    long, alike = queries.output_files(job)
     rows = rows_of(long)
     assert len(rows) == 81 * 5 == sum(len(told) for told in given(job).values())
     assert [row["title"] for row in rows if row["user"] == "r001"] == [one["title"] for one in given(job)["r001"]]

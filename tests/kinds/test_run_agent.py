@@ -14,7 +14,7 @@ from sqlalchemy import text
 from jobs import run_agent
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
-from jobs.engine.embedded.model import Model
+from jobs.engine.embedded.model import ModelServer
 from jobs.engine.errors import Conflict, NotFound, ShuttingDown
 from jobs.engine.kits.agents import checkpoints
 from jobs.engine.queue import approvals, commands, job_log, ledger, queries
@@ -81,16 +81,16 @@ def asks(**params: Any) -> Job:
 def test_a_call_waits_for_a_yes(provider: FakeProvider) -> None:
     provider.script(do=[calls("calculate", formula="6 * 7")])
     job = asks()
-    (asked,) = approvals.of_job(job)
+    (asked,) = approvals.approvals_of(job)
     assert (asked.tool, asked.arguments, asked.approved) == ("calculate", {"formula": "6 * 7"}, None)
     with postgres.session() as session:
         assert ledger.claim(session.connection(), job.id, "test") is None  # not before there is an answer
     assert queries.items(job).rows == []
-    free = commands.answer_question(job.id, asked.id, True, "", owner=OWNER)
+    free = commands.answer_approval(job.id, asked.id, True, "", owner=OWNER)
     assert free.run_at is None
-    assert commands.answer_question(job.id, asked.id, True, "", owner=OWNER).state == "queued"  # pressed twice
+    assert commands.answer_approval(job.id, asked.id, True, "", owner=OWNER).state == "queued"  # pressed twice
     with pytest.raises(Conflict, match="approved already"):
-        commands.answer_question(job.id, asked.id, False, "", owner=OWNER)
+        commands.answer_approval(job.id, asked.id, False, "", owner=OWNER)
     job = run(free)
     assert (job.state, job.attempt) == ("succeeded", 1)
     assert [item.output["result"] for item in items(job)] == ["42", None]
@@ -100,8 +100,8 @@ def test_a_call_waits_for_a_yes(provider: FakeProvider) -> None:
 def test_a_refusal_is_told_to_the_model(provider: FakeProvider) -> None:
     provider.script(do=[calls("calculate", formula="6 * 7")])
     job = asks()
-    (asked,) = approvals.of_job(job)
-    job = run(commands.answer_question(job.id, asked.id, False, "Count yourself.", owner=OWNER))
+    (asked,) = approvals.approvals_of(job)
+    job = run(commands.answer_approval(job.id, asked.id, False, "Count yourself.", owner=OWNER))
     assert job.state == "succeeded"
     assert "refused" in items(job)[0].output["result"]
     assert "Count yourself." in items(job)[0].output["result"]
@@ -110,14 +110,14 @@ def test_a_refusal_is_told_to_the_model(provider: FakeProvider) -> None:
 def test_without_an_answer_it_goes_on_without_the_call(provider: FakeProvider) -> None:
     provider.script(do=[calls("calculate", formula="6 * 7")])
     job = asks(approval_hours=1)
-    (asked,) = approvals.of_job(job)
+    (asked,) = approvals.approvals_of(job)
     assert (asked.expires_at - asked.asked_at).total_seconds() == 3600
     with postgres.session() as session:
         connection = session.connection()
         connection.execute(text("update approvals set expires_at = now()"))
         connection.execute(text("update jobs set run_at = now()"))
     with pytest.raises(Conflict, match="time for an answer is over"):
-        commands.answer_question(job.id, asked.id, True, "", owner=OWNER)
+        commands.answer_approval(job.id, asked.id, True, "", owner=OWNER)
     job = run(job)
     assert job.state == "succeeded"
     assert "Nobody answered within 1 h" in items(job)[0].output["result"]
@@ -126,15 +126,15 @@ def test_without_an_answer_it_goes_on_without_the_call(provider: FakeProvider) -
 def test_only_its_owner_may_answer_and_a_stop_ends_the_question(provider: FakeProvider) -> None:
     provider.script(do=[calls("calculate", formula="6 * 7")])
     job = asks()
-    (asked,) = approvals.of_job(job)
+    (asked,) = approvals.approvals_of(job)
     with pytest.raises(NotFound):
-        commands.answer_question(job.id, asked.id, True, "", owner="somebody")
+        commands.answer_approval(job.id, asked.id, True, "", owner="somebody")
     other = commands.submit("run_agent", {"task": "x"}, owner=OWNER)
     with pytest.raises(NotFound):
-        commands.answer_question(other.id, asked.id, True, "", owner=OWNER)
+        commands.answer_approval(other.id, asked.id, True, "", owner=OWNER)
     assert commands.cancel(job.id, owner=OWNER).state == "cancelled"
     with pytest.raises(Conflict, match="has ended"):
-        commands.answer_question(job.id, asked.id, True, "", owner=OWNER)
+        commands.answer_approval(job.id, asked.id, True, "", owner=OWNER)
 
 
 def test_done_anew_it_asks_anew(provider: FakeProvider) -> None:
@@ -143,8 +143,8 @@ def test_done_anew_it_asks_anew(provider: FakeProvider) -> None:
     commands.cancel(job.id, owner=OWNER)
     job = run(commands.retry(job.id, owner=OWNER))
     assert job.reason == "approval"
-    (asked,) = approvals.of_job(job)
-    run(commands.answer_question(job.id, asked.id, True, "", owner=OWNER))
+    (asked,) = approvals.approvals_of(job)
+    run(commands.answer_approval(job.id, asked.id, True, "", owner=OWNER))
     assert len(provider.calls()) == 3
 
 
@@ -177,13 +177,13 @@ def test_a_loop_and_each_limit_end_it_with_what_it_has(provider: FakeProvider) -
         provider.script(do=[calls("calculate", formula="1 + 1") | {"calls": 9}])
         job = done("run_agent", task="Count.", tools=["calculate"], **limit)
         assert (job.state, job.reason, job.done) == ("partial", reason, steps)
-        assert content(queries.files(job)[0]) == b"I use calculate."
+        assert content(queries.output_files(job)[0]) == b"I use calculate."
 
 
 def test_the_small_model_has_its_tool_chosen(provider: FakeProvider) -> None:
-    from jobs.engine.kits.agents.chat_model import Mind, _by_hand
+    from jobs.engine.kits.agents.chat_model import AgentModel, _by_hand
 
-    mind = Mind("", 64, None, lambda: None)
+    mind = AgentModel("", 64, None, lambda: None)
     offered = [{"function": {"name": "calculate", "description": "Calculate the value of a formula."}}]
     said = _by_hand(mind, [{"role": "user", "content": "Calculate this formula: 6 * 7"}], offered)
     assert [call["name"] for call in said.calls] == ["calculate"]
@@ -192,7 +192,7 @@ def test_the_small_model_has_its_tool_chosen(provider: FakeProvider) -> None:
 
 def test_the_model_that_comes_along_takes_its_two_steps(environment: Callable[..., None], tmp_path: Path) -> None:
     """The real one, which cannot call tools: likeness chooses one, a schema forces the arguments, and it answers."""
-    served = Model(tmp_path)
+    served = ModelServer(tmp_path)
     served.launch()
     try:
         served.wait_ready()
@@ -209,7 +209,7 @@ def test_the_model_that_comes_along_takes_its_two_steps(environment: Callable[..
     assert answered["tool"] is None
     assert job.result["answer"] == answered["thought"] != ""
     assert job.result["tokens"] == sum(item.tokens or 0 for item in items(job)) > 50
-    assert any("cannot call tools by itself" in line.text for line in job_log.log(job).rows)
+    assert any("cannot call tools by itself" in line.text for line in job_log.read_log(job).rows)
 
 
 def test_what_cannot_be_is_refused(provider: FakeProvider) -> None:

@@ -119,7 +119,7 @@ def test_one_hung_call_is_ended_alone(environment: Callable[..., None]) -> None:
 
 def test_a_long_result_is_cut_and_kept_whole(environment: Callable[..., None]) -> None:
     job = done("run_tools", tool="run_command", arguments={"program": "seq", "arguments": ["3000"]})
-    [item], [file] = items(job), queries.files(job)
+    [item], [file] = items(job), queries.output_files(job)
     assert len(item.output["result"]) == run_tools.CUT + 1
     assert item.output["whole"] == str(file.id)
     assert content(file).split()[-1] == b"3000"
@@ -166,7 +166,7 @@ def test_a_secret_is_used_and_shown_nowhere(environment: Callable[..., None], si
     assert first.input["arguments"]["input"] == "it is {{secret}}"
     assert second.output["result"].startswith("••• •••")
     assert third.output["result"] == "/echo?key=•••"
-    (file,) = queries.files(job)
+    (file,) = queries.output_files(job)
     assert content(file).decode() == "••• " * 2_000
     with postgres.session() as session:
         connection = session.connection()
@@ -204,6 +204,6 @@ def test_an_error_does_not_tell_the_secret(environment: Callable[..., None], mon
     monkeypatch.setitem(TOOLS, "calculate", broken)
     job = done("run_tools", tool="calculate", arguments={"formula": "1"}, secret="tokentoken")
     assert items(job)[0].error == "RuntimeError: could not use •••"
-    lines = [line.text for line in job_log.log(job).rows]
+    lines = [line.text for line in job_log.read_log(job).rows]
     assert any("could not use •••" in line for line in lines)
     assert "tokentoken" not in str(lines) + str(job.message) + str(job.detail)

@@ -230,14 +230,14 @@ def test_too_many_errors_end_the_job_and_a_retry_goes_on(server: MailServer) -> 
 
 
 def test_who_asked_not_to_be_written_to_is_left_out(server: MailServer) -> None:
-    assert suppressions.add("BOB@example.org\nbob@example.org\n", owner=OWNER) == 1
+    assert suppressions.suppress_addresses("BOB@example.org\nbob@example.org\n", owner=OWNER) == 1
     job = sent()
     assert (job.state, job.done, job.skipped) == ("succeeded", 1, 1)
     assert by_key(job)["bob@example.org"].reason == "suppressed"
-    suppressions.remove("bob@example.org", owner=OWNER)
-    assert suppressions.listed(OWNER).rows == []
+    suppressions.allow_address("bob@example.org", owner=OWNER)
+    assert suppressions.list_suppressed(OWNER).rows == []
     with pytest.raises(InvalidParams, match="Line 2"):
-        suppressions.add("ann@example.org\nnonsense", owner=OWNER)
+        suppressions.suppress_addresses("ann@example.org\nnonsense", owner=OWNER)
 
 
 # What is refused before anything is sent
@@ -279,7 +279,7 @@ def test_any_row_can_be_looked_at_first(environment: Callable[..., None]) -> Non
     assert bad and "not a mail address" in bad["trouble"]
     with pytest.raises(BadInput, match="no row 4"):
         estimates.preview("send_emails", asked, 4, owner=OWNER)
-    assert outbox.count(OWNER) == 0
+    assert outbox.outbox_count(OWNER) == 0
 
 
 def test_params_keep_their_names_in_json(server: MailServer) -> None:
@@ -343,9 +343,9 @@ def test_without_a_mail_server_messages_go_to_the_outbox(environment: Callable[.
     assert notes and "to the outbox and to nobody" in notes.notes[0]
     job = done("send_emails", **send_emails.EXAMPLE)
     assert (job.state, job.done, job.result["went_to"]) == ("succeeded", 12, "the outbox, and to nobody")
-    kept = outbox.messages(OWNER).rows
+    kept = outbox.outbox_messages(OWNER).rows
     assert len(kept) == 12 and {row.job_id for row in kept} == {job.id}
-    assert "outbox" in job_log.log(job).rows[0].text
+    assert "outbox" in job_log.read_log(job).rows[0].text
 
 
 def test_legwork_itself_can_write_to_one_person(server: MailServer) -> None:

@@ -34,7 +34,7 @@ class Person:
 
     def token(self, scope: str = "write") -> dict[str, str]:
         """The header of a new token."""
-        return {"Authorization": f"Bearer {accounts.issue(self.account, 'a test', scope, 7)[1]}"}
+        return {"Authorization": f"Bearer {accounts.issue_token(self.account, 'a test', scope, 7)[1]}"}
 
 
 def hidden(page: str) -> str:

@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 from markupsafe import escape
 from werkzeug.test import TestResponse
 
-from jobs.engine.errors import Conflict, DatabaseAway, KindUnavailable, SettingsError, TooLarge, Transient
+from jobs.engine.errors import Conflict, DatabaseUnavailable, KindUnavailable, SettingsError, TooLarge, Transient
 from jobs.engine.settings import read
 from webapp import create_app
 from webapp.http import guards
@@ -244,7 +244,7 @@ ERRORS = [
     (KindUnavailable("No model."), 409, None),
     (Conflict("It runs."), 409, None),
     (TooLarge("Too large."), 413, None),
-    (DatabaseAway("Away."), 503, "5"),
+    (DatabaseUnavailable("Away."), 503, "5"),
     (Transient("Busy."), 503, "5"),
 ]
 

@@ -50,7 +50,7 @@ def test_accounts_are_added_and_renewed_by_a_command(
     assert do("list") == (0, "root\tadmin\n")
     assert do("check") == (0, "")
     browser = {"address": "127.0.0.1", "browser": "a test"}
-    assert accounts.of_browser(accounts.by_password("root", "other plain words here", **browser))
+    assert accounts.identity_of_session(accounts.sign_in_by_password("root", "other plain words here", **browser))
 
 
 def test_a_site_that_others_can_reach_does_not_start_without_a_secret_and_an_account(

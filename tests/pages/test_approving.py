@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import text
 
 from jobs.engine.db import postgres
-from jobs.engine.errors import ApprovalNeeded, Question
+from jobs.engine.errors import ApprovalNeeded, ApprovalQuestion
 from jobs.engine.queue import approvals, commands
 from tests.pages import making
 from webapp.http.guards import LOCAL_OWNER
@@ -26,10 +26,10 @@ Posted = Callable[..., Any]
 def asking(count: int = 1) -> tuple[Any, list[Any]]:
     """A job that waits with so many calls, and its questions."""
     job, claim = making.running(making.waiting())
-    questions = [Question(uuid4().hex, "fetch_page", ARGUMENTS) for _ in range(count)]
+    questions = [ApprovalQuestion(uuid4().hex, "fetch_page", ARGUMENTS) for _ in range(count)]
     with postgres.session() as session:
-        assert approvals.ask(session.connection(), claim, ApprovalNeeded(questions, 24))
-    return making.again(job), approvals.of_job(job)
+        assert approvals.ask_approval(session.connection(), claim, ApprovalNeeded(questions, 24))
+    return making.again(job), approvals.approvals_of(job)
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_each_call_has_its_own_answer_and_the_last_sets_the_job_free(client: Fla
     assert changed.text.count("May it call") == 1
     assert post(job, second, answer="no", reason="Too far.").status_code == 303
     assert making.again(job).run_at is None
-    assert [(one.approved, one.reason) for one in approvals.of_job(job)] == [(True, None), (False, "Too far.")]
+    assert [(one.approved, one.reason) for one in approvals.approvals_of(job)] == [(True, None), (False, "Too far.")]
     steps = client.get(f"/jobs/{job.id}/timeline").text
     assert "Approved" in steps and "Too far." in steps
     log = [line["text"] for line in client.get(f"/api/v1/jobs/{job.id}/log").json["lines"]]
@@ -85,7 +85,7 @@ def test_what_is_no_answer_changes_nothing(client: FlaskClient, post: Posted) ->
         f"/jobs/{uuid4()}/approvals/{asked.id}",
     ):
         assert client.post(path, data={"csrf_token": token, "answer": "yes"}).status_code == 404
-    assert approvals.of_job(job)[0].decided_at is None
+    assert approvals.approvals_of(job)[0].decided_at is None
 
 
 def test_the_api_tells_and_takes_it(client: FlaskClient) -> None:
@@ -120,4 +120,4 @@ def test_a_person_answers_in_a_browser_and_typing_is_kept(site: str, tab: Page) 
     expect(tab.get_by_label("Reason")).to_have_value("Not this one")
     tab.get_by_role("button", name="Refuse").click()
     expect(tab.get_by_text("May it call")).to_have_count(0)
-    assert [(one.approved, one.reason) for one in approvals.of_job(job)] == [(False, "Not this one")]
+    assert [(one.approved, one.reason) for one in approvals.approvals_of(job)] == [(False, "Not this one")]

@@ -16,7 +16,7 @@ from jobs.engine import accounts
 from jobs.engine.files import uploads
 from jobs.engine.files.inputs import SAMPLES
 from jobs.engine.queue import commands
-from jobs.engine.queue.schedules import Plan
+from jobs.engine.queue.schedules import SchedulePlan
 from tests.npm import package
 from tests.pages import making
 from tests.pages.people import PASSWORD
@@ -57,7 +57,7 @@ def _failed() -> str:
 
 
 def _schedule() -> str:
-    schedule = commands.create_schedule(Plan("nap", {}, "0 6 * * 1", "UTC"), owner=LOCAL_OWNER)
+    schedule = commands.create_schedule(SchedulePlan("nap", {}, "0 6 * * 1", "UTC"), owner=LOCAL_OWNER)
     commands.run_schedule(schedule.id, owner=LOCAL_OWNER, key="axe")
     return f"/schedules/{schedule.id}"
 

@@ -219,7 +219,9 @@ def test_no_page_scrolls_sideways(tab: Page, site: str, width: int, complaints: 
     )
     tab.set_viewport_size({"width": width, "height": 800})
     tabs = [f"/jobs/{job.id}{tab}" for tab in ("", "/items", "/files", "/log", "/input", "/timeline", "/delete")]
-    schedule = commands.create_schedule(schedules.Plan("nap", {}, "*/7 1-23/2 * * 1-5", "UTC"), owner=LOCAL_OWNER)
+    schedule = commands.create_schedule(
+        schedules.SchedulePlan("nap", {}, "*/7 1-23/2 * * 1-5", "UTC"), owner=LOCAL_OWNER
+    )
     file = uploads.upload(io.BytesIO(b"x" * 5000), "n" * 200 + ".txt", owner=LOCAL_OWNER)
     ours = (
         "/schedules",
@@ -308,7 +310,7 @@ def test_a_double_click_starts_one_job(tab: Page, site: str, complaints: list[st
     tab.goto(f"{site}/kinds/questions?word=twice&side=left")
     tab.get_by_role("button", name="Start", exact=True).dblclick()
     tab.wait_for_url("**/jobs/*")
-    assert len(lists.jobs(LOCAL_OWNER, q="twice").rows) == 1
+    assert len(lists.list_jobs(LOCAL_OWNER, q="twice").rows) == 1
 
 
 def test_without_script_a_result_is_watched_and_downloaded(chrome: Browser, site: str, worker: None) -> None:
@@ -326,7 +328,7 @@ def test_without_script_a_result_is_watched_and_downloaded(chrome: Browser, site
         page.get_by_role("link", name="CSV, all items as a file").first.click()
     assert download.value.path().read_text(encoding="utf-8-sig").splitlines()[0] == "number,slept,_state,_error"
     page.goto(f"{site}/jobs")
-    page.locator(f"#tick-{lists.jobs(LOCAL_OWNER).rows[0].id}").check()
+    page.locator(f"#tick-{lists.list_jobs(LOCAL_OWNER).rows[0].id}").check()
     page.get_by_role("button", name="Delete…").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Delete 1 job?")
     context.close()

@@ -202,7 +202,7 @@ def test_stop_while_the_provider_is_not_reached(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch, unreachable: str
 ) -> None:
     monkeypatch.setattr("jobs.engine.llm.keep_alive.CONNECT_SECONDS", 3)
-    monkeypatch.setattr(llm_client, "stream", lambda body: Stream(Provider(unreachable, "", 5, 5), body))
+    monkeypatch.setattr(llm_client, "stream_chat", lambda body: Stream(Provider(unreachable, "", 5, 5), body))
     answer = ask(client)
     client.post(f"{answer['url']}/stop")
     assert ended(client, answer)["state"] in ("stopped", "failed")
@@ -281,8 +281,8 @@ def test_a_provider_that_is_away(client: FlaskClient, monkeypatch: pytest.Monkey
 
 
 def test_a_provider_that_does_not_stream(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = llm_client.stream
-    monkeypatch.setattr(llm_client, "stream", lambda body: real({**body, "stream": False}))
+    real = llm_client.stream_chat
+    monkeypatch.setattr(llm_client, "stream_chat", lambda body: real({**body, "stream": False}))
     kept = ended(client, ask(client))
     assert kept["state"] == "done" and kept["text"].startswith("Answer ")
 
@@ -469,7 +469,7 @@ def test_messages_that_are_none(client: FlaskClient, words: Any) -> None:
 
 
 def test_what_is_not_there_or_not_yours(client: FlaskClient, app: Flask) -> None:
-    theirs = conversations.start(conversations.Talk(), "somebody else")
+    theirs = conversations.start(conversations.ConversationSettings(), "somebody else")
     with chat_ask.ask(theirs.id, "Hello", "somebody else", model="fake-small") as asked:
         answer = asked.answer
     question = conversations.turns(theirs.id)[0].question
@@ -579,4 +579,4 @@ def served(app: Flask) -> Any:
 
 def test_the_menu_names_the_conversations(client: FlaskClient) -> None:
     assert 'href="/chat"' in client.get("/").text
-    assert conversations.writing("local") == set()
+    assert conversations.answering_conversations("local") == set()

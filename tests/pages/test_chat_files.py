@@ -124,7 +124,7 @@ def test_a_file_is_picked_read_asked_and_cited_without_script(client: FlaskClien
     assert f'id="p{first["position"]}"' in shown and "three months to the end of a quarter" in shown
     assert client.get(f"/files/{file['file']}").data == LEASE.encode()
     assert client.get("/library").text.count("lease.md") == 0
-    assert lists.jobs("local").rows == []
+    assert lists.list_jobs("local").rows == []
 
 
 def test_a_file_joins_a_conversation_by_script(client: FlaskClient) -> None:
@@ -190,7 +190,7 @@ def test_without_a_model_words_decide_and_no_word_means_the_beginning(
 def test_what_cannot_be_read_is_said_and_the_message_kept(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch, content: bytes, name: str, says: str
 ) -> None:
-    monkeypatch.setattr(attachments, "MOST_TEXT", 8_000)
+    monkeypatch.setattr(attachments, "MOST_ATTACHED_TEXT", 8_000)
     before = counted()
     refused = client.post("/chat", data={"message": "My words", "files": (io.BytesIO(content), name)})
     assert refused.status_code == 422 and says in refused.text and "My words" in refused.text
@@ -205,7 +205,7 @@ def test_a_file_without_a_message_makes_nothing(client: FlaskClient) -> None:
 
 def test_another_s_file_and_conversation_are_refused(client: FlaskClient) -> None:
     theirs = uploads.upload(io.BytesIO(LEASE.encode()), "theirs.md", owner="somebody else")
-    foreign = conversations.start(conversations.Talk(), "somebody else")
+    foreign = conversations.start(conversations.ConversationSettings(), "somebody else")
     held = commands.attach_files(foreign.id, [str(theirs.id)], owner="somebody else")[0]
     mine = talk(client)
     for ref in (str(theirs.id), str(uuid4()), "no-id", "../../etc/passwd", "sample:../x"):
@@ -218,7 +218,7 @@ def test_another_s_file_and_conversation_are_refused(client: FlaskClient) -> Non
         assert client.get(path).status_code == 404
     assert client.delete(f"/api/v1/chat/files/{held.id}").status_code == 404
     assert client.post(f"/chat/files/{held.id}/delete").status_code == 404
-    assert [one.id for one in attachments.attachments(foreign.id)] == [held.id]
+    assert [one.id for one in attachments.list_attachments(foreign.id)] == [held.id]
 
 
 def test_a_file_leaves_and_the_rest_leaves_with_the_conversation(client: FlaskClient) -> None:

@@ -67,8 +67,8 @@ def test_a_search_looks_at_some_jobs_a_page_and_then_at_older_ones(
     assert lists.job_counts(LOCAL_OWNER, q="faraway")["waiting"] == 0
     monkeypatch.setattr(lists, "SEARCHED", 6)
     assert lists.job_counts(LOCAL_OWNER, q="faraway")["waiting"] == 1
-    assert lists.jobs(LOCAL_OWNER, q="faraway").rows[0].id == found.id
-    before = lists.jobs(LOCAL_OWNER, q="faraway", before=str(UUID(int=0)), limit=1)
+    assert lists.list_jobs(LOCAL_OWNER, q="faraway").rows[0].id == found.id
+    before = lists.list_jobs(LOCAL_OWNER, q="faraway", before=str(UUID(int=0)), limit=1)
     assert [job.id for job in before.rows] == [found.id]
 
 
@@ -162,7 +162,7 @@ def test_what_changes_something_needs_its_token_and_its_job(client: FlaskClient,
 
 
 def test_the_list_is_narrowed_by_who_started_it_and_since_when(client: FlaskClient) -> None:
-    plan = schedules.Plan("nap", {"naps": 1}, "0 6 * * 1", "UTC")
+    plan = schedules.SchedulePlan("nap", {"naps": 1}, "0 6 * * 1", "UTC")
     schedule = commands.create_schedule(plan, owner=LOCAL_OWNER)
     ours = commands.run_schedule(schedule.id, owner=LOCAL_OWNER, key="by a schedule")
     theirs = making.waiting("questions", word="narrowed", side="left")

@@ -117,7 +117,7 @@ def unharmed(client: FlaskClient, tmp_path_factory: pytest.TempPathFactory) -> I
     incoming = Path(os.environ["DATA_DIR"]) / "files" / "incoming"
     assert not list(incoming.glob("*"))
     assert not list(Path("/tmp").glob("evil*"))  # noqa: S108
-    for job in lists.jobs(LOCAL_OWNER).rows:
+    for job in lists.list_jobs(LOCAL_OWNER).rows:
         assert job.reason != "unexpected", job.detail
         told = f"{job.message} {[row.error for row in queries.items(job).rows]}"
         assert "Traceback" not in told and os.environ["DATABASE_URL"] not in told and "root:" not in told
@@ -155,7 +155,7 @@ def test_what_is_no_table_is_refused_at_its_field(client: FlaskClient, name: str
     ref = brought(client, name, data)
     asked = _of_tables()
     assert len(asked) >= 7
-    before = len(lists.jobs(LOCAL_OWNER).rows)
+    before = len(lists.list_jobs(LOCAL_OWNER).rows)
     for kind, param in asked:
         example = catalogue.kind(kind).example
         given = [ref] if isinstance(example[param], list) else ref
@@ -164,7 +164,7 @@ def test_what_is_no_table_is_refused_at_its_field(client: FlaskClient, name: str
         assert answer.status_code == 422, (kind, problem)
         wrong = {error["field"].split(".")[0]: error["message"] for error in problem["errors"]}
         assert said in wrong[param] or "There is no tool" in wrong[param], (kind, problem)
-    assert len(lists.jobs(LOCAL_OWNER).rows) == before
+    assert len(lists.list_jobs(LOCAL_OWNER).rows) == before
 
 
 # Documents, in the worker.
@@ -220,7 +220,7 @@ def test_names_lead_nowhere(client: FlaskClient, crew: workers.Workers) -> None:
     refs = [brought(client, name, b"a,b\n1,2\n") for name in NAMES] + [brought(client, "many.zip", kept.getvalue())]
     job = done(client, "convert_files", files=refs, to="jsonl")
     assert (job.state, job.done, job.failed) == ("partial", len(NAMES) + 4, 1)
-    [packed] = [file for file in queries.files(job) if file.media_type == "application/zip"]
+    [packed] = [file for file in queries.output_files(job) if file.media_type == "application/zip"]
     for content in (_content(packed), client.get(f"/jobs/{job.id}/all.zip").data):
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             names = archive.namelist()
@@ -228,7 +228,7 @@ def test_names_lead_nowhere(client: FlaskClient, crew: workers.Workers) -> None:
             assert not [
                 name for name in names if set(name) & set("/\\\x00\r\n") or name in (".", "..") or len(name) > 255
             ]
-    for file in queries.files(job):
+    for file in queries.output_files(job):
         with client.get(f"/files/{file.id}") as answer:
             assert answer.headers["Content-Disposition"].startswith("attachment")
             assert "Set-Cookie" not in answer.headers

@@ -15,7 +15,7 @@ from gevent.socket import socketpair
 from gunicorn.config import Config
 from gunicorn.http.wsgi import Response as Answer
 
-from webapp.http.stream_socket import Line, Lined
+from webapp.http.stream_socket import Lined, SocketLine
 
 Pair = tuple[Any, Any]
 
@@ -35,7 +35,7 @@ def answer(sock: Any, version: tuple[int, int] = (1, 1), method: str = "GET") ->
     return Answer(request, sock, Config())
 
 
-def begun(line: Line, given: Answer, body: list[bytes], **headers: str) -> Line:
+def begun(line: SocketLine, given: Answer, body: list[bytes], **headers: str) -> SocketLine:
     """The line, after the server was handed the answer's head."""
     response = Lined(iter(body), content_type="text/event-stream", headers=headers, direct_passthrough=True)
     response.line = line
@@ -47,7 +47,7 @@ def begun(line: Line, given: Answer, body: list[bytes], **headers: str) -> Line:
 def test_what_is_sent_stands_between_what_the_server_sends(pair: Pair) -> None:
     ours, theirs = pair
     server = answer(ours)
-    line = begun(Line(ours), server, [b"one "])
+    line = begun(SocketLine(ours), server, [b"one "])
     assert line.open
     assert line.send(b"two ")
     assert line.send("drei, größer ".encode())
@@ -60,7 +60,7 @@ def test_what_is_sent_stands_between_what_the_server_sends(pair: Pair) -> None:
 
 def test_a_reader_that_takes_nothing_is_not_waited_for(pair: Pair) -> None:
     ours, theirs = pair
-    line = begun(Line(ours), answer(ours), [b"begin "])
+    line = begun(SocketLine(ours), answer(ours), [b"begin "])
     sent = [b"begin "]
     while True:
         sent.append(b"%d " % len(sent) * 100)
@@ -80,7 +80,7 @@ def test_a_reader_that_takes_nothing_is_not_waited_for(pair: Pair) -> None:
 
 def test_a_reader_that_has_left_is_noticed_by_its_own_greenlet(pair: Pair) -> None:
     ours, theirs = pair
-    line = begun(Line(ours), answer(ours), [b"begin "])
+    line = begun(SocketLine(ours), answer(ours), [b"begin "])
     theirs.close()
     assert not line.send(b"more")
     with pytest.raises(BrokenPipeError):
@@ -89,16 +89,16 @@ def test_a_reader_that_has_left_is_noticed_by_its_own_greenlet(pair: Pair) -> No
 
 def test_only_a_plain_chunked_answer_is_written_to_past_the_server(pair: Pair) -> None:
     ours, theirs = pair
-    assert begun(Line(ours), answer(ours), []).open
-    assert not begun(Line(ours), answer(ours, version=(1, 0)), []).open
-    assert not begun(Line(ours), answer(ours, method="HEAD"), []).open
-    assert not begun(Line(ours), answer(ours), [], **{"Content-Length": "2"}).open
-    assert not begun(Line(theirs), answer(ours), []).open
-    assert not begun(Line(None), answer(ours), []).open
+    assert begun(SocketLine(ours), answer(ours), []).open
+    assert not begun(SocketLine(ours), answer(ours, version=(1, 0)), []).open
+    assert not begun(SocketLine(ours), answer(ours, method="HEAD"), []).open
+    assert not begun(SocketLine(ours), answer(ours), [], **{"Content-Length": "2"}).open
+    assert not begun(SocketLine(theirs), answer(ours), []).open
+    assert not begun(SocketLine(None), answer(ours), []).open
 
 
 def test_another_server_is_left_alone(pair: Pair) -> None:
-    line = Line(pair[0])
+    line = SocketLine(pair[0])
     response = Lined([b"one"], direct_passthrough=True)
     response.line = line
     assert list(response({"REQUEST_METHOD": "GET"}, lambda *_: lambda _: None)) == [b"one"]
@@ -111,4 +111,4 @@ def test_a_connection_of_another_make_is_left_alone() -> None:
 
     for made in (Secure(), socket.socket()):
         with made:
-            assert not begun(Line(made), answer(made), []).open
+            assert not begun(SocketLine(made), answer(made), []).open

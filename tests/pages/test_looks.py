@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 
 from jobs.engine.db import postgres
 from jobs.engine.files import inputs, uploads
-from jobs.engine.files.storage import storage
+from jobs.engine.files.storage import blob_storage
 from jobs.engine.queue import job_log, ledger
 from tests.pages import making
 from webapp.http.guards import LOCAL_OWNER
@@ -41,7 +41,7 @@ def with_files(*files: tuple[str, bytes]) -> Any:
     """An ended job that left these."""
     job, claim = making.running(making.waiting(), total=2, outcomes=making.outcomes(done=2), lines=[("info", "hello")])
     for name, content in files:
-        blob = storage().put(io.BytesIO(content), limit=None)
+        blob = blob_storage().put(io.BytesIO(content), limit=None)
         with postgres.session() as session:
             ledger.add_file(session.connection(), claim, name, "text/plain", blob)
     with postgres.session() as session:

@@ -13,8 +13,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from jobs.engine.mail import outbox, smtp
-from jobs.engine.mail.addresses import parse
-from jobs.engine.mail.compose import Attachment, Letter, message
+from jobs.engine.mail.addresses import parse_address
+from jobs.engine.mail.compose import MailAttachment, OutgoingMail, compose_message
 from jobs.engine.queue import queries
 from jobs.send_emails import EXAMPLE
 from tests.conftest import forget
@@ -32,14 +32,16 @@ EVIL = (
 @pytest.fixture(autouse=True)
 def _empty(app: Flask) -> Iterator[None]:
     yield
-    outbox.clear(owner=LOCAL_OWNER)
+    outbox.clear_outbox(owner=LOCAL_OWNER)
 
 
 def keep(subject: str = "Hello", to: str = "Ann <ann@example.org>", owner: str = LOCAL_OWNER, **more: Any) -> Any:
     files = more.pop("files", [])
-    letter = Letter(parse(to), parse("Nora <nora@example.org>"), subject, more.pop("text", "Dear Ann,\n"), **more)
-    smtp.sender(owner).send(message(letter, files))
-    return outbox.messages(owner).rows[0]
+    letter = OutgoingMail(
+        parse_address(to), parse_address("Nora <nora@example.org>"), subject, more.pop("text", "Dear Ann,\n"), **more
+    )
+    smtp.sender(owner).send(compose_message(letter, files))
+    return outbox.outbox_messages(owner).rows[0]
 
 
 def csrf(page: str) -> str:
@@ -69,7 +71,7 @@ def test_the_list_has_the_newest_first_and_pages_by_key(client: FlaskClient) -> 
 
 def test_a_message_shows_its_headers_text_and_files(client: FlaskClient) -> None:
     row = keep(
-        "A <b>bold</b> subject", text="One & two <three>\n", files=[Attachment("plän.csv", "text/csv", b"a,b\n")]
+        "A <b>bold</b> subject", text="One & two <three>\n", files=[MailAttachment("plän.csv", "text/csv", b"a,b\n")]
     )
     page = client.get(f"/outbox/{row.id}").text
     assert "A &lt;b&gt;bold&lt;/b&gt; subject" in page
@@ -123,7 +125,7 @@ def test_what_is_somebody_elses_is_not_found(client: FlaskClient) -> None:
         assert client.get(f"/outbox/{row.id}{path}").status_code == 404
     assert client.get(f"/api/v1/outbox/{row.id}").status_code == 404
     assert client.get("/api/v1/outbox").json == {"messages": [], "next": None}
-    outbox.clear(owner="somebody else")
+    outbox.clear_outbox(owner="somebody else")
 
 
 def test_the_api_lists_shows_and_deletes(client: FlaskClient) -> None:
@@ -204,7 +206,7 @@ def test_the_message_of_any_row_can_be_looked_at(client: FlaskClient) -> None:
     assert "Céline &lt;celine@example.org&gt;" in page.text
     assert re.search(r'<iframe[^>]*srcdoc="&lt;p&gt;Dear Céline', page.text)
     assert "There is no row 13" in client.post("/kinds/send_emails/preview", data=form(client, _place="13")).text
-    assert outbox.count(LOCAL_OWNER) == 0
+    assert outbox.outbox_count(LOCAL_OWNER) == 0
 
 
 def test_a_form_with_mistakes_comes_back_instead_of_a_preview(client: FlaskClient) -> None:

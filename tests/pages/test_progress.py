@@ -267,10 +267,10 @@ def _noted(cursor: Any, execute: Any, asked: list[str], query: Any, *values: Any
 def test_a_glance_is_the_row() -> None:
     running, _ = making.running(making.waiting(), total=10)
     for made in (making.waiting(), running, making.ended(making.waiting(), "failed")):
-        row, seen = queries.job(made.id, LOCAL_OWNER), polling.seen_job(made.id, LOCAL_OWNER)
+        row, seen = queries.job(made.id, LOCAL_OWNER), polling.readable_job(made.id, LOCAL_OWNER)
         for name in (*(column.name for column in Job.__table__.columns), "ended", "finished", "pending"):
             assert getattr(seen, name) == getattr(row, name)
-        assert waiting.pace(seen) == waiting.pace(polling.polled_job(made.id, LOCAL_OWNER))
+        assert waiting.pace(seen) == waiting.pace(polling.job_status(made.id, LOCAL_OWNER))
 
 
 def test_what_may_have_happened_has_a_button_of_its_own(client: FlaskClient, shown: Get) -> None:

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from jobs.engine.errors import InvalidParams, NotFound
 from jobs.engine.queue import commands, schedules
-from jobs.engine.queue.schedules import Plan
+from jobs.engine.queue.schedules import SchedulePlan
 from tests.pages import making
 from webapp.http.guards import LOCAL_OWNER
 from webapp.schedules import cron_words
@@ -26,7 +26,7 @@ def press(client: FlaskClient) -> Any:
 
 
 def made(cron: str = "0 6 * * 1-5", **params: Any) -> Any:
-    return commands.create_schedule(Plan("nap", params, cron, "Europe/Berlin"), owner=LOCAL_OWNER)
+    return commands.create_schedule(SchedulePlan("nap", params, cron, "Europe/Berlin"), owner=LOCAL_OWNER)
 
 
 def again(schedule: Any) -> Any:
@@ -80,10 +80,10 @@ def test_a_job_is_repeated_from_its_page(client: FlaskClient, press: Any) -> Non
     assert f"/schedules/new?job={job.id}" in client.get(f"/jobs/{job.id}").text
     assert "Repeat Nap" in client.get(f"/schedules/new?job={job.id}").text
     look = press("/schedules", job=job.id, every="day", day_at="06:30", zone="Asia/Tokyo", look="1")
-    assert look.status_code == 200 and look.text.count("<li><time") == 3 and schedules.schedules(LOCAL_OWNER) == []
+    assert look.status_code == 200 and look.text.count("<li><time") == 3 and schedules.list_schedules(LOCAL_OWNER) == []
     answer = press("/schedules", job=job.id, every="day", day_at="06:30", zone="Asia/Tokyo")
     assert answer.status_code == 303
-    (schedule,) = schedules.schedules(LOCAL_OWNER)
+    (schedule,) = schedules.list_schedules(LOCAL_OWNER)
     assert (schedule.kind, schedule.cron, schedule.zone) == ("nap", "30 6 * * *", "Asia/Tokyo")
     assert schedule.params == job.params
     text = client.get(answer.location).text

@@ -161,7 +161,9 @@ def test_thresholds_are_set_on_their_page(client: FlaskClient, post: Posted) -> 
     fine = post(f"/jobs/{job.id}/thresholds", category=names, review=["0.05", "", ""], block=["", "0.5", ""])
     assert (fine.status_code, fine.location) == (303, f"/jobs/{job.id}#verdicts")
     assert verdicts(job) == ["review", "review", "review"]
-    assert reviews.verdicts(job).thresholds["default"] == Threshold(review=0.5, block=0.9)  # for categories not shown
+    assert reviews.review_status(job).thresholds["default"] == Threshold(
+        review=0.5, block=0.9
+    )  # for categories not shown
     after = client.get(f"/jobs/{job.id}/thresholds").text
     assert 'value="0.05"' in after
     log = words(client.get(f"/jobs/{job.id}/decisions").text)
@@ -281,7 +283,7 @@ def test_a_person_reviews_with_the_keyboard(tab: Page, site: str, complaints: li
 @pytest.mark.browser
 def test_axe_finds_nothing_on_these_pages(tab: Page, site: str, axe: str) -> None:
     job = judged(0.6, 0.7, 0.95)
-    reviews.decide(job.id, "1", "allow", owner=LOCAL_OWNER, by="ann")
+    reviews.decide_item(job.id, "1", "allow", owner=LOCAL_OWNER, by="ann")
     reviews.set_thresholds(job.id, {"hate": {"review": 0.1, "block": 0.8}}, owner=LOCAL_OWNER, by="ann")
     for address in ("", "?verdict=block", "/thresholds", "/decisions"):
         tab.goto(f"{site}/jobs/{job.id}{address}")

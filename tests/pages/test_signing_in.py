@@ -16,7 +16,7 @@ from jobs.engine import accounts
 from jobs.engine.accounts import passwords
 from jobs.engine.chat import ask as chat_ask
 from jobs.engine.chat import commands
-from jobs.engine.chat.conversations import Talk
+from jobs.engine.chat.conversations import ConversationSettings
 from jobs.engine.db import postgres
 from jobs.engine.errors import Conflict, InvalidParams
 from tests.pages.people import PASSWORD, Person, hidden, person, sign_in
@@ -160,7 +160,7 @@ def test_another_password_ends_tokens_too_if_that_is_asked(app: Flask, somebody:
     new = "another four plain words"
     assert 'name="tokens"' in one.client.get("/account").text
     wrong = one.post("/account/password", old="wrong", new=new, again=new, tokens="1")
-    assert wrong.status_code == 422 and len(accounts.tokens(one.account)) == 2
+    assert wrong.status_code == 422 and len(accounts.list_tokens(one.account)) == 2
     said = one.post("/account/password", old=PASSWORD, new=new, again=new, tokens="1").text
     assert "your tokens ended" in said
     client = app.test_client()
@@ -186,7 +186,7 @@ def test_suspending_ends_sign_ins_and_tokens_until_it_is_taken_back(
 def test_one_can_end_ones_own_sign_ins_and_nobody_elses(app: Flask, somebody: Callable[..., Person]) -> None:
     one, stranger, other = somebody(), somebody(), app.test_client()
     sign_in(other, one.account.name)
-    ids = [each.id for each in accounts.sign_ins(one.account)]
+    ids = [each.id for each in accounts.list_sessions(one.account)]
     assert stranger.post(f"/account/sign-ins/{ids[0]}/end").status_code == 404
     assert other.get("/jobs").status_code == 200
     assert one.post(f"/account/sign-ins/{ids[0]}/end").status_code == 303
@@ -205,7 +205,7 @@ def test_an_open_stream_ends_with_a_word(
     app: Flask, admin: Person, somebody: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = somebody()
-    talk = commands.start_conversation(Talk(title="long"), owner=one.owner)
+    talk = commands.start_conversation(ConversationSettings(title="long"), owner=one.owner)
     with chat_ask.ask(talk.id, "hello", one.owner, model="m") as asked:  # nobody writes it, and it stays open
         answer = asked.answer
     with postgres.session() as session:
@@ -285,7 +285,7 @@ def test_a_token_is_shown_once_and_kept_as_a_digest(app: Flask, somebody: Callab
     answer = app.test_client().post(NAPS, json={}, headers={"Authorization": f"Bearer {secret}"})
     assert answer.status_code == 202
     assert answer.get_json()["id"] in one.client.get("/jobs").text
-    assert accounts.tokens(one.account)[0].used_at is not None
+    assert accounts.list_tokens(one.account)[0].used_at is not None
 
 
 @pytest.mark.parametrize(
@@ -313,14 +313,14 @@ def test_a_token_is_never_more_than_its_account(app: Flask, somebody: Callable[.
 def test_a_token_ends(app: Flask, somebody: Callable[..., Person]) -> None:
     one, stranger, client = somebody(), somebody(), app.test_client()
     header = one.token()
-    token = accounts.tokens(one.account)[0]
+    token = accounts.list_tokens(one.account)[0]
     assert stranger.post(f"/account/tokens/{token.id}/revoke").status_code == 404
     assert client.get("/api/v1/jobs", headers=header).status_code == 200
     with postgres.session() as session:
         session.execute(text("update tokens set expires_at = now() where id = :id"), {"id": token.id})
     assert client.get("/api/v1/jobs", headers=header).status_code == 401
     header = one.token()
-    one.post(f"/account/tokens/{accounts.tokens(one.account)[0].id}/revoke")
+    one.post(f"/account/tokens/{accounts.list_tokens(one.account)[0].id}/revoke")
     assert client.get("/api/v1/jobs", headers=header).status_code == 401
 
 

@@ -51,7 +51,7 @@ def job_of(answer: TestResponse) -> Any:
 
 
 def count() -> int:
-    return len(lists.jobs(LOCAL_OWNER, limit=200).rows)
+    return len(lists.list_jobs(LOCAL_OWNER, limit=200).rows)
 
 
 def test_a_whole_form_starts_a_job(send: Any) -> None:

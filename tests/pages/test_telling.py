@@ -22,7 +22,7 @@ def submit(client: FlaskClient) -> Any:
 
 
 def told(job: Any) -> set[tuple[str, str]]:
-    return {(one.channel, one.target) for one in notifications.of_job(job)}
+    return {(one.channel, one.target) for one in notifications.notifications_of(job)}
 
 
 def job_at(address: str) -> Any:
@@ -46,17 +46,17 @@ def test_the_form_takes_a_mail_and_an_address(client: FlaskClient, submit: Any) 
     ],
 )
 def test_what_is_no_address_is_said_at_its_field(submit: Any, field: str, value: str, sentence: str) -> None:
-    before = len(lists.jobs(LOCAL_OWNER).rows)
+    before = len(lists.list_jobs(LOCAL_OWNER).rows)
     answer = submit(**{field: value})
     assert answer.status_code == 422
     assert sentence in answer.text and f'aria-describedby="e-tell{field.replace("_", "-")} tell-help"' in answer.text
-    assert len(lists.jobs(LOCAL_OWNER).rows) == before
+    assert len(lists.list_jobs(LOCAL_OWNER).rows) == before
 
 
 def test_the_timeline_has_each_try(client: FlaskClient) -> None:
     answer = client.post("/api/v1/kinds/nap/jobs?notify_mail=amara@example.org", json={})
     job = making.ended(queries.job(answer.get_json()["id"], LOCAL_OWNER))
-    notifications.tell_due()
+    notifications.send_due()
     text = client.get(f"/jobs/{job.id}/timeline").text
     assert "Mail" in text and "amara@example.org: handed to the outbox" in text
 
@@ -69,4 +69,4 @@ def test_the_api_names_an_address_that_is_none(client: FlaskClient) -> None:
 
 def test_the_page_says_how_to_check_a_request(client: FlaskClient) -> None:
     text = client.get("/webhooks").text
-    assert notifications.secret() in text and "hmac.compare_digest" in text
+    assert notifications.webhook_secret() in text and "hmac.compare_digest" in text

@@ -119,7 +119,11 @@ def _mine(things: dict[str, str]) -> Any:
         for turn in conversations.turns(talk.id)
     ]
     schedule = schedules.schedule(things["schedule"], owner)
-    kept = [outbox.count(owner), len(suppressions.listed(owner).rows), len(lists.jobs(owner, limit=500).rows)]
+    kept = [
+        outbox.outbox_count(owner),
+        len(suppressions.list_suppressed(owner).rows),
+        len(lists.list_jobs(owner, limit=500).rows),
+    ]
     return job.state, job.attempt, talk.title, said, schedule.paused_at, schedule.cron, kept
 
 

@@ -17,16 +17,16 @@ from werkzeug.routing import Rule
 from jobs.engine import accounts
 from jobs.engine.chat import attachments
 from jobs.engine.chat import commands as chat_commands
-from jobs.engine.chat.conversations import Talk
+from jobs.engine.chat.conversations import ConversationSettings
 from jobs.engine.db import postgres
 from jobs.engine.db.models import File, Message, OutboxMessage, SignIn
 from jobs.engine.db.models.library import Document
 from jobs.engine.files import uploads
-from jobs.engine.files.storage import storage
+from jobs.engine.files.storage import blob_storage
 from jobs.engine.mail import suppressions
 from jobs.engine.mail.outbox import OutboxSender
 from jobs.engine.queue import commands as queue_commands
-from jobs.engine.queue.schedules import Plan
+from jobs.engine.queue.schedules import SchedulePlan
 from tests.pages import making
 from tests.pages.people import Person
 from tests.stories.outside import until
@@ -78,12 +78,12 @@ def things_of(whose: Person) -> dict[str, str]:
     owner = whose.owner
     upload = uploads.upload(io.BytesIO(b"a,b\n1,2\n"), f"{MARK}.csv", owner=owner)
     job = making.ended(making.waiting(), "partial", outcomes=making.outcomes(2, 1, text=MARK), message=MARK)
-    talk = chat_commands.start_conversation(Talk(title=MARK), owner=owner)
+    talk = chat_commands.start_conversation(ConversationSettings(title=MARK), owner=owner)
     attachment = chat_commands.attach_files(talk.id, ["sample:shop-handbook.md"], owner=owner)[0]
-    schedule = queue_commands.create_schedule(Plan("nap", {}, "0 6 * * 1", "UTC"), owner=owner)
-    suppressions.add(f"{MARK}@example.org", owner=owner)
+    schedule = queue_commands.create_schedule(SchedulePlan("nap", {}, "0 6 * * 1", "UTC"), owner=owner)
+    suppressions.suppress_addresses(f"{MARK}@example.org", owner=owner)
     OutboxSender(owner).send(_mail())
-    picture = storage().put(io.BytesIO(PNG), limit=None)
+    picture = blob_storage().put(io.BytesIO(PNG), limit=None)
     with postgres.session() as session:
         kept = {"bytes": picture.bytes, "sha256": picture.sha256, "blob": picture.key, "media_type": "image/png"}
         output = File(owner=owner, job_id=job.id, name=f"{MARK}.png", **kept)
@@ -96,9 +96,9 @@ def things_of(whose: Person) -> dict[str, str]:
         session.add_all([answer, document])
         session.flush()
         mail = session.scalars(select(OutboxMessage.id).where(OutboxMessage.owner == owner)).first()
-    for old in accounts.tokens(whose.account):
-        accounts.revoke(whose.account, old.id)
-    token, _ = accounts.issue(whose.account, MARK, "read", 7)
+    for old in accounts.list_tokens(whose.account):
+        accounts.revoke_token(whose.account, old.id)
+    token, _ = accounts.issue_token(whose.account, MARK, "read", 7)
     found = {"job": job, "file": output, "talk": talk, "question": asked, "answer": answer, "document": document}
     found |= {"schedule": schedule, "token": token, "account": whose.account, "attachment": attachment}
     found |= {"sign_in": _second_sign_in(whose)}

@@ -20,7 +20,9 @@ PAGE = 50
 def index() -> str:
     q, action = request.args.get("q", "").strip()[:200], request.args.get("action", "")
     action = action if action in accounts.ACTIONS else ""
-    page = accounts.entries(q=q or None, action=action or None, after=request.args.get("after") or None, limit=PAGE)
+    page = accounts.audit_entries(
+        q=q or None, action=action or None, after=request.args.get("after") or None, limit=PAGE
+    )
     shown = {"q": q, "action": action, "first_page": not request.args.get("after")}
     return render_template("account/audit.html", page=page, actions=accounts.ACTIONS, **shown)
 
@@ -32,7 +34,9 @@ def listed() -> Response:
     action = parsing.text("action", 40)
     if action and action not in accounts.ACTIONS:
         raise parsing.invalid("action", f"action must be one of {', '.join(accounts.ACTIONS)}.")
-    page = accounts.entries(q=parsing.text("q", 200), action=action, after=parsing.text("after", 200), limit=limit)
+    page = accounts.audit_entries(
+        q=parsing.text("q", 200), action=action, after=parsing.text("after", 200), limit=limit
+    )
     return jsonify(entries=[_entry(row) for row in page.rows], next=page.next)
 
 

@@ -30,13 +30,13 @@ def add_parser(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do it; the database is reachable. Raises SettingsError, InvalidParams, Conflict, NotFound, DatabaseAway."""
-    if options.accounts == "check" and not accounts.exist():
+    if options.accounts == "check" and not accounts.any_accounts():
         raise SettingsError(NONE_YET)
     if options.accounts == "list":
         for one in accounts.all_accounts():
             print(f"{one.name}\t{one.role}{'	suspended' if one.suspended_at else ''}")
     if options.accounts == "add":
-        role = options.role or ("member" if accounts.exist() else "admin")
+        role = options.role or ("member" if accounts.any_accounts() else "admin")
         made = accounts.add(options.name, role, _password(), by=None)
         print(f"Added {made.name} as {made.role}.")
     if options.accounts == "password":

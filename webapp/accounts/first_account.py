@@ -38,7 +38,7 @@ def add(secret: str) -> ResponseReturnValue:
         return _page({one.field: one.message for one in error.errors}), 422
     except Conflict:
         raise NotFound(USED) from None
-    entered = accounts.by_password(made.name, password, address=identity.address(), browser=sign_in.browser())
+    entered = accounts.sign_in_by_password(made.name, password, address=identity.address(), browser=sign_in.browser())
     return sign_in.welcome(entered, "/")
 
 

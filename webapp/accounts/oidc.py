@@ -14,7 +14,7 @@ from flask import Blueprint, current_app, request, session
 from flask.typing import ResponseReturnValue
 
 from jobs.engine import accounts, settings
-from jobs.engine.errors import Conflict, Forbidden, InvalidParams, LegworkError, NotFound, NotSignedIn
+from jobs.engine.errors import Conflict, Forbidden, InvalidParams, LegworkError, NotAuthenticated, NotFound
 from webapp.accounts import sign_in
 from webapp.http import identity
 from webapp.http.guards import local_path
@@ -58,8 +58,8 @@ def come_back() -> ResponseReturnValue:
     chosen = settings.current()
     where = {"address": identity.address(), "browser": sign_in.browser()}
     try:
-        secret = accounts.by_provider(subject, name, new=chosen.oidc_new_accounts, **where)
-    except (NotSignedIn, Forbidden, Conflict, InvalidParams) as error:
+        secret = accounts.sign_in_by_provider(subject, name, new=chosen.oidc_new_accounts, **where)
+    except (NotAuthenticated, Forbidden, Conflict, InvalidParams) as error:
         return sign_in.refused(error, 403)
     return sign_in.welcome(secret, target if isinstance(target, str) else None)
 

@@ -62,7 +62,7 @@ def issue() -> ResponseReturnValue:
     days = form.get("days", "")
     try:
         number = int(days) if days in map(str, DAYS) else 0
-        made = accounts.issue(
+        made = accounts.issue_token(
             identity.account(), form.get("name", ""), form.get("scope", ""), number, address=identity.address()
         )
     except InvalidParams as error:
@@ -77,14 +77,14 @@ def issue() -> ResponseReturnValue:
 @blueprint.post("/tokens/<token_id>/revoke")
 @person
 def revoke(token_id: str) -> ResponseReturnValue:
-    accounts.revoke(identity.account(), token_id, address=identity.address())
+    accounts.revoke_token(identity.account(), token_id, address=identity.address())
     return redirect("/account#tokens", 303)
 
 
 @blueprint.post("/sign-ins/<sign_in_id>/end")
 @person
 def end(sign_in_id: str) -> ResponseReturnValue:
-    accounts.end(identity.account(), sign_in_id, address=identity.address())
+    accounts.end_session(identity.account(), sign_in_id, address=identity.address())
     return redirect("/account#sign-ins", 303)
 
 
@@ -95,8 +95,8 @@ def _page(**more: Any) -> str:
         "account/index.html",
         account=account,
         meaning=MEANINGS[account.role],
-        tokens=accounts.tokens(account),
-        sign_ins=accounts.sign_ins(account),
+        tokens=accounts.list_tokens(account),
+        sign_ins=accounts.list_sessions(account),
         here=identity.identity().sign_in,
         usage=limits.usage(account.owner),
         scopes=SCOPES,

@@ -41,7 +41,9 @@ def add() -> ResponseReturnValue:
     except (InvalidParams, Conflict) as error:
         return _page(errors=_errors(error, "name")), 422
     if who.account is None:
-        secret = accounts.by_password(made.name, password, address=identity.address(), browser=sign_in.browser())
+        secret = accounts.sign_in_by_password(
+            made.name, password, address=identity.address(), browser=sign_in.browser()
+        )
         return sign_in.welcome(secret, "/people")
     return redirect("/people", 303)
 

@@ -6,7 +6,7 @@ from flask import Blueprint, redirect, render_template, request, session
 from flask.typing import ResponseReturnValue
 
 from jobs.engine import accounts, settings
-from jobs.engine.errors import LegworkError, NotSignedIn, TooMany
+from jobs.engine.errors import LegworkError, NotAuthenticated, TooMany
 from webapp.http import identity
 from webapp.http.guards import local_path
 from webapp.http.identity import anybody
@@ -30,8 +30,8 @@ def sign_in() -> ResponseReturnValue:
         return redirect("/", 303)
     name, password = request.form.get("name", ""), request.form.get("password", "")
     try:
-        secret = accounts.by_password(name, password, address=identity.address(), browser=browser())
-    except (NotSignedIn, TooMany) as error:
+        secret = accounts.sign_in_by_password(name, password, address=identity.address(), browser=browser())
+    except (NotAuthenticated, TooMany) as error:
         status = 429 if isinstance(error, TooMany) else 401
         return _page(request.form.get("next"), name[:100], error), status
     return welcome(secret, request.form.get("next"))
@@ -42,7 +42,7 @@ def sign_in() -> ResponseReturnValue:
 def sign_out() -> ResponseReturnValue:
     who = identity.known()
     if who is not None and who.account is not None and who.sign_in is not None:
-        accounts.end(who.account, who.sign_in, address=identity.address())
+        accounts.end_session(who.account, who.sign_in, address=identity.address())
     session.clear()
     return redirect("/login", 303)
 

@@ -127,7 +127,7 @@ def schedule(row: Any) -> dict[str, Any]:
         "cron": row.cron,
         "zone": row.zone,
         "paused": paused,
-        "next_runs": [] if paused else [moment(at) for at in cron.upcoming(row.cron, row.zone, 3)],
+        "next_runs": [] if paused else [moment(at) for at in cron.upcoming_runs(row.cron, row.zone, 3)],
         "ran_at": moment(row.ran_at),
         "trouble": row.trouble,
         "created_at": moment(row.created_at),
@@ -146,7 +146,7 @@ def _progress(job: Any) -> dict[str, Any]:
 
 
 def _waiting(job: Any) -> dict[str, Any]:
-    waiting = engine_waiting.waiting(job)
+    waiting = engine_waiting.why_waiting(job)
     if waiting:
         position, seconds = waiting.position, waiting.eta_seconds
         reason = {"code": waiting.code, "sentence": waiting.sentence}
@@ -157,7 +157,7 @@ def _waiting(job: Any) -> dict[str, Any]:
 
 
 def _files(job: Any) -> list[dict[str, Any]]:
-    return [file(row) for row in queries.files(job)] if job.lease else []  # it has never run
+    return [file(row) for row in queries.output_files(job)] if job.lease else []  # it has never run
 
 
 def conversation_row(row: Any) -> dict[str, Any]:

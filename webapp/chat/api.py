@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 
 from jobs.engine.chat import attachments, commands, conversations, lists
-from jobs.engine.chat.conversations import Talk
+from jobs.engine.chat.conversations import ConversationSettings
 from webapp.api import serializers
 from webapp.chat import sse
 from webapp.http import parsing
@@ -29,26 +29,28 @@ _SETTINGS: dict[str, tuple[type, ...]] = {
 def index() -> Response:
     limit = parsing.whole_number("limit", 50, 1, 200)
     q, after = parsing.text("q", 200), parsing.text("after", 200)
-    page = lists.conversations(current_owner(), q=q, after=after, limit=limit)
+    page = lists.list_conversations(current_owner(), q=q, after=after, limit=limit)
     return jsonify(conversations=[serializers.conversation_row(row) for row in page.rows], next=page.next)
 
 
 @blueprint.post("")
 def create() -> Response:
-    talk = commands.start_conversation(_talk(Talk()), owner=current_owner())
+    talk = commands.start_conversation(_talk(ConversationSettings()), owner=current_owner())
     return _at(serializers.conversation_row(talk), 201)
 
 
 @blueprint.get("/<id>")
 def show(id: str) -> Response:
     talk = conversations.conversation(id, current_owner())
-    return jsonify(serializers.conversation_whole(talk, conversations.turns(talk.id), attachments.attachments(talk.id)))
+    return jsonify(
+        serializers.conversation_whole(talk, conversations.turns(talk.id), attachments.list_attachments(talk.id))
+    )
 
 
 @blueprint.patch("/<id>")
 def change(id: str) -> Response:
     talk = conversations.conversation(id, current_owner())
-    before = Talk(**{name: getattr(talk, name) for name in _SETTINGS})
+    before = ConversationSettings(**{name: getattr(talk, name) for name in _SETTINGS})
     return jsonify(serializers.conversation_row(commands.change_conversation(id, _talk(before), owner=current_owner())))
 
 
@@ -76,7 +78,7 @@ def attach(id: str) -> Response:
 @blueprint.get("/files/<id>")
 def file(id: str) -> Response:
     found = attachments.attachment(id, current_owner())
-    return jsonify(serializers.attachment_whole(found, attachments.passages(found)))
+    return jsonify(serializers.attachment_whole(found, attachments.attachment_passages(found)))
 
 
 @blueprint.delete("/files/<id>")
@@ -87,7 +89,7 @@ def detach(id: str) -> Response:
 
 @blueprint.get("/answers/<id>")
 def answer(id: str) -> Response:
-    return jsonify(serializers.message(commands.look_at_answer(id, owner=current_owner())))
+    return jsonify(serializers.message(commands.answer_status(id, owner=current_owner())))
 
 
 @blueprint.get("/answers/<id>/stream")
@@ -121,7 +123,7 @@ def _at(body: dict[str, Any], status: int) -> Response:
     return response
 
 
-def _talk(before: Talk) -> Talk:
+def _talk(before: ConversationSettings) -> ConversationSettings:
     """The settings in the body, over those before. Raises InvalidParams for a name or type that is none."""
     body = parsing.json_object()
     for name, value in body.items():
@@ -131,4 +133,4 @@ def _talk(before: Talk) -> Talk:
             )
         if not isinstance(value, _SETTINGS[name]) or (isinstance(value, bool) and bool not in _SETTINGS[name]):
             raise parsing.invalid(name, f"{name} is of the wrong type.")
-    return Talk(**vars(before) | body)
+    return ConversationSettings(**vars(before) | body)

@@ -81,7 +81,7 @@ class _Passing:
     """One answer on its way through. A watcher ends it when its reader has left."""
 
     def __init__(self, body: dict[str, Any], who: Identity) -> None:
-        self._stream = client.stream(body)
+        self._stream = client.stream_chat(body)
         self._who = who
         self._owner = who.owner
         self._connection = client_gone.connection()
@@ -94,14 +94,14 @@ class _Passing:
             self._stream.open()
         except BaseException as error:
             self.end()
-            if isinstance(error, client.Stopped):
+            if isinstance(error, client.StreamStopped):
                 raise _left() from None
             raise
 
     def chunks(self) -> Iterator[bytes]:
         try:
             yield from self._stream.chunks()
-        except client.Stopped:
+        except client.StreamStopped:
             return
         except LegworkError as error:
             yield f"data: {json.dumps(_problem(error))}\n\n".encode()
@@ -111,7 +111,7 @@ class _Passing:
     def whole(self) -> bytes:
         try:
             return self._stream.whole()
-        except client.Stopped:
+        except client.StreamStopped:
             raise _left() from None
         finally:
             self.end()

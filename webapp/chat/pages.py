@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from jobs.engine import library
 from jobs.engine.chat import attachments, commands, conversations, lists
-from jobs.engine.chat.conversations import Talk
+from jobs.engine.chat.conversations import ConversationSettings
 from jobs.engine.errors import BadInput, Conflict, FieldError, InvalidParams, NotFound, TooLarge, TooMany
 from jobs.engine.files import uploads as engine_uploads
 from jobs.engine.kinds import catalogue
@@ -68,7 +68,9 @@ def ask(id: str) -> ResponseReturnValue:
     )
     html = render_template("chat/_turn.html", turn=turn, **_words())
     files = (
-        render_template("chat/_files.html", files=attachments.attachments(answer.conversation_id)) if uploads else None
+        render_template("chat/_files.html", files=attachments.list_attachments(answer.conversation_id))
+        if uploads
+        else None
     )
     response = jsonify(answer=str(answer.id), stream=f"/chat/answers/{answer.id}/stream", html=html, files=files)
     response.status_code = 202
@@ -87,7 +89,7 @@ def file(id: str) -> str:
     """A file that a conversation answers from, as it was read: what its citations lead to."""
     found = attachments.attachment(id, current_owner())
     talk = conversations.conversation(found.conversation_id, current_owner())
-    return render_template("chat/file.html", file=found, talk=talk, passages=attachments.passages(found))
+    return render_template("chat/file.html", file=found, talk=talk, passages=attachments.attachment_passages(found))
 
 
 @blueprint.post("/files/<id>/delete")
@@ -99,7 +101,7 @@ def detach(id: str) -> ResponseReturnValue:
 @blueprint.get("/answers/<id>")
 def answer(id: str) -> ResponseReturnValue:
     """One answer as its page shows it, for a script; anybody else gets the page."""
-    found = commands.look_at_answer(id, owner=current_owner())
+    found = commands.answer_status(id, owner=current_owner())
     if _by_script():
         return render_template("chat/_answer.html", answer=found, last=True, **_words())
     return redirect(f"/chat/{found.conversation_id}#answer-{found.id}", 303)
@@ -150,12 +152,12 @@ def _page(talk: Any | None) -> dict[str, Any]:
         "talk": talk,
         "turns": turns,
         "writing": last if last and last.state == "writing" else None,
-        "files": attachments.attachments(talk.id) if talk and talk.attached else [],
-        "talks": lists.conversations(owner, q=q, after=_after(owner), limit=LISTED),
-        "answering": conversations.writing(owner),
+        "files": attachments.list_attachments(talk.id) if talk and talk.attached else [],
+        "talks": lists.list_conversations(owner, q=q, after=_after(owner), limit=LISTED),
+        "answering": conversations.answering_conversations(owner),
         "q": q,
         "models": client.models(),
-        "missing": client.missing(),
+        "missing": client.setup_error(),
         "collections": [collection.name for collection in library.collections(owner)],
         "bulk": _bulk(talk, turns),
         **_words(),
@@ -168,7 +170,7 @@ def _words() -> dict[str, Any]:
         "pace": serializers.tokens_per_second,
         "draft": "",
         "refusal": None,
-        "most_text": attachments.MOST_TEXT,
+        "most_text": attachments.MOST_ATTACHED_TEXT,
     }
 
 
@@ -211,9 +213,9 @@ def _by_script() -> bool:
     return request.headers.get("X-Requested-With") == "chat.js"
 
 
-def _talk() -> Talk:
+def _talk() -> ConversationSettings:
     form = request.form
-    return Talk(
+    return ConversationSettings(
         title=form.get("title", "").strip(),
         model=form.get("model", "").strip(),
         system=form.get("system", "").strip(),

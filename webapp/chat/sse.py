@@ -18,12 +18,12 @@ from typing import Any
 from flask import Response, request
 
 from jobs.engine.chat import commands
-from jobs.engine.chat.commands import Live, Piece
-from jobs.engine.errors import DatabaseAway, NotFound, TooMany
+from jobs.engine.chat.commands import LiveText, TextPiece
+from jobs.engine.errors import DatabaseUnavailable, NotFound, TooMany
 from webapp.api.serializers import answer_ended
 from webapp.http import client_gone, identity
 from webapp.http.identity import Identity
-from webapp.http.stream_socket import Line, Lined
+from webapp.http.stream_socket import Lined, SocketLine
 from webapp.ui.markdown import Painter
 
 HEARTBEAT_SECONDS = 15.0
@@ -50,8 +50,8 @@ def respond(answer_id: str, *, painted: bool = False) -> Response:
     if (connection := client_gone.connection()) is not None:
         connection.settimeout(STUCK_SECONDS)
     painter = Painter(len(answer.sources or ()), str(answer.id)) if painted else None
-    line = Line(connection)
-    events = _Reader(answer, who, painter, connection, line).events(_last_seen())
+    line = SocketLine(connection)
+    events = _AnswerReader(answer, who, painter, connection, line).events(_last_seen())
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
     content_type = "text/event-stream; charset=utf-8"
     response = Lined(_counted(events, owner), headers=headers, content_type=content_type, direct_passthrough=True)
@@ -64,7 +64,7 @@ def count_open() -> int:
     return _open.total()
 
 
-class _Gone(Exception):
+class _ClientGone(Exception):
     """The reader has left."""
 
 
@@ -72,9 +72,9 @@ class _SignedOut(Exception):
     """The reader may read no more."""
 
 
-class _Reader:
+class _AnswerReader:
     def __init__(
-        self, answer: Any, who: Identity, painter: Painter | None, connection: socket.socket | None, line: Line
+        self, answer: Any, who: Identity, painter: Painter | None, connection: socket.socket | None, line: SocketLine
     ) -> None:
         self._answer = answer
         self._who = who
@@ -97,7 +97,7 @@ class _Reader:
             if text[seen:]:
                 yield _text(seen, text[seen:], self._answer.completion_tokens or 0)
             yield _event("end", len(text), answer_ended(self._answer))
-        except _Gone:
+        except _ClientGone:
             return
         except _SignedOut:
             yield _event("end", self._seen, SIGNED_OUT)
@@ -114,7 +114,7 @@ class _Reader:
                 if self._painter and self._painter.due_in(self._seen) == 0:
                     yield from self._painted(live, self._painter)
 
-    def _next(self, live: Live) -> Iterator[bytes]:
+    def _next(self, live: LiveText) -> Iterator[bytes]:
         """What comes next, waited for."""
         seen = self._seen
         due = self._painter.due_in(live.length) if self._painter and seen == live.length else None
@@ -127,7 +127,7 @@ class _Reader:
         elif due is None and not live.ended:
             yield from self._waited()
 
-    def _wait(self, live: Live, due: float | None) -> str:
+    def _wait(self, live: LiveText, due: float | None) -> str:
         """Text that is still to be sent; what came while this waited may have been sent already."""
         if not self._line.open:
             return live.wait(self._seen, due)
@@ -136,19 +136,19 @@ class _Reader:
         self._line.flush()
         return live.after(self._seen)
 
-    def _take(self, piece: Piece) -> bool:
+    def _take(self, piece: TextPiece) -> bool:
         """Send a piece in the greenlet that has it. Where not all could be sent, or it is to be painted, ours is woken."""
         self._seen = piece.at + len(piece.text)
         return self._line.send(_rendered(piece)) and (self._painter is None or self._limited)
 
-    def _painted(self, live: Live, painter: Painter) -> Iterator[bytes]:
+    def _painted(self, live: LiveText, painter: Painter) -> Iterator[bytes]:
         for part in painter.paint(live.after(painter.settled)[: self._seen - painter.settled]):
             yield _event("html", self._seen, {"from": part.start, "to": part.end, "html": part.html})
 
     def _waited(self) -> Iterator[bytes]:
         """A sign of life now and then; the end where nobody is there to see it."""
         if self._connection is not None and client_gone.has_left(self._connection):
-            raise _Gone
+            raise _ClientGone
         if time.monotonic() - self._said >= HEARTBEAT_SECONDS:
             self._said = time.monotonic()
             yield b": still writing\n\n"
@@ -156,9 +156,9 @@ class _Reader:
     def _look(self) -> Any:
         """The row, after its run ended here; a reader whose row cannot be read comes back by itself."""
         try:
-            return commands.look_at_answer(self._answer.id, owner=self._who.owner)
-        except (DatabaseAway, NotFound):
-            raise _Gone from None
+            return commands.answer_status(self._answer.id, owner=self._who.owner)
+        except (DatabaseUnavailable, NotFound):
+            raise _ClientGone from None
 
 
 def _counted(events: Iterator[bytes], owner: str) -> Iterator[bytes]:
@@ -169,7 +169,7 @@ def _counted(events: Iterator[bytes], owner: str) -> Iterator[bytes]:
         _open[owner] -= 1
 
 
-def _rendered(piece: Piece) -> bytes:
+def _rendered(piece: TextPiece) -> bytes:
     """The event of a piece, made once for all who read it at the same time."""
     global _last
     if _last[0] is not piece:
@@ -177,7 +177,7 @@ def _rendered(piece: Piece) -> bytes:
     return _last[1]
 
 
-_last: tuple[Piece | None, bytes] = (None, b"")
+_last: tuple[TextPiece | None, bytes] = (None, b"")
 
 
 def _text(at: int, text: str, tokens: int) -> bytes:

@@ -15,16 +15,16 @@ from werkzeug.exceptions import HTTPException, SecurityError
 
 from jobs.engine.errors import (
     BadInput,
-    BrokerAway,
+    BrokerUnavailable,
     Conflict,
-    DatabaseAway,
+    DatabaseUnavailable,
     FieldError,
     Forbidden,
     InvalidParams,
     KindUnavailable,
     LegworkError,
+    NotAuthenticated,
     NotFound,
-    NotSignedIn,
     SettingsError,
     TooLarge,
     TooMany,
@@ -42,14 +42,14 @@ STATUSES: dict[type[LegworkError], int] = {
     InvalidParams: 422,
     BadInput: 422,
     NotFound: 404,
-    NotSignedIn: 401,
+    NotAuthenticated: 401,
     Forbidden: 403,
     Conflict: 409,
     KindUnavailable: 409,
     TooLarge: 413,
     TooMany: 429,
-    DatabaseAway: 503,
-    BrokerAway: 503,
+    DatabaseUnavailable: 503,
+    BrokerUnavailable: 503,
     SettingsError: 503,
 }
 
@@ -74,7 +74,7 @@ class Malformed(LegworkError):
 def answer_errors(app: Flask) -> None:
     """Every error of every route passes through here."""
     app.register_error_handler(LegworkError, _legwork_error)
-    app.register_error_handler(NotSignedIn, not_signed_in)
+    app.register_error_handler(NotAuthenticated, not_signed_in)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)
 
@@ -112,7 +112,7 @@ def _legwork_error(error: LegworkError) -> Response:
     return response
 
 
-def not_signed_in(error: NotSignedIn) -> ResponseReturnValue:
+def not_signed_in(error: NotAuthenticated) -> ResponseReturnValue:
     """A person goes to the sign-in page and comes back; a program is told what it lacks."""
     by_script = request.headers.get("HX-Request")
     if not by_script and not _wants_json() and request.headers.get("X-Requested-With") is None:

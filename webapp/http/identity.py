@@ -16,7 +16,7 @@ from flask import Flask, current_app, g, request, session
 
 from jobs.engine import accounts, settings
 from jobs.engine.accounts import ROLES, Identity
-from jobs.engine.errors import DatabaseAway, Forbidden, LegworkError, NotFound, NotSignedIn
+from jobs.engine.errors import DatabaseUnavailable, Forbidden, LegworkError, NotAuthenticated, NotFound
 
 LOCAL = Identity(owner="local", name="single user", role="admin")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -87,7 +87,7 @@ def identity() -> Identity:
         g.identity = None
         g.identity = _found()
     if g.identity is None:
-        raise NotSignedIn(SIGN_IN)
+        raise NotAuthenticated(SIGN_IN)
     return g.identity  # type: ignore[no-any-return]
 
 
@@ -133,7 +133,7 @@ def signing_in_is_needed() -> bool:
     state = current_app.extensions.setdefault("legwork_accounts", {"there": False})
     if not state["there"]:
         if "accounts_there" not in g:  # a request is one person's throughout
-            g.accounts_there = not settings.current().loopback or accounts.exist()
+            g.accounts_there = not settings.current().loopback or accounts.any_accounts()
         state["there"] = g.accounts_there
     return bool(state["there"])
 
@@ -143,14 +143,14 @@ def _found() -> Identity | None:
         return LOCAL
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
-        found = accounts.of_token(token.strip())
+        found = accounts.identity_of_token(token.strip())
         if found is None:
-            raise NotSignedIn(
+            raise NotAuthenticated(
                 "This token is none of ours, or it has ended or was revoked. Make a new one on your account's page."
             )
         return found
     secret = session.get(COOKIE)
-    return accounts.of_browser(secret) if isinstance(secret, str) else None
+    return accounts.identity_of_session(secret) if isinstance(secret, str) else None
 
 
 def _check_token(who: Identity, need: str) -> None:
@@ -167,8 +167,8 @@ def still(who: Identity) -> bool:
     at, known = _still.get(key, (0.0, True))
     if time.monotonic() - at > STILL_SECONDS:
         _still[key] = time.monotonic(), known  # a thousand streams of one person ask once, not at the same time
-        with suppress(DatabaseAway):
-            known = accounts.still(who)
+        with suppress(DatabaseUnavailable):
+            known = accounts.still_valid(who)
         if len(_still) > MOST_STILL:
             _still.clear()
         _still[key] = time.monotonic(), known

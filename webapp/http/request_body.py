@@ -31,11 +31,11 @@ class Incoming:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         length = environ.get("CONTENT_LENGTH")
-        environ["wsgi.input"] = Body(environ["wsgi.input"], int(length) if length else None)
+        environ["wsgi.input"] = TimedBody(environ["wsgi.input"], int(length) if length else None)
         return self._application(environ, start_response)
 
 
-class Body(io.RawIOBase):
+class TimedBody(io.RawIOBase):
     """The server's stream. `length` is in bytes; None where the body is chunked.
 
     Reading raises RequestTimeout (408), and BadRequest (400) for one that is cut off or malformed.

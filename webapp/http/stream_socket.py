@@ -18,7 +18,7 @@ from gevent.socket import socket as Socket
 from gunicorn.http.wsgi import Response as Answer
 
 
-class Line:
+class SocketLine:
     """The connection of one reader. `send` is for any greenlet while the reader's own waits, and never waits itself;
     `flush` is for the reader's own."""
 
@@ -56,7 +56,7 @@ class Line:
 class Lined(Response):
     """A response whose reader's line is told of the server's way to write."""
 
-    line: Line
+    line: SocketLine
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         def started(*arguments: Any) -> Any:

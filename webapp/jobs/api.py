@@ -70,7 +70,7 @@ def submit(name: str) -> Response:
 
 @blueprint.get("/jobs")
 def jobs() -> Response:
-    page = lists.jobs(
+    page = lists.list_jobs(
         current_owner(),
         states=_states(JOB_FILTERS),
         kind=parsing.text("kind", 100),
@@ -83,7 +83,7 @@ def jobs() -> Response:
 
 @blueprint.get("/jobs/<id>")
 def job(id: str) -> Response:
-    return jsonify(serializers.job_whole(polling.polled_job(id, current_owner())))
+    return jsonify(serializers.job_whole(polling.job_status(id, current_owner())))
 
 
 @blueprint.delete("/jobs/<id>")
@@ -96,7 +96,7 @@ def delete(id: str) -> Response:
 @blueprint.get("/jobs/<id>/items")
 def items(id: str) -> Response:
     page = queries.items(
-        polling.seen_job(id, current_owner()),
+        polling.readable_job(id, current_owner()),
         state=next(iter(_states(ITEM_STATES)), None),
         verdict=parsing.one_of("verdict", VERDICTS, "") if "verdict" in request.args else None,
         after=parsing.text("after", 2_000),
@@ -108,7 +108,7 @@ def items(id: str) -> Response:
 @blueprint.get("/jobs/<id>/log")
 def log(id: str) -> Response:
     limit = parsing.whole_number("limit", 500, 1, 1_000)
-    page = job_log.log(polling.seen_job(id, current_owner()), after=parsing.text("after", 200), limit=limit)
+    page = job_log.read_log(polling.readable_job(id, current_owner()), after=parsing.text("after", 200), limit=limit)
     return jsonify(lines=[serializers.log_line(row) for row in page.rows], next=_text(page.next))
 
 
@@ -125,7 +125,7 @@ def retry(id: str) -> Response:
 
 @blueprint.get("/jobs/<id>/approvals")
 def approvals(id: str) -> Response:
-    rows = engine_approvals.of_job(polling.seen_job(id, current_owner()))
+    rows = engine_approvals.approvals_of(polling.readable_job(id, current_owner()))
     return jsonify(approvals=[serializers.approval(row) for row in rows], next=None)
 
 
@@ -134,7 +134,7 @@ def answer(id: str, approval: str) -> Response:
     """Say yes (`approve`: true) or no to a call."""
     body = parsing.fields(parsing.json_object(), {"approve": bool, "reason": str}, required=("approve",))
     reason = body.get("reason", "")
-    return accepted(commands.answer_question(id, approval, body["approve"], reason, owner=current_owner()))
+    return accepted(commands.answer_approval(id, approval, body["approve"], reason, owner=current_owner()))
 
 
 @blueprint.post("/files")

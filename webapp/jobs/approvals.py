@@ -22,5 +22,5 @@ def create(job_id: str, approval_id: str) -> Response:
         abort(400)
     with suppress(Conflict):
         reason = request.form.get("reason", "")
-        commands.answer_question(job_id, approval_id, answer == "yes", reason, owner=current_owner())
+        commands.answer_approval(job_id, approval_id, answer == "yes", reason, owner=current_owner())
     return redirect(f"/jobs/{job_id}", 303)

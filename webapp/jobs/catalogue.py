@@ -98,7 +98,7 @@ def _draft(kind: Any) -> drafts.Draft:
             raise NotFound("That job is of another kind, so its answers do not fit this form.")
         draft = drafts.of_params(kind, job.params)
         draft.parent = str(job.id)
-        draft.tell = {one.channel: one.target for one in notifications.of_job(job)}
+        draft.tell = {one.channel: one.target for one in notifications.notifications_of(job)}
         return draft
     if request.args.get("example"):
         return drafts.of_params(kind, kind.example)
@@ -123,10 +123,10 @@ def _mine() -> dict[str, Any]:
     """The viewer's jobs that move or wait, and the last that ended."""
     owner = current_owner()
     return {
-        "live": lists.jobs(owner, states=_LIVE, limit=6).rows,
-        "recent": lists.jobs(owner, states=_ENDED, limit=6).rows,
+        "live": lists.list_jobs(owner, states=_LIVE, limit=6).rows,
+        "recent": lists.list_jobs(owner, states=_ENDED, limit=6).rows,
         "counts": lists.job_counts(owner),
         "titles": titles(),
         "nouns": nouns(),
-        "waiting": waiting.waiting,
+        "waiting": waiting.why_waiting,
     }

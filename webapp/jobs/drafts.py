@@ -73,7 +73,7 @@ class Draft:
         text = self.raw.get(one.name)
         if not table or not table.get("first") or not isinstance(text, str):
             return ""
-        return text_templates.filled_in(text, table["first"][0]) or ""
+        return text_templates.fill_in(text, table["first"][0]) or ""
 
     def estimate(self) -> Any:
         """What it would take; None while the form is not complete."""
@@ -105,7 +105,7 @@ class Draft:
             return None
         how = {name: str(self.raw[name]) for name in ("encoding", "delimiter") if self.raw.get(name)}
         try:
-            return lookup.table_of(ref, current_owner(), **how)
+            return lookup.describe_table(ref, current_owner(), **how)
         except NotFound:
             return None
         except LegworkError as error:
@@ -159,7 +159,7 @@ def check(draft: Draft) -> bool:
     except ValueError as error:
         draft.errors.append(FieldError("run_at", str(error)))
     try:
-        notifications.checked(draft.notify)
+        notifications.checked_notifications(draft.notify)
     except InvalidParams as error:
         draft.tell_errors = {one.field: one.message for one in error.errors}
         draft.errors += [FieldError("", one.message) for one in error.errors]
@@ -200,7 +200,7 @@ def notes_of(about: Any) -> list[str]:
 
 def _starts(kind: Any) -> str:
     """When a job of this kind would start if it were submitted now, and what is before it."""
-    ahead = waiting.ahead(kind.queue)
+    ahead = waiting.jobs_ahead(kind.queue)
     if not ahead.workers:
         return "waits for a worker"
     if not ahead.busy:
@@ -213,7 +213,7 @@ def _starts(kind: Any) -> str:
 
 def file_of(ref: str) -> dict[str, Any] | None:
     if ref.startswith("sample:"):
-        if lookup.table_of(ref, current_owner()) is None:
+        if lookup.describe_table(ref, current_owner()) is None:
             return None
         return {"id": ref, "name": ref.removeprefix("sample:"), "bytes": None, "sample": True}
     try:
@@ -243,7 +243,7 @@ _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
 def _earlier(one: forms.Field) -> list[Any]:
     """The uploads that may be chosen again in this field."""
-    uploads = lookup.uploads(current_owner())
+    uploads = lookup.list_uploads(current_owner())
     return [file for file in uploads if file.table or one.accept != "table"]
 
 

@@ -67,7 +67,7 @@ def _words() -> dict[str, Any]:
 
 @blueprint.get("/files/<file_id>/preview")
 def show(file_id: str) -> str:
-    file = lookup.seen_file(file_id, current_owner())
+    file = lookup.visible_file(file_id, current_owner())
     if not previewable(file):
         raise NotFound("This file cannot be shown here. Download it to look at it.")
     job = _job_of(file)
@@ -77,7 +77,7 @@ def show(file_id: str) -> str:
 @blueprint.get("/files/<file_id>/raw")
 def raw(file_id: str) -> Response:
     """A picture for the page above; what is none of the four kinds by its first bytes is not given out like this."""
-    file = lookup.seen_file(file_id, current_owner())
+    file = lookup.visible_file(file_id, current_owner())
     if _image(file) is None:
         raise NotFound("This is not a picture that can be shown.")
     response = Response(FileWrapper(lookup.open_file(file), files.CHUNK), content_type=file.media_type)
@@ -130,7 +130,7 @@ def _table(file: Any) -> dict[str, Any] | None:
     if not (file.table or file.name.lower().endswith((".csv", ".tsv", ".jsonl"))):
         return None
     try:
-        found = lookup.table_of(str(file.id), file.owner)
+        found = lookup.describe_table(str(file.id), file.owner)
     except LegworkError:
         return None
     if not found or found.get("error") or not found.get("first"):
@@ -154,6 +154,6 @@ def _head(file: Any, count: int) -> bytes:
 
 def _job_of(file: Any) -> Any:
     try:
-        return polling.seen_job(file.job_id, current_owner()) if file.job_id else None
+        return polling.readable_job(file.job_id, current_owner()) if file.job_id else None
     except NotFound:
         return None

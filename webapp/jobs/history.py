@@ -132,7 +132,7 @@ def address(given: Mapping[str, str] | None = None, **changed: str | None) -> st
 
 def reasons(rows: list[Any]) -> dict[Any, Any]:
     """Why the first few jobs wait; to ask it for each of a long list would keep the database busy."""
-    return {job.id: waiting.waiting(job) for job in [job for job in rows if job.state == "queued"][:EXPLAINED]}
+    return {job.id: waiting.why_waiting(job) for job in [job for job in rows if job.state == "queued"][:EXPLAINED]}
 
 
 def _wanted(asked: Mapping[str, str]) -> Wanted:
@@ -203,7 +203,7 @@ def _matching(wanted: Wanted) -> int:
 def _list(wanted: Wanted) -> dict[str, Any]:
     owner = current_owner()
     wanted = _spelled_out(wanted)
-    page = lists.jobs(
+    page = lists.list_jobs(
         owner,
         states=_states(wanted.state),
         **_query(wanted),

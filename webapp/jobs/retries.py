@@ -25,7 +25,7 @@ def whole(job_id: str) -> Response:
     """Start the job of which this one was a try on a few items. Pressed twice, it is one job."""
     owner = current_owner()
     tried = queries.job(job_id, owner)
-    told = [{"channel": one.channel, "target": one.target} for one in notifications.of_job(tried)]
+    told = [{"channel": one.channel, "target": one.target} for one in notifications.notifications_of(tried)]
     key = f"whole-{tried.id}"
     job = commands.submit(tried.kind, tried.params, owner=owner, parent=tried.id, idempotency_key=key, notify=told)
     return redirect(f"/jobs/{job.id}", 303)

@@ -24,7 +24,7 @@ PAGE = 50
 _MARK = re.compile(r"(?=[^0-9]*[0-9])(?!https?:)[\w<>@:.+/=-]{16,}|[a-z]+/[\w.+-]+(;.*)?", re.ASCII)
 
 
-class Step(NamedTuple):
+class TimelineStep(NamedTuple):
     """One row of the timeline."""
 
     at: datetime | None
@@ -56,7 +56,7 @@ def _result(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
         "columns": _columns(rows),
         "facts": facts,
         "rest": json.dumps(rest, ensure_ascii=False, indent=2, default=str) if rest else "",
-        "files": queries.files(job),
+        "files": queries.output_files(job),
         "result_template": _result_template(job),
         "view": _view(job, asked),
         "asked_item": (asked_item := asked.get("item", "").replace("\0", "").strip()[:200]),
@@ -76,14 +76,14 @@ def _items(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _files(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
-    return {"files": queries.files(job)}
+    return {"files": queries.output_files(job)}
 
 
 def _log(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
     level = asked.get("level") if asked.get("level") in LEVELS else None
     q = asked.get("q", "").strip()[:200]
     latest = asked.get("latest") == "1" or not (job.ended or asked.get("after") or asked.get("start"))
-    page = job_log.log(job, after=asked.get("after"), levels=LEVELS.get(level or "", ()), q=q, latest=latest)
+    page = job_log.read_log(job, after=asked.get("after"), levels=LEVELS.get(level or "", ()), q=q, latest=latest)
     counts = {name: job_log.log_count(job, levels, q) for name, levels in {"": (), **LEVELS}.items()}
     asked_for = {"level": level or "", "q": q, "latest": latest, "first_page": not asked.get("after")}
     return asked_for | {"page": page, "level_counts": counts}
@@ -96,8 +96,8 @@ def _input(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _timeline(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
-    told = [step for one in notifications.of_job(job) for step in _told(one)]
-    questions = [step for one in approvals.of_job(job) for step in _asked(one)]
+    told = [step for one in notifications.notifications_of(job) for step in _told(one)]
+    questions = [step for one in approvals.approvals_of(job) for step in _asked(one)]
     known = steps(job, queries.attempts(job))
     return {"steps": sorted([*known, *told, *questions], key=lambda step: step.at or words.now())}
 
@@ -117,42 +117,47 @@ def _is_mark(value: Any) -> bool:
     return isinstance(value, str) and bool(_MARK.fullmatch(value))
 
 
-def steps(job: Any, attempts: list[Any]) -> list[Step]:
+def steps(job: Any, attempts: list[Any]) -> list[TimelineStep]:
     """Submitted, each wait, each run of a worker and how it ended, a stop asked, the end."""
-    found = [Step(job.created_at, "Submitted", "as a try" if job.sample else "", None)]
+    found = [TimelineStep(job.created_at, "Submitted", "as a try" if job.sample else "", None)]
     free = job.created_at
     for attempt in attempts:
-        found.append(Step(free, "Waited", f"for a worker on queue {job.queue}", _apart(free, attempt.started_at)))
+        found.append(
+            TimelineStep(free, "Waited", f"for a worker on queue {job.queue}", _apart(free, attempt.started_at))
+        )
         found.append(_attempt(attempt))
         free = attempt.ended_at or attempt.started_at
     if job.cancel_requested_at:
-        found.append(Step(job.cancel_requested_at, "Stop asked", "", None))
+        found.append(TimelineStep(job.cancel_requested_at, "Stop asked", "", None))
     if job.ended:
         found.append(
-            Step(job.finished_at, words.state_of(job).text, job.message or "", _apart(job.created_at, job.finished_at))
+            TimelineStep(
+                job.finished_at, words.state_of(job).text, job.message or "", _apart(job.created_at, job.finished_at)
+            )
         )
     elif job.state == "queued":
-        found.append(Step(free, "Waits", f"for a worker on queue {job.queue}", _apart(free, words.now())))
+        found.append(TimelineStep(free, "Waits", f"for a worker on queue {job.queue}", _apart(free, words.now())))
     ordered = sorted(found, key=lambda step: step.at or words.now())
     return [step for step, after in pairwise([*ordered, None]) if step and (step.what != "Waited" or after)]
 
 
-def _asked(approval: Any) -> list[Step]:
+def _asked(approval: Any) -> list[TimelineStep]:
     """A question to a person, and the answer."""
-    found = [Step(approval.asked_at, "Asked", f"whether it may call {approval.tool}", None)]
+    found = [TimelineStep(approval.asked_at, "Asked", f"whether it may call {approval.tool}", None)]
     if approval.decided_at:
         waited = _apart(approval.asked_at, approval.decided_at)
         what = "Approved" if approval.approved else "Refused"
-        found.append(Step(approval.decided_at, what, safe_text.cell(approval.reason, 300), waited))
+        found.append(TimelineStep(approval.decided_at, what, safe_text.cell(approval.reason, 300), waited))
     return found
 
 
-def _told(notification: Any) -> list[Step]:
+def _told(notification: Any) -> list[TimelineStep]:
     """The tries to tell somebody of the end."""
     what = "Mail" if notification.channel == "mail" else "Webhook"
     target = safe_text.cell(notification.target, 120)
     tries = [
-        Step(datetime.fromisoformat(one["at"]), what, f"{target}: {one['text']}", None) for one in notification.tries
+        TimelineStep(datetime.fromisoformat(one["at"]), what, f"{target}: {one['text']}", None)
+        for one in notification.tries
     ]
     if tries and notification.state == "given_up":
         tries[-1] = tries[-1]._replace(detail=f"{tries[-1].detail}. Given up")
@@ -161,12 +166,12 @@ def _told(notification: Any) -> list[Step]:
     return tries
 
 
-def _attempt(attempt: Any) -> Step:
+def _attempt(attempt: Any) -> TimelineStep:
     ended = words.ending(attempt.how) if attempt.ended_at else "at work"
     finished = f", {words.number(attempt.finished)} finished" if attempt.finished is not None else ""
     detail = f"worker {attempt.worker}, {ended}{finished}"
     lasted = _apart(attempt.started_at, attempt.ended_at or words.now())
-    return Step(attempt.started_at, f"Run {attempt.lease}", detail, lasted)
+    return TimelineStep(attempt.started_at, f"Run {attempt.lease}", detail, lasted)
 
 
 def _apart(start: datetime | None, end: datetime | None) -> float | None:

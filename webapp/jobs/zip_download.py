@@ -19,14 +19,14 @@ PACKED = ("image/", "video/", "audio/", "application/zip", "application/vnd.open
 
 @blueprint.get("/jobs/<job_id>/all.zip")
 def download(job_id: str) -> Response:
-    job = polling.seen_job(job_id, current_owner())
+    job = polling.readable_job(job_id, current_owner())
     return files.attachment(_zipped(_parts(job)), "application/zip", f"{job.label or job.kind} {str(job.id)[:8]}.zip")
 
 
 def _parts(job: Any) -> Iterator[tuple[str, str, Iterable[bytes]]]:
     """Name, media type and bytes of each part; a name that comes twice gets a number."""
     taken: set[str] = set()
-    for file in queries.files(job):
+    for file in queries.output_files(job):
         yield _free(files.safe_name(file.name), taken), file.media_type, _chunks(file)
     if job.finished:
         media_type, _, chunks = queries.export(job, "csv")

@@ -16,7 +16,7 @@ blueprint = Blueprint("library_api", __name__, url_prefix="/api/v1")
 
 @blueprint.get("/documents")
 def index() -> Response:
-    page = library.documents(
+    page = library.list_documents(
         current_owner(),
         collection=parsing.text("collection", 100),
         q=parsing.text("q", 200),
@@ -35,7 +35,7 @@ def show(id: str) -> Response:
 @blueprint.get("/documents/<id>/similar")
 def similar(id: str) -> Response:
     """Other documents of its collection, the most like it first."""
-    found = library.alike(current_owner(), id, parsing.whole_number("limit", 8, 1, 50))
+    found = library.similar_documents(current_owner(), id, parsing.whole_number("limit", 8, 1, 50))
     return jsonify(documents=[_alike(one) for one in found], next=None)
 
 
@@ -77,7 +77,7 @@ def document_row(document: Any) -> dict[str, Any]:
     }
 
 
-def _alike(one: library.Alike) -> dict[str, Any]:
+def _alike(one: library.SimilarDocument) -> dict[str, Any]:
     return {
         "document": str(one.document_id),
         "title": one.title,

@@ -30,7 +30,9 @@ def index() -> str:
     """The collections, and the documents of one or of all."""
     owner = current_owner()
     collection, q = _asked("collection", 100), _asked("q", 200)
-    page = library.documents(owner, collection=collection, q=q, after=request.args.get("after") or None, limit=PAGE)
+    page = library.list_documents(
+        owner, collection=collection, q=q, after=request.args.get("after") or None, limit=PAGE
+    )
     return render_template(
         "library.html",
         collections=library.collections(owner),
@@ -51,7 +53,7 @@ def show(document_id: str) -> str:
         document=document,
         file=_file(document.file_id),
         passages=library.passages(current_owner(), document.id),
-        alike=library.alike(current_owner(), document.id, ALIKE),
+        alike=library.similar_documents(current_owner(), document.id, ALIKE),
         text=document.text[start : start + TEXT_PAGE].replace("\f", "\n\n"),
         start=start,
         step=TEXT_PAGE,

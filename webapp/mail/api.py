@@ -17,7 +17,7 @@ blueprint = Blueprint("outbox_api", __name__, url_prefix="/api/v1")
 
 @blueprint.get("/outbox")
 def messages() -> Response:
-    page = outbox.messages(
+    page = outbox.outbox_messages(
         current_owner(),
         q=parsing.text("q", 200),
         after=parsing.text("after", 200),
@@ -28,22 +28,22 @@ def messages() -> Response:
 
 @blueprint.get("/outbox/<id>")
 def message(id: str) -> Response:
-    row = outbox.message(id, current_owner())
-    opened = outbox.opened(row)
+    row = outbox.outbox_message(id, current_owner())
+    opened = outbox.open_outbox_message(row)
     headers = [{"name": name, "value": value} for name, value in opened.headers]
     return jsonify(_row(row) | {"headers": headers, "text": opened.text, "html": opened.html})
 
 
 @blueprint.delete("/outbox")
 def clear() -> Response:
-    outbox.clear(owner=current_owner())
+    outbox.clear_outbox(owner=current_owner())
     return Response(status=204)
 
 
 @blueprint.get("/suppressions")
 def suppressions() -> Response:
     limit = parsing.whole_number("limit", 100, 1, 1_000)
-    page = engine_suppressions.listed(
+    page = engine_suppressions.list_suppressed(
         current_owner(), q=parsing.text("q", 200), after=parsing.text("after", 300), limit=limit
     )
     rows = [{"address": row.address, "created_at": serializers.moment(row.created_at)} for row in page.rows]
@@ -57,12 +57,12 @@ def suppress() -> Response:
     lines: list[Any] = given if isinstance(given, list) else [given]
     if not all(isinstance(line, str) for line in lines):
         raise parsing.invalid("addresses", "addresses must be a list of addresses.")
-    return jsonify(added=engine_suppressions.add("\n".join(lines), owner=current_owner()))
+    return jsonify(added=engine_suppressions.suppress_addresses("\n".join(lines), owner=current_owner()))
 
 
 @blueprint.delete("/suppressions/<address>")
 def allow(address: str) -> Response:
-    engine_suppressions.remove(address, owner=current_owner())
+    engine_suppressions.allow_address(address, owner=current_owner())
     return Response(status=204)
 
 

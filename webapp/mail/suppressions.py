@@ -21,7 +21,7 @@ def index() -> str:
 def add() -> ResponseReturnValue:
     written = request.form.get("addresses", "").replace("\r\n", "\n")
     try:
-        suppressions.add(written, owner=current_owner())
+        suppressions.suppress_addresses(written, owner=current_owner())
     except InvalidParams as error:
         return _page(written, [one.message for one in error.errors]), 422
     return redirect("/suppressions", 303)
@@ -29,11 +29,11 @@ def add() -> ResponseReturnValue:
 
 @blueprint.post("/remove")
 def remove() -> ResponseReturnValue:
-    suppressions.remove(request.form.get("address", ""), owner=current_owner())
+    suppressions.allow_address(request.form.get("address", ""), owner=current_owner())
     return redirect("/suppressions", 303)
 
 
 def _page(written: str = "", wrong: list[str] | None = None) -> str:
     q = request.args.get("q", "").strip()[:200]
-    page = suppressions.listed(current_owner(), q=q or None, after=request.args.get("after"))
+    page = suppressions.list_suppressed(current_owner(), q=q or None, after=request.args.get("after"))
     return render_template("outbox/suppressions.html", page=page, q=q, written=written, wrong=wrong or [])

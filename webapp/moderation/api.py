@@ -17,9 +17,9 @@ blueprint = Blueprint("reviews_api", __name__, url_prefix="/api/v1/jobs/<id>")
 
 @blueprint.get("/verdicts")
 def verdicts(id: str) -> Response:
-    job = polling.seen_job(id, current_owner())
+    job = polling.readable_job(id, current_owner())
     return jsonify(
-        _standing(reviews.verdicts(job)) | {"changes": [_change(one) for one in reviews.threshold_changes(job)]}
+        _standing(reviews.review_status(job)) | {"changes": [_change(one) for one in reviews.threshold_changes(job)]}
     )
 
 
@@ -33,8 +33,8 @@ def set_thresholds(id: str) -> Response:
 
 @blueprint.get("/decisions")
 def decisions(id: str) -> Response:
-    page = reviews.decisions(
-        polling.seen_job(id, current_owner()),
+    page = reviews.list_decisions(
+        polling.readable_job(id, current_owner()),
         after=parsing.text("after", 200),
         limit=parsing.whole_number("limit", 50, 1, 1_000),
     )
@@ -46,7 +46,9 @@ def decide(id: str) -> Response:
     """Body: `item`, the key of an item, and `verdict`, allow or block."""
     body = parsing.fields(parsing.json_object(), {"item": str, "verdict": str}, required=("item", "verdict"))
     owner = current_owner()
-    response = jsonify(_decision(reviews.decide(id, body["item"], body["verdict"], owner=owner, by=identity().name)))
+    response = jsonify(
+        _decision(reviews.decide_item(id, body["item"], body["verdict"], owner=owner, by=identity().name))
+    )
     response.status_code = 201
     return response
 

@@ -25,7 +25,7 @@ PAGE = 50
 @blueprint.get("/jobs/<job_id>/thresholds")
 def edit(job_id: str) -> str:
     job = queries.job(job_id, current_owner())
-    return _form(job, reviews.verdicts(job))
+    return _form(job, reviews.review_status(job))
 
 
 @blueprint.post("/jobs/<job_id>/thresholds")
@@ -33,7 +33,7 @@ def change(job_id: str) -> BaseResponse:
     """`category` is repeated, and so are `review` and `block` in the same order; an empty one is no threshold."""
     owner = current_owner()
     job = queries.job(job_id, owner)
-    standing = reviews.verdicts(job)
+    standing = reviews.review_status(job)
     typed = _typed(request.form.getlist)
     thresholds, wrong = _read(typed)
     if not wrong:
@@ -57,7 +57,7 @@ def index(job_id: str) -> str:
     return render_template(
         "reviews/log.html",
         job=job,
-        page=reviews.decisions(job, after=request.args.get("after"), limit=PAGE),
+        page=reviews.list_decisions(job, after=request.args.get("after"), limit=PAGE),
         changes=reviews.threshold_changes(job),
         first_page="after" not in request.args,
     )
@@ -70,7 +70,7 @@ def create(job_id: str) -> BaseResponse:
     if verdict not in ("allow", "block"):
         abort(400)
     owner = current_owner()
-    reviews.decide(job_id, request.form.get("item", ""), verdict, owner=owner, by=identity().name)
+    reviews.decide_item(job_id, request.form.get("item", ""), verdict, owner=owner, by=identity().name)
     return redirect(_back(job_id), 303)
 
 
@@ -112,7 +112,7 @@ def _form(job: Any, standing: Any, typed: Mapping[str, Mapping[str, str]] | None
         "reviews/thresholds.html",
         job=job,
         standing=standing,
-        spread=reviews.spread(job),
+        spread=reviews.score_distribution(job),
         typed=typed or {},
         wrong=wrong,
     )

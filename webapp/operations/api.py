@@ -20,7 +20,7 @@ blueprint = Blueprint("operating_api", __name__, url_prefix="/api/v1")
 @blueprint.get("/operations")
 @operators
 def index() -> Response:
-    state = operations.operations()
+    state = operations.current_overview()
     return jsonify(
         at=serializers.moment(state.at),
         problems=[asdict(problem) for problem in state.problems],

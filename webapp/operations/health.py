@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from flask import Blueprint, Response
 
-from jobs.engine.errors import DatabaseAway, LegworkError
+from jobs.engine.errors import DatabaseUnavailable, LegworkError
 from jobs.engine.operations import health
 from webapp.http.identity import anybody, require_operator
 
@@ -25,7 +25,7 @@ def healthz() -> Response:
 def readyz() -> Response:
     """200 while submissions can be taken. A broker that is down does not matter: the row waits for it."""
     try:
-        health.ready()
+        health.check_ready()
     except LegworkError as error:
         return _plain(503, error.message)
     return _plain(200, "ok")
@@ -35,7 +35,7 @@ def readyz() -> Response:
 @anybody
 def figures() -> Response:
     """For operators. A database that is away can vouch for nobody, and that it is away is the figure to show then."""
-    with suppress(DatabaseAway):
+    with suppress(DatabaseUnavailable):
         require_operator()
     from webapp.operations import metrics  # not above: most web processes are never asked
 

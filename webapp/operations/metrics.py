@@ -32,7 +32,7 @@ class _Figures(Collector):
         mine = (str(os.getpid()),)
         for name, count, text in _OF_THIS_PROCESS:
             yield _family(name, text, ("process",), [(mine, count())])
-        state = operations.operations()
+        state = operations.current_overview()
         up = bool(state.queues)
         yield GaugeMetricFamily("legwork_database_up", "1 while the database answers.", value=int(up))
         if not up:

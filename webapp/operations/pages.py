@@ -25,7 +25,7 @@ BAR, GAP, HEIGHT = 3, 1, 20  # of the small charts, in the units of their viewBo
 @operators
 def index() -> Response:
     """All of it; with `HX-Request` only the live part."""
-    state = operations.operations()
+    state = operations.current_overview()
     live = bool(request.headers.get("HX-Request"))
     return make_response(
         render_template(

@@ -21,7 +21,7 @@ from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
 from jobs.engine.db import redis
-from jobs.engine.errors import BrokerAway, NotFound
+from jobs.engine.errors import BrokerUnavailable, NotFound
 from webapp.http import identity
 from webapp.http.errors import answer
 from webapp.http.lazy_modules import put_off
@@ -144,7 +144,7 @@ def _reach_broker() -> None:
     try:
         redis.broker().ping()
     except RedisError as error:
-        raise BrokerAway(_AWAY) from error
+        raise BrokerUnavailable(_AWAY) from error
 
 
 _AWAY = "The broker (Redis) does not answer, so there is nothing to show. Jobs are safe in the database meanwhile."
@@ -157,7 +157,7 @@ def _no_such_job(_: NoSuchJobError) -> Response:
 
 
 def _broker_away(_: RedisError) -> Response:
-    return answer(503, _AWAY, reason=BrokerAway.reason)
+    return answer(503, _AWAY, reason=BrokerUnavailable.reason)
 
 
 def _add_policy(response: Response) -> Response:

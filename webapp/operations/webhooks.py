@@ -13,4 +13,4 @@ blueprint = Blueprint("webhooks", __name__)
 @blueprint.get("/webhooks")
 @operators
 def index() -> str:
-    return render_template("webhooks.html", secret=notifications.secret())
+    return render_template("webhooks.html", secret=notifications.webhook_secret())

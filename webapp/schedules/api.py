@@ -9,7 +9,7 @@ from flask import Blueprint, Response, jsonify
 
 from jobs.engine.queue import commands, queries
 from jobs.engine.queue import schedules as engine_schedules
-from jobs.engine.queue.schedules import Plan
+from jobs.engine.queue.schedules import SchedulePlan
 from webapp.api import serializers
 from webapp.http import parsing
 from webapp.http.guards import current_owner
@@ -24,7 +24,7 @@ CHANGED = {"cron": str, "zone": str, "paused": bool}
 @blueprint.get("")
 def schedules() -> Response:
     return jsonify(
-        schedules=[serializers.schedule(one) for one in engine_schedules.schedules(current_owner())], next=None
+        schedules=[serializers.schedule(one) for one in engine_schedules.list_schedules(current_owner())], next=None
     )
 
 
@@ -33,7 +33,7 @@ def create_schedule() -> Response:
     """Of a job that was (`job`), or of a `kind` and `params`."""
     body = parsing.fields(parsing.json_object(), NEW, required=("cron",))
     kind, params = _what(body)
-    plan = Plan(kind, params, body["cron"], body.get("zone", "UTC"))
+    plan = SchedulePlan(kind, params, body["cron"], body.get("zone", "UTC"))
     kept = serializers.schedule(commands.create_schedule(plan, owner=current_owner()))
     answer = jsonify(kept)
     answer.status_code = 201
@@ -50,12 +50,12 @@ def schedule(id: str) -> Response:
 def change_schedule(id: str) -> Response:
     """Other times, or a pause (`paused`: true) and its end."""
     body = parsing.fields(parsing.json_object(), CHANGED)
-    return jsonify(serializers.schedule(engine_schedules.change(id, owner=current_owner(), **body)))
+    return jsonify(serializers.schedule(engine_schedules.change_schedule(id, owner=current_owner(), **body)))
 
 
 @blueprint.delete("/<id>")
 def delete_schedule(id: str) -> Response:
-    engine_schedules.remove(id, owner=current_owner())
+    engine_schedules.delete_schedule(id, owner=current_owner())
     return Response(status=204)
 
 

@@ -12,7 +12,7 @@ from jobs.engine.errors import BadInput, FieldError, InvalidParams, NotFound
 from jobs.engine.kinds import catalogue
 from jobs.engine.queue import commands, notifications, queries, schedules
 from jobs.engine.queue import cron as queue_cron
-from jobs.engine.queue.schedules import Plan
+from jobs.engine.queue.schedules import SchedulePlan
 from webapp.http import parsing
 from webapp.http.guards import current_owner
 from webapp.jobs import catalogue as jobs_catalogue
@@ -27,7 +27,7 @@ SHOWN_RUNS = 3
 @blueprint.get("/schedules")
 def index() -> str:
     """All of them; with `HX-Request` only the live part."""
-    found = schedules.schedules(current_owner())
+    found = schedules.list_schedules(current_owner())
     return render_template(
         "schedules/_list.html" if request.headers.get("HX-Request") else "schedules.html",
         schedules=found,
@@ -51,10 +51,10 @@ def create() -> Any:
     try:
         cron = cron_words.cron_of(chosen)
         if "look" in request.form:
-            queue_cron.checked(cron, zone)
-            return _form(job, chosen, zone, runs=queue_cron.upcoming(cron, zone, SHOWN_RUNS))
-        told = [{"channel": one.channel, "target": one.target} for one in notifications.of_job(job)]
-        plan = Plan(job.kind, job.params, cron, zone, notify=told)
+            queue_cron.checked_cron(cron, zone)
+            return _form(job, chosen, zone, runs=queue_cron.upcoming_runs(cron, zone, SHOWN_RUNS))
+        told = [{"channel": one.channel, "target": one.target} for one in notifications.notifications_of(job)]
+        plan = SchedulePlan(job.kind, job.params, cron, zone, notify=told)
         return _to(commands.create_schedule(plan, owner=current_owner()))
     except InvalidParams as error:
         return _form(job, chosen, zone, errors=error.errors), 422
@@ -72,19 +72,21 @@ def change(schedule_id: str) -> Any:
     schedule = schedules.schedule(schedule_id, current_owner())
     chosen, zone = cron_words.posted(request.form), cron_words.zone_of(request.form)
     try:
-        return _to(schedules.change(schedule.id, owner=current_owner(), cron=cron_words.cron_of(chosen), zone=zone))
+        return _to(
+            schedules.change_schedule(schedule.id, owner=current_owner(), cron=cron_words.cron_of(chosen), zone=zone)
+        )
     except InvalidParams as error:
         return _page(schedule, errors=error.errors, **cron_words.view(chosen, zone)), 422
 
 
 @blueprint.post("/schedules/<schedule_id>/pause")
 def pause(schedule_id: str) -> Response:
-    return _to(schedules.change(schedule_id, owner=current_owner(), paused=True))
+    return _to(schedules.change_schedule(schedule_id, owner=current_owner(), paused=True))
 
 
 @blueprint.post("/schedules/<schedule_id>/resume")
 def resume(schedule_id: str) -> Response:
-    return _to(schedules.change(schedule_id, owner=current_owner(), paused=False))
+    return _to(schedules.change_schedule(schedule_id, owner=current_owner(), paused=False))
 
 
 @blueprint.post("/schedules/<schedule_id>/run")
@@ -104,7 +106,7 @@ def ask_delete(schedule_id: str) -> str:
 
 @blueprint.post("/schedules/<schedule_id>/delete")
 def delete(schedule_id: str) -> Response:
-    schedules.remove(schedule_id, owner=current_owner())
+    schedules.delete_schedule(schedule_id, owner=current_owner())
     flash("The schedule is deleted.")
     return redirect("/schedules", 303)
 
@@ -144,7 +146,7 @@ def _page(schedule: Any, errors: list[FieldError] | None = None, **typed: Any) -
         "title": _title(schedule),
         "known": _is_known(schedule.kind),
         "when_it_runs": cron_words.in_words(schedule.cron),
-        "runs": [] if schedule.paused_at else queue_cron.upcoming(schedule.cron, schedule.zone, SHOWN_RUNS),
+        "runs": [] if schedule.paused_at else queue_cron.upcoming_runs(schedule.cron, schedule.zone, SHOWN_RUNS),
         "key": uuid4().hex,
         "errors": at_field,
         "page": page,

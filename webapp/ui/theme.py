@@ -76,6 +76,6 @@ def _addresses(rules: Map) -> frozenset[str]:
 def _running() -> int | None:
     """How many of the viewer's jobs run, for the menu; None if the database does not answer."""
     try:
-        return lists.at_work(current_owner())
+        return lists.working_count(current_owner())
     except LegworkError:
         return None

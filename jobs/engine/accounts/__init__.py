@@ -5,50 +5,58 @@ Rows carry an owner, a text. The first account takes over what was made before t
 
 from __future__ import annotations
 
-from jobs.engine.accounts.audit import ACTIONS, entries, record
+from jobs.engine.accounts.audit import ACTIONS, audit_entries, record
 from jobs.engine.accounts.first_account import new_secret, opens
 from jobs.engine.accounts.sessions import (
     Identity,
-    by_password,
-    by_provider,
-    end,
-    end_others,
-    of_browser,
-    sign_ins,
-    still,
+    end_other_sessions,
+    end_session,
+    identity_of_session,
+    list_sessions,
+    sign_in_by_password,
+    sign_in_by_provider,
+    still_valid,
 )
 from jobs.engine.accounts.sharing import accept, share, share_of, shared_jobs, unshare
-from jobs.engine.accounts.tokens import issue, of_token, revoke, tokens
+from jobs.engine.accounts.tokens import identity_of_token, issue_token, list_tokens, revoke_token
 from jobs.engine.accounts.users import (
     Account,
     add,
     all_accounts,
+    any_accounts,
     change_password,
     change_role,
-    exist,
     find,
     resume,
     set_password,
     suspend,
 )
 from jobs.engine.db.models import ROLES, SCOPES
-from jobs.engine.operations.all_schedules import everybodys_schedules, pause_anybodys
+from jobs.engine.operations.all_schedules import list_all_schedules, pause_any_schedule
 
 __all__ = ["ROLES", "SCOPES", "Account", "Identity"]
 __all__ += [
     "add",
     "all_accounts",
+    "any_accounts",
     "change_password",
     "change_role",
-    "exist",
     "find",
     "resume",
     "set_password",
     "suspend",
 ]
-__all__ += ["by_password", "by_provider", "end", "end_others", "of_browser", "sign_ins", "still"]
+__all__ += [
+    "end_other_sessions",
+    "end_session",
+    "identity_of_session",
+    "list_sessions",
+    "sign_in_by_password",
+    "sign_in_by_provider",
+    "still_valid",
+]
 __all__ += ["new_secret", "opens"]
-__all__ += ["issue", "of_token", "revoke", "tokens"]
+__all__ += ["identity_of_token", "issue_token", "list_tokens", "revoke_token"]
 __all__ += ["accept", "share", "share_of", "shared_jobs", "unshare"]
-__all__ += ["everybodys_schedules", "pause_anybodys"]
-__all__ += ["ACTIONS", "entries", "record"]
+__all__ += ["list_all_schedules", "pause_any_schedule"]
+__all__ += ["ACTIONS", "audit_entries", "record"]

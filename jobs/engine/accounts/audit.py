@@ -61,7 +61,7 @@ def name_of(session: Session, owner: str | None) -> str:
     return session.scalar(select(Account.name).where(Account.owner == owner)) or owner or "somebody"
 
 
-def entries(
+def audit_entries(
     *, q: str | None = None, action: str | None = None, after: str | None = None, limit: int = 50
 ) -> Page[AuditEntry]:
     """The log, the newest first. `q` looks in who, target and address."""

@@ -19,4 +19,4 @@ def opens(given: str, wanted: str) -> bool:
     """Whether this is the secret that is wanted, and still good."""
     if not wanted or not secrets.compare_digest(given.encode("utf-8", "replace"), wanted.encode()):
         return False
-    return time.time() - int(wanted.partition("-")[0]) <= HOLDS_SECONDS and not users.exist()
+    return time.time() - int(wanted.partition("-")[0]) <= HOLDS_SECONDS and not users.any_accounts()

@@ -13,7 +13,7 @@ from jobs.engine.accounts import audit, passwords, throttle, users
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Account, SignIn, Token, new_id
 from jobs.engine.db.records import as_id
-from jobs.engine.errors import Conflict, Forbidden, NotFound, NotSignedIn, TooMany
+from jobs.engine.errors import Conflict, Forbidden, NotAuthenticated, NotFound, TooMany
 from jobs.engine.jsonsafe import clean_text
 
 IDLE_DAYS, WHOLE_DAYS = 14, 90
@@ -36,7 +36,7 @@ class Identity:
     scope: str = "operate"  # of the token
 
 
-def by_password(name: str, password: str, *, address: str, browser: str) -> str:
+def sign_in_by_password(name: str, password: str, *, address: str, browser: str) -> str:
     """Sign in; what the cookie is to hold. Raises NotSignedIn, TooMany: neither tells whether there is such an account."""
     name = clean_text(name).strip().lower()[:100]
     try:
@@ -49,12 +49,12 @@ def by_password(name: str, password: str, *, address: str, browser: str) -> str:
     right = passwords.matches(found.password if found else None, password)
     if not found or not right or found.suspended_at is not None:
         _refuse(name, address, "suspended" if found and right else "wrong name or password")
-        raise NotSignedIn(REFUSED)
+        raise NotAuthenticated(REFUSED)
     throttle.forget(name, address)
     return _begin(found, address, browser, "password")
 
 
-def by_provider(subject: str, name: str, *, new: bool, address: str, browser: str) -> str:
+def sign_in_by_provider(subject: str, name: str, *, new: bool, address: str, browser: str) -> str:
     """Sign in whom an OpenID provider vouches for; a new account, as a member, if `new` allows it.
 
     Raises NotSignedIn for who is suspended, Forbidden for who is new where nobody new may come, InvalidParams, Conflict.
@@ -74,11 +74,11 @@ def by_provider(subject: str, name: str, *, new: bool, address: str, browser: st
             ) from None
     if found.suspended_at is not None:
         _refuse(found.name, address, "suspended")
-        raise NotSignedIn("This account is suspended. An administrator can let it in again.")
+        raise NotAuthenticated("This account is suspended. An administrator can let it in again.")
     return _begin(found, address, browser, "provider")
 
 
-def of_browser(secret: str) -> Identity | None:
+def identity_of_session(secret: str) -> Identity | None:
     """Whom a cookie's secret stands for; None if that sign-in is over."""
     with postgres.reading() as session:
         row = session.execute(
@@ -95,10 +95,10 @@ def of_browser(secret: str) -> Identity | None:
     return Identity(account.owner, account.name, account.role, account, sign_in=sign_in)
 
 
-def still(identity: Identity) -> bool:
+def still_valid(identity: Identity) -> bool:
     """Whether who asked then may still ask: for answers that take long."""
     if identity.account is None:
-        return not users.exist()
+        return not users.any_accounts()
     with postgres.reading() as session:
         what = select(Account.role).where(Account.id == identity.account.id, Account.suspended_at.is_(None))
         if identity.token is not None:
@@ -110,14 +110,14 @@ def still(identity: Identity) -> bool:
         return session.scalar(what) is not None
 
 
-def sign_ins(account: Account) -> list[SignIn]:
+def list_sessions(account: Account) -> list[SignIn]:
     """Where an account is signed in, the last seen first."""
     with postgres.reading() as session:
         mine = select(SignIn).where(SignIn.account_id == account.id, SignIn.seen_at > func.now() - _IDLE)
         return list(session.scalars(mine.order_by(SignIn.seen_at.desc()).limit(100)))
 
 
-def end(account: Account, sign_in: str | UUID, *, address: str | None = None) -> None:
+def end_session(account: Account, sign_in: str | UUID, *, address: str | None = None) -> None:
     """Sign one browser of this account out. Raises NotFound."""
     with postgres.session() as session:
         gone = delete(SignIn).where(SignIn.id == as_id(sign_in), SignIn.account_id == account.id).returning(SignIn.id)
@@ -126,7 +126,7 @@ def end(account: Account, sign_in: str | UUID, *, address: str | None = None) ->
         audit.record(session, account.owner, "sign_out", account.name, address=address)
 
 
-def end_others(account: Account, keep: UUID | None) -> None:
+def end_other_sessions(account: Account, keep: UUID | None) -> None:
     """Sign all other browsers of this account out."""
     with postgres.session() as session:
         users.end_sign_ins(session, account, keep)

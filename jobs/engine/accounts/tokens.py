@@ -21,7 +21,7 @@ MOST = 50
 _A_WHILE = text("interval '1 min'")
 
 
-def issue(account: Account, name: str, scope: str, days: int, *, address: str | None = None) -> tuple[Token, str]:
+def issue_token(account: Account, name: str, scope: str, days: int, *, address: str | None = None) -> tuple[Token, str]:
     """A new token and its secret, which nobody can show again. Raises InvalidParams, TooMany."""
     name = clean_text(name).strip()
     errors = []
@@ -47,7 +47,7 @@ def issue(account: Account, name: str, scope: str, days: int, *, address: str | 
     return made, secret
 
 
-def of_token(secret: str) -> Identity | None:
+def identity_of_token(secret: str) -> Identity | None:
     """Whom a token stands for; None if it is none, or has ended, or its account is suspended."""
     if not secret.startswith(PREFIX):
         return None
@@ -65,14 +65,14 @@ def of_token(secret: str) -> Identity | None:
     return Identity(account.owner, account.name, account.role, account, token=token, scope=scope)
 
 
-def tokens(account: Account) -> list[Token]:
+def list_tokens(account: Account) -> list[Token]:
     """An account's tokens, the newest first; ended ones stay in the list until they are revoked."""
     with postgres.reading() as session:
         mine = select(Token).where(Token.account_id == account.id)
         return list(session.scalars(mine.order_by(Token.id.desc()).limit(MOST)))
 
 
-def revoke(account: Account, token_id: str | UUID, *, address: str | None = None) -> None:
+def revoke_token(account: Account, token_id: str | UUID, *, address: str | None = None) -> None:
     """End a token of this account at once. Raises NotFound."""
     with postgres.session() as session:
         gone = delete(Token).where(Token.id == as_id(token_id), Token.account_id == account.id).returning(Token.name)

@@ -28,14 +28,14 @@ BELIEVED_SECONDS = 1.0
 _EXIST = "select exists (select from accounts)"
 
 
-def exist() -> bool:
+def any_accounts() -> bool:
     """Whether there is any account, so that signing in is needed. That there is none is believed for a second, for every
     request asks; it is forgotten when this process adds one."""
     seen = _seen()
     if time.monotonic() - seen.none_at < BELIEVED_SECONDS:
         return False
     began = time.monotonic()
-    there = bool(postgres.ask(_EXIST)[0][0])
+    there = bool(postgres.fetch_all(_EXIST)[0][0])
     seen.none_at = -math.inf if there else began
     return there
 

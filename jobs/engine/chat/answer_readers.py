@@ -10,21 +10,21 @@ from contextlib import contextmanager
 from uuid import UUID
 
 from jobs.engine.chat import answer_rows, answer_threads, conversations, redis_stream
-from jobs.engine.chat.live_text import Live
+from jobs.engine.chat.live_text import LiveText
 from jobs.engine.db.models import Message
-from jobs.engine.errors import DatabaseAway, NotFound
+from jobs.engine.errors import DatabaseUnavailable, NotFound
 
 log = logging.getLogger(__name__)
 
 NUDGE_SECONDS = 2.0
 LOOK_SECONDS = 0.5  # the row is read at most so often: where the stream is silent, has a gap, or is away
 
-_followed: dict[tuple[UUID, int], Live] = {}
+_followed: dict[tuple[UUID, int], LiveText] = {}
 _lock = threading.Lock()
 
 
 @contextmanager
-def reading(answer: Message) -> Iterator[Live]:
+def reading(answer: Message) -> Iterator[LiveText]:
     """The answer as it grows. It is followed for as long as somebody reads it."""
     live = _join(answer)
     try:
@@ -51,7 +51,7 @@ def mended(answer: Message) -> Message:
     return answer
 
 
-def _join(answer: Message) -> Live:
+def _join(answer: Message) -> LiveText:
     if (live := answer_threads.here(answer.id, answer.run)) is not None:
         with _lock:
             live.readers += 1
@@ -61,14 +61,14 @@ def _join(answer: Message) -> Live:
         live = _followed.get(key)
         fresh = live is None or live.ended
         if live is None or live.ended:
-            live = _followed[key] = Live(answer.id, answer.run, answer.text)
+            live = _followed[key] = LiveText(answer.id, answer.run, answer.text)
         live.readers += 1
     if fresh:
         threading.Thread(target=_follow, args=(live, answer.owner), name=f"follow {answer.id}", daemon=True).start()
     return live
 
 
-def _follow(live: Live, owner: str) -> None:
+def _follow(live: LiveText, owner: str) -> None:
     try:
         _Follower(live, owner).run()
     except Exception:
@@ -81,7 +81,7 @@ def _follow(live: Live, owner: str) -> None:
 
 
 class _Follower:
-    def __init__(self, live: Live, owner: str) -> None:
+    def __init__(self, live: LiveText, owner: str) -> None:
         self._live, self._owner = live, owner
         self._seen = "0-0"
         self._looked = 0.0
@@ -96,7 +96,7 @@ class _Follower:
             if not entries or not all(self._take(entry) for entry in entries):
                 self._look()
 
-    def _take(self, entry: redis_stream.Entry) -> bool:
+    def _take(self, entry: redis_stream.StreamEntry) -> bool:
         """False where the row has to be asked: at the end, and where something is missing before this entry."""
         if entry.ended:
             self._looked = 0.0
@@ -113,7 +113,7 @@ class _Follower:
         self._looked = time.monotonic()
         try:
             answer = mended(conversations.answer(self._live.answer_id, self._owner))
-        except DatabaseAway:
+        except DatabaseUnavailable:
             return
         except NotFound:  # deleted while it was read
             return self._live.end()

@@ -20,11 +20,11 @@ from contextlib import suppress
 from uuid import UUID
 
 from jobs.engine.chat import answer_rows, redis_stream
-from jobs.engine.chat.answer_writer import Writing
-from jobs.engine.chat.conversations import Asked
-from jobs.engine.chat.live_text import Live
+from jobs.engine.chat.answer_writer import AnswerWriter
+from jobs.engine.chat.conversations import PendingAnswer
+from jobs.engine.chat.live_text import LiveText
 from jobs.engine.db.models import Message
-from jobs.engine.errors import DatabaseAway
+from jobs.engine.errors import DatabaseUnavailable
 from jobs.engine.llm import keep_alive
 
 log = logging.getLogger(__name__)
@@ -37,18 +37,18 @@ LISTEN_SECONDS = 0.5
 SHARE = 5  # a loop rests at least so many times as long as it took, however many answers there are
 KEPT_AT_ONCE = 200  # rows in a statement
 
-_writing: dict[UUID, Writing] = {}
+_writing: dict[UUID, AnswerWriter] = {}
 _lock = threading.Lock()
 
 
-def ask(asked: Asked) -> Writing:
+def ask(asked: PendingAnswer) -> AnswerWriter:
     """Ask the provider, while the row is still being committed. What comes waits for `start`, or for `Writing.drop`."""
-    writing = Writing(asked, _relaying.hurry, _forget)
+    writing = AnswerWriter(asked, _relaying.hurry, _forget)
     threading.Thread(target=writing.run, name=f"answer {writing.answer.id}", daemon=True).start()
     return writing
 
 
-def start(writing: Writing) -> None:
+def start(writing: AnswerWriter) -> None:
     """Write an answer whose row says `writing`."""
     with _lock:
         _writing[writing.answer.id] = writing
@@ -59,7 +59,7 @@ def start(writing: Writing) -> None:
         _relaying.hurry()
 
 
-def here(answer_id: UUID, run: int) -> Live | None:
+def here(answer_id: UUID, run: int) -> LiveText | None:
     """The answer, if this process writes that run of it."""
     writing = _writing.get(answer_id)
     return writing.live if writing and writing.live.run == run else None
@@ -93,7 +93,7 @@ def count() -> int:
     return len(_writing)
 
 
-def _forget(writing: Writing) -> None:
+def _forget(writing: AnswerWriter) -> None:
     with _lock:
         if _writing.get(writing.answer.id) is writing:
             del _writing[writing.answer.id]
@@ -131,7 +131,7 @@ class _Loop:
             began = time.monotonic()
             try:
                 self._act()
-            except DatabaseAway:
+            except DatabaseUnavailable:
                 continue
             except Exception:  # one answer must not keep the others from being kept
                 log.exception("%s failed", self._name)
@@ -167,7 +167,7 @@ def _keep() -> None:
             mine[answer_id].beaten = now
 
 
-def _keep_texts(some: list[Writing], now: float) -> None:
+def _keep_texts(some: list[AnswerWriter], now: float) -> None:
     lengths = [each.live.length for each in some]
     answer_rows.keep([(each.answer.id, each.live.run, each.live.after(0)) for each in some])
     for each, length in zip(some, lengths, strict=True):
@@ -180,7 +180,7 @@ def _listen() -> None:
         _keeping.hurry()
 
 
-_hurries = redis_stream.Hurries()
+_hurries = redis_stream.WakeSignals()
 _relaying = _Loop("answers to Redis", BATCH_SECONDS, _relay)
 _keeping = _Loop("answers to Postgres", LOOK_SECONDS, _keep)
 _listening = _Loop("answers to stop", 0.0, _listen, _hurries.close)

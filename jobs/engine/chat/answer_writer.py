@@ -13,13 +13,13 @@ from typing import Any
 from jobs.engine import library as engine_library
 from jobs.engine.chat import answer_rows, attachments, redis_stream
 from jobs.engine.chat.answer_rows import Ending
-from jobs.engine.chat.conversations import Asked
-from jobs.engine.chat.live_text import Live
+from jobs.engine.chat.conversations import PendingAnswer
+from jobs.engine.chat.live_text import LiveText
 from jobs.engine.db.models import Conversation
-from jobs.engine.errors import DatabaseAway, LegworkError, Transient
+from jobs.engine.errors import DatabaseUnavailable, LegworkError, Transient
 from jobs.engine.llm import client
-from jobs.engine.llm.stream import Stopped, Stream
-from jobs.engine.llm.stream_text import CUT_OFF, Reply
+from jobs.engine.llm.stream import Stream, StreamStopped
+from jobs.engine.llm.stream_text import CUT_OFF, StreamedReply
 
 log = logging.getLogger(__name__)
 
@@ -37,14 +37,14 @@ READ = (
 GO_ON = "Go on exactly where your last message ended. Repeat nothing of it and do not comment."
 
 
-class Writing:
+class AnswerWriter:
     """One answer on its way from the provider."""
 
-    def __init__(self, asked: Asked, began: Callable[[], None], ended: Callable[[Writing], None]) -> None:
+    def __init__(self, asked: PendingAnswer, began: Callable[[], None], ended: Callable[[AnswerWriter], None]) -> None:
         """began: called at the first text. ended: called at the very end."""
         self._asked, self._has_begun, self._has_ended = asked, began, ended
         self.answer = answer = asked.answer
-        self.live = Live(answer.id, answer.run, answer.text)
+        self.live = LiveText(answer.id, answer.run, answer.text)
         self.stream_key = redis_stream.key(answer.id, answer.run)
         self.relayed = self.live.length  # how far the Redis stream has it,
         self.kept = self.live.length  # and the row
@@ -55,7 +55,7 @@ class Writing:
         self._stopping = False
         self._settled = False
         self._stream: Stream | None = None
-        self._reply: Reply | None = None
+        self._reply: StreamedReply | None = None
 
     def run(self) -> None:
         try:
@@ -104,7 +104,7 @@ class Writing:
                 messages = self._with_passages(talk, messages)
             self._ask(talk, messages)
             return self._whole()
-        except Stopped:
+        except StreamStopped:
             return self._ending("stopped", "stopped")
         except LegworkError as error:
             return self._ending(self._short(), error.reason, error.message)
@@ -135,11 +135,11 @@ class Writing:
         body["stream_options"] = {"include_usage": True}
         if talk.temperature is not None:
             body["temperature"] = talk.temperature
-        self._stream = client.stream(body)
+        self._stream = client.stream_chat(body)
         if self._stopping:
-            raise Stopped
+            raise StreamStopped
         self._stream.open()
-        self._reply = Reply(self._stream)
+        self._reply = StreamedReply(self._stream)
         for text, tokens in self._reply.texts():
             self._add(text, tokens)
             if self.live.length > LONGEST_TEXT:
@@ -192,7 +192,7 @@ class Writing:
             try:
                 answer_rows.finish(self.answer.id, self.live.run, ending)
                 break
-            except DatabaseAway:
+            except DatabaseUnavailable:
                 time.sleep(1)
         redis_stream.end(self.stream_key, self.relayed, self.live.after(self.relayed))
         self.live.end()

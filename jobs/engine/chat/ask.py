@@ -17,17 +17,17 @@ from sqlalchemy.orm import Session
 
 from jobs.engine.chat import conversations
 from jobs.engine.chat.answer_rows import LOST, SILENT_SECONDS
-from jobs.engine.chat.conversations import Asked, checked_question, refuse_busy, title_of, told
+from jobs.engine.chat.conversations import PendingAnswer, checked_question, prompt_messages, refuse_busy, title_of
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Base, Conversation, Message, new_id
 from jobs.engine.db.records import as_id
-from jobs.engine.errors import DatabaseAway, NotFound
+from jobs.engine.errors import DatabaseUnavailable, NotFound
 
 Row = TypeVar("Row", bound=Base)
 
 
 @contextmanager
-def ask(conversation_id: str | UUID, question: str, owner: str, *, model: str) -> Iterator[Asked]:
+def ask(conversation_id: str | UUID, question: str, owner: str, *, model: str) -> Iterator[PendingAnswer]:
     """Add a question; the answer to it, `writing` and empty. Raises Conflict while another answer is written."""
     text = checked_question(question)
     values = {"talk": as_id(conversation_id), "owner": owner, "model": model, "question": text, "title": title_of(text)}
@@ -39,8 +39,8 @@ def ask(conversation_id: str | UUID, question: str, owner: str, *, model: str) -
         talk = _made(Conversation, "talk", row)
         if row["answer_id"] is None:
             refuse_busy(talk.id, row["busy"])
-        said = told(talk, row["said"] or [])
-        yield Asked(_made(Message, "answer", row), talk, [*said, {"role": "user", "content": text}])
+        said = prompt_messages(talk, row["said"] or [])
+        yield PendingAnswer(_made(Message, "answer", row), talk, [*said, {"role": "user", "content": text}])
 
 
 def _put(session: Session, values: dict[str, Any]) -> dict[str, Any] | None:
@@ -54,7 +54,7 @@ def _put(session: Session, values: dict[str, Any]) -> dict[str, Any] | None:
             found: dict[str, Any] | None = cursor.fetchone()
             return found
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:  # past SQLAlchemy, which has names of its own
-        raise DatabaseAway("The database does not answer. Nothing is lost; try again in a moment.") from error
+        raise DatabaseUnavailable("The database does not answer. Nothing is lost; try again in a moment.") from error
 
 
 def _made(model: type[Row], prefix: str, row: dict[str, Any]) -> Row:

@@ -25,13 +25,13 @@ from jobs.engine.db.records import owned
 from jobs.engine.errors import BadInput, LegworkError, TooMany
 from jobs.engine.files import inputs
 from jobs.engine.formats import extraction
-from jobs.engine.library import Passage, Stock, among, chunking
+from jobs.engine.library import Passage, SearchScope, chunking, search_scopes
 from jobs.engine.llm import embeddings
 from jobs.engine.llm.embeddings import warm_child
 
 MOST_FILES = 10  # of a conversation
 MOST_BYTES = 20_000_000  # of a file
-MOST_TEXT = 1_000_000  # characters of it
+MOST_ATTACHED_TEXT = 1_000_000  # characters of it
 MOST_EMBEDDED = 300  # passages of a file; more would keep this machine busy for too long
 READ_SECONDS = 30
 READ_AT_ONCE = 2  # in a process
@@ -53,21 +53,21 @@ class ReadFile:
     file_id: UUID | None  # None: a sample
     name: str
     media_type: str
-    pieces: list[chunking.Piece]
+    pieces: list[chunking.Chunk]
 
 
 def read(ref: str, owner: str) -> ReadFile:
     """Read an upload or an output of this owner, or a sample. Raises BadInput with a sentence where that cannot be done here."""
-    source = inputs.find(ref, owner)
+    source = inputs.find_input(ref, owner)
     if source.bytes > MOST_BYTES:
         raise _too_large(source.name, f"{MOST_BYTES // 1_000_000} MB")
     with _turn(), source.path() as path:
         found = _extracted(path, source.name)
     if not found.text.strip():
         raise BadInput(f"There is no text in {_short(source.name)}. {found.note or _ELSEWHERE}")
-    if len(found.text) > MOST_TEXT:
-        raise _too_large(source.name, f"{MOST_TEXT:,} characters of text")
-    pieces = list(chunking.pieces(found.text, PASSAGE_WORDS, OVERLAP))
+    if len(found.text) > MOST_ATTACHED_TEXT:
+        raise _too_large(source.name, f"{MOST_ATTACHED_TEXT:,} characters of text")
+    pieces = list(chunking.chunks(found.text, PASSAGE_WORDS, OVERLAP))
     return ReadFile(UUID(source.ref) if source.blob else None, source.name, found.media_type, pieces)
 
 
@@ -105,7 +105,7 @@ _PUT = text("""
 """)
 
 
-def attachments(conversation_id: UUID) -> list[Attachment]:
+def list_attachments(conversation_id: UUID) -> list[Attachment]:
     query = select(Attachment).where(Attachment.conversation_id == conversation_id).order_by(Attachment.id)
     with postgres.session() as session:
         return list(session.scalars(query))
@@ -126,7 +126,7 @@ def detach(attachment_id: str | UUID, owner: str) -> Attachment:
     return found
 
 
-def passages(one: Attachment) -> list[Passage]:
+def attachment_passages(one: Attachment) -> list[Passage]:
     """All of a file, in its order."""
     with postgres.session() as session:
         rows = session.execute(_ALL, {"attachment": one.id}).mappings()
@@ -140,11 +140,11 @@ _ALL = text(
 
 def search(conversation_id: UUID, q: str, limit: int) -> list[Passage]:
     """The passages of a conversation's files that answer best; what is left of `limit` is filled from where they begin."""
-    files = attachments(conversation_id)
+    files = list_attachments(conversation_id)
     for one in files:
         _begin_embedding(one).wait(VECTOR_SECONDS)
-    files = attachments(conversation_id)
-    found = among([_stock(one) for one in files], q, limit)
+    files = list_attachments(conversation_id)
+    found = search_scopes([_stock(one) for one in files], q, limit)
     known = {(passage.document_id, passage.position) for passage in found}
     first = (passage for passage in _first(files, limit) if (passage.document_id, passage.position) not in known)
     return [*found, *itertools.islice(first, limit - len(found))]
@@ -164,8 +164,8 @@ _FIRST = text("""
 """)
 
 
-def _stock(one: Attachment) -> Stock:
-    return Stock(
+def _stock(one: Attachment) -> SearchScope:
+    return SearchScope(
         table="attached_passages",
         where=f"c.attachment_id = '{one.id}'",
         shown="a.id as document_id, a.name as title, a.name, '' as collection",
@@ -202,7 +202,7 @@ def _embed(attachment_id: UUID, done: threading.Event) -> None:
             rows = session.execute(_ALL, {"attachment": attachment_id}).all()
         for first in range(0, len(rows), EMBEDDED_AT_ONCE):
             some = rows[first : first + EMBEDDED_AT_ONCE]
-            texts = [chunking.Piece(*row).embedded for row in some]
+            texts = [chunking.Chunk(*row).embedded for row in some]
             made = warm_child.embed(texts, model)
             dimension = len(made[0])
             vectors |= {row.position: str(vector) for row, vector in zip(some, made, strict=True)}

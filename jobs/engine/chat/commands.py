@@ -8,20 +8,20 @@ from uuid import UUID
 
 from jobs.engine.chat import answer_readers, answer_threads, attachments, conversations, redis_stream
 from jobs.engine.chat import ask as chat_ask
-from jobs.engine.chat.conversations import Asked, Talk
-from jobs.engine.chat.live_text import Live, Piece
+from jobs.engine.chat.conversations import ConversationSettings, PendingAnswer
+from jobs.engine.chat.live_text import LiveText, TextPiece
 from jobs.engine.db.models import Attachment, Conversation, Message
 from jobs.engine.errors import TooMany
 from jobs.engine.llm import client
 
-__all__ = ["Live", "Piece"]  # what readers are given
+__all__ = ["LiveText", "TextPiece"]  # what readers are given
 
 
-def start_conversation(talk: Talk, *, owner: str) -> Conversation:
+def start_conversation(talk: ConversationSettings, *, owner: str) -> Conversation:
     return conversations.start(talk, owner)
 
 
-def begin_conversation(talk: Talk, question: str, files: Sequence[str], *, owner: str) -> Conversation:
+def begin_conversation(talk: ConversationSettings, question: str, files: Sequence[str], *, owner: str) -> Conversation:
     """A conversation with its first question and the files to answer it from. What does not fit is refused before it is made."""
     conversations.checked_question(question)
     found = _read(files, owner)
@@ -46,7 +46,7 @@ def _read(files: Sequence[str], owner: str) -> list[attachments.ReadFile]:
     return [attachments.read(ref, owner) for ref in files]
 
 
-def change_conversation(conversation_id: str | UUID, talk: Talk, *, owner: str) -> Conversation:
+def change_conversation(conversation_id: str | UUID, talk: ConversationSettings, *, owner: str) -> Conversation:
     return conversations.change(conversation_id, talk, owner)
 
 
@@ -77,22 +77,22 @@ def stop_answer(answer_id: str | UUID, *, owner: str) -> Message:
     """Stop an answer, whichever web process writes it: this one at once, another when it hears of it."""
     answer = conversations.ask_stop(answer_id, owner)
     if not answer_threads.stop_here(answer.id):
-        redis_stream.hurry(answer.id)
+        redis_stream.wake_writer(answer.id)
     return answer
 
 
-def look_at_answer(answer_id: str | UUID, *, owner: str) -> Message:
+def answer_status(answer_id: str | UUID, *, owner: str) -> Message:
     """An answer as it is now. One whose writer is gone is marked, and given what Redis still has of its text."""
     return answer_readers.mended(conversations.answer(answer_id, owner))
 
 
 find_answer = answer_readers.readable
 read_answer = answer_readers.reading
-hand_in_answers = answer_threads.hand_in
+flush_answers = answer_threads.hand_in
 count_answers = answer_threads.count
 
 
-def _answered(asking: AbstractContextManager[Asked]) -> Message:
+def _answered(asking: AbstractContextManager[PendingAnswer]) -> Message:
     """The provider is asked while the row is being committed, and nothing of its answer is shown before."""
     writing = None
     try:

@@ -27,7 +27,7 @@ LIMITS = {"title": 200, "model": 200, "system": 20_000, "text": 100_000, "collec
 
 
 @dataclass(frozen=True)
-class Talk:
+class ConversationSettings:
     """What a conversation is set to."""
 
     title: str = ""
@@ -62,7 +62,7 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Asked:
+class PendingAnswer:
     """An answer that is to be written, its conversation, and what that held before, as a provider takes it."""
 
     answer: Message
@@ -114,7 +114,7 @@ def message(message_id: str | UUID, owner: str) -> Message:
         return owned(session, Message, message_id, owner)
 
 
-def writing(owner: str) -> set[UUID]:
+def answering_conversations(owner: str) -> set[UUID]:
     """The conversations in which an answer is being written."""
     with postgres.session() as session:
         query = select(Message.conversation_id).where(Message.owner == owner, Message.state == "writing")
@@ -124,7 +124,7 @@ def writing(owner: str) -> set[UUID]:
 # Writes: what a person does. Those that ask for an answer hand it out before they are committed.
 
 
-def start(talk: Talk, owner: str) -> Conversation:
+def start(talk: ConversationSettings, owner: str) -> Conversation:
     values = talk.checked()
     with postgres.session() as session:
         made = Conversation(owner=owner, **values)
@@ -134,7 +134,7 @@ def start(talk: Talk, owner: str) -> Conversation:
     return made
 
 
-def change(conversation_id: str | UUID, talk: Talk, owner: str) -> Conversation:
+def change(conversation_id: str | UUID, talk: ConversationSettings, owner: str) -> Conversation:
     values = talk.checked()
     with postgres.session() as session:
         found = owned(session, Conversation, conversation_id, owner)
@@ -152,7 +152,7 @@ def remove(conversation_id: str | UUID, owner: str) -> None:
 
 
 @contextmanager
-def edit(message_id: str | UUID, question: str, owner: str, *, model: str) -> Iterator[Asked]:
+def edit(message_id: str | UUID, question: str, owner: str, *, model: str) -> Iterator[PendingAnswer]:
     """Ask a question anew in other words. It and all after it stay in the database, no longer current."""
     text_ = checked_question(question)
     with postgres.session() as session:
@@ -166,7 +166,7 @@ def edit(message_id: str | UUID, question: str, owner: str, *, model: str) -> It
 
 
 @contextmanager
-def again(answer_id: str | UUID, owner: str, *, model: str) -> Iterator[Asked]:
+def again(answer_id: str | UUID, owner: str, *, model: str) -> Iterator[PendingAnswer]:
     """Another answer to the same question. This one and all after it are no longer current."""
     with postgres.session() as session:
         old = owned(session, Message, answer_id, owner)
@@ -179,7 +179,7 @@ def again(answer_id: str | UUID, owner: str, *, model: str) -> Iterator[Asked]:
 
 
 @contextmanager
-def resume(answer_id: str | UUID, owner: str) -> Iterator[Asked]:
+def resume(answer_id: str | UUID, owner: str) -> Iterator[PendingAnswer]:
     """Go on with the last answer where it ended."""
     with postgres.session() as session:
         found = owned(session, Message, answer_id, owner)
@@ -191,7 +191,7 @@ def resume(answer_id: str | UUID, owner: str) -> Iterator[Asked]:
         blank = dict.fromkeys(("reason", "message", "finished_at"))
         session.execute(update(Message).where(Message.id == found.id).values(**values, **blank))
         session.refresh(found)
-        yield Asked(found, talk, _said(session, talk, found.id))
+        yield PendingAnswer(found, talk, _said(session, talk, found.id))
 
 
 def ask_stop(answer_id: str | UUID, owner: str) -> Message:
@@ -280,23 +280,23 @@ def _cut(session: Session, conversation_id: UUID, first: UUID) -> None:
     session.execute(later.values(current=False))
 
 
-def _begin(session: Session, talk: Conversation, model: str, question: str = "") -> Asked:
+def _begin(session: Session, talk: Conversation, model: str, question: str = "") -> PendingAnswer:
     """An empty answer, with the question before it if there is a new one."""
     question_id, id_ = new_id(), new_id()
     ids = {"question_id": question_id, "id": id_, "talk": talk.id, "owner": talk.owner}
     said = _said(session, talk, id_)
     words = {"question": question, "title": talk.title or title_of(question), "model": talk.model or model}
     answer = session.scalars(select(Message).from_statement(_MAKE), ids | words).one()
-    return Asked(answer, talk, [*said, {"role": "user", "content": question}] if question else said)
+    return PendingAnswer(answer, talk, [*said, {"role": "user", "content": question}] if question else said)
 
 
 def _said(session: Session, talk: Conversation, before: UUID) -> list[dict[str, str]]:
     """The system prompt and the messages that are current, before this one."""
     rows = session.execute(_SAID, {"talk": talk.id, "before": before})
-    return told(talk, [{"role": row.role, "content": row.text} for row in rows if row.text])
+    return prompt_messages(talk, [{"role": row.role, "content": row.text} for row in rows if row.text])
 
 
-def told(talk: Conversation, said: list[dict[str, str]]) -> list[dict[str, str]]:
+def prompt_messages(talk: Conversation, said: list[dict[str, str]]) -> list[dict[str, str]]:
     """What was said, as a provider takes it: behind the system prompt."""
     return [{"role": "system", "content": talk.system}, *said] if talk.system else said
 

@@ -14,7 +14,9 @@ from jobs.engine.db.records import Page, escaped, owned
 SEARCHED = 5_000  # conversations that one page of a search looks at
 
 
-def conversations(owner: str, *, q: str | None = None, after: str | None = None, limit: int = 50) -> Page[Conversation]:
+def list_conversations(
+    owner: str, *, q: str | None = None, after: str | None = None, limit: int = 50
+) -> Page[Conversation]:
     """An owner's conversations, the last changed first.
 
     q: looks in titles and messages of SEARCHED conversations a page, so that a page may be short though another follows.

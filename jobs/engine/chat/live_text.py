@@ -10,7 +10,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 
-class Piece(NamedTuple):
+class TextPiece(NamedTuple):
     """Text that was added: its offset, and how many tokens the run has with it."""
 
     at: int
@@ -18,10 +18,10 @@ class Piece(NamedTuple):
     tokens: int
 
 
-Take = Callable[[Piece], bool]
+Take = Callable[[TextPiece], bool]
 
 
-class Live:
+class LiveText:
     """Text that only grows, from one writer: the thread that asks the provider, or one that follows another process.
 
     Offsets are in characters (code points) of the whole answer. The writer takes no lock, and wakes each reader by a lock
@@ -50,7 +50,7 @@ class Live:
         self.tokens += tokens
         self.length = at + len(text)  # last: who sees it finds the rest
         if self._sleeping:
-            self._hand(Piece(at, text, self.tokens))
+            self._hand(TextPiece(at, text, self.tokens))
 
     def extend(self, at: int, text: str) -> bool:
         """Take a piece that begins at this offset, as far as it is new; False if something before it is missing."""
@@ -107,7 +107,7 @@ class Live:
         finally:
             sleeper.take = None  # nothing is handed to one that is awake, for whatever reason
 
-    def _hand(self, piece: Piece) -> None:
+    def _hand(self, piece: TextPiece) -> None:
         sleeping, self._sleeping = self._sleeping, []
         for sleeper in sleeping:
             if sleeper.take is not None and sleeper.take(piece):

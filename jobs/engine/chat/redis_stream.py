@@ -26,7 +26,7 @@ _away_until = 0.0
 
 
 @dataclass(frozen=True)
-class Entry:
+class StreamEntry:
     """A piece of text and the offset of its first character; or, with `ended`, that nothing follows."""
 
     id: str
@@ -45,7 +45,7 @@ def end(key: str, at: int, rest: str) -> None:
     _asked(_add, [(key, at, rest)] * bool(rest) + [(key, -1, "")])
 
 
-def read(answer_id: UUID, run: int, after: str) -> list[Entry] | None:
+def read(answer_id: UUID, run: int, after: str) -> list[StreamEntry] | None:
     """The entries after this one, waited for a moment; None if Redis is away."""
     found = _asked(_read, answer_id, run, after)
     return None if found is None else [_entry(*each) for each in found]
@@ -65,12 +65,12 @@ def text_of(answer_id: UUID, run: int) -> tuple[int, str] | None:
     return entries[0].at, whole
 
 
-def hurry(answer_id: UUID) -> None:
+def wake_writer(answer_id: UUID) -> None:
     """Tell whoever writes this answer to look at its row now. Where nobody hears it, the next look comes anyway."""
     _asked(lambda: redis.broker().publish(_HURRY, str(answer_id)))
 
 
-class Hurries:
+class WakeSignals:
     """What was said by `hurry`, by anybody, since this began to listen."""
 
     def __init__(self) -> None:
@@ -136,9 +136,9 @@ def _range(answer_id: UUID, run: int) -> list[Any]:
     return list(redis.broker().xrange(key(answer_id, run)))  # type: ignore[arg-type]
 
 
-def _entry(id_: bytes, fields: dict[bytes, bytes]) -> Entry:
+def _entry(id_: bytes, fields: dict[bytes, bytes]) -> StreamEntry:
     at, _, text = fields[b"piece"].decode().partition(" ")
-    return Entry(id_.decode(), int(at), text, ended=at == "-1")
+    return StreamEntry(id_.decode(), int(at), text, ended=at == "-1")
 
 
 def _asked(question: Any, *arguments: Any) -> Any:

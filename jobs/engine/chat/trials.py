@@ -11,14 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jobs.engine.chat.live_text import Live
+from jobs.engine.chat.live_text import LiveText
 from jobs.engine.db.models import new_id
 from jobs.engine.errors import LegworkError, TooMany
-from jobs.engine.kinds.catalogue import Question
+from jobs.engine.kinds.catalogue import TrialPrompt
 from jobs.engine.kinds.checks import finder, validate
 from jobs.engine.llm import client
-from jobs.engine.llm.stream import Stopped, Stream
-from jobs.engine.llm.stream_text import CUT_OFF, Reply
+from jobs.engine.llm.stream import Stream, StreamStopped
+from jobs.engine.llm.stream_text import CUT_OFF, StreamedReply
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +35,9 @@ _lock = threading.Lock()
 class Trial:
     """One question, and its answer as it comes. `ended` says in a sentence why there is no more, where that is not plain."""
 
-    question: Question
+    question: TrialPrompt
     number: int
-    live: Live
+    live: LiveText
     ended: str = ""
     tokens: int = 0
     seconds: float = 0.0
@@ -59,7 +59,7 @@ class Trial:
         began = time.monotonic()
         try:
             self._ask(dict(self.question.body or {}), began)
-        except Stopped:
+        except StreamStopped:
             self.ended = "Stopped."
         except LegworkError as error:
             self.ended = error.message
@@ -78,11 +78,11 @@ class Trial:
             self.stream.close()
 
     def _ask(self, body: dict[str, Any], began: float) -> None:
-        self.stream = client.stream(body | {"stream": True, "stream_options": {"include_usage": True}})
+        self.stream = client.stream_chat(body | {"stream": True, "stream_options": {"include_usage": True}})
         if self.stopped:
-            raise Stopped
+            raise StreamStopped
         self.stream.open()
-        reply = Reply(self.stream)
+        reply = StreamedReply(self.stream)
         for text, tokens in reply.texts():
             if self.first_seconds is None:
                 self.first_seconds = time.monotonic() - began
@@ -94,10 +94,10 @@ class Trial:
         self.ended = CUT_OFF if reply.finish_reason == "length" else ""
 
 
-class Trials:
+class TrialRun:
     """Some questions that are asked at the same time. `close` ends what is left of them; it has to be called once."""
 
-    def __init__(self, questions: Sequence[Question], owner: str) -> None:
+    def __init__(self, questions: Sequence[TrialPrompt], owner: str) -> None:
         """Raises TooMany, and JobFailed without a provider."""
         self._owner = owner
         self._closed = False
@@ -107,7 +107,7 @@ class Trials:
                     f"{MOST_OPEN} forms are being tried out for you already. Wait for one to end, then try again."
                 )
             _open[owner] = _open.get(owner, 0) + 1
-        self.rows = [Trial(question, number, Live(new_id(), 0, "")) for number, question in enumerate(questions, 1)]
+        self.rows = [Trial(question, number, LiveText(new_id(), 0, "")) for number, question in enumerate(questions, 1)]
         for row in self.rows:
             if row.question.body is None:
                 row.ended = row.question.trouble
@@ -132,7 +132,7 @@ def open_now() -> Mapping[str, int]:
     return dict(_open)
 
 
-def try_out(kind_name: str, params: dict[str, Any], rows: int, *, owner: str) -> Trials:
+def try_out(kind_name: str, params: dict[str, Any], rows: int, *, owner: str) -> TrialRun:
     """Ask the model about the first rows, without a job. Raises what validate raises, BadInput, TooMany."""
     fit = validate(kind_name, params, owner=owner)
-    return Trials(fit.kind.questions(fit.params, finder(owner), rows), owner)
+    return TrialRun(fit.kind.questions(fit.params, finder(owner), rows), owner)

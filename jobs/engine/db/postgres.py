@@ -21,7 +21,7 @@ from sqlalchemy.pool import NullPool
 
 from jobs.engine import settings
 from jobs.engine.db.pool import FairPool
-from jobs.engine.errors import DatabaseAway
+from jobs.engine.errors import DatabaseUnavailable
 
 CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 10
@@ -86,13 +86,13 @@ def engine() -> Engine:
 
 
 @cache
-def committing() -> Engine:
+def autocommit_engine() -> Engine:
     """The same engine for single statements: each is a transaction, and costs one round trip."""
     return engine().execution_options(isolation_level="AUTOCOMMIT")
 
 
 @cache
-def unpooled() -> Engine:
+def unpooled_engine() -> Engine:
     """An engine that keeps no connection, for programs that ask now and then, and fork."""
     return connect(poolclass=NullPool)
 
@@ -103,23 +103,23 @@ def session(on: Engine | None = None) -> Iterator[Session]:
 
     Raises DatabaseAway where Postgres cannot be reached, is shutting down or takes too long.
     """
-    with translated(), Session(on or engine(), expire_on_commit=False) as opened, opened.begin():
+    with database_errors(), Session(on or engine(), expire_on_commit=False) as opened, opened.begin():
         yield opened
 
 
 @contextmanager
 def reading() -> Iterator[Session]:
     """To read for a page: each statement sees what is committed then, and costs one round trip. Raises as `session` does."""
-    with translated(), Session(committing(), expire_on_commit=False) as opened:
+    with database_errors(), Session(autocommit_engine(), expire_on_commit=False) as opened:
         yield opened
 
 
-def ask(statement: str, values: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+def fetch_all(statement: str, values: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
     """The rows of one statement in the driver's own words, such as `select %(id)s`, committed by itself. Raises as `session`.
 
     For what each poll asks: SQLAlchemy's way to the same rows takes five times as long as the driver's and Postgres' together.
     """
-    with own_words() as connection:
+    with driver_connection() as connection:
         return connection.execute(statement, values).fetchall()  # type: ignore[call-overload, no-any-return]
 
 
@@ -133,12 +133,12 @@ def rows(connection: Connection | Driver, statement: str, values: Mapping[str, A
 
 
 @contextmanager
-def own_words() -> Iterator[Driver]:
+def driver_connection() -> Iterator[Driver]:
     """The driver's connection, on which each statement is a transaction. Raises as `session` does.
 
     It goes back to the pool as it came or not at all.
     """
-    with translated(), _driver() as connection:
+    with database_errors(), _driver() as connection:
         yield connection
 
 
@@ -166,15 +166,15 @@ _AWAY = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.Int
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def database_errors() -> Iterator[None]:
     """Turn the driver's ways of saying "not reachable" into DatabaseAway."""
     try:
         yield
     except (*_AWAY, PoolTimeout) as error:
-        raise DatabaseAway("The database does not answer. Nothing is lost; try again in a moment.") from error
+        raise DatabaseUnavailable("The database does not answer. Nothing is lost; try again in a moment.") from error
     except DBAPIError as error:
         if error.connection_invalidated:
-            raise DatabaseAway(
+            raise DatabaseUnavailable(
                 "The database went away in the middle. Nothing is lost; try again in a moment."
             ) from error
         raise

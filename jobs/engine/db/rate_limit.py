@@ -31,7 +31,7 @@ return at - now
 """
 
 
-class Limits:
+class RateLimiter:
     """The limits as one process sees them, for use in one event loop. Without `redis_url` they are its own alone."""
 
     def __init__(self, redis_url: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jobs.engine import settings
 from jobs.engine.embedded import model
-from jobs.engine.embedded.model import Model
+from jobs.engine.embedded.model import ModelServer
 from jobs.engine.embedded.postgres import Postgres
 from jobs.engine.embedded.redis import Redis
 from jobs.engine.embedded.service import Service
@@ -26,8 +26,8 @@ def needed(chosen: Settings) -> list[Service]:
         services.append(Postgres(chosen.data_dir))
     if not chosen.redis_url:
         services.append(Redis(chosen.data_dir))
-    if not chosen.has_model and model.missing() is None:
-        services.append(Model(chosen.data_dir))
+    if not chosen.has_model and model.missing_package() is None:
+        services.append(ModelServer(chosen.data_dir))
     return services
 
 
@@ -64,7 +64,7 @@ def _remember(data_dir: Path, found: dict[str, str]) -> None:
 
 
 def _addresses(service: Service) -> dict[str, str]:
-    if isinstance(service, Model):
+    if isinstance(service, ModelServer):
         name = settings.BUILT_IN_MODEL
         return {"OPENAI_BASE_URL": service.url, "OPENAI_API_KEY": service.api_key, "OPENAI_MODEL": name}
     return {"DATABASE_URL" if isinstance(service, Postgres) else "REDIS_URL": service.url}

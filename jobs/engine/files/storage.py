@@ -58,7 +58,7 @@ class Storage(Protocol):
 
 
 @cache
-def storage() -> Storage:
+def blob_storage() -> Storage:
     """The storage of this process, as the settings say."""
     wanted = settings.current()
     return (
@@ -88,7 +88,7 @@ class FolderStorage:
         try:
             return self.path(key).open("rb")
         except FileNotFoundError:
-            raise gone() from None
+            raise missing_blob() from None
 
     def head(self, key: str, n: int) -> bytes:
         with self.open(key) as opened:
@@ -140,10 +140,10 @@ class BucketStorage:
         return Blob(key, measured.bytes, measured.sha256)
 
     def open(self, key: str) -> BinaryIO:
-        return self.bucket.download(checked(key)) or _raise(gone())
+        return self.bucket.download(checked(key)) or _raise(missing_blob())
 
     def head(self, key: str, n: int) -> bytes:
-        with self.bucket.download(checked(key), first=n) or _raise(gone()) as opened:
+        with self.bucket.download(checked(key), first=n) or _raise(missing_blob()) as opened:
             return opened.read(n)
 
     @contextmanager
@@ -193,11 +193,11 @@ def new_key() -> str:
 def checked(key: str) -> str:
     """The key itself, if it has the form of one; else NotFound."""
     if not re.fullmatch(r"[0-9a-f]{32}", key):
-        raise gone()
+        raise missing_blob()
     return key
 
 
-def gone() -> NotFound:
+def missing_blob() -> NotFound:
     return NotFound("The file's content is not there any more. Upload it again, or run the job again.")
 
 
@@ -235,4 +235,4 @@ def _raise(error: Exception) -> BinaryIO:
     raise error
 
 
-os.register_at_fork(after_in_child=storage.cache_clear)
+os.register_at_fork(after_in_child=blob_storage.cache_clear)

@@ -8,9 +8,9 @@ from typing import Any, BinaryIO
 from jobs.engine import settings
 from jobs.engine.db import postgres
 from jobs.engine.db.models import File
-from jobs.engine.errors import BadInput, NoRoom
+from jobs.engine.errors import BadInput, QuotaExceeded
 from jobs.engine.files import quota
-from jobs.engine.files.storage import Blob, storage
+from jobs.engine.files.storage import Blob, blob_storage
 from jobs.engine.formats import tables
 from jobs.engine.jsonsafe import clean_text
 
@@ -20,10 +20,10 @@ def upload(stream: BinaryIO, name: str, *, owner: str) -> File:
 
     `name` is only ever shown. Raises TooLarge over MAX_UPLOAD_MB, NoRoom over MAX_STORAGE_MB, BadInput for an empty file.
     """
-    quota.check_storage(owner)
-    blob = storage().put(stream, limit=settings.current().max_upload_bytes)
+    quota.check_quota(owner)
+    blob = blob_storage().put(stream, limit=settings.current().max_upload_bytes)
     if blob.bytes == 0:
-        storage().delete(blob.key)
+        blob_storage().delete(blob.key)
         raise BadInput("The file is empty.")
     shown = clean_text(name).replace("\\", "/").rsplit("/", 1)[-1][:255] or "unnamed"
     file = File(
@@ -37,19 +37,19 @@ def upload(stream: BinaryIO, name: str, *, owner: str) -> File:
     )
     try:
         with postgres.session() as session:
-            quota.take_storage(session, owner, blob.bytes)
+            quota.take_quota(session, owner, blob.bytes)
             session.add(file)
             session.flush()
             session.refresh(file)
-    except NoRoom:
-        storage().delete(blob.key)
+    except QuotaExceeded:
+        blob_storage().delete(blob.key)
         raise
     return file
 
 
 def _table(blob: Blob, name: str) -> dict[str, Any] | None:
     try:
-        with storage().local(blob.key) as path:
+        with blob_storage().local(blob.key) as path:
             return tables.describe(path, name).as_json()
     except BadInput:
         return None

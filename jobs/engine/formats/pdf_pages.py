@@ -21,7 +21,7 @@ MOST_BYTES = 50_000_000
 MOST_TEXT = 20_000  # characters
 WIDTH = 900  # pixels, and at most this many times as tall:
 TALLEST = 4
-LIMITS = isolated.Limits(seconds=15, memory=1 << 30, written=100_000_000)
+LIMITS = isolated.ProcessLimits(seconds=15, memory=1 << 30, written=100_000_000)
 AT_ONCE = BoundedSemaphore(2)  # in this process: a page is soon made, and the machine has other work
 PATIENCE = 20  # seconds for one of them
 

@@ -37,7 +37,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Question:
+class TrialPrompt:
     """What a model is asked for one row: the body of the request, and its words for a person. `trouble` says in a sentence
     why this row is not asked, and there is no body then."""
 
@@ -112,7 +112,7 @@ class Kind:
     def has_questions(self) -> bool:
         return hasattr(self.module, "questions")
 
-    def questions(self, params: KindParams, find: Find, rows: int) -> list[Question]:
+    def questions(self, params: KindParams, find: Find, rows: int) -> list[TrialPrompt]:
         """What a model is asked for the first rows, so that they can be tried out. Raises BadInput."""
         return self._optional("questions", params, find, rows) or []
 
@@ -151,7 +151,7 @@ def kind(name: str) -> Kind:
     return found
 
 
-def trouble(name: str) -> str | None:
+def unavailable_reason(name: str) -> str | None:
     """Why a worker with this catalogue cannot run jobs of that kind, in a sentence for those who wait; None if it can."""
     try:
         found = kind(name)
@@ -181,7 +181,7 @@ def _modules(package: str) -> list[str]:
 def shown_params(name: str, params: dict[str, Any]) -> dict[str, Any]:
     """A job's params as they may be shown: without what its kind calls a secret."""
     known = _found().get(name)
-    return secrets.shown(known.Params, params) if known is not None and known.available else params
+    return secrets.masked_params(known.Params, params) if known is not None and known.available else params
 
 
 def load(path: str) -> Kind:

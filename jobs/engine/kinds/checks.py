@@ -18,7 +18,7 @@ from jobs.engine.validation import params_errors
 
 
 @dataclass(frozen=True)
-class Validated:
+class ValidParams:
     """Params that fit, as the model and as JSON."""
 
     kind: Kind
@@ -26,7 +26,7 @@ class Validated:
     json: dict[str, Any]
 
 
-def validate(kind_name: str, params: dict[str, Any], *, owner: str) -> Validated:
+def validate(kind_name: str, params: dict[str, Any], *, owner: str) -> ValidParams:
     """Params that fit their model and pass their kind's own checks. Raises NotFound, KindUnavailable, InvalidParams."""
     kind = catalogue.kind(kind_name)
     try:
@@ -37,12 +37,12 @@ def validate(kind_name: str, params: dict[str, Any], *, owner: str) -> Validated
     errors = _text_errors(params) or kind.check(model, find) or _file_errors(model, find)
     if errors:
         raise InvalidParams(errors)
-    return Validated(kind, model, model.model_dump(mode="json"))
+    return ValidParams(kind, model, model.model_dump(mode="json"))
 
 
 def finder(owner: str) -> Find:
     """How a kind finds a file: among the samples and this owner's own. It raises BadInput."""
-    return lambda ref: inputs.find(ref, owner)
+    return lambda ref: inputs.find_input(ref, owner)
 
 
 def _text_errors(params: dict[str, Any], path: str = "") -> list[FieldError]:

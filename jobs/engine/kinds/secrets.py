@@ -9,18 +9,18 @@ from jobs.engine.kinds.params import KindParams
 from jobs.engine.masking import MASK
 
 
-def names(model: type[KindParams]) -> set[str]:
+def secret_names(model: type[KindParams]) -> set[str]:
     """The params of a kind that are secrets."""
     extra = {name: field.json_schema_extra for name, field in model.model_fields.items()}
     return {name for name, more in extra.items() if isinstance(more, dict) and more.get("widget") == "secret"}
 
 
-def secrets(params: KindParams) -> list[str]:
+def secret_values(params: KindParams) -> list[str]:
     """What these params hold of secrets."""
-    return [value for name in sorted(names(type(params))) if isinstance(value := getattr(params, name), str)]
+    return [value for name in sorted(secret_names(type(params))) if isinstance(value := getattr(params, name), str)]
 
 
-def shown(model: type[KindParams], params: Mapping[str, Any]) -> dict[str, Any]:
+def masked_params(model: type[KindParams], params: Mapping[str, Any]) -> dict[str, Any]:
     """Params as they may be shown."""
-    hidden = names(model)
+    hidden = secret_names(model)
     return {name: MASK if name in hidden and value else value for name, value in params.items()}

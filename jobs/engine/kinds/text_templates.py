@@ -39,7 +39,7 @@ class Template:
         return [_no_column(name, available, table) for name in self.columns if name not in available]
 
 
-def parse(text: str) -> Template:
+def parse_template(text: str) -> Template:
     """Raises BadInput naming the place where a brace has no partner or a name is missing."""
     pieces: list[str | tuple[str]] = []
     for match in _PIECES.finditer(text):
@@ -53,10 +53,10 @@ def parse(text: str) -> Template:
     return Template(tuple(pieces))
 
 
-def errors(text: str, available: Sequence[str], table: str) -> list[str]:
+def template_errors(text: str, available: Sequence[str], table: str) -> list[str]:
     """What is wrong with a template that is to say something else for each row of this table, in sentences."""
     try:
-        template = parse(text)
+        template = parse_template(text)
     except BadInput as error:
         return [error.message]
     if template.columns:
@@ -65,10 +65,10 @@ def errors(text: str, available: Sequence[str], table: str) -> list[str]:
     return [f"This names no column, so it would be the same for each row. Put in one of: {some}."]
 
 
-def filled_in(text: str, row: Mapping[str, Any]) -> str | None:
+def fill_in(text: str, row: Mapping[str, Any]) -> str | None:
     """The text for one row; None if the template is broken or names a column that the row lacks."""
     try:
-        template = parse(text)
+        template = parse_template(text)
     except BadInput:
         return None
     return template.render(row) if all(name in row for name in template.columns) else None

@@ -17,7 +17,7 @@ _WORD = re.compile(rf"\S{{1,{LONGEST_WORD}}}")
 
 
 @dataclass(frozen=True)
-class Piece:
+class Chunk:
     """One passage: its place from 0, the headings above it from the outermost, and its text."""
 
     position: int
@@ -30,12 +30,12 @@ class Piece:
         return f"{self.headings}\n{self.text}" if self.headings else self.text
 
 
-def pieces(text: str, size: int, overlap: int) -> Iterator[Piece]:
+def chunks(text: str, size: int, overlap: int) -> Iterator[Chunk]:
     """Passages of at most `size` words; one that goes on begins with the last `overlap` words of the one before."""
     place = 0
     for section in _sections(text):
         for words in _runs(section.paragraphs(), size, overlap):
-            yield Piece(place, " > ".join(section.headings), words)
+            yield Chunk(place, " > ".join(section.headings), words)
             place += 1
 
 

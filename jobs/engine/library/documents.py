@@ -64,7 +64,7 @@ def add(owner: str, document: Document, *, duplicates: bool = True, file: File |
         if known:
             document.id = known
         if file is not None:
-            quota.take_storage(session, owner, file.bytes)
+            quota.take_quota(session, owner, file.bytes)
             session.add(file)
             session.flush()
             document.file_id = file.id
@@ -102,7 +102,7 @@ def thumbnail(document_id: str | UUID, owner: str) -> bytes | None:
         return owned(session, Document, document_id, owner).thumbnail
 
 
-def documents(
+def list_documents(
     owner: str,
     *,
     collection: str | None = None,

@@ -44,7 +44,7 @@ WORDS = range(5, 501)  # of a summary
 TEXTS = ("title", "text")
 
 
-def wrong(operation: str, given: Values) -> str | None:
+def edit_errors(operation: str, given: Values) -> str | None:
     """What is wrong with the values of an operation, as a sentence."""
     known = VALUES[operation]
     for name, value in given.items():

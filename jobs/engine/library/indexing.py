@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from jobs.engine.db import postgres
 from jobs.engine.db.models.library import Generation
 from jobs.engine.errors import Conflict, JobFailed
-from jobs.engine.library.chunking import Piece
+from jobs.engine.library.chunking import Chunk
 
 HNSW_FROM = 20_000  # passages; below that looking at all of them is as fast
 HNSW_DIMENSIONS = 4_000  # the most that pgvector indexes
@@ -81,7 +81,7 @@ def digest_in(generation_id: int, document_id: UUID) -> bytes | None:
 
 
 def put(
-    generation_id: int, document_id: UUID, digest: bytes, pieces: Sequence[Piece], vectors: list[list[float]]
+    generation_id: int, document_id: UUID, digest: bytes, pieces: Sequence[Chunk], vectors: list[list[float]]
 ) -> None:
     """Write the passages of one document, instead of any that an earlier attempt wrote."""
     key = {"generation": generation_id, "document": document_id}
@@ -93,7 +93,7 @@ def put(
 
 
 def renew(
-    generation: Generation, document_id: UUID, digest: bytes, pieces: Sequence[Piece], vectors: list[list[float]]
+    generation: Generation, document_id: UUID, digest: bytes, pieces: Sequence[Chunk], vectors: list[list[float]]
 ) -> None:
     """Write the passages of one document anew into the generation that answers. Raises Conflict if it answers no more."""
     key = {"generation": generation.id, "document": document_id}
@@ -111,7 +111,7 @@ def renew(
         )
 
 
-def _rows(key: dict[str, Any], pieces: Sequence[Piece], vectors: list[list[float]]) -> list[dict[str, Any]]:
+def _rows(key: dict[str, Any], pieces: Sequence[Chunk], vectors: list[list[float]]) -> list[dict[str, Any]]:
     return [
         key | {"position": one.position, "headings": one.headings, "text": one.text, "vector": str(vector)}
         for one, vector in zip(pieces, vectors, strict=True)

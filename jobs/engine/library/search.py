@@ -56,11 +56,11 @@ def search(owner: str, q: str, collection: str | None = None, limit: int = 8) ->
 
     Where no vector can be had for the question, words alone decide.
     """
-    return among([_stock(generation) for generation in documents.live(owner, collection)], q, limit)
+    return search_scopes([_stock(generation) for generation in documents.live(owner, collection)], q, limit)
 
 
 @dataclass(frozen=True)
-class Stock:
+class SearchScope:
     """Passages to look through: a table's, `c`, with `words` and `embedding`. Its parts of SQL are ours, never a person's."""
 
     table: str
@@ -73,7 +73,7 @@ class Stock:
     dimension: int | None
 
 
-def among(stocks: list[Stock], q: str, limit: int) -> list[Passage]:
+def search_scopes(stocks: list[SearchScope], q: str, limit: int) -> list[Passage]:
     """The passages of these that answer best, the best first."""
     q = " ".join(q.replace("\x00", " ").split())[:MOST_CHARACTERS]
     if not q:
@@ -86,9 +86,9 @@ def among(stocks: list[Stock], q: str, limit: int) -> list[Passage]:
     return sorted(found, key=lambda passage: -passage.score)[:limit]
 
 
-def _stock(generation: Generation) -> Stock:
+def _stock(generation: Generation) -> SearchScope:
     """The generation's own number stands in the text, so that its own HNSW index can be used."""
-    return Stock(
+    return SearchScope(
         table="chunks",
         where=f"c.generation_id = {generation.id:d}",
         shown="d.id as document_id, d.title, d.name, d.collection",
@@ -109,7 +109,7 @@ def passages(owner: str, document_id: str | UUID) -> list[Passage]:
 
 
 @dataclass(frozen=True)
-class Alike:
+class SimilarDocument:
     """A document like another. `score` is the likeness of the two that are nearest, 0 to 1; `text` is its passage of them."""
 
     document_id: UUID
@@ -120,7 +120,7 @@ class Alike:
     score: float
 
 
-def alike(owner: str, document_id: str | UUID, limit: int = 8) -> list[Alike]:
+def similar_documents(owner: str, document_id: str | UUID, limit: int = 8) -> list[SimilarDocument]:
     """The documents most like one, by the vectors of its collection's index; none as long as that does not know it.
 
     Its likeness to another is that of their passages, each with the nearest of the other: of the best FEW of them the mean.
@@ -133,7 +133,7 @@ def alike(owner: str, document_id: str | UUID, limit: int = 8) -> list[Alike]:
     wanted = {"id": document.id, "owner": owner, "collection": document.collection, "limit": limit}
     with postgres.session() as session:
         rows = session.execute(text(_ALIKE.format(generation=int(generation.id), near=near)), wanted).mappings()
-        return [Alike(**row) for row in rows]
+        return [SimilarDocument(**row) for row in rows]
 
 
 # The generation's own number stands in the text, so that its own HNSW index can be used.
@@ -174,7 +174,7 @@ def _vector(model: str, q: str) -> str | None:
         return None
 
 
-def _of_one(session: Session, stock: Stock, q: str, vector: str | None, limit: int) -> list[Passage]:
+def _of_one(session: Session, stock: SearchScope, q: str, vector: str | None, limit: int) -> list[Passage]:
     words = _words(session, stock, q)
     if vector is None and not words:
         return []
@@ -197,7 +197,7 @@ class _Word:
     common: bool
 
 
-def _counts(stock: Stock) -> str:
+def _counts(stock: SearchScope) -> str:
     found = f"select count(*) from {stock.table} c where {stock.where} and c.words @@ q"  # noqa: S608 - names of ours
     return f"""
         select w.place, q::text as query, ({found}) as found
@@ -206,7 +206,7 @@ def _counts(stock: Stock) -> str:
     """  # noqa: S608 - names of ours; what came from outside is bound
 
 
-def _words(session: Session, stock: Stock, q: str) -> list[_Word]:
+def _words(session: Session, stock: SearchScope, q: str) -> list[_Word]:
     """The words of the question that stand somewhere in the collection."""
     asked = _asked(q)
     rows = session.execute(text(_counts(stock)), {"words": list(asked)}).all()
@@ -235,7 +235,7 @@ def _asked(q: str) -> dict[str, bool]:
     return dict(list(found.items())[:MOST_WORDS])
 
 
-def _sql(stock: Stock, words: list[_Word], by_vector: bool) -> str:
+def _sql(stock: SearchScope, words: list[_Word], by_vector: bool) -> str:
     near = f"c.embedding::halfvec({stock.dimension}) <=> cast(:vector as halfvec({stock.dimension}))"
     worded = " + ".join(
         f"case when c.words @@ cast(:w{place} as tsquery) then {word.adds:.6f} else 0 end"

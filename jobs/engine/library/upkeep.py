@@ -42,7 +42,7 @@ def reindex(owner: str, document_id: UUID, *, dry_run: bool) -> dict[str, Any]:
     known = indexing.digest_in(generation.id, document.id)
     if known == digest:
         raise Skip("Its passages are up to date.", reason="unchanged")
-    pieces = list(chunking.pieces(document.text, generation.chunk_size, generation.overlap))
+    pieces = list(chunking.chunks(document.text, generation.chunk_size, generation.overlap))
     if not dry_run:
         vectors = embeddings.embedder(generation.model).embed([piece.embedded for piece in pieces]) if pieces else []
         try:

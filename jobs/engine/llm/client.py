@@ -23,15 +23,15 @@ from urllib.parse import urlsplit
 from urllib.request import Request, getproxies, proxy_bypass, urlopen
 
 from jobs.engine import settings
-from jobs.engine.db.rate_limit import Limits
+from jobs.engine.db.rate_limit import RateLimiter
 from jobs.engine.errors import BadInput, JobFailed, Transient
 from jobs.engine.llm import json_schema as llm_json_schema
 from jobs.engine.llm import responses
 from jobs.engine.llm.keep_alive import Provider
 from jobs.engine.llm.responses import Completion, Unwell
-from jobs.engine.llm.stream import Stopped, Stream
+from jobs.engine.llm.stream import Stream, StreamStopped
 
-__all__ = ["Stopped", "Stream"]  # what `stream` gives and raises
+__all__ = ["Stream", "StreamStopped"]  # what `stream` gives and raises
 
 OPENAI = "https://api.openai.com/v1"
 CONNECT_SECONDS = 10.0
@@ -75,16 +75,16 @@ def base_url() -> str:
     return settings.current().openai_base_url or OPENAI
 
 
-def missing() -> str | None:
+def setup_error() -> str | None:
     """Why no model can be asked here, as a sentence; None where one can."""
     if settings.current().has_model:
         return None
     return "No model is connected. Set OPENAI_API_KEY or OPENAI_BASE_URL, then start again."
 
 
-def client() -> Chat:
+def open_client() -> Chat:
     """A client for the provider in the settings. Raises JobFailed where none is set."""
-    if (reason := missing()) is not None:
+    if (reason := setup_error()) is not None:
         raise JobFailed(reason, reason="no_model")
     current = settings.current()
     seconds = BUILT_IN_SECONDS if "model" in current.built_in else ANSWER_SECONDS
@@ -106,7 +106,7 @@ class Chat:
     async def __aenter__(self) -> Self:
         import aiohttp
 
-        self._limits = Limits(self.redis_url)
+        self._limits = RateLimiter(self.redis_url)
         self._newer_names: set[str] = set()  # models that know the limit of tokens as max_completion_tokens only
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
@@ -153,20 +153,20 @@ class Chat:
         schema = responses.schema_of(body)
         if schema is None:
             return await self._tried(body, requests_per_minute)
-        if wrong := llm_json_schema.wrong(schema):
+        if wrong := llm_json_schema.schema_error(schema):
             raise BadInput(wrong)
         return await self._fitting(body, schema, requests_per_minute)
 
     async def _fitting(self, body: dict[str, Any], schema: dict[str, Any], per_minute: int | None) -> Completion:
         """An answer that fits the schema, asked for once more if the first does not."""
         answer = await self._tried(body, per_minute)
-        if answer.refused or llm_json_schema.misfit(answer.text, schema) is None:
+        if answer.refused or llm_json_schema.mismatch(answer.text, schema) is None:
             return answer
         if answer.cut_off:
             said = f"The answer was cut off at {answer.completion_tokens} tokens, before its JSON ended."
             raise responses.InvalidAnswer(said, answer)
         again = (await self._tried(body, per_minute)).after(answer)
-        misfit = None if again.refused else llm_json_schema.misfit(again.text, schema)
+        misfit = None if again.refused else llm_json_schema.mismatch(again.text, schema)
         if misfit:
             raise responses.InvalidAnswer(f"The model's answer does not fit the JSON schema, twice: {misfit}", again)
         return again
@@ -293,7 +293,7 @@ def _listed(url: str, key: str, period: int) -> tuple[str, ...]:
         return ()
 
 
-def trouble() -> str:
+def provider_error() -> str:
     """Why the provider cannot be asked now, as a sentence; empty if it answers."""
     key = settings.current().openai_api_key
     request = Request(  # noqa: S310 - settings.py lets only http and https through
@@ -318,9 +318,9 @@ def _period() -> int:
 # Streamed, for text that somebody waits for.
 
 
-def stream(body: Mapping[str, Any]) -> Stream:
+def stream_chat(body: Mapping[str, Any]) -> Stream:
     """A request for a streamed answer, not sent yet; an empty model is the default one. Raises JobFailed without a provider."""
-    if (reason := missing()) is not None:
+    if (reason := setup_error()) is not None:
         raise JobFailed(reason, reason="no_model")
     slow = "model" in settings.current().built_in
     provider = Provider(

@@ -14,7 +14,7 @@ LONGEST_LINE = 16_384  # of a chunk's head, or of a trailer
 _SIZE = re.compile(rb"\s*([0-9a-fA-F]{1,8})\s*(?:;.*)?", re.DOTALL)
 
 
-class Body:
+class ResponseBody:
     """What follows a head that was read: chunked, of a length, or up to the connection's end (RFC 9112, section 6.3)."""
 
     def __init__(self, response: HTTPResponse, connection: socket.socket | None = None) -> None:

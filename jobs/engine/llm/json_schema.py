@@ -10,12 +10,12 @@ from typing import Any
 LONGEST_SENTENCE = 300
 
 
-def wrong(schema: Mapping[str, Any]) -> str | None:
+def schema_error(schema: Mapping[str, Any]) -> str | None:
     """Why this cannot be the schema of answers, as a sentence; None where it can."""
     return _wrong(json.dumps(schema))
 
 
-def misfit(text: str, schema: Mapping[str, Any]) -> str | None:
+def mismatch(text: str, schema: Mapping[str, Any]) -> str | None:
     """Why an answer does not fit a schema that is not `wrong`; None where it does."""
     from jsonschema.exceptions import best_match
 

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from jobs.engine.errors import BadInput, JobFailed, LegworkError, Transient
 from jobs.engine.llm import keep_alive, responses
 from jobs.engine.llm.event_shape import Shape
-from jobs.engine.llm.http_body import Body
+from jobs.engine.llm.http_body import ResponseBody
 from jobs.engine.llm.keep_alive import Provider
 
 LEAVE_SECONDS = 0.2  # that the end of a body may take after its last event, for its connection to be kept
@@ -30,7 +30,7 @@ LONGEST_PROBLEM = 100_000  # bytes of an error that are read
 Event = str | dict[str, Any]  # one that says nothing but text is that text
 
 
-class Stopped(Exception):
+class StreamStopped(Exception):
     """The stream was ended from this side."""
 
 
@@ -49,7 +49,7 @@ class Stream:
             None  # of our own keeping: the connection forgets it at "Connection: close"
         )
         self._response: HTTPResponse | None = None
-        self._body: Body | None = None
+        self._body: ResponseBody | None = None
         self._shape = Shape()
         self._lock = threading.Lock()  # whoever ends the stream must not end the next one on its connection
 
@@ -83,7 +83,7 @@ class Stream:
             if self._silenced:
                 raise _silent(self.provider.silence_seconds)
             if self.closed:
-                raise Stopped
+                raise StreamStopped
 
     def events(self) -> Iterator[list[Event]]:
         """The body's events, read, as many as come at a time; ends at [DONE]. Raises also where one of them is no part
@@ -193,11 +193,11 @@ class Stream:
         with self._lock:
             self._connection, self._socket = connection, connection.sock
         if self.closed:  # also while the connection was being made
-            raise Stopped
+            raise StreamStopped
         self._silence(self.provider.first_seconds)
         connection.request("POST", _target(self.provider), json.dumps(self.body).encode(), self._headers())
         response = self._response = connection.getresponse()
-        self._body = Body(response, self._socket)
+        self._body = ResponseBody(response, self._socket)
         self.media_type = (response.getheader("Content-Type") or "").partition(";")[0].strip().lower()
         if response.status != 200:
             raise self._refused(response)
@@ -254,12 +254,12 @@ class _Translated:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if error is None or isinstance(error, LegworkError | Stopped | _OtherOptions | GeneratorExit):
+        if error is None or isinstance(error, LegworkError | StreamStopped | _OtherOptions | GeneratorExit):
             return
         if self._stream._silenced:
             raise _silent(self._stream.provider.silence_seconds) from error
         if self._stream.closed:
-            raise Stopped from error
+            raise StreamStopped from error
         if isinstance(error, OSError | HTTPException | ValueError):
             raise _broken(self._stream, error) from error
 

@@ -12,7 +12,7 @@ from jobs.engine.llm.stream import Event, Stream
 CUT_OFF = "The answer was cut off at the model's limit of tokens."
 
 
-class Reply:
+class StreamedReply:
     """The text that comes over a stream that is open. `usage` and `finish_reason` are known at its end."""
 
     def __init__(self, stream: Stream) -> None:

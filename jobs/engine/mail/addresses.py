@@ -34,9 +34,9 @@ class Address:
         return f"{unicodedata.normalize('NFC', self.local).casefold()}@{self.domain}"
 
 
-def parse(text: str) -> Address:
+def parse_address(text: str) -> Address:
     """Exactly one address: ann@example.org or Ann <ann@example.org>. Raises BadInput saying what is wrong with it."""
-    if has_control(text):
+    if has_control_characters(text):
         raise BadInput("The address has a line break or another control character in it.")
     text = text.strip()
     named = _NAMED.fullmatch(text)
@@ -55,7 +55,7 @@ def parse(text: str) -> Address:
     return found
 
 
-def has_control(text: str) -> bool:
+def has_control_characters(text: str) -> bool:
     """Line breaks, NUL, marks that turn the direction of writing: nothing of it belongs into a header."""
     return _CONTROL.search(text) is not None
 

@@ -15,17 +15,17 @@ from typing import Any
 from uuid import UUID
 
 from jobs.engine import settings
-from jobs.engine.db.rate_limit import Limits
-from jobs.engine.errors import DatabaseAway, JobFailed, RunEnded, Transient
+from jobs.engine.db.rate_limit import RateLimiter
+from jobs.engine.errors import DatabaseUnavailable, JobFailed, RunEnded, Transient
 from jobs.engine.mail import smtp
-from jobs.engine.mail.outbox import Reply
+from jobs.engine.mail.outbox import SmtpReply
 
 PAUSES = (2.0, 8.0, 30.0, 60.0)  # before further tries, each with up to half as much again
 STOP_SECONDS = 2.0  # what is on its way gets this long to be answered when the run must end
 AWAY_SECONDS = 0.25  # between looks while the database is away
 
 
-class Postbox:
+class BulkSender:
     """`async with` opens the connections; `hand_over` takes one message at a time for each of them."""
 
     def __init__(
@@ -42,13 +42,13 @@ class Postbox:
         self._free = list(self._senders)
         self._check = check
         self._per_minute = max(1, round(per_second * 60)) if per_second else None
-        self._name = f"mail:{smtp.where()}"
+        self._name = f"mail:{smtp.delivery_target()}"
         self._pauses = PAUSES[: tries - 1]
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="mail")
-        self._limits = Limits(settings.current().redis_url)
+        self._limits = RateLimiter(settings.current().redis_url)
         self.refused: JobFailed | None = None  # why no further message can be sent
 
-    async def __aenter__(self) -> Postbox:
+    async def __aenter__(self) -> BulkSender:
         """Raises Transient or JobFailed before anything is sent, where nothing could be."""
         await self.thread(self._senders[0].open)
         return self
@@ -63,7 +63,7 @@ class Postbox:
         """Return when the next message may be sent. The pace holds for all workers together."""
         await self._limits.wait(self._name, self._per_minute)
 
-    async def hand_over(self, message: EmailMessage) -> Reply:
+    async def hand_over(self, message: EmailMessage) -> SmtpReply:
         """Raises BadInput or Transient: not taken. Doubtful: perhaps. CancelledError: the run ends, and perhaps."""
         for pause in self._pauses:
             try:
@@ -83,11 +83,11 @@ class Postbox:
         while True:
             try:
                 return await self.thread(question, *arguments)
-            except DatabaseAway:
+            except DatabaseUnavailable:
                 self._check()
                 await asyncio.sleep(AWAY_SECONDS)
 
-    async def _try(self, message: EmailMessage) -> Reply:
+    async def _try(self, message: EmailMessage) -> SmtpReply:
         sender = self._free.pop()
         flying = asyncio.ensure_future(self.thread(sender.send, message))
         try:
@@ -98,7 +98,7 @@ class Postbox:
                 raise
         self._free.append(sender)
         try:
-            reply: Reply = flying.result()
+            reply: SmtpReply = flying.result()
         except JobFailed as error:
             self.refused = error
             raise Transient(error.message, reason=error.reason) from error

@@ -14,7 +14,7 @@ from html.parser import HTMLParser
 
 from jobs.engine.errors import BadInput
 from jobs.engine.files.inputs import Input
-from jobs.engine.mail.addresses import Address, has_control
+from jobs.engine.mail.addresses import Address, has_control_characters
 from jobs.engine.sandbox import sanitize_html as sandbox_html
 
 LONGEST_SUBJECT = 500
@@ -22,7 +22,7 @@ ENCODED = "=?"  # begins an encoded word (RFC 2047), which can hold a line break
 
 
 @dataclass(frozen=True)
-class Attachment:
+class MailAttachment:
     """A file that goes with a message."""
 
     name: str
@@ -31,7 +31,7 @@ class Attachment:
 
 
 @dataclass(frozen=True)
-class Letter:
+class OutgoingMail:
     """A message for one person, before it is a message."""
 
     to: Address
@@ -47,10 +47,10 @@ class Letter:
     @property
     def plain(self) -> str:
         """The text; where there is only HTML, what that says."""
-        return self.text if self.text.strip() or not self.html else plain_of(self.html)
+        return self.text if self.text.strip() or not self.html else plain_text_of(self.html)
 
 
-def message(letter: Letter, attachments: Sequence[Attachment] = ()) -> EmailMessage:
+def compose_message(letter: OutgoingMail, attachments: Sequence[MailAttachment] = ()) -> EmailMessage:
     """The message as it goes out. Raises BadInput where a header would not be one line, and for HTML that is nested
     without end: whoever shows it would suffer."""
     addresses = [letter.to, letter.sender, *([letter.reply_to] if letter.reply_to else [])]
@@ -77,10 +77,10 @@ def message(letter: Letter, attachments: Sequence[Attachment] = ()) -> EmailMess
     return made
 
 
-def attachment(file: Input) -> Attachment:
+def mail_attachment(file: Input) -> MailAttachment:
     """A file, read whole."""
     with file.path() as path:
-        return Attachment(file.name, file.media_type, path.read_bytes())
+        return MailAttachment(file.name, file.media_type, path.read_bytes())
 
 
 def message_id(sender: Address, *about: str) -> str:
@@ -91,7 +91,7 @@ def message_id(sender: Address, *about: str) -> str:
 
 def one_line(text: str, what: str) -> str:
     """The text, if it can stand in a header. Raises BadInput."""
-    if has_control(text):
+    if has_control_characters(text):
         raise BadInput(f"The {what} would have a line break or another control character in it.")
     if ENCODED in text:
         raise BadInput(f"The {what} would have {ENCODED} in it, which mail programs read as the start of encoded text.")
@@ -100,16 +100,16 @@ def one_line(text: str, what: str) -> str:
     return text
 
 
-def plain_of(html: str) -> str:
+def plain_text_of(html: str) -> str:
     """What an HTML text says, for those who read without."""
-    reader = _Reader()
-    reader.feed(sandbox_html.tamed(html, {"a", *_Reader.BREAKS}, _Reader.SILENT))
+    reader = _TextReader()
+    reader.feed(sandbox_html.sanitized(html, {"a", *_TextReader.BREAKS}, _TextReader.SILENT))
     reader.close()
     lines = [" ".join(line.split()) for line in "".join(reader.said).split("\n")]
     return "\n".join(line for place, line in enumerate(lines) if line or (place and lines[place - 1])).strip() + "\n"
 
 
-class _Reader(HTMLParser):
+class _TextReader(HTMLParser):
     BREAKS = ("p", "br", "div", "tr", "li", "h1", "h2", "h3", "h4", "table", "ul", "ol", "hr", "blockquote")
     SILENT = {"style", "script", "head", "title"}  # noqa: RUF012
 
@@ -138,15 +138,15 @@ def _header(address: Address) -> HeaderAddress:
     return HeaderAddress(one_line(address.name, "name"), address.local, address.domain)
 
 
-def _media_type(attachment: Attachment) -> str:
+def _media_type(attachment: MailAttachment) -> str:
     known = attachment.media_type or mimetypes.guess_type(attachment.name)[0] or ""
     media_type = known.split(";")[0].strip()
     usable = (
         media_type.count("/") == 1 and media_type.isascii() and not media_type.startswith(("message/", "multipart/"))
     )
-    return media_type if usable and not has_control(media_type) else "application/octet-stream"
+    return media_type if usable and not has_control_characters(media_type) else "application/octet-stream"
 
 
 def _file_name(name: str) -> str:
-    plain = "".join("_" if has_control(character) else character for character in name)
+    plain = "".join("_" if has_control_characters(character) else character for character in name)
     return plain.replace(ENCODED, "__")[:200] or "file"

@@ -14,7 +14,7 @@ from jobs.engine.kinds import text_templates
 from jobs.engine.kinds.text_templates import Template, as_text
 from jobs.engine.mail import addresses
 from jobs.engine.mail.addresses import Address
-from jobs.engine.mail.compose import Letter
+from jobs.engine.mail.compose import OutgoingMail
 from jobs.engine.sandbox import sanitize_html as sandbox_html
 
 _LINK = re.compile(r"(https://|mailto:)[!#-;=?-~]+")
@@ -22,7 +22,7 @@ _SCRIPT = re.compile(r"<\s*script\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Mailing:
+class MailMerge:
     """What is the same for every recipient."""
 
     sender: Address
@@ -34,10 +34,10 @@ class Mailing:
     one_click: bool
     name_column: str | None
 
-    def letter(self, to: Address, row: Mapping[str, Any]) -> Letter:
+    def letter(self, to: Address, row: Mapping[str, Any]) -> OutgoingMail:
         """Raises BadInput where a value of the row cannot stand where the template puts it."""
         name = _line(Template(((self.name_column,),)), row, "address") if self.name_column else to.name
-        return Letter(
+        return OutgoingMail(
             to=Address(name, to.local, to.domain),
             sender=self.sender,
             subject=_line(self.subject, row, "subject"),
@@ -57,7 +57,7 @@ class Mailing:
         return link
 
 
-def wrong(written: Mapping[str, str], columns: Sequence[str], table: str) -> list[FieldError]:
+def merge_errors(written: Mapping[str, str], columns: Sequence[str], table: str) -> list[FieldError]:
     """What is wrong with the templates, by field. They need not name a column; `html` and `list_unsubscribe` have rules."""
     errors = [
         FieldError(field, sentence) for field, text in written.items() for sentence in _wrong(text, columns, table)
@@ -76,7 +76,7 @@ def wrong(written: Mapping[str, str], columns: Sequence[str], table: str) -> lis
 
 def _wrong(text: str, columns: Sequence[str], table: str) -> list[str]:
     try:
-        return text_templates.parse(text).unknown(columns, table)
+        return text_templates.parse_template(text).unknown(columns, table)
     except BadInput as error:
         return [error.message]
 
@@ -84,7 +84,7 @@ def _wrong(text: str, columns: Sequence[str], table: str) -> list[str]:
 def _line(template: Template, row: Mapping[str, Any], where: str) -> str:
     """Rendered for a header: a line break in a value would begin a header of its own."""
     for column in template.columns:
-        if addresses.has_control(as_text(row.get(column))):
+        if addresses.has_control_characters(as_text(row.get(column))):
             raise BadInput(
                 f"The column “{column}” has a line break or another control character in it, "
                 f"which cannot stand in the {where} of a message."

@@ -16,7 +16,7 @@ from jobs.engine.db import postgres
 from jobs.engine.db.models import OutboxMessage
 from jobs.engine.db.records import Page, as_id, escaped, owned
 from jobs.engine.errors import NotFound
-from jobs.engine.files.storage import storage
+from jobs.engine.files.storage import blob_storage
 from jobs.engine.jsonsafe import clean_text
 
 MOST_SHOWN = 500_000  # characters of a body
@@ -24,7 +24,7 @@ HEADERS = ("From", "To", "Reply-To", "Subject", "Date", "Message-ID", "List-Unsu
 
 
 @dataclass(frozen=True)
-class Reply:
+class SmtpReply:
     """What a mail server said of a message."""
 
     code: int
@@ -35,7 +35,7 @@ class Reply:
 
 
 @dataclass(frozen=True)
-class Part:
+class MessagePart:
     """A file inside a message; `place` is its number, from 0."""
 
     place: int
@@ -45,13 +45,13 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedMessage:
     """A message as it can be read. text and html are empty where it has none."""
 
     headers: list[tuple[str, str]]
     text: str
     html: str
-    parts: list[Part]
+    parts: list[MessagePart]
 
 
 class OutboxSender:
@@ -63,8 +63,8 @@ class OutboxSender:
     def open(self) -> None:
         """Nothing to connect to."""
 
-    def send(self, message: EmailMessage) -> Reply:
-        blob = storage().put(io.BytesIO(message.as_bytes()), limit=None)
+    def send(self, message: EmailMessage) -> SmtpReply:
+        blob = blob_storage().put(io.BytesIO(message.as_bytes()), limit=None)
         row = OutboxMessage(
             owner=self._owner,
             job_id=self._job_id,
@@ -78,13 +78,13 @@ class OutboxSender:
         )
         with postgres.session() as session:
             session.add(row)
-        return Reply(250, "kept in the outbox; mail is not set up")
+        return SmtpReply(250, "kept in the outbox; mail is not set up")
 
     def close(self) -> None:
         """Nothing is open."""
 
 
-def messages(
+def outbox_messages(
     owner: str, *, q: str | None = None, after: str | None = None, before: str | None = None, limit: int = 50
 ) -> Page[OutboxMessage]:
     """An owner's messages, the newest first. `q` looks in recipient and subject."""
@@ -104,51 +104,51 @@ def messages(
     return Page(rows, str(rows[-1].id) if more else None, str(rows[0].id) if rows and after is not None else None)
 
 
-def message(message_id: str | UUID, owner: str) -> OutboxMessage:
+def outbox_message(message_id: str | UUID, owner: str) -> OutboxMessage:
     """One of the owner's, or NotFound."""
     with postgres.session() as session:
         return owned(session, OutboxMessage, message_id, owner)
 
 
-def count(owner: str, most: int = 10_000) -> int:
+def outbox_count(owner: str, most: int = 10_000) -> int:
     """How many there are; not counted beyond `most`."""
     some = select(OutboxMessage.id).where(OutboxMessage.owner == owner).limit(most).subquery()
     with postgres.session() as session:
         return session.scalar(select(func.count()).select_from(some)) or 0
 
 
-def opened(row: OutboxMessage) -> Opened:
+def open_outbox_message(row: OutboxMessage) -> OpenedMessage:
     """What a message says."""
     parsed = _parsed(row)
     headers = [(name, str(value).strip()) for name in HEADERS for value in parsed.get_all(name, [])]
     parts = [
-        Part(place, part.get_filename() or f"attachment {place + 1}", part.get_content_type(), len(_bytes(part)))
+        MessagePart(place, part.get_filename() or f"attachment {place + 1}", part.get_content_type(), len(_bytes(part)))
         for place, part in enumerate(parsed.iter_attachments())
     ]
-    return Opened(headers, _body(parsed, "plain"), _body(parsed, "html"), parts)
+    return OpenedMessage(headers, _body(parsed, "plain"), _body(parsed, "html"), parts)
 
 
-def source(row: OutboxMessage) -> BinaryIO:
+def outbox_source(row: OutboxMessage) -> BinaryIO:
     """The message as it would have gone out."""
-    return storage().open(row.blob)
+    return blob_storage().open(row.blob)
 
 
-def part(row: OutboxMessage, place: int) -> tuple[Part, bytes]:
+def outbox_part(row: OutboxMessage, place: int) -> tuple[MessagePart, bytes]:
     """A file inside a message, or NotFound."""
     for at, found in enumerate(_parsed(row).iter_attachments()):
         if at == place:
             content = _bytes(found)
             name = found.get_filename() or f"attachment {at + 1}"
-            return Part(at, name, found.get_content_type(), len(content)), content
+            return MessagePart(at, name, found.get_content_type(), len(content)), content
     raise NotFound("There is no such attachment in this message.")
 
 
-def clear(owner: str) -> int:
+def clear_outbox(owner: str) -> int:
     """Delete all messages of an owner. Returns how many there were."""
     gone = 0
     for blobs in _forgotten(owner):
         for blob in blobs:
-            storage().delete(blob)
+            blob_storage().delete(blob)
         gone += len(blobs)
     return gone
 
@@ -166,7 +166,7 @@ def _forgotten(owner: str) -> Iterator[list[str]]:
 
 
 def _parsed(row: OutboxMessage) -> Any:
-    with source(row) as stream:
+    with outbox_source(row) as stream:
         return message_from_binary_file(stream, policy=policy.default)
 
 

@@ -28,7 +28,7 @@ class Recipient:
     message: EmailMessage | None = None
 
 
-class Audience:
+class RecipientList:
     """`pasted` is a text with one address to a line; its rows have the columns email and name."""
 
     def __init__(
@@ -114,7 +114,7 @@ def _recipient(place: int, row: dict[str, Any], column: str) -> Recipient:
     if not cell.strip():
         return Recipient(f"row {place}", row, trouble=Skip(f"There is no address in the column “{column}”."))
     try:
-        to = addresses.parse(cell)
+        to = addresses.parse_address(cell)
     except BadInput as error:
         return Recipient(f"row {place}", row, trouble=error)
     return Recipient(to.key, row, to)
@@ -122,7 +122,7 @@ def _recipient(place: int, row: dict[str, Any], column: str) -> Recipient:
 
 def _as_row(line: str) -> dict[str, Any]:
     try:
-        found = addresses.parse(line)
+        found = addresses.parse_address(line)
     except BadInput:
         return {"email": line, "name": ""}
     return {"email": str(found), "name": found.name}

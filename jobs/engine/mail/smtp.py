@@ -22,9 +22,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import UUID
 
 from jobs.engine import settings
-from jobs.engine.errors import BadInput, Doubtful, JobFailed, SettingsError, Transient
+from jobs.engine.errors import BadInput, JobFailed, OutcomeUnknown, SettingsError, Transient
 from jobs.engine.mail import addresses, compose, outbox
-from jobs.engine.mail.outbox import Reply
+from jobs.engine.mail.outbox import SmtpReply
 from jobs.engine.settings import is_loopback
 
 SECONDS = 30.0
@@ -40,7 +40,7 @@ class Sender(Protocol):
     def open(self) -> None:
         """Connect now rather than at the first message. Raises Transient, JobFailed."""
 
-    def send(self, message: EmailMessage) -> Reply:
+    def send(self, message: EmailMessage) -> SmtpReply:
         """Hand over a message with one address in To. Raises Transient, BadInput, JobFailed, Doubtful."""
 
     def close(self) -> None:
@@ -60,11 +60,11 @@ class Server:
     sender: str
 
 
-def is_set_up() -> bool:
+def is_configured() -> bool:
     return bool(settings.current().smtp_url)
 
 
-def where() -> str:
+def delivery_target() -> str:
     """Where messages go, in words."""
     server = _server()
     return server.host if server else "the outbox"
@@ -76,12 +76,12 @@ def sender(owner: str, job_id: UUID | None = None) -> Sender:
     return SmtpSender(server) if server else outbox.OutboxSender(owner, job_id)
 
 
-def send(to: str, subject: str, text: str, *, owner: str, html: str = "", job_id: UUID | None = None) -> Reply:
+def send(to: str, subject: str, text: str, *, owner: str, html: str = "", job_id: UUID | None = None) -> SmtpReply:
     """Write to one person in Legwork's own name. Raises what Sender.send raises."""
-    letter = compose.Letter(addresses.parse(to), own_address(), subject, text, html)
+    letter = compose.OutgoingMail(addresses.parse_address(to), own_address(), subject, text, html)
     hand = sender(owner, job_id)
     try:
-        return hand.send(compose.message(letter))
+        return hand.send(compose.compose_message(letter))
     finally:
         hand.close()
 
@@ -97,7 +97,7 @@ def own_address() -> addresses.Address:
     server = _server()
     written = server.sender or (server.user if "@" in server.user else "") if server else ""
     try:
-        return addresses.parse(written or "Legwork <legwork@localhost.localdomain>")
+        return addresses.parse_address(written or "Legwork <legwork@localhost.localdomain>")
     except BadInput as error:
         raise SettingsError(f"SMTP_URL has a `from` that cannot be used. {error.message}") from None
 
@@ -128,18 +128,18 @@ class SmtpSender:
     def open(self) -> None:
         self._smtp = self._smtp or _connected(self.server)
 
-    def send(self, message: EmailMessage) -> Reply:
+    def send(self, message: EmailMessage) -> SmtpReply:
         envelope = _envelope(message)
         raw = _wire(message)
         kept = self._smtp is not None
         try:
             return self._deliver(envelope, raw)
-        except _Gone as gone:
+        except _ConnectionLost as gone:
             if not kept:
                 raise Transient(gone.message, reason="mail_server_away") from gone
         try:  # a connection that was kept may have been closed for being idle; nothing was sent on it
             return self._deliver(envelope, raw)
-        except _Gone as gone:
+        except _ConnectionLost as gone:
             raise Transient(gone.message, reason="mail_server_away") from gone
 
     def close(self) -> None:
@@ -147,7 +147,7 @@ class SmtpSender:
             self._smtp.close()
             self._smtp = None
 
-    def _deliver(self, envelope: _Envelope, raw: bytes) -> Reply:
+    def _deliver(self, envelope: _Envelope, raw: bytes) -> SmtpReply:
         self.open()
         assert self._smtp is not None
         smtp = self._smtp
@@ -155,7 +155,7 @@ class SmtpSender:
             self._announce(smtp, envelope)
         except (OSError, smtplib.SMTPServerDisconnected) as error:
             self.close()
-            raise _Gone(f"The mail server {self.server.host} broke off: {_why(error)}.") from error
+            raise _ConnectionLost(f"The mail server {self.server.host} broke off: {_why(error)}.") from error
         return self._transfer(smtp, envelope, raw)
 
     def _announce(self, smtp: smtplib.SMTP, envelope: _Envelope) -> None:
@@ -173,13 +173,13 @@ class SmtpSender:
                 self._after_refusal(smtp, reply)
                 raise _refusal(reply, envelope)
 
-    def _transfer(self, smtp: smtplib.SMTP, envelope: _Envelope, raw: bytes) -> Reply:
+    def _transfer(self, smtp: smtplib.SMTP, envelope: _Envelope, raw: bytes) -> SmtpReply:
         try:
             smtp.send(raw)
             reply = _reply(*smtp.getreply())
         except OSError as error:  # smtplib's own errors are OSErrors too
             self.close()
-            raise Doubtful(
+            raise OutcomeUnknown(
                 f"The mail server {self.server.host} did not say whether it took the message: {_why(error)}. "
                 "It may have been sent; it is not sent again by itself.",
                 reason="no_reply",
@@ -189,7 +189,7 @@ class SmtpSender:
             raise _refusal(reply, envelope)
         return reply
 
-    def _after_refusal(self, smtp: smtplib.SMTP, reply: Reply) -> None:
+    def _after_refusal(self, smtp: smtplib.SMTP, reply: SmtpReply) -> None:
         """Make the connection fit for the next message, or give it up."""
         try:
             if reply.code == BUSY or smtp.rset()[0] != 250:
@@ -197,10 +197,10 @@ class SmtpSender:
         except OSError:
             self.close()
         if reply.code == BUSY:
-            raise _Gone(f"The mail server {self.server.host} closed the connection: {reply}.")
+            raise _ConnectionLost(f"The mail server {self.server.host} closed the connection: {reply}.")
 
 
-class _Gone(Exception):
+class _ConnectionLost(Exception):
     """The connection is gone, and nothing was handed over on it."""
 
     def __init__(self, message: str):
@@ -298,12 +298,12 @@ def _supported(step: Callable[[], tuple[int, bytes]], envelope: _Envelope) -> tu
         raise BadInput(message, reason="refused") from None
 
 
-def _reply(code: int, text: bytes | str) -> Reply:
+def _reply(code: int, text: bytes | str) -> SmtpReply:
     words = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-    return Reply(code, " ".join(words.split())[:500])
+    return SmtpReply(code, " ".join(words.split())[:500])
 
 
-def _refusal(reply: Reply, envelope: _Envelope) -> Transient | BadInput:
+def _refusal(reply: SmtpReply, envelope: _Envelope) -> Transient | BadInput:
     if 400 <= reply.code < 500:
         return Transient(f"The mail server puts the message to {envelope.to} off: {reply}", reason="put_off")
     return BadInput(f"The mail server refuses the message to {envelope.to}: {reply}", reason="refused")

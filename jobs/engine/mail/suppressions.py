@@ -16,14 +16,14 @@ from jobs.engine.mail import addresses
 MOST_AT_ONCE = 50_000
 
 
-def add(text: str, owner: str) -> int:
+def suppress_addresses(text: str, owner: str) -> int:
     """Add the addresses of a text, one to a line. Returns how many are new. Raises InvalidParams; nothing is added then."""
     keys, errors = [], []
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
         try:
-            keys.append(addresses.parse(line).key)
+            keys.append(addresses.parse_address(line).key)
         except BadInput as error:
             errors.append(FieldError("addresses", f"Line {number}: {error.message}"))
     if errors or not keys or len(keys) > MOST_AT_ONCE:
@@ -36,7 +36,7 @@ def add(text: str, owner: str) -> int:
         return len(list(session.scalars(new, rows)))
 
 
-def remove(address: str, owner: str) -> None:
+def allow_address(address: str, owner: str) -> None:
     """Let an address be written to again. Raises NotFound."""
     gone = delete(Suppression).where(Suppression.owner == owner, Suppression.address == address)
     with postgres.session() as session:
@@ -44,14 +44,16 @@ def remove(address: str, owner: str) -> None:
             raise NotFound("This address is not on the list.")
 
 
-def among(keys: Iterable[str], owner: str) -> set[str]:
+def suppressed_among(keys: Iterable[str], owner: str) -> set[str]:
     """Which of these must not be written to."""
     found = select(Suppression.address).where(Suppression.owner == owner, Suppression.address.in_(list(keys)))
     with postgres.session() as session:
         return set(session.scalars(found))
 
 
-def listed(owner: str, *, q: str | None = None, after: str | None = None, limit: int = 100) -> Page[Suppression]:
+def list_suppressed(
+    owner: str, *, q: str | None = None, after: str | None = None, limit: int = 100
+) -> Page[Suppression]:
     """The list, by address."""
     query = select(Suppression).where(Suppression.owner == owner).order_by(Suppression.address).limit(limit + 1)
     if q:

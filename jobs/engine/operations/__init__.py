@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from jobs.engine.operations.doctor import examine, told
-from jobs.engine.operations.health import Part, parts
-from jobs.engine.operations.overview import Operations, Problem, operations
+from jobs.engine.operations.health import Component, components
+from jobs.engine.operations.overview import Overview, Problem, current_overview
 from jobs.engine.operations.queues import MINUTES, QueueFigures, queues
 from jobs.engine.operations.workers import WorkerFigures, send_away, workers
 from jobs.engine.queue.pauses import pause, resume
 from jobs.engine.queue.retention import periods
 
-__all__ = ["MINUTES", "Operations", "Part", "Problem", "QueueFigures", "WorkerFigures"]
-__all__ += ["examine", "operations", "parts", "pause", "periods", "queues", "resume", "send_away", "told", "workers"]
+__all__ = ["MINUTES", "Component", "Overview", "Problem", "QueueFigures", "WorkerFigures"]
+__all__ += [
+    "components",
+    "current_overview",
+    "examine",
+    "pause",
+    "periods",
+    "queues",
+    "resume",
+    "send_away",
+    "told",
+    "workers",
+]

@@ -16,7 +16,7 @@ from jobs.engine.queue import schedules
 PAGE = 100
 
 
-def everybodys_schedules(after: str | None = None) -> Page[tuple[Schedule, str]]:
+def list_all_schedules(after: str | None = None) -> Page[tuple[Schedule, str]]:
     """Each schedule with the name of whom it belongs to, the newest first."""
     query = select(Schedule, Account.name).outerjoin(Account, Account.owner == Schedule.owner)
     if after is not None:
@@ -27,11 +27,11 @@ def everybodys_schedules(after: str | None = None) -> Page[tuple[Schedule, str]]
     return Page(rows[:PAGE], str(rows[PAGE - 1][0].id) if len(rows) > PAGE else None)
 
 
-def pause_anybodys(schedule_id: str | UUID, paused: bool, *, by: str, address: str | None = None) -> None:
+def pause_any_schedule(schedule_id: str | UUID, paused: bool, *, by: str, address: str | None = None) -> None:
     """Pause or resume a schedule, whoever's it is. Raises NotFound."""
     with postgres.session() as session:
         whose = session.scalar(select(Schedule.owner).where(Schedule.id == as_id(schedule_id)))
         if whose is None:
             raise NotFound("There is no such schedule.")
         audit.record(session, by, "schedule_pause" if paused else "schedule_resume", schedule_id, address=address)
-    schedules.change(schedule_id, owner=whose, paused=paused)
+    schedules.change_schedule(schedule_id, owner=whose, paused=paused)

@@ -27,7 +27,7 @@ from jobs import __version__
 from jobs.engine import settings
 from jobs.engine.db import migrations, postgres
 from jobs.engine.errors import LegworkError, NotFound
-from jobs.engine.files.storage import storage
+from jobs.engine.files.storage import blob_storage
 from jobs.engine.queue import worker_registry
 
 FORMAT = 1
@@ -36,7 +36,7 @@ _KEY = re.compile(r"files/([A-Za-z0-9_-]{8,100})")
 
 
 @dataclass(frozen=True)
-class Told:
+class BackupReport:
     """What went into a backup, or came out of one. `missing`: files whose bytes were not there."""
 
     files: int
@@ -54,7 +54,7 @@ _SNAPSHOT = text("select pg_export_snapshot()")
 _BLOBS = text("select blob, max(bytes) as bytes from files group by blob order by blob")
 
 
-def write(target: Path) -> Told:
+def write(target: Path) -> BackupReport:
     """Back up everything into `target`, while Legwork runs or not. It appears whole or not at all.
 
     Raises BackupFailed, DatabaseAway.
@@ -76,12 +76,12 @@ def write(target: Path) -> Told:
     return told
 
 
-def _write(raw: IO[bytes], folder: Path) -> Told:
+def _write(raw: IO[bytes], folder: Path) -> BackupReport:
     done = size = missing = 0
     with (
         tarfile.open(fileobj=raw, mode="w") as tar,
-        postgres.translated(),
-        postgres.unpooled().connect().execution_options(isolation_level="REPEATABLE READ") as connection,
+        postgres.database_errors(),
+        postgres.unpooled_engine().connect().execution_options(isolation_level="REPEATABLE READ") as connection,
         connection.begin(),
         tempfile.TemporaryDirectory(dir=folder) as scratch,
     ):
@@ -97,13 +97,13 @@ def _write(raw: IO[bytes], folder: Path) -> Told:
             _add(tar, DUMP, dumped, dump.stat().st_size)
         for row in connection.execute(_BLOBS):
             try:
-                with storage().open(row.blob) as stored:
+                with blob_storage().open(row.blob) as stored:
                     _add(tar, f"{FILES}{row.blob}", stored, row.bytes)
             except NotFound:  # deleted since the snapshot
                 missing += 1
             else:
                 done, size = done + 1, size + row.bytes
-    return Told(done, size, missing)
+    return BackupReport(done, size, missing)
 
 
 def _add(tar: tarfile.TarFile, name: str, content: IO[bytes], size: int) -> None:
@@ -112,7 +112,7 @@ def _add(tar: tarfile.TarFile, name: str, content: IO[bytes], size: int) -> None
     tar.addfile(info, content)
 
 
-def read(source: Path, *, replace: bool = False) -> Told:
+def read(source: Path, *, replace: bool = False) -> BackupReport:
     """Bring everything back from `source` into the database and the storage of the settings.
 
     The database must be empty, or `replace` say that what is in it may go; no worker may be at work on it. Broken off in
@@ -181,20 +181,20 @@ _ENVIRON = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}  # none of libpq's varia
 _MOVE = text("update files set blob = :new where blob = :old")
 
 
-def _put_back(tar: tarfile.TarFile, members: Iterator[tarfile.TarInfo]) -> Told:
+def _put_back(tar: tarfile.TarFile, members: Iterator[tarfile.TarInfo]) -> BackupReport:
     """Each file gets a key of its own again: what the backup calls it is only looked up, and never becomes a path."""
     done = size = 0
     for member in members:
         named, content = _KEY.fullmatch(member.name), tar.extractfile(member)
         if not named or content is None:
             raise BackupFailed(f"This is no backup of Legwork: it holds {member.name[:80]!r}.")
-        blob = storage().put(content, None)  # type: ignore[arg-type]
+        blob = blob_storage().put(content, None)  # type: ignore[arg-type]
         with postgres.session() as session:
             session.execute(_MOVE, {"new": blob.key, "old": named[1]})
         done, size = done + 1, size + blob.bytes
     with postgres.session() as session:
         count = len(session.execute(_BLOBS).all())
-    return Told(done, size, count - done)
+    return BackupReport(done, size, count - done)
 
 
 def _run(program: str, *arguments: str) -> None:

@@ -9,23 +9,23 @@ from jobs.engine import settings
 from jobs.engine.db import postgres
 from jobs.engine.errors import LegworkError, SettingsError
 from jobs.engine.kinds import catalogue
-from jobs.engine.operations.health import Part, parts
+from jobs.engine.operations.health import Component, components
 from jobs.engine.operations.queues import QueueFigures, queues
 from jobs.engine.sandbox import spawn
 
 
-def examine() -> list[Part]:
+def examine() -> list[Component]:
     """All that can be told; where a setting cannot be read, only that."""
     try:
         chosen = settings.current()
         chosen.refuse_open_host()
     except SettingsError as error:
-        return [Part("Settings", "wrong", "Cannot be used", "", error.message)]
-    found = [Part("Settings", "ok", "Can be read", f"Data in {chosen.data_dir}"), *parts(thorough=True)]
+        return [Component("Settings", "wrong", "Cannot be used", "", error.message)]
+    found = [Component("Settings", "ok", "Can be read", f"Data in {chosen.data_dir}"), *components(thorough=True)]
     return [*found, *_queue_parts(found), _kinds_part(), _confinement_part()]
 
 
-def told(found: Sequence[Part]) -> str:
+def told(found: Sequence[Component]) -> str:
     """The examination as text, with what to do last in each line."""
     wide = max(len(part.name) for part in found)
     lines = [f"{part.state:<6} {part.name:<{wide}}  {_sentences(part)}" for part in found]
@@ -34,12 +34,12 @@ def told(found: Sequence[Part]) -> str:
     return "\n".join([*lines, "", end])
 
 
-def _sentences(part: Part) -> str:
+def _sentences(part: Component) -> str:
     return " ".join(f"{text.rstrip('.')}." for text in (part.words, part.detail, part.advice) if text)
 
 
-def _queue_parts(found: Sequence[Part]) -> list[Part]:
-    unknown = [Part("Workers", "wrong", "Cannot be told", "", "The database comes first.")]
+def _queue_parts(found: Sequence[Component]) -> list[Component]:
+    unknown = [Component("Workers", "wrong", "Cannot be told", "", "The database comes first.")]
     if any(part.name == "Database" and part.state == "wrong" for part in found):
         return unknown
     try:
@@ -49,33 +49,37 @@ def _queue_parts(found: Sequence[Part]) -> list[Part]:
         return unknown
 
 
-def _queue_part(queue: QueueFigures) -> Part:
+def _queue_part(queue: QueueFigures) -> Component:
     name = f"Queue {queue.name}"
     waiting = f"{queue.waiting:,} waiting, {queue.running:,} running"
     if queue.paused_at is not None:
-        return Part(name, "off", f"Paused by {queue.paused_by}", waiting)
+        return Component(name, "off", f"Paused by {queue.paused_by}", waiting)
     if not queue.workers:
         advice = f"Start a worker: `python -m jobs worker --queues {queue.name}`"
-        return Part(name, "wrong", "No worker serves it", waiting, advice)
-    return Part(name, "ok", f"{queue.workers} {'worker serves' if queue.workers == 1 else 'workers serve'} it", waiting)
+        return Component(name, "wrong", "No worker serves it", waiting, advice)
+    return Component(
+        name, "ok", f"{queue.workers} {'worker serves' if queue.workers == 1 else 'workers serve'} it", waiting
+    )
 
 
-def _kinds_part() -> Part:
+def _kinds_part() -> Component:
     kinds = catalogue.kinds(hidden=True)
     away = [kind for kind in kinds if not kind.available]
     words = f"{len(kinds) - len(away)} of {len(kinds)} are available"
     detail = "; ".join(f"{kind.title}: {kind.reason}" for kind in away)
-    return Part("Kinds", "off" if away else "ok", words, detail)
+    return Component("Kinds", "off" if away else "ok", words, detail)
 
 
 _HOW = {"filter": "The kernel refuses them every socket", "namespace": "They have a network with nothing in it"}
 
 
-def _confinement_part() -> Part:
+def _confinement_part() -> Component:
     """Whether this machine takes the network from a child, by trying it on one."""
     command = spawn.command("jobs.engine.sandbox.offline")
     done = subprocess.run(command, cwd=spawn.ROOT, env=spawn.environment(), capture_output=True, text=True)
     if how := _HOW.get(done.stdout.strip()):
-        return Part("Confinement", "ok", "What reads strangers' files has no network", how)
+        return Component("Confinement", "ok", "What reads strangers' files has no network", how)
     advice = "On Linux it has none. Here let a firewall keep this machine from what it need not reach."
-    return Part("Confinement", "off", "What reads strangers' files keeps the network", "Its other limits hold", advice)
+    return Component(
+        "Confinement", "off", "What reads strangers' files keeps the network", "Its other limits hold", advice
+    )

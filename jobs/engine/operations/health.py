@@ -14,7 +14,7 @@ from sqlalchemy import text
 from jobs.engine import settings
 from jobs.engine.db import migrations, postgres, redis
 from jobs.engine.errors import LegworkError, SettingsError
-from jobs.engine.files.storage import storage
+from jobs.engine.files.storage import blob_storage
 from jobs.engine.llm import client
 from jobs.engine.mail import smtp
 from jobs.engine.queue import delivery
@@ -26,7 +26,7 @@ FULL_CONNECTIONS = 0.9  # of those that the server allows
 
 
 @dataclass(frozen=True)
-class Part:
+class Component:
     """`state`: ok, off (not set up, and nothing needs it), wrong. `advice`: what to do, where it is wrong."""
 
     name: str
@@ -36,15 +36,15 @@ class Part:
     advice: str = ""
 
 
-def parts(*, thorough: bool = False) -> list[Part]:
+def components(*, thorough: bool = False) -> list[Component]:
     """All of them. `thorough`: store a file and sign in to the mail server too, which takes longer."""
     checks = (
-        database_part,
-        broker_part,
-        clock_part,
-        model_part,
-        lambda: files_part(thorough),
-        lambda: mail_part(thorough),
+        database_health,
+        broker_health,
+        clock_health,
+        model_health,
+        lambda: files_health(thorough),
+        lambda: mail_health(thorough),
     )
     return [check() for check in checks]
 
@@ -56,44 +56,46 @@ _DATABASE = text("""
 """)
 
 
-def database_part() -> Part:
+def database_health() -> Component:
     if not settings.current().database_url:
-        return Part("Database", "wrong", "Not set", "", _UNSET.format("DATABASE_URL"))
+        return Component("Database", "wrong", "Not set", "", _UNSET.format("DATABASE_URL"))
     began = time.monotonic()
     try:
         with postgres.session() as session:
             row = session.execute(_DATABASE).one()
             current = migrations.is_current(session.connection())
     except LegworkError as error:
-        return Part("Database", "wrong", "Does not answer", "", f"{error.message} DATABASE_URL names it.")
+        return Component("Database", "wrong", "Does not answer", "", f"{error.message} DATABASE_URL names it.")
     words = f"Answers in {_milliseconds(time.monotonic() - began)}"
     detail = f"PostgreSQL {row.version.split()[0]}{_built_in('database')}, {_size(row.bytes)}, "
     detail += f"{row.connections} of {row.most} connections"
     if not current:
-        return Part("Database", "wrong", "Has not the tables of this version", detail, "Run `python -m jobs migrate`.")
+        return Component(
+            "Database", "wrong", "Has not the tables of this version", detail, "Run `python -m jobs migrate`."
+        )
     if row.connections > FULL_CONNECTIONS * row.most:
         advice = "Raise max_connections in Postgres, or start fewer processes."
-        return Part("Database", "wrong", "Nearly out of connections", detail, advice)
-    return Part("Database", "ok", words, detail)
+        return Component("Database", "wrong", "Nearly out of connections", detail, advice)
+    return Component("Database", "ok", words, detail)
 
 
-def broker_part() -> Part:
+def broker_health() -> Component:
     if not settings.current().redis_url:
-        return Part("Broker", "wrong", "Not set", "", _UNSET.format("REDIS_URL"))
+        return Component("Broker", "wrong", "Not set", "", _UNSET.format("REDIS_URL"))
     began = time.monotonic()
     try:
         info = redis.broker().info()
-        complaint = delivery.complaint()
+        complaint = delivery.broker_problem()
     except (RedisError, LegworkError):
         advice = "Start Redis again, or look at REDIS_URL. Jobs wait safely in the database until then."
-        return Part("Broker", "wrong", "Does not answer", "", advice)
+        return Component("Broker", "wrong", "Does not answer", "", advice)
     most = f" of {_size(info['maxmemory'])}" if info.get("maxmemory") else ""
     policy = info.get("maxmemory_policy", "noeviction")
     detail = f"Redis {info.get('redis_version', '?')}{_built_in('broker')}, {_size(info.get('used_memory', 0))}{most}, "
     detail += "evicts nothing" if policy == "noeviction" or not most else f"evicts by {policy}"
     if complaint:
-        return Part("Broker", "wrong", "Not as it should be", detail, complaint)
-    return Part("Broker", "ok", f"Answers in {_milliseconds(time.monotonic() - began)}", detail)
+        return Component("Broker", "wrong", "Not as it should be", detail, complaint)
+    return Component("Broker", "ok", f"Answers in {_milliseconds(time.monotonic() - began)}", detail)
 
 
 _CLOCK = text("""
@@ -105,44 +107,48 @@ _CLOCK = text("""
 CLOCK_LOCK = 7_023_462  # as clock.py takes it
 
 
-def clock_part() -> Part:
+def clock_health() -> Component:
     advice = "Start a worker program, which brings a clock along: `python -m jobs worker`."
     try:
         with postgres.session() as session:
             row = session.execute(_CLOCK, {"lock": CLOCK_LOCK}).first()
     except LegworkError as error:
-        return Part("Clock", "wrong", "Cannot be told", "", error.message)
+        return Component("Clock", "wrong", "Cannot be told", "", error.message)
     if row is None:
-        return Part("Clock", "wrong", "None ticks", "What got lost is not put right, and schedules do not run", advice)
+        return Component(
+            "Clock", "wrong", "None ticks", "What got lost is not put right, and schedules do not run", advice
+        )
     where = row.name.removeprefix("legwork clock ") if row.name.startswith("legwork clock ") else "somewhere"
     if row.age > CLOCK_SILENT_SECONDS:
-        return Part("Clock", "wrong", f"Silent for {row.age:.0f} s", f"On {where}", f"Restart its program. {advice}")
-    return Part("Clock", "ok", f"Last round {max(row.age, 0):.1f} s ago", f"On {where}")
+        return Component(
+            "Clock", "wrong", f"Silent for {row.age:.0f} s", f"On {where}", f"Restart its program. {advice}"
+        )
+    return Component("Clock", "ok", f"Last round {max(row.age, 0):.1f} s ago", f"On {where}")
 
 
-def model_part() -> Part:
-    if (missing := client.missing()) is not None:
-        return Part("Model", "off", "None is connected", missing.removeprefix("No model is connected. "))
+def model_health() -> Component:
+    if (missing := client.setup_error()) is not None:
+        return Component("Model", "off", "None is connected", missing.removeprefix("No model is connected. "))
     info = client.describe()
     detail = f"{info.name}{_built_in('model') or f', at {info.host}'}"
-    trouble = client.trouble()
+    trouble = client.provider_error()
     return (
-        Part("Model", "wrong", "Does not answer", detail, trouble)
+        Component("Model", "wrong", "Does not answer", detail, trouble)
         if trouble
-        else Part("Model", "ok", "Answers", detail)
+        else Component("Model", "ok", "Answers", detail)
     )
 
 
-def files_part(thorough: bool = False) -> Part:
+def files_health(thorough: bool = False) -> Component:
     chosen = settings.current()
     if chosen.storage_url:
         place = f"Bucket {chosen.storage_url.split('?')[0]}"
         trouble = _round_trip() if thorough else ""
         advice = f"{trouble} Look at STORAGE_URL and the rights of its key."
         return (
-            Part("Files", "wrong", "Cannot be written", place, advice)
+            Component("Files", "wrong", "Cannot be written", place, advice)
             if trouble
-            else Part("Files", "ok", "In a bucket", place)
+            else Component("Files", "ok", "In a bucket", place)
         )
     folder = chosen.data_dir
     place = f"Folder {folder}"
@@ -150,33 +156,33 @@ def files_part(thorough: bool = False) -> Part:
     try:
         free = shutil.disk_usage(_existing(folder)).free
     except OSError as error:
-        return Part("Files", "wrong", "Cannot be read", place, f"{error.strerror}. DATA_DIR names the folder.")
+        return Component("Files", "wrong", "Cannot be read", place, f"{error.strerror}. DATA_DIR names the folder.")
     if trouble:
-        return Part("Files", "wrong", "Cannot be written", place, f"{trouble} DATA_DIR names the folder.")
+        return Component("Files", "wrong", "Cannot be written", place, f"{trouble} DATA_DIR names the folder.")
     words = f"{_size(free)} free"
     if free < LEAST_FREE_BYTES:
-        return Part("Files", "wrong", words, place, "Make room on this disk, or delete jobs with large results.")
-    return Part("Files", "ok", words, place)
+        return Component("Files", "wrong", words, place, "Make room on this disk, or delete jobs with large results.")
+    return Component("Files", "ok", words, place)
 
 
-def mail_part(thorough: bool = False) -> Part:
-    if not smtp.is_set_up():
-        return Part("Mail", "off", "Not sent", "Kept in the outbox until SMTP_URL is set")
+def mail_health(thorough: bool = False) -> Component:
+    if not smtp.is_configured():
+        return Component("Mail", "off", "Not sent", "Kept in the outbox until SMTP_URL is set")
     try:
         if thorough:
             smtp.try_connection()
-        return Part("Mail", "ok", "Answers" if thorough else "Set up", f"Through {smtp.where()}")
+        return Component("Mail", "ok", "Answers" if thorough else "Set up", f"Through {smtp.delivery_target()}")
     except LegworkError as error:
-        return Part("Mail", "wrong", "Cannot be sent", "", f"{error.message} SMTP_URL names the server.")
+        return Component("Mail", "wrong", "Cannot be sent", "", f"{error.message} SMTP_URL names the server.")
 
 
 def _round_trip() -> str:
     """Why a small file cannot be stored and read back, as a sentence; empty if it can."""
     try:
-        blob = storage().put(io.BytesIO(b"legwork"), None)
-        with storage().open(blob.key) as stored:
+        blob = blob_storage().put(io.BytesIO(b"legwork"), None)
+        with blob_storage().open(blob.key) as stored:
             same = stored.read() == b"legwork"
-        storage().delete(blob.key)
+        blob_storage().delete(blob.key)
     except LegworkError as error:
         return error.message
     except OSError as error:
@@ -204,7 +210,7 @@ def _size(count: float) -> str:
     return f"{count:.1f} TB"
 
 
-def ready() -> None:
+def check_ready() -> None:
     """Raise unless the database answers and has the tables of this version."""
     with postgres.session() as session:
         if not migrations.is_current(session.connection()):

@@ -16,7 +16,7 @@ LEAST_EXACT = 10_000  # jobs; beyond this Postgres' own estimate is told
 
 
 @dataclass(frozen=True)
-class Stock:
+class JobCounts:
     """Jobs by state. `exact`: whether those that ended were counted too."""
 
     states: dict[str, int]
@@ -27,13 +27,13 @@ class Stock:
         return sum(self.states.values())
 
 
-def stock(session: Session) -> Stock:
+def count_jobs(session: Session) -> JobCounts:
     """All states, the empty ones too."""
     exact = session.execute(_ROWS).scalar_one() < LEAST_EXACT
     found = dict.fromkeys(JOB_STATES, 0)
     for statement in (_QUEUED, _HELD, _COUNTED if exact else _ESTIMATED):
         found |= {row.state: row.count for row in session.execute(statement) if row.state in found}
-    return Stock(found, exact)
+    return JobCounts(found, exact)
 
 
 _ROWS = text("select reltuples::bigint from pg_class where oid = 'jobs'::regclass")

@@ -9,9 +9,9 @@ from functools import lru_cache
 
 from jobs.engine import settings
 from jobs.engine.db import postgres
-from jobs.engine.errors import DatabaseAway
-from jobs.engine.operations.health import Part, parts
-from jobs.engine.operations.job_counts import Stock, stock
+from jobs.engine.errors import DatabaseUnavailable
+from jobs.engine.operations.health import Component, components
+from jobs.engine.operations.job_counts import JobCounts, count_jobs
 from jobs.engine.operations.queues import QueueFigures, queues
 from jobs.engine.operations.workers import WorkerFigures, workers
 
@@ -29,13 +29,13 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Operations:
+class Overview:
     """The house as a whole. `queues` and `workers` are empty while the database does not answer."""
 
-    parts: list[Part]
+    parts: list[Component]
     queues: list[QueueFigures] = field(default_factory=list)
     workers: list[WorkerFigures] = field(default_factory=list)
-    stock: Stock = field(default_factory=lambda: Stock({}))
+    stock: JobCounts = field(default_factory=lambda: JobCounts({}))
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
@@ -55,14 +55,14 @@ class Operations:
         return found + [problem for queue in self.queues if (problem := _problem(queue))]
 
 
-def operations() -> Operations:
+def current_overview() -> Overview:
     """All of it as it is now; the parts as of a few seconds ago."""
     found = _parts(int(time.monotonic() / PARTS_SECONDS), settings.current().database_url)
     try:
         with postgres.session() as session:
-            return Operations(found, queues(session), workers(session), stock(session))
-    except DatabaseAway:
-        return Operations(found)
+            return Overview(found, queues(session), workers(session), count_jobs(session))
+    except DatabaseUnavailable:
+        return Overview(found)
 
 
 def _problem(queue: QueueFigures) -> Problem | None:
@@ -85,5 +85,5 @@ def _problem(queue: QueueFigures) -> Problem | None:
 
 
 @lru_cache(maxsize=1)
-def _parts(period: int, url: str) -> list[Part]:
-    return parts()
+def _parts(period: int, url: str) -> list[Component]:
+    return components()

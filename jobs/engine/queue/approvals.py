@@ -28,7 +28,7 @@ SHOWN = 300  # characters of arguments in the log
 
 
 @dataclass(frozen=True)
-class Answer:
+class ApprovalAnswer:
     """What came of a question. approved is None as long as it is open; expired: nobody answered in time."""
 
     approved: bool | None
@@ -36,9 +36,9 @@ class Answer:
     expired: bool
 
 
-def ask(connection: Connection, claim: Claim, needed: ApprovalNeeded) -> bool:
+def ask_approval(connection: Connection, claim: Claim, needed: ApprovalNeeded) -> bool:
     """Keep the questions and let the job wait for their answers. False if a stop was asked. Raises LeaseLost."""
-    ledger.hold(connection, claim.job_id, claim.lease)
+    ledger.lock(connection, claim.job_id, claim.lease)
     expires = func.now() + timedelta(hours=needed.hours)
     for question in needed.questions:
         row = {"id": new_id(), "job_id": claim.job_id, "call": question.call, "tool": question.tool}
@@ -52,22 +52,24 @@ def ask(connection: Connection, claim: Claim, needed: ApprovalNeeded) -> bool:
     return ledger.wait(connection, claim.job_id, claim.lease, until, needed.message)
 
 
-def answers(job_id: UUID) -> dict[str, Answer]:
+def answers(job_id: UUID) -> dict[str, ApprovalAnswer]:
     """What came of each question of a job, by its call."""
     expired = (Approval.expires_at <= func.now()).label("expired")
     query = select(Approval.call, Approval.approved, Approval.reason, expired).where(Approval.job_id == job_id)
     with postgres.session() as session:
         rows = session.execute(query).all()
-    return {row.call: Answer(row.approved, row.reason or "", row.expired and row.approved is None) for row in rows}
+    return {
+        row.call: ApprovalAnswer(row.approved, row.reason or "", row.expired and row.approved is None) for row in rows
+    }
 
 
-def of_job(job: Job) -> list[Approval]:
+def approvals_of(job: Job) -> list[Approval]:
     """The questions of a job, the oldest first."""
     with postgres.reading() as session:
         return list(session.scalars(select(Approval).where(Approval.job_id == job.id).order_by(Approval.id)))
 
 
-def decide(job_id: str | UUID, approval_id: str | UUID, approved: bool, reason: str, owner: str) -> Job:
+def decide_approval(job_id: str | UUID, approval_id: str | UUID, approved: bool, reason: str, owner: str) -> Job:
     """Answer a question; the last answer sets the job free. Once given, an answer stands: the same again changes nothing.
 
     Raises NotFound, and Conflict where the question is closed: answered otherwise, too old, or its job has ended.
@@ -90,7 +92,7 @@ def decide(job_id: str | UUID, approval_id: str | UUID, approved: bool, reason: 
         action = "approve" if approved else "refuse"
         accounts.record(session, owner, action, job.id, tool=answered.tool, reason=answered.reason or "")
         if connection.execute(select(func.count()).select_from(Approval).where(*_open(job.id))).scalar_one() == 0:
-            ledger.go_on(connection, job.id)
+            ledger.resume(connection, job.id)
         session.refresh(job)
         return job
 

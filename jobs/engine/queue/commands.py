@@ -16,13 +16,13 @@ from sqlalchemy.orm import Session
 from jobs.engine import accounts
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job, Schedule
-from jobs.engine.errors import BrokerAway, Conflict, DatabaseAway, FieldError, InvalidParams, NotFound
-from jobs.engine.files.storage import storage
+from jobs.engine.errors import BrokerUnavailable, Conflict, DatabaseUnavailable, FieldError, InvalidParams, NotFound
+from jobs.engine.files.storage import blob_storage
 from jobs.engine.jsonsafe import clean_text, dumps
 from jobs.engine.kinds import catalogue
 from jobs.engine.kinds.checks import finder, validate
 from jobs.engine.queue import approvals, delivery, ledger, limits, notifications, queries, schedules
-from jobs.engine.queue.schedules import Plan
+from jobs.engine.queue.schedules import SchedulePlan
 
 MOST_SAMPLE = 1_000
 MOST_AHEAD = timedelta(days=366)
@@ -50,7 +50,7 @@ def submit(
         return known
     fit = validate(kind_name, params, owner=owner)
     _check_options(sample, run_at)
-    told = notifications.checked(notify)
+    told = notifications.checked_notifications(notify)
     job = Job(
         kind=fit.kind.name,
         label=clean_text(fit.kind.label(fit.params, finder(owner)))[:200],
@@ -68,7 +68,7 @@ def submit(
     )
     try:
         job = _created(job, told)
-    except ledger.TooManyWait:
+    except ledger.TooManyWaiting:
         raise limits.too_many_waiting() from None
     except ledger.KeyTaken:  # the same key came twice at once, and the other was first
         known = _known(owner, idempotency_key or "", fingerprint)
@@ -81,9 +81,9 @@ def submit(
 
 def _created(job: Job, told: Sequence[Mapping[str, str]]) -> Job:
     """The job's row, committed; with those that are to be told of its end."""
-    how: Any = {"rung": job.run_at is None, "most": limits.most_waiting()}
+    how: Any = {"rung": job.run_at is None, "most": limits.max_waiting_jobs()}
     if not told:
-        with postgres.own_words() as connection:
+        with postgres.driver_connection() as connection:
             return ledger.create(connection, job, **how)
     with postgres.session() as session:
         made = ledger.create(session.connection(), job, **how)
@@ -132,9 +132,9 @@ def retry(job_id: str | UUID, *, owner: str, items: str = "all") -> Job:
     return job
 
 
-def answer_question(job_id: str, approval_id: str, approved: bool, reason: str, *, owner: str) -> Job:
+def answer_approval(job_id: str, approval_id: str, approved: bool, reason: str, *, owner: str) -> Job:
     """Say yes or no to a call that a job waits with. Raises NotFound, Conflict if the question is closed."""
-    job = approvals.decide(job_id, approval_id, approved, reason, owner)
+    job = approvals.decide_approval(job_id, approval_id, approved, reason, owner)
     if job.run_at is None:
         _send(job)
     return job
@@ -166,7 +166,7 @@ def delete(job_id: str | UUID, *, owner: str) -> None:
         blobs = ledger.delete(session.connection(), job.id)
         accounts.record(session, owner, "job_delete", job.id, kind=job.kind, label=job.label)
     for blob in blobs:
-        storage().delete(blob)
+        blob_storage().delete(blob)
 
 
 def _send(job: Job) -> None:
@@ -176,10 +176,14 @@ def _send(job: Job) -> None:
     mark = None if job.delivered_at else ledger.mark_delivered
     try:
         delivery.deliver([job])
-    except BrokerAway:
-        mark = ledger.mark_lost if job.delivered_at else None
+    except BrokerUnavailable:
+        mark = ledger.mark_undelivered if job.delivered_at else None
     if mark is not None:
-        with suppress(DatabaseAway), postgres.translated(), postgres.committing().connect() as connection:
+        with (
+            suppress(DatabaseUnavailable),
+            postgres.database_errors(),
+            postgres.autocommit_engine().connect() as connection,
+        ):
             mark(connection, [job.id])  # else the clock finds it out: the job itself is there
 
 
@@ -214,7 +218,7 @@ def _check_options(sample: int | None, run_at: datetime | None) -> None:
 # Schedules.
 
 
-def create_schedule(plan: Plan, *, owner: str) -> Schedule:
+def create_schedule(plan: SchedulePlan, *, owner: str) -> Schedule:
     """Repeat a job. Raises what validate raises, InvalidParams for the times, TooMany."""
     fit = validate(plan.kind, plan.params, owner=owner)
     label = clean_text(fit.kind.label(fit.params, finder(owner)))[:200]

@@ -17,7 +17,7 @@ _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*", re.ASCII)
 _CHANCE = re.compile(r"\b[hr]\b|[hr]\(", re.IGNORECASE)  # croniter's own "some time", another one at each look
 
 
-def checked(cron: str, zone: str) -> tuple[str, str]:
+def checked_cron(cron: str, zone: str) -> tuple[str, str]:
     """The two as they are kept. Raises InvalidParams for what is no cron, never comes, or is no zone."""
     cron = " ".join(cron.split())
     try:
@@ -29,13 +29,13 @@ def checked(cron: str, zone: str) -> tuple[str, str]:
     if not _FIELDS.fullmatch(cron) or _CHANCE.search(cron):
         raise InvalidParams([FieldError("cron", _FIVE)])
     try:
-        after(cron, zone, datetime.now(UTC))
+        next_run(cron, zone, datetime.now(UTC))
     except ValueError as error:  # croniter's own errors are
         raise InvalidParams([FieldError("cron", f"“{cron[:60]}” names no time that comes: {error}.")]) from None
     return cron, zone
 
 
-def after(cron: str, zone: str, moment: datetime) -> datetime:
+def next_run(cron: str, zone: str, moment: datetime) -> datetime:
     """The first time it is due after `moment`, in UTC."""
     from croniter import croniter  # its import starts a program, to ask how wide this machine is
 
@@ -47,11 +47,11 @@ def after(cron: str, zone: str, moment: datetime) -> datetime:
     return found.astimezone(UTC)
 
 
-def upcoming(cron: str, zone: str, count: int, moment: datetime | None = None) -> list[datetime]:
+def upcoming_runs(cron: str, zone: str, count: int, moment: datetime | None = None) -> list[datetime]:
     """The next times it is due."""
     found: list[datetime] = []
     for _ in range(count):
-        found.append(after(cron, zone, found[-1] if found else moment or datetime.now(UTC)))
+        found.append(next_run(cron, zone, found[-1] if found else moment or datetime.now(UTC)))
     return found
 
 

@@ -18,7 +18,7 @@ from rq.serializers import JSONSerializer
 
 from jobs.engine.db import redis
 from jobs.engine.db.models import Job
-from jobs.engine.errors import BrokerAway
+from jobs.engine.errors import BrokerUnavailable
 from jobs.engine.kinds import catalogue
 
 SOUGHT = 20  # messages that are looked for one by one, before the whole queue is read instead
@@ -93,7 +93,7 @@ def deliver(jobs: Sequence[Job]) -> None:
             _to_the_front(queue(name), again)
             _note(name, first + again)
     except RedisError as error:
-        raise BrokerAway(
+        raise BrokerUnavailable(
             "The broker does not answer. The job is safe in the database and starts when it is back."
         ) from error
 
@@ -111,10 +111,10 @@ def waiting_ids(name: str) -> set[str]:
         entries: list[Any] = redis.broker().lrange(queue(name).key, 0, -1)
         return {str(entry, "ascii", "replace") for entry in entries}
     except RedisError as error:
-        raise BrokerAway("The broker does not answer.") from error
+        raise BrokerUnavailable("The broker does not answer.") from error
 
 
-def without_message(name: str, job_ids: Collection[UUID], front: int | None = None) -> set[UUID]:
+def missing_messages(name: str, job_ids: Collection[UUID], front: int | None = None) -> set[UUID]:
     """Those of these jobs whose message is not in a queue, or not among its first so many. Raises BrokerAway."""
     try:
         if front is None and len(job_ids) <= SOUGHT:
@@ -127,7 +127,7 @@ def without_message(name: str, job_ids: Collection[UUID], front: int | None = No
         there = set(entries)
         return {job_id for job_id in job_ids if str(job_id).encode() not in there}
     except RedisError as error:
-        raise BrokerAway("The broker does not answer.") from error
+        raise BrokerUnavailable("The broker does not answer.") from error
 
 
 def waiting_count(name: str) -> int:
@@ -135,16 +135,16 @@ def waiting_count(name: str) -> int:
     try:
         return redis.broker().llen(queue(name).key)
     except RedisError as error:
-        raise BrokerAway("The broker does not answer.") from error
+        raise BrokerUnavailable("The broker does not answer.") from error
 
 
-def complaint() -> str | None:
+def broker_problem() -> str | None:
     """What is wrong with the broker's own settings, in a sentence; None if nothing. Raises BrokerAway."""
     try:
         memory = redis.broker().info("memory")
         stranger = _stranger()
     except RedisError as error:
-        raise BrokerAway("The broker does not answer.") from error
+        raise BrokerUnavailable("The broker does not answer.") from error
     policy = memory.get("maxmemory_policy", "noeviction")
     if policy != "noeviction" and memory.get("maxmemory"):
         return (
@@ -182,7 +182,7 @@ def withdraw_all(name: str) -> None:
     try:
         queue(name).empty()
     except RedisError as error:
-        raise BrokerAway("The broker does not answer.") from error
+        raise BrokerUnavailable("The broker does not answer.") from error
 
 
 def _to_the_back(queue: Queue, jobs: Sequence[Job]) -> None:

@@ -18,7 +18,7 @@ from jobs.engine.db import redis
 _TURNS = "legwork:turns:{}"
 
 
-class Waits(NamedTuple):
+class WaitingOwner(NamedTuple):
     """An owner with jobs to do: the oldest one that has a message, and how many of theirs run."""
 
     owner: str
@@ -43,9 +43,9 @@ _WAITING = text("""
 _OWNER = text("select owner from jobs where id = :id and state = 'queued'")
 
 
-def waiting(connection: Connection, queue: str) -> list[Waits]:
+def waiting_owners(connection: Connection, queue: str) -> list[WaitingOwner]:
     """Everybody who has a delivered job to do in this queue."""
-    return [Waits(*row) for row in connection.execute(_WAITING, {"queue": queue})]
+    return [WaitingOwner(*row) for row in connection.execute(_WAITING, {"queue": queue})]
 
 
 def owner_of(connection: Connection, job_id: UUID) -> str | None:
@@ -53,18 +53,18 @@ def owner_of(connection: Connection, job_id: UUID) -> str | None:
     return connection.execute(_OWNER, {"id": job_id}).scalar_one_or_none()
 
 
-def first(waiting: list[Waits], had: Mapping[str, float]) -> Waits:
+def next_owner(waiting: list[WaitingOwner], had: Mapping[str, float]) -> WaitingOwner:
     """Who comes next. had: the number of each owner's last turn, counted up over all owners."""
     return min(waiting, key=lambda one: (one.running, had.get(one.owner, 0), one.job_id))
 
 
-def turns_had(queue_name: str) -> dict[str, float]:
+def recorded_turns(queue_name: str) -> dict[str, float]:
     """The number of each owner's last turn in this queue, as far as Redis remembers."""
     kept: Any = redis.broker().zrange(_TURNS.format(queue_name), 0, -1, withscores=True)
     return {str(owner, "utf-8", "replace"): score for owner, score in kept}
 
 
-def take_turn(queue_name: str, owner: str) -> None:
+def record_turn(queue_name: str, owner: str) -> None:
     """Remember that this owner has just had a turn. It is forgotten after a day in which nobody had to wait for another."""
     key = _TURNS.format(queue_name)
     with redis.broker().pipeline() as pipeline:
@@ -76,7 +76,7 @@ def take_turn(queue_name: str, owner: str) -> None:
         pipeline.execute()
 
 
-def change_places(queue_: Queue, taken: str, wanted: str) -> bool:
+def swap_messages(queue_: Queue, taken: str, wanted: str) -> bool:
     """Put a message that was taken back to the front and take another instead; False if another worker has that one.
 
     A worker that dies in between loses both messages for some seconds: the rows are rung again.

@@ -16,7 +16,7 @@ _BY_VALUE = text("""
 """)
 
 
-def by_value(job_id: UUID, column: str) -> dict[str, int]:
+def count_by_value(job_id: UUID, column: str) -> dict[str, int]:
     """How many finished items have each value in a column of their output; items without it are not counted."""
     with postgres.session() as session:
         rows = session.execute(_BY_VALUE, {"job_id": job_id, "column": column})
@@ -30,7 +30,7 @@ _EXAMPLES = text("""
 """)
 
 
-def examples(job_id: UUID, column: str, values: Iterable[str], most: int) -> list[dict[str, Any]]:
+def example_items(job_id: UUID, column: str, values: Iterable[str], most: int) -> list[dict[str, Any]]:
     """The first items, at most so many each, that have these values in a column of their output: place, input and output."""
     found: list[dict[str, Any]] = []
     with postgres.session() as session:

@@ -13,7 +13,7 @@ from jobs.engine.db.records import COUNT_CAP, Page, escaped
 from jobs.engine.errors import NotFound
 
 
-def log(
+def read_log(
     job: Job,
     *,
     after: str | int | None = None,

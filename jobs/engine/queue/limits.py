@@ -22,12 +22,12 @@ class Usage:
 
 def usage(owner: str) -> Usage:
     with postgres.reading() as session:
-        taken = quota.used(session, owner)
-    most = most_waiting()
+        taken = quota.storage_used(session, owner)
+    most = max_waiting_jobs()
     return Usage(_waiting(owner, most), most, taken, settings.current().max_storage_bytes)
 
 
-def most_waiting() -> int:
+def max_waiting_jobs() -> int:
     """How many jobs of one owner may wait."""
     return settings.current().max_waiting_jobs
 
@@ -35,7 +35,7 @@ def most_waiting() -> int:
 def too_many_waiting() -> TooMany:
     """What is said to an owner of whose jobs as many wait as may."""
     sentence = (
-        f"{most_waiting():,} of your jobs are waiting, and no more may wait at a time. Let some end, or stop some."
+        f"{max_waiting_jobs():,} of your jobs are waiting, and no more may wait at a time. Let some end, or stop some."
     )
     return TooMany(sentence, reason="too_many_waiting")
 
@@ -46,4 +46,4 @@ _WAITING = """
 
 
 def _waiting(owner: str, most: int) -> int:
-    return int(postgres.ask(_WAITING, {"owner": owner, "most": most})[0][0])
+    return int(postgres.fetch_all(_WAITING, {"owner": owner, "most": most})[0][0])

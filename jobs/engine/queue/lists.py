@@ -19,7 +19,7 @@ SEARCHED = 20_000  # jobs that one page of a search looks at
 SHOWN_STATES = ("scheduled", "waiting", "running", "stopping", "succeeded", "partial", "failed", "cancelled")
 
 
-def jobs(
+def list_jobs(
     owner: str,
     *,
     states: Collection[str] = (),
@@ -106,9 +106,9 @@ _AT_WORK = """
 """
 
 
-def at_work(owner: str) -> int:
+def working_count(owner: str) -> int:
     """How many of an owner's jobs run or stop: two of the counts above, for the menu of each page."""
-    return int(postgres.ask(_AT_WORK, {"owner": owner, "cap": COUNT_CAP})[0][0])
+    return int(postgres.fetch_all(_AT_WORK, {"owner": owner, "cap": COUNT_CAP})[0][0])
 
 
 def _filtered(

@@ -38,14 +38,14 @@ log = logging.getLogger("legwork.notifications")
 _WORDS = {"succeeded": "Succeeded", "partial": "Partly done", "failed": "Failed", "cancelled": "Stopped"}
 
 
-def checked(wanted: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+def checked_notifications(wanted: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
     """Who is to be told, each once. Raises InvalidParams naming `mail` or `webhook`."""
     found: list[dict[str, str]] = []
     for one in wanted:
         channel, target = one.get("channel", ""), one.get("target", "").strip()
         try:
             if channel == "mail":
-                addresses.parse(target)
+                addresses.parse_address(target)
             elif channel == "webhook":
                 http.check(target)
             else:
@@ -63,7 +63,7 @@ def add(session: Session, job_id: UUID, wanted: Sequence[Mapping[str, str]]) -> 
     session.add_all([Notification(job_id=job_id, **one) for one in wanted])
 
 
-def of_job(job: Job) -> list[Notification]:
+def notifications_of(job: Job) -> list[Notification]:
     with postgres.reading() as session:
         found = select(Notification).where(Notification.job_id == job.id)
         return list(session.scalars(found.order_by(Notification.id)))
@@ -82,14 +82,14 @@ def is_due() -> bool:
         return session.scalar(_due().limit(1)) is not None
 
 
-def tell_due() -> int:
+def send_due() -> int:
     """Make one try for each that is due. Returns how many were made."""
     with postgres.session() as session:
         due = list(session.scalars(_due().limit(AT_ONCE)))
     return sum(_tell(notification_id) for notification_id in due)
 
 
-def secret() -> str:
+def webhook_secret() -> str:
     """What webhooks are signed with, in the form that libraries take. Raises Transient before the web has made the key."""
     key = settings.current().secret_key
     if not key:
@@ -102,7 +102,7 @@ def secret() -> str:
 
 
 def signature(notification_id: str, timestamp: int, body: bytes) -> str:
-    key = base64.b64decode(secret().removeprefix("whsec_"))
+    key = base64.b64decode(webhook_secret().removeprefix("whsec_"))
     signed = hmac.digest(key, f"{notification_id}.{timestamp}.".encode() + body, hashlib.sha256)
     return f"v1,{base64.b64encode(signed).decode()}"
 
@@ -168,7 +168,7 @@ def _by_mail(notification: Notification, job: Job) -> tuple[str, str]:
     counts = f"{job.done:,} done, {job.failed:,} failed, {job.skipped:,} skipped" if job.finished else ""
     lines = [subject + ".", job.message or "", f"{counts}." if counts else "", "", _address(job), ""]
     smtp.send(notification.target, subject, "\n".join(lines), owner=job.owner, job_id=job.id)
-    return "sent", f"handed to {smtp.where()}"
+    return "sent", f"handed to {smtp.delivery_target()}"
 
 
 _SENDERS = {"webhook": _by_webhook, "mail": _by_mail}

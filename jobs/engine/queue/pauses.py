@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from jobs.engine.accounts import audit
 from jobs.engine.db import postgres
 from jobs.engine.db.models import PausedQueue
-from jobs.engine.errors import BrokerAway, NotFound
+from jobs.engine.errors import BrokerUnavailable, NotFound
 from jobs.engine.kinds import catalogue
 from jobs.engine.queue import delivery, ledger
 
@@ -29,7 +29,7 @@ def pause(queue: str, *, owner: str, address: str | None = None) -> None:
         if session.scalar(row.on_conflict_do_nothing().returning(PausedQueue.queue)) is None:
             return
         audit.record(session, owner, "queue_pause", queue, address=address)
-    with suppress(BrokerAway):  # then each message is dropped by the worker that takes it
+    with suppress(BrokerUnavailable):  # then each message is dropped by the worker that takes it
         delivery.withdraw_all(queue)
 
 

@@ -17,7 +17,7 @@ _COLUMNS = tuple(column.name for column in Job.__table__.columns)
 _NAMES = ", ".join(f"jobs.{name}" for name in _COLUMNS)
 
 
-class Glance(Standing, namedtuple("Glance", (*_COLUMNS, "file_count", "lately"), defaults=(None,))):  # type: ignore[misc]
+class JobStatus(Standing, namedtuple("Glance", (*_COLUMNS, "file_count", "lately"), defaults=(None,))):  # type: ignore[misc]
     """A job as it was just now, with the attributes of `Job`.
 
     file_count: of the outputs that may be seen. lately: as `lately` gives it; None where it was not asked for.
@@ -60,28 +60,28 @@ _POLLED = f"select {_NAMES}, {_FILE_COUNT}, ({_LATELY}) from jobs {_READABLE}"  
 _OF_ONE = f"select ({_LATELY}) from jobs where id = %(id)s"  # noqa: S608
 
 
-def seen_job(job_id: str | UUID, owner: str) -> Any:
+def readable_job(job_id: str | UUID, owner: str) -> Any:
     """A job to look at: the owner's, or one that was shared with them. Raises NotFound."""
     return _glance(_SEEN, job_id, owner)
 
 
-def polled_job(job_id: str | UUID, owner: str) -> Any:
+def job_status(job_id: str | UUID, owner: str) -> Any:
     """The same with what its pace is told from."""
     found = _glance(_POLLED, job_id, owner)
-    return found if found.lately else Glance(*found[:-1], (0, None))
+    return found if found.lately else JobStatus(*found[:-1], (0, None))
 
 
-def lately(job: Job | Glance) -> tuple[int, float | None]:
+def lately(job: Job | JobStatus) -> tuple[int, float | None]:
     """How many of its items ended of late, and in how many seconds."""
-    found = job.lately if isinstance(job, Glance) else None
+    found = job.lately if isinstance(job, JobStatus) else None
     if found is None:
-        found = postgres.ask(_OF_ONE, {"id": job.id, "most": PACE_SECONDS})[0][0]
+        found = postgres.fetch_all(_OF_ONE, {"id": job.id, "most": PACE_SECONDS})[0][0]
     ended, seconds = found or (0, None)
     return ended, seconds
 
 
 def _glance(statement: str, job_id: str | UUID, owner: str) -> Any:
-    found = postgres.ask(statement, {"id": as_id(job_id), "owner": owner, "most": PACE_SECONDS})
+    found = postgres.fetch_all(statement, {"id": as_id(job_id), "owner": owner, "most": PACE_SECONDS})
     if not found:
         raise NotFound("There is nothing at this address, or it is not yours.")
-    return Glance(*found[0])
+    return JobStatus(*found[0])

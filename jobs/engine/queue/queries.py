@@ -15,7 +15,7 @@ from jobs.engine.db.records import Page, escaped, owned
 from jobs.engine.errors import NotFound
 from jobs.engine.formats import exports
 from jobs.engine.queue import worker_registry
-from jobs.engine.queue.polling import Glance
+from jobs.engine.queue.polling import JobStatus
 
 # Jobs.
 
@@ -155,9 +155,9 @@ def attempts(job: Job) -> list[Attempt]:
 _FILES = select(File).where(File.job_id == bindparam("job"), File.visible).order_by(File.id)
 
 
-def files(job: Job) -> list[File]:
+def output_files(job: Job) -> list[File]:
     """The outputs that may be seen."""
-    if isinstance(job, Glance) and not job.file_count:
+    if isinstance(job, JobStatus) and not job.file_count:
         return []
     with postgres.reading() as session:
         return list(session.scalars(_FILES, {"job": job.id}))

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from jobs.engine import settings
 from jobs.engine.db import postgres
 from jobs.engine.errors import LegworkError
-from jobs.engine.files.storage import storage
+from jobs.engine.files.storage import blob_storage
 from jobs.engine.kinds.catalogue import QUEUES
 from jobs.engine.queue import ledger
 
@@ -135,4 +135,4 @@ def _before(days: int) -> datetime:
 
 def _remove_blobs(blobs: Sequence[str]) -> None:
     for blob in blobs:
-        storage().delete(blob)
+        blob_storage().delete(blob)

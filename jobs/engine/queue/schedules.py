@@ -34,7 +34,7 @@ Submit = Callable[..., Job]
 
 
 @dataclass(frozen=True)
-class Plan:
+class SchedulePlan:
     """What is to be repeated, and when."""
 
     kind: str
@@ -45,9 +45,9 @@ class Plan:
     notify: list[dict[str, str]] = field(default_factory=list)
 
 
-def create(plan: Plan, owner: str) -> Schedule:
+def create(plan: SchedulePlan, owner: str) -> Schedule:
     """Keep a plan whose params are known to fit. Raises InvalidParams for its times, TooMany."""
-    cron, zone = queue_cron.checked(plan.cron, plan.zone)
+    cron, zone = queue_cron.checked_cron(plan.cron, plan.zone)
     with postgres.session() as session:
         if (session.scalar(select(func.count()).where(Schedule.owner == owner)) or 0) >= MOST:
             raise TooMany(f"There are {MOST} schedules already. Delete one that is not needed any more.")
@@ -59,7 +59,7 @@ def create(plan: Plan, owner: str) -> Schedule:
             cron=cron,
             zone=zone,
             notify=plan.notify,
-            next_at=queue_cron.after(cron, zone, postgres.now(session)),
+            next_at=queue_cron.next_run(cron, zone, postgres.now(session)),
         )
         session.add(schedule)
         session.flush()
@@ -72,7 +72,7 @@ def schedule(schedule_id: str | UUID, owner: str) -> Schedule:
         return owned(session, Schedule, schedule_id, owner)
 
 
-def schedules(owner: str) -> list[Schedule]:
+def list_schedules(owner: str) -> list[Schedule]:
     """All of an owner's, the newest first."""
     with postgres.session() as session:
         return list(session.scalars(select(Schedule).where(Schedule.owner == owner).order_by(Schedule.id.desc())))
@@ -96,24 +96,26 @@ def latest_jobs(ids: list[UUID]) -> dict[UUID, Job]:
         return {job.schedule_id: job for job in found if job.schedule_id}
 
 
-def change(
+def change_schedule(
     schedule_id: str | UUID, *, owner: str, cron: str | None = None, zone: str | None = None, paused: bool | None = None
 ) -> Schedule:
     """Other times, or a pause, or its end. What was missed during a pause is not made up for."""
     with postgres.session() as session:
         found = owned(session, Schedule, schedule_id, owner, for_update=True)
-        times = queue_cron.checked(cron if cron is not None else found.cron, zone if zone is not None else found.zone)
+        times = queue_cron.checked_cron(
+            cron if cron is not None else found.cron, zone if zone is not None else found.zone
+        )
         resumed = paused is False and found.paused_at is not None
         if paused is not None:
             found.paused_at = (found.paused_at or postgres.now(session)) if paused else None
         if times != (found.cron, found.zone) or resumed:
             found.cron, found.zone = times
-            found.next_at = queue_cron.after(*times, postgres.now(session))
+            found.next_at = queue_cron.next_run(*times, postgres.now(session))
             found.trouble = None
     return found
 
 
-def remove(schedule_id: str | UUID, *, owner: str) -> None:
+def delete_schedule(schedule_id: str | UUID, *, owner: str) -> None:
     """Its jobs stay."""
     with postgres.session() as session:
         session.delete(owned(session, Schedule, schedule_id, owner))
@@ -172,5 +174,5 @@ def _job(schedule: Schedule, when: str, submit: Submit) -> Job:
 def _move_on(due: Schedule, trouble: str | None) -> None:
     still = update(Schedule).where(Schedule.id == due.id, Schedule.next_at == due.next_at)
     with postgres.session() as session:
-        following = queue_cron.after(due.cron, due.zone, postgres.now(session))
+        following = queue_cron.next_run(due.cron, due.zone, postgres.now(session))
         session.execute(still.values(next_at=following, ran_at=func.now(), trouble=trouble))

@@ -10,7 +10,7 @@ from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
 from jobs.engine.db.records import COUNT_CAP
 from jobs.engine.queue import worker_registry
-from jobs.engine.queue.polling import Glance, lately
+from jobs.engine.queue.polling import JobStatus, lately
 
 RECENT = 50  # ended jobs of a queue that say how long one takes
 BROKER_SECONDS = 3  # that a due job may be without a message before it is said that the broker does not answer
@@ -38,7 +38,7 @@ class Pace:
 
 
 @dataclass(frozen=True)
-class Ahead:
+class JobsAhead:
     """What a job of a queue would have before it. `busy`: no worker is free. jobs: those that wait, up to COUNT_CAP.
 
     seconds: until a worker is free; None where it cannot be told.
@@ -50,7 +50,7 @@ class Ahead:
     seconds: float | None
 
 
-def ahead(queue: str) -> Ahead:
+def jobs_ahead(queue: str) -> JobsAhead:
     """What a job that is submitted now would wait for."""
     with postgres.reading() as session:
         serving = [worker.queues for worker in worker_registry.alive(session) if queue in worker.queues]
@@ -59,19 +59,19 @@ def ahead(queue: str) -> Ahead:
         some = select(Job.id).where(*_due(queue)).limit(COUNT_CAP).subquery()
         jobs = session.scalar(select(func.count()).select_from(some)) or 0
     busy = bool(jobs) or running >= len(serving)
-    each = postgres.ask(_EACH, {"queue": queue})[0][0] if busy and serving and jobs < COUNT_CAP else None
-    return Ahead(len(serving), busy, jobs, None if each is None else each * (jobs + 1) / len(serving))
+    each = postgres.fetch_all(_EACH, {"queue": queue})[0][0] if busy and serving and jobs < COUNT_CAP else None
+    return JobsAhead(len(serving), busy, jobs, None if each is None else each * (jobs + 1) / len(serving))
 
 
-def waiting(job: Job | Glance) -> Waiting | None:
+def why_waiting(job: Job | JobStatus) -> Waiting | None:
     """Why this job waits; None if it does not."""
     if job.state != "queued":
         return None
-    if job.run_at is not None and (seconds := postgres.ask(_UNTIL, {"at": job.run_at})[0][0]) > 0:
+    if job.run_at is not None and (seconds := postgres.fetch_all(_UNTIL, {"at": job.run_at})[0][0]) > 0:
         return _later(job, seconds)
     asked = {"id": job.id, "queue": job.queue, "owner": job.owner, "cap": COUNT_CAP}
     due = max(job.created_at, job.run_at or job.created_at)
-    ((waited, paused, serving, before, each),) = postgres.ask(_PLACE, asked | {"due": due})
+    ((waited, paused, serving, before, each),) = postgres.fetch_all(_PLACE, asked | {"due": due})
     if paused:
         return Waiting("paused", f"Queue {job.queue} is paused. It starts when an operator resumes the queue.", before)
     if serving == 0:
@@ -90,7 +90,7 @@ def waiting(job: Job | Glance) -> Waiting | None:
 _BROKER = "The broker does not answer. The job is safe in the database and starts when it is back."
 
 
-def _later(job: Job | Glance, seconds: float) -> Waiting:
+def _later(job: Job | JobStatus, seconds: float) -> Waiting:
     if job.reason == "approval":
         return Waiting("approval", job.message or "It waits for your yes or no.")
     if job.reason == "no_kind":
@@ -149,7 +149,7 @@ def _due(queue: str) -> list[ColumnElement[bool]]:
     return [Job.state == "queued", Job.queue == queue, (Job.run_at.is_(None)) | (Job.run_at <= func.now())]
 
 
-def pace(job: Job | Glance) -> Pace | None:
+def pace(job: Job | JobStatus) -> Pace | None:
     """How fast the items of a running job end."""
     if job.state not in ("running", "stopping"):
         return None

@@ -38,7 +38,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 @dataclass(frozen=True)
-class Reply:
+class HttpReply:
     """What came back; `body` is cut at MOST_BYTES."""
 
     status: int
@@ -64,7 +64,7 @@ def check(url: str) -> SplitResult:
     return parts
 
 
-def post(url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+def post(url: str, body: bytes, headers: Mapping[str, str]) -> HttpReply:
     """Send `body`, follow what asks for it to be sent elsewhere, and return the last answer.
 
     Raises BadInput for an address that may not be asked, Transient for one that does not answer in time.
@@ -81,7 +81,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
     raise BadInput(f"The address leads on more than {MOST_HOPS} times.")
 
 
-def get(url: str, seconds: float, refuse: Callable[[str], None]) -> Reply:
+def get(url: str, seconds: float, refuse: Callable[[str], None]) -> HttpReply:
     """Fetch a page, and follow where it leads on. `refuse` is called with the host of each hop, and raises for one that
     may not be asked. Raises BadInput and Transient as `post` does, and takes `seconds`, MOST_SECONDS at most."""
     until = time.monotonic() + min(seconds, MOST_SECONDS)
@@ -131,7 +131,7 @@ def _is_plain(host: str) -> bool:
 
 def _one_hop(
     parts: SplitResult, body: bytes | None, headers: Mapping[str, str], until: float, method: str = "POST"
-) -> Reply:
+) -> HttpReply:
     secure = parts.scheme == "https"
     host, port = parts.hostname or "", parts.port or (443 if secure else 80)
     try:
@@ -146,7 +146,7 @@ def _one_hop(
             connection.request(method, target, body, {**headers, **own})
             answer = connection.getresponse()
             location, media_type = answer.headers.get("Location", ""), answer.headers.get_content_type()
-            return Reply(answer.status, _read(answer, stream, until), location, media_type)
+            return HttpReply(answer.status, _read(answer, stream, until), location, media_type)
         finally:
             connection.close()
     except ssl.SSLCertVerificationError as error:

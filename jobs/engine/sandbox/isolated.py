@@ -32,7 +32,7 @@ MOST_ANSWER = 50_000_000  # bytes
 
 
 @dataclass(frozen=True)
-class Limits:
+class ProcessLimits:
     """seconds: by the clock, and of processor time. memory, written: bytes; `written` is of any one file.
 
     address_space: as `confine` has it.
@@ -48,14 +48,14 @@ def run(
     module: str,
     request: dict[str, Any],
     folder: Path,
-    limits: Limits | None = None,
+    limits: ProcessLimits | None = None,
     check: Callable[[], None] | None = None,
 ) -> dict[str, Any]:
     """What the child answered. Raises BadInput with its sentence, or with ours where it came to no answer.
 
     check: called ten times a second; what it raises ends the child and goes on to the caller.
     """
-    limits = limits or Limits()
+    limits = limits or ProcessLimits()
     (folder / "request.json").write_text(jsonsafe.dumps({"limits": asdict(limits), "request": request}))
     in_time = _run(spawn.command(module, str(folder), str(os.getpid())), folder, limits.seconds, check)
     answer = folder / "answer.json"
@@ -72,7 +72,7 @@ def serve(work: Callable[[dict[str, Any], Path], dict[str, Any]]) -> None:
     folder, parent = Path(sys.argv[1]), int(sys.argv[2])
     die_with_parent(parent)
     asked = json.loads((folder / "request.json").read_bytes())
-    most = Limits(**asked["limits"])
+    most = ProcessLimits(**asked["limits"])
     confine(memory=most.memory, cpu_seconds=most.seconds, file_bytes=most.written, address_space=most.address_space)
     (folder / "unfinished").write_text(jsonsafe.dumps(_answer(work, asked["request"], folder)))
     (folder / "unfinished").rename(folder / "answer.json")

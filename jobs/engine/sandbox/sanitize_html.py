@@ -34,7 +34,7 @@ def check(html: str) -> None:
             raise BadInput(message, reason="html_too_deep")
 
 
-def tamed(html: str, keep: set[str], drop: set[str]) -> str:
+def sanitized(html: str, keep: set[str], drop: set[str]) -> str:
     """The same, well formed, with no tags but those of `keep`; those of `drop` go with what is in them. As `check`."""
     import nh3
 

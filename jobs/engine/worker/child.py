@@ -27,7 +27,7 @@ from rq.timeouts import BaseDeathPenalty, HorseMonitorTimeoutException
 
 from jobs.engine import logs, sentry, tracing
 from jobs.engine.db import postgres
-from jobs.engine.errors import DatabaseAway
+from jobs.engine.errors import DatabaseUnavailable
 from jobs.engine.queue import ledger
 from jobs.engine.sandbox.parent_death import call_process, die_with_parent
 from jobs.engine.worker import leak_check, prefork, threads
@@ -84,7 +84,7 @@ class Keeper(Bookkeeper):
     """RQ's worker with a child that is kept. What differs is how a job comes to the child, and how it is told to have ended."""
 
     death_penalty_class = NoAlarm
-    _child: prefork.Child | None = None
+    _child: prefork.PreforkedChild | None = None
 
     def be_ready(self) -> None:
         """Have a child, and a connection to claim by, before a job comes."""
@@ -128,10 +128,10 @@ class Keeper(Bookkeeper):
         self._let_go()
         super().teardown()
 
-    def _have_child(self, fresh: bool = False) -> prefork.Child:
+    def _have_child(self, fresh: bool = False) -> prefork.PreforkedChild:
         if self._child is None or not self._child.alive or (fresh and not self._child.fresh):
             self._let_go()
-            self._child = prefork.Child(lambda line: serve(self, line), self.look_ahead)
+            self._child = prefork.PreforkedChild(lambda line: serve(self, line), self.look_ahead)
         return self._child
 
     def _let_go(self) -> None:
@@ -140,7 +140,7 @@ class Keeper(Bookkeeper):
             child.close()
 
 
-def serve(worker: Keeper, line: prefork.Line) -> None:
+def serve(worker: Keeper, line: prefork.ChildChannel) -> None:
     """Do what comes along the line, until the parent wants no more or this process is not to be used again."""
     die_with_parent(worker.pid or 0)
     worker._is_horse = True
@@ -151,7 +151,7 @@ def serve(worker: Keeper, line: prefork.Line) -> None:
     sentry.begin("worker")
     threads.ready()
     _connect()
-    before = leak_check.look()
+    before = leak_check.snapshot()
     for number in itertools.count(1):
         call_process(IDLE)
         given = line.take(postgres.engine().dispose, IDLE_SECONDS)
@@ -168,11 +168,11 @@ def serve(worker: Keeper, line: prefork.Line) -> None:
 
 def _connect() -> None:
     """Have a connection before it is needed. One that is there at a fork stays the parent's alone: a child forgets it."""
-    with suppress(DatabaseAway), postgres.own_words():
+    with suppress(DatabaseUnavailable), postgres.driver_connection():
         return
 
 
-def _settled(line: prefork.Line, given: Task, before: leak_check.Traces, stays: bool) -> None:
+def _settled(line: prefork.ChildChannel, given: Task, before: leak_check.ProcessState, stays: bool) -> None:
     """The row is settled. Where another job may come, the parent claims it while this process tells RQ of the last."""
     if line.answered or not (stays and current().state in GOOD_ENDS):
         return

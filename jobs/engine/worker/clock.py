@@ -18,8 +18,8 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from jobs.engine.db import postgres
-from jobs.engine.errors import BrokerAway, DatabaseAway, LegworkError
-from jobs.engine.files.storage import storage
+from jobs.engine.errors import BrokerUnavailable, DatabaseUnavailable, LegworkError
+from jobs.engine.files.storage import blob_storage
 from jobs.engine.kinds.catalogue import QUEUES
 from jobs.engine.queue import commands, delivery, ledger, notifications, queries, retention, worker_registry
 
@@ -56,9 +56,9 @@ class Clock:
         signal.signal(signal.SIGINT, self._leave)
         while not self._leaving.is_set():
             try:
-                with postgres.translated(), postgres.unpooled().connect() as election:
+                with postgres.database_errors(), postgres.unpooled_engine().connect() as election:
                     self._while_elected(election)
-            except DatabaseAway as error:
+            except DatabaseUnavailable as error:
                 log.warning("waiting for the database: %s", error)
             self._leaving.wait(TICK_SECONDS)
 
@@ -80,7 +80,7 @@ class Clock:
     def tick(self) -> None:
         """One second's work. The broker being away stops deliveries only."""
         with postgres.session() as session:
-            for job_id in ledger.free_silent(session.connection()):
+            for job_id in ledger.recover_expired(session.connection()):
                 log.warning("job %s: its worker was silent; freed", job_id)
         commands.run_due_schedules()
         self._tell()
@@ -88,7 +88,7 @@ class Clock:
             for queue in QUEUES:
                 self._notice_lost(queue)
             deliver_due(seconds=TICK_SECONDS)
-        except BrokerAway as error:
+        except BrokerUnavailable as error:
             log.warning("%s", error)
         if time.monotonic() - self._tidied > TIDY_SECONDS:
             self._tidied = time.monotonic()
@@ -120,8 +120,8 @@ class Clock:
         """
         if missing := self._missing.pop(queue, None):
             with postgres.session() as session:
-                lost = delivery.without_message(queue, queries.delivered_ids(session, queue, among=missing))
-                ledger.mark_lost(session.connection(), list(lost))
+                lost = delivery.missing_messages(queue, queries.delivered_ids(session, queue, among=missing))
+                ledger.mark_undelivered(session.connection(), list(lost))
             if not lost:
                 return
             log.warning("queue %s: %d messages were lost; delivering again", queue, len(lost))
@@ -137,15 +137,15 @@ class Clock:
             waiting = delivery.waiting_count(queue)
             since = time.monotonic() - self._looked.get(queue, float("-inf"))
             if waiting > 0 and since <= max(FULL_LOOK_SECONDS, waiting / ROWS_PER_SECOND):
-                return delivery.without_message(queue, expected, front=MESSAGES_PER_ROW * FRONT)
+                return delivery.missing_messages(queue, expected, front=MESSAGES_PER_ROW * FRONT)
             self._looked[queue] = time.monotonic()
-            return delivery.without_message(queue, queries.delivered_ids(session, queue))
+            return delivery.missing_messages(queue, queries.delivered_ids(session, queue))
 
 
 def _tell_all() -> None:
     try:
-        notifications.tell_due()
-    except DatabaseAway as error:
+        notifications.send_due()
+    except DatabaseUnavailable as error:
         log.warning("%s", error)
 
 
@@ -177,7 +177,7 @@ def tidy() -> None:
 def sweep() -> None:
     """Remove the pieces of uploads that nobody will complete."""
     try:
-        if pieces := storage().sweep(STALE_SECONDS):
+        if pieces := blob_storage().sweep(STALE_SECONDS):
             log.info("removed %d pieces of uploads that were cut off", pieces)
     except (OSError, LegworkError) as error:
         log.warning("could not sweep the storage: %s", error)
@@ -185,6 +185,6 @@ def sweep() -> None:
 
 def _remove(blob: str) -> Any:
     try:
-        storage().delete(blob)
+        blob_storage().delete(blob)
     except OSError as error:
         log.warning("could not remove %s: %s", blob, error)

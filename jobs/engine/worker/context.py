@@ -13,14 +13,14 @@ from uuid import UUID
 from jobs.engine import jsonsafe
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Counts
-from jobs.engine.errors import JobFailed, NoRoom
+from jobs.engine.errors import JobFailed, QuotaExceeded
 from jobs.engine.files import inputs, quota
-from jobs.engine.files.storage import storage
-from jobs.engine.masking import Hider
+from jobs.engine.files.storage import blob_storage
+from jobs.engine.masking import SecretMasker
 from jobs.engine.queue import ledger, queries
 from jobs.engine.worker import item_loop
-from jobs.engine.worker.item_loop import Item, Output
-from jobs.engine.worker.outcome_writer import Writer
+from jobs.engine.worker.item_loop import Output, WorkItem
+from jobs.engine.worker.outcome_writer import OutcomeWriter
 
 __all__ = ["Context", "Counts", "Handle", "Output"]
 
@@ -28,11 +28,11 @@ __all__ = ["Context", "Counts", "Handle", "Output"]
 class Context:
     """One run of one job. Thread-safe, except `map` and `items`, which belong to the thread that runs the kind."""
 
-    def __init__(self, claim: ledger.Claim, writer: Writer):
+    def __init__(self, claim: ledger.Claim, writer: OutcomeWriter):
         self.job = claim
         self._writer = writer
         self.mapped = False  # whether the kind went through all its items
-        self.loop = item_loop.Loop()
+        self.loop = item_loop.ItemLoop()
         self._so_far: dict[str, Any] | None = None
 
     @property
@@ -80,7 +80,7 @@ class Context:
             done again.
         """
         entries = self._entries(items, key, row, total)
-        self.loop.run(function, entries, self._writer, concurrency, using, item_loop.Care(ready, at_most_once))
+        self.loop.run(function, entries, self._writer, concurrency, using, item_loop.ItemPolicy(ready, at_most_once))
         return self._whole()
 
     def items(
@@ -132,7 +132,7 @@ class Context:
 
     def open(self, ref: str) -> inputs.Input:
         """An upload, an output or a sample that the owner of this job may read. Raises BadInput."""
-        return inputs.find(ref, self.job.owner)
+        return inputs.find_input(ref, self.job.owner)
 
     def save(self, name: str, data: bytes | str | Path, media_type: str = "application/octet-stream") -> UUID:
         """Keep an output file; it is shown when the job has ended. Returns its id.
@@ -142,14 +142,14 @@ class Context:
         """
         held = (self.job.job_id, self.job.lease)
         with _stream(data, self._writer.hider) as stream:
-            quota.check_storage(self.job.owner, _size(stream), held)
-            blob = storage().put(stream, limit=None)
+            quota.check_quota(self.job.owner, _size(stream), held)
+            blob = blob_storage().put(stream, limit=None)
         try:
             with postgres.session() as session:
-                quota.take_storage(session, self.job.owner, blob.bytes, held)
+                quota.take_quota(session, self.job.owner, blob.bytes, held)
                 return ledger.add_file(session.connection(), self.job, name, media_type, blob)
-        except NoRoom:
-            storage().delete(blob.key)
+        except QuotaExceeded:
+            blob_storage().delete(blob.key)
             raise
 
     def _entries(
@@ -158,14 +158,14 @@ class Context:
         key: Callable[[Any], str] | None,
         row: Callable[[Any], dict[str, Any]] | None,
         total: int | None,
-    ) -> Iterator[Item]:
+    ) -> Iterator[WorkItem]:
         known = total if total is not None else len(items) if isinstance(items, Sized) else None
         sample = self.job.sample
         self.progress(total=known if sample is None or known is None else min(known, sample))
         entries = item_loop.entries(items, key, row, sample)
         return self._unfinished(entries) if self.job.resumed else entries
 
-    def _unfinished(self, entries: Iterator[Item]) -> Iterator[Item]:
+    def _unfinished(self, entries: Iterator[WorkItem]) -> Iterator[WorkItem]:
         """Those that no earlier attempt has finished; looked up a few hundred at a time."""
         for some in item_loop.chunks(entries, 500):
             with postgres.session() as session:
@@ -182,7 +182,7 @@ class Context:
 class Handle:
     """One item of `Context.items`: a context manager that records how its block ended."""
 
-    def __init__(self, entry: Item, writer: Writer):
+    def __init__(self, entry: WorkItem, writer: OutcomeWriter):
         self.output: dict[str, Any] | Output = {}
         self._entry = entry
         self._writer = writer
@@ -200,7 +200,7 @@ class Handle:
         return True
 
 
-def _stream(data: bytes | str | Path, hider: Hider) -> BinaryIO:
+def _stream(data: bytes | str | Path, hider: SecretMasker) -> BinaryIO:
     if isinstance(data, Path):
         return data.open("rb")
     return io.BytesIO(hider.bytes(data.encode() if isinstance(data, str) else data))

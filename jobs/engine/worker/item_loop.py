@@ -18,9 +18,9 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from jobs.engine.errors import BudgetSpent, Doubtful, JobFailed, LegworkError, RunEnded, Skip
+from jobs.engine.errors import BudgetSpent, JobFailed, LegworkError, OutcomeUnknown, RunEnded, Skip
 from jobs.engine.queue.ledger import Outcome
-from jobs.engine.worker.outcome_writer import Writer
+from jobs.engine.worker.outcome_writer import OutcomeWriter
 
 SLOW_SECONDS = 0.01  # an item that takes this long may wait for those before it to be in the database
 LOOK_SECONDS = 0.05  # how often waiting work is asked whether the run must end
@@ -28,7 +28,7 @@ MOST_TRACES = 5  # unexpected errors whose trace goes into the log
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class WorkItem:
     """An item on its way: its place in the input from 1, its key, its value, and the value as a row of a table."""
 
     position: int
@@ -38,7 +38,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Care:
+class ItemPolicy:
     """What is done before an item's function is called. `ready` is called with the item's value; then the start is recorded."""
 
     ready: Callable[[Any], Any] | None = None
@@ -60,19 +60,19 @@ def entries(
     key: Callable[[Any], str] | None,
     row: Callable[[Any], dict[str, Any]] | None,
     sample: int | None,
-) -> Iterator[Item]:
+) -> Iterator[WorkItem]:
     """Number the items, from 1; only the first `sample` of them if it is given."""
     for position, value in enumerate(itertools.islice(items, sample), start=1):
         shown = row(value) if row else value if isinstance(value, dict) else None
-        yield Item(position, key(value) if key else str(position), value, shown)
+        yield WorkItem(position, key(value) if key else str(position), value, shown)
 
 
-def chunks(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
+def chunks(items: Iterator[WorkItem], size: int) -> Iterator[list[WorkItem]]:
     while some := list(itertools.islice(items, size)):
         yield some
 
 
-def started(item: Item) -> Outcome:
+def started(item: WorkItem) -> Outcome:
     return Outcome(item.key, item.position, "started", input=item.row)
 
 
@@ -81,14 +81,14 @@ def ends_job(error: BaseException) -> bool:
     return isinstance(error, JobFailed | BudgetSpent) or not isinstance(error, Exception)
 
 
-def put(writer: Writer, item: Item, came: Any, seconds: float) -> None:
+def put(writer: OutcomeWriter, item: WorkItem, came: Any, seconds: float) -> None:
     """Hand the outcome of an item to the writer. `came` is what the function returned, or the exception it raised."""
     outcome = Outcome(item.key, item.position, "done", input=item.row, seconds=round(seconds, 4))
     output = came if isinstance(came, Output) else Output(came if isinstance(came, dict) else {})
     if isinstance(came, Skip):
         outcome.state, outcome.reason, outcome.error = "skipped", came.reason, came.message
     elif isinstance(came, LegworkError):
-        outcome.state = "unknown" if isinstance(came, Doubtful) else "failed"
+        outcome.state = "unknown" if isinstance(came, OutcomeUnknown) else "failed"
         outcome.reason, outcome.error = came.reason, came.message
     elif isinstance(came, Exception):
         said = writer.hider.text(f"{type(came).__name__}: {came}")[:1_000]  # half of a secret would not be known again
@@ -101,14 +101,14 @@ def put(writer: Writer, item: Item, came: Any, seconds: float) -> None:
     writer.put(outcome, getattr(paid, "prompt_tokens", 0), getattr(paid, "completion_tokens", 0))
 
 
-def _trace(writer: Writer, item: Item, error: Exception) -> None:
+def _trace(writer: OutcomeWriter, item: WorkItem, error: Exception) -> None:
     writer.traces += 1
     if writer.traces <= MOST_TRACES:
         trace = writer.hider.text("".join(traceback.format_exception(error)))
         writer.line("error", f"item {item.key}: {trace[-4_000:]}")
 
 
-class Loop:
+class ItemLoop:
     """Runs the loops of one run. One event loop serves them all: some clients break in a second one."""
 
     def __init__(self) -> None:
@@ -117,11 +117,11 @@ class Loop:
     def run(
         self,
         function: Callable[..., Any],
-        items: Iterator[Item],
-        writer: Writer,
+        items: Iterator[WorkItem],
+        writer: OutcomeWriter,
         concurrency: int,
         using: AbstractAsyncContextManager[Any] | None,
-        care: Care,
+        care: ItemPolicy,
     ) -> None:
         if inspect.iscoroutinefunction(function):
             self._runner = self._runner or asyncio.Runner()
@@ -140,7 +140,7 @@ class Loop:
             self._runner.close()
 
 
-def _one(function: Callable[[Any], Any], item: Item, writer: Writer, care: Care) -> float:
+def _one(function: Callable[[Any], Any], item: WorkItem, writer: OutcomeWriter, care: ItemPolicy) -> float:
     """Do one item and hand over its outcome. Returns the seconds that it took."""
     began = time.monotonic()
     try:
@@ -160,7 +160,7 @@ def _one(function: Callable[[Any], Any], item: Item, writer: Writer, care: Care)
 
 
 def _spread(
-    function: Callable[[Any], Any], items: Iterator[Item], writer: Writer, concurrency: int, care: Care
+    function: Callable[[Any], Any], items: Iterator[WorkItem], writer: OutcomeWriter, concurrency: int, care: ItemPolicy
 ) -> None:
     """In threads that take from the same iterator. When the run must end, they take no more; what is in flight has until
     the parent's patience ends."""
@@ -178,7 +178,7 @@ def _spread(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _keep_taking(function: Callable[[Any], Any], items: _Shared, writer: Writer, care: Care) -> None:
+def _keep_taking(function: Callable[[Any], Any], items: _Shared, writer: OutcomeWriter, care: ItemPolicy) -> None:
     for item in items:
         writer.check()
         _one(function, item, writer, care)
@@ -187,15 +187,15 @@ def _keep_taking(function: Callable[[Any], Any], items: _Shared, writer: Writer,
 class _Shared:
     """An iterator that several threads take from, one at a time, until it is closed."""
 
-    def __init__(self, items: Iterator[Item]):
+    def __init__(self, items: Iterator[WorkItem]):
         self._items = items
         self._lock = threading.Lock()
         self._closed = False
 
-    def __iter__(self) -> Iterator[Item]:
+    def __iter__(self) -> Iterator[WorkItem]:
         return self
 
-    def __next__(self) -> Item:
+    def __next__(self) -> WorkItem:
         with self._lock:
             if self._closed:
                 raise StopIteration
@@ -207,11 +207,11 @@ class _Shared:
 
 async def _gather(
     function: Callable[..., Any],
-    items: Iterator[Item],
-    writer: Writer,
+    items: Iterator[WorkItem],
+    writer: OutcomeWriter,
     concurrency: int,
     using: AbstractAsyncContextManager[Any] | None,
-    care: Care,
+    care: ItemPolicy,
 ) -> None:
     """In one event loop: `concurrency` tasks take from the same iterator; the end of the run cancels them."""
     async with using or nullcontext() as shared:
@@ -225,7 +225,7 @@ async def _gather(
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _until_done(tasks: list[asyncio.Task[None]], writer: Writer) -> None:
+async def _until_done(tasks: list[asyncio.Task[None]], writer: OutcomeWriter) -> None:
     waiting = set(tasks)
     while waiting:
         done, waiting = await asyncio.wait(waiting, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_EXCEPTION)
@@ -235,7 +235,11 @@ async def _until_done(tasks: list[asyncio.Task[None]], writer: Writer) -> None:
 
 
 async def _take(
-    function: Callable[..., Any], items: Iterator[Item], writer: Writer, arguments: tuple[Any, ...], care: Care
+    function: Callable[..., Any],
+    items: Iterator[WorkItem],
+    writer: OutcomeWriter,
+    arguments: tuple[Any, ...],
+    care: ItemPolicy,
 ) -> None:
     for item in items:
         began = time.monotonic()

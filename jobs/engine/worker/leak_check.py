@@ -25,7 +25,7 @@ _LIMITS = [getattr(resource, name) for name in dir(resource) if name.startswith(
 
 
 @dataclass(frozen=True)
-class Traces:
+class ProcessState:
     """What can be seen of a process from within. Without /proc threads are those of Python, and memory is not known."""
 
     threads: int
@@ -41,20 +41,20 @@ class Traces:
 
     def left(self) -> list[str]:
         """The names of what is otherwise now, or of what has become too much; empty where nothing was left behind."""
-        now = look()
+        now = snapshot()
         deadline = time.monotonic() + THREADS_SECONDS
         while now.threads > self.threads and time.monotonic() < deadline:
             time.sleep(0.001)
-            now = look()
+            now = snapshot()
         more = ["memory"] if now.memory > self.memory + MOST_GROWTH else []
         same = [one.name for one in fields(self) if one.name not in ("threads", "memory")]
         others = [name for name in same if getattr(now, name) != getattr(self, name)]
         return more + others + (["threads"] if now.threads > self.threads else [])
 
 
-def look() -> Traces:
+def snapshot() -> ProcessState:
     told = _status()
-    return Traces(
+    return ProcessState(
         threads=int(told.get("Threads", threading.active_count())),
         memory=int(told.get("VmRSS", "0 kB").split()[0]) * 1024,
         children=_children(),

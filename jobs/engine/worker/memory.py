@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 
-def of_tree(pid: int) -> int | None:
+def memory_of_tree(pid: int) -> int | None:
     """Bytes of a process and its children, as PSS. None where that cannot be told: the process is gone, or not on Linux."""
     own = _of_one(pid)
     if own is None:

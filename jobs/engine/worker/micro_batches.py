@@ -16,10 +16,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from jobs.engine.errors import JobFailed, LegworkError
-from jobs.engine.llm.embeddings.batching import patiently
+from jobs.engine.llm.embeddings.batching import run_in_thread
 
 
-class Gathered:
+class MicroBatcher:
     """`work` runs in a thread. It takes a list and gives an equally long one: for each value what came of it, or its exception."""
 
     def __init__(self, work: Callable[[list[Any]], Sequence[Any]], most: int):
@@ -62,7 +62,7 @@ class Gathered:
     async def _outcomes(self, values: list[Any]) -> Sequence[Any]:
         """If the whole batch fails, each value is tried alone, so that one that cannot be worked on fails alone."""
         try:
-            return await patiently(lambda: self._work(values))
+            return await run_in_thread(lambda: self._work(values))
         except LegworkError as error:
             return [error] * len(values)
         except Exception as error:

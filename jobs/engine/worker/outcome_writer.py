@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Counts
-from jobs.engine.errors import DatabaseAway, LeaseLost, RunEnded, StopAsked, TimeLimitReached
-from jobs.engine.masking import Hider
+from jobs.engine.errors import DatabaseUnavailable, LeaseLost, RunEnded, StopAsked, TimeLimitReached
+from jobs.engine.masking import SecretMasker
 from jobs.engine.queue import ledger
 from jobs.engine.queue.ledger import Batch, Outcome
 from jobs.engine.worker import threads
@@ -27,13 +27,13 @@ LINE_CHARACTERS = 10_000
 AWAY_SECONDS = 0.25  # between tries while the database is away; the parent ends the run when its lease is at risk
 
 
-class Writer:
+class OutcomeWriter:
     """Give it outcomes, lines and progress from any thread; look at `ended` to learn that the run must end."""
 
     def __init__(self, claim: ledger.Claim):
         self.claim = claim
         self.ended: RunEnded | None = None
-        self.hider = Hider()
+        self.hider = SecretMasker()
         self.prompt_tokens = 0
         self.completion_tokens = 0
         self.counts: Counts | None = None  # as of the last batch
@@ -52,7 +52,7 @@ class Writer:
         self._done: threading.Lock | None = None  # let go of when all is written
 
     def start(self) -> None:
-        self._done = threads.give(self._write_on)
+        self._done = threads.submit(self._write_on)
 
     def put(self, outcome: Outcome, prompt_tokens: int = 0, completion_tokens: int = 0) -> None:
         """Hand over what came of an item; waits only while MOST_WAITING others are on their way."""
@@ -162,10 +162,10 @@ class Writer:
         """On a connection that the run's own questions use too: each is a process of Postgres, and takes time to make."""
         while True:
             try:
-                with postgres.own_words() as connection:
+                with postgres.driver_connection() as connection:
                     self._look(ledger.record(connection, self.claim.job_id, self.claim.lease, batch))
                 return
-            except DatabaseAway:
+            except DatabaseUnavailable:
                 time.sleep(AWAY_SECONDS)
 
     def _look(self, signal: ledger.Signal) -> None:

@@ -34,7 +34,7 @@ _LENGTH = struct.Struct("!Q")
 _ENDS, _STAYS, _LEAVES = b"e", b"s", b"l"
 
 
-class Line:
+class ChildChannel:
     """The child's end."""
 
     def __init__(self, end: socket.socket):
@@ -67,10 +67,10 @@ class Line:
         return bytes(read)
 
 
-class Child:
+class PreforkedChild:
     """The parent's end, and the process. It leads a process group of its own, which is ended as a whole."""
 
-    def __init__(self, serve: Callable[[Line], None], look_ahead: Callable[[], None] = lambda: None):
+    def __init__(self, serve: Callable[[ChildChannel], None], look_ahead: Callable[[], None] = lambda: None):
         """look_ahead: called while waiting, when the child tells that its task is as good as done."""
         self._look_ahead = look_ahead
         self.fresh = True  # it has not been given a task yet
@@ -82,7 +82,7 @@ class Child:
         self.pid = os.fork()
         if self.pid == 0:
             self._end.close()
-            _be_child(serve, Line(other))
+            _be_child(serve, ChildChannel(other))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         other.close()
         with suppress(OSError):  # it does so itself: whoever comes first
@@ -180,7 +180,7 @@ class Child:
         return told.si_status << 8 if told.si_code == os.CLD_EXITED else told.si_status
 
 
-def _be_child(serve: Callable[[Line], None], line: Line) -> None:
+def _be_child(serve: Callable[[ChildChannel], None], line: ChildChannel) -> None:
     """In the fork: serve, and never return into the parent's code."""
     status = 1
     try:

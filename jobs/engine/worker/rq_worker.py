@@ -34,11 +34,11 @@ from sqlalchemy.exc import NoResultFound
 
 from jobs.engine import logs
 from jobs.engine.db import postgres, redis
-from jobs.engine.errors import BrokerAway, DatabaseAway, LeaseLost
+from jobs.engine.errors import BrokerUnavailable, DatabaseUnavailable, LeaseLost
 from jobs.engine.kinds import catalogue
 from jobs.engine.queue import delivery, ledger, queries
 from jobs.engine.worker import child, take_message
-from jobs.engine.worker.watchdog import Watch
+from jobs.engine.worker.watchdog import Watchdog
 
 BEAT_SECONDS = 1
 STOP_GRACE_SECONDS = 3  # between a stop asked and the child killed
@@ -83,7 +83,7 @@ class LegworkWorker(child.Keeper):
         self._claim: ledger.Claim | None = None
         self._ahead: tuple[Message, Queue] | None = None  # a message that was taken before its turn to be done
         self._began = 0.0
-        self._watch = Watch(RISK_SECONDS, lambda: self._kill("risk"))
+        self._watch = Watchdog(RISK_SECONDS, lambda: self._kill("risk"))
         self._asked_at: float | None = None  # when this worker was told to leave
         self._not_ours = 0  # beats that found the row not held by this claim
         self._exit_status: int | None = None
@@ -224,9 +224,11 @@ class LegworkWorker(child.Keeper):
         assert self._claim is not None
         now = time.monotonic()
         try:
-            with _connection(postgres.unpooled()) as connection:  # opening one ends in time where nothing answers
+            with _connection(
+                postgres.unpooled_engine()
+            ) as connection:  # opening one ends in time where nothing answers
                 signal_ = ledger.beat(connection, self._claim.job_id, self._claim.lease)
-        except DatabaseAway as error:
+        except DatabaseUnavailable as error:
             log.warning("job %s: no beat: %s", self._claim.job_id, error)
             if self._watch.overdue:
                 self._kill("risk")
@@ -266,13 +268,13 @@ class LegworkWorker(child.Keeper):
                 self._settle(claim)
             if self._exit_status != os.EX_OK or self._stop_requested:
                 _ring_again(claim.job_id)
-        except (DatabaseAway, BrokerAway) as error:
+        except (DatabaseUnavailable, BrokerUnavailable) as error:
             log.warning("job %s: left to the clock: %s", claim.job_id, error)
 
     def _settle(self, claim: ledger.Claim) -> None:
         held = claim.job_id, claim.lease
         try:
-            with _connection(postgres.unpooled()) as connection:
+            with _connection(postgres.unpooled_engine()) as connection:
                 if self._ended_by == "stop":
                     ledger.settle(connection, *held, "cancelled", reason="stopped", message="Stopped by a person.")
                 elif self._ended_by == "time_limit":
@@ -327,14 +329,14 @@ def work(queues: list[str], name: str) -> None:
 
 def _ask_once() -> None:
     """Have the mappers and the engines set up before the first fork: each child would do it again, for 50 ms."""
-    for engine in (postgres.unpooled(), postgres.engine()):
-        with suppress(DatabaseAway, NoResultFound), postgres.session(engine) as session:
+    for engine in (postgres.unpooled_engine(), postgres.engine()):
+        with suppress(DatabaseUnavailable, NoResultFound), postgres.session(engine) as session:
             queries.counts(session, UUID(int=0))
 
 
 def _ring_again(job_id: UUID) -> None:
     """Deliver a job that came back, at the front; the clock would do it a second later."""
-    with postgres.session(postgres.unpooled()) as session:
+    with postgres.session(postgres.unpooled_engine()) as session:
         due = queries.undelivered(session, only=[job_id])
         delivery.deliver(due)
         ledger.mark_delivered(session.connection(), [job.id for job in due])
@@ -342,5 +344,5 @@ def _ring_again(job_id: UUID) -> None:
 
 @contextmanager
 def _connection(engine: Engine) -> Iterator[Connection]:
-    with postgres.translated(), engine.begin() as connection:
+    with postgres.database_errors(), engine.begin() as connection:
         yield connection

@@ -16,7 +16,7 @@ from jobs.engine.db.models import Counts
 from jobs.engine.errors import (
     ApprovalNeeded,
     BudgetSpent,
-    DatabaseAway,
+    DatabaseUnavailable,
     InvalidParams,
     KindUnavailable,
     LeaseLost,
@@ -32,7 +32,7 @@ from jobs.engine.queue import approvals, ledger, queries
 from jobs.engine.queue.ledger import Claim
 from jobs.engine.validation import params_errors
 from jobs.engine.worker.context import Context
-from jobs.engine.worker.outcome_writer import AWAY_SECONDS, Writer
+from jobs.engine.worker.outcome_writer import AWAY_SECONDS, OutcomeWriter
 
 RETRY_SECONDS = (2, 15, 60)  # before attempts 2, 3 and later, each with up to half as much again
 
@@ -42,7 +42,7 @@ class Run:
 
     def __init__(self, claim: Claim):
         self.claim = claim
-        self.writer = Writer(claim)
+        self.writer = OutcomeWriter(claim)
         self.context = Context(claim, self.writer)
         self.ends: Callable[[], None] = lambda: None  # called when all went well, and only the row is to be settled
         self.state = "running"  # of the row, as this run left it; lost where another holds it
@@ -68,7 +68,7 @@ class Run:
         try:
             kind = catalogue.kind(self.claim.kind)
             params = _fitting(kind, self.claim.params)
-            self.writer.hider.add(secrets.secrets(params))
+            self.writer.hider.add(secrets.secret_values(params))
             return self.writer.hider.value(kind.run(params, self.context)), None
         except BaseException as error:
             return None, error
@@ -80,7 +80,7 @@ class Run:
         while True:
             try:
                 return self._end(result, error)
-            except DatabaseAway:
+            except DatabaseUnavailable:
                 time.sleep(AWAY_SECONDS)
 
     def _end(self, result: Any, error: BaseException | None) -> str:
@@ -138,7 +138,7 @@ class Run:
 
     def _wait(self, needed: ApprovalNeeded) -> bool:
         with postgres.session() as session:
-            return approvals.ask(session.connection(), self.claim, needed)
+            return approvals.ask_approval(session.connection(), self.claim, needed)
 
     def _delay(self, error: LegworkError) -> float:
         """Seconds to wait: what the other side asked for, else by the attempt, with jitter."""
@@ -148,7 +148,7 @@ class Run:
 
     def _settle(self, state: str, reason: str | None = None, message: str | None = None, **more: Any) -> str:
         message = self.writer.hider.value(message)
-        with postgres.own_words() as connection:
+        with postgres.driver_connection() as connection:
             return ledger.settle(connection, *self._held, state, reason=reason, message=message, **more)
 
     def _release(self) -> str:

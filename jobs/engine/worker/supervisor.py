@@ -25,7 +25,7 @@ from uuid import UUID, uuid4
 from jobs import __version__
 from jobs.engine import sentry
 from jobs.engine.db import postgres, redis
-from jobs.engine.errors import BrokerAway, DatabaseAway
+from jobs.engine.errors import BrokerUnavailable, DatabaseUnavailable
 from jobs.engine.kinds import catalogue
 from jobs.engine.queue import capacity, delivery, ledger, queries, worker_registry
 from jobs.engine.queue.worker_registry import Seen
@@ -134,11 +134,11 @@ class Supervisor:
         self._looked = time.monotonic()
         there = [slot for slot in self.slots if slot.told is None]
         try:
-            with postgres.session(postgres.unpooled()) as session:
+            with postgres.session(postgres.unpooled_engine()) as session:
                 need = capacity.needed(capacity.loads(session, self.queues), self.target_seconds)
                 share = need.share(worker_registry.programs(session, self.queues))
                 busy = worker_registry.holding(session, [slot.name for slot in there])
-        except DatabaseAway as error:
+        except DatabaseUnavailable as error:
             log.warning("no look at what is needed: %s", error)
             return
         wanted = self.scale.wanted(share, len(there), time.monotonic())
@@ -173,14 +173,14 @@ class Supervisor:
         if now - self._measured > MEASURE_SECONDS:
             self._measured = now
             for slot in self.slots:
-                slot.memory = worker_memory.of_tree(slot.pid) if slot.pid else None
+                slot.memory = worker_memory.memory_of_tree(slot.pid) if slot.pid else None
         seen = [Seen(slot.name, slot.pid, slot.memory) for slot in self.slots if slot.pid]
         try:
-            with postgres.session(postgres.unpooled()) as session:
+            with postgres.session(postgres.unpooled_engine()) as session:
                 asked = worker_registry.report(
                     session, self.program, socket.gethostname(), self.queues, __version__, seen
                 )
-        except DatabaseAway as error:
+        except DatabaseUnavailable as error:
             log.warning("no report: %s", error)
             return
         for slot in self.slots:
@@ -216,18 +216,18 @@ def _free(dead: list[str]) -> None:
     if not dead:
         return
     try:
-        with postgres.session(postgres.unpooled()) as session:
-            freed = set(ledger.free_dead(session.connection(), dead))
+        with postgres.session(postgres.unpooled_engine()) as session:
+            freed = set(ledger.recover_dead(session.connection(), dead))
         if freed:
             log.warning("freed what dead workers held: %s", ", ".join(map(str, freed)))
             _ring_again(freed)
-    except (DatabaseAway, BrokerAway) as error:
+    except (DatabaseUnavailable, BrokerUnavailable) as error:
         log.warning("what dead workers held is left to the clock: %s", error)
 
 
 def _ring_again(freed: set[UUID]) -> None:
     try:
-        with postgres.session(postgres.unpooled()) as session:
+        with postgres.session(postgres.unpooled_engine()) as session:
             due = queries.undelivered(session, only=freed)
             delivery.deliver(due)
             ledger.mark_delivered(session.connection(), [job.id for job in due])
@@ -239,17 +239,17 @@ def _say_goodbye(names: list[str]) -> None:
     if not names:
         return
     try:
-        with postgres.session(postgres.unpooled()) as session:
+        with postgres.session(postgres.unpooled_engine()) as session:
             worker_registry.leave(session, names)
-    except DatabaseAway:
+    except DatabaseUnavailable:
         log.warning("could not say goodbye: the database does not answer")
 
 
 def _warn_of_broker() -> None:
     try:
-        if complaint := delivery.complaint():
+        if complaint := delivery.broker_problem():
             log.warning(complaint)
-    except BrokerAway as error:
+    except BrokerUnavailable as error:
         log.warning("%s The workers start when it is back.", error)
     redis.broker().close()  # no connection may exist at a fork
 

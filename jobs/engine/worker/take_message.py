@@ -29,10 +29,10 @@ def claimed(message: Message, queue: Queue, worker: str) -> tuple[Message, ledge
         if message.func_name != delivery.FUNCTION or not _is_known(message):
             return message, None
         try:
-            with postgres.own_words() as connection:
-                return message, ledger.claim_alone(connection, UUID(message.id), worker)
-        except ledger.OthersWait:
-            with postgres.translated(), postgres.committing().connect() as connection:
+            with postgres.driver_connection() as connection:
+                return message, ledger.claim_if_uncontended(connection, UUID(message.id), worker)
+        except ledger.Contended:
+            with postgres.database_errors(), postgres.autocommit_engine().connect() as connection:
                 message = _in_turn(connection, message, queue)
                 return message, ledger.claim(connection, UUID(message.id), worker) if _is_known(message) else None
     except (ValueError, TypeError, AttributeError, LegworkError) as error:
@@ -53,25 +53,25 @@ def drop(message: Message, queue: Queue) -> None:
 def _is_known(message: Message) -> bool:
     """Whether its kind of job can be run here. One that cannot is offered again later."""
     kind = str(message.kwargs.get("kind"))
-    trouble = catalogue.trouble(kind)
+    trouble = catalogue.unavailable_reason(kind)
     if trouble is None:
         return True
     with postgres.session() as session:
-        ledger.set_aside(session.connection(), UUID(message.id), kind, AGAIN_SECONDS, trouble)
+        ledger.defer_unknown_kind(session.connection(), UUID(message.id), kind, AGAIN_SECONDS, trouble)
     log.warning("message %s: %s", message.id, trouble)
     return False
 
 
 def _in_turn(connection: Connection, message: Message, queue: Queue) -> Message:
     """This message, or the one that changes places with it in the queue, where others wait and it is their turn."""
-    waiting = fair_share.waiting(connection, queue.name)
+    waiting = fair_share.waiting_owners(connection, queue.name)
     owner = fair_share.owner_of(connection, UUID(message.id)) if len(waiting) > 1 else None
     if owner is None:
         return message
     with suppress(NoSuchJobError, RedisError):
-        first = fair_share.first(waiting, fair_share.turns_had(queue.name))
+        first = fair_share.next_owner(waiting, fair_share.recorded_turns(queue.name))
         wanted = first.owner != owner and Message.fetch(str(first.job_id), queue.connection, JSONSerializer)
-        if wanted and fair_share.change_places(queue, message.id, wanted.id):
+        if wanted and fair_share.swap_messages(queue, message.id, wanted.id):
             message, owner = wanted, first.owner
-        fair_share.take_turn(queue.name, owner)
+        fair_share.record_turn(queue.name, owner)
     return message

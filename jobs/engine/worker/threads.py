@@ -9,10 +9,10 @@ from threading import Lock, Thread
 
 Work = Callable[[], None]
 
-_idle: list[Hand] = []
+_idle: list[ReusableThread] = []
 
 
-class Hand:
+class ReusableThread:
     """A thread of this process, and what is given to it."""
 
     def __init__(self) -> None:
@@ -33,18 +33,18 @@ class Hand:
                 del work, over
 
 
-def give(work: Work) -> Lock:
+def submit(work: Work) -> Lock:
     """Have work done beside the caller's. What is returned can be acquired when it is over; the work must not raise."""
     over = Lock()
     over.acquire()
-    hand = _idle.pop() if _idle else Hand()
+    hand = _idle.pop() if _idle else ReusableThread()
     hand.take(work, over)
     return over
 
 
 def ready() -> None:
     """Have a hand: before it is looked how many threads there are."""
-    give(lambda: None).acquire()
+    submit(lambda: None).acquire()
 
 
 os.register_at_fork(after_in_child=_idle.clear)  # a child has the list, and none of the threads

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 LOOK_SECONDS = 0.2  # between looks once a beat is overdue
 
 
-class Watch:
+class Watchdog:
     """`risk`: seconds without a beat after which `kill` is called, at once if the worker is asking for something then."""
 
     def __init__(self, risk: float, kill: Callable[[], None]):

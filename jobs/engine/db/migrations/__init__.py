@@ -25,7 +25,7 @@ def upgrade() -> None:
 
     config = Config()
     config.set_main_option("script_location", str(_HERE))
-    with postgres.translated(), postgres.unpooled().begin() as connection:
+    with postgres.database_errors(), postgres.unpooled_engine().begin() as connection:
         connection.execute(text("set local statement_timeout = 0"))
         connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         config.attributes["connection"] = connection

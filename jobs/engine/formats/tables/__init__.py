@@ -109,7 +109,7 @@ def count(path: Path, name: str, *, encoding: str | None = None, delimiter: str 
             return json_rows.count_lines(stream)
         if layout.format == "json":
             return sum(1 for _ in json_rows.array(stream))
-        return delimited.Table(stream, layout.delimiter).count()
+        return delimited.DelimitedTable(stream, layout.delimiter).count()
 
 
 def describe_here(path: Path) -> TableInfo:
@@ -134,7 +134,7 @@ def _describe_text(head: bytes, name: str, encoding: str | None, delimiter: str 
     text = detect.decoded(head, layout.encoding, whole)
     stream = io.StringIO(text, newline="")
     if layout.format in ("csv", "tsv"):
-        table = delimited.Table(stream, layout.delimiter, partial=not whole)
+        table = delimited.DelimitedTable(stream, layout.delimiter, partial=not whole)
         columns, rows = table.columns, table.rows()
     else:
         columns, rows = [], json_rows.rows(stream, layout.format, partial=not whole)
@@ -180,7 +180,7 @@ def _read_text(
         if layout.format in ("json", "jsonl"):
             yield from json_rows.rows(stream, layout.format)
         else:
-            yield from delimited.Table(stream, layout.delimiter).rows()
+            yield from delimited.DelimitedTable(stream, layout.delimiter).rows()
 
 
 def _layout(head: bytes, name: str, encoding: str | None, delimiter: str | None, path: Path | None) -> _Layout:

@@ -18,7 +18,7 @@ RECORD_LIMIT = 16_000_000  # characters, all lines of a record together
 SNIFFED = 100
 
 
-class Table:
+class DelimitedTable:
     """The rows of one open text. `partial`: it is the beginning of a longer one, and may break off anywhere."""
 
     def __init__(self, stream: TextIO, delimiter: str, partial: bool = False):

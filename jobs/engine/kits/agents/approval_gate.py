@@ -6,20 +6,22 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from jobs.engine.errors import ApprovalNeeded, Question
+from jobs.engine.errors import ApprovalNeeded, ApprovalQuestion
 from jobs.engine.queue import approvals
 
 
-class Gate:
+class ApprovalGate:
     """`look` before calls are made, `refusal` for each of them."""
 
     def __init__(self, job_id: UUID, tools: Collection[str], hours: int) -> None:
         self._job_id, self._tools, self._hours = job_id, tools, hours
-        self._answers: dict[str, approvals.Answer] = {}
+        self._answers: dict[str, approvals.ApprovalAnswer] = {}
 
     def look(self, calls: Sequence[dict[str, Any]]) -> None:
         """Raise ApprovalNeeded where a person has not answered to one of these calls, and may still do so."""
-        asked = [Question(call["id"], call["name"], call["args"]) for call in calls if call["name"] in self._tools]
+        asked = [
+            ApprovalQuestion(call["id"], call["name"], call["args"]) for call in calls if call["name"] in self._tools
+        ]
         if not asked:
             return
         self._answers = approvals.answers(self._job_id)

@@ -27,7 +27,7 @@ Came = TypeVar("Came")
 
 
 @dataclass
-class Mind:
+class AgentModel:
     """What a model may spend, and whether the run must end. used: tokens of all steps so far."""
 
     model: str
@@ -38,7 +38,7 @@ class Mind:
 
 
 @dataclass(frozen=True)
-class Said:
+class ModelReply:
     """An answer of a provider: text, calls of tools, and what it cost."""
 
     text: str
@@ -47,7 +47,7 @@ class Said:
     completion_tokens: int
 
 
-def chat_model(mind: Mind, small: bool) -> Any:
+def chat_model(mind: AgentModel, small: bool) -> Any:
     """A chat model of LangChain's."""
     from langchain_core.language_models.chat_models import BaseChatModel
     from langchain_core.messages import AIMessage, BaseMessage
@@ -80,19 +80,19 @@ def chat_model(mind: Mind, small: bool) -> Any:
     return Model()
 
 
-def _by_provider(mind: Mind, messages: Any, offered: list[dict[str, Any]]) -> Said:
+def _by_provider(mind: AgentModel, messages: Any, offered: list[dict[str, Any]]) -> ModelReply:
     body: dict[str, Any] = {"model": mind.model or client.default_model(), "messages": messages}
     body |= {"max_tokens": mind.max_tokens, "stream": False} | ({"tools": offered} if offered else {})
     _make_room(mind, body)
 
-    async def ask() -> Said:
-        async with client.client() as model:
+    async def ask() -> ModelReply:
+        async with client.open_client() as model:
             return await model.post("chat/completions", body, _parse)
 
     return _waited(ask(), mind.check)
 
 
-def _by_hand(mind: Mind, messages: Any, offered: list[dict[str, Any]]) -> Said:
+def _by_hand(mind: AgentModel, messages: Any, offered: list[dict[str, Any]]) -> ModelReply:
     task = next(one["content"] for one in reversed(messages) if one["role"] == "user")
     if messages[-1]["role"] == "tool":
         prompt = f"Question: {task}\nResult: {messages[-1]['content']}\nAnswer the question in one sentence."
@@ -118,21 +118,21 @@ def _product(one: list[float], other: list[float]) -> float:
     return sum(a * b for a, b in zip(one, other, strict=True))
 
 
-def _completed(mind: Mind, prompt: str, schema: Mapping[str, Any] | None = None) -> Completion:
+def _completed(mind: AgentModel, prompt: str, schema: Mapping[str, Any] | None = None) -> Completion:
     messages = [{"role": "user", "content": prompt}]
     _make_room(mind, {"messages": messages, "max_tokens": mind.max_tokens, "response_format": schema})
 
     async def ask() -> Completion:
-        async with client.client() as model:
+        async with client.open_client() as model:
             how = {"model": mind.model, "max_tokens": mind.max_tokens, "json_schema": schema}
             return await model.complete(messages, temperature=0, **how)  # type: ignore[arg-type]
 
     return _waited(ask(), mind.check)
 
 
-def _said(answer: Completion, tool: str | None) -> Said:
+def _said(answer: Completion, tool: str | None) -> ModelReply:
     calls = [] if tool is None else [_call(tool, answer.text)]
-    return Said("" if tool else answer.text, calls, answer.prompt_tokens, answer.completion_tokens)
+    return ModelReply("" if tool else answer.text, calls, answer.prompt_tokens, answer.completion_tokens)
 
 
 def _call(name: str, arguments: str) -> dict[str, Any]:
@@ -146,7 +146,7 @@ def _call(name: str, arguments: str) -> dict[str, Any]:
     return {"name": name, "args": given, "id": uuid4().hex, "type": "tool_call"}
 
 
-def _parse(raw: bytes, body: Mapping[str, Any], seconds: float) -> Said:
+def _parse(raw: bytes, body: Mapping[str, Any], seconds: float) -> ModelReply:
     try:
         came = json.loads(raw)
         calls = came["choices"][0]["message"].get("tool_calls") or []
@@ -157,10 +157,10 @@ def _parse(raw: bytes, body: Mapping[str, Any], seconds: float) -> Said:
         return _said(responses.parse(raw, body, seconds), None)
     usage = came.get("usage") or {}
     text = came["choices"][0]["message"].get("content") or ""
-    return Said(text, found, usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0))
+    return ModelReply(text, found, usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0))
 
 
-def _make_room(mind: Mind, body: Mapping[str, Any]) -> None:
+def _make_room(mind: AgentModel, body: Mapping[str, Any]) -> None:
     most = most_tokens(body) + len(json.dumps(body.get("tools", []))) // 2
     if mind.token_budget is not None and mind.used + most > mind.token_budget:
         used = f"{mind.used:,} of {mind.token_budget:,} tokens are used"

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from jobs.engine.db import postgres
-from jobs.engine.errors import DatabaseAway
+from jobs.engine.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.postgres import PostgresSaver
@@ -54,7 +54,7 @@ def _connected() -> Iterator[Any]:
         with psycopg.connect(url, **asked) as kept:
             yield kept
     except psycopg.OperationalError as error:
-        raise DatabaseAway("The database does not answer. Nothing is lost; try again in a moment.") from error
+        raise DatabaseUnavailable("The database does not answer. Nothing is lost; try again in a moment.") from error
 
 
 def _set_up(saver: PostgresSaver, kept: Any) -> None:
@@ -62,7 +62,7 @@ def _set_up(saver: PostgresSaver, kept: Any) -> None:
     until = time.monotonic() + PATIENCE
     while not _asked(kept, f"select pg_try_advisory_lock({LOCK}) as got"):
         if time.monotonic() > until:
-            raise DatabaseAway("The tables for the steps of agents are being set up. Try again in a moment.")
+            raise DatabaseUnavailable("The tables for the steps of agents are being set up. Try again in a moment.")
         time.sleep(LOOK_SECONDS)
     try:
         kept.execute(f"create schema if not exists {SCHEMA}")

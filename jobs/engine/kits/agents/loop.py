@@ -10,9 +10,9 @@ from typing import Any
 
 from jobs.engine import jsonsafe
 from jobs.engine.errors import BadInput, BudgetSpent, Transient
-from jobs.engine.kits.agents.approval_gate import Gate
-from jobs.engine.kits.agents.chat_model import Mind, chat_model
-from jobs.engine.kits.tools.base import Reach, Tool
+from jobs.engine.kits.agents.approval_gate import ApprovalGate
+from jobs.engine.kits.agents.chat_model import AgentModel, chat_model
+from jobs.engine.kits.tools.base import Tool, ToolContext
 
 Once = Callable[[str, Callable[[], Any]], Any]  # Context.once
 
@@ -21,21 +21,21 @@ MOST_RESULT = 20_000  # characters that the model reads of a result
 
 
 @dataclass
-class Limits:
+class AgentLimits:
     steps: int
     seconds: int
 
 
 @dataclass(frozen=True)
-class Care:
+class AgentCare:
     """What keeps an agent's calls from being made twice, or against a person's will."""
 
     once: Once
-    gate: Gate
+    gate: ApprovalGate
 
 
 @dataclass
-class Step:
+class AgentStep:
     """One answer of the model, with the calls it made and what they gave."""
 
     number: int
@@ -55,14 +55,16 @@ class Agent:
     """One run of an agent. After `steps`, `answer` is the last thing it said, `taken` how many steps it
     took, and `ended` why it was stopped, if it was."""
 
-    def __init__(self, mind: Mind, small: bool, tools: list[Tool], reach: Reach, limits: Limits, care: Care) -> None:
+    def __init__(
+        self, mind: AgentModel, small: bool, tools: list[Tool], reach: ToolContext, limits: AgentLimits, care: AgentCare
+    ) -> None:
         self.answer, self.taken = "", 0
         self.ended: BudgetSpent | None = None
         self._mind, self._small, self._tools, self._reach, self._limits = mind, small, tools, reach, limits
         self.gate, self._once = care.gate, care.once
         self._made: dict[str, int] = {}
 
-    def steps(self, saver: Any, thread: str, task: str, instructions: str) -> Iterator[Step]:
+    def steps(self, saver: Any, thread: str, task: str, instructions: str) -> Iterator[AgentStep]:
         from langchain.agents import create_agent
 
         tools = [_adapted(tool, self._reach) for tool in self._tools]
@@ -81,7 +83,7 @@ class Agent:
     def recursion_limit(self) -> int:
         return 4 * self._limits.steps + 10  # of the graph: ours come first
 
-    def _until_a_limit(self, messages: Iterator[Any]) -> Iterator[Step]:
+    def _until_a_limit(self, messages: Iterator[Any]) -> Iterator[AgentStep]:
         began = time.monotonic()
         for step in _steps(messages):
             self.answer, self.taken = step.thought or self.answer, step.number
@@ -90,7 +92,7 @@ class Agent:
             if step.calls:
                 self._look(step, time.monotonic() - began)
 
-    def _look(self, step: Step, seconds: float) -> None:
+    def _look(self, step: AgentStep, seconds: float) -> None:
         """Raise BudgetSpent where the next step would be one too many."""
         for call in step.calls:
             made = jsonsafe.dumps([call["name"], call["args"]])
@@ -127,9 +129,9 @@ def _asked(messages: list[Any]) -> list[dict[str, Any]]:
     return next((list(message.tool_calls) for message in reversed(messages) if message.type == "ai"), [])
 
 
-def _steps(messages: Iterator[Any]) -> Iterator[Step]:
+def _steps(messages: Iterator[Any]) -> Iterator[AgentStep]:
     number, began = 0, time.monotonic()
-    step: Step | None = None
+    step: AgentStep | None = None
     for message in messages:
         if message.type == "ai":
             number += 1
@@ -142,13 +144,13 @@ def _steps(messages: Iterator[Any]) -> Iterator[Step]:
             step, began = None, time.monotonic()
 
 
-def _step(number: int, message: Any) -> Step:
+def _step(number: int, message: Any) -> AgentStep:
     used = message.usage_metadata or {}
     text = message.content if isinstance(message.content, str) else json.dumps(message.content)
-    return Step(number, text, message.tool_calls, used.get("input_tokens", 0), used.get("output_tokens", 0))
+    return AgentStep(number, text, message.tool_calls, used.get("input_tokens", 0), used.get("output_tokens", 0))
 
 
-def _adapted(tool: Tool, reach: Reach) -> Any:
+def _adapted(tool: Tool, reach: ToolContext) -> Any:
     """A tool as LangChain takes it. What is wrong with a call comes back as its result, for the model to read."""
     from langchain_core.tools import StructuredTool
 
@@ -166,7 +168,7 @@ def _adapted(tool: Tool, reach: Reach) -> Any:
     return StructuredTool.from_function(call, name=tool.name, description=tool.description, args_schema=schema)
 
 
-def _keeper(gate: Gate, once: Once) -> Any:
+def _keeper(gate: ApprovalGate, once: Once) -> Any:
     """Keeps the result of each call before the graph has it, so that no finished call is made again after a kill."""
     from langchain.agents.middleware import AgentMiddleware
     from langchain_core.messages import ToolMessage

@@ -22,7 +22,7 @@ SELECTS = ("collection", "tag", "q", "ids", "all")
 
 
 @dataclass(frozen=True)
-class One:
+class Candidate:
     """A chosen document. image: what an earlier job kept of it, where that is to be undone."""
 
     id: UUID
@@ -31,12 +31,12 @@ class One:
 
 
 @dataclass(frozen=True)
-class Chosen:
-    items: Iterator[One]
+class Selection:
+    items: Iterator[Candidate]
     total: int
 
 
-def wrong(selection: dict[str, Any]) -> str | None:
+def selection_errors(selection: dict[str, Any]) -> str | None:
     """What is wrong with a selection, as a sentence."""
     if unknown := [name for name in selection if name not in SELECTS]:
         return f"There is no “{unknown[0]}” to select by; there is {', '.join(SELECTS)}."
@@ -61,14 +61,14 @@ def look(owner: str, selection: dict[str, Any], sample: int | None) -> dict[str,
         return {"count": snapshots.count(session, query), "last": str(last), "sample": some}
 
 
-def chosen(owner: str, selection: dict[str, Any], seen: dict[str, Any]) -> Chosen:
+def chosen(owner: str, selection: dict[str, Any], seen: dict[str, Any]) -> Selection:
     """Of what was seen, the documents that still fit."""
     if not seen["count"]:
-        return Chosen(iter(()), 0)
+        return Selection(iter(()), 0)
     query = _query(owner, selection).where(Document.id <= UUID(seen["last"]))
     if seen["sample"] is not None:
         query = query.where(Document.id.in_([UUID(one) for one in seen["sample"]]))
-    return Chosen(_pages(query), seen["count"])
+    return Selection(_pages(query), seen["count"])
 
 
 def _is_id(given: Any) -> bool:
@@ -79,11 +79,12 @@ def _is_id(given: Any) -> bool:
     return True
 
 
-def left(owner: str, job_id: UUID) -> list[One]:
+def left(owner: str, job_id: UUID) -> list[Candidate]:
     """Documents that a killed attempt changed, and kept in a step, before it could record the item. They may fit no more."""
     with postgres.session() as session:
         return [
-            One(row.id, row.title) for row in session.execute(_LEFT, {"job_id": job_id, "prefix": STEP, "owner": owner})
+            Candidate(row.id, row.title)
+            for row in session.execute(_LEFT, {"job_id": job_id, "prefix": STEP, "owner": owner})
         ]
 
 
@@ -106,13 +107,13 @@ def _query(owner: str, selection: dict[str, Any]) -> Select[Any]:
     return snapshots.documents_where(owner, **wanted)
 
 
-def _pages(query: Select[Any]) -> Iterator[One]:
+def _pages(query: Select[Any]) -> Iterator[Candidate]:
     last = UUID(int=0)
     while True:
         with postgres.session() as session:
             page = query.where(Document.id > last).with_only_columns(Document.id, Document.title).limit(PAGE)
             rows = session.execute(page).all()
-        yield from (One(row.id, row.title) for row in rows)
+        yield from (Candidate(row.id, row.title) for row in rows)
         if len(rows) < PAGE:
             return
         last = rows[-1].id

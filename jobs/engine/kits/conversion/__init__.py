@@ -49,7 +49,7 @@ def convert(
         **{"path": str(source.absolute()), "name": name, "format": format, "to": to, "options": options},
         **{"encoding": encoding, "delimiter": delimiter},
     }
-    said = isolated.run("jobs.engine.kits.conversion", request, folder, isolated.Limits(seconds=SECONDS), check)
+    said = isolated.run("jobs.engine.kits.conversion", request, folder, isolated.ProcessLimits(seconds=SECONDS), check)
     made = folder / said["path"]
     if not made.is_file() or made.stat().st_size == 0:
         raise BadInput(f"Nothing came out of “{name}”: the {to} would be empty.", reason="empty")

@@ -29,7 +29,7 @@ _MADE = text("""
 def adopt(claim: ledger.Claim) -> None:
     """Have this attempt own the files of the items that earlier attempts finished. Raises LeaseLost."""
     with postgres.session() as session:
-        ledger.hold(session.connection(), claim.job_id, claim.lease)
+        ledger.lock(session.connection(), claim.job_id, claim.lease)
         session.execute(_ADOPT, {"id": claim.job_id, "lease": claim.lease})
 
 

@@ -14,12 +14,12 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class Document(Options):
+class DocumentOptions(Options):
     toc: bool = False
     number_sections: bool = False
 
 
-class Picture(Options):
+class PictureOptions(Options):
     """max_width, max_height: pixels. background: what is put under transparency. keep_metadata: place, time, device."""
 
     max_width: int | None = Field(None, ge=1, le=30_000)
@@ -28,7 +28,7 @@ class Picture(Options):
     keep_metadata: bool = False
 
 
-class Lossy(Picture):
+class Lossy(PictureOptions):
     quality: int = Field(85, ge=1, le=100)
 
 
@@ -36,7 +36,7 @@ class Webp(Lossy):
     lossless: bool = False
 
 
-class Pdf(Document):
+class Pdf(DocumentOptions):
     """The first five are for documents, the others for pictures, whose page is as large as they are at `dpi`."""
 
     page_size: Literal["a3", "a4", "a5", "us-letter", "us-legal"] = "a4"
@@ -50,18 +50,18 @@ class Pdf(Document):
     background: str = Field("#ffffff", pattern=r"^#[0-9a-fA-F]{6}$")
 
 
-class Table(Options):
+class TableOptions(Options):
     """types: which columns of CSV and TSV become numbers. "exact": those whose every value comes back as it was written;
     "numbers": all that look like numbers; "text": none."""
 
     types: Literal["exact", "numbers", "text"] = "exact"
 
 
-class Xlsx(Table):
+class Xlsx(TableOptions):
     types: Literal["exact", "numbers", "text"] = "numbers"
 
 
-class Json(Table):
+class Json(TableOptions):
     indent: int | None = Field(None, ge=1, le=8)
 
 
@@ -79,9 +79,16 @@ class Tsv(Options):
 
 
 OPTIONS: dict[str, type[Options]] = {
-    **dict.fromkeys(("md", "docx", "html", "odt", "epub", "rst", "txt"), Document),
-    **{"pdf": Pdf, "csv": Csv, "tsv": Tsv, "json": Json, "jsonl": Table, "xlsx": Xlsx, "parquet": Table},
-    **{"png": Picture, "gif": Picture, "bmp": Picture, "tiff": Picture, "jpeg": Lossy, "webp": Webp},
+    **dict.fromkeys(("md", "docx", "html", "odt", "epub", "rst", "txt"), DocumentOptions),
+    **{"pdf": Pdf, "csv": Csv, "tsv": Tsv, "json": Json, "jsonl": TableOptions, "xlsx": Xlsx, "parquet": TableOptions},
+    **{
+        "png": PictureOptions,
+        "gif": PictureOptions,
+        "bmp": PictureOptions,
+        "tiff": PictureOptions,
+        "jpeg": Lossy,
+        "webp": Webp,
+    },
 }
 
 

@@ -7,8 +7,8 @@ one, else a small classifier that comes along.
 
 from __future__ import annotations
 
-from jobs.engine.kits.moderation.judges import BUILT_IN, Chosen, Judged, choose, judge, missing
-from jobs.engine.kits.moderation.thresholds import DEFAULT, VERDICTS, Threshold, Verdict, decide, wrong
+from jobs.engine.kits.moderation.judges import BUILT_IN, JudgeChoice, Judged, choose, judge, setup_error
+from jobs.engine.kits.moderation.thresholds import DEFAULT, VERDICTS, Threshold, Verdict, decide, threshold_errors
 
-__all__ = ["BUILT_IN", "DEFAULT", "VERDICTS", "Chosen", "Judged", "Threshold", "Verdict"]
-__all__ += ["choose", "decide", "judge", "missing", "wrong"]
+__all__ = ["BUILT_IN", "DEFAULT", "VERDICTS", "JudgeChoice", "Judged", "Threshold", "Verdict"]
+__all__ += ["choose", "decide", "judge", "setup_error", "threshold_errors"]

@@ -35,7 +35,7 @@ PROBE_SECONDS = 10.0  # a try
 
 
 @dataclass(frozen=True)
-class Chosen:
+class JudgeChoice:
     """The judge of a job. why: a sentence on how it came to be the one, where nobody named it."""
 
     who: str
@@ -58,7 +58,7 @@ class Judged:
     passages: dict[str, str]
 
 
-def missing(who: Who) -> str | None:
+def setup_error(who: Who) -> str | None:
     """Why this judge cannot be asked here, as a sentence."""
     if who == "provider" and not embeddings.has_provider():
         return (
@@ -67,27 +67,27 @@ def missing(who: Who) -> str | None:
     return None
 
 
-def choose(who: Who, model: str = "") -> Chosen:
+def choose(who: Who, model: str = "") -> JudgeChoice:
     """The judge for a job. `auto` asks the provider once, to see whether it judges; one that is away is not given up for that."""
     if who == BUILT_IN:
-        return Chosen(BUILT_IN, builtin.MODEL)
-    there = Chosen("provider", model or provider.MODEL)
+        return JudgeChoice(BUILT_IN, builtin.MODEL)
+    there = JudgeChoice("provider", model or provider.MODEL)
     if who == "provider" or model:
         return there
     if not embeddings.has_provider():
-        return Chosen(BUILT_IN, builtin.MODEL, "No provider is set, so the built-in classifier judges.")
+        return JudgeChoice(BUILT_IN, builtin.MODEL, "No provider is set, so the built-in classifier judges.")
     try:
         asyncio.run(_probe(there.model))
     except Transient as error:
-        return Chosen("provider", there.model, f"The provider did not answer at once: {error.message}")
+        return JudgeChoice("provider", there.model, f"The provider did not answer at once: {error.message}")
     except (JobFailed, BadInput) as error:
         if error.reason not in ("no_model", "provider_refused"):
             raise
-        return Chosen(BUILT_IN, builtin.MODEL, f"The built-in classifier judges. {error.message}")
+        return JudgeChoice(BUILT_IN, builtin.MODEL, f"The built-in classifier judges. {error.message}")
     return there
 
 
-def judge(chosen: Chosen, per_minute: int | None = None, at_once: int = 32) -> Judge:
+def judge(chosen: JudgeChoice, per_minute: int | None = None, at_once: int = 32) -> Judge:
     return _BuiltIn(at_once) if chosen.built_in else _Provider(chosen.model, per_minute)
 
 
@@ -153,7 +153,7 @@ class _Provider(Judge):
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
-        self._client = await self._open.enter_async_context(llm_client.client())
+        self._client = await self._open.enter_async_context(llm_client.open_client())
         return self
 
     async def _scores(self, pieces: Sequence[str]) -> list[dict[str, float]]:
@@ -174,5 +174,5 @@ def _highest(pieces: Sequence[str], found: Sequence[dict[str, float]]) -> Judged
 
 
 async def _probe(model: str) -> None:
-    async with replace(llm_client.client(), answer_seconds=PROBE_SECONDS) as client:
+    async with replace(llm_client.open_client(), answer_seconds=PROBE_SECONDS) as client:
         await provider.ask(client, model, [PROBE])

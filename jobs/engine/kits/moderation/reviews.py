@@ -31,7 +31,7 @@ DECIDED = ("decided_by",)  # the columns that only a decided item has
 
 
 @dataclass(frozen=True)
-class Standing:
+class ReviewStatus:
     """How a job's verdicts stand. thresholds: those in force, by category; changed_by and changed_at where a person set them.
 
     counts: items by verdict, decisions included. decided: by people, and in force; reviewed: those that waited for it.
@@ -56,7 +56,7 @@ class Standing:
 
     def limits(self, category: str) -> Threshold:
         """The thresholds that count for a category."""
-        return limits.of(category, self.thresholds)
+        return limits.threshold_of(category, self.thresholds)
 
 
 def judges(job: Job) -> bool:
@@ -64,14 +64,14 @@ def judges(job: Job) -> bool:
     return isinstance(job.params.get("thresholds"), dict)
 
 
-def verdicts(job: Job) -> Standing:
+def review_status(job: Job) -> ReviewStatus:
     """Raises NotFound for a job that judges nothing."""
     _check(job)
     with postgres.session() as session:
         return _standing(session, job)
 
 
-def decisions(job: Job, *, after: str | None = None, limit: int = 50) -> Page[Decision]:
+def list_decisions(job: Job, *, after: str | None = None, limit: int = 50) -> Page[Decision]:
     """What people decided, the latest first, undone decisions too."""
     _check(job)
     query = select(Decision).where(Decision.job_id == job.id)
@@ -90,7 +90,7 @@ def threshold_changes(job: Job, limit: int = 20) -> list[ThresholdChange]:
         return list(session.scalars(query.limit(limit)))
 
 
-def spread(job: Job) -> dict[str, list[int]]:
+def score_distribution(job: Job) -> dict[str, list[int]]:
     """How the scores of the first items lie, by category: how many are in each tenth from 0 to 1."""
     _check(job)
     found: dict[str, list[int]] = {}
@@ -115,7 +115,7 @@ def in_force(job_id: UUID, given: Mapping[str, Threshold]) -> dict[str, Threshol
     """The thresholds of a job that was given these."""
     with postgres.session() as session:
         change = _latest(session, job_id)
-    return limits.read(change.thresholds) if change else dict(given)
+    return limits.read_thresholds(change.thresholds) if change else dict(given)
 
 
 def decided(job_id: UUID) -> dict[str, dict[str, Any]]:
@@ -134,7 +134,7 @@ def figures(job_id: UUID) -> dict[str, Any]:
 # What people do.
 
 
-def set_thresholds(job_id: str | UUID, given: Mapping[str, Any], *, owner: str, by: str) -> Standing:
+def set_thresholds(job_id: str | UUID, given: Mapping[str, Any], *, owner: str, by: str) -> ReviewStatus:
     """Derive the verdicts of an ended job anew; nothing is judged again, and what people decided stays decided.
 
     Raises InvalidParams, NotFound, and Conflict where the job has not ended.
@@ -157,7 +157,7 @@ def set_thresholds(job_id: str | UUID, given: Mapping[str, Any], *, owner: str, 
         return _standing(session, job)
 
 
-def decide(job_id: str | UUID, key: str, verdict: str, *, owner: str, by: str) -> Decision:
+def decide_item(job_id: str | UUID, key: str, verdict: str, *, owner: str, by: str) -> Decision:
     """Settle an item, whatever its verdict is. Raises NotFound, InvalidParams, and Conflict if somebody has settled it before."""
     if verdict not in ("allow", "block"):
         raise InvalidParams([FieldError("verdict", "A decision is allow or block.")])
@@ -219,13 +219,13 @@ def _check(job: Job) -> None:
         raise NotFound("This job judges nothing.")
 
 
-def _standing(session: Session, job: Job) -> Standing:
+def _standing(session: Session, job: Job) -> ReviewStatus:
     change = _latest(session, job.id)
     first = session.scalar(
         select(Item.output).where(Item.job_id == job.id, Item.verdict.is_not(None)).order_by(Item.position).limit(1)
     )
-    return Standing(
-        limits.read(change.thresholds if change else job.params["thresholds"]),
+    return ReviewStatus(
+        limits.read_thresholds(change.thresholds if change else job.params["thresholds"]),
         change.changed_by if change else None,
         change.changed_at if change else None,
         _counts(session, job.id),
@@ -237,7 +237,7 @@ def _standing(session: Session, job: Job) -> Standing:
 
 def _thresholds(session: Session, job: Job) -> dict[str, Threshold]:
     change = _latest(session, job.id)
-    return limits.read(change.thresholds if change else job.params["thresholds"])
+    return limits.read_thresholds(change.thresholds if change else job.params["thresholds"])
 
 
 def _latest(session: Session, job_id: UUID) -> ThresholdChange | None:
@@ -271,7 +271,7 @@ def _read(given: Mapping[str, Any], categories: list[str]) -> dict[str, Threshol
                 FieldError(f"thresholds.{name[:80]}.{wrong.field}".rstrip("."), wrong.message)
                 for wrong in params_errors(error)
             ]
-    if not errors and (wrong := limits.wrong(new, list(known))):
+    if not errors and (wrong := limits.threshold_errors(new, list(known))):
         errors.append(FieldError("thresholds", wrong))
     if not errors and not new:
         errors.append(FieldError("thresholds", "Set at least one threshold."))

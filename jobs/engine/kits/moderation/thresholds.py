@@ -43,12 +43,12 @@ class Verdict:
         return {"verdict": self.verdict, "category": self.category, "score": self.score, "rule": self.rule}
 
 
-def read(given: Mapping[str, Any]) -> dict[str, Threshold]:
+def read_thresholds(given: Mapping[str, Any]) -> dict[str, Threshold]:
     """Thresholds out of the JSON in which they are kept."""
     return {name: Threshold.model_validate(one) for name, one in given.items()}
 
 
-def of(category: str, thresholds: Thresholds) -> Threshold:
+def threshold_of(category: str, thresholds: Thresholds) -> Threshold:
     """The thresholds that count for a category."""
     for name in (category, category.partition("/")[0], DEFAULT):
         if name in thresholds:
@@ -60,7 +60,7 @@ def decide(scores: Mapping[str, float], thresholds: Thresholds) -> Verdict:
     """The gravest verdict that any category brings; among equals that of the category furthest past its threshold."""
     found = []
     for category, score in scores.items():
-        limits = of(category, thresholds)
+        limits = threshold_of(category, thresholds)
         if limits.block is not None and score >= limits.block:
             found.append((2, score - limits.block, category, score, f"the threshold to block, {limits.block:g}"))
         elif limits.review is not None and score >= limits.review:
@@ -73,7 +73,7 @@ def decide(scores: Mapping[str, float], thresholds: Thresholds) -> Verdict:
     return Verdict(VERDICTS[rank], category, score, f"{category} has {_shown(score)} and reaches {reached}")
 
 
-def wrong(thresholds: Thresholds, categories: Collection[str] = ()) -> str | None:
+def threshold_errors(thresholds: Thresholds, categories: Collection[str] = ()) -> str | None:
     """What is wrong with thresholds beyond their types, as a sentence. categories: the ones that there are, where that is known."""
     if len(thresholds) > MOST_CATEGORIES:
         return f"These are too many categories: at most {MOST_CATEGORIES}."

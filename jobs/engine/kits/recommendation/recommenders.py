@@ -21,7 +21,7 @@ HISTORY = 500  # items of a user that count for item cosine
 AT_ONCE = 512  # users
 
 
-class Model(Protocol):
+class Recommender(Protocol):
     """Gives every item a score for somebody with these items; 0 where it cannot tell."""
 
     name: str
@@ -141,7 +141,7 @@ class ItemCosine:
             yield column, numpy.bincount(numpy.concatenate(theirs), minlength=self._count).astype(float)
 
 
-def fit(name: str, data: Interactions, check: Callable[[], None]) -> Model:
+def fit(name: str, data: Interactions, check: Callable[[], None]) -> Recommender:
     """The model of that name: popular, ease or item_cosine. `check` is called all the while, and may raise."""
     if name == "popular":
         return Popular(data)
@@ -164,7 +164,7 @@ class Pick(NamedTuple):
 
 
 def recommend(
-    model: Model, popular: ndarray, mine: tuple[ndarray, ndarray], most: int, exclude_seen: bool, why: bool = True
+    model: Recommender, popular: ndarray, mine: tuple[ndarray, ndarray], most: int, exclude_seen: bool, why: bool = True
 ) -> list[Pick]:
     """The best items for somebody, filled up by the most popular ones where the model cannot tell.
 
@@ -188,7 +188,7 @@ def recommend(
     return picks + [Pick(column, 0.0, None) for column, _ in zip(others, range(most - len(picks)), strict=False)]
 
 
-def _because(model: Model, column: int, columns: ndarray) -> int | None:
+def _because(model: Recommender, column: int, columns: ndarray) -> int | None:
     speaking = model.likeness(column)[columns]
     if not speaking.size or speaking.max() <= 0:
         return None
@@ -210,7 +210,7 @@ def split(data: Interactions, share: float, seed: int) -> ndarray:
 
 
 def judge(
-    model: Model, known: Interactions, held: Interactions, users: list[int], most: int, check: Callable[[], None]
+    model: Recommender, known: Interactions, held: Interactions, users: list[int], most: int, check: Callable[[], None]
 ) -> dict[str, float]:
     """Precision, recall and NDCG at `most`, means over these users, and the share of all items that anybody was offered."""
     import numpy

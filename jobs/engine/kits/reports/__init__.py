@@ -7,18 +7,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from jobs.engine.kits.reports.figures import Plan
+from jobs.engine.kits.reports.figures import ReportPlan
 from jobs.engine.kits.reports.writing import Report
 from jobs.engine.sandbox import isolated
 
-COMPUTE = isolated.Limits(seconds=3_600, memory=4 << 30, written=20_000_000_000)
-RENDER = isolated.Limits(seconds=300, memory=4 << 30, address_space=False)  # V8, which draws the charts
+COMPUTE = isolated.ProcessLimits(seconds=3_600, memory=4 << 30, written=20_000_000_000)
+RENDER = isolated.ProcessLimits(seconds=300, memory=4 << 30, address_space=False)  # V8, which draws the charts
 MODULE = "jobs.engine.kits.reports"
 
 Check = Callable[[], None] | None
 
 
-def compute(path: Path, name: str, plan: Plan, folder: Path, check: Check = None) -> dict[str, Any]:
+def compute(path: Path, name: str, plan: ReportPlan, folder: Path, check: Check = None) -> dict[str, Any]:
     """The figures of a table as JSON; see computing.compute. Raises BadInput in words."""
     request = {"do": "compute", "path": str(path.absolute()), "name": name, "plan": asdict(plan)}
     return isolated.run(MODULE, request, folder, COMPUTE, check)

@@ -18,7 +18,7 @@ def work(request: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 def _compute(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     measures = [Measure(**one) for one in request["plan"]["measures"]]
-    plan = figures.Plan(**(request["plan"] | {"measures": measures}))
+    plan = figures.ReportPlan(**(request["plan"] | {"measures": measures}))
     return figures.compute(Path(request["path"]), request["name"], plan, folder)
 
 

@@ -24,7 +24,7 @@ EMPTY = "(empty)"
 
 
 @dataclass(frozen=True)
-class Plan:
+class ReportPlan:
     """What is wanted. `date`: the column of a report over time, else empty; `period`: a key of LABELS, or "auto"."""
 
     measures: list[Measure]
@@ -41,7 +41,7 @@ class Plan:
         return list(dict.fromkeys(name for name in named if name))
 
 
-def compute(path: Path, name: str, plan: Plan, folder: Path) -> dict[str, Any]:
+def compute(path: Path, name: str, plan: ReportPlan, folder: Path) -> dict[str, Any]:
     """The figures as JSON: rows_read, rows_used, totals, groups, periods, lines, notes. Raises BadInput in words."""
     import duckdb
 
@@ -59,7 +59,7 @@ def compute(path: Path, name: str, plan: Plan, folder: Path) -> dict[str, Any]:
         ) from None
 
 
-def _put_down(path: Path, name: str, plan: Plan, folder: Path) -> Path:
+def _put_down(path: Path, name: str, plan: ReportPlan, folder: Path) -> Path:
     """The columns that matter, as Parquet."""
     with path.open("rb") as opened:
         if opened.read(4) == b"PAR1":
@@ -76,7 +76,7 @@ def _put_down(path: Path, name: str, plan: Plan, folder: Path) -> Path:
 class _Report:
     """The queries over one table."""
 
-    def __init__(self, database: DuckDBPyConnection, plan: Plan, path: Path):
+    def __init__(self, database: DuckDBPyConnection, plan: ReportPlan, path: Path):
         self._database = database
         self._plan = plan
         self._where = ""

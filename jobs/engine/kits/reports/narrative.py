@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from jobs.engine.errors import LegworkError
-from jobs.engine.kits.reports.figures import Plan
+from jobs.engine.kits.reports.figures import ReportPlan
 from jobs.engine.llm import client
 
 SYSTEM = (
@@ -25,7 +25,7 @@ _SCALES = {"thousand": 1e3, "k": 1e3, "K": 1e3, "million": 1e6, "M": 1e6, "billi
 
 
 async def written(
-    model: client.Chat, name: str, title: str, figures: dict[str, Any], plan: Plan
+    model: client.Chat, name: str, title: str, figures: dict[str, Any], plan: ReportPlan
 ) -> tuple[str, str, tuple[int, int]]:
     """A text whose every number is a figure, asked for twice; else why there is none. And the tokens it took."""
     asked = given(title, figures, [one.label for one in plan.measures], plan.group_by)

@@ -94,7 +94,7 @@ def markdown(report: Report) -> str:
     """The whole report. A template's own Markdown stays; each brace becomes what it stands for."""
     if not report.figures["rows_used"]:
         return f"{escaped(report.rows_sentence)}\n\n**{NOTHING}**\n\n{_notes(report)}\n"
-    template = text_templates.parse(BUILT_IN.get(report.template, report.template))
+    template = text_templates.parse_template(BUILT_IN.get(report.template, report.template))
     return template.render(_places(report))
 
 
@@ -146,7 +146,7 @@ def check_template(template: str, names: Sequence[str]) -> None:
     if "\n" not in template and not re.search(r"[{}#*\s]", template):
         raise BadInput(f"There is no template “{template[:40]}”. There are {', '.join(BUILT_IN)}; or write Markdown.")
     known = [*PLACES, *names]
-    unknown = [name for name in text_templates.parse(template).columns if name not in known]
+    unknown = [name for name in text_templates.parse_template(template).columns if name not in known]
     if unknown:
         listed = ", ".join(f"{{{name}}}" for name in known)
         said = f"There is nothing to put in for {{{unknown[0]}}}. There are: {listed}."

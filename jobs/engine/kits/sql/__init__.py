@@ -31,7 +31,7 @@ CHUNK = 1 << 18
 
 
 @dataclass(frozen=True)
-class Source:
+class QuerySource:
     """A file and the table it becomes."""
 
     table: str
@@ -44,7 +44,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Limits:
+class QueryLimits:
     """memory: bytes for DuckDB. seconds: for the tables and the query together. rows: how many are given at most."""
 
     rows: int
@@ -54,7 +54,7 @@ class Limits:
 
 
 @dataclass
-class Answer:
+class QueryAnswer:
     """What came of a query. `count` and `more` are known when the rows are through."""
 
     tables: list[dict[str, Any]] = field(default_factory=list)  # table, rows, columns: type by name
@@ -79,9 +79,9 @@ class QueryEnded(JobFailed):
     reason = "bad_sql"
 
 
-def wrong_words(statement: str, sources: list[Source]) -> str | None:
+def query_error(statement: str, sources: list[QuerySource]) -> str | None:
     """What is wrong with a query as far as the names of tables and columns can tell; None if nothing is."""
-    request = _request(statement, sources, Limits(rows=0, seconds=CHECK_SECONDS), check=True)
+    request = _request(statement, sources, QueryLimits(rows=0, seconds=CHECK_SECONDS), check=True)
     try:
         done = subprocess.run(
             _command(),
@@ -97,13 +97,15 @@ def wrong_words(statement: str, sources: list[Source]) -> str | None:
 
 
 @contextmanager
-def ask(statement: str, sources: list[Source], limits: Limits, check: Callable[[], None]) -> Iterator[Answer]:
+def run_query(
+    statement: str, sources: list[QuerySource], limits: QueryLimits, check: Callable[[], None]
+) -> Iterator[QueryAnswer]:
     """Run a query. Raises QueryEnded. `check` is called all the while; what it raises ends the query at once."""
     with tempfile.TemporaryDirectory(prefix="legwork-sql-", ignore_cleanup_errors=True) as folder:
         request = _request(statement, sources, limits, folder=folder)
         with _running(folder, request) as running:
             lines = _lines(running, time.monotonic() + limits.seconds + LATE_SECONDS, check)
-            answer = Answer(_lines=lines)
+            answer = QueryAnswer(_lines=lines)
             for said in lines:
                 if "columns" in said and "table" not in said:
                     answer.columns = said["columns"]
@@ -112,7 +114,9 @@ def ask(statement: str, sources: list[Source], limits: Limits, check: Callable[[
             yield answer
 
 
-def _request(statement: str, sources: list[Source], limits: Limits, folder: str = "", check: bool = False) -> bytes:
+def _request(
+    statement: str, sources: list[QuerySource], limits: QueryLimits, folder: str = "", check: bool = False
+) -> bytes:
     asked = {"sql": statement, "sources": [asdict(source) for source in sources], "folder": folder, "check": check}
     return jsonsafe.dumps(asked | asdict(limits)).encode() + b"\n"
 

@@ -17,7 +17,7 @@ Arguments = KindParams  # unknown ones are refused, and text is never taken for 
 
 
 @dataclass(frozen=True)
-class Reach:
+class ToolContext:
     """How far a call reaches: whose files and library, which hosts, how long (seconds), and whether it must end."""
 
     owner: str
@@ -28,7 +28,7 @@ class Reach:
 
 
 @dataclass(frozen=True)
-class Result:
+class ToolResult:
     """What came of a call. `exit` is the exit code of a program; None where none ran."""
 
     text: str
@@ -42,8 +42,8 @@ class Tool:
     name: str
     description: str
     Arguments: type[KindParams]
-    run: Callable[[Any, Reach], Result]
-    wrong: Callable[[Any, Reach], str | None] = lambda _arguments, _reach: None
+    run: Callable[[Any, ToolContext], ToolResult]
+    wrong: Callable[[Any, ToolContext], str | None] = lambda _arguments, _reach: None
     example: dict[str, Any] = field(default_factory=dict)  # of its arguments
 
     def read(self, given: Any) -> KindParams:

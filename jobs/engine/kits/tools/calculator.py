@@ -7,7 +7,7 @@ import math
 from jobs.engine.errors import BadInput
 from jobs.engine.kinds.params import param
 from jobs.engine.kits.simulation.formulas import CONSTANTS, LONGEST, Formula, FormulaError
-from jobs.engine.kits.tools.base import Arguments, Reach, Result, Tool
+from jobs.engine.kits.tools.base import Arguments, Tool, ToolContext, ToolResult
 
 
 class Calculation(Arguments):
@@ -15,15 +15,15 @@ class Calculation(Arguments):
     values: dict[str, float] = param("Values", "The number that each name stands for.", default={})
 
 
-def _run(arguments: Calculation, reach: Reach) -> Result:
+def _run(arguments: Calculation, reach: ToolContext) -> ToolResult:
     formula = _formula(arguments)
     value = float(formula.value({name: arguments.values[name] for name in formula.names}))
     if not math.isfinite(value):
         raise BadInput("The result is no number: too large, or divided by zero.", reason="no_number")
-    return Result(f"{value:.15g}")
+    return ToolResult(f"{value:.15g}")
 
 
-def _wrong(arguments: Calculation, reach: Reach) -> str | None:
+def _wrong(arguments: Calculation, reach: ToolContext) -> str | None:
     try:
         _formula(arguments)
     except BadInput as error:

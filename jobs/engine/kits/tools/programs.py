@@ -18,7 +18,7 @@ from typing import Literal
 from jobs.engine.errors import BadInput
 from jobs.engine.files.inputs import Input
 from jobs.engine.kinds.params import FileRef, param
-from jobs.engine.kits.tools.base import Arguments, Reach, Result, Tool
+from jobs.engine.kits.tools.base import Arguments, Tool, ToolContext, ToolResult
 from jobs.engine.sandbox import spawn
 
 LOOK_SECONDS = 0.1
@@ -37,7 +37,7 @@ class Command(Arguments):
     input: str = param("Input", "What the program reads where it is given no file.", default="", max_length=1_000_000)
 
 
-def _run(arguments: Command, reach: Reach) -> Result:
+def _run(arguments: Command, reach: ToolContext) -> ToolResult:
     if wrong := _wrong(arguments, reach):
         raise BadInput(wrong, reason="bad_arguments")
     program = shutil.which(arguments.program, path=PATH)
@@ -53,7 +53,7 @@ def _run(arguments: Command, reach: Reach) -> Result:
         return _ran(command, arguments.input, folder, reach)
 
 
-def _wrong(arguments: Command, reach: Reach) -> str | None:
+def _wrong(arguments: Command, reach: ToolContext) -> str | None:
     for argument in arguments.arguments:
         if "/" in argument or ".." in argument or "\x00" in argument or len(argument) > 1_000:
             return f"“{argument[:60]}” is not taken: a program reads the call's own files, by their names."
@@ -71,7 +71,7 @@ def _put(file: Input, folder: Path) -> None:
         shutil.copyfile(path, folder / (Path(file.name).name.lstrip("-.") or "file"))
 
 
-def _ran(command: list[str], given: str, folder: Path, reach: Reach) -> Result:
+def _ran(command: list[str], given: str, folder: Path, reach: ToolContext) -> ToolResult:
     """What the program printed. It is killed when its time is over, or the run's."""
     printed, read = folder.parent / "printed", folder.parent / "read"
     read.write_text(given)
@@ -91,10 +91,10 @@ def _ran(command: list[str], given: str, folder: Path, reach: Reach) -> Result:
             with suppress(ProcessLookupError):
                 os.killpg(running.pid, signal.SIGKILL)
             running.wait()
-    return Result(printed.read_bytes().decode("utf-8", errors="replace"), code)
+    return ToolResult(printed.read_bytes().decode("utf-8", errors="replace"), code)
 
 
-def _waited(running: subprocess.Popen[bytes], reach: Reach) -> int:
+def _waited(running: subprocess.Popen[bytes], reach: ToolContext) -> int:
     until = time.monotonic() + reach.seconds
     while time.monotonic() < until:
         with suppress(subprocess.TimeoutExpired):

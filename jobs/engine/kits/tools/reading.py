@@ -9,7 +9,7 @@ from jobs.engine.errors import BadInput, NotFound
 from jobs.engine.files.inputs import Input
 from jobs.engine.kinds.params import FileRef, TableFile, param
 from jobs.engine.kits import sql as kits_sql
-from jobs.engine.kits.tools.base import Arguments, Reach, Result, Tool
+from jobs.engine.kits.tools.base import Arguments, Tool, ToolContext, ToolResult
 
 MOST_ROWS = 1_000
 MEMORY = 512 << 20
@@ -17,7 +17,7 @@ MOST_FILE = 20_000_000  # bytes of a text file
 TEXTS = ("text/", "application/json", "application/x-ndjson")
 
 
-class Question(Arguments):
+class LibraryQuestion(Arguments):
     query: str = param("Query", min_length=1, max_length=2_000)
     collection: str | None = param("Collection", "Empty: all of them.", default=None, max_length=100)
     limit: int = param("Most passages", default=5, ge=1, le=50)
@@ -35,22 +35,22 @@ class Query(Arguments):
     limit: int = param("Most rows", default=100, ge=1, le=MOST_ROWS)
 
 
-def _search(arguments: Question, reach: Reach) -> Result:
+def _search(arguments: LibraryQuestion, reach: ToolContext) -> ToolResult:
     found = library.search(reach.owner, arguments.query, arguments.collection, arguments.limit)
     if not found:
-        return Result("Nothing was found.")
+        return ToolResult("Nothing was found.")
     told = [f"[{one.title}, document {one.document_id}, score {one.score}]\n{one.text}" for one in found]
-    return Result("\n\n".join(told))
+    return ToolResult("\n\n".join(told))
 
 
-def _read(arguments: Reading, reach: Reach) -> Result:
+def _read(arguments: Reading, reach: ToolContext) -> ToolResult:
     text = _document(arguments.document, reach)
     part = text[arguments.start : arguments.start + arguments.characters]
     left = len(text) - arguments.start - len(part)
-    return Result(f"{part}\n[{left:,} more characters]" if left > 0 else part)
+    return ToolResult(f"{part}\n[{left:,} more characters]" if left > 0 else part)
 
 
-def _document(ref: str, reach: Reach) -> str:
+def _document(ref: str, reach: ToolContext) -> str:
     try:
         return library.document(ref, reach.owner, with_text=True).text
     except NotFound:
@@ -68,21 +68,21 @@ def _text(file: Input) -> str:
         return path.read_text("utf-8-sig", errors="replace")
 
 
-def _query(arguments: Query, reach: Reach) -> Result:
-    limits = kits_sql.Limits(rows=arguments.limit, seconds=reach.seconds, memory=MEMORY, threads=1)
+def _query(arguments: Query, reach: ToolContext) -> ToolResult:
+    limits = kits_sql.QueryLimits(rows=arguments.limit, seconds=reach.seconds, memory=MEMORY, threads=1)
     with ExitStack() as stack:
         files = [reach.open(ref) for ref in arguments.files]
         paths = [str(stack.enter_context(file.path())) for file in files]
         try:
-            answer = stack.enter_context(kits_sql.ask(arguments.sql, _sources(files, paths), limits, reach.check))
+            answer = stack.enter_context(kits_sql.run_query(arguments.sql, _sources(files, paths), limits, reach.check))
             rows = [jsonsafe.dumps(row) for row in answer.rows()]
         except kits_sql.QueryEnded as error:  # ends the query, not the job
             raise BadInput(error.message, reason=error.reason) from None
     head = jsonsafe.dumps([column["name"] for column in answer.columns])
-    return Result("\n".join([head, *rows, *(["[there are more rows]"] if answer.more else [])]))
+    return ToolResult("\n".join([head, *rows, *(["[there are more rows]"] if answer.more else [])]))
 
 
-def _wrong_files(arguments: Query, reach: Reach) -> str | None:
+def _wrong_files(arguments: Query, reach: ToolContext) -> str | None:
     """Whether the files are tables; the words of the SQL are judged when it runs, for a list may have thousands."""
     try:
         _sources([reach.open(ref) for ref in arguments.files], [""] * len(arguments.files))
@@ -91,11 +91,11 @@ def _wrong_files(arguments: Query, reach: Reach) -> str | None:
     return None
 
 
-def _sources(files: list[Input], paths: list[str]) -> list[kits_sql.Source]:
+def _sources(files: list[Input], paths: list[str]) -> list[kits_sql.QuerySource]:
     names = kits_sql.table_names(file.name for file in files)
     tables = [file.table() for file in files]
     return [
-        kits_sql.Source(name, path, file.name, table.format, table.columns)
+        kits_sql.QuerySource(name, path, file.name, table.format, table.columns)
         for name, path, file, table in zip(names, paths, files, tables, strict=True)
     ]
 
@@ -104,7 +104,7 @@ EXAMPLE = {"files": ["sample:orders.csv"], "sql": "select count(*) from orders"}
 SEARCH_LIBRARY = Tool(
     "search_library",
     "Search the passages of the library by meaning and words.",
-    Question,
+    LibraryQuestion,
     _search,
     example={"query": "bread", "limit": 3},
 )

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 from jobs.engine.errors import BadInput
 from jobs.engine.kinds.params import param
-from jobs.engine.kits.tools.base import Arguments, Reach, Result, Tool
+from jobs.engine.kits.tools.base import Arguments, Tool, ToolContext, ToolResult
 from jobs.engine.sandbox import http
 from jobs.engine.sandbox import sanitize_html as sandbox_html
 
@@ -16,11 +16,11 @@ COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")  # as gzip and zstd begin
 BREAKS = {"p", "br", "div", "li", "tr", "h1", "h2", "h3", "h4", "title"}
 
 
-class Page(Arguments):
+class WebPage(Arguments):
     url: str = param("Address", min_length=1, max_length=http.MOST_URL)
 
 
-def _run(arguments: Page, reach: Reach) -> Result:
+def _run(arguments: WebPage, reach: ToolContext) -> ToolResult:
     reply = http.get(arguments.url, reach.seconds, lambda host: _refuse(host, reach.hosts))
     if reply.status >= 400:
         raise BadInput(f"The page answered {reply.status}.", reason="no_page")
@@ -29,10 +29,10 @@ def _run(arguments: Page, reach: Reach) -> Result:
     if reply.body.startswith(COMPRESSED):
         raise BadInput("The page is compressed, though it was asked not to be.", reason="no_text")
     text = reply.body.decode("utf-8", errors="replace")
-    return Result(_shown(text) if "html" in reply.media_type else text)
+    return ToolResult(_shown(text) if "html" in reply.media_type else text)
 
 
-def _wrong(arguments: Page, reach: Reach) -> str | None:
+def _wrong(arguments: WebPage, reach: ToolContext) -> str | None:
     try:
         _refuse(http.check(arguments.url).hostname or "", reach.hosts)
     except BadInput as error:
@@ -49,14 +49,14 @@ def _refuse(host: str, hosts: tuple[str, ...]) -> None:
 
 
 def _shown(html: str) -> str:
-    reader = _Reader()
-    reader.feed(sandbox_html.tamed(html, BREAKS, UNSEEN))
+    reader = _PageReader()
+    reader.feed(sandbox_html.sanitized(html, BREAKS, UNSEEN))
     reader.close()
     lines = (" ".join(line.split()) for line in "".join(reader.found).splitlines())
     return "\n".join(line for line in lines if line)
 
 
-class _Reader(HTMLParser):
+class _PageReader(HTMLParser):
     """The text of a page."""
 
     def __init__(self) -> None:
@@ -71,4 +71,4 @@ class _Reader(HTMLParser):
 
 
 EXAMPLE = {"url": "https://example.org/"}
-FETCH_PAGE = Tool("fetch_page", "Fetch a web page as text.", Page, _run, _wrong, EXAMPLE)
+FETCH_PAGE = Tool("fetch_page", "Fetch a web page as text.", WebPage, _run, _wrong, EXAMPLE)

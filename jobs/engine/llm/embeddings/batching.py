@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from jobs.engine.errors import BadInput, DatabaseAway, JobFailed
+from jobs.engine.errors import BadInput, DatabaseUnavailable, JobFailed
 from jobs.engine.llm import client
 from jobs.engine.llm.embeddings import Embedded, builtin, cache, embedder, provider
 
@@ -64,7 +64,7 @@ class Vectors:
     async def __aenter__(self) -> Self:
         self._open = AsyncExitStack()
         self._room = asyncio.Semaphore(builtin.AT_ONCE if self.embedder.built_in else CALLS)
-        self._client = None if self.embedder.built_in else await self._open.enter_async_context(client.client())
+        self._client = None if self.embedder.built_in else await self._open.enter_async_context(client.open_client())
         return self
 
     async def __aexit__(
@@ -127,7 +127,7 @@ class Vectors:
     async def _found(self, texts: list[str]) -> dict[str, Any]:
         """What is known, then what the model says. Values are vectors or the exceptions of single texts."""
         hashes = {text: cache.digest(text) for text in texts}
-        known = await patiently(lambda: cache.look(self.embedder.model, list(hashes.values())))
+        known = await run_in_thread(lambda: cache.look(self.embedder.model, list(hashes.values())))
         found: dict[str, Any] = {
             text: self._agreed(Vector(known[digest], 0, False, True))
             for text, digest in hashes.items()
@@ -139,7 +139,7 @@ class Vectors:
                 made = await self._made(new)
             fine = {hashes[text]: one.numbers for text, one in made.items() if isinstance(one, Vector)}
             if fine:
-                await patiently(lambda: cache.keep(self.embedder.model, fine))
+                await run_in_thread(lambda: cache.keep(self.embedder.model, fine))
             found |= made
         return found
 
@@ -175,14 +175,14 @@ class Vectors:
         return vector
 
 
-async def patiently(ask: Callable[[], Found]) -> Found:
+async def run_in_thread(ask: Callable[[], Found]) -> Found:
     """Ask the database, for as long as it is away: without it nothing of the job can be kept anyway."""
 
     def until_there() -> Found:
         while True:
             try:
                 return ask()
-            except DatabaseAway:
+            except DatabaseUnavailable:
                 time.sleep(AWAY_SECONDS)
 
     return await asyncio.to_thread(until_there)

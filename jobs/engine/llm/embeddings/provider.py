@@ -21,7 +21,7 @@ def embed(model: str, texts: Sequence[str]) -> Embedded:
     """In an event loop of its own, for callers that have none."""
 
     async def all_of_them() -> Embedded:
-        async with llm_client.client() as client:
+        async with llm_client.open_client() as client:
             return joined([await ask(client, model, some) for some in batches(texts)])
 
     return asyncio.run(all_of_them())

@@ -29,7 +29,7 @@ def embed(texts: list[str], model: str = "") -> list[list[float]]:
     return _home().ask(embeddings.embedder(model).model, texts)
 
 
-class Home:
+class EmbeddingProcess:
     """The child, started anew when it has ended."""
 
     def __init__(self) -> None:
@@ -123,8 +123,8 @@ def _silent() -> Transient:
 
 
 @cache
-def _home() -> Home:
-    return Home()
+def _home() -> EmbeddingProcess:
+    return EmbeddingProcess()
 
 
 def _forget_after_fork() -> None:
@@ -134,5 +134,5 @@ def _forget_after_fork() -> None:
         _home.cache_clear()
 
 
-_kept: list[Home] = []
+_kept: list[EmbeddingProcess] = []
 os.register_at_fork(after_in_child=_forget_after_fork)

@@ -45,7 +45,7 @@ _DOUBT = text(f"""
 """)
 
 
-def doubt_started(connection: Connection, job_id: UUID) -> None:
+def mark_started_unknown(connection: Connection, job_id: UUID) -> None:
     """Items that were started and never ended are `unknown`: whether their side effect happened cannot be told."""
     connection.execute(_DOUBT, {"id": job_id})
 

@@ -31,7 +31,7 @@ class Claim:
     resumed: bool  # an earlier attempt may have finished some items
 
 
-class OthersWait(Exception):
+class Contended(Exception):
     """Nothing was taken: jobs of other owners wait in the same queue, and it is to be seen first whose turn it is."""
 
 
@@ -72,7 +72,7 @@ def claim(connection: Connection, job_id: UUID, worker: str) -> Claim | None:
     return _claimed(connection, _CLAIM_ANYWAY, job_id, worker)
 
 
-def claim_alone(connection: Connection | Driver, job_id: UUID, worker: str) -> Claim | None:
+def claim_if_uncontended(connection: Connection | Driver, job_id: UUID, worker: str) -> Claim | None:
     """As `claim`, but raises OthersWait where the queue has delivered jobs of other owners too."""
     return _claimed(connection, _CLAIM_ALONE, job_id, worker)
 
@@ -83,5 +83,5 @@ def _claimed(connection: Connection | Driver, statement: str, job_id: UUID, work
         return None
     contested, *taken = found[0]
     if contested:
-        raise OthersWait
+        raise Contended
     return Claim(*taken)

@@ -264,7 +264,7 @@ _START_STEP = text("""
 
 def start_step(connection: Connection, job_id: UUID, lease: int, key: str) -> Row[Any] | None:
     """Record that a step begins, and return it as an earlier attempt left it, if one did. Raises LeaseLost."""
-    hold(connection, job_id, lease)
+    lock(connection, job_id, lease)
     known = connection.execute(
         select(Step.state, Step.result).where(Step.job_id == job_id, Step.key == key)
     ).one_or_none()
@@ -274,14 +274,14 @@ def start_step(connection: Connection, job_id: UUID, lease: int, key: str) -> Ro
 
 def end_step(connection: Connection, job_id: UUID, lease: int, key: str, result: Any) -> None:
     """Keep the result of a step. Raises LeaseLost."""
-    hold(connection, job_id, lease)
+    lock(connection, job_id, lease)
     ended = update(Step).where(Step.job_id == job_id, Step.key == key)
     connection.execute(ended.values(state="done", result=clean(result)))
 
 
 def add_file(connection: Connection, claim: Claim, name: str, media_type: str, blob: Blob) -> UUID:
     """Record an output; it is hidden until its job is settled by the same lease. Raises LeaseLost."""
-    hold(connection, claim.job_id, claim.lease)
+    lock(connection, claim.job_id, claim.lease)
     file_id = new_id()
     whose = {"owner": claim.owner, "job_id": claim.job_id, "lease": claim.lease, "visible": False}
     what = {"name": clean_text(name)[:255], "media_type": media_type}
@@ -290,7 +290,7 @@ def add_file(connection: Connection, claim: Claim, name: str, media_type: str, b
     return file_id
 
 
-def hold(connection: Connection, job_id: UUID, lease: int) -> None:
+def lock(connection: Connection, job_id: UUID, lease: int) -> None:
     """Lock the row until the end of the transaction. Raises LeaseLost if another lease holds the job, or none."""
     if connection.execute(_HELD, {"id": job_id, "lease": lease}).one_or_none() is None:
         raise LeaseLost

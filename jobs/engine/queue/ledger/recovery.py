@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from jobs.engine.queue.ledger.attempts import doubt_started, end_attempts, note
+from jobs.engine.queue.ledger.attempts import end_attempts, mark_started_unknown, note
 
 # A worker that died after finishing items is not held against the job: only attempts in a row that got nowhere are counted.
 # {most} of those are the end: a child that dies has most likely died of the job, a whole worker that vanishes has not.
@@ -45,14 +45,14 @@ def give_up(connection: Connection, job_id: UUID, lease: int) -> str | None:
     return lost[0].state if lost else None
 
 
-def free_silent(connection: Connection) -> list[UUID]:
+def recover_expired(connection: Connection) -> list[UUID]:
     """Free the jobs whose workers have been silent for longer than their lease. Returns their ids."""
     lost = connection.execute(_LOSE_SILENT).all()
     _after_loss(connection, lost)
     return [row.id for row in lost]
 
 
-def free_dead(connection: Connection, workers: Sequence[str]) -> list[UUID]:
+def recover_dead(connection: Connection, workers: Sequence[str]) -> list[UUID]:
     """Free the jobs of workers that their supervisor saw end, at once. Returns their ids."""
     lost = connection.execute(_LOSE_DEAD, {"workers": list(workers)}).all()
     _after_loss(connection, lost)
@@ -61,7 +61,7 @@ def free_dead(connection: Connection, workers: Sequence[str]) -> list[UUID]:
 
 def _after_loss(connection: Connection, lost: Sequence[Any]) -> None:
     for row in lost:
-        doubt_started(connection, row.id)
+        mark_started_unknown(connection, row.id)
     end_attempts(connection, [(row.id, row.lease) for row in lost], "lost", None)
     words = {
         "queued": "its worker was lost; back in the queue, what is finished is kept",

@@ -20,7 +20,7 @@ class KeyTaken(Exception):
     """Nothing was created: the owner has a job of that idempotency key."""
 
 
-class TooManyWait(Exception):
+class TooManyWaiting(Exception):
     """Nothing was created: as many jobs of the owner wait as may."""
 
 
@@ -35,7 +35,7 @@ def create(connection: Connection | Driver, job: Job, *, rung: bool = False, mos
     asked = values | {"params": dumps(job.params), "_most": most}
     ((full, *made),) = postgres.rows(connection, _creating(tuple(values), rung), asked)
     if full:
-        raise TooManyWait
+        raise TooManyWaiting
     if made[0] is None:
         raise KeyTaken
     return Job(**dict(zip(_COLUMNS, made, strict=True)))
@@ -71,7 +71,7 @@ def mark_delivered(connection: Connection, job_ids: Sequence[UUID]) -> None:
 _LOST = text("update jobs set delivered_at = null where id = any(:ids) and state = 'queued'")
 
 
-def mark_lost(connection: Connection, job_ids: Sequence[UUID]) -> None:
+def mark_undelivered(connection: Connection, job_ids: Sequence[UUID]) -> None:
     """The messages of these jobs are gone from Redis; the clock delivers them again."""
     if job_ids:
         connection.execute(_LOST, {"ids": list(job_ids)})
@@ -94,7 +94,7 @@ _SET_ASIDE = text("""
 """)
 
 
-def set_aside(connection: Connection, job_id: UUID, kind: str, seconds: float, message: str) -> None:
+def defer_unknown_kind(connection: Connection, job_id: UUID, kind: str, seconds: float, message: str) -> None:
     """A worker that cannot run a due job of this kind leaves it to others, and to later. No attempt is counted."""
     values = {"id": job_id, "kind": kind, "seconds": seconds, "message": cut(message, MESSAGE_CHARACTERS)}
     connection.execute(_SET_ASIDE, values)
@@ -106,7 +106,7 @@ _GO_ON = text("""
 """)
 
 
-def go_on(connection: Connection, job_id: UUID) -> None:
+def resume(connection: Connection, job_id: UUID) -> None:
     """Free a job that waited for a person. The caller commits, and only then delivers."""
     connection.execute(_GO_ON, {"id": job_id})
 
