@@ -14,8 +14,8 @@ from jobs.engine.chat import conversations, lists
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job, new_id
 from jobs.engine.files import lookup
+from jobs.engine.library import hybrid_search as library_search
 from jobs.engine.library import indexing, list_documents
-from jobs.engine.library import search as library_search
 from jobs.engine.queue import commands, delivery, job_log, ledger, limits, notifications, queries, retention
 from jobs.engine.queue import lists as queue_lists
 from jobs.engine.queue import waiting as engine_waiting

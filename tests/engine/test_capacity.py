@@ -12,7 +12,7 @@ from jobs.engine.db import postgres
 from jobs.engine.queue import capacity, commands
 from jobs.engine.queue.capacity import Load, needed
 
-queues = import_module("jobs.engine.operations.queues")  # its package has a function of that name
+queues = import_module("jobs.engine.operations.queue_figures")  # its package has a function of that name
 stock = import_module("jobs.engine.operations.job_counts")
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from jobs.engine import library
 from jobs.engine.db import postgres
 from jobs.engine.errors import JobFailed, NotFound
-from jobs.engine.library import indexing, search
+from jobs.engine.library import hybrid_search, indexing
 from jobs.engine.library.chunking import chunks
 from jobs.engine.llm import embeddings
 
@@ -146,7 +146,7 @@ def test_a_large_index_has_its_own_hnsw(environment: Callable[..., None], monkey
         (generation,) = library.live(OWNER)
         vector = str(embeddings.embedder().embed(["x"])[0])
         plan = session.execute(
-            text("explain " + search._sql(search._stock(generation), [], True)),
+            text("explain " + hybrid_search._sql(hybrid_search._stock(generation), [], True)),
             {"owner": OWNER, "collection": "a", "vector": vector, "many": 3},
         )
         assert any(f"chunks_near_{first}" in row[0] for row in plan)

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text, update
 
-from jobs.engine.chat import ask, conversations
+from jobs.engine.chat import conversations, questions
 from jobs.engine.chat.conversations import ConversationSettings
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Message
@@ -21,8 +21,8 @@ def talk(owner: str, **set_to: str) -> UUID:
     return conversations.start(ConversationSettings(**set_to), owner).id
 
 
-def put(conversation: UUID, owner: str, question: str = "Hello") -> ask.PendingAnswer:
-    with ask.ask(conversation, question, owner, model="of the day") as asked:
+def put(conversation: UUID, owner: str, question: str = "Hello") -> questions.PendingAnswer:
+    with questions.ask(conversation, question, owner, model="of the day") as asked:
         return asked
 
 
@@ -69,7 +69,7 @@ def test_what_is_not_there_or_not_theirs() -> None:
 
 def test_nothing_is_kept_where_it_goes_wrong_before_the_commit() -> None:
     conversation = talk("asker")
-    with pytest.raises(KeyError), ask.ask(conversation, "Hello", "asker", model="m"):
+    with pytest.raises(KeyError), questions.ask(conversation, "Hello", "asker", model="m"):
         raise KeyError
     assert conversations.turns(conversation) == []
     assert conversations.conversation(conversation, "asker").title == ""

@@ -19,7 +19,7 @@ from sqlalchemy import text, update
 
 from jobs.engine import library
 from jobs.engine.chat import answer_threads, answer_writer, conversations, redis_stream
-from jobs.engine.chat import ask as chat_ask
+from jobs.engine.chat import questions as chat_ask
 from jobs.engine.db import postgres
 from jobs.engine.db import redis as db_redis
 from jobs.engine.db.models import Message

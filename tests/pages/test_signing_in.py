@@ -14,8 +14,8 @@ from sqlalchemy import text
 
 from jobs.engine import accounts
 from jobs.engine.accounts import passwords
-from jobs.engine.chat import ask as chat_ask
 from jobs.engine.chat import commands
+from jobs.engine.chat import questions as chat_ask
 from jobs.engine.chat.conversations import ConversationSettings
 from jobs.engine.db import postgres
 from jobs.engine.errors import Conflict, InvalidParams

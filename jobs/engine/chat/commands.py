@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from uuid import UUID
 
 from jobs.engine.chat import answer_readers, answer_threads, attachments, conversations, redis_stream
-from jobs.engine.chat import ask as chat_ask
+from jobs.engine.chat import questions as chat_ask
 from jobs.engine.chat.conversations import ConversationSettings, PendingAnswer
 from jobs.engine.chat.live_text import LiveText, TextPiece
 from jobs.engine.db.models import Attachment, Conversation, Message

@@ -19,7 +19,7 @@ from jobs.engine.library.documents import (
     refuse_same,
     thumbnail,
 )
-from jobs.engine.library.search import (
+from jobs.engine.library.hybrid_search import (
     Passage,
     SearchScope,
     SimilarDocument,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from jobs.engine.operations.doctor import examine, told
 from jobs.engine.operations.health import Component, components
 from jobs.engine.operations.overview import Overview, Problem, current_overview
-from jobs.engine.operations.queues import MINUTES, QueueFigures, queues
-from jobs.engine.operations.workers import WorkerFigures, send_away, workers
+from jobs.engine.operations.queue_figures import MINUTES, QueueFigures, queues
+from jobs.engine.operations.worker_figures import WorkerFigures, send_away, workers
 from jobs.engine.queue.pauses import pause, resume
 from jobs.engine.queue.retention import periods
 

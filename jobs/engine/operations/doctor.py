@@ -10,7 +10,7 @@ from jobs.engine.db import postgres
 from jobs.engine.errors import LegworkError, SettingsError
 from jobs.engine.kinds import catalogue
 from jobs.engine.operations.health import Component, components
-from jobs.engine.operations.queues import QueueFigures, queues
+from jobs.engine.operations.queue_figures import QueueFigures, queues
 from jobs.engine.sandbox import spawn
 
 

@@ -12,8 +12,8 @@ from jobs.engine.db import postgres
 from jobs.engine.errors import DatabaseUnavailable
 from jobs.engine.operations.health import Component, components
 from jobs.engine.operations.job_counts import JobCounts, count_jobs
-from jobs.engine.operations.queues import QueueFigures, queues
-from jobs.engine.operations.workers import WorkerFigures, workers
+from jobs.engine.operations.queue_figures import QueueFigures, queues
+from jobs.engine.operations.worker_figures import WorkerFigures, workers
 
 PARTS_SECONDS = 5  # for which the parts' answers are kept: each page that is open asks
 BEHIND = 6  # times the target wait, after which a queue is behind
