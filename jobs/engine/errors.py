@@ -6,9 +6,11 @@ happened and what to do; and `retryable`, whether trying the same again can help
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from typing import Any
 
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of an OSError: the disk, or what one may have of it, is full
 MOST_TOLD = 20  # errors that a message names; the rest is in `errors`
 
 

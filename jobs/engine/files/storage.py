@@ -5,7 +5,6 @@ A blob is written once, whole or not at all, and never changed. Its key is rando
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import re
@@ -19,11 +18,10 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from jobs.engine import settings
-from jobs.engine.errors import LegworkError, NotFound, TooLarge
+from jobs.engine.errors import NO_SPACE, LegworkError, NotFound, TooLarge
 from jobs.engine.files.s3 import Bucket
 
 CHUNK = 1 << 20
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from jobs.engine.errors import LegworkError
-from jobs.engine.files.storage import NO_SPACE
-from jobs.engine.formats.exports import END, parquet, workbook
+from jobs.engine.errors import NO_SPACE, LegworkError
+from jobs.engine.formats.exports import parquet, workbook
+from jobs.engine.formats.exports.writer import END
 from jobs.engine.sandbox import offline
 
 WRITERS = {"xlsx": workbook.write, "parquet": parquet.write}

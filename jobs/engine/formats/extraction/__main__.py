@@ -10,8 +10,8 @@ from typing import Any
 
 from jobs.engine import jsonsafe
 from jobs.engine.errors import BadInput
-from jobs.engine.formats.extraction import MOST_TEXT, SECONDS, Extracted
 from jobs.engine.formats.extraction.formats import reader
+from jobs.engine.formats.extraction.runner import MOST_TEXT, SECONDS, Extracted
 from jobs.engine.sandbox.parent_death import die_with_parent
 from jobs.engine.sandbox.rlimits import confine
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from jobs.engine.errors import BadInput, LegworkError
-from jobs.engine.files.storage import NO_SPACE
+from jobs.engine.errors import NO_SPACE, BadInput, LegworkError
 
 MOST_MEMBERS = 10_000
 MOST_UNPACKED = 2_000_000_000  # bytes, of one archive

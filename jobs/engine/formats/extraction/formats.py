@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from jobs.engine.errors import BadInput
-from jobs.engine.formats.extraction import Extracted, archives, mail, office, pdf, pictures, plain
+from jobs.engine.formats.extraction import archives, mail, office, pdf, pictures, plain
+from jobs.engine.formats.extraction.runner import Extracted
 
 Reader = Callable[[Path, str, bool], Extracted]
 

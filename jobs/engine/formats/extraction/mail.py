@@ -9,7 +9,8 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, cast
 
-from jobs.engine.formats.extraction import Extracted, office
+from jobs.engine.formats.extraction import office
+from jobs.engine.formats.extraction.runner import Extracted
 
 HEADERS = ("From", "To", "Cc", "Date")
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from jobs.engine.errors import BadInput
-from jobs.engine.formats.extraction import MOST_TEXT, Extracted, unpacking
+from jobs.engine.formats.extraction import unpacking
+from jobs.engine.formats.extraction.runner import MOST_TEXT, Extracted
 from jobs.engine.sandbox.parent_death import die_with_parent
 
 MOST_UNPACKED = 400_000_000  # bytes

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from jobs.engine.errors import BadInput
-from jobs.engine.formats.extraction import Extracted, pictures, recognition
+from jobs.engine.formats.extraction import pictures, recognition
+from jobs.engine.formats.extraction.runner import Extracted
 
 MOST_PAGES = 20_000
 THUMBNAIL = 256  # pixels

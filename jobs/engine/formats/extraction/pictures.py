@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from jobs.engine.errors import BadInput
-from jobs.engine.formats.extraction import Extracted, recognition
+from jobs.engine.formats.extraction import recognition
+from jobs.engine.formats.extraction.runner import Extracted
 
 MOST_PIXELS = 100_000_000
 THUMBNAIL = (256, 256)

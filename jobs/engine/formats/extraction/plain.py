@@ -7,7 +7,8 @@ import tempfile
 from pathlib import Path
 
 from jobs.engine.errors import BadInput
-from jobs.engine.formats.extraction import MOST_TEXT, Extracted, office
+from jobs.engine.formats.extraction import office
+from jobs.engine.formats.extraction.runner import MOST_TEXT, Extracted
 from jobs.engine.formats.tables import detect
 
 _HEADING = re.compile(r"^#{1,2}[ \t]+(.+)$", re.M)

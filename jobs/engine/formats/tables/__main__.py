@@ -8,7 +8,7 @@ from typing import Any
 
 from jobs.engine import jsonsafe
 from jobs.engine.errors import BadInput
-from jobs.engine.formats.tables import DESCRIBE_SECONDS, describe_here
+from jobs.engine.formats.tables.reader import DESCRIBE_SECONDS, describe_here
 from jobs.engine.sandbox.rlimits import confine
 
 MEMORY = 2 << 30

@@ -1,30 +1,10 @@
-"""Reports from tables: the figures, by DuckDB; charts, by Vega-Lite; pages, by pandoc and typst. Each in a child process."""
+"""Reports: figures out of a table, and a document out of figures, each in a confined child process."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+from jobs.engine.kits.reports.runner import compute, render
 
-from jobs.engine.kits.reports.figures import ReportPlan
-from jobs.engine.kits.reports.writing import Report
-from jobs.engine.sandbox import isolated
-
-COMPUTE = isolated.ProcessLimits(seconds=3_600, memory=4 << 30, written=20_000_000_000)
-RENDER = isolated.ProcessLimits(seconds=300, memory=4 << 30, address_space=False)  # V8, which draws the charts
-MODULE = "jobs.engine.kits.reports"
-
-Check = Callable[[], None] | None
-
-
-def compute(path: Path, name: str, plan: ReportPlan, folder: Path, check: Check = None) -> dict[str, Any]:
-    """The figures of a table as JSON; see computing.compute. Raises BadInput in words."""
-    request = {"do": "compute", "path": str(path.absolute()), "name": name, "plan": asdict(plan)}
-    return isolated.run(MODULE, request, folder, COMPUTE, check)
-
-
-def render(report: Report, format: str, folder: Path, check: Check = None) -> tuple[Path, list[str]]:
-    """The report as a file in the folder, and what was lost on the way, in sentences."""
-    said = isolated.run(MODULE, {"do": "render", "report": asdict(report), "format": format}, folder, RENDER, check)
-    return folder / said["path"], said["warnings"]
+__all__ = [
+    "compute",
+    "render",
+]

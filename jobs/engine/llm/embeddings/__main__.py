@@ -7,7 +7,7 @@ import select
 import sys
 
 from jobs.engine.errors import LegworkError
-from jobs.engine.llm.embeddings import embedder
+from jobs.engine.llm.embeddings.models import embedder
 from jobs.engine.llm.embeddings.warm_child import IDLE_SECONDS
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from jobs.engine import settings
 from jobs.engine.errors import Transient
-from jobs.engine.llm import embeddings
+from jobs.engine.llm.embeddings import models
 from jobs.engine.sandbox import spawn
 
 ANSWER_SECONDS = 20.0
@@ -26,7 +26,7 @@ IDLE_SECONDS = 900.0
 
 def embed(texts: list[str], model: str = "") -> list[list[float]]:
     """A vector of length 1 for each text. Raises JobFailed for a model that is not there, Transient where none answers."""
-    return _home().ask(embeddings.embedder(model).model, texts)
+    return _home().ask(models.embedder(model).model, texts)
 
 
 class EmbeddingProcess:
