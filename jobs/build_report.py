@@ -17,18 +17,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
-from jobs.engine.errors import BadInput, FieldError
+from jobs.engine import llm
 from jobs.engine.formats.tables import TableInfo
-from jobs.engine.kinds.catalogue import Estimate, Find
-from jobs.engine.kinds.params import KindParams, TableFile, param
-from jobs.engine.kits import reports
-from jobs.engine.kits.conversion import formats
-from jobs.engine.kits.reports import figures as reports_figures
+from jobs.engine.kits import conversion, reports
 from jobs.engine.kits.reports import measures as reports_measures
 from jobs.engine.kits.reports import narrative as reports_narrative
-from jobs.engine.kits.reports import writing
-from jobs.engine.llm import client
-from jobs.engine.worker.context import Context, Output
+from jobs.engine.sdk import BadInput, Context, Estimate, FieldError, Find, KindParams, Output, TableFile, param
 
 TITLE = "Build a report"
 GROUP = "Data and numbers"
@@ -123,8 +117,8 @@ def check(params: Params, find: Find) -> list[FieldError]:
         *_said("date_column", lambda: _date(params, table)),
     ]
     if not errors:
-        errors = _said("template", lambda: writing.check_template(params.template.strip(), _names(params, table)))
-    if params.narrative == "llm" and (missing := client.setup_error()):
+        errors = _said("template", lambda: reports.check_template(params.template.strip(), _names(params, table)))
+    if params.narrative == "llm" and (missing := llm.setup_error()):
         errors.append(FieldError("narrative", missing))
     return errors
 
@@ -134,7 +128,7 @@ def estimate(params: Params, find: Find) -> Estimate:
     calls = 1 if params.narrative == "llm" else None
     return Estimate(
         calls=calls,
-        tokens=calls and 1_000 + reports_narrative.LONGEST,
+        tokens=calls and 1_000 + reports.LONGEST,
         seconds=round(SECONDS + rows / ROWS_PER_SECOND, 1),
     )
 
@@ -152,7 +146,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     figures = context.once("figures", lambda: _figures(params, plan, context))
     told = params.narrative == "llm" and bool(figures["rows_used"])
     text, notes = _narrated(params, plan, figures, context) if told else ("", [])
-    report = writing.Report(
+    report = reports.Report(
         title=params.title,
         source=source.name,
         as_of=figures["as_of"],
@@ -167,11 +161,11 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     context.progress(note="Writing the report")
     with _folder() as folder:
         path, warnings = reports.render(report, params.format, folder, context.check)
-        context.save(f"{params.title[:120]}.{params.format}", path, formats.media_type(params.format))
+        context.save(f"{params.title[:120]}.{params.format}", path, conversion.media_type(params.format))
     return {
         **{"rows_read": figures["rows_read"], "rows_used": figures["rows_used"], "data_as_of": figures["as_of"]},
         "seconds": round(time.monotonic() - began, 1),
-        "preview": writing.preview(report, [*figures["notes"], *report.notes, *warnings]),
+        "preview": reports.preview(report, [*figures["notes"], *report.notes, *warnings]),
     }
 
 
@@ -186,8 +180,8 @@ def _said(field: str, look: Any) -> list[FieldError]:
     return []
 
 
-def _plan(params: Params, table: TableInfo) -> reports_figures.ReportPlan:
-    return reports_figures.ReportPlan(
+def _plan(params: Params, table: TableInfo) -> reports.ReportPlan:
+    return reports.ReportPlan(
         measures=reports_measures.parse(params.measures, table.columns),
         group_by=_keys(params, table),
         date=_date(params, table),
@@ -231,7 +225,7 @@ def _names(params: Params, table: TableInfo) -> list[str]:
 # The work.
 
 
-def _figures(params: Params, plan: reports_figures.ReportPlan, context: Context) -> dict[str, Any]:
+def _figures(params: Params, plan: reports.ReportPlan, context: Context) -> dict[str, Any]:
     source = context.open(params.source)
     read = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     with source.path() as path, _folder() as folder:
@@ -239,19 +233,19 @@ def _figures(params: Params, plan: reports_figures.ReportPlan, context: Context)
 
 
 def _narrated(
-    params: Params, plan: reports_figures.ReportPlan, figures: dict[str, Any], context: Context
+    params: Params, plan: reports.ReportPlan, figures: dict[str, Any], context: Context
 ) -> tuple[str, list[str]]:
     """The text, and notes on why there is none."""
     context.progress(note="Writing the text")
     kept = ["", "The text of the model was lost when the job was interrupted."]
 
-    async def write(_: str, model: client.Chat) -> Output:
+    async def write(_: str, model: llm.Chat) -> Output:
         text, note, tokens = await reports_narrative.written(model, params.model, params.title, figures, plan)
         kept[:] = text, note
         return Output({"text": text, "note": note}, *tokens)
 
     def ask() -> list[str]:
-        context.map(write, ["narrative"], total=1, using=client.open_client())
+        context.map(write, ["narrative"], total=1, using=llm.open_client())
         return kept
 
     text, note = context.once("narrative", ask)

@@ -11,11 +11,8 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from jobs.engine.errors import Conflict, FieldError, NotFound, Skip
-from jobs.engine.kinds.catalogue import Find
-from jobs.engine.kinds.params import KindParams, param
-from jobs.engine.queue import commands, lists, queries
-from jobs.engine.worker.context import Context
+from jobs.engine import queue
+from jobs.engine.sdk import Conflict, Context, FieldError, Find, KindParams, NotFound, Skip, param
 
 TITLE = "Change many jobs"
 GROUP = "Housekeeping"
@@ -37,7 +34,7 @@ class Params(KindParams):
     action: Action = param("What to do")
     jobs: list[str] = param("Jobs", "Their ids.", default_factory=list, max_length=MOST)
     all: bool = param("All that match", "The ones below, and not the list above.", default=False)
-    states: list[str] = param("States", default_factory=list, max_length=len(lists.SHOWN_STATES))
+    states: list[str] = param("States", default_factory=list, max_length=len(queue.SHOWN_STATES))
     of_kind: str = param("Kind", default="", max_length=100)
     q: str = param("Words", default="", max_length=200)
     since: str = param(
@@ -50,7 +47,7 @@ EXAMPLE: dict[str, Any] = {"action": "stop", "all": True, "states": ["scheduled"
 
 
 def check(params: Params, find: Find) -> list[FieldError]:
-    unknown = [state for state in params.states if state not in lists.SHOWN_STATES]
+    unknown = [state for state in params.states if state not in queue.SHOWN_STATES]
     if unknown:
         return [FieldError("states", f"There is no state “{unknown[0][:40]}”.")]
     if params.since and _moment(params.since) is None:
@@ -84,7 +81,7 @@ def _chosen(params: Params, context: Context) -> list[str]:
     found: list[str] = []
     before: str | None = str(context.job.job_id)
     while before and len(found) < MOST:
-        page = lists.list_jobs(
+        page = queue.list_jobs(
             context.job.owner,
             states=params.states,
             kind=params.of_kind or None,
@@ -108,7 +105,7 @@ def _moment(text: str) -> datetime | None:
 
 def _change(job_id: str, action: str, owner: str) -> dict[str, Any]:
     try:
-        job = queries.job(job_id, owner)
+        job = queue.job(job_id, owner)
         if action == "retry_failed" and job.ended and not job.failed:
             raise Skip("No item of it has failed.")
         _ACTIONS[action](job.id, owner)
@@ -120,19 +117,19 @@ def _change(job_id: str, action: str, owner: str) -> dict[str, Any]:
 
 
 def _retry_failed(job_id: UUID, owner: str) -> None:
-    commands.retry(job_id, owner=owner, items="failed")
+    queue.retry(job_id, owner=owner, items="failed")
 
 
 def _retry(job_id: UUID, owner: str) -> None:
-    commands.retry(job_id, owner=owner)
+    queue.retry(job_id, owner=owner)
 
 
 def _stop(job_id: UUID, owner: str) -> None:
-    commands.cancel(job_id, owner=owner)
+    queue.cancel(job_id, owner=owner)
 
 
 def _delete(job_id: UUID, owner: str) -> None:
-    commands.delete(job_id, owner=owner)
+    queue.delete(job_id, owner=owner)
 
 
 _ACTIONS = {"retry_failed": _retry_failed, "retry": _retry, "stop": _stop, "delete": _delete}

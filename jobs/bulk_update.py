@@ -15,18 +15,15 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from jobs.engine import llm, queue
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
-from jobs.engine.errors import FieldError, JobFailed, NotFound
-from jobs.engine.kinds.catalogue import Estimate, Find
-from jobs.engine.kinds.params import KindParams, param
+from jobs.engine.kits.bulk import Candidate, Selection
 from jobs.engine.kits.bulk import selection as bulk_selection
-from jobs.engine.kits.bulk.selection import Candidate, Selection
 from jobs.engine.library import edits, upkeep
 from jobs.engine.library.bulk import short
-from jobs.engine.llm import client
-from jobs.engine.queue import ledger, queries
-from jobs.engine.worker.context import Context, Counts, Output
+from jobs.engine.queue import ledger
+from jobs.engine.sdk import Context, Counts, Estimate, FieldError, Find, JobFailed, KindParams, NotFound, Output, param
 
 TITLE = "Bulk update"
 GROUP = "Files and documents"
@@ -79,7 +76,7 @@ def check(params: Params, find: Find) -> list[FieldError]:
     errors = [FieldError("values", wrong)] if wrong else []
     if params.operation != "undo" and (wrong := bulk_selection.selection_errors(params.selection)):
         errors.append(FieldError("selection", wrong))
-    if params.operation == "summarise" and (missing := client.setup_error()) is not None:
+    if params.operation == "summarise" and (missing := llm.setup_error()) is not None:
         errors.append(FieldError("operation", missing))
     return errors
 
@@ -108,7 +105,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         row=lambda one: {"document": str(one.id), "title": one.title},
         total=chosen.total,
         concurrency=AT_ONCE if summing_up else 1,
-        using=client.open_client() if summing_up else None,
+        using=llm.open_client() if summing_up else None,
     )
     return _result(params, context, counts)
 
@@ -119,7 +116,7 @@ class Summary:
     def __init__(self, params: Params, context: Context):
         self._params, self._context, self._written = params, context, 0
 
-    async def of(self, one: Candidate, model: client.Chat) -> Output:
+    async def of(self, one: Candidate, model: llm.Chat) -> Output:
         values = {"words": DEFAULT_WORDS, "again": False} | self._params.values
         asked = await asyncio.to_thread(upkeep.question, self._context.job.owner, one.id, **values)
         if self._params.dry_run and self._written >= EXAMPLES:
@@ -144,7 +141,7 @@ def _by_filter(params: Params, context: Context) -> Selection:
 def _of_job(params: Params, context: Context) -> Selection:
     """What a job changed. Raises JobFailed, before anything is done, where that cannot be undone."""
     try:
-        job = queries.job(str(params.values["job"]).strip(), context.job.owner)
+        job = queue.job(str(params.values["job"]).strip(), context.job.owner)
     except NotFound:
         raise JobFailed(
             "There is no such job. Copy the id from the page of the job to undo.", reason="not_found"
@@ -171,7 +168,7 @@ def _not_to_undo(job: Job) -> str | None:
 def _images(job: Job) -> Iterator[Candidate]:
     after: str | None = None
     while True:
-        page = queries.items(job, state="done", after=after, limit=PAGE)
+        page = queue.items(job, state="done", after=after, limit=PAGE)
         yield from (Candidate(UUID(one.key), (one.input or {}).get("title", ""), one.output) for one in page.rows)
         if page.next is None:
             return
@@ -203,7 +200,7 @@ def _change(session: Session, params: Params, owner: str, one: Candidate) -> dic
 
 
 def _result(params: Params, context: Context, counts: Counts) -> dict[str, Any]:
-    first = queries.items(queries.job(context.job.job_id, context.job.owner), state="done", limit=EXAMPLES).rows
+    first = queue.items(queue.job(context.job.job_id, context.job.owner), state="done", limit=EXAMPLES).rows
     return {
         "operation": params.operation,
         "dry_run": params.dry_run,

@@ -15,17 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from jobs.engine.errors import BadInput, FieldError
-from jobs.engine.files.inputs import Input
-from jobs.engine.files.storage import blob_storage
-from jobs.engine.formats.extraction import archives
-from jobs.engine.kinds.catalogue import Estimate, Find
-from jobs.engine.kinds.params import FileRef, KindParams, param
+from jobs.engine import queue
+from jobs.engine.files import blob_storage
+from jobs.engine.formats import extraction
 from jobs.engine.kits import conversion
-from jobs.engine.kits.conversion import formats, item_files
 from jobs.engine.kits.conversion import options as conversion_options
-from jobs.engine.queue import item_stats
-from jobs.engine.worker.context import Context
+from jobs.engine.sdk import BadInput, Context, Estimate, FieldError, FileRef, Find, Input, KindParams, param
 
 TITLE = "Convert files"
 GROUP = "Files and documents"
@@ -113,7 +108,7 @@ def label(params: Params, find: Find) -> str:
 
 def run(params: Params, context: Context) -> dict[str, Any]:
     began = time.monotonic()
-    item_files.adopt(context.job)
+    conversion.adopt(context.job)
     sources = list(_sources(params, context))
     filled = conversion_options.filled(params.to, params.options)
     counts = context.map(
@@ -125,12 +120,12 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     if counts.done > 1:
         context.progress(note="Packing the files into one")
         _pack(params.to, context)
-    warned = item_stats.count_by_value(context.job.job_id, "warnings")
+    warned = queue.count_by_value(context.job.job_id, "warnings")
     return {
         "files": counts.done,
         "with_warnings": sum(warned.values()),
         "to": params.to,
-        "bytes": sum(file.bytes for file in item_files.made(context.job)),
+        "bytes": sum(file.bytes for file in conversion.made(context.job)),
         "seconds": round(time.monotonic() - began, 1),
     }
 
@@ -140,8 +135,8 @@ def _wrong(ref: str, params: Params, find: Find) -> str | None:
     try:
         source = find(ref)
         with source.path() as path:
-            format = formats.format_of(path, source.name)
-            return None if format == "zip" else formats.refusal(format, source.name, params.to)
+            format = conversion.format_of(path, source.name)
+            return None if format == "zip" else conversion.refusal(format, source.name, params.to)
     except BadInput as error:
         return error.message
 
@@ -162,7 +157,7 @@ def _inside(given: Input) -> Iterator[tuple[str, int | None, int | None]]:
     """Name, bytes and place: of the file itself, or of each file in it where it is an archive that can be opened."""
     try:
         with given.path() as path:
-            members = archives.members(path) if formats.format_of(path, given.name) == "zip" else None
+            members = extraction.members(path) if conversion.format_of(path, given.name) == "zip" else None
     except BadInput:
         members = None
     if members is None:
@@ -173,7 +168,9 @@ def _inside(given: Input) -> Iterator[tuple[str, int | None, int | None]]:
 
 def _free(name: str, to: str, taken: set[str]) -> str:
     stem = name.rsplit(".", 1)[0][:150] or "file"
-    names = (f"{stem}{number}{formats.ending(to)}" for number in ("", *(f" ({place})" for place in range(2, 100_000))))
+    names = (
+        f"{stem}{number}{conversion.ending(to)}" for number in ("", *(f" ({place})" for place in range(2, 100_000)))
+    )
     free = next(one for one in names if one.casefold() not in taken)
     taken.add(free.casefold())
     return free
@@ -188,7 +185,7 @@ def _convert(source: SourceFile, params: Params, filled: dict[str, Any], context
             check=context.check,
         )
         size = made.path.stat().st_size
-        file_id = context.save(source.target, made.path, formats.media_type(params.to))
+        file_id = context.save(source.target, made.path, conversion.media_type(params.to))
     said = {"warnings": " ".join(made.warnings)} if made.warnings else {}
     rows = {} if made.rows is None else {"rows": made.rows}
     return {"was": made.format, "output": source.target, "output_bytes": size, **rows, **said, "file_id": str(file_id)}
@@ -201,7 +198,7 @@ def _unpacked(source: SourceFile, context: Context) -> Iterator[Path]:
             yield path
             return
         with tempfile.NamedTemporaryFile(prefix="legwork-unpacked-") as copy:
-            archives.unpack(path, source.index, copy, MOST_UNPACKED)  # type: ignore[arg-type]
+            extraction.unpack(path, source.index, copy, MOST_UNPACKED)  # type: ignore[arg-type]
             copy.flush()
             yield Path(copy.name)
 
@@ -214,13 +211,13 @@ def _folder() -> Iterator[Path]:
 
 def _pack(to: str, context: Context) -> None:
     """All outputs as one archive, a piece at a time."""
-    packing = zipfile.ZIP_DEFLATED if formats.ending(to) in PACKED else zipfile.ZIP_STORED
+    packing = zipfile.ZIP_DEFLATED if conversion.ending(to) in PACKED else zipfile.ZIP_STORED
     with _folder() as folder:
         target = folder / "files.zip"
         with zipfile.ZipFile(target, "w", packing) as archive:
-            for file in item_files.made(context.job):
+            for file in conversion.made(context.job):
                 with blob_storage().open(file.blob) as read, archive.open(file.name, "w", force_zip64=True) as write:
                     while chunk := read.read(CHUNK):
                         context.check()
                         write.write(chunk)
-        context.save(f"{to} files.zip", target, formats.media_type("zip"))
+        context.save(f"{to} files.zip", target, conversion.media_type("zip"))

@@ -16,16 +16,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from jobs.engine.errors import BadInput, FieldError, JobFailed, Skip
+from jobs.engine import queue
 from jobs.engine.formats import exports
-from jobs.engine.formats.exports import parquet
-from jobs.engine.kinds.catalogue import Estimate, Find
-from jobs.engine.kinds.params import KindParams, TableFile, param
-from jobs.engine.kinds.text_templates import as_text
 from jobs.engine.llm import embeddings
-from jobs.engine.llm.embeddings import batching, cache
-from jobs.engine.queue import item_stats
-from jobs.engine.worker.context import Context, Output
+from jobs.engine.sdk import (
+    BadInput,
+    Context,
+    Estimate,
+    FieldError,
+    Find,
+    JobFailed,
+    KindParams,
+    Output,
+    Skip,
+    TableFile,
+    as_text,
+    param,
+)
 
 TITLE = "Embed texts"
 GROUP = "Text and AI"
@@ -89,7 +96,7 @@ def estimate(params: Params, find: Find) -> Estimate:
     if embeddings.embedder(params.model).built_in:
         return Estimate(items=table.rows, seconds=round(1 + tokens / BUILT_IN_TOKENS_PER_SECOND, 1))
     calls = -(-table.rows // params.batch_size)
-    return Estimate(table.rows, calls, round(tokens), round(calls * SECONDS_PER_CALL / batching.CALLS, 1))
+    return Estimate(table.rows, calls, round(tokens), round(calls * SECONDS_PER_CALL / embeddings.CALLS, 1))
 
 
 def label(params: Params, find: Find) -> str:
@@ -105,7 +112,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     )  # an attempt after a change of settings goes on with the first one
     tokens, cut, reused = _own(params)
 
-    async def embed(row: dict[str, Any], vectors: batching.Vectors) -> Output:
+    async def embed(row: dict[str, Any], vectors: embeddings.Vectors) -> Output:
         text = _text(row, params)
         if not text.strip():
             raise Skip("There is no text in this row.")
@@ -113,7 +120,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         came = {tokens: vector.tokens, cut: vector.cut, reused: vector.known}
         return Output(came, prompt_tokens=vector.tokens)
 
-    vectors = batching.Vectors(model["model"], params.batch_size, model["dimension"])
+    vectors = embeddings.Vectors(model["model"], params.batch_size, model["dimension"])
     counts = context.map(
         embed,
         source.rows(params.encoding, params.delimiter),
@@ -130,8 +137,8 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         "dimension": model["dimension"],
         "length_1": params.normalize,
         "tokens": sum(context.used),
-        "not_embedded_again": item_stats.count_by_value(context.job.job_id, reused).get("true", 0),
-        "cut_off": item_stats.count_by_value(context.job.job_id, cut).get("true", 0),
+        "not_embedded_again": queue.count_by_value(context.job.job_id, reused).get("true", 0),
+        "cut_off": queue.count_by_value(context.job.job_id, cut).get("true", 0),
         "seconds": round(time.monotonic() - began, 1),
     }
 
@@ -159,7 +166,7 @@ def _write(params: Params, context: Context, model: dict[str, Any], columns: lis
             else:
                 short = _digits if params.format == "parquet" else _short
                 shown = ({**row, params.output_column: short(row[params.output_column])} for row in rows)
-                types = {params.output_column: parquet.FLOATS}
+                types = {params.output_column: exports.FLOATS}
                 opened.writelines(exports.export(shown, [*columns, params.output_column], params.format, types))
         media_type = exports.FORMATS.get(params.format, "application/octet-stream")
         context.save(f"{stem} vectors.{params.format}", target, media_type)
@@ -173,8 +180,8 @@ def _with_vectors(params: Params, context: Context, model: str) -> Iterator[dict
     done = _done(params, context)
     while some := list(itertools.islice(done, AT_ONCE)):
         context.check()
-        hashes = [cache.digest(_text(row, params)) for row in some]
-        known = cache.look(model, hashes)
+        hashes = [embeddings.digest(_text(row, params)) for row in some]
+        known = embeddings.look(model, hashes)
         for row, digest in zip(some, hashes, strict=True):
             if digest not in known:
                 raise JobFailed("A vector that was made is not there any more. Run the job again.", reason="no_vector")
@@ -184,7 +191,7 @@ def _with_vectors(params: Params, context: Context, model: str) -> Iterator[dict
 def _done(params: Params, context: Context) -> Iterator[dict[str, Any]]:
     """The rows that have a vector, in their order."""
     rows = enumerate(context.open(params.source).rows(params.encoding, params.delimiter), start=1)
-    for place in item_stats.places(context.job.job_id):
+    for place in queue.places(context.job.job_id):
         yield next(row for at, row in rows if at == place)
 
 

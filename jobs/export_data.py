@@ -17,15 +17,12 @@ from typing import Any, Literal
 from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
+from jobs.engine import queue
+from jobs.engine.db import as_id
 from jobs.engine.db.models import ENDED_STATES, ITEM_STATES
-from jobs.engine.db.records import as_id
-from jobs.engine.errors import FieldError, JobFailed, NotFound
 from jobs.engine.formats import exports
-from jobs.engine.kinds.catalogue import Find
-from jobs.engine.kinds.params import KindParams, ShortText, param
 from jobs.engine.kits.bulk import snapshots
-from jobs.engine.queue import queries
-from jobs.engine.worker.context import Context
+from jobs.engine.sdk import Context, FieldError, Find, JobFailed, KindParams, NotFound, ShortText, param
 
 TITLE = "Export data"
 GROUP = "Data and numbers"
@@ -115,7 +112,7 @@ def _query(params: Params, owner: str) -> Select[Any]:
     if params.what == "jobs":
         return snapshots.jobs_where(owner, **wanted)
     try:
-        job = queries.job(as_id(wanted.pop("job").strip()), owner)
+        job = queue.job(as_id(wanted.pop("job").strip()), owner)
     except NotFound:
         raise JobFailed(
             "There is no such job. It may have been deleted; copy the id from its page.", reason="not_found"

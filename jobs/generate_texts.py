@@ -13,16 +13,22 @@ from contextlib import suppress
 from itertools import islice
 from typing import Any
 
-from jobs.engine.errors import BadInput, FieldError, Skip
-from jobs.engine.kinds import text_templates
-from jobs.engine.kinds.catalogue import Estimate, Find, TrialPrompt
-from jobs.engine.kinds.params import KindParams, TableFile, param
-from jobs.engine.llm import batch_requests, client
+from jobs.engine import llm, queue, sdk
+from jobs.engine.llm import Budget, Completion, about_tokens, batch_requests, most_tokens, response_format
 from jobs.engine.llm import json_schema as llm_json_schema
-from jobs.engine.llm.responses import Completion, response_format
-from jobs.engine.llm.token_budget import Budget, about_tokens, most_tokens
-from jobs.engine.queue import item_stats
-from jobs.engine.worker.context import Context, Output
+from jobs.engine.sdk import (
+    BadInput,
+    Context,
+    Estimate,
+    FieldError,
+    Find,
+    KindParams,
+    Output,
+    Skip,
+    TableFile,
+    TrialPrompt,
+    param,
+)
 
 TITLE = "Generate texts"
 GROUP = "Text and AI"
@@ -117,14 +123,14 @@ def check(params: Params, find: Find) -> list[FieldError]:
             batch_requests.check_ids(source.rows(params.encoding, params.delimiter))
     except BadInput as error:
         return [FieldError("source", error.message)]
-    wrong_prompt = [] if batch else text_templates.template_errors(params.prompt, table.columns, source.name)
+    wrong_prompt = [] if batch else sdk.template_errors(params.prompt, table.columns, source.name)
     errors = [FieldError("prompt", sentence) for sentence in wrong_prompt]
     if params.output_column in (*table.columns, *OWN_COLUMNS):
         taken = f"There is a column “{params.output_column}” already. Choose another name."
         errors.append(FieldError("output_column", taken))
     if params.json_schema is not None and (wrong := llm_json_schema.schema_error(params.json_schema)):
         errors.append(FieldError("json_schema", wrong))
-    if (missing := client.setup_error()) is not None:
+    if (missing := llm.setup_error()) is not None:
         errors.append(FieldError("model", missing))
     return errors
 
@@ -137,7 +143,7 @@ def estimate(params: Params, find: Find) -> Estimate:
     rows, a_row = table.rows, _tokens_a_row(_asker(params, table.columns), table.first)
     seconds = (
         rows * a_row / BUILT_IN_TOKENS_PER_SECOND
-        if client.describe().built_in
+        if llm.describe().built_in
         else rows * SECONDS_PER_CALL / params.concurrency
     )
     if params.requests_per_minute:
@@ -165,7 +171,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         batch_requests.check_ids(source.rows(params.encoding, params.delimiter))
     ask, budget = _asker(params, table.columns), Budget(params.token_budget, sum(context.used))
 
-    async def write(row: dict[str, Any], model: client.Chat) -> Output:
+    async def write(row: dict[str, Any], model: llm.Chat) -> Output:
         body = ask(row)
         async with budget.room_for(most_tokens(body)) as spend:
             answer = await model.send(body, params.requests_per_minute)
@@ -179,10 +185,10 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         row=(lambda row: {"custom_id": batch_requests.custom_id(row)}) if batch else None,
         total=table.rows if table.exact else source.count(params.encoding, params.delimiter),
         concurrency=params.concurrency,
-        using=client.open_client(),
+        using=llm.open_client(),
     )
     prompt_tokens, completion_tokens = context.used
-    flags = item_stats.count_by_value(context.job.job_id, _free("flag", params, table.columns))
+    flags = queue.count_by_value(context.job.job_id, _free("flag", params, table.columns))
     return {
         "rows": counts.done,
         "tokens": prompt_tokens + completion_tokens,
@@ -190,7 +196,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         "completion_tokens": completion_tokens,
         "cut_off": sum(flags.values()) - flags.get(REFUSED, 0),
         "refused": flags.get(REFUSED, 0),
-        "model": params.model or client.default_model(),
+        "model": params.model or llm.default_model(),
         "seconds": round(time.monotonic() - began, 1),
     }
 
@@ -200,14 +206,14 @@ def _asker(params: Params, columns: list[str]) -> Callable[[dict[str, Any]], dic
     if batch_requests.is_batch(columns):
         at_most = params.max_tokens if params.token_budget else None
         return lambda row: batch_requests.request(row, params.model, at_most)
-    template = text_templates.parse_template(params.prompt)
+    template = sdk.parse_template(params.prompt)
     settings = {"model": params.model, "max_tokens": params.max_tokens, "temperature": params.temperature}
     settings["response_format"] = None if params.json_schema is None else response_format(params.json_schema)
     always = {name: value for name, value in settings.items() if value is not None}
     system = [{"role": "system", "content": params.system}] if params.system.strip() else []
 
     def ask(row: dict[str, Any]) -> dict[str, Any]:
-        if not any(text_templates.as_text(row.get(column)).strip() for column in template.columns):
+        if not any(sdk.as_text(row.get(column)).strip() for column in template.columns):
             raise Skip(
                 f"Nothing to ask: {', '.join(template.columns)} {'are' if template.columns[1:] else 'is'} empty."
             )

@@ -11,16 +11,25 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from jobs.engine.errors import BadInput, FieldError, JobFailed
-from jobs.engine.files.inputs import Input
+from jobs.engine import queue
 from jobs.engine.formats import exports
 from jobs.engine.formats.tables import TableInfo
-from jobs.engine.kinds.catalogue import Estimate, Find
-from jobs.engine.kinds.params import KindParams, ShortText, TableFile, param
 from jobs.engine.library import bulk, fields
-from jobs.engine.queue import item_stats, queries
-from jobs.engine.worker.context import Context, Counts
-from jobs.engine.worker.micro_batches import MicroBatcher
+from jobs.engine.sdk import (
+    BadInput,
+    Context,
+    Counts,
+    Estimate,
+    FieldError,
+    Find,
+    Input,
+    JobFailed,
+    KindParams,
+    MicroBatcher,
+    ShortText,
+    TableFile,
+    param,
+)
 
 TITLE = "Import data"
 GROUP = "Data and numbers"
@@ -177,7 +186,7 @@ def _reader(params: Params, table: TableInfo, source: Input) -> Callable[[int, d
 
 def _save_rejects(context: Context, table: TableInfo) -> None:
     """The rows that failed, as the same table with one more column, to be mended and imported by themselves."""
-    failed = queries.item_rows(queries.job(context.job.job_id, context.job.owner), "failed")
+    failed = queue.item_rows(queue.job(context.job.job_id, context.job.owner), "failed")
     format = {"tsv": "csv", "json": "jsonl"}.get(table.format, table.format)
     with tempfile.TemporaryDirectory(prefix="legwork-rejects-", ignore_cleanup_errors=True) as folder:
         target = Path(folder) / REJECTS
@@ -191,8 +200,8 @@ def _save_rejects(context: Context, table: TableInfo) -> None:
 
 
 def _result(params: Params, context: Context, counts: Counts) -> dict[str, Any]:
-    status = item_stats.count_by_value(context.job.job_id, "status")
-    examples = item_stats.example_items(context.job.job_id, "status", ("new", "updated"), EXAMPLES)
+    status = queue.count_by_value(context.job.job_id, "status")
+    examples = queue.example_items(context.job.job_id, "status", ("new", "updated"), EXAMPLES)
     if params.dry_run:
         context.log("This was a dry run: nothing was changed.")
     return {

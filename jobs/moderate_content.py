@@ -12,20 +12,27 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from jobs.engine import library
+from jobs.engine import library, queue
 from jobs.engine.db.models import VERDICTS, Job
-from jobs.engine.errors import BadInput, FieldError, JobFailed, Skip
-from jobs.engine.kinds.catalogue import Estimate, Find
-from jobs.engine.kinds.params import KindParams, TableFile, param
-from jobs.engine.kinds.text_templates import as_text
 from jobs.engine.kits import moderation
-from jobs.engine.kits.moderation import JudgeChoice, Judged, Threshold, reviews, training
+from jobs.engine.kits.moderation import Judge, JudgeChoice, Judged, Threshold
 from jobs.engine.kits.moderation.classifier import classifier
-from jobs.engine.kits.moderation.judges import Judge
 from jobs.engine.library import Document
 from jobs.engine.llm import embeddings
-from jobs.engine.queue import queries
-from jobs.engine.worker.context import Context, Output
+from jobs.engine.sdk import (
+    BadInput,
+    Context,
+    Estimate,
+    FieldError,
+    Find,
+    JobFailed,
+    KindParams,
+    Output,
+    Skip,
+    TableFile,
+    as_text,
+    param,
+)
 
 TITLE = "Moderate content"
 GROUP = "Text and AI"
@@ -34,7 +41,7 @@ NEEDS = ("aiohttp", "onnxruntime", "tokenizers")
 NOUN = ("text", "texts")
 RESULT_TEMPLATE = "results/moderate_content.html"
 
-USUAL = {moderation.DEFAULT: Threshold(review=training.REVIEW, block=training.BLOCK)}
+USUAL = {moderation.DEFAULT: Threshold(review=moderation.REVIEW, block=moderation.BLOCK)}
 BUILT_IN_TEXTS_PER_SECOND = 40
 SECONDS_PER_CALL = 0.4  # of a usual provider
 PAGE = 5  # texts to review at a time
@@ -143,8 +150,8 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     chosen = JudgeChoice(**context.once("judge", lambda: moderation.choose(params.judge, params.model).as_json()))
     if chosen.why:
         context.log(chosen.why)
-    thresholds = reviews.in_force(job_id, params.thresholds)
-    decided = reviews.decided(job_id)
+    thresholds = moderation.in_force(job_id, params.thresholds)
+    decided = moderation.decided(job_id)
 
     async def judge(entry: tuple[str, str, dict[str, Any]], court: Judge) -> Output:
         key, text, _ = entry
@@ -170,7 +177,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         "model": chosen.model,
         "observe_only": params.observe_only,
         "seconds": round(time.monotonic() - began, 1),
-        **reviews.figures(job_id),
+        **moderation.figures(job_id),
     }
 
 
@@ -207,16 +214,16 @@ def _entry(document: Document, owner: str) -> tuple[str, str, dict[str, Any]]:
 
 def view(job: Job, asked: Mapping[str, str]) -> dict[str, Any] | None:
     """What the job's page shows of the verdicts: how they stand, the texts with one of them, what was decided last."""
-    standing = reviews.review_status(job)
+    standing = moderation.review_status(job)
     if not standing.judged:
         return None
     verdict = asked.get("verdict") if asked.get("verdict") in VERDICTS else "review"
     return {
         "standing": standing,
         "verdict": verdict,
-        "page": queries.items(job, verdict=verdict, after=asked.get("after"), before=asked.get("before"), limit=PAGE),
+        "page": queue.items(job, verdict=verdict, after=asked.get("after"), before=asked.get("before"), limit=PAGE),
         "column": job.params.get("text_column") if job.params.get("source") else "text",
-        "latest": reviews.list_decisions(job, limit=LATEST).rows,
-        "changes": reviews.threshold_changes(job, limit=LATEST),
+        "latest": moderation.list_decisions(job, limit=LATEST).rows,
+        "changes": moderation.threshold_changes(job, limit=LATEST),
         "measured": classifier().measured if (job.result or {}).get("judge") == BUILT_IN else None,
     }

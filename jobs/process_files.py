@@ -16,18 +16,24 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from jobs.engine import library, settings
+from jobs.engine import files as engine_files
+from jobs.engine import library, queue, settings
 from jobs.engine.db.models import File
-from jobs.engine.errors import BadInput, FieldError, QuotaExceeded
-from jobs.engine.files import quota
-from jobs.engine.files.inputs import Input
-from jobs.engine.files.storage import blob_storage
+from jobs.engine.files import blob_storage
 from jobs.engine.formats import extraction
-from jobs.engine.formats.extraction import archives, formats, recognition
-from jobs.engine.kinds.catalogue import Estimate, Find
-from jobs.engine.kinds.params import FileRef, KindParams, param
-from jobs.engine.queue import item_stats
-from jobs.engine.worker.context import Context
+from jobs.engine.formats.extraction import recognition
+from jobs.engine.sdk import (
+    BadInput,
+    Context,
+    Estimate,
+    FieldError,
+    FileRef,
+    Find,
+    Input,
+    KindParams,
+    QuotaExceeded,
+    param,
+)
 
 TITLE = "Process files"
 GROUP = "Files and documents"
@@ -134,15 +140,15 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         return _shown(document, found) | {"document": str(number)}
 
     counts = context.map(read, entries, key=lambda entry: entry.key, row=_row, concurrency=AT_ONCE)
-    status = item_stats.count_by_value(context.job.job_id, "status")
+    status = queue.count_by_value(context.job.job_id, "status")
     return {
         "collection": collection,
         "added": counts.done,
         "duplicates": counts.skipped,
         "failed": counts.failed,
         "without_text": counts.done - status.get("read", 0),
-        "types": item_stats.count_by_value(context.job.job_id, "type"),
-        "languages": item_stats.count_by_value(context.job.job_id, "language"),
+        "types": queue.count_by_value(context.job.job_id, "type"),
+        "languages": queue.count_by_value(context.job.job_id, "language"),
     }
 
 
@@ -150,12 +156,12 @@ def _entries(source: Input) -> list[ArchiveEntry]:
     """The upload itself, or what is in it if it is an archive of files."""
     try:
         with source.path() as path:
-            if formats.is_archive(path):
+            if extraction.is_archive(path):
                 return [
                     ArchiveEntry(
                         f"{source.ref}/{one.index}", source.ref, one.name, f"{source.name}: {one.path}", one.index
                     )
-                    for one in archives.members(path)
+                    for one in extraction.members(path)
                 ]
     except BadInput as error:
         return [ArchiveEntry(source.ref, source.ref, source.name, wrong=error)]
@@ -175,7 +181,7 @@ def _opened(entry: ArchiveEntry, context: Context) -> Iterator[tuple[Path, Any]]
             yield path, (None if source.blob is None else source.ref)
             return
         with tempfile.NamedTemporaryFile(prefix="legwork-member-") as target:
-            archives.unpack(path, entry.index, target, settings.current().max_upload_bytes)  # type: ignore[arg-type]
+            extraction.unpack(path, entry.index, target, settings.current().max_upload_bytes)  # type: ignore[arg-type]
             target.flush()
             yield Path(target.name), None
 
@@ -204,7 +210,7 @@ def _document(entry: ArchiveEntry, found: extraction.Extracted, size: int, sha25
 
 def _kept(owner: str, path: Path, entry: ArchiveEntry, media_type: str) -> File:
     """A file that came out of an archive, as a file of its own. Its row is written together with the document's."""
-    quota.check_quota(owner, path.stat().st_size)
+    engine_files.check_quota(owner, path.stat().st_size)
     with path.open("rb") as opened:
         blob = blob_storage().put(opened, limit=None)
     return File(

@@ -13,12 +13,22 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
 
-from jobs.engine.errors import BadInput, BudgetSpent, FieldError, JobFailed, StopAsked, TimeLimitReached
 from jobs.engine.formats import exports
-from jobs.engine.kinds.catalogue import Estimate, Find
-from jobs.engine.kinds.params import KindParams, TableFile, param
 from jobs.engine.kits import sql as kits_sql
-from jobs.engine.worker.context import Context
+from jobs.engine.sdk import (
+    BadInput,
+    BudgetSpent,
+    Context,
+    Estimate,
+    FieldError,
+    Find,
+    JobFailed,
+    KindParams,
+    StopAsked,
+    TableFile,
+    TimeLimitReached,
+    param,
+)
 
 TITLE = "Query data"
 GROUP = "Data and numbers"

@@ -12,17 +12,22 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from jobs.engine.errors import BadInput, FieldError, JobFailed
-from jobs.engine.files.inputs import Input
+from jobs.engine import queue
 from jobs.engine.formats import exports
-from jobs.engine.kinds.catalogue import Estimate, Find
-from jobs.engine.kinds.params import KindParams, TableFile, param
+from jobs.engine.kits.recommendation import Gathering, Interactions, Recommender, recommenders
 from jobs.engine.kits.recommendation import interactions as recommendation_interactions
-from jobs.engine.kits.recommendation import recommenders
-from jobs.engine.kits.recommendation.interactions import Gathering, Interactions
-from jobs.engine.kits.recommendation.recommenders import Recommender
-from jobs.engine.queue import queries
-from jobs.engine.worker.context import Context
+from jobs.engine.sdk import (
+    BadInput,
+    Context,
+    Estimate,
+    FieldError,
+    Find,
+    Input,
+    JobFailed,
+    KindParams,
+    TableFile,
+    param,
+)
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -298,7 +303,7 @@ def _measure(name: str, data: Interactions, params: Params, context: Context) ->
 
 def _long(context: Context) -> Iterator[dict[str, Any]]:
     """One row for each user and recommendation, also those of earlier attempts."""
-    for item in queries.item_rows(queries.job(context.job.job_id, context.job.owner), "done"):
+    for item in queue.item_rows(queue.job(context.job.job_id, context.job.owner), "done"):
         context.check()
         for rank, one in enumerate(item["recommendations"], start=1):
             yield {"user": item["user"], "rank": rank} | one

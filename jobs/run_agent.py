@@ -11,17 +11,22 @@ import time
 from typing import Any, Literal
 from uuid import uuid4
 
-from jobs.engine.errors import BadInput, BudgetSpent, FieldError
-from jobs.engine.kinds.catalogue import Estimate, Find
-from jobs.engine.kinds.params import FileRef, KindParams, ShortText, param
-from jobs.engine.kits.agents import checkpoints
-from jobs.engine.kits.agents.approval_gate import ApprovalGate
-from jobs.engine.kits.agents.chat_model import AgentModel
-from jobs.engine.kits.agents.loop import Agent, AgentCare, AgentLimits, AgentStep
-from jobs.engine.kits.tools.base import ToolContext
-from jobs.engine.kits.tools.registry import TOOLS
-from jobs.engine.llm import client
-from jobs.engine.worker.context import Context, Output
+from jobs.engine import llm
+from jobs.engine.kits.agents import Agent, AgentCare, AgentLimits, AgentModel, AgentStep, ApprovalGate, checkpoints
+from jobs.engine.kits.tools import TOOLS, ToolContext
+from jobs.engine.sdk import (
+    BadInput,
+    BudgetSpent,
+    Context,
+    Estimate,
+    FieldError,
+    FileRef,
+    Find,
+    KindParams,
+    Output,
+    ShortText,
+    param,
+)
 
 TITLE = "Run an agent"
 GROUP = "Text and AI"
@@ -84,13 +89,13 @@ def check(params: Params, find: Find) -> list[FieldError]:
         errors.append(FieldError("approve", f"{', '.join(unknown)} is not among its tools, so it is never called."))
     if "fetch_page" in params.tools and not params.hosts:
         errors.append(FieldError("hosts", "fetch_page asks only hosts that are named here. Name one, or leave it out."))
-    if (missing := client.setup_error()) is not None:
+    if (missing := llm.setup_error()) is not None:
         errors.append(FieldError("model", missing))
     return errors
 
 
 def estimate(params: Params, find: Find) -> Estimate:
-    notes: tuple[str, ...] = (SMALL,) if client.describe().built_in else ()
+    notes: tuple[str, ...] = (SMALL,) if llm.describe().built_in else ()
     if params.approve:
         notes += (f"It waits for your yes before each call of {', '.join(params.approve)}.",)
     return Estimate(notes=notes)
@@ -105,7 +110,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     mind = AgentModel(params.model, params.max_tokens, params.token_budget, context.check)
     reach = ToolContext(context.job.owner, context.open, context.check, tuple(params.hosts))
     tools = [TOOLS[name] for name in dict.fromkeys(params.tools)]
-    small = client.describe().built_in
+    small = llm.describe().built_in
     if small:
         context.log(SMALL, "warning")
     gate = ApprovalGate(context.job.job_id, frozenset(params.approve), params.approval_hours)
@@ -115,7 +120,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     answer = context.once("answer", lambda: _answer(agent, thread, params, context))
     checkpoints.forget(thread)
     context.progress(total=answer["steps"])
-    model = params.model or client.default_model()
+    model = params.model or llm.default_model()
     told = {"answer": answer["answer"], "tokens": sum(context.used), "model": model}
     result = told | {"seconds": round(time.monotonic() - began, 1)}
     if answer["stopped"]:

@@ -12,13 +12,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Literal
 
-from jobs.engine.errors import BadInput, FieldError
-from jobs.engine.kinds.catalogue import Estimate, Find
-from jobs.engine.kinds.params import KindParams, ShortText, TableFile, param
-from jobs.engine.kits.tools.base import ToolContext, ToolResult
-from jobs.engine.kits.tools.registry import TOOLS, tool
+from jobs.engine.kits.tools import TOOLS, ToolContext, ToolResult, tool
 from jobs.engine.masking import LEAST, SecretMasker
-from jobs.engine.worker.context import Context
+from jobs.engine.sdk import BadInput, Context, Estimate, FieldError, Find, KindParams, ShortText, TableFile, param
 
 TITLE = "Run tools"
 GROUP = "Text and AI"

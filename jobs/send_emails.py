@@ -18,18 +18,25 @@ from typing import Any
 
 from pydantic import ConfigDict
 
-from jobs.engine.errors import BadInput, BudgetSpent, FieldError, OutcomeUnknown, SettingsError, Skip, Transient
-from jobs.engine.files.inputs import Input
-from jobs.engine.kinds import text_templates
-from jobs.engine.kinds.catalogue import Estimate, Find
-from jobs.engine.kinds.params import FileRef, KindParams, TableFile, param
-from jobs.engine.mail import addresses as mail_addresses
-from jobs.engine.mail import compose, mail_merge, smtp, suppressions
-from jobs.engine.mail.bulk_sender import BulkSender
-from jobs.engine.mail.mail_merge import MailMerge
-from jobs.engine.mail.recipients import Recipient, RecipientList
-from jobs.engine.queue import item_stats
-from jobs.engine.worker.context import Context
+from jobs.engine import mail, queue, sdk
+from jobs.engine.mail import BulkSender, MailMerge, Recipient, RecipientList
+from jobs.engine.sdk import (
+    BadInput,
+    BudgetSpent,
+    Context,
+    Estimate,
+    FieldError,
+    FileRef,
+    Find,
+    Input,
+    KindParams,
+    OutcomeUnknown,
+    SettingsError,
+    Skip,
+    TableFile,
+    Transient,
+    param,
+)
 
 TITLE = "Send emails"
 GROUP = "Mail"
@@ -155,14 +162,14 @@ def check(params: Params, find: Find) -> list[FieldError]:
     except BadInput as error:
         errors.append(FieldError("attachments", error.message))
     try:
-        smtp.delivery_target()
+        mail.delivery_target()
     except SettingsError as error:
         errors.append(FieldError("", error.message))
     return errors
 
 
 def estimate(params: Params, find: Find) -> Estimate:
-    notes = () if smtp.is_configured() else (smtp.NOT_SET_UP,)
+    notes = () if mail.is_configured() else (mail.NOT_SET_UP,)
     if params.test_to:
         return Estimate(items=1, notes=(*notes, f"a test: only {params.test_to} is written to"))
     rows = _audience(params, find).about()
@@ -181,7 +188,7 @@ def preview(params: Params, find: Find, place: int) -> dict[str, Any]:
         shown: dict[str, Any] = {"place": place, "trouble": recipient.trouble and recipient.trouble.message}
         try:
             letter = recipient.to and _mailing(params).letter(recipient.to, recipient.row)
-            message = letter and compose.compose_message(letter)
+            message = letter and mail.compose_message(letter)
         except BadInput as error:
             return shown | {"trouble": error.message}
         if letter and message:
@@ -194,13 +201,13 @@ def preview(params: Params, find: Find, place: int) -> dict[str, Any]:
 
 def run(params: Params, context: Context) -> dict[str, Any]:
     began = time.monotonic()
-    if not smtp.is_configured():
-        context.log(f"{smtp.NOT_SET_UP}; SMTP_URL sets it up", "warning")
+    if not mail.is_configured():
+        context.log(f"{mail.NOT_SET_UP}; SMTP_URL sets it up", "warning")
     audience = _audience(params, context.open)
     writing = MessageFields(params, context, audience.columns)
     counts = context.map(
         writing.send,
-        audience.test(mail_addresses.parse_address(params.test_to)) if params.test_to else audience.recipients(),
+        audience.test(mail.parse_address(params.test_to)) if params.test_to else audience.recipients(),
         key=lambda recipient: recipient.key,
         row=lambda recipient: recipient.row,
         total=1 if params.test_to else audience.total(),
@@ -214,7 +221,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         "failed": counts.failed,
         "skipped": counts.skipped,
         "unknown": counts.unknown,
-        "went_to": smtp.delivery_target() if smtp.is_configured() else f"{smtp.delivery_target()}, and to nobody",
+        "went_to": mail.delivery_target() if mail.is_configured() else f"{mail.delivery_target()}, and to nobody",
         "test": bool(params.test_to),
         "seconds": round(time.monotonic() - began, 1),
     }
@@ -226,8 +233,8 @@ class MessageFields:
     def __init__(self, params: Params, context: Context, columns: list[str]):
         self.params, self.context = params, context
         self.mailing = _mailing(params)
-        self.attachments = [compose.mail_attachment(one) for one in _attached(params, context.open)]
-        self.tried = item_stats.written_in_try(context.job.job_id)
+        self.attachments = [mail.mail_attachment(one) for one in _attached(params, context.open)]
+        self.tried = queue.written_in_try(context.job.job_id)
         self.failed = 0
         self.postbox = BulkSender(
             context.job.owner,
@@ -247,7 +254,7 @@ class MessageFields:
             raise recipient.trouble
         if recipient.key in self.tried:
             raise Skip("It was written to in the try before this job.", reason="duplicate")
-        if await self.postbox.asked(suppressions.suppressed_among, [recipient.key], self.context.job.owner):
+        if await self.postbox.asked(mail.suppressed_among, [recipient.key], self.context.job.owner):
             raise Skip("This address asked not to be written to.", reason="suppressed")
         recipient.message = await self.postbox.thread(self._message, recipient)
         await self.postbox.turn()
@@ -267,8 +274,8 @@ class MessageFields:
     def _message(self, recipient: Recipient) -> EmailMessage:
         assert recipient.to is not None
         letter = self.mailing.letter(recipient.to, recipient.row)
-        message_id = compose.message_id(letter.sender, str(self.context.job.job_id), recipient.key)
-        return compose.compose_message(_as_test(letter, self.params, message_id), self.attachments)
+        message_id = mail.message_id(letter.sender, str(self.context.job.job_id), recipient.key)
+        return mail.compose_message(_as_test(letter, self.params, message_id), self.attachments)
 
     def _look_at_limit(self) -> None:
         if self.postbox.refused:
@@ -294,7 +301,7 @@ def _wrong_addresses(params: Params) -> list[FieldError]:
     for field, written in (("from", params.from_), ("reply_to", params.reply_to), ("test_to", params.test_to)):
         try:
             if written.strip() or field == "from":
-                mail_addresses.parse_address(written)
+                mail.parse_address(written)
         except BadInput as error:
             errors.append(FieldError(field, error.message))
     return errors
@@ -317,8 +324,8 @@ def _wrong_columns(params: Params, audience: RecipientList) -> list[FieldError]:
 
 def _wrong_templates(params: Params, audience: RecipientList) -> list[FieldError]:
     written = {name: getattr(params, name) for name in ("subject", "text", "html", "list_unsubscribe")}
-    errors = mail_merge.merge_errors(written, audience.columns, audience.name)
-    if mail_addresses.has_control_characters(params.subject):
+    errors = mail.merge_errors(written, audience.columns, audience.name)
+    if mail.has_control_characters(params.subject):
         errors.append(FieldError("subject", "The subject has a line break or another control character in it."))
     if not params.subject.strip():
         errors.append(FieldError("subject", "Write a subject."))
@@ -335,19 +342,19 @@ def _attached(params: Params, find: Find) -> list[Input]:
     return found
 
 
-def _as_test(letter: compose.OutgoingMail, params: Params, message_id: str) -> compose.OutgoingMail:
+def _as_test(letter: mail.OutgoingMail, params: Params, message_id: str) -> mail.OutgoingMail:
     subject = f"[Test] {letter.subject}" if params.test_to else letter.subject
     return replace(letter, subject=subject, message_id=message_id)
 
 
 def _mailing(params: Params) -> MailMerge:
     return MailMerge(
-        sender=mail_addresses.parse_address(params.from_),
-        reply_to=mail_addresses.parse_address(params.reply_to) if params.reply_to.strip() else None,
-        subject=text_templates.parse_template(params.subject),
-        text=text_templates.parse_template(params.text),
-        html=text_templates.parse_template(params.html),
-        unsubscribe=text_templates.parse_template(params.list_unsubscribe),
+        sender=mail.parse_address(params.from_),
+        reply_to=mail.parse_address(params.reply_to) if params.reply_to.strip() else None,
+        subject=sdk.parse_template(params.subject),
+        text=sdk.parse_template(params.text),
+        html=sdk.parse_template(params.html),
+        unsubscribe=sdk.parse_template(params.list_unsubscribe),
         one_click=params.one_click,
         name_column=params.name_column or None,
     )

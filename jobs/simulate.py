@@ -13,14 +13,21 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from jobs.engine import queue
 from jobs.engine.db import postgres
-from jobs.engine.errors import BadInput, FieldError, JobFailed, StopAsked, TimeLimitReached
-from jobs.engine.kinds.catalogue import Estimate, Find
-from jobs.engine.kinds.params import KindParams, param
-from jobs.engine.kits.simulation import distributions
-from jobs.engine.kits.simulation.formulas import CONSTANTS, FUNCTIONS, Formula, FormulaError
-from jobs.engine.queue import queries
-from jobs.engine.worker.context import Context
+from jobs.engine.kits.simulation import CONSTANTS, FUNCTIONS, Formula, FormulaError, distributions
+from jobs.engine.sdk import (
+    BadInput,
+    Context,
+    Estimate,
+    FieldError,
+    Find,
+    JobFailed,
+    KindParams,
+    StopAsked,
+    TimeLimitReached,
+    param,
+)
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -158,7 +165,7 @@ def _finished(sizes: list[int], context: Context) -> set[int]:
     """The batches that were recorded, also by earlier attempts."""
     keys = {str(number + 1): number for number in range(len(sizes))}
     with postgres.session() as session:
-        done = queries.finished_keys(session, context.job.job_id, list(keys))
+        done = queue.finished_keys(session, context.job.job_id, list(keys))
     return {keys[key] for key in done}
 
 

@@ -20,11 +20,8 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from jobs.engine import accounts, settings
-from jobs.engine.embedded import discovery, model, service
-from jobs.engine.embedded.postgres import Postgres
-from jobs.engine.embedded.procfile import Process, ProcfileSupervisor, read_procfile, with_programs
-from jobs.engine.embedded.service import ServiceFailed
+from jobs.engine import accounts, embedded, settings
+from jobs.engine.embedded import Postgres, Process, ProcfileSupervisor, ServiceFailed, read_procfile, with_programs
 from jobs.engine.errors import LegworkError, SettingsError
 from jobs.engine.settings import Settings
 from webapp import demo
@@ -117,7 +114,7 @@ def _start(
 
 def _start_services(chosen: Settings, supervisor: ProcfileSupervisor, stop: _Stop) -> dict[str, str]:
     """Start what has no URL, all at once; what the Procfile's processes are told of it, by variable."""
-    services = discovery.needed(chosen)
+    services = embedded.needed(chosen)
     for each in services:
         supervisor.watch(each)
     for each in reversed(services):  # the model takes longest to come up
@@ -125,17 +122,17 @@ def _start_services(chosen: Settings, supervisor: ProcfileSupervisor, stop: _Sto
     for each in services:
         each.wait_ready()
         stop.check()
-    if not chosen.has_model and (lack := model.missing_package()):
+    if not chosen.has_model and (lack := embedded.missing_package()):
         _say(f"{lack} Jobs that need a model are unavailable until `make install`, or OPENAI_BASE_URL is set.")
-    return discovery.environment(chosen, services)
+    return embedded.environment(chosen, services)
 
 
 def _release(line: str, folder: Path, environ: Mapping[str, str], data_dir: Path) -> None:
     """Run the Procfile's `release` to its end, before anything else of ours touches the database."""
     log = data_dir / "log" / "release.log"
-    code = service.spawn(["/bin/sh", "-c", f"exec {line}"], log, environ=environ, cwd=folder).wait()
+    code = embedded.spawn(["/bin/sh", "-c", f"exec {line}"], log, environ=environ, cwd=folder).wait()
     if code:
-        raise ServiceFailed(f"`{line}` ended with code {code}. The end of {log}:\n{service.tail(log)}")
+        raise ServiceFailed(f"`{line}` ended with code {code}. The end of {log}:\n{embedded.tail(log)}")
 
 
 def _somebody_can_sign_in(chosen: Settings, environ: Mapping[str, str]) -> bool:
@@ -187,7 +184,7 @@ def _wait_for_web(supervisor: ProcfileSupervisor, stop: _Stop) -> None:
             stop.check()
             if watched.restarts >= 3 or time.monotonic() > deadline:
                 log = watched.service.log_path
-                raise ServiceFailed(f"The web process does not become ready. The end of {log}:\n{service.tail(log)}")
+                raise ServiceFailed(f"The web process does not become ready. The end of {log}:\n{embedded.tail(log)}")
             supervisor.look()
             time.sleep(0.05)
 
@@ -230,7 +227,7 @@ def _hold_data_dir(data_dir: Path) -> IO[str]:
     """Make the folder, closed to others (root's Postgres, another user, must pass through it), and lock it."""
     try:
         data_dir.mkdir(mode=0o711 if os.getuid() == 0 else 0o700, parents=True, exist_ok=True)
-        return service.hold(data_dir)
+        return embedded.hold(data_dir)
     except OSError as error:
         raise SettingsError(f"DATA_DIR is {data_dir}, and nothing can be written there: {error.strerror}.") from error
 

@@ -8,7 +8,7 @@ from functools import cache, reduce
 from operator import or_
 from typing import Any
 
-from jobs.engine.kinds import catalogue
+from jobs.engine import kinds as engine_kinds
 from webapp.accounts import audit_schemas
 from webapp.api.schemas import ANY_OBJECT, PARAMETERS, RECORDS, TEXT, Schema, operation, parameter, ref, takes
 from webapp.chat import schemas as chat_schemas
@@ -43,11 +43,11 @@ PROBLEMS = {
 @cache
 def written() -> tuple[bytes, str]:
     """The description of this process's kinds, and its ETag."""
-    body = json.dumps(document(catalogue.kinds()), ensure_ascii=False).encode()
+    body = json.dumps(document(engine_kinds.kinds()), ensure_ascii=False).encode()
     return body, hashlib.sha256(body).hexdigest()[:32]
 
 
-def document(kinds: list[catalogue.Kind]) -> Schema:
+def document(kinds: list[engine_kinds.Kind]) -> Schema:
     """The whole description. Kinds that are not available here are left out: they take nothing."""
     usable = [kind for kind in kinds if kind.available]
     schemas = reduce(or_, (room.RECORDS for room in ROOMS), RECORDS)
@@ -69,7 +69,7 @@ def document(kinds: list[catalogue.Kind]) -> Schema:
     }
 
 
-def _kind_schemas(kind: catalogue.Kind) -> dict[str, Schema]:
+def _kind_schemas(kind: engine_kinds.Kind) -> dict[str, Schema]:
     """The kind's params and the types they use, under names of their own."""
     schema = _moved(kind.schema(), f"#/components/schemas/{kind.name}.")
     inner = schema.pop("$defs", {})
@@ -87,7 +87,7 @@ def _moved(value: Any, prefix: str) -> Any:
     return value
 
 
-def _submit(kind: catalogue.Kind) -> Schema:
+def _submit(kind: engine_kinds.Kind) -> Schema:
     content = {"application/json": {"schema": ref(f"{kind.name}.Params"), "example": kind.example}}
     return operation(
         f"submit_{kind.name}",

@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from jobs.engine.kinds.params import KindParams, param
-from jobs.engine.worker.context import Context
+from jobs.engine.sdk import Context, KindParams, param
 
 TITLE = "Keepsake"
 GROUP = "Files and documents"

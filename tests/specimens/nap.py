@@ -7,9 +7,7 @@ import time
 import urllib.request
 from typing import Any, Literal
 
-from jobs.engine.errors import BadInput, JobFailed, Skip, Transient
-from jobs.engine.kinds.params import KindParams, param
-from jobs.engine.worker.context import Context
+from jobs.engine.sdk import BadInput, Context, JobFailed, KindParams, Skip, Transient, param
 
 TITLE = "Nap"
 GROUP = "Data and numbers"

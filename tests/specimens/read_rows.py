@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jobs.engine.kinds.params import KindParams, TableFile, param
-from jobs.engine.worker.context import Context
+from jobs.engine.sdk import Context, KindParams, TableFile, param
 
 TITLE = "Read rows"
 GROUP = "Data and numbers"

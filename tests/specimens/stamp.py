@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from jobs.engine.kinds.params import KindParams, param
-from jobs.engine.worker.context import Context
+from jobs.engine.sdk import Context, KindParams, param
 
 TITLE = "Stamp"
 GROUP = "Data and numbers"

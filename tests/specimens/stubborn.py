@@ -6,8 +6,7 @@ import ctypes
 import time
 from typing import Any, Literal
 
-from jobs.engine.kinds.params import KindParams, param
-from jobs.engine.worker.context import Context
+from jobs.engine.sdk import Context, KindParams, param
 
 TITLE = "Stubborn"
 GROUP = "Data and numbers"

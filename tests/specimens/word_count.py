@@ -8,10 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from jobs.engine.errors import BadInput, FieldError, Skip
-from jobs.engine.kinds.catalogue import Estimate, Find
-from jobs.engine.kinds.params import KindParams, TableFile, param
-from jobs.engine.worker.context import Context
+from jobs.engine.sdk import BadInput, Context, Estimate, FieldError, Find, KindParams, Skip, TableFile, param
 
 TITLE = "Count words"
 GROUP = "Data and numbers"

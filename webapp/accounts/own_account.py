@@ -7,9 +7,8 @@ from typing import Any
 from flask import Blueprint, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
-from jobs.engine import accounts
+from jobs.engine import accounts, queue
 from jobs.engine.errors import InvalidParams, TooMany
-from jobs.engine.queue import limits
 from webapp.http import identity
 from webapp.http.identity import person
 
@@ -98,7 +97,7 @@ def _page(**more: Any) -> str:
         tokens=accounts.list_tokens(account),
         sign_ins=accounts.list_sessions(account),
         here=identity.identity().sign_in,
-        usage=limits.usage(account.owner),
+        usage=queue.usage(account.owner),
         scopes=SCOPES,
         days=DAYS,
         **shown,

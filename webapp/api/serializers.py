@@ -5,12 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from jobs.engine.kinds import catalogue
-from jobs.engine.queue import cron, queries
-from jobs.engine.queue import waiting as engine_waiting
+from jobs.engine import kinds, queue
 
 
-def kind_row(kind: catalogue.Kind) -> dict[str, Any]:
+def kind_row(kind: kinds.Kind) -> dict[str, Any]:
     """A kind in the list of kinds."""
     return {
         "name": kind.name,
@@ -23,7 +21,7 @@ def kind_row(kind: catalogue.Kind) -> dict[str, Any]:
     }
 
 
-def kind_whole(kind: catalogue.Kind) -> dict[str, Any]:
+def kind_whole(kind: kinds.Kind) -> dict[str, Any]:
     """A kind with all that is needed to start one; a broken one has no schema."""
     return kind_row(kind) | {
         "text": kind.text,
@@ -66,7 +64,7 @@ def job_whole(job: Any) -> dict[str, Any]:
     return (
         job_row(job)
         | _waiting(job)
-        | {"params": catalogue.shown_params(job.kind, job.params), "result": job.result, "files": _files(job)}
+        | {"params": kinds.shown_params(job.kind, job.params), "result": job.result, "files": _files(job)}
     )
 
 
@@ -123,11 +121,11 @@ def schedule(row: Any) -> dict[str, Any]:
         "id": str(row.id),
         "kind": row.kind,
         "label": row.label,
-        "params": catalogue.shown_params(row.kind, row.params),
+        "params": kinds.shown_params(row.kind, row.params),
         "cron": row.cron,
         "zone": row.zone,
         "paused": paused,
-        "next_runs": [] if paused else [moment(at) for at in cron.upcoming_runs(row.cron, row.zone, 3)],
+        "next_runs": [] if paused else [moment(at) for at in queue.upcoming_runs(row.cron, row.zone, 3)],
         "ran_at": moment(row.ran_at),
         "trouble": row.trouble,
         "created_at": moment(row.created_at),
@@ -146,18 +144,18 @@ def _progress(job: Any) -> dict[str, Any]:
 
 
 def _waiting(job: Any) -> dict[str, Any]:
-    waiting = engine_waiting.why_waiting(job)
+    waiting = queue.why_waiting(job)
     if waiting:
         position, seconds = waiting.position, waiting.eta_seconds
         reason = {"code": waiting.code, "sentence": waiting.sentence}
     else:
-        pace = engine_waiting.pace(job)
+        pace = queue.pace(job)
         position, seconds, reason = None, pace.seconds_left if pace else None, None
     return {"queue_position": position, "eta_seconds": seconds, "waiting_for": reason}
 
 
 def _files(job: Any) -> list[dict[str, Any]]:
-    return [file(row) for row in queries.output_files(job)] if job.lease else []  # it has never run
+    return [file(row) for row in queue.output_files(job)] if job.lease else []  # it has never run
 
 
 def conversation_row(row: Any) -> dict[str, Any]:

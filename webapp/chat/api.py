@@ -6,8 +6,8 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from jobs.engine.chat import attachments, commands, conversations, lists
-from jobs.engine.chat.conversations import ConversationSettings
+from jobs.engine import chat
+from jobs.engine.chat import ConversationSettings
 from webapp.api import serializers
 from webapp.chat import sse
 from webapp.http import parsing
@@ -29,34 +29,32 @@ _SETTINGS: dict[str, tuple[type, ...]] = {
 def index() -> Response:
     limit = parsing.whole_number("limit", 50, 1, 200)
     q, after = parsing.text("q", 200), parsing.text("after", 200)
-    page = lists.list_conversations(current_owner(), q=q, after=after, limit=limit)
+    page = chat.list_conversations(current_owner(), q=q, after=after, limit=limit)
     return jsonify(conversations=[serializers.conversation_row(row) for row in page.rows], next=page.next)
 
 
 @blueprint.post("")
 def create() -> Response:
-    talk = commands.start_conversation(_talk(ConversationSettings()), owner=current_owner())
+    talk = chat.start_conversation(_talk(ConversationSettings()), owner=current_owner())
     return _at(serializers.conversation_row(talk), 201)
 
 
 @blueprint.get("/<id>")
 def show(id: str) -> Response:
-    talk = conversations.conversation(id, current_owner())
-    return jsonify(
-        serializers.conversation_whole(talk, conversations.turns(talk.id), attachments.list_attachments(talk.id))
-    )
+    talk = chat.conversation(id, current_owner())
+    return jsonify(serializers.conversation_whole(talk, chat.turns(talk.id), chat.list_attachments(talk.id)))
 
 
 @blueprint.patch("/<id>")
 def change(id: str) -> Response:
-    talk = conversations.conversation(id, current_owner())
+    talk = chat.conversation(id, current_owner())
     before = ConversationSettings(**{name: getattr(talk, name) for name in _SETTINGS})
-    return jsonify(serializers.conversation_row(commands.change_conversation(id, _talk(before), owner=current_owner())))
+    return jsonify(serializers.conversation_row(chat.change_conversation(id, _talk(before), owner=current_owner())))
 
 
 @blueprint.delete("/<id>")
 def delete(id: str) -> Response:
-    commands.delete_conversation(id, owner=current_owner())
+    chat.delete_conversation(id, owner=current_owner())
     return Response(status=204)
 
 
@@ -65,31 +63,31 @@ def ask(id: str) -> Response:
     body = parsing.fields(parsing.json_object(), dict.fromkeys(_WORDS, str))
     if len(body) != 1:
         raise parsing.invalid("text", "text must be the message, as a text.")
-    return _accepted(commands.ask(id, *body.values(), owner=current_owner()))
+    return _accepted(chat.ask(id, *body.values(), owner=current_owner()))
 
 
 @blueprint.post("/<id>/files")
 def attach(id: str) -> Response:
     """Let it answer from a file too: an upload or an output, by its id."""
     file = parsing.fields(parsing.json_object(), {"file": str}, required=("file",))["file"]
-    return _at(serializers.attachment(commands.attach_files(id, [file], owner=current_owner())[0]), 201)
+    return _at(serializers.attachment(chat.attach_files(id, [file], owner=current_owner())[0]), 201)
 
 
 @blueprint.get("/files/<id>")
 def file(id: str) -> Response:
-    found = attachments.attachment(id, current_owner())
-    return jsonify(serializers.attachment_whole(found, attachments.attachment_passages(found)))
+    found = chat.attachment(id, current_owner())
+    return jsonify(serializers.attachment_whole(found, chat.attachment_passages(found)))
 
 
 @blueprint.delete("/files/<id>")
 def detach(id: str) -> Response:
-    commands.detach_file(id, owner=current_owner())
+    chat.detach_file(id, owner=current_owner())
     return Response(status=204)
 
 
 @blueprint.get("/answers/<id>")
 def answer(id: str) -> Response:
-    return jsonify(serializers.message(commands.answer_status(id, owner=current_owner())))
+    return jsonify(serializers.message(chat.answer_status(id, owner=current_owner())))
 
 
 @blueprint.get("/answers/<id>/stream")
@@ -99,17 +97,17 @@ def stream(id: str) -> Response:
 
 @blueprint.post("/answers/<id>/stop")
 def stop(id: str) -> Response:
-    return _accepted(commands.stop_answer(id, owner=current_owner()))
+    return _accepted(chat.stop_answer(id, owner=current_owner()))
 
 
 @blueprint.post("/answers/<id>/again")
 def again(id: str) -> Response:
-    return _accepted(commands.ask_again(id, owner=current_owner()))
+    return _accepted(chat.ask_again(id, owner=current_owner()))
 
 
 @blueprint.post("/answers/<id>/continue")
 def go_on(id: str) -> Response:
-    return _accepted(commands.continue_answer(id, owner=current_owner()))
+    return _accepted(chat.continue_answer(id, owner=current_owner()))
 
 
 def _accepted(answer: Any) -> Response:

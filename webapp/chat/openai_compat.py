@@ -13,6 +13,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
+from jobs.engine import llm
 from jobs.engine.errors import LegworkError, TooMany
 from jobs.engine.llm import client
 from webapp.http import client_gone, identity, parsing
@@ -31,12 +32,12 @@ _open: Counter[str] = Counter()
 
 @blueprint.get("/models")
 def models() -> Response:
-    return jsonify(object="list", data=[_model(name) for name in client.models()])
+    return jsonify(object="list", data=[_model(name) for name in llm.models()])
 
 
 @blueprint.get("/models/<path:name>")
 def model(name: str) -> Response:
-    if name not in client.models():
+    if name not in llm.models():
         raise LegworkError(f"There is no model {parsing.printable(name)!r} here.", reason="no_model")
     return jsonify(_model(name))
 
@@ -81,7 +82,7 @@ class _Passing:
     """One answer on its way through. A watcher ends it when its reader has left."""
 
     def __init__(self, body: dict[str, Any], who: Identity) -> None:
-        self._stream = client.stream_chat(body)
+        self._stream = llm.stream_chat(body)
         self._who = who
         self._owner = who.owner
         self._connection = client_gone.connection()
@@ -140,4 +141,4 @@ def _problem(error: LegworkError) -> dict[str, Any]:
 
 
 def _model(name: str) -> dict[str, Any]:
-    return {"id": name, "object": "model", "created": 0, "owned_by": client.describe().host or "legwork"}
+    return {"id": name, "object": "model", "created": 0, "owned_by": llm.describe().host or "legwork"}

@@ -9,13 +9,10 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, jsonify, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
-from jobs.engine import library
-from jobs.engine.chat import attachments, commands, conversations, lists
-from jobs.engine.chat.conversations import ConversationSettings
+from jobs.engine import chat, kinds, library, llm
+from jobs.engine import files as engine_files
+from jobs.engine.chat import ConversationSettings
 from jobs.engine.errors import BadInput, Conflict, FieldError, InvalidParams, NotFound, TooLarge, TooMany
-from jobs.engine.files import uploads as engine_uploads
-from jobs.engine.kinds import catalogue
-from jobs.engine.llm import client
 from webapp.api import serializers
 from webapp.chat import sse
 from webapp.http.guards import current_owner
@@ -40,7 +37,7 @@ def create() -> ResponseReturnValue:
     """A new conversation and its first question."""
     message, owner = request.form.get("message", ""), current_owner()
     try:
-        talk = commands.begin_conversation(_talk(), message, _uploads(), owner=owner)
+        talk = chat.begin_conversation(_talk(), message, _uploads(), owner=owner)
     except REFUSALS as error:
         return _refused(None, error)
     return redirect(f"/chat/{talk.id}#end", 303)
@@ -48,7 +45,7 @@ def create() -> ResponseReturnValue:
 
 @blueprint.get("/<id>")
 def show(id: str) -> str:
-    return render_template("chat.html", **_page(conversations.conversation(id, current_owner())))
+    return render_template("chat.html", **_page(chat.conversation(id, current_owner())))
 
 
 @blueprint.post("/<id>/messages")
@@ -56,21 +53,17 @@ def ask(id: str) -> ResponseReturnValue:
     """A question. A script gets the answer's addresses and the two messages as HTML, anybody else the page."""
     try:
         uploads = _uploads_for(id) if request.files else []
-        answer = commands.ask(id, request.form.get("message", ""), owner=current_owner())
+        answer = chat.ask(id, request.form.get("message", ""), owner=current_owner())
     except REFUSALS as error:
         if _by_script():
             raise
-        return _refused(conversations.conversation(id, current_owner()), error)
+        return _refused(chat.conversation(id, current_owner()), error)
     if not _by_script():
         return redirect(f"/chat/{id}#end", 303)
-    turn = next(
-        turn for turn in conversations.turns(answer.conversation_id) if turn.answer and turn.answer.id == answer.id
-    )
+    turn = next(turn for turn in chat.turns(answer.conversation_id) if turn.answer and turn.answer.id == answer.id)
     html = render_template("chat/_turn.html", turn=turn, **_words())
     files = (
-        render_template("chat/_files.html", files=attachments.list_attachments(answer.conversation_id))
-        if uploads
-        else None
+        render_template("chat/_files.html", files=chat.list_attachments(answer.conversation_id)) if uploads else None
     )
     response = jsonify(answer=str(answer.id), stream=f"/chat/answers/{answer.id}/stream", html=html, files=files)
     response.status_code = 202
@@ -80,28 +73,28 @@ def ask(id: str) -> ResponseReturnValue:
 @blueprint.post("/messages/<id>/edit")
 def edit(id: str) -> ResponseReturnValue:
     """Ask a question in other words."""
-    answer = commands.edit_question(id, request.form.get("message", ""), owner=current_owner())
+    answer = chat.edit_question(id, request.form.get("message", ""), owner=current_owner())
     return redirect(f"/chat/{answer.conversation_id}#end", 303)
 
 
 @blueprint.get("/files/<id>")
 def file(id: str) -> str:
     """A file that a conversation answers from, as it was read: what its citations lead to."""
-    found = attachments.attachment(id, current_owner())
-    talk = conversations.conversation(found.conversation_id, current_owner())
-    return render_template("chat/file.html", file=found, talk=talk, passages=attachments.attachment_passages(found))
+    found = chat.attachment(id, current_owner())
+    talk = chat.conversation(found.conversation_id, current_owner())
+    return render_template("chat/file.html", file=found, talk=talk, passages=chat.attachment_passages(found))
 
 
 @blueprint.post("/files/<id>/delete")
 def detach(id: str) -> ResponseReturnValue:
-    found = commands.detach_file(id, owner=current_owner())
+    found = chat.detach_file(id, owner=current_owner())
     return redirect(f"/chat/{found.conversation_id}", 303)
 
 
 @blueprint.get("/answers/<id>")
 def answer(id: str) -> ResponseReturnValue:
     """One answer as its page shows it, for a script; anybody else gets the page."""
-    found = commands.answer_status(id, owner=current_owner())
+    found = chat.answer_status(id, owner=current_owner())
     if _by_script():
         return render_template("chat/_answer.html", answer=found, last=True, **_words())
     return redirect(f"/chat/{found.conversation_id}#answer-{found.id}", 303)
@@ -114,7 +107,7 @@ def stream(id: str) -> Response:
 
 @blueprint.post("/answers/<id>/stop")
 def stop(id: str) -> ResponseReturnValue:
-    found = commands.stop_answer(id, owner=current_owner())
+    found = chat.stop_answer(id, owner=current_owner())
     if _by_script():
         return jsonify(serializers.message(found)), 202
     return redirect(f"/chat/{found.conversation_id}#end", 303)
@@ -123,41 +116,41 @@ def stop(id: str) -> ResponseReturnValue:
 @blueprint.post("/answers/<id>/again")
 def again(id: str) -> ResponseReturnValue:
     """Another answer to the same question."""
-    return redirect(f"/chat/{commands.ask_again(id, owner=current_owner()).conversation_id}#end", 303)
+    return redirect(f"/chat/{chat.ask_again(id, owner=current_owner()).conversation_id}#end", 303)
 
 
 @blueprint.post("/answers/<id>/continue")
 def go_on(id: str) -> ResponseReturnValue:
-    return redirect(f"/chat/{commands.continue_answer(id, owner=current_owner()).conversation_id}#end", 303)
+    return redirect(f"/chat/{chat.continue_answer(id, owner=current_owner()).conversation_id}#end", 303)
 
 
 @blueprint.post("/<id>/settings")
 def change(id: str) -> ResponseReturnValue:
     """Its name, model, system prompt, temperature and sources."""
-    commands.change_conversation(id, _talk(), owner=current_owner())
+    chat.change_conversation(id, _talk(), owner=current_owner())
     return redirect(f"/chat/{id}", 303)
 
 
 @blueprint.post("/<id>/delete")
 def delete(id: str) -> ResponseReturnValue:
-    commands.delete_conversation(id, owner=current_owner())
+    chat.delete_conversation(id, owner=current_owner())
     return redirect("/chat", 303)
 
 
 def _page(talk: Any | None) -> dict[str, Any]:
     owner, q = current_owner(), request.args.get("q", "").strip()[:200]
-    turns = conversations.turns(talk.id) if talk else []
+    turns = chat.turns(talk.id) if talk else []
     last = turns[-1].answer if turns else None
     return {
         "talk": talk,
         "turns": turns,
         "writing": last if last and last.state == "writing" else None,
-        "files": attachments.list_attachments(talk.id) if talk and talk.attached else [],
-        "talks": lists.list_conversations(owner, q=q, after=_after(owner), limit=LISTED),
-        "answering": conversations.answering_conversations(owner),
+        "files": chat.list_attachments(talk.id) if talk and talk.attached else [],
+        "talks": chat.list_conversations(owner, q=q, after=_after(owner), limit=LISTED),
+        "answering": chat.answering_conversations(owner),
         "q": q,
-        "models": client.models(),
-        "missing": client.setup_error(),
+        "models": llm.models(),
+        "missing": llm.setup_error(),
         "collections": [collection.name for collection in library.collections(owner)],
         "bulk": _bulk(talk, turns),
         **_words(),
@@ -170,7 +163,7 @@ def _words() -> dict[str, Any]:
         "pace": serializers.tokens_per_second,
         "draft": "",
         "refusal": None,
-        "most_text": attachments.MOST_ATTACHED_TEXT,
+        "most_text": chat.MOST_ATTACHED_TEXT,
     }
 
 
@@ -178,7 +171,7 @@ def _after(owner: str) -> str | None:
     """The cursor of the address, unless its conversation is gone."""
     after = request.args.get("after")
     try:
-        return str(conversations.conversation(after, owner).id) if after else None
+        return str(chat.conversation(after, owner).id) if after else None
     except NotFound:
         return None
 
@@ -193,10 +186,10 @@ def _refused(talk: Any | None, error: Any) -> ResponseReturnValue:
 
 def _uploads_for(id: str) -> list[str]:
     """The files that come with a message, read for this conversation."""
-    conversations.conversation(id, current_owner())  # nothing is kept for one that is not theirs
+    chat.conversation(id, current_owner())  # nothing is kept for one that is not theirs
     uploads = _uploads()
     if uploads:
-        commands.attach_files(id, uploads, owner=current_owner())
+        chat.attach_files(id, uploads, owner=current_owner())
     return uploads
 
 
@@ -204,7 +197,7 @@ def _uploads() -> list[str]:
     """The files that come with a message, kept like every upload; their ids."""
     sent = [part for part in request.files.getlist("files") if part.filename]
     return [
-        str(engine_uploads.upload(cast(BinaryIO, part.stream), part.filename or "", owner=current_owner()).id)
+        str(engine_files.upload(cast(BinaryIO, part.stream), part.filename or "", owner=current_owner()).id)
         for part in sent
     ]
 
@@ -242,7 +235,7 @@ def _temperature(text: str) -> float | None:
 def _bulk(talk: Any | None, turns: list[Any]) -> str | None:
     """The address of the bulk form with this conversation's last question in it."""
     question = next((turn.question.text for turn in reversed(turns) if turn.question), None)
-    if question is None or not any(kind.name == BULK and kind.available for kind in catalogue.kinds()):
+    if question is None or not any(kind.name == BULK and kind.available for kind in kinds.kinds()):
         return None
     prompt = question[:LONGEST_LINK].replace("{", "{{").replace("}", "}}")  # there a brace begins a column's name
     given = {"prompt": prompt, "system": talk.system[:LONGEST_LINK] if talk else ""}

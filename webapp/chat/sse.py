@@ -17,7 +17,7 @@ from typing import Any
 
 from flask import Response, request
 
-from jobs.engine.chat import commands
+from jobs.engine import chat
 from jobs.engine.chat.commands import LiveText, TextPiece
 from jobs.engine.errors import DatabaseUnavailable, NotFound, TooMany
 from webapp.api.serializers import answer_ended
@@ -44,7 +44,7 @@ def respond(answer_id: str, *, painted: bool = False) -> Response:
     """The stream of an answer of this request's owner, from where its reader was."""
     who = identity.identity()
     owner = who.owner
-    answer = commands.find_answer(answer_id, owner)
+    answer = chat.find_answer(answer_id, owner)
     if _open[owner] >= MOST_OPEN:
         raise TooMany(f"{MOST_OPEN} streams are open for you already. Close some pages, then try again.")
     if (connection := client_gone.connection()) is not None:
@@ -104,7 +104,7 @@ class _AnswerReader:
 
     def _written(self) -> Iterator[bytes]:
         """What one run writes, as events."""
-        with commands.read_answer(self._answer) as live:
+        with chat.read_answer(self._answer) as live:
             if not live.reaches(self._seen, CATCH_UP_SECONDS):
                 self._seen = 0
             while not live.ended or live.length > self._seen:
@@ -156,7 +156,7 @@ class _AnswerReader:
     def _look(self) -> Any:
         """The row, after its run ended here; a reader whose row cannot be read comes back by itself."""
         try:
-            return commands.answer_status(self._answer.id, owner=self._who.owner)
+            return chat.answer_status(self._answer.id, owner=self._who.owner)
         except (DatabaseUnavailable, NotFound):
             raise _ClientGone from None
 

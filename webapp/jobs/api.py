@@ -10,10 +10,9 @@ from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import UnsupportedMediaType
 
-from jobs.engine.files import uploads
-from jobs.engine.kinds import catalogue
-from jobs.engine.queue import approvals as engine_approvals
-from jobs.engine.queue import commands, job_log, lists, polling, queries
+from jobs.engine import files as engine_files
+from jobs.engine import kinds as engine_kinds
+from jobs.engine import queue
 from webapp import openapi
 from webapp.api import serializers
 from webapp.api.schemas import ITEM_STATES, JOB_FILTERS, VERDICTS
@@ -39,24 +38,24 @@ def description() -> ResponseReturnValue:
 
 @blueprint.get("/kinds")
 def kinds() -> Response:
-    return jsonify(kinds=[serializers.kind_row(kind) for kind in catalogue.kinds()], next=None)
+    return jsonify(kinds=[serializers.kind_row(kind) for kind in engine_kinds.kinds()], next=None)
 
 
 @blueprint.get("/kinds/<name>")
 def kind(name: str) -> Response:
-    return jsonify(serializers.kind_whole(catalogue.offered(name)))
+    return jsonify(serializers.kind_whole(engine_kinds.offered(name)))
 
 
 @blueprint.post("/kinds/<name>/jobs")
 def submit(name: str) -> Response:
     """The row is written before this answers; Redis may be away."""
-    found = catalogue.offered(name)
+    found = engine_kinds.offered(name)
     key = idempotency_key()
     sample = parsing.whole_number("sample", 1, 1, MAX_SAMPLE) if "sample" in request.args else None
     run_at = parsing.moment_ahead("run_at", datetime.now(UTC), MAX_AHEAD)
     params = parsing.json_object()
     told = [{"channel": one, "target": target} for one in CHANNELS if (target := parsing.text(f"notify_{one}", 2_000))]
-    job = commands.submit(
+    job = queue.submit(
         found.name,
         params,
         owner=current_owner(),
@@ -70,7 +69,7 @@ def submit(name: str) -> Response:
 
 @blueprint.get("/jobs")
 def jobs() -> Response:
-    page = lists.list_jobs(
+    page = queue.list_jobs(
         current_owner(),
         states=_states(JOB_FILTERS),
         kind=parsing.text("kind", 100),
@@ -83,20 +82,20 @@ def jobs() -> Response:
 
 @blueprint.get("/jobs/<id>")
 def job(id: str) -> Response:
-    return jsonify(serializers.job_whole(polling.job_status(id, current_owner())))
+    return jsonify(serializers.job_whole(queue.job_status(id, current_owner())))
 
 
 @blueprint.delete("/jobs/<id>")
 def delete(id: str) -> Response:
     """An ended job with its items, log and files."""
-    commands.delete(id, owner=current_owner())
+    queue.delete(id, owner=current_owner())
     return Response(status=204)
 
 
 @blueprint.get("/jobs/<id>/items")
 def items(id: str) -> Response:
-    page = queries.items(
-        polling.readable_job(id, current_owner()),
+    page = queue.items(
+        queue.readable_job(id, current_owner()),
         state=next(iter(_states(ITEM_STATES)), None),
         verdict=parsing.one_of("verdict", VERDICTS, "") if "verdict" in request.args else None,
         after=parsing.text("after", 2_000),
@@ -108,24 +107,24 @@ def items(id: str) -> Response:
 @blueprint.get("/jobs/<id>/log")
 def log(id: str) -> Response:
     limit = parsing.whole_number("limit", 500, 1, 1_000)
-    page = job_log.read_log(polling.readable_job(id, current_owner()), after=parsing.text("after", 200), limit=limit)
+    page = queue.read_log(queue.readable_job(id, current_owner()), after=parsing.text("after", 200), limit=limit)
     return jsonify(lines=[serializers.log_line(row) for row in page.rows], next=_text(page.next))
 
 
 @blueprint.post("/jobs/<id>/cancel")
 def cancel(id: str) -> Response:
-    return accepted(commands.cancel(id, owner=current_owner()))
+    return accepted(queue.cancel(id, owner=current_owner()))
 
 
 @blueprint.post("/jobs/<id>/retry")
 def retry(id: str) -> Response:
     which = parsing.one_of("items", ("all", "failed", "unknown"), "all")
-    return accepted(commands.retry(id, owner=current_owner(), items=which))
+    return accepted(queue.retry(id, owner=current_owner(), items=which))
 
 
 @blueprint.get("/jobs/<id>/approvals")
 def approvals(id: str) -> Response:
-    rows = engine_approvals.approvals_of(polling.readable_job(id, current_owner()))
+    rows = queue.approvals_of(queue.readable_job(id, current_owner()))
     return jsonify(approvals=[serializers.approval(row) for row in rows], next=None)
 
 
@@ -134,7 +133,7 @@ def answer(id: str, approval: str) -> Response:
     """Say yes (`approve`: true) or no to a call."""
     body = parsing.fields(parsing.json_object(), {"approve": bool, "reason": str}, required=("approve",))
     reason = body.get("reason", "")
-    return accepted(commands.answer_approval(id, approval, body["approve"], reason, owner=current_owner()))
+    return accepted(queue.answer_approval(id, approval, body["approve"], reason, owner=current_owner()))
 
 
 @blueprint.post("/files")
@@ -146,7 +145,7 @@ def upload() -> Response:
     if len(sent) != 1:
         raise parsing.invalid("file", "Send exactly one file, in the field `file`.")
     name = parsing.printable(sent[0].filename or "", 255) or "file"
-    kept = serializers.file(uploads.upload(cast(BinaryIO, sent[0].stream), name, owner=current_owner()))
+    kept = serializers.file(engine_files.upload(cast(BinaryIO, sent[0].stream), name, owner=current_owner()))
     return Response(jsonify(kept).get_data(), 201, {"Location": kept["url"]}, content_type="application/json")
 
 

@@ -7,8 +7,8 @@ from contextlib import suppress
 from flask import Blueprint, abort, redirect, request
 from werkzeug.wrappers import Response
 
+from jobs.engine import queue
 from jobs.engine.errors import Conflict
-from jobs.engine.queue import commands
 from webapp.http.guards import current_owner
 
 blueprint = Blueprint("approvals", __name__)
@@ -22,5 +22,5 @@ def create(job_id: str, approval_id: str) -> Response:
         abort(400)
     with suppress(Conflict):
         reason = request.form.get("reason", "")
-        commands.answer_approval(job_id, approval_id, answer == "yes", reason, owner=current_owner())
+        queue.answer_approval(job_id, approval_id, answer == "yes", reason, owner=current_owner())
     return redirect(f"/jobs/{job_id}", 303)

@@ -7,8 +7,8 @@ from contextlib import suppress
 from flask import Blueprint, redirect
 from werkzeug.wrappers import Response
 
+from jobs.engine import queue
 from jobs.engine.errors import Conflict
-from jobs.engine.queue import commands
 from webapp.http.guards import current_owner
 
 blueprint = Blueprint("cancellations", __name__)
@@ -18,5 +18,5 @@ blueprint = Blueprint("cancellations", __name__)
 def create(job_id: str) -> Response:
     """Ask for a stop. A job that ended a moment earlier needs none; its page says how it ended."""
     with suppress(Conflict):
-        commands.cancel(job_id, owner=current_owner())
+        queue.cancel(job_id, owner=current_owner())
     return redirect(f"/jobs/{job_id}", 303)

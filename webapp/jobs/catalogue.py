@@ -10,10 +10,9 @@ from typing import Any
 from flask import Blueprint, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response
 
-from jobs.engine import settings
+from jobs.engine import kinds as engine_kinds
+from jobs.engine import queue, settings
 from jobs.engine.errors import NotFound
-from jobs.engine.kinds import catalogue
-from jobs.engine.queue import lists, notifications, queries, waiting
 from webapp.http.guards import current_owner
 from webapp.http.identity import person
 from webapp.jobs import drafts, forms
@@ -31,16 +30,16 @@ def index() -> str:
     if request.headers.get("HX-Request"):
         return render_template("catalogue/_mine.html", **_mine())
     wanted = request.args.get("q", "").strip()
-    found = [kind for kind in catalogue.kinds() if _matches(kind, wanted)]
+    found = [kind for kind in engine_kinds.kinds() if _matches(kind, wanted)]
     return render_template(
         "catalogue.html",
         q=wanted,
         groups=[(group, list(kinds)) for group, kinds in groupby(found, key=lambda kind: kind.group)],
-        all_kinds=catalogue.kinds(),
-        served=queries.served_queues(),
+        all_kinds=engine_kinds.kinds(),
+        served=queue.served_queues(),
         wants=_wants,
         welcome=None if request.cookies.get("welcome") == "hidden" else settings.current(),
-        first=next((kind for kind in catalogue.kinds() if kind.name == FIRST and kind.available), None),
+        first=next((kind for kind in engine_kinds.kinds() if kind.name == FIRST and kind.available), None),
         **_mine(),
     )
 
@@ -56,7 +55,7 @@ def hide_welcome() -> Response:
 @cache
 def _wants(name: str) -> str:
     """What a job of this kind works with, in a few words: a table, the model."""
-    kind = catalogue.kind(name)
+    kind = engine_kinds.kind(name)
     fields = forms.fields(kind.schema()) if kind.available else []
     files = [one for one in fields if one.control in ("file", "files")]
     names = {one.name for one in fields}
@@ -71,7 +70,7 @@ def _wants(name: str) -> str:
 @blueprint.get("/kinds/<name>")
 def form(name: str) -> Any:
     """A kind's form: blank, with the example (`?example=1`), with another job's params (`?from=<id>`), or `?field=value`."""
-    kind = catalogue.offered(name)
+    kind = engine_kinds.offered(name)
     if not kind.available:
         return render_template("kind_off.html", kind=kind), 503
     return drafts.page(_draft(kind))
@@ -79,7 +78,7 @@ def form(name: str) -> Any:
 
 def titles() -> dict[str, str]:
     """kind -> title, for all kinds, the hidden ones too."""
-    return {kind.name: kind.title for kind in catalogue.kinds(hidden=True)}
+    return {kind.name: kind.title for kind in engine_kinds.kinds(hidden=True)}
 
 
 def noun_of(job: Any) -> tuple[str, str]:
@@ -88,17 +87,17 @@ def noun_of(job: Any) -> tuple[str, str]:
 
 
 def nouns() -> dict[str, tuple[str, str]]:
-    return {kind.name: kind.noun for kind in catalogue.kinds(hidden=True)}
+    return {kind.name: kind.noun for kind in engine_kinds.kinds(hidden=True)}
 
 
 def _draft(kind: Any) -> drafts.Draft:
     if source := request.args.get("from"):
-        job = queries.job(source, current_owner())
+        job = queue.job(source, current_owner())
         if job.kind != kind.name:
             raise NotFound("That job is of another kind, so its answers do not fit this form.")
         draft = drafts.of_params(kind, job.params)
         draft.parent = str(job.id)
-        draft.tell = {one.channel: one.target for one in notifications.notifications_of(job)}
+        draft.tell = {one.channel: one.target for one in queue.notifications_of(job)}
         return draft
     if request.args.get("example"):
         return drafts.of_params(kind, kind.example)
@@ -123,10 +122,10 @@ def _mine() -> dict[str, Any]:
     """The viewer's jobs that move or wait, and the last that ended."""
     owner = current_owner()
     return {
-        "live": lists.list_jobs(owner, states=_LIVE, limit=6).rows,
-        "recent": lists.list_jobs(owner, states=_ENDED, limit=6).rows,
-        "counts": lists.job_counts(owner),
+        "live": queue.list_jobs(owner, states=_LIVE, limit=6).rows,
+        "recent": queue.list_jobs(owner, states=_ENDED, limit=6).rows,
+        "counts": queue.job_counts(owner),
         "titles": titles(),
         "nouns": nouns(),
-        "waiting": waiting.why_waiting,
+        "waiting": queue.why_waiting,
     }

@@ -12,11 +12,9 @@ from uuid import uuid4
 
 from flask import render_template
 
-from jobs.engine import settings
+from jobs.engine import files as engine_files
+from jobs.engine import kinds, queue, settings
 from jobs.engine.errors import BadInput, FieldError, InvalidParams, LegworkError, NotFound
-from jobs.engine.files import lookup
-from jobs.engine.kinds import checks, estimates, text_templates
-from jobs.engine.queue import notifications, queries, waiting
 from webapp.http.guards import current_owner
 from webapp.jobs import forms
 from webapp.ui import safe_text, words
@@ -73,14 +71,14 @@ class Draft:
         text = self.raw.get(one.name)
         if not table or not table.get("first") or not isinstance(text, str):
             return ""
-        return text_templates.fill_in(text, table["first"][0]) or ""
+        return kinds.fill_in(text, table["first"][0]) or ""
 
     def estimate(self) -> Any:
         """What it would take; None while the form is not complete."""
         if self.errors:
             return None
         try:
-            return estimates.estimate(self.kind.name, self.params, owner=current_owner())
+            return kinds.estimate(self.kind.name, self.params, owner=current_owner())
         except LegworkError:
             return None
 
@@ -105,7 +103,7 @@ class Draft:
             return None
         how = {name: str(self.raw[name]) for name in ("encoding", "delimiter") if self.raw.get(name)}
         try:
-            return lookup.describe_table(ref, current_owner(), **how)
+            return engine_files.describe_table(ref, current_owner(), **how)
         except NotFound:
             return None
         except LegworkError as error:
@@ -159,12 +157,12 @@ def check(draft: Draft) -> bool:
     except ValueError as error:
         draft.errors.append(FieldError("run_at", str(error)))
     try:
-        notifications.checked_notifications(draft.notify)
+        queue.checked_notifications(draft.notify)
     except InvalidParams as error:
         draft.tell_errors = {one.field: one.message for one in error.errors}
         draft.errors += [FieldError("", one.message) for one in error.errors]
     try:
-        checks.validate(draft.kind.name, params, owner=current_owner())
+        kinds.validate(draft.kind.name, params, owner=current_owner())
     except InvalidParams as error:
         unread = {one.field for one in draft.errors}
         draft.errors += [one for one in error.errors if one.field.split(".")[0] not in unread]
@@ -189,7 +187,7 @@ def run_at(draft: Draft) -> datetime | None:
 
 def is_served(kind: Any) -> bool:
     """Whether a worker that is alive takes this kind's jobs."""
-    return kind.queue in queries.served_queues()
+    return kind.queue in queue.served_queues()
 
 
 def notes_of(about: Any) -> list[str]:
@@ -200,7 +198,7 @@ def notes_of(about: Any) -> list[str]:
 
 def _starts(kind: Any) -> str:
     """When a job of this kind would start if it were submitted now, and what is before it."""
-    ahead = waiting.jobs_ahead(kind.queue)
+    ahead = queue.jobs_ahead(kind.queue)
     if not ahead.workers:
         return "waits for a worker"
     if not ahead.busy:
@@ -213,11 +211,11 @@ def _starts(kind: Any) -> str:
 
 def file_of(ref: str) -> dict[str, Any] | None:
     if ref.startswith("sample:"):
-        if lookup.describe_table(ref, current_owner()) is None:
+        if engine_files.describe_table(ref, current_owner()) is None:
             return None
         return {"id": ref, "name": ref.removeprefix("sample:"), "bytes": None, "sample": True}
     try:
-        file = lookup.file(ref, current_owner())
+        file = engine_files.file(ref, current_owner())
     except NotFound:
         return None
     return {"id": ref, "name": file.name, "bytes": file.bytes, "sample": False}
@@ -243,7 +241,7 @@ _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
 def _earlier(one: forms.Field) -> list[Any]:
     """The uploads that may be chosen again in this field."""
-    uploads = lookup.list_uploads(current_owner())
+    uploads = engine_files.list_uploads(current_owner())
     return [file for file in uploads if file.table or one.accept != "table"]
 
 

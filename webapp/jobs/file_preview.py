@@ -12,9 +12,9 @@ from flask import Blueprint, Response, render_template, request
 from markupsafe import Markup
 from werkzeug.wsgi import FileWrapper
 
+from jobs.engine import files as engine_files
+from jobs.engine import queue
 from jobs.engine.errors import BadInput, LegworkError, NotFound
-from jobs.engine.files import lookup
-from jobs.engine.queue import polling
 from webapp.http.guards import current_owner
 from webapp.jobs import catalogue, files
 from webapp.ui import markdown
@@ -67,7 +67,7 @@ def _words() -> dict[str, Any]:
 
 @blueprint.get("/files/<file_id>/preview")
 def show(file_id: str) -> str:
-    file = lookup.visible_file(file_id, current_owner())
+    file = engine_files.visible_file(file_id, current_owner())
     if not previewable(file):
         raise NotFound("This file cannot be shown here. Download it to look at it.")
     job = _job_of(file)
@@ -77,10 +77,10 @@ def show(file_id: str) -> str:
 @blueprint.get("/files/<file_id>/raw")
 def raw(file_id: str) -> Response:
     """A picture for the page above; what is none of the four kinds by its first bytes is not given out like this."""
-    file = lookup.visible_file(file_id, current_owner())
+    file = engine_files.visible_file(file_id, current_owner())
     if _image(file) is None:
         raise NotFound("This is not a picture that can be shown.")
-    response = Response(FileWrapper(lookup.open_file(file), files.CHUNK), content_type=file.media_type)
+    response = Response(FileWrapper(engine_files.open_file(file), files.CHUNK), content_type=file.media_type)
     response.content_length = file.bytes
     response.headers["Content-Security-Policy"] = RAW_POLICY
     response.headers["X-Content-Type-Options"] = "nosniff"
@@ -111,7 +111,7 @@ def _page(file: Any) -> dict[str, Any]:
     asked = request.args.get("page", "1")
     number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 7 else 1
     try:
-        return {"page": lookup.pdf_page(file, number)}
+        return {"page": engine_files.pdf_page(file, number)}
     except BadInput as error:
         return {"trouble": error.message}
 
@@ -130,7 +130,7 @@ def _table(file: Any) -> dict[str, Any] | None:
     if not (file.table or file.name.lower().endswith((".csv", ".tsv", ".jsonl"))):
         return None
     try:
-        found = lookup.describe_table(str(file.id), file.owner)
+        found = engine_files.describe_table(str(file.id), file.owner)
     except LegworkError:
         return None
     if not found or found.get("error") or not found.get("first"):
@@ -148,12 +148,12 @@ def _text(file: Any) -> dict[str, Any]:
 
 
 def _head(file: Any, count: int) -> bytes:
-    with lookup.open_file(file) as stream:
+    with engine_files.open_file(file) as stream:
         return stream.read(count)
 
 
 def _job_of(file: Any) -> Any:
     try:
-        return polling.readable_job(file.job_id, current_owner()) if file.job_id else None
+        return queue.readable_job(file.job_id, current_owner()) if file.job_id else None
     except NotFound:
         return None

@@ -11,9 +11,7 @@ from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.wrappers import Response as BaseResponse
 from werkzeug.wsgi import FileWrapper
 
-from jobs.engine.files import lookup, storage
-from jobs.engine.queue import job_log as engine_log_lines
-from jobs.engine.queue import polling, queries
+from jobs.engine import files, queue
 from webapp.http.guards import current_owner
 from webapp.jobs import tabs
 
@@ -25,8 +23,8 @@ _UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|\u200e\u200f\u061c\u202a-\u202e\
 @blueprint.get("/files/<file_id>")
 def download(file_id: str) -> BaseResponse:
     """One file, whole or the range that was asked for. Never shown inside the site: always an attachment."""
-    file = lookup.visible_file(file_id, current_owner())
-    stream = storage.blob_storage().open(file.blob)
+    file = files.visible_file(file_id, current_owner())
+    stream = files.blob_storage().open(file.blob)
     response = attachment(ExportBody(stream, CHUNK), file.media_type, file.name)
     response.set_etag(file.sha256)
     response.content_length = file.bytes
@@ -40,9 +38,9 @@ def download(file_id: str) -> BaseResponse:
 @blueprint.get("/jobs/<job_id>/items.<any(csv, jsonl, xlsx, parquet):format>")
 def items(job_id: str, format: str) -> Response:
     """The items of a job as a table, with what is there by now; `?state=failed` for those only."""
-    job = polling.readable_job(job_id, current_owner())
+    job = queue.readable_job(job_id, current_owner())
     state = request.args.get("state")
-    media_type, name, chunks = queries.export(job, format, state=state if state in tabs.ITEM_STATES else None)
+    media_type, name, chunks = queue.export(job, format, state=state if state in tabs.ITEM_STATES else None)
     response = attachment(chunks, media_type, name)
     response.headers["Cache-Control"] = "no-store"
     return response
@@ -51,7 +49,7 @@ def items(job_id: str, format: str) -> Response:
 @blueprint.get("/jobs/<job_id>/log.txt")
 def log(job_id: str) -> Response:
     """A job's whole log as text, oldest line first."""
-    job = polling.readable_job(job_id, current_owner())
+    job = queue.readable_job(job_id, current_owner())
     return attachment(log_lines(job), "text/plain; charset=utf-8", f"{job.kind}-{str(job.id)[:8]}-log.txt")
 
 
@@ -83,7 +81,7 @@ def log_lines(job: Any) -> Iterator[bytes]:
     """A job's whole log, a line at a time."""
     after = None
     while True:
-        page = engine_log_lines.read_log(job, after=after, limit=1000)
+        page = queue.read_log(job, after=after, limit=1000)
         for line in page.rows:
             yield f"{line.at.isoformat(timespec='milliseconds')}  {line.level:<7} {line.text}\n".encode()
         after = page.next

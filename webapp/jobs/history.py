@@ -11,8 +11,8 @@ from uuid import uuid4
 from flask import Blueprint, flash, redirect, render_template, request
 from werkzeug.wrappers import Response
 
+from jobs.engine import queue
 from jobs.engine.errors import BadInput
-from jobs.engine.queue import commands, lists, queries, waiting
 from webapp.http import parsing
 from webapp.http.guards import current_owner
 from webapp.http.identity import person
@@ -75,7 +75,7 @@ def bulk() -> Any:
         return render_template("jobs/delete.html", key=uuid4().hex, **wanted._asdict(), **shown)
     which = {"all": True, **_as_params(wanted)} if every else {"jobs": chosen}
     key = parsing.printable(request.form.get("key", ""), 64)
-    job = commands.submit(
+    job = queue.submit(
         BULK,
         {"action": action, **which},
         owner=current_owner(),
@@ -99,25 +99,25 @@ def keep_view() -> Response:
 @blueprint.post("/jobs/<job_id>/pin")
 def pin(job_id: str) -> Response:
     """Keep a job from being deleted."""
-    commands.pin(job_id, True, owner=current_owner())
+    queue.pin(job_id, True, owner=current_owner())
     return redirect(f"/jobs/{job_id}", 303)
 
 
 @blueprint.post("/jobs/<job_id>/unpin")
 def unpin(job_id: str) -> Response:
-    commands.pin(job_id, False, owner=current_owner())
+    queue.pin(job_id, False, owner=current_owner())
     return redirect(f"/jobs/{job_id}", 303)
 
 
 @blueprint.get("/jobs/<job_id>/delete")
 def ask_delete(job_id: str) -> str:
-    job = queries.job(job_id, current_owner())
+    job = queue.job(job_id, current_owner())
     return render_template("job_delete.html", job=job, title=catalogue.titles().get(job.kind, job.kind))
 
 
 @blueprint.post("/jobs/<job_id>/delete")
 def delete(job_id: str) -> Response:
-    commands.delete(job_id, owner=current_owner())
+    queue.delete(job_id, owner=current_owner())
     flash("The job is deleted.")
     return redirect("/jobs", 303)
 
@@ -132,7 +132,7 @@ def address(given: Mapping[str, str] | None = None, **changed: str | None) -> st
 
 def reasons(rows: list[Any]) -> dict[Any, Any]:
     """Why the first few jobs wait; to ask it for each of a long list would keep the database busy."""
-    return {job.id: waiting.why_waiting(job) for job in [job for job in rows if job.state == "queued"][:EXPLAINED]}
+    return {job.id: queue.why_waiting(job) for job in [job for job in rows if job.state == "queued"][:EXPLAINED]}
 
 
 def _wanted(asked: Mapping[str, str]) -> Wanted:
@@ -196,14 +196,14 @@ def _as_params(wanted: Wanted) -> dict[str, Any]:
 
 def _matching(wanted: Wanted) -> int:
     wanted = _spelled_out(wanted)
-    counts = lists.job_counts(current_owner(), **_query(wanted))
+    counts = queue.job_counts(current_owner(), **_query(wanted))
     return _count(counts, wanted.state) if wanted.state else _total(counts)
 
 
 def _list(wanted: Wanted) -> dict[str, Any]:
     owner = current_owner()
     wanted = _spelled_out(wanted)
-    page = lists.list_jobs(
+    page = queue.list_jobs(
         owner,
         states=_states(wanted.state),
         **_query(wanted),
@@ -211,11 +211,11 @@ def _list(wanted: Wanted) -> dict[str, Any]:
         before=request.args.get("before"),
         limit=PAGE,
     )
-    counts = lists.job_counts(owner, **_query(wanted))
+    counts = queue.job_counts(owner, **_query(wanted))
     for_menu = {} if any(_query(wanted).values()) else {"counts": counts}
     return for_menu | {
         "page": page,
-        "searched": lists.SEARCHED,
+        "searched": queue.SEARCHED,
         "chips": [(chip, _count(counts, chip)) for chip in CHIPS],
         "everything": _total(counts),
         "matching": _count(counts, wanted.state) if wanted.state else _total(counts),

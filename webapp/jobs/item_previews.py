@@ -7,8 +7,8 @@ from typing import Any
 from flask import Blueprint, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 
+from jobs.engine import kinds
 from jobs.engine.errors import BadInput, FieldError, NotFound
-from jobs.engine.kinds import catalogue, estimates
 from webapp.http.guards import current_owner
 from webapp.jobs import drafts, submissions
 from webapp.ui import mail_html
@@ -19,7 +19,7 @@ blueprint = Blueprint("item_previews", __name__)
 @blueprint.post("/kinds/<name>/preview")
 def show(name: str) -> ResponseReturnValue:
     """The form comes along in hidden fields, so that it can be started from here or gone back to."""
-    kind = catalogue.offered(name)
+    kind = kinds.offered(name)
     if not kind.has_preview:
         raise NotFound("This kind of job has no preview.")
     draft = submissions.posted(kind)
@@ -27,7 +27,7 @@ def show(name: str) -> ResponseReturnValue:
         return drafts.page(draft, 422)
     place = _place()
     try:
-        shown = estimates.preview(kind.name, draft.params, place, owner=current_owner())
+        shown = kinds.preview(kind.name, draft.params, place, owner=current_owner())
     except BadInput as error:
         if place == 1:
             draft.errors.append(FieldError("", error.message))

@@ -7,9 +7,8 @@ from typing import Any
 
 from flask import Blueprint, Response, make_response, render_template, request
 
+from jobs.engine import kinds, queue
 from jobs.engine.errors import LegworkError, NotFound
-from jobs.engine.kinds import catalogue, estimates
-from jobs.engine.queue import approvals, polling, waiting
 from webapp.http.guards import current_owner
 from webapp.jobs import tabs
 from webapp.ui import words
@@ -22,7 +21,7 @@ AGES = 10  # seconds; what an age on the page may be behind while nothing else c
 @blueprint.get("/jobs/<job_id>/<any(items, files, log, input, timeline):tab>")
 def show(job_id: str, tab: str) -> str:
     """A job's page with one of its tabs; with `HX-Request` only what stands under the tabs."""
-    job = polling.job_status(job_id, current_owner())
+    job = queue.job_status(job_id, current_owner())
     view = _view(job, tab) | tabs.content(tab, job, request.args)
     return render_template("job/_tab.html" if request.headers.get("HX-Request") else "job.html", **view)
 
@@ -30,7 +29,7 @@ def show(job_id: str, tab: str) -> str:
 @blueprint.get("/jobs/<job_id>/progress")
 def fragment(job_id: str) -> Response:
     """The live part. 304 while nothing changed; once the job is over it polls no more and tells the page so."""
-    job = polling.job_status(job_id, current_owner())
+    job = queue.job_status(job_id, current_owner())
     tab = request.args.get("tab", "result")
     response = make_response()
     version = _version(job, tab)
@@ -78,9 +77,9 @@ def _view(job: Any, tab: str) -> dict[str, Any]:
         "tab": tab if tab in tabs.TABS else "result",
         "page_title": title_of(job, title),
         "announcement": announcement(job, nouns),
-        "waits": waiting.why_waiting(job) if job.state == "queued" else None,
+        "waits": queue.why_waiting(job) if job.state == "queued" else None,
         "questions": questions(job),
-        "pace": waiting.pace(job) if job.state == "running" else None,
+        "pace": queue.pace(job) if job.state == "running" else None,
         "file_count": job.file_count,
         "whole": _whole(job) if job.sample and job.ended else None,
         "every": _every(job),
@@ -91,14 +90,12 @@ def questions(job: Any) -> list[Any]:
     """The calls that wait for a yes or no on the page."""
     if not (job.state == "queued" and job.reason == "approval") or job.owner != current_owner():
         return []
-    return [
-        asked for asked in approvals.approvals_of(job) if asked.decided_at is None and asked.expires_at > words.now()
-    ]
+    return [asked for asked in queue.approvals_of(job) if asked.decided_at is None and asked.expires_at > words.now()]
 
 
 def _kind(job: Any) -> Any:
     try:
-        return catalogue.kind(job.kind)
+        return kinds.kind(job.kind)
     except NotFound:
         return None
 
@@ -114,7 +111,7 @@ def _every(job: Any) -> str:
 def _whole(job: Any) -> int | None:
     """How many items the job would have without the limit of a try."""
     try:
-        estimate = estimates.estimate(job.kind, job.params, owner=job.owner)
+        estimate = kinds.estimate(job.kind, job.params, owner=job.owner)
     except LegworkError:
         return None
     return estimate.items if estimate else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, redirect, request
 from werkzeug.wrappers import Response
 
-from jobs.engine.queue import commands, notifications, queries
+from jobs.engine import queue
 from webapp.http.guards import current_owner
 
 blueprint = Blueprint("retries", __name__)
@@ -16,7 +16,7 @@ def create(job_id: str) -> Response:
     """Queue the same job again: `items=failed` or `items=unknown` for those only, else all that is not done."""
     asked = request.values.get("items", "")
     items = asked if asked in ("failed", "unknown") else "all"
-    commands.retry(job_id, owner=current_owner(), items=items)
+    queue.retry(job_id, owner=current_owner(), items=items)
     return redirect(f"/jobs/{job_id}", 303)
 
 
@@ -24,8 +24,8 @@ def create(job_id: str) -> Response:
 def whole(job_id: str) -> Response:
     """Start the job of which this one was a try on a few items. Pressed twice, it is one job."""
     owner = current_owner()
-    tried = queries.job(job_id, owner)
-    told = [{"channel": one.channel, "target": one.target} for one in notifications.notifications_of(tried)]
+    tried = queue.job(job_id, owner)
+    told = [{"channel": one.channel, "target": one.target} for one in queue.notifications_of(tried)]
     key = f"whole-{tried.id}"
-    job = commands.submit(tried.kind, tried.params, owner=owner, parent=tried.id, idempotency_key=key, notify=told)
+    job = queue.submit(tried.kind, tried.params, owner=owner, parent=tried.id, idempotency_key=key, notify=told)
     return redirect(f"/jobs/{job.id}", 303)

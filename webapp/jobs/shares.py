@@ -5,8 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, redirect, render_template, request
 from werkzeug.wrappers import Response
 
-from jobs.engine import accounts
-from jobs.engine.queue import queries
+from jobs.engine import accounts, queue
 from webapp.http import identity
 from webapp.http.guards import current_owner
 from webapp.http.identity import person
@@ -17,7 +16,7 @@ blueprint = Blueprint("shares", __name__)
 
 @blueprint.get("/jobs/<job_id>/share")
 def show(job_id: str) -> str:
-    job = queries.job(job_id, current_owner())
+    job = queue.job(job_id, current_owner())
     identity.account()
     share = accounts.share_of(job)
     link = f"{request.host_url}shared/{share.secret}" if share else ""

@@ -11,10 +11,8 @@ from uuid import UUID
 from flask import Blueprint, redirect, request
 from werkzeug.datastructures import FileStorage
 
+from jobs.engine import files, kinds, queue
 from jobs.engine.errors import BadInput, FieldError, InvalidParams, NotFound, TooLarge, TooMany
-from jobs.engine.files import uploads
-from jobs.engine.kinds import catalogue
-from jobs.engine.queue import commands, queries
 from webapp.http import parsing
 from webapp.http.guards import current_owner
 from webapp.jobs import drafts, forms
@@ -30,7 +28,7 @@ CHANNELS = ("mail", "webhook")
 @blueprint.post("/kinds/<name>")
 def submit(name: str) -> Any:
     """Start the job of a filled-in form; or, by the button that was pressed, only check it, read its table, or take its JSON."""
-    kind = catalogue.offered(name)
+    kind = kinds.offered(name)
     if "json" in request.form:
         return _pasted(kind)
     draft = posted(kind)
@@ -75,7 +73,7 @@ def _stored(draft: drafts.Draft, field: forms.Field, part: FileStorage) -> str |
     if not part.filename:
         return None
     try:
-        return str(uploads.upload(cast(BinaryIO, part.stream), part.filename, owner=current_owner()).id)
+        return str(files.upload(cast(BinaryIO, part.stream), part.filename, owner=current_owner()).id)
     except (TooLarge, BadInput) as error:
         draft.errors.append(FieldError(field.name, str(error)))
         return None
@@ -83,7 +81,7 @@ def _stored(draft: drafts.Draft, field: forms.Field, part: FileStorage) -> str |
 
 def _start(draft: drafts.Draft) -> Any:
     try:
-        job = commands.submit(
+        job = queue.submit(
             draft.kind.name,
             draft.params,
             owner=current_owner(),
@@ -105,7 +103,7 @@ def _start(draft: drafts.Draft) -> Any:
 def _parent(draft: drafts.Draft) -> UUID | None:
     """The job that this one repeats, if it is there and the viewer's."""
     with suppress(NotFound):
-        return queries.job(draft.parent, current_owner()).id
+        return queue.job(draft.parent, current_owner()).id
     return None
 
 

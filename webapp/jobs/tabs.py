@@ -9,9 +9,8 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from jobs.engine import kinds, queue
 from jobs.engine.errors import LegworkError, NotFound
-from jobs.engine.kinds import catalogue
-from jobs.engine.queue import approvals, job_log, notifications, queries
 from webapp.jobs import drafts, forms
 from webapp.ui import safe_text, words
 
@@ -48,7 +47,7 @@ def content(tab: str, job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _result(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
-    rows = queries.items(job, state="done", limit=FIRST_ROWS).rows if job.done else []
+    rows = queue.items(job, state="done", limit=FIRST_ROWS).rows if job.done else []
     facts = {key: value for key, value in (job.result or {}).items() if not isinstance(value, (dict, list))}
     rest = {key: value for key, value in (job.result or {}).items() if isinstance(value, (dict, list)) and value}
     return {
@@ -56,35 +55,35 @@ def _result(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
         "columns": _columns(rows),
         "facts": facts,
         "rest": json.dumps(rest, ensure_ascii=False, indent=2, default=str) if rest else "",
-        "files": queries.output_files(job),
+        "files": queue.output_files(job),
         "result_template": _result_template(job),
         "view": _view(job, asked),
         "asked_item": (asked_item := asked.get("item", "").replace("\0", "").strip()[:200]),
-        "found_item": queries.item(job, asked_item) if asked_item else None,
+        "found_item": queue.item(job, asked_item) if asked_item else None,
     }
 
 
 def _items(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
     state = asked.get("state") if asked.get("state") in ITEM_STATES else None
     q = asked.get("q", "").strip()[:200] or None
-    columns = queries.item_columns(job)
+    columns = queue.item_columns(job)
     column = asked.get("column") if asked.get("column") in columns else None
     places = {"after": asked.get("after"), "before": asked.get("before")}
-    page = queries.items(job, state=state, q=q, column=column, **places, limit=PAGE, newest_first=True)
+    page = queue.items(job, state=state, q=q, column=column, **places, limit=PAGE, newest_first=True)
     asked_for = {"state": state, "q": q or "", "column": column or "", "first_page": not any(places.values())}
     return asked_for | {"page": page, "columns": columns, "item_states": ITEM_STATES, "main_of": main_of}
 
 
 def _files(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
-    return {"files": queries.output_files(job)}
+    return {"files": queue.output_files(job)}
 
 
 def _log(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
     level = asked.get("level") if asked.get("level") in LEVELS else None
     q = asked.get("q", "").strip()[:200]
     latest = asked.get("latest") == "1" or not (job.ended or asked.get("after") or asked.get("start"))
-    page = job_log.read_log(job, after=asked.get("after"), levels=LEVELS.get(level or "", ()), q=q, latest=latest)
-    counts = {name: job_log.log_count(job, levels, q) for name, levels in {"": (), **LEVELS}.items()}
+    page = queue.read_log(job, after=asked.get("after"), levels=LEVELS.get(level or "", ()), q=q, latest=latest)
+    counts = {name: queue.log_count(job, levels, q) for name, levels in {"": (), **LEVELS}.items()}
     asked_for = {"level": level or "", "q": q, "latest": latest, "first_page": not asked.get("after")}
     return asked_for | {"page": page, "level_counts": counts}
 
@@ -96,9 +95,9 @@ def _input(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _timeline(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
-    told = [step for one in notifications.notifications_of(job) for step in _told(one)]
-    questions = [step for one in approvals.approvals_of(job) for step in _asked(one)]
-    known = steps(job, queries.attempts(job))
+    told = [step for one in queue.notifications_of(job) for step in _told(one)]
+    questions = [step for one in queue.approvals_of(job) for step in _asked(one)]
+    known = steps(job, queue.attempts(job))
     return {"steps": sorted([*known, *told, *questions], key=lambda step: step.at or words.now())}
 
 
@@ -190,7 +189,7 @@ def _columns(rows: list[Any]) -> list[str]:
 
 def _fields(job: Any) -> list[forms.Field]:
     try:
-        return forms.fields(catalogue.kind(job.kind).schema())
+        return forms.fields(kinds.kind(job.kind).schema())
     except LegworkError:
         return []
 
@@ -218,7 +217,7 @@ def _given(name: str, value: Any, field: forms.Field | None) -> Given:
 def _view(job: Any, asked: Mapping[str, str]) -> dict[str, Any] | None:
     """What that template needs beside the job, of a kind that says so."""
     try:
-        kind = catalogue.kind(job.kind)
+        kind = kinds.kind(job.kind)
     except NotFound:
         return None
     return kind.view(job, asked) if kind.available else None
@@ -227,6 +226,6 @@ def _view(job: Any, asked: Mapping[str, str]) -> dict[str, Any] | None:
 def _result_template(job: Any) -> str | None:
     """The kind's own template for its result, if it names one."""
     try:
-        return getattr(catalogue.kind(job.kind).module, "RESULT_TEMPLATE", None)
+        return getattr(kinds.kind(job.kind).module, "RESULT_TEMPLATE", None)
     except LegworkError:
         return None

@@ -9,9 +9,8 @@ from typing import Any
 from flask import Blueprint, Response, stream_template
 from flask.typing import ResponseReturnValue
 
-from jobs.engine.chat import trials as engine_trials
+from jobs.engine import chat, kinds
 from jobs.engine.errors import BadInput, FieldError, LegworkError, NotFound
-from jobs.engine.kinds import catalogue
 from webapp.http import client_gone
 from webapp.http.guards import current_owner
 from webapp.jobs import drafts, submissions
@@ -23,14 +22,14 @@ FLUSHED = 2_048  # characters of the page that are worth a write of their own
 @blueprint.post("/kinds/<name>/try")
 def show(name: str) -> ResponseReturnValue:
     """What the model says to the first rows. The form comes along, to be started from here or gone back to."""
-    kind = catalogue.offered(name)
+    kind = kinds.offered(name)
     if not kind.has_questions:
         raise NotFound("This kind of job is tried out as a job.")
     draft = submissions.posted(kind)
     if not drafts.check(draft):
         return drafts.page(draft, 422)
     try:
-        trials = engine_trials.try_out(kind.name, draft.params, drafts.SAMPLE_ROWS, owner=current_owner())
+        trials = chat.try_out(kind.name, draft.params, drafts.SAMPLE_ROWS, owner=current_owner())
     except BadInput as error:
         draft.errors.append(FieldError("", error.message))
         return drafts.page(draft, 422)

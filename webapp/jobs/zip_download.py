@@ -8,8 +8,8 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from jobs.engine.files import lookup
-from jobs.engine.queue import polling, queries
+from jobs.engine import files as engine_files
+from jobs.engine import queue
 from webapp.http.guards import current_owner
 from webapp.jobs import files
 
@@ -19,17 +19,17 @@ PACKED = ("image/", "video/", "audio/", "application/zip", "application/vnd.open
 
 @blueprint.get("/jobs/<job_id>/all.zip")
 def download(job_id: str) -> Response:
-    job = polling.readable_job(job_id, current_owner())
+    job = queue.readable_job(job_id, current_owner())
     return files.attachment(_zipped(_parts(job)), "application/zip", f"{job.label or job.kind} {str(job.id)[:8]}.zip")
 
 
 def _parts(job: Any) -> Iterator[tuple[str, str, Iterable[bytes]]]:
     """Name, media type and bytes of each part; a name that comes twice gets a number."""
     taken: set[str] = set()
-    for file in queries.output_files(job):
+    for file in queue.output_files(job):
         yield _free(files.safe_name(file.name), taken), file.media_type, _chunks(file)
     if job.finished:
-        media_type, _, chunks = queries.export(job, "csv")
+        media_type, _, chunks = queue.export(job, "csv")
         yield _free("items.csv", taken), media_type, chunks
     yield _free("log.txt", taken), "text/plain", files.log_lines(job)
 
@@ -45,7 +45,7 @@ def _free(name: str, taken: set[str]) -> str:
 
 
 def _chunks(file: Any) -> Iterator[bytes]:
-    with lookup.open_file(file) as stream:
+    with engine_files.open_file(file) as stream:
         while chunk := stream.read(files.CHUNK):
             yield chunk
 

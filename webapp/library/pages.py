@@ -9,9 +9,8 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, abort, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from jobs.engine import library
+from jobs.engine import files, library
 from jobs.engine.errors import NotFound
-from jobs.engine.files import lookup
 from webapp.http.guards import current_owner
 
 blueprint = Blueprint("library", __name__)
@@ -129,6 +128,6 @@ def _offset(characters: int) -> int:
 
 def _file(file_id: Any) -> Any:
     try:
-        return lookup.file(file_id, current_owner()) if file_id else None
+        return files.file(file_id, current_owner()) if file_id else None
     except NotFound:
         return None

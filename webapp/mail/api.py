@@ -6,8 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from jobs.engine.mail import outbox
-from jobs.engine.mail import suppressions as engine_suppressions
+from jobs.engine import mail
 from webapp.api import serializers
 from webapp.http import parsing
 from webapp.http.guards import current_owner
@@ -17,7 +16,7 @@ blueprint = Blueprint("outbox_api", __name__, url_prefix="/api/v1")
 
 @blueprint.get("/outbox")
 def messages() -> Response:
-    page = outbox.outbox_messages(
+    page = mail.outbox_messages(
         current_owner(),
         q=parsing.text("q", 200),
         after=parsing.text("after", 200),
@@ -28,22 +27,22 @@ def messages() -> Response:
 
 @blueprint.get("/outbox/<id>")
 def message(id: str) -> Response:
-    row = outbox.outbox_message(id, current_owner())
-    opened = outbox.open_outbox_message(row)
+    row = mail.outbox_message(id, current_owner())
+    opened = mail.open_outbox_message(row)
     headers = [{"name": name, "value": value} for name, value in opened.headers]
     return jsonify(_row(row) | {"headers": headers, "text": opened.text, "html": opened.html})
 
 
 @blueprint.delete("/outbox")
 def clear() -> Response:
-    outbox.clear_outbox(owner=current_owner())
+    mail.clear_outbox(owner=current_owner())
     return Response(status=204)
 
 
 @blueprint.get("/suppressions")
 def suppressions() -> Response:
     limit = parsing.whole_number("limit", 100, 1, 1_000)
-    page = engine_suppressions.list_suppressed(
+    page = mail.list_suppressed(
         current_owner(), q=parsing.text("q", 200), after=parsing.text("after", 300), limit=limit
     )
     rows = [{"address": row.address, "created_at": serializers.moment(row.created_at)} for row in page.rows]
@@ -57,12 +56,12 @@ def suppress() -> Response:
     lines: list[Any] = given if isinstance(given, list) else [given]
     if not all(isinstance(line, str) for line in lines):
         raise parsing.invalid("addresses", "addresses must be a list of addresses.")
-    return jsonify(added=engine_suppressions.suppress_addresses("\n".join(lines), owner=current_owner()))
+    return jsonify(added=mail.suppress_addresses("\n".join(lines), owner=current_owner()))
 
 
 @blueprint.delete("/suppressions/<address>")
 def allow(address: str) -> Response:
-    engine_suppressions.allow_address(address, owner=current_owner())
+    mail.allow_address(address, owner=current_owner())
     return Response(status=204)
 
 

@@ -9,8 +9,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from jobs.engine import settings
-from jobs.engine.mail import outbox
+from jobs.engine import mail, settings
 from webapp.http.guards import current_owner
 from webapp.jobs import files
 from webapp.ui import mail_html
@@ -23,14 +22,14 @@ CHUNK = 256 * 1024
 @blueprint.get("")
 def index() -> str:
     q = request.args.get("q", "").strip()[:200]
-    page = outbox.outbox_messages(
+    page = mail.outbox_messages(
         current_owner(), q=q or None, after=request.args.get("after"), before=request.args.get("before"), limit=PAGE
     )
     return render_template(
         "outbox/list.html",
         page=page,
         q=q,
-        count=outbox.outbox_count(current_owner()),
+        count=mail.outbox_count(current_owner()),
         address=_address,
         set_up=bool(settings.current().smtp_url),
     )
@@ -39,9 +38,9 @@ def index() -> str:
 @blueprint.get("/<id>")
 def show(id: str) -> Response:
     """The message as it can be read; its HTML stands in a frame of its own."""
-    message = outbox.outbox_message(id, current_owner())
+    message = mail.outbox_message(id, current_owner())
     response = make_response(
-        render_template("outbox/message.html", message=message, opened=outbox.open_outbox_message(message))
+        render_template("outbox/message.html", message=message, opened=mail.open_outbox_message(message))
     )
     response.headers["Content-Security-Policy"] = mail_html.PAGE_POLICY
     return response
@@ -49,31 +48,31 @@ def show(id: str) -> Response:
 
 @blueprint.get("/<id>/html")
 def html(id: str) -> Response:
-    return mail_html.framed(outbox.open_outbox_message(outbox.outbox_message(id, current_owner())).html)
+    return mail_html.framed(mail.open_outbox_message(mail.outbox_message(id, current_owner())).html)
 
 
 @blueprint.get("/<id>/message.eml")
 def source(id: str) -> Response:
     """The message as it would have gone out."""
-    message = outbox.outbox_message(id, current_owner())
-    return files.attachment(_chunks(outbox.outbox_source(message)), "message/rfc822", f"{message.subject[:80]}.eml")
+    message = mail.outbox_message(id, current_owner())
+    return files.attachment(_chunks(mail.outbox_source(message)), "message/rfc822", f"{message.subject[:80]}.eml")
 
 
 @blueprint.get("/<id>/parts/<int:place>")
 def part(id: str, place: int) -> Response:
     """A file inside the message."""
-    found, content = outbox.outbox_part(outbox.outbox_message(id, current_owner()), place)
+    found, content = mail.outbox_part(mail.outbox_message(id, current_owner()), place)
     return files.attachment([content], found.media_type, found.name)
 
 
 @blueprint.get("/delete")
 def ask_delete() -> str:
-    return render_template("outbox/delete.html", count=outbox.outbox_count(current_owner()))
+    return render_template("outbox/delete.html", count=mail.outbox_count(current_owner()))
 
 
 @blueprint.post("/delete")
 def delete() -> BaseResponse:
-    outbox.clear_outbox(owner=current_owner())
+    mail.clear_outbox(owner=current_owner())
     return redirect("/outbox", 303)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
+from jobs.engine import mail
 from jobs.engine.errors import InvalidParams
-from jobs.engine.mail import suppressions
 from webapp.http.guards import current_owner
 
 blueprint = Blueprint("suppressions", __name__, url_prefix="/suppressions")
@@ -21,7 +21,7 @@ def index() -> str:
 def add() -> ResponseReturnValue:
     written = request.form.get("addresses", "").replace("\r\n", "\n")
     try:
-        suppressions.suppress_addresses(written, owner=current_owner())
+        mail.suppress_addresses(written, owner=current_owner())
     except InvalidParams as error:
         return _page(written, [one.message for one in error.errors]), 422
     return redirect("/suppressions", 303)
@@ -29,11 +29,11 @@ def add() -> ResponseReturnValue:
 
 @blueprint.post("/remove")
 def remove() -> ResponseReturnValue:
-    suppressions.allow_address(request.form.get("address", ""), owner=current_owner())
+    mail.allow_address(request.form.get("address", ""), owner=current_owner())
     return redirect("/suppressions", 303)
 
 
 def _page(written: str = "", wrong: list[str] | None = None) -> str:
     q = request.args.get("q", "").strip()[:200]
-    page = suppressions.list_suppressed(current_owner(), q=q or None, after=request.args.get("after"))
+    page = mail.list_suppressed(current_owner(), q=q or None, after=request.args.get("after"))
     return render_template("outbox/suppressions.html", page=page, q=q, written=written, wrong=wrong or [])

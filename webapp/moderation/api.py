@@ -6,8 +6,8 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from jobs.engine.kits.moderation import reviews
-from jobs.engine.queue import polling
+from jobs.engine import queue
+from jobs.engine.kits import moderation
 from webapp.api import serializers
 from webapp.http import parsing
 from webapp.http.identity import current_owner, identity
@@ -17,9 +17,10 @@ blueprint = Blueprint("reviews_api", __name__, url_prefix="/api/v1/jobs/<id>")
 
 @blueprint.get("/verdicts")
 def verdicts(id: str) -> Response:
-    job = polling.readable_job(id, current_owner())
+    job = queue.readable_job(id, current_owner())
     return jsonify(
-        _standing(reviews.review_status(job)) | {"changes": [_change(one) for one in reviews.threshold_changes(job)]}
+        _standing(moderation.review_status(job))
+        | {"changes": [_change(one) for one in moderation.threshold_changes(job)]}
     )
 
 
@@ -28,13 +29,13 @@ def set_thresholds(id: str) -> Response:
     """Body: `thresholds`, by category. Verdicts are derived anew from the scores; nothing is judged again."""
     body = parsing.fields(parsing.json_object(), {"thresholds": dict}, required=("thresholds",))
     owner = current_owner()
-    return jsonify(_standing(reviews.set_thresholds(id, body["thresholds"], owner=owner, by=identity().name)))
+    return jsonify(_standing(moderation.set_thresholds(id, body["thresholds"], owner=owner, by=identity().name)))
 
 
 @blueprint.get("/decisions")
 def decisions(id: str) -> Response:
-    page = reviews.list_decisions(
-        polling.readable_job(id, current_owner()),
+    page = moderation.list_decisions(
+        queue.readable_job(id, current_owner()),
         after=parsing.text("after", 200),
         limit=parsing.whole_number("limit", 50, 1, 1_000),
     )
@@ -47,7 +48,7 @@ def decide(id: str) -> Response:
     body = parsing.fields(parsing.json_object(), {"item": str, "verdict": str}, required=("item", "verdict"))
     owner = current_owner()
     response = jsonify(
-        _decision(reviews.decide_item(id, body["item"], body["verdict"], owner=owner, by=identity().name))
+        _decision(moderation.decide_item(id, body["item"], body["verdict"], owner=owner, by=identity().name))
     )
     response.status_code = 201
     return response
@@ -57,7 +58,7 @@ def decide(id: str) -> Response:
 def undo(id: str, decision: str) -> Response:
     """The item has the verdict again that follows from its scores. The decision stays on record."""
     owner = current_owner()
-    return jsonify(_decision(reviews.undo_decision(id, decision, owner=owner, by=identity().name)))
+    return jsonify(_decision(moderation.undo_decision(id, decision, owner=owner, by=identity().name)))
 
 
 def _standing(standing: Any) -> dict[str, Any]:

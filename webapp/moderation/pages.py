@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, abort, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
+from jobs.engine import queue
 from jobs.engine.errors import InvalidParams
-from jobs.engine.kits.moderation import reviews
-from jobs.engine.queue import queries
+from jobs.engine.kits import moderation
 from webapp.http.identity import current_owner, identity
 
 blueprint = Blueprint("reviews", __name__)
@@ -24,16 +24,16 @@ PAGE = 50
 
 @blueprint.get("/jobs/<job_id>/thresholds")
 def edit(job_id: str) -> str:
-    job = queries.job(job_id, current_owner())
-    return _form(job, reviews.review_status(job))
+    job = queue.job(job_id, current_owner())
+    return _form(job, moderation.review_status(job))
 
 
 @blueprint.post("/jobs/<job_id>/thresholds")
 def change(job_id: str) -> BaseResponse:
     """`category` is repeated, and so are `review` and `block` in the same order; an empty one is no threshold."""
     owner = current_owner()
-    job = queries.job(job_id, owner)
-    standing = reviews.review_status(job)
+    job = queue.job(job_id, owner)
+    standing = moderation.review_status(job)
     typed = _typed(request.form.getlist)
     thresholds, wrong = _read(typed)
     if not wrong:
@@ -41,7 +41,7 @@ def change(job_id: str) -> BaseResponse:
             kept = {
                 name: one.model_dump() for name, one in standing.thresholds.items()
             }  # also of what the form has not
-            reviews.set_thresholds(job_id, kept | thresholds, owner=owner, by=identity().name)
+            moderation.set_thresholds(job_id, kept | thresholds, owner=owner, by=identity().name)
             return redirect(f"/jobs/{job_id}#verdicts", 303)
         except InvalidParams as error:
             wrong = [one.message for one in error.errors]
@@ -53,12 +53,12 @@ def change(job_id: str) -> BaseResponse:
 @blueprint.get("/jobs/<job_id>/decisions")
 def index(job_id: str) -> str:
     """All decisions about a job's texts, and all changes of its thresholds."""
-    job = queries.job(job_id, current_owner())
+    job = queue.job(job_id, current_owner())
     return render_template(
         "reviews/log.html",
         job=job,
-        page=reviews.list_decisions(job, after=request.args.get("after"), limit=PAGE),
-        changes=reviews.threshold_changes(job),
+        page=moderation.list_decisions(job, after=request.args.get("after"), limit=PAGE),
+        changes=moderation.threshold_changes(job),
         first_page="after" not in request.args,
     )
 
@@ -70,14 +70,14 @@ def create(job_id: str) -> BaseResponse:
     if verdict not in ("allow", "block"):
         abort(400)
     owner = current_owner()
-    reviews.decide_item(job_id, request.form.get("item", ""), verdict, owner=owner, by=identity().name)
+    moderation.decide_item(job_id, request.form.get("item", ""), verdict, owner=owner, by=identity().name)
     return redirect(_back(job_id), 303)
 
 
 @blueprint.post("/jobs/<job_id>/decisions/<decision_id>/undo")
 def undo(job_id: str, decision_id: str) -> BaseResponse:
     owner = current_owner()
-    reviews.undo_decision(job_id, decision_id, owner=owner, by=identity().name)
+    moderation.undo_decision(job_id, decision_id, owner=owner, by=identity().name)
     return redirect(_back(job_id), 303)
 
 
@@ -112,7 +112,7 @@ def _form(job: Any, standing: Any, typed: Mapping[str, Mapping[str, str]] | None
         "reviews/thresholds.html",
         job=job,
         standing=standing,
-        spread=reviews.score_distribution(job),
+        spread=moderation.score_distribution(job),
         typed=typed or {},
         wrong=wrong,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, redirect, render_template, request
 from werkzeug.wrappers import Response
 
-from jobs.engine import accounts
+from jobs.engine import operations
 from webapp.http import identity
 from webapp.http.identity import operators
 from webapp.jobs import catalogue
@@ -17,7 +17,7 @@ blueprint = Blueprint("oversight", __name__, url_prefix="/operations/schedules")
 @blueprint.get("")
 @operators
 def index() -> str:
-    page = accounts.list_all_schedules(after=request.args.get("after") or None)
+    page = operations.list_all_schedules(after=request.args.get("after") or None)
     return render_template(
         "operations/schedules.html", page=page, titles=catalogue.titles(), in_words=cron_words.in_words
     )
@@ -36,5 +36,5 @@ def resume(schedule_id: str) -> Response:
 
 
 def _change(schedule_id: str, *, paused: bool) -> Response:
-    accounts.pause_any_schedule(schedule_id, paused, by=identity.current_owner(), address=identity.address())
+    operations.pause_any_schedule(schedule_id, paused, by=identity.current_owner(), address=identity.address())
     return redirect("/operations/schedules", 303)

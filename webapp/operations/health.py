@@ -6,8 +6,8 @@ from contextlib import suppress
 
 from flask import Blueprint, Response
 
+from jobs.engine import operations
 from jobs.engine.errors import DatabaseUnavailable, LegworkError
-from jobs.engine.operations import health
 from webapp.http.identity import anybody, require_operator
 
 blueprint = Blueprint("health", __name__)
@@ -25,7 +25,7 @@ def healthz() -> Response:
 def readyz() -> Response:
     """200 while submissions can be taken. A broker that is down does not matter: the row waits for it."""
     try:
-        health.check_ready()
+        operations.check_ready()
     except LegworkError as error:
         return _plain(503, error.message)
     return _plain(200, "ok")

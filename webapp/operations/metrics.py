@@ -12,8 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from jobs.engine import operations
-from jobs.engine.chat import commands
+from jobs.engine import chat, operations
 from jobs.engine.operations import QueueFigures
 from webapp.chat import openai_compat, sse
 
@@ -71,7 +70,7 @@ def _greenlets() -> int:
 
 
 _OF_THIS_PROCESS: tuple[tuple[str, Any, str], ...] = (
-    ("legwork_web_answers", commands.count_answers, "Answers that this web process writes."),
+    ("legwork_web_answers", chat.count_answers, "Answers that this web process writes."),
     ("legwork_web_streams", sse.count_open, "Streams of answers that it sends."),
     ("legwork_web_completions", openai_compat.count_open, "Answers of /v1 that it passes on."),
     ("legwork_web_greenlets", _greenlets, "Greenlets that have begun and not ended."),

@@ -8,7 +8,7 @@ from flask import Blueprint, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response
 
 from jobs.engine import operations, settings
-from jobs.engine.kinds.catalogue import QUEUES
+from jobs.engine.kinds import QUEUES
 from jobs.engine.operations import MINUTES, QueueFigures
 from webapp.http import identity
 from webapp.http.guards import current_owner

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobs.engine.kinds.catalogue import QUEUES
+from jobs.engine.kinds import QUEUES
 from webapp.api.schemas import TEXT, Schema, maybe, operation, parameter, ref
 
 _MOMENT: Schema = {"type": "string", "format": "date-time"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template
 
-from jobs.engine.queue import notifications
+from jobs.engine import queue
 from webapp.http.identity import operators
 
 blueprint = Blueprint("webhooks", __name__)
@@ -13,4 +13,4 @@ blueprint = Blueprint("webhooks", __name__)
 @blueprint.get("/webhooks")
 @operators
 def index() -> str:
-    return render_template("webhooks.html", secret=notifications.webhook_secret())
+    return render_template("webhooks.html", secret=queue.webhook_secret())

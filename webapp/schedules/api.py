@@ -7,9 +7,8 @@ from uuid import uuid4
 
 from flask import Blueprint, Response, jsonify
 
-from jobs.engine.queue import commands, queries
-from jobs.engine.queue import schedules as engine_schedules
-from jobs.engine.queue.schedules import SchedulePlan
+from jobs.engine import queue
+from jobs.engine.queue import SchedulePlan
 from webapp.api import serializers
 from webapp.http import parsing
 from webapp.http.guards import current_owner
@@ -23,9 +22,7 @@ CHANGED = {"cron": str, "zone": str, "paused": bool}
 
 @blueprint.get("")
 def schedules() -> Response:
-    return jsonify(
-        schedules=[serializers.schedule(one) for one in engine_schedules.list_schedules(current_owner())], next=None
-    )
+    return jsonify(schedules=[serializers.schedule(one) for one in queue.list_schedules(current_owner())], next=None)
 
 
 @blueprint.post("")
@@ -34,7 +31,7 @@ def create_schedule() -> Response:
     body = parsing.fields(parsing.json_object(), NEW, required=("cron",))
     kind, params = _what(body)
     plan = SchedulePlan(kind, params, body["cron"], body.get("zone", "UTC"))
-    kept = serializers.schedule(commands.create_schedule(plan, owner=current_owner()))
+    kept = serializers.schedule(queue.create_schedule(plan, owner=current_owner()))
     answer = jsonify(kept)
     answer.status_code = 201
     answer.headers["Location"] = kept["url"]
@@ -43,26 +40,26 @@ def create_schedule() -> Response:
 
 @blueprint.get("/<id>")
 def schedule(id: str) -> Response:
-    return jsonify(serializers.schedule(engine_schedules.schedule(id, current_owner())))
+    return jsonify(serializers.schedule(queue.schedule(id, current_owner())))
 
 
 @blueprint.patch("/<id>")
 def change_schedule(id: str) -> Response:
     """Other times, or a pause (`paused`: true) and its end."""
     body = parsing.fields(parsing.json_object(), CHANGED)
-    return jsonify(serializers.schedule(engine_schedules.change_schedule(id, owner=current_owner(), **body)))
+    return jsonify(serializers.schedule(queue.change_schedule(id, owner=current_owner(), **body)))
 
 
 @blueprint.delete("/<id>")
 def delete_schedule(id: str) -> Response:
-    engine_schedules.delete_schedule(id, owner=current_owner())
+    queue.delete_schedule(id, owner=current_owner())
     return Response(status=204)
 
 
 @blueprint.post("/<id>/run")
 def run_schedule(id: str) -> Response:
     key = api.idempotency_key() or uuid4().hex
-    return api.accepted(commands.run_schedule(id, owner=current_owner(), key=key))
+    return api.accepted(queue.run_schedule(id, owner=current_owner(), key=key))
 
 
 def _what(body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -72,5 +69,5 @@ def _what(body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         return body["kind"], body.get("params", {})
     if "params" in body:
         raise parsing.invalid("params", "The params are those of the job; leave them out, or name a `kind`.")
-    found = queries.job(body["job"], current_owner())
+    found = queue.job(body["job"], current_owner())
     return found.kind, found.params

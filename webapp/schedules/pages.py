@@ -8,11 +8,9 @@ from uuid import uuid4
 from flask import Blueprint, flash, redirect, render_template, request
 from werkzeug.wrappers import Response
 
+from jobs.engine import kinds, queue
 from jobs.engine.errors import BadInput, FieldError, InvalidParams, NotFound
-from jobs.engine.kinds import catalogue
-from jobs.engine.queue import commands, notifications, queries, schedules
-from jobs.engine.queue import cron as queue_cron
-from jobs.engine.queue.schedules import SchedulePlan
+from jobs.engine.queue import SchedulePlan
 from webapp.http import parsing
 from webapp.http.guards import current_owner
 from webapp.jobs import catalogue as jobs_catalogue
@@ -27,11 +25,11 @@ SHOWN_RUNS = 3
 @blueprint.get("/schedules")
 def index() -> str:
     """All of them; with `HX-Request` only the live part."""
-    found = schedules.list_schedules(current_owner())
+    found = queue.list_schedules(current_owner())
     return render_template(
         "schedules/_list.html" if request.headers.get("HX-Request") else "schedules.html",
         schedules=found,
-        latest=schedules.latest_jobs([one.id for one in found]),
+        latest=queue.latest_jobs([one.id for one in found]),
         titles=jobs_catalogue.titles(),
         in_words=cron_words.in_words,
     )
@@ -51,11 +49,11 @@ def create() -> Any:
     try:
         cron = cron_words.cron_of(chosen)
         if "look" in request.form:
-            queue_cron.checked_cron(cron, zone)
-            return _form(job, chosen, zone, runs=queue_cron.upcoming_runs(cron, zone, SHOWN_RUNS))
-        told = [{"channel": one.channel, "target": one.target} for one in notifications.notifications_of(job)]
+            queue.checked_cron(cron, zone)
+            return _form(job, chosen, zone, runs=queue.upcoming_runs(cron, zone, SHOWN_RUNS))
+        told = [{"channel": one.channel, "target": one.target} for one in queue.notifications_of(job)]
         plan = SchedulePlan(job.kind, job.params, cron, zone, notify=told)
-        return _to(commands.create_schedule(plan, owner=current_owner()))
+        return _to(queue.create_schedule(plan, owner=current_owner()))
     except InvalidParams as error:
         return _form(job, chosen, zone, errors=error.errors), 422
     except BadInput as error:
@@ -64,16 +62,16 @@ def create() -> Any:
 
 @blueprint.get("/schedules/<schedule_id>")
 def show(schedule_id: str) -> str:
-    return _page(schedules.schedule(schedule_id, current_owner()))
+    return _page(queue.schedule(schedule_id, current_owner()))
 
 
 @blueprint.post("/schedules/<schedule_id>/times")
 def change(schedule_id: str) -> Any:
-    schedule = schedules.schedule(schedule_id, current_owner())
+    schedule = queue.schedule(schedule_id, current_owner())
     chosen, zone = cron_words.posted(request.form), cron_words.zone_of(request.form)
     try:
         return _to(
-            schedules.change_schedule(schedule.id, owner=current_owner(), cron=cron_words.cron_of(chosen), zone=zone)
+            queue.change_schedule(schedule.id, owner=current_owner(), cron=cron_words.cron_of(chosen), zone=zone)
         )
     except InvalidParams as error:
         return _page(schedule, errors=error.errors, **cron_words.view(chosen, zone)), 422
@@ -81,24 +79,24 @@ def change(schedule_id: str) -> Any:
 
 @blueprint.post("/schedules/<schedule_id>/pause")
 def pause(schedule_id: str) -> Response:
-    return _to(schedules.change_schedule(schedule_id, owner=current_owner(), paused=True))
+    return _to(queue.change_schedule(schedule_id, owner=current_owner(), paused=True))
 
 
 @blueprint.post("/schedules/<schedule_id>/resume")
 def resume(schedule_id: str) -> Response:
-    return _to(schedules.change_schedule(schedule_id, owner=current_owner(), paused=False))
+    return _to(queue.change_schedule(schedule_id, owner=current_owner(), paused=False))
 
 
 @blueprint.post("/schedules/<schedule_id>/run")
 def run(schedule_id: str) -> Response:
     """Its job now. The page's key makes two presses one job."""
     key = parsing.printable(request.form.get("key", ""), 64) or uuid4().hex
-    return redirect(f"/jobs/{commands.run_schedule(schedule_id, owner=current_owner(), key=key).id}", 303)
+    return redirect(f"/jobs/{queue.run_schedule(schedule_id, owner=current_owner(), key=key).id}", 303)
 
 
 @blueprint.get("/schedules/<schedule_id>/delete")
 def ask_delete(schedule_id: str) -> str:
-    schedule = schedules.schedule(schedule_id, current_owner())
+    schedule = queue.schedule(schedule_id, current_owner())
     return render_template(
         "schedules/delete.html", schedule=schedule, title=_title(schedule), in_words=cron_words.in_words
     )
@@ -106,13 +104,13 @@ def ask_delete(schedule_id: str) -> str:
 
 @blueprint.post("/schedules/<schedule_id>/delete")
 def delete(schedule_id: str) -> Response:
-    schedules.delete_schedule(schedule_id, owner=current_owner())
+    queue.delete_schedule(schedule_id, owner=current_owner())
     flash("The schedule is deleted.")
     return redirect("/schedules", 303)
 
 
 def _job(job_id: str) -> Any:
-    return queries.job(job_id, current_owner())
+    return queue.job(job_id, current_owner())
 
 
 def _to(schedule: Any) -> Response:
@@ -140,13 +138,13 @@ def _form(
 
 def _page(schedule: Any, errors: list[FieldError] | None = None, **typed: Any) -> str:
     at_field, _ = _by_field(errors or [])
-    page = schedules.scheduled_jobs(schedule, after=request.args.get("after"))
+    page = queue.scheduled_jobs(schedule, after=request.args.get("after"))
     shown = {
         "schedule": schedule,
         "title": _title(schedule),
         "known": _is_known(schedule.kind),
         "when_it_runs": cron_words.in_words(schedule.cron),
-        "runs": [] if schedule.paused_at else queue_cron.upcoming_runs(schedule.cron, schedule.zone, SHOWN_RUNS),
+        "runs": [] if schedule.paused_at else queue.upcoming_runs(schedule.cron, schedule.zone, SHOWN_RUNS),
         "key": uuid4().hex,
         "errors": at_field,
         "page": page,
@@ -168,6 +166,6 @@ def _by_field(errors: list[FieldError]) -> tuple[dict[str, str], list[str]]:
 
 def _is_known(kind: str) -> bool:
     try:
-        return catalogue.kind(kind).available
+        return kinds.kind(kind).available
     except NotFound:
         return False

@@ -10,9 +10,8 @@ from flask.blueprints import BlueprintSetupState
 from werkzeug.routing import Map
 from werkzeug.wrappers import Response
 
-from jobs.engine import settings
+from jobs.engine import queue, settings
 from jobs.engine.errors import LegworkError
-from jobs.engine.queue import lists
 from webapp.http import identity
 from webapp.http.guards import current_owner, local_path
 from webapp.http.identity import anybody
@@ -76,6 +75,6 @@ def _addresses(rules: Map) -> frozenset[str]:
 def _running() -> int | None:
     """How many of the viewer's jobs run, for the menu; None if the database does not answer."""
     try:
-        return lists.working_count(current_owner())
+        return queue.working_count(current_owner())
     except LegworkError:
         return None

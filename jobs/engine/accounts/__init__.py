@@ -1,4 +1,4 @@
-"""Accounts: who may come in, how, and what they did. The door of this room for the web and for commands.
+"""Accounts: who may sign in, how, and what they did.
 
 Rows carry an owner, a text. The first account takes over what was made before there were any: its owner is `local`.
 """
@@ -32,31 +32,40 @@ from jobs.engine.accounts.users import (
     suspend,
 )
 from jobs.engine.db.models import ROLES, SCOPES
-from jobs.engine.operations.all_schedules import list_all_schedules, pause_any_schedule
 
-__all__ = ["ROLES", "SCOPES", "Account", "Identity"]
-__all__ += [
+__all__ = [
+    "ACTIONS",
+    "ROLES",
+    "SCOPES",
+    "Account",
+    "Identity",
+    "accept",
     "add",
     "all_accounts",
     "any_accounts",
+    "audit_entries",
     "change_password",
     "change_role",
-    "find",
-    "resume",
-    "set_password",
-    "suspend",
-]
-__all__ += [
     "end_other_sessions",
     "end_session",
+    "find",
     "identity_of_session",
+    "identity_of_token",
+    "issue_token",
     "list_sessions",
+    "list_tokens",
+    "new_secret",
+    "opens",
+    "record",
+    "resume",
+    "revoke_token",
+    "set_password",
+    "share",
+    "share_of",
+    "shared_jobs",
     "sign_in_by_password",
     "sign_in_by_provider",
     "still_valid",
+    "suspend",
+    "unshare",
 ]
-__all__ += ["new_secret", "opens"]
-__all__ += ["identity_of_token", "issue_token", "list_tokens", "revoke_token"]
-__all__ += ["accept", "share", "share_of", "shared_jobs", "unshare"]
-__all__ += ["list_all_schedules", "pause_any_schedule"]
-__all__ += ["ACTIONS", "audit_entries", "record"]

@@ -1,1 +1,59 @@
-"""Chat: conversations, questions, and answers that are written while they are read."""
+"""Chat: conversations, questions, and answers that are streamed while the model writes them."""
+
+from __future__ import annotations
+
+from jobs.engine.chat.attachments import MOST_ATTACHED_TEXT, attachment, attachment_passages, list_attachments
+from jobs.engine.chat.commands import (
+    answer_status,
+    ask,
+    ask_again,
+    attach_files,
+    begin_conversation,
+    change_conversation,
+    continue_answer,
+    count_answers,
+    delete_conversation,
+    detach_file,
+    edit_question,
+    find_answer,
+    flush_answers,
+    read_answer,
+    start_conversation,
+    stop_answer,
+)
+from jobs.engine.chat.conversations import ConversationSettings, answering_conversations, conversation, turns
+from jobs.engine.chat.lists import list_conversations
+from jobs.engine.chat.live_text import LiveText, TextPiece
+from jobs.engine.chat.trials import TrialRun, try_out
+
+__all__ = [
+    "MOST_ATTACHED_TEXT",
+    "ConversationSettings",
+    "LiveText",
+    "TextPiece",
+    "TrialRun",
+    "answer_status",
+    "answering_conversations",
+    "ask",
+    "ask_again",
+    "attach_files",
+    "attachment",
+    "attachment_passages",
+    "begin_conversation",
+    "change_conversation",
+    "continue_answer",
+    "conversation",
+    "count_answers",
+    "delete_conversation",
+    "detach_file",
+    "edit_question",
+    "find_answer",
+    "flush_answers",
+    "list_attachments",
+    "list_conversations",
+    "read_answer",
+    "start_conversation",
+    "stop_answer",
+    "try_out",
+    "turns",
+]

@@ -1,5 +1,25 @@
-"""The parts that Legwork brings along: a Postgres, a Redis and a small language model, each started out of its wheel.
+"""Services for one machine, started from Python packages: Postgres, Redis and a small language model."""
 
-Each of `postgres.Postgres`, `redis.Redis` and `model.Model` is a Service: `launch()`, then `wait_ready()`, then `url`,
-in the end `stop()`. They are the engines of production, at home in DATA_DIR, reachable from this machine only.
-"""
+from __future__ import annotations
+
+from jobs.engine.embedded.discovery import environment, needed, remembered
+from jobs.engine.embedded.model import missing_package
+from jobs.engine.embedded.postgres import Postgres
+from jobs.engine.embedded.procfile import Process, ProcfileSupervisor, read_procfile, with_programs
+from jobs.engine.embedded.service import ServiceFailed, hold, spawn, tail
+
+__all__ = [
+    "Postgres",
+    "Process",
+    "ProcfileSupervisor",
+    "ServiceFailed",
+    "environment",
+    "hold",
+    "missing_package",
+    "needed",
+    "read_procfile",
+    "remembered",
+    "spawn",
+    "tail",
+    "with_programs",
+]

@@ -1,1 +1,34 @@
 """Kinds of job: finding them, their params, checks, secrets and estimates."""
+
+from __future__ import annotations
+
+from jobs.engine.kinds.catalogue import QUEUES, Estimate, Find, Kind, TrialPrompt, kind, kinds, offered, shown_params
+from jobs.engine.kinds.checks import ValidParams, validate
+from jobs.engine.kinds.estimates import estimate, preview
+from jobs.engine.kinds.params import FileRef, KindParams, ShortText, TableFile, param
+from jobs.engine.kinds.text_templates import as_text, fill_in, parse_template, template_errors
+
+__all__ = [
+    "QUEUES",
+    "Estimate",
+    "FileRef",
+    "Find",
+    "Kind",
+    "KindParams",
+    "ShortText",
+    "TableFile",
+    "TrialPrompt",
+    "ValidParams",
+    "as_text",
+    "estimate",
+    "fill_in",
+    "kind",
+    "kinds",
+    "offered",
+    "param",
+    "parse_template",
+    "preview",
+    "shown_params",
+    "template_errors",
+    "validate",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jobs.engine.db.models.library import Document, Generation
+from jobs.engine.library import bulk, chunking, edits, fields, indexing, upkeep
 from jobs.engine.library.documents import (
     DEFAULT_COLLECTION,
     Collection,
@@ -40,11 +41,16 @@ __all__ = [
     "SimilarDocument",
     "add",
     "add_text",
+    "bulk",
+    "chunking",
     "collections",
     "count",
     "delete",
     "document",
     "each",
+    "edits",
+    "fields",
+    "indexing",
     "list_documents",
     "live",
     "passages",
@@ -53,4 +59,5 @@ __all__ = [
     "search_scopes",
     "similar_documents",
     "thumbnail",
+    "upkeep",
 ]

@@ -1,1 +1,27 @@
 """Language models: chat, streams, structured answers, embeddings."""
+
+from __future__ import annotations
+
+from jobs.engine.llm import batch_requests, json_schema
+from jobs.engine.llm.client import Chat, default_model, describe, models, open_client, setup_error, stream_chat
+from jobs.engine.llm.responses import Completion, response_format
+from jobs.engine.llm.stream import StreamStopped
+from jobs.engine.llm.token_budget import Budget, about_tokens, most_tokens
+
+__all__ = [
+    "Budget",
+    "Chat",
+    "Completion",
+    "StreamStopped",
+    "about_tokens",
+    "batch_requests",
+    "default_model",
+    "describe",
+    "json_schema",
+    "models",
+    "most_tokens",
+    "open_client",
+    "response_format",
+    "setup_error",
+    "stream_chat",
+]

@@ -1,1 +1,96 @@
-"""Jobs: asking for them, their rows, their messages, and everything that reads or changes them."""
+"""Jobs: submitting them, their rows, their messages, and everything that reads or changes them."""
+
+from __future__ import annotations
+
+from jobs.engine.queue.approvals import approvals_of
+from jobs.engine.queue.commands import (
+    answer_approval,
+    cancel,
+    create_schedule,
+    delete,
+    pin,
+    retry,
+    run_schedule,
+    submit,
+)
+from jobs.engine.queue.cron import checked_cron, upcoming_runs
+from jobs.engine.queue.item_stats import count_by_value, example_items, places, written_in_try
+from jobs.engine.queue.job_log import log_count, read_log
+from jobs.engine.queue.limits import usage
+from jobs.engine.queue.lists import SEARCHED, SHOWN_STATES, job_counts, list_jobs, working_count
+from jobs.engine.queue.notifications import checked_notifications, notifications_of, webhook_secret
+from jobs.engine.queue.polling import JobStatus, job_status, readable_job
+from jobs.engine.queue.queries import (
+    attempts,
+    export,
+    finished_keys,
+    item,
+    item_columns,
+    item_rows,
+    items,
+    job,
+    output_files,
+    served_queues,
+)
+from jobs.engine.queue.schedules import (
+    SchedulePlan,
+    change_schedule,
+    delete_schedule,
+    latest_jobs,
+    list_schedules,
+    schedule,
+    scheduled_jobs,
+)
+from jobs.engine.queue.waiting import jobs_ahead, pace, why_waiting
+
+__all__ = [
+    "SEARCHED",
+    "SHOWN_STATES",
+    "JobStatus",
+    "SchedulePlan",
+    "answer_approval",
+    "approvals_of",
+    "attempts",
+    "cancel",
+    "change_schedule",
+    "checked_cron",
+    "checked_notifications",
+    "count_by_value",
+    "create_schedule",
+    "delete",
+    "delete_schedule",
+    "example_items",
+    "export",
+    "finished_keys",
+    "item",
+    "item_columns",
+    "item_rows",
+    "items",
+    "job",
+    "job_counts",
+    "job_status",
+    "jobs_ahead",
+    "latest_jobs",
+    "list_jobs",
+    "list_schedules",
+    "log_count",
+    "notifications_of",
+    "output_files",
+    "pace",
+    "pin",
+    "places",
+    "read_log",
+    "readable_job",
+    "retry",
+    "run_schedule",
+    "schedule",
+    "scheduled_jobs",
+    "served_queues",
+    "submit",
+    "upcoming_runs",
+    "usage",
+    "webhook_secret",
+    "why_waiting",
+    "working_count",
+    "written_in_try",
+]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from jobs.engine.formats.exports.parquet import FLOATS
 from jobs.engine.formats.exports.writer import END, FORMATS, FORMULA, cell, export
 
 __all__ = [
     "END",
+    "FLOATS",
     "FORMATS",
     "FORMULA",
     "cell",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from jobs.engine.formats.extraction import recognition
+from jobs.engine.formats.extraction.archives import members, unpack
+from jobs.engine.formats.extraction.formats import is_archive
 from jobs.engine.formats.extraction.runner import MOST_TEXT, SECONDS, Extracted, extract
 
 __all__ = [
@@ -9,4 +12,8 @@ __all__ = [
     "SECONDS",
     "Extracted",
     "extract",
+    "is_archive",
+    "members",
+    "recognition",
+    "unpack",
 ]

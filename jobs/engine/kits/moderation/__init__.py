@@ -7,8 +7,46 @@ one, else a small classifier that comes along.
 
 from __future__ import annotations
 
-from jobs.engine.kits.moderation.judges import BUILT_IN, JudgeChoice, Judged, choose, judge, setup_error
+from jobs.engine.kits.moderation.judges import BUILT_IN, Judge, JudgeChoice, Judged, choose, judge, setup_error
+from jobs.engine.kits.moderation.reviews import (
+    decide_item,
+    decided,
+    figures,
+    in_force,
+    list_decisions,
+    review_status,
+    score_distribution,
+    set_thresholds,
+    threshold_changes,
+    undo_decision,
+)
 from jobs.engine.kits.moderation.thresholds import DEFAULT, VERDICTS, Threshold, Verdict, decide, threshold_errors
+from jobs.engine.kits.moderation.training import BLOCK, REVIEW
 
-__all__ = ["BUILT_IN", "DEFAULT", "VERDICTS", "JudgeChoice", "Judged", "Threshold", "Verdict"]
-__all__ += ["choose", "decide", "judge", "setup_error", "threshold_errors"]
+__all__ = [
+    "BLOCK",
+    "BUILT_IN",
+    "DEFAULT",
+    "REVIEW",
+    "VERDICTS",
+    "Judge",
+    "JudgeChoice",
+    "Judged",
+    "Threshold",
+    "Verdict",
+    "choose",
+    "decide",
+    "decide_item",
+    "decided",
+    "figures",
+    "in_force",
+    "judge",
+    "list_decisions",
+    "review_status",
+    "score_distribution",
+    "set_thresholds",
+    "setup_error",
+    "threshold_changes",
+    "threshold_errors",
+    "undo_decision",
+]

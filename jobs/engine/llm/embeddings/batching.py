@@ -23,7 +23,8 @@ from typing import Any, Self, TypeVar
 
 from jobs.engine.errors import BadInput, DatabaseUnavailable, JobFailed
 from jobs.engine.llm import client
-from jobs.engine.llm.embeddings import Embedded, builtin, cache, provider
+from jobs.engine.llm.embeddings import builtin, cache, provider
+from jobs.engine.llm.embeddings.builtin import Embedded
 from jobs.engine.llm.embeddings.models import embedder
 
 GATHER_SECONDS = 0.01

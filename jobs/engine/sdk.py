@@ -1,0 +1,57 @@
+"""What a kind of job is written with: `from jobs.engine.sdk import Context, KindParams, param`. See docs/add-a-kind.md."""
+
+from __future__ import annotations
+
+from jobs.engine.errors import (
+    BadInput,
+    BudgetSpent,
+    Conflict,
+    FieldError,
+    JobFailed,
+    NotFound,
+    OutcomeUnknown,
+    QuotaExceeded,
+    SettingsError,
+    Skip,
+    StopAsked,
+    TimeLimitReached,
+    Transient,
+)
+from jobs.engine.files.inputs import Input
+from jobs.engine.kinds.catalogue import Estimate, Find, TrialPrompt
+from jobs.engine.kinds.params import FileRef, KindParams, ShortText, TableFile, param
+from jobs.engine.kinds.text_templates import as_text, parse_template, template_errors
+from jobs.engine.worker.context import Context, Counts, Output
+from jobs.engine.worker.micro_batches import MicroBatcher
+
+__all__ = [
+    "BadInput",
+    "BudgetSpent",
+    "Conflict",
+    "Context",
+    "Counts",
+    "Estimate",
+    "FieldError",
+    "FileRef",
+    "Find",
+    "Input",
+    "JobFailed",
+    "KindParams",
+    "MicroBatcher",
+    "NotFound",
+    "OutcomeUnknown",
+    "Output",
+    "QuotaExceeded",
+    "SettingsError",
+    "ShortText",
+    "Skip",
+    "StopAsked",
+    "TableFile",
+    "TimeLimitReached",
+    "Transient",
+    "TrialPrompt",
+    "as_text",
+    "param",
+    "parse_template",
+    "template_errors",
+]
