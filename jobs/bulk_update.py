@@ -15,13 +15,11 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from jobs.engine import llm, queue
-from jobs.engine.db import postgres
+from jobs.engine import db, llm, queue
 from jobs.engine.db.models import Job
 from jobs.engine.kits.bulk import Candidate, Selection
 from jobs.engine.kits.bulk import selection as bulk_selection
-from jobs.engine.library import edits, upkeep
-from jobs.engine.library.bulk import short
+from jobs.engine.library import bulk, edits, upkeep
 from jobs.engine.queue import ledger
 from jobs.engine.sdk import Context, Counts, Estimate, FieldError, Find, JobFailed, KindParams, NotFound, Output, param
 
@@ -180,7 +178,7 @@ def _changed(params: Params, context: Context, one: Candidate) -> dict[str, Any]
     job, step = context.job, f"{bulk_selection.STEP}{one.id}"
     if params.operation == "reindex":  # done twice it is the same
         return upkeep.reindex(job.owner, one.id, dry_run=params.dry_run)
-    with postgres.session() as session:
+    with db.session() as session:
         connection = session.connection()
         known = None if params.dry_run else ledger.start_step(connection, job.job_id, job.lease, step)
         if known is not None and known.state == "done":
@@ -214,4 +212,4 @@ def _result(params: Params, context: Context, counts: Counts) -> dict[str, Any]:
 
 
 def _shown(image: dict[str, Any] | None) -> dict[str, Any] | None:
-    return None if image is None else {name: short(value) for name, value in image.items() if name != "thumbnail"}
+    return None if image is None else {name: bulk.short(value) for name, value in image.items() if name != "thumbnail"}

@@ -13,7 +13,7 @@ from contextlib import suppress
 from itertools import islice
 from typing import Any
 
-from jobs.engine import llm, queue, sdk
+from jobs.engine import llm, queue
 from jobs.engine.llm import Budget, Completion, about_tokens, batch_requests, most_tokens, response_format
 from jobs.engine.llm import json_schema as llm_json_schema
 from jobs.engine.sdk import (
@@ -27,7 +27,10 @@ from jobs.engine.sdk import (
     Skip,
     TableFile,
     TrialPrompt,
+    as_text,
     param,
+    parse_template,
+    template_errors,
 )
 
 TITLE = "Generate texts"
@@ -123,7 +126,7 @@ def check(params: Params, find: Find) -> list[FieldError]:
             batch_requests.check_ids(source.rows(params.encoding, params.delimiter))
     except BadInput as error:
         return [FieldError("source", error.message)]
-    wrong_prompt = [] if batch else sdk.template_errors(params.prompt, table.columns, source.name)
+    wrong_prompt = [] if batch else template_errors(params.prompt, table.columns, source.name)
     errors = [FieldError("prompt", sentence) for sentence in wrong_prompt]
     if params.output_column in (*table.columns, *OWN_COLUMNS):
         taken = f"There is a column “{params.output_column}” already. Choose another name."
@@ -206,14 +209,14 @@ def _asker(params: Params, columns: list[str]) -> Callable[[dict[str, Any]], dic
     if batch_requests.is_batch(columns):
         at_most = params.max_tokens if params.token_budget else None
         return lambda row: batch_requests.request(row, params.model, at_most)
-    template = sdk.parse_template(params.prompt)
+    template = parse_template(params.prompt)
     settings = {"model": params.model, "max_tokens": params.max_tokens, "temperature": params.temperature}
     settings["response_format"] = None if params.json_schema is None else response_format(params.json_schema)
     always = {name: value for name, value in settings.items() if value is not None}
     system = [{"role": "system", "content": params.system}] if params.system.strip() else []
 
     def ask(row: dict[str, Any]) -> dict[str, Any]:
-        if not any(sdk.as_text(row.get(column)).strip() for column in template.columns):
+        if not any(as_text(row.get(column)).strip() for column in template.columns):
             raise Skip(
                 f"Nothing to ask: {', '.join(template.columns)} {'are' if template.columns[1:] else 'is'} empty."
             )

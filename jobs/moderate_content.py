@@ -16,7 +16,6 @@ from jobs.engine import library, queue
 from jobs.engine.db.models import VERDICTS, Job
 from jobs.engine.kits import moderation
 from jobs.engine.kits.moderation import Judge, JudgeChoice, Judged, Threshold
-from jobs.engine.kits.moderation.classifier import classifier
 from jobs.engine.library import Document
 from jobs.engine.llm import embeddings
 from jobs.engine.sdk import (
@@ -97,7 +96,7 @@ EXAMPLE: dict[str, Any] = {
 
 def check(params: Params, find: Find) -> list[FieldError]:
     errors = _where(params, find)
-    known = classifier().categories if _built_in(params) else ()
+    known = moderation.built_in_classifier().categories if _built_in(params) else ()
     if wrong := moderation.threshold_errors(params.thresholds, known):
         errors.append(FieldError("thresholds", wrong))
     if missing := moderation.setup_error(params.judge):
@@ -225,5 +224,5 @@ def view(job: Job, asked: Mapping[str, str]) -> dict[str, Any] | None:
         "column": job.params.get("text_column") if job.params.get("source") else "text",
         "latest": moderation.list_decisions(job, limit=LATEST).rows,
         "changes": moderation.threshold_changes(job, limit=LATEST),
-        "measured": classifier().measured if (job.result or {}).get("judge") == BUILT_IN else None,
+        "measured": moderation.built_in_classifier().measured if (job.result or {}).get("judge") == BUILT_IN else None,
     }

@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic import ConfigDict
 
-from jobs.engine import mail, queue, sdk
+from jobs.engine import mail, queue
 from jobs.engine.mail import BulkSender, MailMerge, Recipient, RecipientList
 from jobs.engine.sdk import (
     BadInput,
@@ -36,6 +36,7 @@ from jobs.engine.sdk import (
     TableFile,
     Transient,
     param,
+    parse_template,
 )
 
 TITLE = "Send emails"
@@ -351,10 +352,10 @@ def _mailing(params: Params) -> MailMerge:
     return MailMerge(
         sender=mail.parse_address(params.from_),
         reply_to=mail.parse_address(params.reply_to) if params.reply_to.strip() else None,
-        subject=sdk.parse_template(params.subject),
-        text=sdk.parse_template(params.text),
-        html=sdk.parse_template(params.html),
-        unsubscribe=sdk.parse_template(params.list_unsubscribe),
+        subject=parse_template(params.subject),
+        text=parse_template(params.text),
+        html=parse_template(params.html),
+        unsubscribe=parse_template(params.list_unsubscribe),
         one_click=params.one_click,
         name_column=params.name_column or None,
     )

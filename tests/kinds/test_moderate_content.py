@@ -22,7 +22,7 @@ from jobs.engine.errors import Conflict, InvalidParams, NotFound
 from jobs.engine.kinds import estimates
 from jobs.engine.kits import moderation
 from jobs.engine.kits.moderation import Threshold, passages, reviews, training
-from jobs.engine.kits.moderation.classifier import classifier, readable
+from jobs.engine.kits.moderation.classifier import built_in_classifier, readable
 from jobs.engine.queue import commands, job_log, queries
 from tests.conftest import CODE
 from tests.engine import workers
@@ -94,7 +94,7 @@ def test_the_example_is_judged_by_the_built_in_classifier(environment: Callable[
     assert all(counts.values()) and sum(counts.values()) == job.done == job.result["texts"]
     assert "the built-in classifier judges" in str(job_log.read_log(job).rows[0].text)
     reviewed = next(item for item in found.values() if item.verdict == "review")
-    assert set(reviewed.output["scores"]) == set(classifier().categories)
+    assert set(reviewed.output["scores"]) == set(built_in_classifier().categories)
     assert f"{reviewed.output['category']} has {reviewed.output['score']:.2f}" in reviewed.output["rule"]
 
 

@@ -15,7 +15,7 @@ from flask import Blueprint, Response, jsonify
 
 from jobs.engine import llm
 from jobs.engine.errors import LegworkError, TooMany
-from jobs.engine.llm import client
+from jobs.engine.llm import StreamStopped
 from webapp.http import client_gone, identity, parsing
 from webapp.http.identity import Identity, current_owner
 
@@ -95,14 +95,14 @@ class _Passing:
             self._stream.open()
         except BaseException as error:
             self.end()
-            if isinstance(error, client.StreamStopped):
+            if isinstance(error, StreamStopped):
                 raise _left() from None
             raise
 
     def chunks(self) -> Iterator[bytes]:
         try:
             yield from self._stream.chunks()
-        except client.StreamStopped:
+        except StreamStopped:
             return
         except LegworkError as error:
             yield f"data: {json.dumps(_problem(error))}\n\n".encode()
@@ -112,7 +112,7 @@ class _Passing:
     def whole(self) -> bytes:
         try:
             return self._stream.whole()
-        except client.StreamStopped:
+        except StreamStopped:
             raise _left() from None
         finally:
             self.end()

@@ -18,7 +18,7 @@ from typing import Any
 from flask import Response, request
 
 from jobs.engine import chat
-from jobs.engine.chat.commands import LiveText, TextPiece
+from jobs.engine.chat import LiveText, TextPiece
 from jobs.engine.errors import DatabaseUnavailable, NotFound, TooMany
 from webapp.api.serializers import answer_ended
 from webapp.http import client_gone, identity

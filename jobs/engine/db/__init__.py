@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jobs.engine.db.postgres import reading, session
 from jobs.engine.db.records import COUNT_CAP, Page, as_id, escaped
 from jobs.engine.db.redis import broker, connect
 
@@ -12,4 +13,6 @@ __all__ = [
     "broker",
     "connect",
     "escaped",
+    "reading",
+    "session",
 ]

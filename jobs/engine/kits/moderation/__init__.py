@@ -7,6 +7,7 @@ one, else a small classifier that comes along.
 
 from __future__ import annotations
 
+from jobs.engine.kits.moderation.classifier import built_in_classifier
 from jobs.engine.kits.moderation.judges import BUILT_IN, Judge, JudgeChoice, Judged, choose, judge, setup_error
 from jobs.engine.kits.moderation.reviews import (
     decide_item,
@@ -34,6 +35,7 @@ __all__ = [
     "Judged",
     "Threshold",
     "Verdict",
+    "built_in_classifier",
     "choose",
     "decide",
     "decide_item",

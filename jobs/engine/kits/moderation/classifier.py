@@ -37,7 +37,7 @@ class Classifier:
 
 
 @cache
-def classifier() -> Classifier:
+def built_in_classifier() -> Classifier:
     return Classifier(**json.loads(training.WEIGHTS.read_text("utf-8")))
 
 

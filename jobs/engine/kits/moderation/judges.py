@@ -18,7 +18,7 @@ from jobs.engine.errors import BadInput, JobFailed, LegworkError, Transient
 from jobs.engine.jsonsafe import clean_text
 from jobs.engine.kits.moderation import passages as moderation_passages
 from jobs.engine.kits.moderation import provider
-from jobs.engine.kits.moderation.classifier import classifier, readable
+from jobs.engine.kits.moderation.classifier import built_in_classifier, readable
 from jobs.engine.llm import client as llm_client
 from jobs.engine.llm import embeddings
 from jobs.engine.llm.embeddings import batching, builtin
@@ -141,7 +141,7 @@ class _BuiltIn(Judge):
                 "The built-in classifier reads English, and this is in another script.", reason="other_script"
             )
         made = await asyncio.gather(*(self._vectors.of(piece) for piece in pieces))
-        return [classifier().scores(one.numbers) for one in made]
+        return [built_in_classifier().scores(one.numbers) for one in made]
 
 
 class _Provider(Judge):
