@@ -21,33 +21,27 @@ from tests.conftest import OURS as SETTINGS
 CODE = Path(__file__).parents[1]
 ROOTS = ("jobs", "webapp")
 
-ENGINE_FOR_WEB = {"commands", "queries", "operating"}
-ENGINE_FOR_WEB |= {
-    "catalogue",
-    "storage",
-    "llm",
-    "documents",
-    "accounts",
-    "settings",
-    "errors",
-    "logs",
-    "faults",
-    "spans",
-}
-MORE_FOR = {
-    "webapp.operations.rq_dashboard": {"delivery"},  # mounts rq-dashboard on the queues
-    "webapp.__main__": {"embedded"},  # starts the embedded services
-}
-
-# Upper floors stand on lower ones: what stands in a row may use the rows below it, never one above.
+# Who stands on whom: what stands in a row may import what stands in the rows below it, and nothing of its own row.
 FLOORS = (
-    {"worker", "clock", "commands", "supervisor"},
-    {"catalogue", "context", "delivery"},
-    {"ledger", "queries"},
-    {"models", "inputs", "tables", "storage", "llm", "documents", "accounts"},
-    {"database"},
-    {"settings", "errors"},
+    "webapp",  # the application, its server, the description of the API
+    "webapp.operations",
+    "webapp.mail webapp.schedules",
+    "webapp.chat webapp.jobs",
+    "webapp.library webapp.accounts webapp.moderation webapp.ui",
+    "webapp.api",
+    "webapp.http",
+    "kinds of job",
+    "jobs.engine.sdk",
+    "jobs.engine.kits jobs.engine.operations jobs.engine.worker",
+    "jobs.engine.queue",
+    "jobs.engine.chat jobs.engine.mail",
+    "jobs.engine.kinds jobs.engine.library",
+    "jobs.engine.accounts jobs.engine.embedded jobs.engine.files jobs.engine.llm",
+    "jobs.engine.formats",
+    "jobs.engine.db jobs.engine.sandbox",
+    "jobs.engine",  # settings, errors, logs and the like
 )
+MOST_FILES = 20  # of Python in one folder
 
 HEAVY = {
     *("langchain", "openai", "duckdb", "numpy", "openpyxl", "xlsxwriter", "boto3", "aiohttp", "xllamacpp"),
@@ -91,10 +85,7 @@ SWALLOWING_ALLOWED = {
 
 HIDDEN_ALLOWED = {
     ("webapp.operations.health", "webapp.operations.metrics"): "most web processes are never asked for figures",
-    (
-        "webapp.gunicorn",
-        "jobs.engine.queue.commands",
-    ): "gunicorn reads its file before gevent has patched what this imports",
+    ("webapp.gunicorn", "jobs.engine.chat"): "gunicorn reads its file before gevent has patched what this imports",
 }
 
 # Not imported but run, by a server or by Alembic.
@@ -175,23 +166,122 @@ def top(name: str) -> str:
     return name.split(".")[0]
 
 
-def engine_part(name: str) -> str:
-    """The name right below jobs.engine; empty for all others."""
+def package(name: str) -> str:
+    """The row's word in FLOORS for a module of ours; "" for `python -m jobs` and the version."""
     parts = name.split(".")
-    return parts[2] if parts[:2] == ["jobs", "engine"] and len(parts) > 2 else ""
+    if parts[0] == "jobs" and parts[1:2] != ["engine"]:
+        return "kinds of job" if name in MODULES and MODULES[name].kind else ""
+    depth = 3 if parts[0] == "jobs" else 2
+    whole = ".".join(parts[:depth])
+    known = whole in MODULES and MODULES[whole].path.name == "__init__.py"
+    return whole if known or whole == "jobs.engine.sdk" else ".".join(parts[: depth - 1])
+
+
+def offered(name: str) -> set[str]:
+    """What a package says in its `__all__`; its packages within are offered too."""
+    named: set[str] = set()
+    for node in MODULES[name].tree.body:
+        match node:
+            case (
+                ast.Assign(targets=[ast.Name(id="__all__")], value=value)
+                | ast.AugAssign(target=ast.Name(id="__all__"), value=value)
+            ):
+                named.update(ast.literal_eval(value))
+    return named | {
+        other.removeprefix(f"{name}.")
+        for other, module in MODULES.items()
+        if other.startswith(f"{name}.") and module.path.name == "__init__.py"
+    }
 
 
 # Who may import whom.
 
 
-def test_the_web_knows_only_the_doors_of_the_engine() -> None:
-    wrong = [
-        (module.name, name)
-        for module in WEB
-        for name, _ in imports(module.tree)
-        if top(name) == "jobs" and engine_part(name) not in ENGINE_FOR_WEB | MORE_FOR.get(module.name, set())
-    ]
+def test_imports_run_downwards() -> None:
+    floor = {word: number for number, row in enumerate(FLOORS) for word in row.split(" ") if row != "kinds of job"}
+    floor["kinds of job"] = FLOORS.index("kinds of job")
+    assert {package(name) for name in MODULES} - {""} == floor.keys()
+    wrong = []
+    for module in MODULES.values():
+        here = package(module.name)
+        for name, _ in imports(module.tree):
+            there = package(name) if top(name) in ROOTS else ""
+            if here and there and here != there and floor[there] <= floor[here]:
+                wrong.append((module.name, name))
     assert wrong == []
+
+
+def test_packages_do_not_import_each_other() -> None:
+    known: dict[str, set[str]] = {}
+    for module in MODULES.values():
+        named = {package(name) for name, _ in imports(module.tree) if top(name) in ROOTS}
+        known.setdefault(package(module.name), set()).update(named - {package(module.name), ""})
+
+    def below(word: str, seen: frozenset[str] = frozenset()) -> set[str]:
+        return {one for step in known.get(word, set()) - seen for one in {step} | below(step, seen | {step})}
+
+    assert [word for word in known if word and word in below(word)] == []
+
+
+def test_the_site_and_the_kinds_import_packages_and_not_the_files_in_them() -> None:
+    wrong = []
+    for module in MODULES.values():
+        if not module.kind and top(module.name) != "webapp":
+            continue
+        for node in ast.walk(module.tree):
+            if not isinstance(node, ast.ImportFrom) or not str(node.module).startswith("jobs.engine."):
+                continue
+            source = str(node.module)
+            if package(source) in ("jobs.engine", "jobs.engine.sdk"):
+                continue
+            is_package = MODULES[source].path.name == "__init__.py"
+            wrong += [
+                (module.name, source, one.name)
+                for one in node.names
+                if one.name not in offered(source) or not is_package
+            ]
+    assert wrong == []
+
+
+def test_a_package_hides_none_of_its_files_behind_a_name() -> None:
+    """`from package import name` gives the file or the thing, whichever came last, if both have that name."""
+    wrong = []
+    for name, module in MODULES.items():
+        if module.path.name != "__init__.py":
+            continue
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.ImportFrom) and node.module != name:
+                wrong += [(name, one.name) for one in node.names if f"{name}.{one.asname or one.name}" in MODULES]
+    assert wrong == []
+
+
+def test_what_a_kind_is_written_with_takes_one_import() -> None:
+    used = [
+        (module.name, name, one.name)
+        for module in MODULES.values()
+        if module.kind
+        for name, node in imports(module.tree)
+        if isinstance(node, ast.ImportFrom)
+        for one in node.names
+        if one.name in offered("jobs.engine.sdk") and node.module != "jobs.engine.sdk"
+    ]
+    assert used == []
+
+
+def test_no_folder_is_crowded() -> None:
+    folders = {module.path.parent for module in MODULES.values()} - {CODE / "jobs"}  # each kind is a file
+    counts = {str(folder.relative_to(CODE)): len(list(folder.glob("*.py"))) for folder in folders}
+    assert {name: count for name, count in counts.items() if count > MOST_FILES} == {}
+
+
+def test_a_class_name_stands_for_one_thing() -> None:
+    places: dict[str, list[str]] = {}
+    for module in MODULES.values():
+        for node in module.tree.body:
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(module.name)
+    places.pop("Params")  # each kind has its own
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
 
 
 def test_nobody_in_jobs_knows_the_web() -> None:
@@ -199,14 +289,11 @@ def test_nobody_in_jobs_knows_the_web() -> None:
     assert [(module.name, name) for module in jobs for name, _ in imports(module.tree) if top(name) == "webapp"] == []
 
 
-def test_a_kind_knows_only_the_engine_and_the_engine_no_kind() -> None:
-    kinds = [module for module in MODULES.values() if module.kind]
-    engine = [module for module in MODULES.values() if engine_part(module.name)]
-    assert kinds
-    used = [(kind.name, name) for kind in kinds for name, _ in imports(kind.tree) if top(name) in ROOTS]
-    assert [(kind, name) for kind, name in used if not engine_part(name)] == []
-    known = {kind.name for kind in kinds}
-    assert [(module.name, name) for module in engine for name, _ in imports(module.tree) if name in known] == []
+def test_a_kind_knows_no_other_kind_and_the_engine_none() -> None:
+    known = {module.name for module in MODULES.values() if module.kind}
+    assert known
+    jobs = [module for module in MODULES.values() if top(module.name) == "jobs"]
+    assert [(module.name, name) for module in jobs for name, _ in imports(module.tree) if name in known] == []
 
 
 def test_no_import_of_ours_hides_in_a_function() -> None:
@@ -219,17 +306,6 @@ def test_no_import_of_ours_hides_in_a_function() -> None:
 
 def test_no_module_imports_itself_by_a_detour() -> None:
     assert [name for name in MODULES if name in reach(name)] == []
-
-
-def test_imports_run_downwards() -> None:
-    floor = {part: number for number, parts in enumerate(FLOORS) for part in parts}
-    wrong = []
-    for module in MODULES.values():
-        here = floor.get(engine_part(module.name))
-        if here is not None:
-            met = reach(module.name).items()
-            wrong += [(module.name, name, by) for name, by in met if floor.get(engine_part(name), here) < here]
-    assert wrong == []
 
 
 def test_nothing_heavy_comes_with_an_import_of_the_web() -> None:

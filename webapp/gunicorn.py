@@ -6,7 +6,7 @@ import logging
 import subprocess
 import sys
 
-from jobs.engine import chat, logs, settings
+from jobs.engine import logs, settings
 from jobs.engine.errors import SettingsError
 
 try:
@@ -48,6 +48,6 @@ def on_starting(server: object) -> None:
 
 def worker_exit(server: object, worker: object) -> None:
     """Answers that this process still writes are kept and marked now, not found silent later."""
-    pass  # IMPORT GONE  # not above: this file is read before gevent has patched the modules below
+    from jobs.engine import chat  # not above: this file is read before gevent has patched the modules below
 
     chat.flush_answers()

@@ -8,6 +8,9 @@ from functools import cache, reduce
 from operator import or_
 from typing import Any
 
+from flask import Blueprint, Response, request
+from flask.typing import ResponseReturnValue
+
 from jobs.engine import kinds as engine_kinds
 from webapp.accounts import audit_schemas
 from webapp.api.schemas import ANY_OBJECT, PARAMETERS, RECORDS, TEXT, Schema, operation, parameter, ref, takes
@@ -38,6 +41,18 @@ PROBLEMS = {
     429: "You have as many of these at a time as one may have; wait for one to end.",
     503: "The database does not answer. Nothing is lost; try again after `Retry-After` seconds.",
 }
+
+
+blueprint = Blueprint("openapi", __name__, url_prefix="/api/v1")
+
+
+@blueprint.get("/openapi.json")
+def description() -> ResponseReturnValue:
+    """The description of the API, with an ETag."""
+    body, etag = written()
+    response = Response(body, content_type="application/json")
+    response.set_etag(etag)
+    return response.make_conditional(request)
 
 
 @cache

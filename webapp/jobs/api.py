@@ -13,7 +13,6 @@ from werkzeug.exceptions import UnsupportedMediaType
 from jobs.engine import files as engine_files
 from jobs.engine import kinds as engine_kinds
 from jobs.engine import queue
-from webapp import openapi
 from webapp.api import serializers
 from webapp.api.schemas import ITEM_STATES, JOB_FILTERS, VERDICTS
 from webapp.http import parsing
@@ -26,14 +25,6 @@ POLL_SECONDS = 1
 CHANNELS = ("mail", "webhook")
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
-
-
-@blueprint.get("/openapi.json")
-def description() -> ResponseReturnValue:
-    body, etag = openapi.written()
-    response = Response(body, content_type="application/json")
-    response.set_etag(etag)
-    return response.make_conditional(request)
 
 
 @blueprint.get("/kinds")
