@@ -14,7 +14,7 @@ what people and the clock ask of a job.
 """
 
 from jobs.engine.queue.ledger.attempts import mark_started_unknown, note
-from jobs.engine.queue.ledger.claim import LEASE_SECONDS, Claim, Contended, claim, claim_if_uncontended
+from jobs.engine.queue.ledger.claims import LEASE_SECONDS, Claim, Contended, claim, claim_if_uncontended
 from jobs.engine.queue.ledger.lease import (
     RESULT_BYTES,
     Batch,

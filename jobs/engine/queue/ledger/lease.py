@@ -16,7 +16,7 @@ from jobs.engine.errors import LeaseLost, LegworkError
 from jobs.engine.files.storage import Blob
 from jobs.engine.jsonsafe import clean, clean_text, dumps
 from jobs.engine.queue.ledger.attempts import DETAIL_CHARACTERS, DOUBTED, MESSAGE_CHARACTERS, cut, end_attempts
-from jobs.engine.queue.ledger.claim import LEASE_SECONDS, Claim
+from jobs.engine.queue.ledger.claims import LEASE_SECONDS, Claim
 
 RESULT_BYTES = 1_000_000
 
