@@ -21,7 +21,7 @@ from jobs.engine.queue import commands, ledger, lists, notifications, queries
 from jobs.engine.queue.schedules import SchedulePlan
 from jobs.engine.worker import clock
 from tests.engine import workers
-from tests.engine.test_outgoing import Hook
+from tests.engine.sandbox.test_http import Hook
 
 OWNER = "local"
 

@@ -1,4 +1,4 @@
-"""A child that tries to reach out: `python -m tests.engine.caller FOLDER PARENT`, as every confined child is started."""
+"""A child that tries to reach out: `python -m tests.engine.sandbox.caller FOLDER PARENT`, as every confined child is started."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from jobs.engine.sandbox import isolated
 
-AGAIN = "import sys; from tests.engine.caller import called; print(called(int(sys.argv[1]), sys.argv[2]))"
+AGAIN = "import sys; from tests.engine.sandbox.caller import called; print(called(int(sys.argv[1]), sys.argv[2]))"
 
 
 def work(request: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from jobs.engine.sandbox import isolated, spawn
-from tests.engine import caller
+from tests.engine.sandbox import caller
 
 REACHED = "IPv4 reached, IPv6 reached, Unix reached"
 REFUSED = "IPv4 PermissionError, IPv6 PermissionError, Unix PermissionError"
@@ -42,7 +42,7 @@ def test_a_child_reaches_no_server_and_has_no_secret(
     for server, calls in zip(servers, (2, 1), strict=True):
         for _ in range(calls):
             server.accept()[0].close()
-    told = isolated.run("tests.engine.caller", at, tmp_path)
+    told = isolated.run("tests.engine.sandbox.caller", at, tmp_path)
     assert (told["itself"], told["started"]) == (REFUSED, REFUSED)
     assert set(told["environment"]) <= {"PATH", "PYTHONUTF8", "TMPDIR", "LC_CTYPE"}
     for server in servers:
@@ -56,7 +56,7 @@ def test_nobody_in_particular_may_give_it_up_too(listening: Any, known: bool) ->
     script = f"""
 import os
 from jobs.engine.sandbox import offline
-from tests.engine.caller import called
+from tests.engine.sandbox.caller import called
 if os.geteuid() == 0:
     os.setgroups([])
     os.setgid(65534)
