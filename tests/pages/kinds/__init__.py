@@ -1,1 +1,0 @@
-"""Kinds that the pages are tested with: EXTRA_KINDS=tests.pages.kinds."""

@@ -1,0 +1,169 @@
+"""A form tried out on three rows: streamed into a page, no job, nothing left behind. The provider is real and does as told."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from playwright.sync_api import Page, expect
+
+from jobs.engine.chat import trials
+from jobs.engine.embedded.redis import Redis
+from jobs.engine.llm import client as llm_client
+from tests.conftest import Database
+from tests.fake_provider import FakeProvider
+from tests.web.conftest import _environment
+
+FORM = {
+    "source": "sample:reviews.csv",
+    "prompt": "About {product}: {review}",
+    "output_column": "text",
+    "max_tokens": "60",
+    "concurrency": "4",
+    "_key": "k",
+}
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[FakeProvider]:
+    with FakeProvider() as provider:
+        yield provider
+
+
+@pytest.fixture(scope="module")
+def app(
+    fresh_database: Database, redis: Redis, tmp_path_factory: pytest.TempPathFactory, provider: FakeProvider
+) -> Iterator[Flask]:
+    from webapp import create_app
+
+    address = {"OPENAI_BASE_URL": provider.base_url, "OPENAI_API_KEY": "key", "OPENAI_MODEL": "fake-small"}
+    with (
+        fresh_database() as url,
+        _environment(DATABASE_URL=url, REDIS_URL=redis.url, DATA_DIR=tmp_path_factory.mktemp("data"), **address),
+    ):
+        yield create_app({"TESTING": True, "WTF_CSRF_ENABLED": False})
+
+
+@pytest.fixture(autouse=True)
+def clean(provider: FakeProvider) -> Iterator[None]:
+    """Each test begins with a provider that simply answers, and leaves no thread and no count behind."""
+    provider.script()
+    yield
+    until(lambda: not trials.open_now() and not ours(), "every answer on trial ending")
+
+
+def ours() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("answer on trial")]
+
+
+def until(condition: Callable[[], object], what: str, seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not happen within {seconds:.0f} s"
+        time.sleep(0.02)
+
+
+def tried(client: FlaskClient, **other: Any) -> str:
+    shown = client.post("/kinds/generate_texts/try", data=FORM | other)
+    assert shown.status_code == 200
+    return shown.text
+
+
+def test_three_rows_are_answered_and_no_job_is_made(client: FlaskClient, provider: FakeProvider) -> None:
+    before = len(provider.calls())
+    page = tried(client)
+    assert len(provider.calls()) - before == 3
+    assert page.count('class="turn answer"') == 3 and len(re.findall(r"Answer [0-9a-f]{12} to: About ", page)) == 3
+    assert "What the model reads" in page and "tokens in" in page
+    assert '<input type="hidden" name="prompt" value="About {product}: {review}">' in page
+    assert client.get("/api/v1/jobs").json["jobs"] == []
+    body = provider.calls()[-1]["body"]
+    assert (body["stream"], body["max_tokens"]) == (True, 60)
+
+
+def test_the_page_comes_as_the_answers_do(client: FlaskClient, provider: FakeProvider) -> None:
+    """Without script, so what is read first must be sent first."""
+    provider.script(do=[{"do": "slow", "text": "one two three four", "token_seconds": 0.2, "calls": 3}])
+    answer = client.post("/kinds/generate_texts/try", data=FORM, buffered=False)
+    parts = iter(answer.response)
+    page = ""
+    while "two" not in page:
+        page += next(parts).decode()
+    assert "three" not in page and 'id="row-2"' not in page
+    whole = page + b"".join(parts).decode()
+    assert whole.count("one two three four") == 3 and whole.rstrip().endswith("</html>")
+    answer.close()
+
+
+def test_what_is_wrong_is_said_at_the_field(client: FlaskClient, provider: FakeProvider) -> None:
+    before = len(provider.calls())
+    refused = client.post("/kinds/generate_texts/try", data=FORM | {"prompt": "About {prodct}"})
+    assert refused.status_code == 422 and "Did you mean {product}?" in refused.text
+    assert len(provider.calls()) == before
+
+
+def test_what_goes_wrong_with_a_row_is_said_there(client: FlaskClient, provider: FakeProvider) -> None:
+    provider.script(do=[{"do": "status", "status": 401}, {"do": "break"}, {"do": "length"}])
+    page = tried(client)
+    assert "refused the key" in page and "broke before the answer ended" in page and "limit of tokens" in page
+
+
+def test_model_output_is_text_and_nothing_else(client: FlaskClient, provider: FakeProvider) -> None:
+    provider.script(do=[{"do": "slow", "text": "<script>alert(1)</script>", "calls": 3}])
+    page = tried(client)
+    assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 3 and "<script>alert" not in page
+
+
+def test_leaving_ends_the_requests(client: FlaskClient, provider: FakeProvider) -> None:
+    provider.script(do=[{"do": "endless", "token_seconds": 0.02, "calls": 3}])
+    answer = client.post("/kinds/generate_texts/try", data=FORM, buffered=False)
+    page = b""
+    for part in answer.response:
+        page += part
+        if b"more more" in page:
+            break
+    answer.close()
+    until(lambda: all(call["left"] for call in provider.calls()[-3:]), "the provider seeing it")
+
+
+def test_a_silent_model_is_not_waited_for(
+    client: FlaskClient, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(llm_client, "SILENCE_SECONDS", 0.5)
+    provider.script(do=[{"do": "silence", "calls": 3}])
+    assert tried(client).count("fell silent") == 3
+
+
+def test_only_so_many_at_a_time(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trials, "MOST_OPEN", 0)
+    assert client.post("/kinds/generate_texts/try", data=FORM).status_code == 429
+
+
+def test_other_kinds_are_tried_as_jobs(client: FlaskClient) -> None:
+    assert client.post("/kinds/import_data/try", data={}).status_code == 404
+    assert 'name="sample" value="3"' in client.get("/kinds/query_data?example=1").text
+    for whole in ("run_agent", "build_report"):  # a part of either says nothing
+        page = client.get(f"/kinds/{whole}?example=1").text
+        assert "Start</button>" in page and "Try on" not in page
+    form = client.get("/kinds/generate_texts?example=1").text
+    assert 'formaction="/kinds/generate_texts/try"' in form and 'name="sample"' not in form
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_a_person_tries_and_starts(chrome: Any, site: str, provider: FakeProvider, script: bool) -> None:
+    context = chrome.new_context(java_script_enabled=script)
+    tab: Page = context.new_page()
+    tab.goto(f"{site}/kinds/generate_texts?example=1")
+    tab.get_by_role("button", name="Try on 3 rows").click()
+    expect(tab.get_by_text("to: A customer wrote about our")).to_have_count(3, timeout=60_000)
+    tab.get_by_role("button", name="Back to the form").last.click()
+    assert "A customer wrote about our {product}" in tab.get_by_role("textbox", name="Prompt").input_value()
+    tab.get_by_role("button", name="Start", exact=True).last.click()
+    tab.wait_for_url("**/jobs/*")
+    context.close()

@@ -1,0 +1,176 @@
+"""Every route with a real address: one of everything that can be somebody's, and a request of each method."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator
+from email.message import EmailMessage
+from typing import Any
+from uuid import uuid4
+
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select, text
+from werkzeug.routing import Rule
+
+from jobs.engine import accounts
+from jobs.engine.chat import attachments
+from jobs.engine.chat import commands as chat_commands
+from jobs.engine.chat.conversations import ConversationSettings
+from jobs.engine.db import postgres
+from jobs.engine.db.models import File, Message, OutboxMessage, SignIn
+from jobs.engine.db.models.library import Document
+from jobs.engine.files import uploads
+from jobs.engine.files.storage import blob_storage
+from jobs.engine.mail import suppressions
+from jobs.engine.mail.outbox import OutboxSender
+from jobs.engine.queue import commands as queue_commands
+from jobs.engine.queue.schedules import SchedulePlan
+from tests.stories.outside import until
+from tests.web import factories
+from tests.web.signed_in import Person
+
+MARK = "amaras-own-words"
+PNG = b"\x89PNG\r\n\x1a\n"
+LOOKED = ("sign_ins", "sign_in_tries", "tokens")  # tables that remember when something was last used
+
+# What an argument of an address is, by its name or, where that says nothing, by where the address begins.
+ARGUMENTS = {"job_id": "job", "file_id": "file", "document_id": "document", "schedule_id": "schedule"}
+ARGUMENTS |= {"token_id": "token", "sign_in_id": "sign_in", "account_id": "account", "address": "address"}
+PLACES = {
+    "/chat/messages/": "question",
+    "/chat/answers/": "answer",
+    "/chat/files/": "attachment",
+    "/chat/": "talk",
+    "/outbox/": "mail",
+}
+PLACES |= {"/jobs/": "job", "/files/": "file", "/documents/": "document", "/schedules/": "schedule"}
+PARTS = dict.fromkeys(
+    ("decision", "decision_id", "approval", "approval_id"), "1"
+)  # of a job, which is looked for first
+NOBODYS_ARGUMENTS: dict[str, Any] = {
+    "name": "nap", "filename": "legwork.css", "tab": "items", "format": "csv", "place": 0, "instance_number": 0,
+    "queue_name": "io", "registry_name": "queued", "per_page": 8, "order": "asc", "page": 1, "secret": "none",
+    "queue": "io", "worker": "none", "what": "pause", "how": "finish",
+}  # fmt: skip
+BODIES: dict[str, Any] = {
+    "schedules_api.change_schedule": {"paused": True},
+    "chat_api.ask": {"text": "hello"},
+    "chat_api.change": {"title": MARK},
+    "chat_api.attach": {"file": "sample:shop-handbook.md"},
+    "reviews_api.decide": {"item": "1", "verdict": "allow"},
+    "reviews_api.set_thresholds": {"thresholds": {"hate": 0.5}},
+    "api.answer": {"approve": True},
+}
+FIELDS = {
+    "message": "hello",
+    "answer": "yes",
+    "items": "all",
+    "role": "member",
+    "verdict": "allow",
+    "cron": "0 6 * * *",
+}
+
+
+def things_of(whose: Person) -> dict[str, str]:
+    """One of everything that can be somebody's, each with MARK in it."""
+    owner = whose.owner
+    upload = uploads.upload(io.BytesIO(b"a,b\n1,2\n"), f"{MARK}.csv", owner=owner)
+    job = factories.ended(factories.waiting(), "partial", outcomes=factories.outcomes(2, 1, text=MARK), message=MARK)
+    talk = chat_commands.start_conversation(ConversationSettings(title=MARK), owner=owner)
+    attachment = chat_commands.attach_files(talk.id, ["sample:shop-handbook.md"], owner=owner)[0]
+    schedule = queue_commands.create_schedule(SchedulePlan("nap", {}, "0 6 * * 1", "UTC"), owner=owner)
+    suppressions.suppress_addresses(f"{MARK}@example.org", owner=owner)
+    OutboxSender(owner).send(_mail())
+    picture = blob_storage().put(io.BytesIO(PNG), limit=None)
+    with postgres.session() as session:
+        kept = {"bytes": picture.bytes, "sha256": picture.sha256, "blob": picture.key, "media_type": "image/png"}
+        output = File(owner=owner, job_id=job.id, name=f"{MARK}.png", **kept)
+        asked = Message(conversation_id=talk.id, owner=owner, role="user", text=MARK)
+        session.add_all([output, asked])
+        session.flush()
+        answer = Message(conversation_id=talk.id, owner=owner, role="assistant", text=MARK, run=1)
+        from_file = {"file_id": upload.id, "thumbnail": PNG}
+        document = Document(owner=owner, collection=MARK, title=MARK, sha256="0", text=MARK, **from_file)
+        session.add_all([answer, document])
+        session.flush()
+        mail = session.scalars(select(OutboxMessage.id).where(OutboxMessage.owner == owner)).first()
+    for old in accounts.list_tokens(whose.account):
+        accounts.revoke_token(whose.account, old.id)
+    token, _ = accounts.issue_token(whose.account, MARK, "read", 7)
+    found = {"job": job, "file": output, "talk": talk, "question": asked, "answer": answer, "document": document}
+    found |= {"schedule": schedule, "token": token, "account": whose.account, "attachment": attachment}
+    found |= {"sign_in": _second_sign_in(whose)}
+    return {name: str(one.id) for name, one in found.items()} | {"mail": str(mail), "address": f"{MARK}@example.org"}
+
+
+def _second_sign_in(whose: Person) -> Any:
+    with postgres.session() as session:
+        made = SignIn(account_id=whose.account.id, digest=uuid4().hex, address="127.0.0.9", browser=MARK)
+        session.add(made)
+        session.flush()
+        return made
+
+
+def _mail() -> EmailMessage:
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = "a@example.org", "b@example.org", MARK
+    message["Message-ID"] = "<1@example.org>"
+    message.set_content(MARK)
+    message.add_alternative(f"<p>{MARK}</p>", subtype="html")
+    message.add_attachment(MARK.encode(), maintype="text", subtype="plain", filename="a.txt")
+    return message
+
+
+def routes(app: Flask) -> Iterator[tuple[Rule, str]]:
+    for rule in app.url_map.iter_rules():
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            yield rule, method
+
+
+def address_of(rule: Rule, things: dict[str, str]) -> tuple[str, bool] | None:
+    """The rule's address, and whether somebody's id is in it; None if the walk was not told what an argument is."""
+    values: dict[str, Any] = {}
+    somebodys = False
+    for name in rule.arguments - set(rule.defaults or ()):
+        thing = ARGUMENTS.get(name) or (name == "id" and _of_place(rule.rule))
+        value = things[thing] if thing else NOBODYS_ARGUMENTS.get(name, PARTS.get(name))
+        if value is None:
+            return None
+        somebodys = somebodys or bool(thing and not is_for_operators(rule))
+        values[name] = value
+    built = rule.build(values | (rule.defaults or {}))
+    return (built[1], somebodys) if built else None
+
+
+def _of_place(rule: str) -> str | None:
+    return next((thing for place, thing in PLACES.items() if place in rule), None)
+
+
+def send(client: FlaskClient, rule: Rule, method: str, address: str, token: str = "", **headers: str) -> Any:
+    if method == "GET":
+        answer = client.get(address, headers=headers)
+        return client.get(answer.location, headers=headers) if answer.status_code == 308 else answer
+    if address.startswith(("/api/", "/v1/")):
+        headers |= {"X-CSRFToken": token}
+        return client.open(address, method=method, json=BODIES.get(rule.endpoint, {}), headers=headers)
+    return client.open(address, method=method, data={"csrf_token": token, **FIELDS}, headers=headers)
+
+
+def is_for_operators(rule: Rule) -> bool:
+    return rule.rule.startswith(("/rq", "/operations", "/metrics", "/audit", "/api/v1/audit", "/webhooks"))
+
+
+def kept() -> dict[str, str]:
+    """A digest of each table, but for those that remember who looked, once nothing is written beside the requests."""
+    until(lambda: not attachments.embedding_now(), "the vectors of files that were attached")
+    with postgres.session() as session:
+        names = session.scalars(
+            text(
+                "select format('%I.%I', schemaname, tablename) from pg_tables where schemaname !~ '^(pg_|information)'"
+            )
+        ).all()
+        tables = [name for name in sorted(names) if name.split(".")[1] not in LOOKED]
+        rows = {name: session.scalars(text(f"select t::text from {name} t order by 1")).all() for name in tables}
+    return {name: hashlib.sha256("\n".join(found).encode()).hexdigest() for name, found in rows.items()}

@@ -1,0 +1,161 @@
+"""Every page under axe-core: WCAG 2.2 A and AA and its best practices, light and dark, wide and narrow, folds open.
+
+axe-core comes from its package, fetched once and kept in pytest's cache; it is no part of what is shipped.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from jobs.engine import accounts
+from jobs.engine.files import uploads
+from jobs.engine.files.inputs import SAMPLES
+from jobs.engine.queue import commands
+from jobs.engine.queue.schedules import SchedulePlan
+from tests.npm import package
+from tests.web import factories
+from tests.web.signed_in import PASSWORD
+from webapp.http.guards import LOCAL_OWNER
+
+pytestmark = pytest.mark.browser
+AXE = "axe-core@4.14.1"
+LOOKS = [("light", 1280), ("dark", 390), ("dark", 1280), ("light", 390)]
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+RUN = """tags => axe.run(document, { runOnly: tags }).then(({ violations }) => violations.map(
+    ({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 200) + " " + node.failureSummary).join(" | ")}`))"""
+
+
+@pytest.fixture(scope="session")
+def axe(request: pytest.FixtureRequest) -> str:
+    return (package(request, AXE) / "axe.min.js").read_text()
+
+
+def _job(tab: str = "") -> Callable[[], str]:
+    def address() -> str:
+        lines = [("info", "begun"), ("warning", "slow"), ("error", "broken")]
+        outcomes = factories.outcomes(done=3, failed=1, skipped=1)
+        job = factories.ended(
+            factories.waiting(), "partial", outcomes=outcomes, lines=lines, total=5, message="One failed."
+        )
+        return f"/jobs/{job.id}{tab}"
+
+    return address
+
+
+def _running() -> str:
+    job, _ = factories.running(
+        factories.waiting(), total=1204, outcomes=factories.outcomes(done=700, failed=3, skipped=2)
+    )
+    return f"/jobs/{job.id}"
+
+
+def _failed() -> str:
+    return f"/jobs/{factories.ended(factories.waiting(), 'failed', reason='x', message='The oven is cold.', detail='trace').id}"
+
+
+def _schedule() -> str:
+    schedule = commands.create_schedule(SchedulePlan("nap", {}, "0 6 * * 1", "UTC"), owner=LOCAL_OWNER)
+    commands.run_schedule(schedule.id, owner=LOCAL_OWNER, key="axe")
+    return f"/schedules/{schedule.id}"
+
+
+def _file(name: str, content: bytes) -> Callable[[], str]:
+    return lambda: f"/files/{uploads.upload(io.BytesIO(content), name, owner=LOCAL_OWNER).id}/preview"
+
+
+PAGES: dict[str, str | Callable[[], str]] = {
+    "catalogue": "/",
+    "nothing found": "/?q=zzz",
+    "form": "/kinds/questions?example=1",
+    "jobs": lambda: (_running(), "/jobs")[1],
+    "all jobs": "/jobs?all=1",
+    "no job": "/jobs?q=zzz",
+    "job waiting": lambda: f"/jobs/{factories.waiting().id}",
+    "job running": _running,
+    "job failed": _failed,
+    **{f"job{tab}": _job(tab) for tab in ("", "/items", "/files", "/log", "/input", "/timeline", "/delete")},
+    "repeat": lambda: f"/schedules/new?job={factories.waiting().id}",
+    "schedule": _schedule,
+    "schedules": lambda: (_schedule(), "/schedules")[1],
+    "delete a schedule": lambda: f"{_schedule()}/delete",
+    "webhooks": "/webhooks",
+    "table": _file("a.csv", b"name,stars\nkettle,5\n"),
+    "text": _file("a.txt", b"hello\n" * 90),
+    "markdown": _file("a.md", b"# Hello\n\n## There\n\n* one\n"),
+    "pdf": _file("a.pdf", (SAMPLES / "price-list.pdf").read_bytes()),
+    "filtered jobs": lambda: (factories.ended(factories.waiting()), "/jobs?state=succeeded&since=2020-01-01")[1],
+    "library": "/library",
+    "search": "/search",
+    "chat": "/chat",
+    "outbox": "/outbox",
+    "operations": lambda: (factories.running(factories.waiting()), factories.waiting(), "/operations")[2],
+    "schedules of all": lambda: (_schedule(), "/operations/schedules")[1],
+    "audit log": "/audit",
+    "first account": "/people",
+    "suppressions": "/suppressions",
+    "nowhere": "/nowhere",
+}
+
+
+def violations(tab: Page, axe: str) -> list[str]:
+    """What axe finds in each look, the folds open."""
+    tab.evaluate("document.querySelectorAll('details').forEach(fold => { fold.open = true; })")
+    tab.evaluate(axe)
+    found: list[str] = []
+    for scheme, width in LOOKS:
+        tab.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+        tab.set_viewport_size({"width": width, "height": 900})
+        tags: Any = TAGS
+        found += [f"{scheme} {width}: {one}" for one in tab.evaluate(RUN, tags)]
+    return found
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_nothing(tab: Page, site: str, axe: str, name: str) -> None:
+    place = PAGES[name]
+    tab.goto(site + (place if isinstance(place, str) else place()))
+    assert violations(tab, axe) == []
+
+
+def test_axe_finds_nothing_where_a_form_has_errors(tab: Page, site: str, axe: str) -> None:
+    tab.goto(f"{site}/kinds/questions")
+    tab.get_by_label("A whole number").fill("lots")
+    tab.get_by_label("Write a mail to").fill("nobody")
+    tab.get_by_role("button", name="Start", exact=True).click()
+    tab.wait_for_selector("#errors")
+    assert violations(tab, axe) == []
+
+
+def test_axe_finds_nothing_where_jobs_are_chosen(tab: Page, site: str, axe: str) -> None:
+    job = factories.ended(factories.waiting())
+    tab.goto(f"{site}/jobs")
+    tab.locator(f"#tick-{job.id}").check()
+    assert violations(tab, axe) == []
+    tab.get_by_role("button", name="Delete…").click()
+    tab.wait_for_selector("text=Keep them")
+    assert violations(tab, axe) == []
+
+
+def test_axe_finds_nothing_where_people_sign_in(tab: Page, site: str, axe: str) -> None:
+    """The last test of this file: from the first account on everybody signs in."""
+    accounts.add("root", "admin", PASSWORD)
+    tab.goto(f"{site}/account")
+    tab.get_by_label("Name").fill("root")
+    tab.get_by_label("Password").fill("wrong wrong wrong")
+    tab.get_by_role("button", name="Sign in").click()
+    tab.wait_for_selector("#errors")
+    assert violations(tab, axe) == []
+    tab.get_by_label("Password").fill(PASSWORD)
+    tab.get_by_role("button", name="Sign in").click()
+    tab.get_by_label("Name", exact=True).fill("a program")
+    tab.get_by_role("button", name="Make the token").click()
+    tab.wait_for_selector("#new-token")
+    for page in ("", "/account", "/people", "/audit", "/shared", f"/jobs/{factories.waiting().id}/share"):
+        if page:
+            tab.goto(site + page)
+        assert violations(tab, axe) == [], page
