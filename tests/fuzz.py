@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.conftest import _open_folder
-from tests.stories.outside import environment_of
-from tests.stories.running import CODE, App, end, start
+from tests.stories.app_process import CODE, App, end, start
+from tests.stories.site_client import environment_of
 
 PASSWORD = "four plain words here"
 NO_MODEL = {"OPENAI_BASE_URL": "http://127.0.0.1:9/v1", "OPENAI_API_KEY": "none"}

@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 import jobs
 from jobs.engine.kinds import catalogue, checks, estimates
 from jobs.engine.queue import commands, queries
-from tests import specimens
+from tests import sample_kinds
 from tests.conftest import House, forget
 from tests.engine.workers import Workers, adds_up, children, ended, running, until
 from tests.fake_provider import FakeProvider
@@ -30,7 +30,7 @@ def names_in(package: Any) -> list[str]:
 
 
 OURS = [name for name in names_in(jobs) if not catalogue.load(f"jobs.{name}").hidden]  # a hidden one has its own tests
-KINDS = [*OURS, *names_in(specimens)]
+KINDS = [*OURS, *names_in(sample_kinds)]
 
 
 @dataclass
@@ -46,7 +46,7 @@ def standing(house: House) -> Iterator[Standing]:
     with FakeProvider() as provider:
         provider.script(latency=0.05)
         model = {"OPENAI_BASE_URL": provider.base_url, "OPENAI_API_KEY": "key", "OPENAI_MODEL": "fake-small"}
-        with house(EXTRA_KINDS="tests.specimens", **model), running("--processes", "2") as workers:
+        with house(EXTRA_KINDS="tests.sample_kinds", **model), running("--processes", "2") as workers:
             from webapp import create_app
 
             until(lambda: queries.served_queues() >= set(catalogue.QUEUES))

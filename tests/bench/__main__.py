@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.bench import calls, elastic, embed, growth, idle, plans, processes, rows, status, streams, web, work
 from tests.bench.figures import Figure, table
-from tests.bench.house import house
+from tests.bench.installation import house
 
 Measure = Callable[[str, bool, int], list[Figure]]
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.bench import house
+from tests.bench import installation
 from tests.bench.figures import Figure, Target
 from tests.bench.peers import run as peers
 from tests.bench.work import upload
@@ -34,7 +34,7 @@ def figures(redis_url: str, repeat: int) -> list[Figure]:
     """Shares of the ideal; the provider is a process of its own, the same for all."""
     ours: list[float] = []
     theirs: dict[str, list[float]] = {name: [] for name in (*SCRIPTS, peers.RQ_PROMPTS.name, *FLOOR)}
-    with TemporaryDirectory() as folder, _provider() as base_url, house.worker(OPENAI_BASE_URL=base_url):
+    with TemporaryDirectory() as folder, _provider() as base_url, installation.worker(OPENAI_BASE_URL=base_url):
         file = str(upload(Path(folder) / "calls.csv", CALLS).id)
         for _ in range(repeat):
             ours.append(_ours(file))
@@ -52,9 +52,9 @@ def figures(redis_url: str, repeat: int) -> list[Figure]:
 
 def _ours(file: str) -> float:
     params = {"source": file, "prompt": "Row {number}: write one line.", "output_column": "answer"}
-    job = house.run("generate_texts", model="fake-small", concurrency=AT_ONCE, **params)
+    job = installation.run("generate_texts", model="fake-small", concurrency=AT_ONCE, **params)
     assert job.done == CALLS, job.done
-    return IDEAL_SECONDS / house.seconds(job)
+    return IDEAL_SECONDS / installation.seconds(job)
 
 
 @contextmanager

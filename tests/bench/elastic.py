@@ -14,7 +14,7 @@ from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
 from jobs.engine.queue import queries
 from jobs.engine.worker import memory as worker_memory
-from tests.bench import house
+from tests.bench import installation
 from tests.bench.figures import Figure, Target
 from tests.engine.workers import Workers, until
 
@@ -42,17 +42,17 @@ _PAUSES = text("""
 def figures(count: int) -> list[Figure]:
     """`count` jobs of half a second at once, for a program that keeps from 1 to 8 workers."""
     options = ("--min", "1", "--max", str(MOST), "--queues", "io,cpu")
-    with house.workers(*options) as program:
-        house.run("nap", naps=1, seconds=JOB_SECONDS)
+    with installation.workers(*options) as program:
+        installation.run("nap", naps=1, seconds=JOB_SECONDS)
         until(lambda: len(program.workers) == 1)
         began = time.time()
         with ThreadPoolExecutor(4) as hands:
-            jobs = list(hands.map(lambda _: house.submit("nap", naps=1, seconds=JOB_SECONDS), range(count)))
+            jobs = list(hands.map(lambda _: installation.submit("nap", naps=1, seconds=JOB_SECONDS), range(count)))
         memory = _most_memory(program)
         over = time.time()
         until(lambda: len(program.workers) == 1, 120)
         fallen = time.time() - over
-        return _figures(began, [queries.job(job.id, house.OWNER) for job in jobs], memory, fallen)
+        return _figures(began, [queries.job(job.id, installation.OWNER) for job in jobs], memory, fallen)
 
 
 def _most_memory(program: Workers) -> float:

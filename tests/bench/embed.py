@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from jobs.engine.files import uploads
-from tests.bench import house
+from tests.bench import installation
 from tests.bench.figures import Figure, Target
 from tests.engine.workers import CODE
 
@@ -24,7 +24,7 @@ def figures(texts: int, repeat: int) -> list[Figure]:
     left out of both: what it took the loop is taken from the job's time, which has it once too."""
     ours: list[float] = []
     theirs: list[float] = []
-    with TemporaryDirectory() as folder, house.worker():
+    with TemporaryDirectory() as folder, installation.worker():
         for _ in range(repeat):
             path = _texts(Path(folder) / "texts.jsonl", texts)
             loading, loop = _loop(path)
@@ -51,7 +51,7 @@ def _loop(path: Path) -> tuple[float, float]:
 
 def _job(path: Path, texts: int) -> float:
     with path.open("rb") as stream:
-        file = uploads.upload(stream, path.name, owner=house.OWNER)
-    job = house.run("embed_texts", source=str(file.id), text_column="text")
+        file = uploads.upload(stream, path.name, owner=installation.OWNER)
+    job = installation.run("embed_texts", source=str(file.id), text_column="text")
     assert job.done == texts and not job.result["not_embedded_again"], job.result
-    return house.seconds(job)
+    return installation.seconds(job)

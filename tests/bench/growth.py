@@ -22,7 +22,7 @@ from jobs.engine.queue import waiting as engine_waiting
 from jobs.engine.queue.ledger import Batch, Outcome
 from jobs.engine.worker.clock import Clock, deliver_due, tidy
 from tests.bench.figures import Figure, Target
-from tests.bench.house import OWNER
+from tests.bench.installation import OWNER
 
 TIMES = 15
 NUMBERS = 64  # of a vector

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from jobs.engine.queue import queries
-from tests.bench import house
+from tests.bench import installation
 from tests.bench.figures import Figure, Target
 from tests.bench.peers import run as peers
 from tests.bench.site import kept, posted, served
@@ -40,8 +40,8 @@ def figures(redis_url: str, repetitions: int) -> list[Figure]:
     ours: list[Start] = []
     asked: list[float] = []
     theirs: dict[str, list[float]] = {peer.name: [] for peer in PEERS}
-    site = served("webapp.wsgi:app", {"EXTRA_KINDS": "tests.specimens"})
-    with house.worker(), site as web, kept(web.port) as http_, _started(redis_url) as starts:
+    site = served("webapp.wsgi:app", {"EXTRA_KINDS": "tests.sample_kinds"})
+    with installation.worker(), site as web, kept(web.port) as http_, _started(redis_url) as starts:
         _over_http(http_)
         for start in [*starts.values()] * WARM:
             start()
@@ -102,12 +102,12 @@ def _started(redis_url: str) -> Iterator[dict[str, Callable[[], float]]]:
 
 def _of_ours() -> Start:
     began = time.time()
-    job = house.submit("stamp")
+    job = installation.submit("stamp")
     while job.started_at is None:
         time.sleep(LOOK_SECONDS)
-        job = queries.job(job.id, house.OWNER)
+        job = queries.job(job.id, installation.OWNER)
     seen = time.time()
-    job = house.ended(job)
+    job = installation.ended(job)
     assert job.started_at
     claimed = job.started_at.timestamp()
     times = claimed - began, job.result["began"] - began, seen - began, claimed - job.created_at.timestamp()
@@ -117,7 +117,7 @@ def _of_ours() -> Start:
 def _over_http(connection: http.client.HTTPConnection) -> float:
     began = time.time()
     made = posted(connection, "/api/v1/kinds/stamp/jobs", {})
-    return 1000 * (house.ended(queries.job(made["id"], house.OWNER)).result["began"] - began)
+    return 1000 * (installation.ended(queries.job(made["id"], installation.OWNER)).result["began"] - began)
 
 
 def _points(runs: dict[str, list[float]], share: float) -> dict[str, list[float]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jobs.engine.db.models import Job
 from jobs.engine.queue import queries
-from tests.bench import house
+from tests.bench import installation
 from tests.bench.figures import Figure
 from tests.engine.workers import until
 
@@ -20,7 +20,7 @@ def figures() -> list[Figure]:
 
 
 def _of(number: int, kind: str) -> Figure:
-    with house.workers("--processes", str(number), "--queues", "io,cpu") as program:
+    with installation.workers("--processes", str(number), "--queues", "io,cpu") as program:
         until(lambda: len(program.workers) == number, 120)
         _done(kind, number)
         jobs = _done(kind, number * EACH)
@@ -32,5 +32,7 @@ def _of(number: int, kind: str) -> Figure:
 
 
 def _done(kind: str, count: int) -> list[Job]:
-    jobs = [house.submit(kind, seconds=JOB_SECONDS, **({"naps": 1} if kind == "nap" else {})) for _ in range(count)]
-    return [queries.job(house.ended(job).id, house.OWNER) for job in jobs]
+    jobs = [
+        installation.submit(kind, seconds=JOB_SECONDS, **({"naps": 1} if kind == "nap" else {})) for _ in range(count)
+    ]
+    return [queries.job(installation.ended(job).id, installation.OWNER) for job in jobs]

@@ -14,7 +14,7 @@ from typing import Any
 
 from jobs.engine.db.models import File
 from jobs.engine.files import uploads
-from tests.bench import house
+from tests.bench import installation
 from tests.bench.figures import Figure, Target
 from tests.engine.workers import CODE, Workers, children
 
@@ -27,7 +27,7 @@ def figures(rows: int, only: str = "") -> list[Figure]:
     """Each kind with a tenth of the rows and with all of them; what is exported is what was imported before."""
     with TemporaryDirectory() as folder, _provider() as url:
         model = {"OPENAI_BASE_URL": url, "OPENAI_MODEL": "fake-small", "EMBEDDING_MODEL": "fake-embed"}
-        with house.environment(**model), house.worker(**model) as program:
+        with installation.environment(**model), installation.worker(**model) as program:
             found = []
             for count in (rows // LEAST_GROWTH, rows):
                 file = str(_table(Path(folder) / "long.csv", count).id)
@@ -51,8 +51,8 @@ def _jobs(file: str, count: int) -> dict[str, dict[str, Any]]:
 
 def _measured(program: Workers, kind: str, params: dict[str, Any], count: int) -> tuple[Figure, Figure]:
     watch = Memory(program)
-    job = house.run(kind, watch.look, **params)
-    rate = count / house.seconds(job)
+    job = installation.run(kind, watch.look, **params)
+    rate = count / installation.seconds(job)
     print(f"  {kind}, {count:,} rows: {rate:,.0f} rows/s; {watch.told()}", flush=True)
     return (
         Figure(f"{kind}, {count:,} rows", "rows/s", [rate]),
@@ -101,7 +101,7 @@ def _table(path: Path, rows: int) -> File:
         out.write("number,name,text\n")
         out.writelines(f"{row},name {row % 997},some words that row {row} has and no other\n" for row in range(rows))
     with path.open("rb") as stream:
-        return uploads.upload(stream, path.name, owner=house.OWNER)
+        return uploads.upload(stream, path.name, owner=installation.OWNER)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
 from jobs.engine.queue import ledger
 from jobs.engine.queue.ledger import Batch, Outcome
-from tests.bench import house
+from tests.bench import installation
 from tests.bench.figures import Figure, Target
 from tests.bench.site import kept, served
 
@@ -23,7 +23,7 @@ _VERSION = re.compile(rb"etag: (\S+)", re.I)
 
 def figures(redis_url: str, repeat: int) -> list[Figure]:
     """Requests a second: our fragment, new and unchanged, and our JSON, beside what others answer with."""
-    job = house.submit("nap", naps=100)
+    job = installation.submit("nap", naps=100)
     _half_done(job)
     page, api = f"/jobs/{job.id}/progress", f"/api/v1/jobs/{job.id}"
     others = {"rq-dashboard": f"/rq/0/data/job/{job.id}.json", "a bare RQ route": f"/job/{job.id}"}

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from jobs.engine.db.models import File
 from jobs.engine.files import uploads
 from jobs.engine.queue import queries
-from tests.bench import house
+from tests.bench import installation
 from tests.bench.figures import Figure, Target
 from tests.bench.peers import run as peers
 from tests.engine.workers import Workers
@@ -26,9 +26,9 @@ def items(redis_url: str, count: int, repeat: int) -> list[Figure]:
     eight: list[float] = []
     theirs: dict[str, list[float]] = {peer.name: [] for peer in PEERS}
     for _ in range(repeat):
-        with house.worker():
-            one.append(count / house.seconds(house.run("nap", naps=count)))
-            eight.append(count / house.seconds(house.run("nap", naps=count, concurrency=8)))
+        with installation.worker():
+            one.append(count / installation.seconds(installation.run("nap", naps=count)))
+            eight.append(count / installation.seconds(installation.run("nap", naps=count, concurrency=8)))
         for peer in PEERS:
             theirs[peer.name].append(peers.rate(peer, redis_url, count))
     targets = {"target": Target("ours", ">=", 9_000), "also": Target("ratio", ">=", 5)}
@@ -54,11 +54,11 @@ def waits(redis_url: str, repeat: int) -> list[Figure]:
     whole: list[float] = []
     theirs: dict[str, list[float]] = {peer.name: [] for peer in WAITERS}
     for _ in range(repeat):
-        with house.worker():
+        with installation.worker():
             for _ in range(3):
                 began = time.time()
-                job = house.run("nap", naps=200, seconds=0.05, concurrency=64)
-                inside.append(house.seconds(job))
+                job = installation.run("nap", naps=200, seconds=0.05, concurrency=64)
+                inside.append(installation.seconds(job))
                 whole.append(job.finished_at.timestamp() - began)
         for peer in WAITERS:
             theirs[peer.name].append(peers.wait_seconds(peer, redis_url, 200))
@@ -71,13 +71,13 @@ def waits(redis_url: str, repeat: int) -> list[Figure]:
 
 def long_table(rows: int) -> list[Figure]:
     rates: dict[int, float] = {}
-    with TemporaryDirectory() as folder, house.worker() as program:
+    with TemporaryDirectory() as folder, installation.worker() as program:
         for count in (rows // 10, rows):
             file = upload(Path(folder) / "long.csv", count)
             watch = _Memory(program)
-            job = house.run("read_rows", watch.look, source=str(file.id))
+            job = installation.run("read_rows", watch.look, source=str(file.id))
             assert job.done == count, job.done
-            rates[count] = count / house.seconds(job)
+            rates[count] = count / installation.seconds(job)
     return [
         Figure(f"a table of {rows:,} rows, each recorded", "rows/s", [rates[rows]]),
         Figure(f"{rows:,} rows beside {rows // 10:,}, rows a second", "of its rate", [rates[rows] / rates[rows // 10]]),
@@ -87,10 +87,10 @@ def long_table(rows: int) -> list[Figure]:
 
 def _jobs_a_second(count: int) -> float:
     """Of a queue that was filled before its worker started, without the first tenth: as the peers' are counted."""
-    ids = [house.submit("stamp").id for _ in range(count)]
-    with house.workers("--processes", "1", "--queues", "cpu,io"):
-        house.ended(queries.job(ids[-1], house.OWNER))
-    ends = sorted(queries.job(id, house.OWNER).finished_at.timestamp() for id in ids)[int(count * peers.HEAD) :]
+    ids = [installation.submit("stamp").id for _ in range(count)]
+    with installation.workers("--processes", "1", "--queues", "cpu,io"):
+        installation.ended(queries.job(ids[-1], installation.OWNER))
+    ends = sorted(queries.job(id, installation.OWNER).finished_at.timestamp() for id in ids)[int(count * peers.HEAD) :]
     return (len(ends) - 1) / (ends[-1] - ends[0])
 
 
@@ -99,7 +99,7 @@ def upload(path: Path, rows: int) -> File:
         out.write("number,name,text\n")
         out.writelines(f"{row},name {row % 997},some words that a row has {row * 7919 % 1000}\n" for row in range(rows))
     with path.open("rb") as stream:
-        return uploads.upload(stream, path.name, owner=house.OWNER)
+        return uploads.upload(stream, path.name, owner=installation.OWNER)
 
 
 class _Memory:

@@ -19,7 +19,7 @@ from tests.chaos.cuts import cuts
 from tests.chaos.deploys import deploy
 from tests.chaos.disks import files_full, may_mount, postgres_full, small_disk
 from tests.chaos.freeze import freeze
-from tests.chaos.house import open_house
+from tests.chaos.installation import open_house
 from tests.chaos.mailing import mailing
 from tests.chaos.outages import broker_away, database_away, database_crowded
 from tests.chaos.punctual import punctual

@@ -11,11 +11,11 @@ from collections import Counter
 from contextlib import suppress
 from typing import Any
 
-from tests.chaos.house import House
+from tests.chaos.installation import House
 from tests.chaos.killer import Fair, Killer
 from tests.chaos.sink import Sink, sink
 from tests.chaos.verdicts import Verdict, at_most
-from tests.stories.outside import ENDED, until
+from tests.stories.site_client import ENDED, until
 
 NAPS = 6
 NAP_SECONDS = 0.04

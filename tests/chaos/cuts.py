@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from urllib.parse import urlsplit
 
-from tests.chaos.house import House
+from tests.chaos.installation import House
 from tests.chaos.killer import serving
 from tests.chaos.verdicts import Verdict
-from tests.stories.outside import until
+from tests.stories.site_client import until
 
 BYTES = 12_000_000
 SUBMISSIONS = 20

@@ -8,11 +8,11 @@ import signal
 import time
 from contextlib import suppress
 
-from tests.chaos.house import House
+from tests.chaos.installation import House
 from tests.chaos.sink import sink
 from tests.chaos.verdicts import Verdict, at_most
-from tests.stories.outside import until
-from tests.stories.running import there
+from tests.stories.app_process import there
+from tests.stories.site_client import until
 
 GONE_SECONDS = 15.0
 IN_FLIGHT = 2

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.chaos.house import House
+from tests.chaos.installation import House
 from tests.chaos.verdicts import Verdict
-from tests.stories.outside import ENDED, Site, file, until
+from tests.stories.site_client import ENDED, Site, file, until
 
 MB = 1_000_000
 MOST_SUBMISSIONS = 300

@@ -8,10 +8,10 @@ import signal
 import time
 from contextlib import suppress
 
-from tests.chaos.house import House
+from tests.chaos.installation import House
 from tests.chaos.sink import sink
 from tests.chaos.verdicts import Verdict
-from tests.stories.outside import until
+from tests.stories.site_client import until
 
 NAP_SECONDS = 0.1
 TAKEN_SECONDS = 30.0  # in which another must have taken the job over

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from tests.stories.outside import Site
-from tests.stories.running import App, Program
+from tests.stories.app_process import App, Program
+from tests.stories.site_client import Site
 
 ALL = {"child": 6, "worker": 6, "both": 6, "clock": 1, "web": 1}  # how often each is hit, compared with the others
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 
-from tests.chaos.house import House
+from tests.chaos.installation import House
 from tests.chaos.killer import Fair, Killer
 from tests.chaos.verdicts import Verdict
 from tests.mail_server import MailServer
-from tests.stories.outside import ENDED, until
+from tests.stories.site_client import ENDED, until
 
 CONNECTIONS = 4
 VICTIMS = {"child": 3, "worker": 3, "both": 3, "frozen": 6, "clock": 1, "web": 1}

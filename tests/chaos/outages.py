@@ -12,10 +12,10 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 
 import psycopg
 
-from tests.chaos.house import AWAY, House
+from tests.chaos.installation import AWAY, House
 from tests.chaos.sink import sink
 from tests.chaos.verdicts import Verdict, at_most
-from tests.stories.outside import Answer, Site, until
+from tests.stories.site_client import Answer, Site, until
 
 ANSWERED_SECONDS = 3.0
 BROKER_SECONDS = 15.0

@@ -7,10 +7,10 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.chaos.house import House
+from tests.chaos.installation import House
 from tests.chaos.killer import Killer
 from tests.chaos.verdicts import Verdict, at_most
-from tests.stories.outside import ENDED, until
+from tests.stories.site_client import ENDED, until
 
 LATE_SECONDS = 5.0
 AHEAD_SECONDS = 6.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.chaos.house import open_house
+from tests.chaos.installation import open_house
 from tests.chaos.verdicts import Verdict
 from tests.fake_provider import FakeProvider
 from tests.stories import test_streams as story

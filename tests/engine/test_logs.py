@@ -21,7 +21,7 @@ from tests.engine.workers import CODE, ended, until
 def test_a_job_is_followed_through_its_processes(
     environment: Callable[..., None], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    environment(EXTRA_KINDS="tests.specimens")
+    environment(EXTRA_KINDS="tests.sample_kinds")
     command = [sys.executable, "-m", "jobs", "worker", "--processes", "1", "--queues", "cpu"]
     said = tmp_path / "said"
     with said.open("wb") as stderr:

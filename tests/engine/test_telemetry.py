@@ -93,7 +93,7 @@ def test_jobs_are_told_with_their_id_and_without_secrets(
     (tmp_path / "leaky" / "__init__.py").touch()
     (tmp_path / "leaky" / "leak.py").write_text(LEAKY)
     environment(
-        EXTRA_KINDS="tests.specimens,leaky",
+        EXTRA_KINDS="tests.sample_kinds,leaky",
         OPENAI_API_KEY=KEY,
         PYTHONPATH=str(tmp_path),
         SENTRY_DSN=collector.dsn,
@@ -129,7 +129,7 @@ def test_jobs_are_told_with_their_id_and_without_secrets(
 
 def test_requests_and_faults_of_the_web_are_told(environment: Callable[..., None], collector: Collector) -> None:
     environment(
-        EXTRA_KINDS="tests.specimens",
+        EXTRA_KINDS="tests.sample_kinds",
         SENTRY_DSN=collector.dsn,
         OTEL_EXPORTER_OTLP_ENDPOINT=collector.address,
         OTEL_EXPORTER_OTLP_HEADERS="x-key=secret%20of%20ours",

@@ -14,7 +14,7 @@ import pytest
 from jobs.engine.queue import approvals, commands, queries
 from tests.engine.workers import ended, running, until
 from tests.fake_provider import FakeProvider
-from tests.kinds.attempts import OWNER, items
+from tests.kinds.job_runs import OWNER, items
 
 
 class Library:

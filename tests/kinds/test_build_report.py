@@ -23,7 +23,7 @@ from jobs.engine.files.inputs import SAMPLES
 from jobs.engine.kits.reports import figures as reports_figures
 from jobs.engine.kits.reports import measures, narrative
 from jobs.engine.queue import queries
-from tests.kinds.attempts import content, done, errors, items, upload
+from tests.kinds.job_runs import content, done, errors, items, upload
 
 SALES = SAMPLES / "sales.csv"
 

@@ -13,7 +13,7 @@ from jobs.engine.kits.bulk import snapshots
 from jobs.engine.queue import commands, queries
 from tests.engine import workers
 from tests.fake_provider import FakeProvider
-from tests.kinds.attempts import OWNER, done, errors, items, run
+from tests.kinds.job_runs import OWNER, done, errors, items, run
 
 ALL = {"all": True}
 

@@ -24,7 +24,7 @@ from jobs.engine.kits.conversion import formats, options
 from jobs.engine.queue import commands, queries
 from jobs.engine.sandbox import isolated
 from tests.engine import workers
-from tests.kinds.attempts import OWNER, content, done, errors, items, run, upload
+from tests.kinds.job_runs import OWNER, content, done, errors, items, run, upload
 
 PACKAGES = Path(pytest.__file__).parents[1]
 

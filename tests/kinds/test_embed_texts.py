@@ -16,7 +16,7 @@ from jobs.engine.llm import embeddings
 from jobs.engine.queue import commands, queries
 from tests.engine import workers
 from tests.fake_provider import FakeProvider, vector_of
-from tests.kinds.attempts import OWNER, content, done, errors, items, run, upload
+from tests.kinds.job_runs import OWNER, content, done, errors, items, run, upload
 
 TABLE = b"id,text\n1,red\n2,green\n3,\n4,red\n5,blue\n"
 

@@ -18,7 +18,7 @@ from jobs.engine.db.models import Job
 from jobs.engine.kits.bulk import snapshots
 from jobs.engine.queue import commands, queries
 from tests.engine import workers
-from tests.kinds.attempts import OWNER, content, done, errors, run, upload
+from tests.kinds.job_runs import OWNER, content, done, errors, run, upload
 
 FIELDS = ("title", "text", "tags", "meta", "name", "media_type", "language", "words", "sha256")
 ODD = (

@@ -14,7 +14,7 @@ from jobs.engine.files import uploads
 from jobs.engine.mail import outbox
 from jobs.engine.queue import approvals, lists
 from tests.fake_provider import FakeProvider
-from tests.kinds.attempts import OWNER, done, items, upload
+from tests.kinds.job_runs import OWNER, done, items, upload
 
 KEY = "sk-which-only-the-header-has"
 SECRETS = {"SECRET_KEY": "which-signs-the-sessions-of-all", "SMTP_URL": "smtp://nora:which-opens-the-post@127.0.0.1:9"}

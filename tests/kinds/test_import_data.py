@@ -17,7 +17,7 @@ from jobs.engine.library import bulk, fields
 from jobs.engine.queue import commands, queries
 from jobs.engine.worker import micro_batches
 from tests.engine import workers
-from tests.kinds.attempts import OWNER, content, done, errors, items, run, upload
+from tests.kinds.job_runs import OWNER, content, done, errors, items, run, upload
 
 TABLE = """id,title,body,tags,price
 1,Kettle,Boils fast.,"red, kitchen",20

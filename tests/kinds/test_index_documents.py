@@ -14,7 +14,7 @@ from jobs.engine.db import postgres
 from jobs.engine.queue import commands, queries
 from tests.engine import workers
 from tests.fake_provider import FakeProvider
-from tests.kinds.attempts import OWNER, done, errors, items, run
+from tests.kinds.job_runs import OWNER, done, errors, items, run
 
 
 @pytest.fixture

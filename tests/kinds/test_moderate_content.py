@@ -27,7 +27,7 @@ from jobs.engine.queue import commands, job_log, queries
 from tests.conftest import CODE
 from tests.engine import workers
 from tests.fake_provider import FakeProvider
-from tests.kinds.attempts import OWNER, done, errors, items, run, upload
+from tests.kinds.job_runs import OWNER, done, errors, items, run, upload
 
 BY = {"owner": OWNER, "by": "ann"}
 HALF = {"default": {"review": 0.5, "block": 0.9}}

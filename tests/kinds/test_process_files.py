@@ -26,7 +26,7 @@ from jobs.engine.formats import extraction
 from jobs.engine.formats.extraction import archives, office, recognition
 from jobs.engine.queue import commands, queries
 from tests.engine import workers
-from tests.kinds.attempts import OWNER, content, done, errors, items, upload
+from tests.kinds.job_runs import OWNER, content, done, errors, items, upload
 
 PACKAGES = Path(sysconfig.get_path("purelib"))
 TEXT = b"The quick brown fox jumps over the lazy dog, and nobody is surprised any more.\n"

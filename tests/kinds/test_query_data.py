@@ -25,7 +25,7 @@ from jobs.engine.kits.sql.names import RESERVED
 from jobs.engine.queue import commands, queries
 from jobs.engine.sandbox import spawn
 from tests.engine import workers
-from tests.kinds.attempts import OWNER, content, done, errors, run, upload
+from tests.kinds.job_runs import OWNER, content, done, errors, run, upload
 from webapp import create_app
 
 TABLE = b"""id,name,zip,price,day,at,ok,Note,some

@@ -21,7 +21,7 @@ from jobs.engine.queue import approvals, commands, job_log, ledger, queries
 from jobs.engine.worker.run import Run
 from tests.engine.workers import until
 from tests.fake_provider import FakeProvider
-from tests.kinds.attempts import OWNER, content, done, errors, items, run
+from tests.kinds.job_runs import OWNER, content, done, errors, items, run
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from jobs.engine.kinds import estimates
 from jobs.engine.mail import bulk_sender, outbox, smtp, suppressions
 from jobs.engine.queue import commands, job_log, queries
 from tests.engine.workers import adds_up, begun, ended, kill, running, until
-from tests.kinds.attempts import OWNER, done, errors, items, run, upload
+from tests.kinds.job_runs import OWNER, done, errors, items, run, upload
 from tests.mail_server import MailServer
 
 TABLE = "email,name,city\nann@example.org,Ann,Bonn\nbob@example.org,Bob,Rom\n"

@@ -15,7 +15,7 @@ from jobs.engine.errors import RunEnded, ShuttingDown, StopAsked
 from jobs.engine.kinds import estimates
 from jobs.engine.queue import commands, ledger, queries
 from jobs.engine.worker.run import Run
-from tests.kinds.attempts import OWNER, done, errors, items, run
+from tests.kinds.job_runs import OWNER, done, errors, items, run
 from webapp import create_app
 
 SUM = {

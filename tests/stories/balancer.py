@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.stories.outside import Answer, Site
+from tests.stories.site_client import Answer, Site
 
 REFUSED = (ConnectionError, http.client.RemoteDisconnected, urllib.error.URLError)
 

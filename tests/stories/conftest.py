@@ -10,8 +10,8 @@ import pytest
 
 from tests.conftest import _open_folder
 from tests.fake_provider import FakeProvider
-from tests.stories.outside import Site
-from tests.stories.running import App, Start, end, free_port, start
+from tests.stories.app_process import App, Start, end, free_port, start
+from tests.stories.site_client import Site
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def provider() -> Iterator[FakeProvider]:
 def with_provider(provider: FakeProvider) -> dict[str, str]:
     """The variables of an app that asks this provider and has the specimens among its kinds."""
     address = {"OPENAI_BASE_URL": provider.base_url, "OPENAI_API_KEY": "key", "OPENAI_MODEL": "fake-small"}
-    return address | {"EXTRA_KINDS": "tests.specimens"}
+    return address | {"EXTRA_KINDS": "tests.sample_kinds"}
 
 
 @pytest.fixture(scope="module")

@@ -20,10 +20,10 @@ from pathlib import Path
 
 from jobs.engine.embedded import postgres, redis, service
 from tests.conftest import OURS
+from tests.stories.app_process import CODE
 from tests.stories.certificates import certify
 from tests.stories.namespaces import Host, Program, Switch, start
-from tests.stories.outside import until
-from tests.stories.running import CODE
+from tests.stories.site_client import until
 
 NAME = "legwork.test"  # what people call the site; each web has another address
 SECRET = "not guessed: 8f2b1c0d7e6a4f59"  # of the database and the broker
@@ -49,7 +49,7 @@ class Deployment:
                 "SECRET_KEY": os.urandom(32).hex(),
                 "TRUSTED_HOSTS": NAME,
                 "PORT": "8000",
-                "EXTRA_KINDS": "tests.specimens",
+                "EXTRA_KINDS": "tests.sample_kinds",
                 "LOG_FORMAT": "json",
                 "PYTHONPATH": str(CODE),
             }
@@ -106,7 +106,7 @@ class Deployment:
                 each.execute(f"ALTER USER {postgres.USER} PASSWORD '{SECRET}'")
             else:
                 socket = each.socket
-        self._add("door", "tests.stories.tls_door", at, "6380", str(folder / "redis.pem"), str(socket))
+        self._add("door", "tests.stories.tls_proxy", at, "6380", str(folder / "redis.pem"), str(socket))
         self._add("bucket", "moto.server", "-H", at, "-p", "9000")
         self._add("model", "tests.fake_provider", "--host", at, "--port", "8080")
         self._add("mail", "aiosmtpd", "-n", "-l", f"{at}:2525", "-c", "aiosmtpd.handlers.Mailbox", str(folder / "mail"))

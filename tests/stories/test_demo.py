@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.stories.running import Start
+from tests.stories.app_process import Start
 
 
 def test_the_demo_runs_and_ends(start_app: Start) -> None:

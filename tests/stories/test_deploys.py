@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 
 from tests.fake_provider import FakeProvider
-from tests.stories.outside import Site, table
-from tests.stories.running import Start
+from tests.stories.app_process import Start
+from tests.stories.site_client import Site, table
 
 ROWS = 40
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from urllib.parse import urlencode, urlsplit
 
-from tests.stories.outside import Site, until
-from tests.stories.running import Start
+from tests.stories.app_process import Start
+from tests.stories.site_client import Site, until
 
 PASSWORD = "four plain words here"
 LINK = re.compile(r"http://\S+/first/\S+")

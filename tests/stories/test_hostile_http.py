@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.stories.outside import Site, until
-from tests.stories.running import App
+from tests.stories.app_process import App
+from tests.stories.site_client import Site, until
 
 SECRET = "lw_not-to-be-written-down-anywhere-at-all"
 MOST_UPLOADED = 1_000_000

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from jobs import generate_texts
 from tests.fake_provider import FakeProvider, answer_to
-from tests.stories.outside import PATIENCE, Site, until
+from tests.stories.site_client import PATIENCE, Site, until
 
 pytestmark = pytest.mark.browser
 

@@ -9,8 +9,8 @@ from contextlib import suppress
 import pytest
 
 from tests.fake_provider import FakeProvider
-from tests.stories.outside import Site, table, until
-from tests.stories.running import App
+from tests.stories.app_process import App
+from tests.stories.site_client import Site, table, until
 
 ROWS = 45
 AT_A_TIME = 3

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 
 import redis
 
-from tests.chaos.house import PatientSite
-from tests.stories.outside import Answer, Site, environment_of, until
-from tests.stories.running import App
+from tests.chaos.installation import PatientSite
+from tests.stories.app_process import App
+from tests.stories.site_client import Answer, Site, environment_of, until
 
 ANSWERED_SECONDS = 10.0
 

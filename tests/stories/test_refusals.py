@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.fake_provider import FakeProvider
-from tests.stories.outside import Site, file, table
+from tests.stories.site_client import Site, file, table
 
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00\x1f\x15\xc4\x89" * 40
 WIDE = ",".join(f"c{number}" for number in range(10_000)).encode() + b"\n" + b"1," * 9_999 + b"1\n"

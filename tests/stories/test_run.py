@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.stories.running import App, Start, free_port, there
+from tests.stories.app_process import App, Start, free_port, there
 
 ROLES = {"web", "worker", "rq worker", "clock", "postgres", "redis", "model"}
 

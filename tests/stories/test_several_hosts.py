@@ -20,7 +20,7 @@ from tests.conftest import _open_folder
 from tests.stories.balancer import Balanced
 from tests.stories.deployment import NAME, Deployment
 from tests.stories.namespaces import HERE, Host, require
-from tests.stories.outside import until
+from tests.stories.site_client import until
 
 PASSWORD = "four plain words here"
 AGAIN_SECONDS = 60.0  # generous, for a machine that does much else; it is printed how long it took

@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 from tests.fake_provider import FakeProvider
-from tests.stories.running import CODE, App, Start
+from tests.stories.app_process import CODE, App, Start
 
 TEXT = "Grüße 🙂 and a line\n\n- one **two** three\n" * 12
 

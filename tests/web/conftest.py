@@ -19,7 +19,7 @@ from tests.conftest import OURS, Database, forget
 from tests.engine import workers
 
 PATIENCE = 60_000  # ms; the machine may be busy
-KINDS = "tests.specimens,tests.web.sample_kinds"
+KINDS = "tests.sample_kinds,tests.web.sample_kinds"
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ from jobs.engine.mail import suppressions
 from jobs.engine.mail.outbox import OutboxSender
 from jobs.engine.queue import commands as queue_commands
 from jobs.engine.queue.schedules import SchedulePlan
-from tests.stories.outside import until
+from tests.stories.site_client import until
 from tests.web import factories
 from tests.web.signed_in import Person
 

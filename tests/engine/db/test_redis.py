@@ -15,7 +15,7 @@ from jobs.engine.db import redis as db_redis
 from jobs.engine.embedded import redis, service
 from jobs.engine.queue import commands, queries
 from tests.engine.workers import ended, running, until
-from tests.stories.running import free_port
+from tests.stories.app_process import free_port
 
 
 class Guarded:
@@ -60,7 +60,7 @@ def guarded(tmp_path: Path) -> Iterator[Guarded]:
 
 
 def test_jobs_go_on_with_the_next_master(environment: Callable[..., None], guarded: Guarded) -> None:
-    environment(EXTRA_KINDS="tests.specimens", REDIS_URL=guarded.url)
+    environment(EXTRA_KINDS="tests.sample_kinds", REDIS_URL=guarded.url)
     with running("--processes", "1", "--queues", "cpu"):
         until(queries.served_queues)
         assert ended(commands.submit("nap", {}, owner="local")).state == "succeeded"

@@ -18,12 +18,12 @@ from jobs.engine.files import uploads
 from jobs.engine.queue import commands, ledger, limits, queries
 from jobs.engine.worker.context import Context
 from jobs.engine.worker.outcome_writer import OutcomeWriter
-from tests.kinds import attempts
+from tests.kinds import job_runs
 
 
 @pytest.fixture(autouse=True)
 def _one_megabyte(environment: Callable[..., None]) -> None:
-    environment(EXTRA_KINDS="tests.specimens", MAX_STORAGE_MB="1")
+    environment(EXTRA_KINDS="tests.sample_kinds", MAX_STORAGE_MB="1")
 
 
 def test_more_files_than_there_is_room_for_are_refused(tmp_path: Path) -> None:
@@ -41,23 +41,23 @@ def test_more_files_than_there_is_room_for_are_refused(tmp_path: Path) -> None:
 
 
 def test_what_jobs_make_counts_too_and_a_full_room_ends_a_job(tmp_path: Path) -> None:
-    kept = attempts.done("keepsake", bytes=600_000)
+    kept = job_runs.done("keepsake", bytes=600_000)
     assert kept.state == "succeeded"
-    full = attempts.done("keepsake", bytes=600_000)
+    full = job_runs.done("keepsake", bytes=600_000)
     said = "Your files take 0.6 MB, and one may keep 1 MB: there is no room for 0.6 MB more. Delete jobs that have ended first."
     assert (full.state, full.reason, full.message) == ("failed", "storage_full", said)
     assert (queries.output_files(full), len(queries.output_files(kept)), len(_blobs(tmp_path))) == ([], 1, 1)
     with pytest.raises(TooLarge):
         uploads.upload(io.BytesIO(b"x" * 600_000), "a.txt", owner="local")
     commands.delete(kept.id, owner="local")
-    again = attempts.run(commands.retry(full.id, owner="local"))
+    again = job_runs.run(commands.retry(full.id, owner="local"))
     assert (again.state, len(queries.output_files(again)), len(_blobs(tmp_path))) == ("succeeded", 1, 1)
 
 
 def test_items_before_the_room_was_full_are_kept_with_their_files() -> None:
     table = b"text\n" + b"x" * 100_000 + b"\n"
-    files = [attempts.upload(table, f"{place}.csv") for place in range(5)]
-    job = attempts.done("convert_files", files=files, to="json", concurrency=1)
+    files = [job_runs.upload(table, f"{place}.csv") for place in range(5)]
+    job = job_runs.done("convert_files", files=files, to="json", concurrency=1)
     assert (job.state, job.reason, job.done, job.failed) == ("failed", "storage_full", 4, 0)
     assert "there is no room for 0.1 MB more" in str(job.message)
     assert [file.name for file in queries.output_files(job)] == ["0.json", "1.json", "2.json", "3.json"]
@@ -72,7 +72,7 @@ def test_what_a_lost_attempt_left_does_not_take_its_own_jobs_room() -> None:
     Context(lost, OutcomeWriter(lost)).save("keepsake.bin", b"x" * 700_000)
     with postgres.session() as session:
         ledger.give_up(session.connection(), job.id, lost.lease)
-    assert attempts.run(job).state == "succeeded"
+    assert job_runs.run(job).state == "succeeded"
 
 
 def test_files_out_of_an_archive_count_too(tmp_path: Path) -> None:
@@ -80,8 +80,8 @@ def test_files_out_of_an_archive_count_too(tmp_path: Path) -> None:
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for place in range(3):
             archive.writestr(f"{place}.txt", f"{place} words and words\n" * 20_000)
-    ref = attempts.upload(packed.getvalue(), "texts.zip")
-    job = attempts.done("process_files", files=[ref])
+    ref = job_runs.upload(packed.getvalue(), "texts.zip")
+    job = job_runs.done("process_files", files=[ref])
     assert (job.state, job.reason) == ("failed", "storage_full")
     assert 1 <= job.done <= 2 and job.failed == 0
     assert len(_blobs(tmp_path)) == 1 + job.done

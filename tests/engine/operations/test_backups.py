@@ -45,7 +45,7 @@ def made() -> tuple[Job, Job, bytes]:
 
 @pytest.fixture
 def backup(environment: Change, tmp_path: Path) -> tuple[Path, Job, Job, bytes]:
-    environment(EXTRA_KINDS="tests.specimens")
+    environment(EXTRA_KINDS="tests.sample_kinds")
     job, waits, content = made()
     target = tmp_path / "legwork.tar"
     told = backups.write(target)
@@ -125,7 +125,7 @@ MANIFEST = {"format": 1, "version": "9.9.9", "tables": "0001", "at": "2026-11-24
 def test_what_is_no_backup_is_refused_before_anything_goes(
     environment: Change, tmp_path: Path, members: dict[str, bytes], words: str
 ) -> None:
-    environment(EXTRA_KINDS="tests.specimens")
+    environment(EXTRA_KINDS="tests.sample_kinds")
     job = commands.submit("nap", {}, owner="local")
     with pytest.raises(BackupFailed, match=words):
         backups.read(tar(tmp_path / "odd.tar", **members), replace=True)

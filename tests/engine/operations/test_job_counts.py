@@ -21,7 +21,7 @@ _ADD = text("""
 
 
 def test_few_are_counted_and_many_estimated(environment: Callable[..., None]) -> None:
-    environment(EXTRA_KINDS="tests.specimens")
+    environment(EXTRA_KINDS="tests.sample_kinds")
     for _ in range(3):
         commands.submit("nap", {}, owner="local")
     with postgres.session() as session:

@@ -64,7 +64,7 @@ class TestNeeded:
 
 @pytest.fixture
 def loads(environment: Any) -> Any:
-    environment(EXTRA_KINDS="tests.specimens")
+    environment(EXTRA_KINDS="tests.sample_kinds")
 
     def read(*queues: str) -> dict[str, Load]:
         with postgres.session() as session:

@@ -27,7 +27,7 @@ from tests.engine.workers import until
 
 @pytest.fixture(autouse=True)
 def specimens(environment: Callable[..., None]) -> None:
-    environment(EXTRA_KINDS="tests.specimens")
+    environment(EXTRA_KINDS="tests.sample_kinds")
 
 
 def nap(owner: str = "local", **options: object) -> Job:

@@ -19,7 +19,7 @@ from tests.engine.workers import until
 
 @pytest.fixture(autouse=True)
 def _specimens(environment: Callable[..., None]) -> None:
-    environment(EXTRA_KINDS="tests.specimens")
+    environment(EXTRA_KINDS="tests.sample_kinds")
 
 
 def _naps(owner: str, count: int) -> list[Job]:
@@ -91,7 +91,7 @@ def test_a_page_counts_the_turns_of_others_not_their_jobs() -> None:
 
 
 def test_more_jobs_than_may_wait_are_refused(environment: Callable[..., None]) -> None:
-    environment(EXTRA_KINDS="tests.specimens", MAX_WAITING_JOBS="3")
+    environment(EXTRA_KINDS="tests.sample_kinds", MAX_WAITING_JOBS="3")
     _naps("a", 3)
     with pytest.raises(TooMany, match="3 of your jobs are waiting"):
         _naps("a", 1)

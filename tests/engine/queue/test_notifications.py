@@ -28,7 +28,7 @@ OWNER = "local"
 
 @pytest.fixture(autouse=True)
 def specimens(environment: Callable[..., None]) -> None:
-    environment(EXTRA_KINDS="tests.specimens", OUTGOING_PRIVATE="1")
+    environment(EXTRA_KINDS="tests.sample_kinds", OUTGOING_PRIVATE="1")
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def claimed(job_id: UUID) -> bool:
 
 @pytest.fixture
 def specimens(environment: object) -> None:
-    environment(EXTRA_KINDS="tests.specimens")  # type: ignore[operator]
+    environment(EXTRA_KINDS="tests.sample_kinds")  # type: ignore[operator]
 
 
 @pytest.mark.usefixtures("specimens")
@@ -83,7 +83,7 @@ class TestWithoutWorkers:
 
 @pytest.fixture(scope="module")
 def workers(house: House) -> Iterator[Workers]:
-    with house(EXTRA_KINDS="tests.specimens"), running("--processes", "2", "--queues", "cpu") as started:
+    with house(EXTRA_KINDS="tests.sample_kinds"), running("--processes", "2", "--queues", "cpu") as started:
         until(queries.served_queues)
         yield started
 

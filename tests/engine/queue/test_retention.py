@@ -22,7 +22,7 @@ from jobs.engine.queue.schedules import SchedulePlan
 
 @pytest.fixture(autouse=True)
 def keeping(environment: Callable[..., None]) -> None:
-    environment(EXTRA_KINDS="tests.specimens", KEEP_SUCCEEDED_DAYS="30", KEEP_FAILED_DAYS="90", KEEP_FILES_DAYS="7")
+    environment(EXTRA_KINDS="tests.sample_kinds", KEEP_SUCCEEDED_DAYS="30", KEEP_FAILED_DAYS="90", KEEP_FILES_DAYS="7")
 
 
 def ended(state: str = "succeeded", days: float = 0, output: bool = False) -> UUID:

@@ -23,7 +23,7 @@ BERLIN = "Europe/Berlin"
 
 @pytest.fixture(autouse=True)
 def specimens(environment: Callable[..., None]) -> None:
-    environment(EXTRA_KINDS="tests.specimens,tests.web.sample_kinds")
+    environment(EXTRA_KINDS="tests.sample_kinds,tests.web.sample_kinds")
 
 
 def plan(cron: str = "0 6 * * *", zone: str = "UTC", kind: str = "nap", **params: object) -> SchedulePlan:

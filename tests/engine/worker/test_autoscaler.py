@@ -59,7 +59,7 @@ def ask(name: str, what: str) -> None:
 @pytest.fixture(scope="module")
 def elastic(house: House) -> Iterator[Workers]:
     options = ("--min", "1", "--max", "3", "--calm", "1", "--target-wait", "1", "--queues", "cpu")
-    with house(EXTRA_KINDS="tests.specimens"), running(*options) as started:
+    with house(EXTRA_KINDS="tests.sample_kinds"), running(*options) as started:
         until(queries.served_queues)
         yield started
 
@@ -89,7 +89,7 @@ def test_a_worker_at_work_is_not_sent_away(elastic: Workers) -> None:
 
 @pytest.fixture
 def workers(environment: Callable[..., None]) -> Iterator[Workers]:
-    environment(EXTRA_KINDS="tests.specimens")
+    environment(EXTRA_KINDS="tests.sample_kinds")
     with running("--processes", "2", "--queues", "cpu") as started:
         until(lambda: len(queries.workers()) == 2)
         yield started

@@ -27,7 +27,7 @@ def hows(job: Job) -> list[str | None]:
 
 @pytest.fixture
 def specimens(environment: Callable[..., None]) -> None:
-    environment(EXTRA_KINDS="tests.specimens")
+    environment(EXTRA_KINDS="tests.sample_kinds")
 
 
 class Hands:
@@ -146,7 +146,7 @@ def passing(environment: Callable[..., None], tmp_path: Path, monkeypatch: pytes
         (package / f"{name}.py").write_text(KIND.format(example={}, param='size: int = param("Size", default=1)'))
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{CODE}")
     monkeypatch.syspath_prepend(str(tmp_path))
-    environment(EXTRA_KINDS="passing,tests.specimens")
+    environment(EXTRA_KINDS="passing,tests.sample_kinds")
     yield package
     for name in [name for name in sys.modules if name.split(".")[0] == "passing"]:
         del sys.modules[name]

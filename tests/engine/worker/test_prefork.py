@@ -46,7 +46,7 @@ child.close()
 @pytest.fixture(scope="module")
 def worker(house: House) -> Iterator[int]:
     """One worker whose child leaves after a few jobs, or when it has grown by 30 MB."""
-    with house(EXTRA_KINDS="tests.specimens,tests.litterers"):
+    with house(EXTRA_KINDS="tests.sample_kinds,tests.leaky_kinds"):
         program = subprocess.Popen([sys.executable, "-c", WORK], cwd=CODE, env=os.environ)
         try:
             yield program.pid

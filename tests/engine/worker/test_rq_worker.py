@@ -41,7 +41,7 @@ def witness() -> Iterator[Witness]:
 @pytest.fixture(scope="module")
 def standing_workers(house: House) -> Iterator[Workers]:
     """Two workers on a database of their own, for all tests that leave them whole."""
-    with house(EXTRA_KINDS="tests.specimens"), running("--processes", "2", "--queues", "cpu") as started:
+    with house(EXTRA_KINDS="tests.sample_kinds"), running("--processes", "2", "--queues", "cpu") as started:
         until(queries.served_queues)
         yield started
 
@@ -49,7 +49,7 @@ def standing_workers(house: House) -> Iterator[Workers]:
 @pytest.fixture
 def workers(environment: Callable[..., None]) -> Iterator[Workers]:
     """Two workers of this test's own, to be broken."""
-    environment(EXTRA_KINDS="tests.specimens")
+    environment(EXTRA_KINDS="tests.sample_kinds")
     with running("--processes", "2", "--queues", "cpu") as started:
         until(queries.served_queues)
         yield started

@@ -34,7 +34,7 @@ child.close()
 
 @pytest.fixture(autouse=True)
 def specimens(environment: Callable[..., None]) -> None:
-    environment(EXTRA_KINDS="tests.specimens")
+    environment(EXTRA_KINDS="tests.sample_kinds")
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 
 from jobs import process_files
 from jobs.engine import library
-from tests.kinds.attempts import done, items
+from tests.kinds.job_runs import done, items
 from webapp.http.guards import LOCAL_OWNER
 from webapp.library.pages import marked
 

@@ -18,7 +18,7 @@ from jobs.engine.mail.compose import MailAttachment, OutgoingMail, compose_messa
 from jobs.engine.queue import queries
 from jobs.send_emails import EXAMPLE
 from tests.conftest import forget
-from tests.kinds.attempts import upload
+from tests.kinds.job_runs import upload
 from webapp.http.guards import LOCAL_OWNER
 from webapp.ui import theme
 

@@ -1,4 +1,4 @@
-"""TLS in front of a socket that speaks none: `python -m tests.stories.tls_door ADDRESS PORT CERTIFICATE SOCKET`.
+"""TLS in front of a socket that speaks none: `python -m tests.stories.tls_proxy ADDRESS PORT CERTIFICATE SOCKET`.
 
 CERTIFICATE is a file that holds a key too.
 """

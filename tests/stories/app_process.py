@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import OURS
-from tests.stories.outside import until
+from tests.stories.site_client import until
 
 CODE = Path(__file__).parents[2]
 READY_SECONDS = 120.0

@@ -45,7 +45,7 @@ def house(log: Path) -> Iterator[str]:
         for service in services:
             service.wait_ready()
         os.environ |= {"DATABASE_URL": services[0].url, "REDIS_URL": services[1].url, "DATA_DIR": str(folder / "data")}
-        os.environ |= {"EXTRA_KINDS": "tests.specimens", "SECRET_KEY": "only to measure", "OPENAI_API_KEY": "none"}
+        os.environ |= {"EXTRA_KINDS": "tests.sample_kinds", "SECRET_KEY": "only to measure", "OPENAI_API_KEY": "none"}
         migrations.upgrade()
         yield services[1].url
     finally:

@@ -6,7 +6,7 @@ import csv
 import io
 
 from tests.fake_provider import FakeProvider, answer_to
-from tests.stories.outside import Site, table, until
+from tests.stories.site_client import Site, table, until
 
 
 def start(site: Site, prompt: str, rows: int) -> str:

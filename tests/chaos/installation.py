@@ -20,12 +20,12 @@ import redis
 from jobs.engine.embedded.postgres import Postgres
 from jobs.engine.embedded.redis import Redis
 from tests.conftest import _open_folder
-from tests.stories.outside import Answer, Site
-from tests.stories.running import CODE, App, end, start
+from tests.stories.app_process import CODE, App, end, start
+from tests.stories.site_client import Answer, Site
 
 PATIENCE_SECONDS = 90.0
 AWAY = (urllib.error.URLError, ConnectionError, TimeoutError, http.client.HTTPException)
-SPECIMENS = {"EXTRA_KINDS": "tests.specimens"}
+SPECIMENS = {"EXTRA_KINDS": "tests.sample_kinds"}
 NO_MODEL = {"OPENAI_BASE_URL": "http://127.0.0.1:9/v1", "OPENAI_API_KEY": "none"}  # and none is started
 
 
