@@ -30,7 +30,7 @@ QUEUE = "cpu"
 NEEDS = ("duckdb", "pypandoc", "typst", "vl_convert", "xlsxwriter")
 NOUN = ("text", "texts")  # the only item is the text that a model writes
 ONE_PIECE = True
-RESULT_TEMPLATE = "results/build_report.html"
+RESULT_TEMPLATE = "jobs/results/build_report.html"
 
 ROWS_PER_SECOND = 60_000
 SECONDS = 8.0  # for charts and pages

@@ -29,7 +29,7 @@ QUEUE = "cpu"
 NEEDS = ()
 REUSE_PROCESS = True
 NOUN = ("document", "documents")
-RESULT_TEMPLATE = "results/bulk_update.html"
+RESULT_TEMPLATE = "jobs/results/bulk_update.html"
 
 PAGE = 200  # items of the job to undo
 EXAMPLES = 5

@@ -38,7 +38,7 @@ GROUP = "Text and AI"
 QUEUE = "io"
 NEEDS = ("aiohttp", "onnxruntime", "tokenizers")
 NOUN = ("text", "texts")
-RESULT_TEMPLATE = "results/moderate_content.html"
+RESULT_TEMPLATE = "jobs/results/moderate_content.html"
 
 USUAL = {moderation.DEFAULT: Threshold(review=moderation.REVIEW, block=moderation.BLOCK)}
 BUILT_IN_TEXTS_PER_SECOND = 40

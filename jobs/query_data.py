@@ -35,7 +35,7 @@ GROUP = "Data and numbers"
 QUEUE = "cpu"
 NEEDS = ("duckdb",)
 NOUN = ("row", "rows")
-RESULT_TEMPLATE = "results/query_data.html"
+RESULT_TEMPLATE = "jobs/results/query_data.html"
 
 FIRST_ROWS = 20
 FIRST_COLUMNS = 30

@@ -37,7 +37,7 @@ GROUP = "Data and numbers"
 QUEUE = "cpu"
 NEEDS = ("numpy",)
 NOUN = ("user", "users")
-RESULT_TEMPLATE = "results/recommend.html"
+RESULT_TEMPLATE = "jobs/results/recommend.html"
 
 JUDGED = 3_000  # users at most by whom the model is measured
 FEW = 50  # users; measures of fewer mean nothing

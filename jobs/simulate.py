@@ -36,7 +36,7 @@ GROUP = "Data and numbers"
 QUEUE = "cpu"
 NEEDS = ("numpy",)
 NOUN = ("batch", "batches")
-RESULT_TEMPLATE = "results/simulate.html"
+RESULT_TEMPLATE = "jobs/results/simulate.html"
 
 LEAST_BATCH, MOST_BATCH = 1_000, 100_000  # trials of a batch
 BATCHES = 50  # or more, where they would be too large

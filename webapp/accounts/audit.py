@@ -24,7 +24,7 @@ def index() -> str:
         q=q or None, action=action or None, after=request.args.get("after") or None, limit=PAGE
     )
     shown = {"q": q, "action": action, "first_page": not request.args.get("after")}
-    return render_template("account/audit.html", page=page, actions=accounts.ACTIONS, **shown)
+    return render_template("accounts/audit.html", page=page, actions=accounts.ACTIONS, **shown)
 
 
 @blueprint.get("/api/v1/audit")

@@ -49,4 +49,4 @@ def _check(secret: str) -> None:
 
 
 def _page(errors: dict[str, str] | None = None) -> str:
-    return render_template("account/first.html", errors=errors or {}, given=request.form if errors else {})
+    return render_template("accounts/first.html", errors=errors or {}, given=request.form if errors else {})

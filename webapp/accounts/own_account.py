@@ -91,7 +91,7 @@ def _page(**more: Any) -> str:
     account = identity.account()
     shown: dict[str, Any] = {"errors": {}, "said": "", "issued": None, "given": request.form} | more
     return render_template(
-        "account/index.html",
+        "accounts/index.html",
         account=account,
         meaning=MEANINGS[account.role],
         tokens=accounts.list_tokens(account),

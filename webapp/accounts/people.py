@@ -91,4 +91,4 @@ def _errors(error: InvalidParams | Conflict, field: str) -> dict[str, str]:
 def _page(errors: dict[str, str] | None = None, general: str = "") -> str:
     people = accounts.all_accounts()
     given = {"errors": errors or {}, "general": general, "given": request.form if errors else {}}
-    return render_template("account/people.html", people=people, roles=ROLES, **given)
+    return render_template("accounts/people.html", people=people, roles=ROLES, **given)

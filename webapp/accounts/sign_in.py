@@ -72,4 +72,4 @@ def _page(target: str | None, name: str = "", error: LegworkError | None = None)
     chosen = settings.current()
     plain = not request.is_secure and not chosen.loopback
     given = {"target": local_path(target), "name": name, "error": error.message if error else ""}
-    return render_template("account/login.html", provider=chosen.has_oidc, plain=plain, **given)
+    return render_template("accounts/login.html", provider=chosen.has_oidc, plain=plain, **given)

@@ -29,7 +29,7 @@ LONGEST_LINK = 4_000  # characters of a prompt that go along in an address
 @blueprint.get("")
 def index() -> str:
     """The conversations, and an empty one to begin with."""
-    return render_template("chat.html", **_page(None))
+    return render_template("chat/page.html", **_page(None))
 
 
 @blueprint.post("")
@@ -45,7 +45,7 @@ def create() -> ResponseReturnValue:
 
 @blueprint.get("/<id>")
 def show(id: str) -> str:
-    return render_template("chat.html", **_page(chat.conversation(id, current_owner())))
+    return render_template("chat/page.html", **_page(chat.conversation(id, current_owner())))
 
 
 @blueprint.post("/<id>/messages")
@@ -181,7 +181,7 @@ def _refused(talk: Any | None, error: Any) -> ResponseReturnValue:
     page = _page(talk) | {"draft": request.form.get("message", ""), "refusal": error.message}
     if talk is None:
         page["given"] = request.form.to_dict()
-    return render_template("chat.html", **page), _STATUSES.get(error.reason, 422)
+    return render_template("chat/page.html", **page), _STATUSES.get(error.reason, 422)
 
 
 def _uploads_for(id: str) -> list[str]:

@@ -28,11 +28,11 @@ _ENDED = ("succeeded", "partial", "failed", "cancelled")
 def index() -> str:
     """The catalogue; with `HX-Request` only the viewer's jobs beside it."""
     if request.headers.get("HX-Request"):
-        return render_template("catalogue/_mine.html", **_mine())
+        return render_template("jobs/catalogue/_mine.html", **_mine())
     wanted = request.args.get("q", "").strip()
     found = [kind for kind in engine_kinds.kinds() if _matches(kind, wanted)]
     return render_template(
-        "catalogue.html",
+        "jobs/catalogue.html",
         q=wanted,
         groups=[(group, list(kinds)) for group, kinds in groupby(found, key=lambda kind: kind.group)],
         all_kinds=engine_kinds.kinds(),
@@ -72,7 +72,7 @@ def form(name: str) -> Any:
     """A kind's form: blank, with the example (`?example=1`), with another job's params (`?from=<id>`), or `?field=value`."""
     kind = engine_kinds.offered(name)
     if not kind.available:
-        return render_template("kind_off.html", kind=kind), 503
+        return render_template("jobs/kind_off.html", kind=kind), 503
     return drafts.page(_draft(kind))
 
 

@@ -128,7 +128,7 @@ def page(draft: Draft, status: int = 200) -> tuple[str, int]:
     _miss_files(draft)
     at_field, general = forms.by_field(draft.fields, draft.errors)
     html = render_template(
-        "form.html",
+        "jobs/form.html",
         draft=draft,
         kind=draft.kind,
         errors=at_field,

@@ -71,7 +71,7 @@ def show(file_id: str) -> str:
     if not previewable(file):
         raise NotFound("This file cannot be shown here. Download it to look at it.")
     job = _job_of(file)
-    return render_template("look.html", file=file, job=job, titles=catalogue.titles(), **_look(file))
+    return render_template("jobs/file_preview.html", file=file, job=job, titles=catalogue.titles(), **_look(file))
 
 
 @blueprint.get("/files/<file_id>/raw")

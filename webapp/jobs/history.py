@@ -45,7 +45,7 @@ def index() -> str:
     """The list; with `HX-Request` only its live part."""
     wanted = _wanted(request.args)
     return render_template(
-        "jobs/_list.html" if request.headers.get("HX-Request") else "jobs.html",
+        "jobs/_list.html" if request.headers.get("HX-Request") else "jobs/list.html",
         **_list(wanted),
         **wanted._asdict(),
         views=saved_views.kept(),
@@ -112,7 +112,7 @@ def unpin(job_id: str) -> Response:
 @blueprint.get("/jobs/<job_id>/delete")
 def ask_delete(job_id: str) -> str:
     job = queue.job(job_id, current_owner())
-    return render_template("job_delete.html", job=job, title=catalogue.titles().get(job.kind, job.kind))
+    return render_template("jobs/job/delete.html", job=job, title=catalogue.titles().get(job.kind, job.kind))
 
 
 @blueprint.post("/jobs/<job_id>/delete")

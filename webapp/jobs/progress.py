@@ -23,7 +23,7 @@ def show(job_id: str, tab: str) -> str:
     """A job's page with one of its tabs; with `HX-Request` only what stands under the tabs."""
     job = queue.job_status(job_id, current_owner())
     view = _view(job, tab) | tabs.content(tab, job, request.args)
-    return render_template("job/_tab.html" if request.headers.get("HX-Request") else "job.html", **view)
+    return render_template("jobs/job/_tab.html" if request.headers.get("HX-Request") else "jobs/job.html", **view)
 
 
 @blueprint.get("/jobs/<job_id>/progress")
@@ -38,7 +38,7 @@ def fragment(job_id: str) -> Response:
     if version in request.if_none_match:
         response.status_code = 304
         return response
-    response.set_data(render_template("job/_live.html", titled=True, **_view(job, tab)))
+    response.set_data(render_template("jobs/job/_live.html", titled=True, **_view(job, tab)))
     if job.ended:
         response.headers["HX-Trigger"] = "job-over"
     return response

@@ -21,7 +21,7 @@ def show(job_id: str) -> str:
     share = accounts.share_of(job)
     link = f"{request.host_url}shared/{share.secret}" if share else ""
     title = catalogue.titles().get(job.kind, job.kind)
-    return render_template("job_share.html", job=job, title=title, share=share, link=link)
+    return render_template("jobs/share.html", job=job, title=title, share=share, link=link)
 
 
 @blueprint.post("/jobs/<job_id>/share")
@@ -41,7 +41,7 @@ def withdraw(job_id: str) -> Response:
 def index() -> str:
     """The jobs of others that the viewer has opened."""
     rows = accounts.shared_jobs(current_owner())
-    return render_template("shared.html", rows=rows, titles=catalogue.titles(), nouns=catalogue.nouns())
+    return render_template("jobs/shared.html", rows=rows, titles=catalogue.titles(), nouns=catalogue.nouns())
 
 
 @blueprint.get("/shared/<secret>")

@@ -35,7 +35,7 @@ def show(name: str) -> ResponseReturnValue:
         return drafts.page(draft, 422)
     connection = client_gone.connection()
     try:
-        page = stream_template("trial.html", kind=kind, draft=draft, trials=trials, heard=_Heard(connection))
+        page = stream_template("jobs/trial.html", kind=kind, draft=draft, trials=trials, heard=_Heard(connection))
     except BaseException:
         trials.close()
         raise

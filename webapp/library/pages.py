@@ -33,7 +33,7 @@ def index() -> str:
         owner, collection=collection, q=q, after=request.args.get("after") or None, limit=PAGE
     )
     return render_template(
-        "library.html",
+        "library/page.html",
         collections=library.collections(owner),
         page=page,
         collection=collection,
@@ -87,7 +87,7 @@ def search() -> str:
     q, collection = _asked("q", LONGEST), _asked("collection", 100)
     owner = current_owner()
     return render_template(
-        "search.html",
+        "library/search.html",
         q=q or "",
         collection=collection,
         collections=library.collections(owner),

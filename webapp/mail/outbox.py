@@ -26,7 +26,7 @@ def index() -> str:
         current_owner(), q=q or None, after=request.args.get("after"), before=request.args.get("before"), limit=PAGE
     )
     return render_template(
-        "outbox/list.html",
+        "mail/list.html",
         page=page,
         q=q,
         count=mail.outbox_count(current_owner()),
@@ -40,7 +40,7 @@ def show(id: str) -> Response:
     """The message as it can be read; its HTML stands in a frame of its own."""
     message = mail.outbox_message(id, current_owner())
     response = make_response(
-        render_template("outbox/message.html", message=message, opened=mail.open_outbox_message(message))
+        render_template("mail/message.html", message=message, opened=mail.open_outbox_message(message))
     )
     response.headers["Content-Security-Policy"] = mail_html.PAGE_POLICY
     return response
@@ -67,7 +67,7 @@ def part(id: str, place: int) -> Response:
 
 @blueprint.get("/delete")
 def ask_delete() -> str:
-    return render_template("outbox/delete.html", count=mail.outbox_count(current_owner()))
+    return render_template("mail/delete.html", count=mail.outbox_count(current_owner()))
 
 
 @blueprint.post("/delete")

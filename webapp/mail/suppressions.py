@@ -36,4 +36,4 @@ def remove() -> ResponseReturnValue:
 def _page(written: str = "", wrong: list[str] | None = None) -> str:
     q = request.args.get("q", "").strip()[:200]
     page = mail.list_suppressed(current_owner(), q=q or None, after=request.args.get("after"))
-    return render_template("outbox/suppressions.html", page=page, q=q, written=written, wrong=wrong or [])
+    return render_template("mail/suppressions.html", page=page, q=q, written=written, wrong=wrong or [])

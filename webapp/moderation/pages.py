@@ -55,7 +55,7 @@ def index(job_id: str) -> str:
     """All decisions about a job's texts, and all changes of its thresholds."""
     job = queue.job(job_id, current_owner())
     return render_template(
-        "reviews/log.html",
+        "moderation/log.html",
         job=job,
         page=moderation.list_decisions(job, after=request.args.get("after"), limit=PAGE),
         changes=moderation.threshold_changes(job),
@@ -109,7 +109,7 @@ def _read(typed: Mapping[str, Mapping[str, str]]) -> tuple[dict[str, Any], list[
 
 def _form(job: Any, standing: Any, typed: Mapping[str, Mapping[str, str]] | None = None, wrong: Any = ()) -> str:
     return render_template(
-        "reviews/thresholds.html",
+        "moderation/thresholds.html",
         job=job,
         standing=standing,
         spread=moderation.score_distribution(job),

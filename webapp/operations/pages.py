@@ -29,7 +29,7 @@ def index() -> Response:
     live = bool(request.headers.get("HX-Request"))
     return make_response(
         render_template(
-            "operations/_live.html" if live else "operations.html",
+            "operations/_live.html" if live else "operations/page.html",
             state=state,
             spark=spark,
             does=WHAT_QUEUES_DO,

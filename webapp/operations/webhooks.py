@@ -13,4 +13,4 @@ blueprint = Blueprint("webhooks", __name__)
 @blueprint.get("/webhooks")
 @operators
 def index() -> str:
-    return render_template("webhooks.html", secret=queue.webhook_secret())
+    return render_template("operations/webhooks.html", secret=queue.webhook_secret())

@@ -27,7 +27,7 @@ def index() -> str:
     """All of them; with `HX-Request` only the live part."""
     found = queue.list_schedules(current_owner())
     return render_template(
-        "schedules/_list.html" if request.headers.get("HX-Request") else "schedules.html",
+        "schedules/_list.html" if request.headers.get("HX-Request") else "schedules/list.html",
         schedules=found,
         latest=queue.latest_jobs([one.id for one in found]),
         titles=jobs_catalogue.titles(),

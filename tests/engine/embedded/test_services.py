@@ -246,7 +246,7 @@ def test_nothing_outlives_a_killed_parent(folder: Path, kind: str) -> None:
 
 
 def home_of_code() -> Path:
-    return Path(__file__).parents[2]
+    return Path(__file__).parents[3]
 
 
 def test_a_data_folder_has_one_holder(folder: Path) -> None:

@@ -28,7 +28,7 @@ from tests.fake_provider import FakeProvider
 from tests.web.conftest import _environment
 
 LEASE = "# Lease\n\n## Notice\n\nThe notice period is three months to the end of a quarter.\n\n## Pets\n\nDogs are allowed.\n"
-SAMPLES = Path(__file__).parents[2] / "jobs" / "samples"
+SAMPLES = Path(__file__).parents[3] / "jobs" / "samples"
 
 
 @pytest.fixture(scope="module")

@@ -167,5 +167,5 @@ def test_a_search_loads_nothing_heavy(app: Flask, filled: dict[str, str]) -> Non
         "assert '<mark>Broken</mark>' in page.text, page.text;"
         "print(sorted({'numpy', 'onnxruntime', 'tokenizers', 'aiohttp', 'openai', 'PIL', 'duckdb'} & set(sys.modules)))"
     )
-    done_ = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    done_ = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[3])
     assert (done_.stdout, done_.returncode) == ("[]\n", 0), done_.stderr
