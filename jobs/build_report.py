@@ -128,7 +128,7 @@ def estimate(params: Params, find: Find) -> Estimate:
     calls = 1 if params.narrative == "llm" else None
     return Estimate(
         calls=calls,
-        tokens=calls and 1_000 + reports.LONGEST,
+        tokens=calls and 1_000 + reports_narrative.LONGEST,
         seconds=round(SECONDS + rows / ROWS_PER_SECOND, 1),
     )
 

@@ -15,7 +15,8 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from jobs.engine import db, llm, queue
+from jobs.engine import llm, queue
+from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
 from jobs.engine.kits.bulk import Candidate, Selection
 from jobs.engine.kits.bulk import selection as bulk_selection
@@ -178,7 +179,7 @@ def _changed(params: Params, context: Context, one: Candidate) -> dict[str, Any]
     job, step = context.job, f"{bulk_selection.STEP}{one.id}"
     if params.operation == "reindex":  # done twice it is the same
         return upkeep.reindex(job.owner, one.id, dry_run=params.dry_run)
-    with db.session() as session:
+    with postgres.session() as session:
         connection = session.connection()
         known = None if params.dry_run else ledger.start_step(connection, job.job_id, job.lease, step)
         if known is not None and known.state == "done":

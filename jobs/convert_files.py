@@ -19,6 +19,7 @@ from jobs.engine import queue
 from jobs.engine.files import blob_storage
 from jobs.engine.formats import extraction
 from jobs.engine.kits import conversion
+from jobs.engine.kits.conversion import item_files
 from jobs.engine.kits.conversion import options as conversion_options
 from jobs.engine.sdk import BadInput, Context, Estimate, FieldError, FileRef, Find, Input, KindParams, param
 
@@ -108,7 +109,7 @@ def label(params: Params, find: Find) -> str:
 
 def run(params: Params, context: Context) -> dict[str, Any]:
     began = time.monotonic()
-    conversion.adopt(context.job)
+    item_files.adopt(context.job)
     sources = list(_sources(params, context))
     filled = conversion_options.filled(params.to, params.options)
     counts = context.map(
@@ -125,7 +126,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         "files": counts.done,
         "with_warnings": sum(warned.values()),
         "to": params.to,
-        "bytes": sum(file.bytes for file in conversion.made(context.job)),
+        "bytes": sum(file.bytes for file in item_files.made(context.job)),
         "seconds": round(time.monotonic() - began, 1),
     }
 
@@ -215,7 +216,7 @@ def _pack(to: str, context: Context) -> None:
     with _folder() as folder:
         target = folder / "files.zip"
         with zipfile.ZipFile(target, "w", packing) as archive:
-            for file in conversion.made(context.job):
+            for file in item_files.made(context.job):
                 with blob_storage().open(file.blob) as read, archive.open(file.name, "w", force_zip64=True) as write:
                     while chunk := read.read(CHUNK):
                         context.check()

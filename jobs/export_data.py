@@ -18,7 +18,7 @@ from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
 from jobs.engine import queue
-from jobs.engine.db import as_id
+from jobs.engine.db import records
 from jobs.engine.db.models import ENDED_STATES, ITEM_STATES
 from jobs.engine.formats import exports
 from jobs.engine.kits.bulk import snapshots
@@ -112,7 +112,7 @@ def _query(params: Params, owner: str) -> Select[Any]:
     if params.what == "jobs":
         return snapshots.jobs_where(owner, **wanted)
     try:
-        job = queue.job(as_id(wanted.pop("job").strip()), owner)
+        job = queue.job(records.as_id(wanted.pop("job").strip()), owner)
     except NotFound:
         raise JobFailed(
             "There is no such job. It may have been deleted; copy the id from its page.", reason="not_found"

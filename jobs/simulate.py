@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from jobs.engine import db, queue
+from jobs.engine import queue
+from jobs.engine.db import postgres
 from jobs.engine.kits.simulation import CONSTANTS, FUNCTIONS, Formula, FormulaError, distributions
 from jobs.engine.sdk import (
     BadInput,
@@ -163,7 +164,7 @@ def _result(trials: TrialBatch, batches: Batches, params: Params) -> dict[str, A
 def _finished(sizes: list[int], context: Context) -> set[int]:
     """The batches that were recorded, also by earlier attempts."""
     keys = {str(number + 1): number for number in range(len(sizes))}
-    with db.session() as session:
+    with postgres.session() as session:
         done = queue.finished_keys(session, context.job.job_id, list(keys))
     return {keys[key] for key in done}
 

@@ -313,6 +313,24 @@ def test_nothing_heavy_comes_with_an_import_of_the_web() -> None:
     assert {name: by for name, by in met.items() if top(name) in HEAVY} == {}
 
 
+CHILDREN = {
+    *("jobs.engine.formats.exports", "jobs.engine.formats.extraction", "jobs.engine.formats.tables"),
+    *("jobs.engine.kits.conversion", "jobs.engine.kits.reports", "jobs.engine.kits.sql"),
+    *("jobs.engine.formats.pdf_pages", "jobs.engine.sandbox.run_program", "jobs.engine.sandbox.offline"),
+}
+
+
+def test_children_start_without_the_database() -> None:
+    """Their packages are imported with them: what a package offers must not bring more than they need."""
+    slow = {}
+    for child in CHILDREN:
+        above = {name for name in MODULES if child.startswith(f"{name}.")}
+        started = above | {child, f"{child}.__main__"} & MODULES.keys()
+        met = {top(name) for one in started for name in reach(one)}
+        slow[child] = met & {"sqlalchemy", "redis", "rq", "flask", "langchain"}
+    assert {name: met for name, met in slow.items() if met} == {}
+
+
 # What an import and the first page must not do.
 
 WATCH = """

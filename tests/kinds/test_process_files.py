@@ -25,6 +25,7 @@ from jobs.engine.files import lookup
 from jobs.engine.formats import extraction
 from jobs.engine.formats.extraction import archives, office, recognition
 from jobs.engine.queue import commands, queries
+from jobs.engine.sandbox import spawn
 from tests.engine import workers
 from tests.kinds.job_runs import OWNER, content, done, errors, items, upload
 
@@ -289,7 +290,7 @@ def test_a_child_has_no_secrets_and_a_limit(environment: Callable[..., None], tm
     (tmp_path / "a.txt").write_bytes(TEXT)
     with pytest.raises(BadInput, match="given up after"):
         extraction.extract(tmp_path / "a.txt", "a.txt", seconds=0)
-    assert "DATABASE_URL" in os.environ and "DATABASE_URL" not in extraction.child.environment()
+    assert "DATABASE_URL" in os.environ and "DATABASE_URL" not in spawn.environment()
 
 
 def test_a_killed_worker_reads_the_rest(environment: Callable[..., None]) -> None:

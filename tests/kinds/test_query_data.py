@@ -21,6 +21,7 @@ from jobs import query_data
 from jobs.engine.db.models import Job
 from jobs.engine.errors import StopAsked
 from jobs.engine.kits import sql
+from jobs.engine.kits.sql import query
 from jobs.engine.kits.sql.names import RESERVED
 from jobs.engine.queue import commands, queries
 from jobs.engine.sandbox import spawn
@@ -132,8 +133,8 @@ def peak(pid):
     return int(line.split()[1]) // 1024
 
 path = {str(vega / "flights-3m.parquet")!r}
-source = sql.Source("flights", path, "flights-3m.parquet", "parquet", ["delay"])
-with sql.ask("from flights", [source], sql.Limits(rows=200_000, memory=256 << 20), lambda: None) as answer:
+source = sql.QuerySource("flights", path, "flights-3m.parquet", "parquet", ["delay"])
+with sql.run_query("from flights", [source], sql.QueryLimits(rows=200_000, memory=256 << 20), lambda: None) as answer:
     (querying,) = Path(f"/proc/self/task/{{os.getpid()}}/children").read_text().split()
     for _ in answer.rows():
         if answer.count == 190_000:
@@ -251,7 +252,7 @@ def test_a_query_is_judged_also_where_that_takes_a_while(
     table: sql.QuerySource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = [sys.executable, "-c", SLOW.format(parent=os.getpid())]
-    monkeypatch.setattr(sql, "_command", lambda: command)
+    monkeypatch.setattr(query, "_command", lambda: command)
     assert "no table “x”" in (sql.query_error("from x", [table]) or "")
 
 
@@ -303,7 +304,8 @@ def check():
     if children := Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
         print(children[0], flush=True)
 
-with sql.ask("select sum(a.range * b.range) from range(1000000) a, range(1000000) b", [], sql.Limits(rows=9), check):
+slow = "select sum(a.range * b.range) from range(1000000) a, range(1000000) b"
+with sql.run_query(slow, [], sql.QueryLimits(rows=9), check):
     pass
 """
     parent = subprocess.Popen([sys.executable, "-c", script], cwd=spawn.ROOT, stdout=subprocess.PIPE)

@@ -20,7 +20,7 @@ from rq.exceptions import DeserializationError, InvalidJobOperation, NoSuchJobEr
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
-from jobs.engine import db
+from jobs.engine.db import redis
 from jobs.engine.errors import BrokerUnavailable, NotFound
 from webapp.http import guards, identity
 from webapp.http.errors import answer
@@ -58,7 +58,7 @@ def _make_safe(blueprint: Blueprint) -> None:
     """Once a process: the blueprint belongs to the package, not to an app."""
     dashboard.config.serializer = JSONSerializer
     dashboard.Job, dashboard.Queue, dashboard.Worker = ShownJob, ShownQueue, ShownWorkers
-    dashboard.from_url = lambda *_, **__: (None, db.broker())
+    dashboard.from_url = lambda *_, **__: (None, redis.broker())
     blueprint.before_request_funcs.setdefault(None, []).insert(0, _guard)
     blueprint.after_request(_add_policy)
     blueprint.register_error_handler(NoSuchJobError, _no_such_job)
@@ -125,7 +125,7 @@ def _guard() -> None:
         abort(405, description="Nothing can be changed here. Stop and retry jobs on their own pages.")
     if not _known(request.view_args or {}):
         raise NotFound("There is no such page.")
-    current_app.redis_conn = db.broker()  # type: ignore[attr-defined]
+    current_app.redis_conn = redis.broker()  # type: ignore[attr-defined]
     if request.endpoint != "rq_dashboard.static":
         _reach_broker()
 
@@ -143,7 +143,7 @@ def _known(arguments: dict[str, Any]) -> bool:
 
 def _reach_broker() -> None:
     try:
-        db.broker().ping()
+        redis.broker().ping()
     except RedisError as error:
         raise BrokerUnavailable(_AWAY) from error
 

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from flask import Flask, has_request_context, request
 from markupsafe import Markup
 
-from jobs.engine import db
+from jobs.engine.db import records
 from webapp.ui.safe_text import cell, harmless, is_figure, kept, written
 
 MOVING = ("running", "stopping")
@@ -132,7 +132,7 @@ def number(value: float | None, digits: int | None = None) -> str:
 
 def capped(count: int) -> str:
     """A count that may have stopped at queries.COUNT_CAP: 412; 1,000+."""
-    return f"{count:,}+" if count >= db.COUNT_CAP else f"{count:,}"
+    return f"{count:,}+" if count >= records.COUNT_CAP else f"{count:,}"
 
 
 def size(count: int | None) -> str:

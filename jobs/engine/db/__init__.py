@@ -1,18 +1,6 @@
-"""Postgres and Redis: connections, tables, migrations and shared rate limits."""
+"""Postgres and Redis: connections, tables, migrations and shared rate limits.
 
-from __future__ import annotations
+The modules themselves are what this package offers. None is imported here: child processes that need one start light.
+"""
 
-from jobs.engine.db.postgres import reading, session
-from jobs.engine.db.records import COUNT_CAP, Page, as_id, escaped
-from jobs.engine.db.redis import broker, connect
-
-__all__ = [
-    "COUNT_CAP",
-    "Page",
-    "as_id",
-    "broker",
-    "connect",
-    "escaped",
-    "reading",
-    "session",
-]
+__all__ = ["migrations", "models", "postgres", "rate_limit", "records", "redis"]

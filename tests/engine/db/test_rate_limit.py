@@ -32,10 +32,10 @@ def own_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
 
 CALLER = """
 import asyncio, sys, time
-from jobs.engine.db.rate_limit import Limits
+from jobs.engine.db.rate_limit import RateLimiter
 
 async def run(url, name, per_minute, calls):
-    limits = Limits(url)
+    limits = RateLimiter(url)
     async def one():
         await limits.wait(name, per_minute)
         print(time.time(), flush=True)

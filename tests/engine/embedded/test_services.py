@@ -227,11 +227,11 @@ def ask(served: ModelServer, path: str, key: str, body: dict[str, object] | None
 # What they share
 
 
-@pytest.mark.parametrize("kind", ["Postgres", "Redis", "Model"])
-def test_nothing_outlives_a_killed_parent(folder: Path, kind: str) -> None:
+@pytest.mark.parametrize(("module", "kind"), [("postgres", "Postgres"), ("redis", "Redis"), ("model", "ModelServer")])
+def test_nothing_outlives_a_killed_parent(folder: Path, module: str, kind: str) -> None:
     script = (
         "import sys, pathlib\n"
-        f"from jobs.engine.embedded.{kind.lower()} import {kind}\n"
+        f"from jobs.engine.embedded.{module} import {kind}\n"
         f"s = {kind}(pathlib.Path(sys.argv[1])); s.launch(); s.wait_ready()\n"
         "print(s.process.pid, flush=True); sys.stdin.read()\n"
     )

@@ -76,7 +76,7 @@ def test_every_child_that_is_started_is_confined() -> None:
     started = set()
     for path in (spawn.ROOT / "jobs").rglob("*.py"):
         text = path.read_text()
-        started |= set(re.findall(r'(?:child\.command|confined\.run)\(\s*"([\w.]+)"', text))
+        started |= set(re.findall(r'(?:spawn\.command|isolated\.run)\(\s*"([\w.]+)"', text))
         started |= set(re.findall(r'^MODULE = "([\w.]+)"', text, re.M))
     assert len(started) >= 9
     assert {name for name in started - WITH_NETWORK.keys() if not _confines(name)} == set()
@@ -86,4 +86,4 @@ def test_every_child_that_is_started_is_confined() -> None:
 def _confines(name: str) -> bool:
     path = spawn.ROOT / name.replace(".", os.sep)
     text = (path / "__main__.py" if path.is_dir() else path.with_suffix(".py")).read_text()
-    return any(words in text for words in ("confined.serve(", " confine(", "leave_network()"))
+    return any(words in text for words in ("isolated.serve(", " confine(", "leave_network()"))

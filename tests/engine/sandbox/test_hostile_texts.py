@@ -35,10 +35,10 @@ def in_time(script: str) -> str:
 def test_broken_html_is_read_in_time() -> None:
     script = f"""
 from jobs.engine.errors import BadInput
-from jobs.engine.mail.compose import plain_of
+from jobs.engine.mail.compose import plain_text_of
 from jobs.engine.kits.tools.web import _shown
 for piece in {BROKEN!r}:
-    for read in (plain_of, _shown):
+    for read in (plain_text_of, _shown):
         try:
             read("before " + piece * (100_000 // len(piece)))
         except BadInput as error:
@@ -77,10 +77,10 @@ def test_headings_and_comments_are_found_in_time(tmp_path: Path) -> None:
     path.write_text("<!---->" * 5_000 + "words")
     script = f"""
 from pathlib import Path
-from jobs.engine.library.chunking import pieces
+from jobs.engine.library.chunking import chunks
 from jobs.engine.formats.extraction import formats, office
 print(formats.reader(Path({str(path)!r}), "x.txt").__name__)
-list(pieces("# a" + " #" * 200_000 + " x", 100, 0))
+list(chunks("# a" + " #" * 200_000 + " x", 100, 0))
 for text in ("![" * 200_000, "![](" * 200_000):
     office._PICTURE.sub("", text)
 """

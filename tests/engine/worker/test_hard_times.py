@@ -96,7 +96,7 @@ def upgrade():
 
 @pytest.mark.usefixtures("specimens")
 def test_the_next_version_migrates_while_jobs_run(tmp_path: Path) -> None:
-    for package in ("jobs", "tests/specimens"):
+    for package in ("jobs", "tests/sample_kinds"):
         shutil.copytree(CODE / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "tests/__init__.py").touch()
     versions = tmp_path / "jobs/engine/db/migrations/versions"

@@ -29,14 +29,14 @@ rq_worker.work(["cpu"], "kept")
 
 WAIT = """
 import time
-from jobs.engine.worker import prefork as kept
+from jobs.engine.worker import prefork
 
 def serve(line):
     line.take(int, 60)
     time.sleep(1)
     line.answer(stays=False)
 
-child = kept.Child(serve)
+child = prefork.PreforkedChild(serve)
 child.give("a task")
 print(child.wait(0.05), child.wait(60))
 child.close()

@@ -16,7 +16,7 @@ from jobs.engine.worker.rq_worker import LegworkWorker
 from tests.engine.workers import CODE, running, until
 
 ENDS = """
-from jobs.engine.worker.rq_worker import prefork as kept
+from jobs.engine.worker import prefork
 
 def serve(line):
     while line.take(int, 60):
@@ -24,7 +24,7 @@ def serve(line):
         line.answer(stays=True)
 
 looked = []
-child = kept.Child(serve, lambda: looked.append(len(looked)))
+child = prefork.PreforkedChild(serve, lambda: looked.append(len(looked)))
 for _ in range(3):
     child.give("a task")
     print(child.wait(60), looked, child.done())

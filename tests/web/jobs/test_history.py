@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from flask.testing import FlaskClient
 
-from jobs.engine import db
+from jobs.engine.db import records
 from jobs.engine.errors import NotFound
 from jobs.engine.queue import commands, lists, queries, schedules
 from tests.web import factories
@@ -75,7 +75,7 @@ def test_a_search_looks_at_some_jobs_a_page_and_then_at_older_ones(
 
 def test_counts_stop_somewhere_and_say_so(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lists, "COUNT_CAP", 3)
-    monkeypatch.setattr(db, "COUNT_CAP", 3)
+    monkeypatch.setattr(records, "COUNT_CAP", 3)
     for _ in range(5):
         factories.waiting("questions", word="many", side="left")
     page = client.get("/jobs?kind=questions").text

@@ -49,7 +49,7 @@ def _run(arguments: Command, reach: ToolContext) -> ToolResult:
         for ref in arguments.files:
             _put(reach.open(ref), folder)
         limits = str(os.getpid()), str(reach.seconds), str(folder)
-        command = spawn.command("jobs.engine.kits.tools", *limits, program, *arguments.arguments)
+        command = spawn.command("jobs.engine.sandbox.run_program", *limits, program, *arguments.arguments)
         return _ran(command, arguments.input, folder, reach)
 
 

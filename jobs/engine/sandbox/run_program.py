@@ -1,6 +1,6 @@
-"""The child that becomes a program: `python -m jobs.engine.kits.tools PARENT SECONDS FOLDER PROGRAM ARGUMENT ...`.
+"""Run a program confined: `python -m jobs.engine.sandbox.run_program PARENT SECONDS FOLDER PROGRAM ARGUMENT ...`.
 
-It limits itself and gives up the network, and stays so as the program.
+The process limits itself, gives up the network, and then becomes the program.
 """
 
 from __future__ import annotations
