@@ -18,9 +18,9 @@ from jobs.engine.errors import (
     Transient,
 )
 from jobs.engine.files.inputs import Input
+from jobs.engine.formats.text_templates import as_text, parse_template, template_errors
 from jobs.engine.kinds.catalogue import Estimate, Find, TrialPrompt
 from jobs.engine.kinds.params import FileRef, KindParams, ShortText, TableFile, param
-from jobs.engine.kinds.text_templates import as_text, parse_template, template_errors
 from jobs.engine.worker.context import Context, Counts, Output
 from jobs.engine.worker.micro_batches import MicroBatcher
 

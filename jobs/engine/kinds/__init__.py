@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from jobs.engine.formats.text_templates import as_text, fill_in, parse_template, template_errors
 from jobs.engine.kinds.catalogue import QUEUES, Estimate, Find, Kind, TrialPrompt, kind, kinds, offered, shown_params
 from jobs.engine.kinds.checks import ValidParams, validate
 from jobs.engine.kinds.estimates import estimate, preview
 from jobs.engine.kinds.params import FileRef, KindParams, ShortText, TableFile, param
-from jobs.engine.kinds.text_templates import as_text, fill_in, parse_template, template_errors
 
 __all__ = [
     "QUEUES",

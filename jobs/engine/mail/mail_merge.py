@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import quote
 
 from jobs.engine.errors import BadInput, FieldError
-from jobs.engine.kinds import text_templates
-from jobs.engine.kinds.text_templates import Template, as_text
+from jobs.engine.formats import text_templates
+from jobs.engine.formats.text_templates import Template, as_text
 from jobs.engine.mail import addresses
 from jobs.engine.mail.addresses import Address
 from jobs.engine.mail.compose import OutgoingMail

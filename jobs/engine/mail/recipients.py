@@ -10,7 +10,7 @@ from typing import Any
 
 from jobs.engine.errors import BadInput, LegworkError, Skip
 from jobs.engine.files.inputs import Input
-from jobs.engine.kinds.text_templates import as_text
+from jobs.engine.formats.text_templates import as_text
 from jobs.engine.mail import addresses
 from jobs.engine.mail.addresses import Address
 

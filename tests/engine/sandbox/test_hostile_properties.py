@@ -19,9 +19,8 @@ from hypothesis import strategies as st
 
 from jobs.engine import jsonsafe
 from jobs.engine.errors import BadInput, FieldError, LegworkError
-from jobs.engine.formats import tables
+from jobs.engine.formats import tables, text_templates
 from jobs.engine.formats.tables import describe_here
-from jobs.engine.kinds import text_templates
 from jobs.engine.kits.reports import measures
 from jobs.engine.kits.simulation import distributions
 from jobs.engine.kits.simulation.formulas import Formula, FormulaError

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.engine.errors import BadInput
-from jobs.engine.kinds import text_templates
+from jobs.engine.formats import text_templates
 
 PREVIEWED = 12  # lines
 NOTHING = "There are no rows to report on: the table has none that can be used. Nothing was computed."

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.engine.errors import BadInput
-from jobs.engine.kinds.text_templates import parse_template, template_errors
+from jobs.engine.formats.text_templates import parse_template, template_errors
 
 
 def test_a_column_stands_for_its_value() -> None:
