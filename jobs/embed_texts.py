@@ -19,6 +19,7 @@ from typing import Any, Literal
 from jobs.engine import queue
 from jobs.engine.formats import exports
 from jobs.engine.llm import embeddings
+from jobs.engine.llm.embeddings import batching, cache
 from jobs.engine.sdk import (
     BadInput,
     Context,
@@ -96,7 +97,7 @@ def estimate(params: Params, find: Find) -> Estimate:
     if embeddings.embedder(params.model).built_in:
         return Estimate(items=table.rows, seconds=round(1 + tokens / BUILT_IN_TOKENS_PER_SECOND, 1))
     calls = -(-table.rows // params.batch_size)
-    return Estimate(table.rows, calls, round(tokens), round(calls * SECONDS_PER_CALL / embeddings.CALLS, 1))
+    return Estimate(table.rows, calls, round(tokens), round(calls * SECONDS_PER_CALL / batching.CALLS, 1))
 
 
 def label(params: Params, find: Find) -> str:
@@ -112,7 +113,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     )  # an attempt after a change of settings goes on with the first one
     tokens, cut, reused = _own(params)
 
-    async def embed(row: dict[str, Any], vectors: embeddings.Vectors) -> Output:
+    async def embed(row: dict[str, Any], vectors: batching.Vectors) -> Output:
         text = _text(row, params)
         if not text.strip():
             raise Skip("There is no text in this row.")
@@ -120,7 +121,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         came = {tokens: vector.tokens, cut: vector.cut, reused: vector.known}
         return Output(came, prompt_tokens=vector.tokens)
 
-    vectors = embeddings.Vectors(model["model"], params.batch_size, model["dimension"])
+    vectors = batching.Vectors(model["model"], params.batch_size, model["dimension"])
     counts = context.map(
         embed,
         source.rows(params.encoding, params.delimiter),
@@ -180,8 +181,8 @@ def _with_vectors(params: Params, context: Context, model: str) -> Iterator[dict
     done = _done(params, context)
     while some := list(itertools.islice(done, AT_ONCE)):
         context.check()
-        hashes = [embeddings.digest(_text(row, params)) for row in some]
-        known = embeddings.look(model, hashes)
+        hashes = [cache.digest(_text(row, params)) for row in some]
+        known = cache.look(model, hashes)
         for row, digest in zip(some, hashes, strict=True):
             if digest not in known:
                 raise JobFailed("A vector that was made is not there any more. Run the job again.", reason="no_vector")

@@ -15,6 +15,7 @@ from jobs.engine import library, queue
 from jobs.engine.files import sample_path
 from jobs.engine.library import chunking, indexing
 from jobs.engine.llm import embeddings
+from jobs.engine.llm.embeddings import batching
 from jobs.engine.sdk import Context, Counts, FieldError, Find, JobFailed, KindParams, Output, Skip, param
 
 TITLE = "Index documents"
@@ -81,21 +82,21 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     generation = indexing.unfinished(context.once("generation", lambda: _begin(params, context)))
     before = None if params.rebuild else indexing.previous(generation)
 
-    async def index(document: library.Document, vectors: embeddings.Vectors) -> Output:
-        text = await embeddings.run_in_thread(lambda: library.document(document.id, owner, with_text=True).text)
+    async def index(document: library.Document, vectors: batching.Vectors) -> Output:
+        text = await batching.run_in_thread(lambda: library.document(document.id, owner, with_text=True).text)
         digest = hashlib.sha256(text.encode()).digest()
         if (
             before is not None
-            and await embeddings.run_in_thread(lambda: indexing.digest_in(before.id, document.id)) == digest
+            and await batching.run_in_thread(lambda: indexing.digest_in(before.id, document.id)) == digest
         ):
-            copied = await embeddings.run_in_thread(lambda: indexing.carry_over(before.id, generation.id, document.id))
+            copied = await batching.run_in_thread(lambda: indexing.carry_over(before.id, generation.id, document.id))
             return Output({"status": "unchanged", "passages": copied, "embedded": 0})
         pieces = list(chunking.chunks(text, params.chunk_size, params.overlap))
         if not pieces:
             raise Skip("There is no text in it.")
         made = await asyncio.gather(*(vectors.of(piece.embedded) for piece in pieces))
         numbers = [embeddings.unit(one.numbers) for one in made]
-        await embeddings.run_in_thread(lambda: indexing.put(generation.id, document.id, digest, pieces, numbers))
+        await batching.run_in_thread(lambda: indexing.put(generation.id, document.id, digest, pieces, numbers))
         new = sum(not one.known for one in made)
         return Output({"status": "indexed", "passages": len(pieces), "embedded": new}, sum(one.tokens for one in made))
 
@@ -106,7 +107,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         row=lambda document: {"document": str(document.id), "title": document.title},
         total=total,
         concurrency=AT_ONCE,
-        using=embeddings.Vectors(generation.model),
+        using=batching.Vectors(generation.model),
     )
     context.check()
     status = queue.count_by_value(context.job.job_id, "status")

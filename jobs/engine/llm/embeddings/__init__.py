@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from jobs.engine.llm.embeddings.batching import CALLS, Vectors, run_in_thread
 from jobs.engine.llm.embeddings.builtin import Embedded
-from jobs.engine.llm.embeddings.cache import digest, look
 from jobs.engine.llm.embeddings.models import Embedder, default_model, embedder, has_provider, unit
 
 __all__ = [
-    "CALLS",
     "Embedded",
     "Embedder",
-    "Vectors",
+    "batching",  # these two need the database: the child that computes vectors starts without them
+    "cache",
     "default_model",
-    "digest",
     "embedder",
     "has_provider",
-    "look",
-    "run_in_thread",
     "unit",
 ]
