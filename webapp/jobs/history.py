@@ -16,7 +16,8 @@ from jobs.engine.errors import BadInput
 from webapp.http import parsing
 from webapp.http.guards import current_owner
 from webapp.http.identity import person
-from webapp.jobs import catalogue, saved_views
+from webapp.jobs import catalogue
+from webapp.ui import saved_views
 from webapp.ui import words as ui_words
 
 blueprint = Blueprint("history", __name__)

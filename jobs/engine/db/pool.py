@@ -20,7 +20,7 @@ MORE_AFTER = 0.05  # seconds in which none came back: those that are there are h
 MORE_UNTIL = 1.0  # seconds; who has waited longer opens none: making one takes time too
 
 
-class Turn:
+class Waiter:
     """A place in the queue. `told` is let go of once `entry` is there, or never will be."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class FairPool(Pool):
         self._size, self._most, self._timeout = pool_size, pool_size + max_overflow, timeout
         self._lock = RLock()  # a connection that was forgotten comes back wherever garbage is collected, here too
         self._idle: list[ConnectionPoolEntry] = []  # empty while anybody waits
-        self._waiting: deque[Turn] = deque()
+        self._waiting: deque[Waiter] = deque()
         self._open = 0  # idle, in use or being made
         self._came_back = -math.inf  # when one did last, in order
         self._opened_more = -math.inf
@@ -57,7 +57,7 @@ class FairPool(Pool):
                 turn = None
                 self._open += 1
             else:
-                turn = Turn()
+                turn = Waiter()
                 self._waiting.append(turn)
         return self._awaited(turn) if turn else self._made()
 
@@ -81,7 +81,7 @@ class FairPool(Pool):
         elif self._is_silent():
             self._refuse_all()
 
-    def _awaited(self, turn: Turn) -> ConnectionPoolEntry:
+    def _awaited(self, turn: Waiter) -> ConnectionPoolEntry:
         """What comes back for this turn, or one more where those that are there are held for long. Raises PoolTimeout."""
         try:
             while not turn.told.acquire(timeout=self._patience(turn)):
@@ -103,14 +103,14 @@ class FairPool(Pool):
             raise PoolTimeout(f"The database does not answer: {self.status()}.")
         return turn.entry
 
-    def _patience(self, turn: Turn) -> float:
+    def _patience(self, turn: Waiter) -> float:
         """Seconds until a look at the queue can change anything for this turn."""
         return max(min(self._over_at(turn), self._more_at(turn)) - time.monotonic(), 0.001)
 
-    def _over_at(self, turn: Turn) -> float:
+    def _over_at(self, turn: Waiter) -> float:
         return max(turn.began, self._came_back) + self._timeout
 
-    def _more_at(self, turn: Turn) -> float:
+    def _more_at(self, turn: Waiter) -> float:
         """From when on this turn may make one more, one after the other: a burst alone is over before."""
         at = max(turn.began, self._came_back, self._opened_more) + MORE_AFTER
         return at if self._open < self._most and at < turn.began + MORE_UNTIL else math.inf
@@ -126,7 +126,7 @@ class FairPool(Pool):
                     self._refuse_all()
             raise
 
-    def _leave(self, turn: Turn) -> None:
+    def _leave(self, turn: Waiter) -> None:
         with self._lock:
             if turn in self._waiting:
                 self._waiting.remove(turn)
