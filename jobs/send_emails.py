@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -266,8 +264,11 @@ class MessageFields:
         message = recipient.message
         recipient.message = None  # it may be large
         assert message is not None
-        with self._counted():
+        try:
             reply = await postbox.hand_over(message)
+        except (BadInput, Transient, OutcomeUnknown):
+            self.failed += 1
+            raise
         now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         to = self.params.test_to if self.params.test_to else str(recipient.to)
         return dict(zip(self.names, (to, str(reply), message["Message-ID"], now), strict=True))
@@ -276,7 +277,8 @@ class MessageFields:
         assert recipient.to is not None
         letter = self.mailing.letter(recipient.to, recipient.row)
         message_id = mail.message_id(letter.sender, str(self.context.job.job_id), recipient.key)
-        return mail.compose_message(_as_test(letter, self.params, message_id), self.attachments)
+        subject = f"[Test] {letter.subject}" if self.params.test_to else letter.subject
+        return mail.compose_message(replace(letter, subject=subject, message_id=message_id), self.attachments)
 
     def _look_at_limit(self) -> None:
         if self.postbox.refused:
@@ -287,14 +289,6 @@ class MessageFields:
                 "Look at their errors; a retry sends what is left.",
                 reason="error_limit",
             )
-
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
-        try:
-            yield
-        except (BadInput, Transient, OutcomeUnknown):
-            self.failed += 1
-            raise
 
 
 def _wrong_addresses(params: Params) -> list[FieldError]:
@@ -341,11 +335,6 @@ def _attached(params: Params, find: Find) -> list[Input]:
     if sum(one.bytes for one in found) > MOST_ATTACHED:
         raise BadInput(f"The attachments are larger than {MOST_ATTACHED / 1e6:.0f} MB together. Link to them instead.")
     return found
-
-
-def _as_test(letter: mail.OutgoingMail, params: Params, message_id: str) -> mail.OutgoingMail:
-    subject = f"[Test] {letter.subject}" if params.test_to else letter.subject
-    return replace(letter, subject=subject, message_id=message_id)
 
 
 def _mailing(params: Params) -> MailMerge:
