@@ -37,7 +37,7 @@ def links(text: str) -> Iterator[str]:
 
 def test_the_kind_that_is_shown_is_the_one_under_test() -> None:
     (shown,) = blocks((CODE / "docs" / "add-a-kind.md").read_text(), "python")
-    assert shown == (CODE / "tests" / "specimens" / "word_count.py").read_text()
+    assert shown == (CODE / "tests" / "sample_kinds" / "word_count.py").read_text()
 
 
 def test_each_kind_has_its_page() -> None:
