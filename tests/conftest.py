@@ -79,8 +79,11 @@ House = Callable[..., AbstractContextManager[None]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The stories first: they take longest, and several files run at a time."""
+    """The stories first: they take longest, and several files run at a time. All of them, and all with a browser, are slow."""
     items.sort(key=lambda item: "/stories/" not in item.path.as_posix())
+    for item in items:
+        if "/stories/" in item.path.as_posix() or "chromium" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
+
 from tests.conftest import OURS as SETTINGS
 
 CODE = Path(__file__).parents[1]
@@ -304,6 +306,7 @@ def test_no_import_of_ours_hides_in_a_function() -> None:
     assert sorted(hidden) == sorted(HIDDEN_ALLOWED)
 
 
+@pytest.mark.slow
 def test_no_module_imports_itself_by_a_detour() -> None:
     assert [name for name in MODULES if name in reach(name)] == []
 
@@ -378,6 +381,7 @@ def run(script: str, **variables: str) -> dict[str, Any]:
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
+@pytest.mark.slow
 def test_importing_opens_nothing_and_asks_for_no_setting() -> None:
     names = [name for name in MODULES if name not in DOORS and not name.endswith("__main__")]
     told = run(f"""
@@ -391,6 +395,7 @@ print(json.dumps({{"touched": touched, "asked": ours, "threads": threading.activ
     assert told == {"touched": [], "asked": [], "threads": 1}
 
 
+@pytest.mark.slow
 def test_the_first_page_loads_nothing_heavy(database_url: str, redis_url: str, tmp_path: Path) -> None:
     script = f"""
 import json, sys

@@ -21,6 +21,8 @@ from tests.conftest import House, forget
 from tests.engine.workers import Workers, adds_up, children, ended, running, until
 from tests.fake_provider import FakeProvider
 
+pytestmark = pytest.mark.slow
+
 OWNER = "local"
 CATCHES = 5  # a process that has done a job is replaced by one that was not held still
 

@@ -18,6 +18,7 @@ from jobs.engine.queue import commands, queries
 from tests.engine.workers import CODE, ended, until
 
 
+@pytest.mark.slow
 def test_a_job_is_followed_through_its_processes(
     environment: Callable[..., None], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

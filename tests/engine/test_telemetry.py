@@ -86,6 +86,7 @@ def collector() -> Iterator[Collector]:
         server.shutdown()
 
 
+@pytest.mark.slow
 def test_jobs_are_told_with_their_id_and_without_secrets(
     environment: Callable[..., None], collector: Collector, tmp_path: Path
 ) -> None:
@@ -127,6 +128,7 @@ def test_jobs_are_told_with_their_id_and_without_secrets(
     assert "vars" not in raised["stacktrace"]["frames"][-1]
 
 
+@pytest.mark.slow
 def test_requests_and_faults_of_the_web_are_told(environment: Callable[..., None], collector: Collector) -> None:
     environment(
         EXTRA_KINDS="tests.sample_kinds",
@@ -194,6 +196,7 @@ def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     assert settings.read({}).sentry_dsn == ""
 
 
+@pytest.mark.slow
 def test_a_collector_that_is_away_holds_no_job_up(
     environment: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:

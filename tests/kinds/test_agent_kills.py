@@ -63,6 +63,7 @@ def provider(environment: Callable[..., None]) -> Iterator[FakeProvider]:
         yield provider
 
 
+@pytest.mark.slow
 def test_killed_in_a_tool_it_goes_on_and_asked_it_waits(provider: FakeProvider, library: Library) -> None:
     paths = ("/one", "/two", "/slow", "/last")
     provider.script(do=[{"do": "tool", "calls_tool": ["fetch_page", {"url": library.url + path}]} for path in paths])

@@ -142,6 +142,7 @@ def test_a_parquet_file_is_computed_as_it_lies(vega: Path, tmp_path: Path) -> No
 # The report.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", ["pdf", "html", "xlsx", "docx"])
 def test_every_format_shows_the_figures(environment: Callable[..., None], format: str) -> None:
     job = done("build_report", **build_report.EXAMPLE | {"format": format})
@@ -167,6 +168,7 @@ def _document(data: bytes) -> str:
         return re.sub(r"<[^>]+>", "", opened.read("word/document.xml").decode())
 
 
+@pytest.mark.slow
 def test_data_stay_text_in_a_template_of_ones_own(environment: Callable[..., None]) -> None:
     table = b"name,n\n<script>alert(1)</script>,1\n**a**|b,2\n[x](http://evil.example),3\n"
     template = "# {title}\n\nAll: **{sum(n)}**\n\n{groups}\n\n<script>alert(2)</script>\n"
@@ -181,6 +183,7 @@ def test_data_stay_text_in_a_template_of_ones_own(environment: Callable[..., Non
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", ["pdf", "xlsx"])
 def test_no_rows_make_a_report_that_says_so(environment: Callable[..., None], format: str) -> None:
     params = {
@@ -239,6 +242,7 @@ def test_other_numbers_are_found(text: str, wrong: str) -> None:
     assert narrative.strangers(text, TOLD, ["Report"]) == [wrong]
 
 
+@pytest.mark.slow
 def test_a_text_that_keeps_to_the_figures_is_in_the_report(writer: type[Writer]) -> None:
     writer.texts += ["It grew by 77 percent.", "There were 105 sales."]
     job = done("build_report", **build_report.EXAMPLE | {"narrative": "llm", "format": "html"})
@@ -248,6 +252,7 @@ def test_a_text_that_keeps_to_the_figures_is_in_the_report(writer: type[Writer])
     assert "77" in writer.asked[1]["messages"][-1]["content"]
 
 
+@pytest.mark.slow
 def test_a_text_that_makes_numbers_up_is_left_out(writer: type[Writer]) -> None:
     writer.texts += ["It grew by 77 percent.", "It grew by 78 percent."]
     job = done("build_report", **build_report.EXAMPLE | {"narrative": "llm", "format": "html"})

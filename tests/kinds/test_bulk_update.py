@@ -207,6 +207,7 @@ def test_params_are_judged_before(environment: Callable[..., None]) -> None:
     assert "No model is connected" in wrong("summarise", {}, ALL)["operation"]
 
 
+@pytest.mark.slow
 def test_a_kill_loses_no_image(environment: Callable[..., None]) -> None:
     filled(300)
     before = shelf()

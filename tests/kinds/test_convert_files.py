@@ -53,6 +53,7 @@ def rows(path: Path) -> list[list[str]]:
 # Documents.
 
 
+@pytest.mark.slow
 def test_markdown_comes_back_from_word(into: Callable[..., Path]) -> None:
     back = into("md", into("docx", SAMPLES / "handbook.md")).read_text()
     for line in ("# Opening hours", "## Reminders", "1.  Bring the book to the desk.", "- atlases,"):
@@ -63,6 +64,7 @@ def test_markdown_comes_back_from_word(into: Callable[..., Path]) -> None:
     assert "**weekdays**" in back and "[^1]: The desk" in back
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", ["html", "odt", "epub", "rst"])
 def test_every_document_keeps_its_headings_and_cells(into: Callable[..., Path], to: str) -> None:
     made = into(to, SAMPLES / "notice.html")
@@ -114,11 +116,13 @@ def test_a_name_is_text_in_the_page(into: Callable[..., Path]) -> None:
 # Tables.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", ["airports.csv", "weather.csv"])
 def test_values_come_back_from_parquet(into: Callable[..., Path], vega: Path, table: str) -> None:
     assert rows(into("csv", into("parquet", vega / table))) == rows(vega / table)
 
 
+@pytest.mark.slow
 def test_only_what_comes_back_as_written_becomes_a_number(into: Callable[..., Path]) -> None:
     text = b"id,zip,price,share,ok,note\n1,01234,12.50,0.5,true,=1+1\n2,99999,3.00,1.5,,\n"
     made = json.loads(into("json", text, "x.csv").read_text())
@@ -134,6 +138,7 @@ def test_only_what_comes_back_as_written_becomes_a_number(into: Callable[..., Pa
     assert "formulas=keep" in into.warnings[0]  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_json_goes_through_all_the_tables(into: Callable[..., Path], vega: Path) -> None:
     films = json.loads((vega / "movies.json").read_bytes())[:300]
     source = json.dumps(films).encode()
@@ -146,6 +151,7 @@ def test_json_goes_through_all_the_tables(into: Callable[..., Path], vega: Path)
         assert came == pytest.approx(film | {"Title": film["Title"] and str(film["Title"])})
 
 
+@pytest.mark.slow
 def test_dropped_sheets_and_nested_values_are_said(into: Callable[..., Path], tmp_path: Path) -> None:
     import openpyxl
 
@@ -163,6 +169,7 @@ def test_dropped_sheets_and_nested_values_are_said(into: Callable[..., Path], tm
 # Pictures.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", ["png", "jpeg", "webp", "gif", "bmp", "tiff"])
 def test_pictures_become_each_other(into: Callable[..., Path], vega: Path, to: str) -> None:
     made = into(to, vega / "ffox.png", max_width=64)
@@ -173,6 +180,7 @@ def test_pictures_become_each_other(into: Callable[..., Path], vega: Path, to: s
     assert flat == (to in ("jpeg", "bmp"))
 
 
+@pytest.mark.slow
 def test_films_keep_their_frames_where_the_format_has_them(into: Callable[..., Path], tmp_path: Path) -> None:
     frames = [Image.new("RGB", (20, 10), (shade, 0, 0)) for shade in (0, 90, 180)]
     frames[0].save(tmp_path / "film.gif", save_all=True, append_images=frames[1:])
@@ -194,6 +202,7 @@ def bomb() -> bytes:
     return kept.getvalue()[:12] + header + zlib.crc32(header).to_bytes(4, "big") + kept.getvalue()[33:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "name", "to", "said"),
     [
@@ -238,6 +247,7 @@ def _read(path: Path) -> str:
 # The job.
 
 
+@pytest.mark.slow
 def test_the_example(environment: Callable[..., None]) -> None:
     job = done("convert_files", **convert_files.EXAMPLE)
     assert (job.state, job.done, job.result["with_warnings"]) == ("succeeded", 3, 1)
@@ -249,6 +259,7 @@ def test_the_example(environment: Callable[..., None]) -> None:
     assert all(item.output["output_bytes"] > 0 and item.input["bytes"] > 0 for item in items(job))
 
 
+@pytest.mark.slow
 def test_a_bad_file_does_not_stop_the_rest_and_is_tried_again_alone(environment: Callable[..., None]) -> None:
     kept = io.BytesIO()
     with zipfile.ZipFile(kept, "w") as archive:
@@ -284,6 +295,7 @@ def test_only_what_is_possible_is_accepted(environment: Callable[..., None]) -> 
     assert jpeg == {"options.quality": "The option “quality”: this must be 100 or less."}
 
 
+@pytest.mark.slow
 def test_a_killed_worker_loses_no_finished_file(environment: Callable[..., None]) -> None:
     refs = [upload(f"# Text {number}\n".encode(), f"t{number}.md") for number in range(8)]
     job = commands.submit("convert_files", {"files": refs, "to": "html", "concurrency": 1}, owner=OWNER)

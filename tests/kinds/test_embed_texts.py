@@ -28,6 +28,7 @@ def provider(environment: Callable[..., None]) -> Iterator[FakeProvider]:
         yield running
 
 
+@pytest.mark.slow
 def test_the_example_gives_a_parquet_file_of_vectors(environment: Callable[..., None], tmp_path: Path) -> None:
     job = done("embed_texts", **embed_texts.EXAMPLE)
     assert (job.state, job.result["model"], job.result["dimension"]) == ("succeeded", "all-MiniLM-L6-v2", 384)
@@ -39,6 +40,7 @@ def test_the_example_gives_a_parquet_file_of_vectors(environment: Callable[..., 
     assert sum(a * b for a, b in zip(rows[0][1], expected, strict=True)) > 0.98
 
 
+@pytest.mark.slow
 def test_real_titles_near_each_other(environment: Callable[..., None], vega: Path) -> None:
     films = json.loads((vega / "movies.json").read_bytes())
     titles = [str(film["Title"]) for film in films if film["Title"]][:60]
@@ -51,6 +53,7 @@ def test_real_titles_near_each_other(environment: Callable[..., None], vega: Pat
     assert content(rows_file).decode("utf-8-sig").splitlines()[1].strip('"') == titles[0]
 
 
+@pytest.mark.slow
 def test_the_same_text_is_asked_for_once(provider: FakeProvider) -> None:
     job = done("embed_texts", source=upload(TABLE), text_column="text", format="jsonl", normalize=False)
     assert (job.state, job.done, job.skipped) == ("succeeded", 4, 1)
@@ -65,6 +68,7 @@ def test_the_same_text_is_asked_for_once(provider: FakeProvider) -> None:
     assert {call["prompt"] for call in provider.calls()[before:]} == {"dimension"}
 
 
+@pytest.mark.slow
 def test_an_earlier_attempt_is_gone_on_with_by_the_same_model(
     provider: FakeProvider, environment: Callable[..., None]
 ) -> None:
@@ -83,6 +87,7 @@ def test_an_earlier_attempt_is_gone_on_with_by_the_same_model(
     assert len(paid) - len(set(paid)) <= 3 * 4  # but for the other batches in flight when the credit ended
 
 
+@pytest.mark.slow
 def test_mixed_vectors_are_refused(provider: FakeProvider) -> None:
     provider.script(dimension=8)
     job = commands.submit("embed_texts", {"source": upload(TABLE), "text_column": "text"}, owner=OWNER)
@@ -91,6 +96,7 @@ def test_mixed_vectors_are_refused(provider: FakeProvider) -> None:
     assert run(job).reason == "mixed_dimensions"
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_gone_on_after(provider: FakeProvider) -> None:
     provider.script(latency=0.3)
     table = "text\n" + "".join(f"word {number}\n" for number in range(400))
@@ -119,6 +125,7 @@ def test_wrong_params_are_named(environment: Callable[..., None]) -> None:
     assert set(errors("embed_texts", source=upload(b"\x00\x01\x02"), text_column="text")) == {"source"}
 
 
+@pytest.mark.slow
 def test_numbers_and_odd_characters_are_texts_too(environment: Callable[..., None]) -> None:
     lines = b'{"t": 1e20}\n{"t": "\\ud800 half"}\n{"t": "a\\u0000b"}\n{"t": ["a", 1]}\n'
     job = done("embed_texts", source=upload(lines, "odd.jsonl"), text_column="t", format="npy")

@@ -52,6 +52,7 @@ def lines(data: bytes) -> list[dict[str, Any]]:
     return [json.loads(line) for line in data.splitlines()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", ["csv", "jsonl", "xlsx", "parquet"])
 def test_an_import_of_an_export_gives_the_same_back(environment: Callable[..., None], format: str) -> None:
     filled()
@@ -144,6 +145,7 @@ def test_it_ends_when_it_must(environment: Callable[..., None], monkeypatch: pyt
     assert queries.output_files(job) == []
 
 
+@pytest.mark.slow
 def test_real_tables_and_a_kill(environment: Callable[..., None], vega: Path) -> None:
     imported = done("import_data", source=upload(vega / "airports.csv"), mapping={"title": "name"}, key="iata")
     job = commands.submit("export_data", {"format": "parquet"}, owner=OWNER)

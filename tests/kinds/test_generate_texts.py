@@ -245,6 +245,7 @@ Run(claim).go()
 """
 
 
+@pytest.mark.slow
 def test_a_kill_loses_no_finished_row_and_pays_only_for_those_in_flight_again(provider: FakeProvider) -> None:
     table = "n\n" + "".join(f"row {number}\n" for number in range(60))
     provider.script(latency=0.1)

@@ -37,6 +37,7 @@ def sent(provider: FakeProvider) -> str:
     return json.dumps([call["body"] for call in provider.calls()])
 
 
+@pytest.mark.slow
 def test_nothing_secret_is_told_to_a_model(
     provider: FakeProvider, database_url: str, redis_url: str, tmp_path: Any
 ) -> None:
@@ -53,6 +54,7 @@ def test_nothing_secret_is_told_to_a_model(
         assert secret not in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["send_email", "run_command", "os.system", "../tools/run_command", "", "calculate\n"])
 def test_a_tool_that_is_not_the_jobs_is_not_called(provider: FakeProvider, name: str) -> None:
     provider.script(do=[calls(name, program="cat", arguments=["x"], formula="6 * 7", to="ann@example.org")])
@@ -66,6 +68,7 @@ def test_a_tool_that_is_not_the_jobs_is_not_called(provider: FakeProvider, name:
     assert _jobs() == before + 1 and outbox.outbox_messages(OWNER).rows == [] and approvals.approvals_of(job) == []
 
 
+@pytest.mark.slow
 def test_an_agent_gets_no_further_than_a_form(provider: FakeProvider, environment: Callable[..., None]) -> None:
     theirs = str(uploads.upload(io.BytesIO(b"name,word\na,secret\n"), "theirs.csv", owner="somebody else").id)
     letter = str(library.add_text("somebody else", "library", "Theirs", "A secret."))

@@ -125,6 +125,7 @@ def test_params_are_judged_before(environment: Callable[..., None]) -> None:
     assert set(errors("import_data", source=upload(b"\x89PNG\r\n\x1a\n", "p.csv"))) == {"source"}
 
 
+@pytest.mark.slow
 def test_a_table_that_breaks_off_keeps_the_rows_before(environment: Callable[..., None]) -> None:
     lines = [json.dumps({"id": n, "title": f"T{n}", "text": "x" * 60}) for n in range(14_000)]
     lines[13_000] = '{"id": 5, "ti'
@@ -161,6 +162,7 @@ def test_real_tables(environment: Callable[..., None], vega: Path) -> None:
     assert library.count(OWNER, "library") == airports.total == 3_376
 
 
+@pytest.mark.slow
 def test_a_killed_worker_makes_no_duplicates(environment: Callable[..., None]) -> None:
     many = "title,text\n" + "".join(f"T{n},some text {n}\n" for n in range(8_000))
     params = {"source": upload(many.encode(), "t.csv")}

@@ -55,6 +55,7 @@ def test_the_example_can_be_searched(environment: Callable[..., None]) -> None:
     assert library.search(OWNER, "TK-210")[0].headings.endswith("Keys")
 
 
+@pytest.mark.slow
 def test_readmes_of_packages_are_found_by_what_they_are_for(environment: Callable[..., None]) -> None:
     purposes = {
         "redis": "talk to an in-memory key-value store",
@@ -137,6 +138,7 @@ def test_another_model_makes_an_index_of_its_own(provider: FakeProvider) -> None
     assert titles("number") == {"T0", "T1"}
 
 
+@pytest.mark.slow
 def test_a_stopped_job_leaves_the_old_one_and_goes_on_later(provider: FakeProvider) -> None:
     fill(2)
     done("index_documents", collection="a")
@@ -155,6 +157,7 @@ def test_a_stopped_job_leaves_the_old_one_and_goes_on_later(provider: FakeProvid
     assert (job.state, job.done, len(library.search(OWNER, "number", "a", 70))) == ("succeeded", 62, 62)
 
 
+@pytest.mark.slow
 def test_a_killed_worker_goes_on_with_the_same_index(provider: FakeProvider) -> None:
     fill(60)
     provider.script(latency=0.3)

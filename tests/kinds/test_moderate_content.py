@@ -98,6 +98,7 @@ def test_the_example_is_judged_by_the_built_in_classifier(environment: Callable[
     assert f"{reviewed.output['category']} has {reviewed.output['score']:.2f}" in reviewed.output["rule"]
 
 
+@pytest.mark.slow
 def test_the_weights_are_what_training_makes_and_do_what_the_page_says() -> None:
     made = training.train()
     kept = json.loads(training.WEIGHTS.read_text("utf-8"))
@@ -382,6 +383,7 @@ def test_without_the_endpoint_the_built_in_classifier_judges(provider: FakeProvi
     assert (named.state, named.reason) == ("failed", "no_model")
 
 
+@pytest.mark.slow
 def test_a_provider_that_is_down_leaves_texts_not_judged(
     provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -399,6 +401,7 @@ def test_a_provider_that_is_down_leaves_texts_not_judged(
     assert (job.state, same_everywhere(job)["allow"]) == ("succeeded", 2)
 
 
+@pytest.mark.slow
 def test_a_provider_that_is_away_is_not_taken_for_none(provider: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
     provider.script(do=[{"do": "status", "status": 500, "seconds": 3600}])
     job = judged("first", "second")
@@ -407,6 +410,7 @@ def test_a_provider_that_is_away_is_not_taken_for_none(provider: FakeProvider, m
     assert job.message is not None and "Not judged" in job.message
 
 
+@pytest.mark.slow
 def test_what_is_no_judgement_is_none(provider: FakeProvider) -> None:
     odd = [{"hate": "high"}, {"hate": 1.7}, {}, {"hate": None}, {"hate": True}, {"hate": -0.1}]
     wrong: list[dict[str, Any]] = [
@@ -493,6 +497,7 @@ def test_an_estimate_counts_texts_and_calls(provider: FakeProvider) -> None:
     assert own is not None and (own.items, own.calls) == (3, None) and own.seconds
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_gone_on_after_and_nothing_is_judged_twice(provider: FakeProvider) -> None:
     provider.script(latency=0.2)
     params = {
@@ -513,6 +518,7 @@ def test_a_killed_worker_is_gone_on_after_and_nothing_is_judged_twice(provider: 
     assert same_everywhere(job)["allow"] == 200
 
 
+@pytest.mark.slow
 def test_a_stop_keeps_what_was_judged_and_it_can_be_reviewed(provider: FakeProvider) -> None:
     provider.script(latency=0.3)
     params = {

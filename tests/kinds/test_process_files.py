@@ -74,6 +74,7 @@ def test_the_example_fills_a_collection(environment: Callable[..., None]) -> Non
     assert content(lookup.file(mail.file_id, OWNER)).startswith(b"From: Ada Okafor")
 
 
+@pytest.mark.slow
 def test_real_papers(environment: Callable[..., None], papers: Path) -> None:
     job = done("process_files", files=[upload(path) for path in sorted(papers.glob("*.pdf"))])
     found, states = shown(job), {item.input["file"]: item.state for item in items(job)}
@@ -85,6 +86,7 @@ def test_real_papers(environment: Callable[..., None], papers: Path) -> None:
     assert tracing.text.startswith("Trace-based Just-in-Time Type Specialization") and tracing.text.count("\f") == 13
 
 
+@pytest.mark.slow
 def test_real_letters(environment: Callable[..., None], letters: Path) -> None:
     paths = sorted(letters.glob("*.docx"))
     job = done("process_files", files=[upload(path) for path in paths], duplicates="keep")
@@ -110,6 +112,7 @@ def test_documents_that_ship_in_packages(environment: Callable[..., None]) -> No
     assert kept and max(Image.open(io.BytesIO(kept)).size) <= 256
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", ["docx", "odt", "rtf", "epub", "pptx"])
 def test_office_documents_give_their_text(environment: Callable[..., None], tmp_path: Path, format: str) -> None:
     licence = " ".join(re.findall("[a-z]{3,}", (PACKAGES / "numpy" / "__init__.py").read_text())[:80])
@@ -198,6 +201,7 @@ def test_bombs_are_refused_by_what_they_unpack_to(
     assert "unpacks to more" in one("bomb.zip", zipped(**{"a.txt": b"0" * 1_500}))[1]
 
 
+@pytest.mark.slow
 def test_a_document_that_is_a_bomb_is_refused(environment: Callable[..., None], tmp_path: Path) -> None:
     path = tmp_path / "bomb.docx"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("word/document.xml", "w") as member:
@@ -264,6 +268,7 @@ def test_an_archive_of_too_many_is_one_failure(
     assert one("cut.zip", zipped(**{"a.txt": TEXT})[:50])[0] == "failed"
 
 
+@pytest.mark.slow
 def test_a_picture_too_large_is_refused_by_its_head(environment: Callable[..., None]) -> None:
     kept = io.BytesIO()
     Image.new("1", (50_000, 50_000)).save(kept, "PNG")
@@ -293,6 +298,7 @@ def test_a_child_has_no_secrets_and_a_limit(environment: Callable[..., None], tm
     assert "DATABASE_URL" in os.environ and "DATABASE_URL" not in spawn.environment()
 
 
+@pytest.mark.slow
 def test_a_killed_worker_reads_the_rest(environment: Callable[..., None]) -> None:
     files = {f"{n}.txt": TEXT + str(n).encode() for n in range(24)}
     job = commands.submit("process_files", {"files": [upload(zipped(**files), "all.zip")]}, owner=OWNER)

@@ -107,6 +107,7 @@ def test_its_form_offers_no_braces(environment: Callable[..., None]) -> None:
     assert 'class="code"' in form.split('id="f-sql"')[1][:200]
 
 
+@pytest.mark.slow
 def test_real_films_and_flights(environment: Callable[..., None], vega: Path) -> None:
     films = upload(vega / "movies.json")
     rated = 'select "Director" d, avg("IMDB Rating") r from movies group by d having count(*) > 9 and d > \'\' order by r desc'
@@ -148,6 +149,7 @@ print(peak("self"), answer.count, answer.more, answer.tables[0]["rows"])
     assert int(querying) < 60 + 2 * 256
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", ["csv", "xlsx", "parquet", "jsonl"])
 def test_each_format(environment: Callable[..., None], tmp_path: Path, format: str) -> None:
     job = done(
@@ -221,6 +223,7 @@ def test_columns_of_texts_get_their_types(table: sql.QuerySource) -> None:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("statement", ESCAPES)
 def test_there_is_no_way_out(table: sql.QuerySource, statement: str) -> None:
     assert reason(statement, table) in ("out_of_reach", "no_select", "no_such_table", "bad_sql")
@@ -283,6 +286,7 @@ def _children() -> list[str]:
     return Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
 
 
+@pytest.mark.slow
 def test_rows_before_a_limit_are_kept(environment: Callable[..., None]) -> None:
     job = done("query_data", files=[upload(TABLE)], sql="select range i from range(9)", row_limit=4, format="jsonl")
     assert (job.state, job.result["rows"], job.result["cut_off"], len(lines(job))) == ("succeeded", 4, True, 4)

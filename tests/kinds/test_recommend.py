@@ -52,6 +52,7 @@ def films() -> str:
     return str(data[["userId", "movieId", "title", "rating", "timestamp"]].to_csv(index=False))
 
 
+@pytest.mark.slow
 def test_real_ratings_beat_popularity(environment: Callable[..., None], films: str) -> None:
     columns = {"user_column": "userId", "item_column": "movieId", "time_column": "timestamp"}
     job = done("recommend", interactions=upload(films.encode(), "films.csv"), **columns)

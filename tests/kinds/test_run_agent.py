@@ -190,6 +190,7 @@ def test_the_small_model_has_its_tool_chosen(provider: FakeProvider) -> None:
     assert "formula" in said.calls[0]["args"]
 
 
+@pytest.mark.slow
 def test_the_model_that_comes_along_takes_its_two_steps(environment: Callable[..., None], tmp_path: Path) -> None:
     """The real one, which cannot call tools: likeness chooses one, a schema forces the arguments, and it answers."""
     served = ModelServer(tmp_path)

@@ -80,6 +80,7 @@ def test_each_tool_says_what_it_takes(environment: Callable[..., None]) -> None:
     assert "calculate takes formula, values (optional), such as" in form
 
 
+@pytest.mark.slow
 def test_the_example_calls_four_tools(environment: Callable[..., None]) -> None:
     job = done("run_tools", **run_tools.EXAMPLE)
     assert (job.state, job.label) == ("succeeded", "tool-calls.jsonl")
@@ -125,6 +126,7 @@ def test_a_long_result_is_cut_and_kept_whole(environment: Callable[..., None]) -
     assert content(file).split()[-1] == b"3000"
 
 
+@pytest.mark.slow
 def test_a_program_has_no_environment_and_tells_its_exit(environment: Callable[..., None]) -> None:
     assert result("run_command", program="grep", arguments=["x"], input="abc\n")["exit"] == 1
     assert result("run_command", program="tr", arguments=["a-c", "A-C"], input="abc\n")["result"] == "ABC\n"
@@ -155,6 +157,7 @@ def test_a_name_that_leads_inside_is_refused_at_the_hop(environment: Callable[..
 SECRET = "s3cr3t+key/=="
 
 
+@pytest.mark.slow
 def test_a_secret_is_used_and_shown_nowhere(environment: Callable[..., None], site: str) -> None:
     environment(OUTGOING_PRIVATE="1")
     echo = "run_command", {"program": "cat", "input": "it is {{secret}}"}

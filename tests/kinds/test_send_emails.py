@@ -368,6 +368,7 @@ def many(count: int, **more: Any) -> dict[str, Any]:
     return params(to_all(*(f"n{number}" for number in range(count))), **more)
 
 
+@pytest.mark.slow
 def test_nobody_is_mailed_twice_whatever_is_killed(slow_server: MailServer) -> None:
     with running("--processes", "2", "--queues", "mail") as workers:
         until(queries.served_queues)
@@ -387,6 +388,7 @@ def test_nobody_is_mailed_twice_whatever_is_killed(slow_server: MailServer) -> N
     assert sent_to >= {item.key for item in items(job) if item.state == "done"}
 
 
+@pytest.mark.slow
 def test_a_stop_leaves_nothing_in_doubt_that_was_answered(slow_server: MailServer) -> None:
     with running("--processes", "1", "--queues", "mail"):
         until(queries.served_queues)

@@ -91,6 +91,7 @@ def test_a_stop_keeps_the_batches_that_are_done(environment: Callable[..., None]
     assert f"of the {so_far['trials']:,} trials of 50,000 that were done" in page
 
 
+@pytest.mark.slow
 def test_what_it_comes_to_is_told_meanwhile(environment: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     """And stays if the process is killed before it could sum up."""
     monkeypatch.setattr(simulate, "TELL_SECONDS", 0.0)
@@ -123,6 +124,7 @@ def test_a_stop_after_a_kill_counts_what_was_done_before(environment: Callable[.
     assert so_far["trials"] == 1_000 * len(items(job)) >= 1_000 * (before + 3)
 
 
+@pytest.mark.slow
 def test_an_attempt_after_a_kill_has_all_the_trials(environment: Callable[..., None]) -> None:
     whole = result(trials=50_000, seed=3)
     job = commands.submit("simulate", SUM | {"trials": 50_000, "seed": 3}, owner=OWNER)

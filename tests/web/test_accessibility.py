@@ -115,6 +115,7 @@ def violations(tab: Page, axe: str) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PAGES)
 def test_axe_finds_nothing(tab: Page, site: str, axe: str, name: str) -> None:
     place = PAGES[name]
@@ -122,6 +123,7 @@ def test_axe_finds_nothing(tab: Page, site: str, axe: str, name: str) -> None:
     assert violations(tab, axe) == []
 
 
+@pytest.mark.slow
 def test_axe_finds_nothing_where_a_form_has_errors(tab: Page, site: str, axe: str) -> None:
     tab.goto(f"{site}/kinds/questions")
     tab.get_by_label("A whole number").fill("lots")
@@ -131,6 +133,7 @@ def test_axe_finds_nothing_where_a_form_has_errors(tab: Page, site: str, axe: st
     assert violations(tab, axe) == []
 
 
+@pytest.mark.slow
 def test_axe_finds_nothing_where_jobs_are_chosen(tab: Page, site: str, axe: str) -> None:
     job = factories.ended(factories.waiting())
     tab.goto(f"{site}/jobs")
@@ -141,6 +144,7 @@ def test_axe_finds_nothing_where_jobs_are_chosen(tab: Page, site: str, axe: str)
     assert violations(tab, axe) == []
 
 
+@pytest.mark.slow
 def test_axe_finds_nothing_where_people_sign_in(tab: Page, site: str, axe: str) -> None:
     """The last test of this file: from the first account on everybody signs in."""
     accounts.add("root", "admin", PASSWORD)

@@ -25,6 +25,7 @@ def job_of(page: Page) -> Any:
     return queries.job(page.url.split("/jobs/")[1][:36], LOCAL_OWNER)
 
 
+@pytest.mark.slow
 def test_a_job_is_followed_to_its_end_without_a_reload(
     tab: Page, site: str, worker: None, complaints: list[str]
 ) -> None:
@@ -42,6 +43,7 @@ def test_a_job_is_followed_to_its_end_without_a_reload(
     assert tab.locator("[hx-trigger]").count() == 0
 
 
+@pytest.mark.slow
 def test_a_running_job_is_stopped(tab: Page, site: str, worker: None, complaints: list[str]) -> None:
     tab.goto(f"{site}/kinds/nap?naps=5000&seconds=0.1")
     tab.get_by_role("button", name="Start", exact=True).click()
@@ -51,6 +53,7 @@ def test_a_running_job_is_stopped(tab: Page, site: str, worker: None, complaints
     assert job_of(tab).state == "cancelled"
 
 
+@pytest.mark.slow
 def test_a_try_leads_to_all_of_it(tab: Page, site: str, worker: None, complaints: list[str]) -> None:
     tab.goto(f"{site}/kinds/nap?example=1")
     tab.get_by_role("button", name="Try on 3 naps").click()
@@ -73,6 +76,7 @@ def test_a_chosen_table_shows_itself_and_its_columns_go_into_the_text(
     expect(tab.get_by_role("textbox", name="A pattern")).to_have_value("{stars}")
 
 
+@pytest.mark.slow
 def test_a_template_is_checked_while_it_is_typed_and_nothing_else_is_nagged_about(
     tab: Page, site: str, complaints: list[str]
 ) -> None:
@@ -140,6 +144,7 @@ def test_enter_starts_the_whole_job_and_not_a_try(tab: Page, site: str, complain
     assert job_of(tab).sample is None
 
 
+@pytest.mark.slow
 def test_all_of_it_works_without_script(chrome: Browser, site: str, worker: None, tmp_path: Path) -> None:
     table = tmp_path / "plain.csv"
     table.write_text("name\nkettle\n")
@@ -161,6 +166,7 @@ def test_all_of_it_works_without_script(chrome: Browser, site: str, worker: None
     context.close()
 
 
+@pytest.mark.slow
 def test_a_hidden_page_does_not_ask(tab: Page, site: str, complaints: list[str]) -> None:
     job, _ = factories.running(factories.waiting(), total=10, outcomes=factories.outcomes(done=2))
     tab.add_init_script("Object.defineProperty(document, 'hidden', { get: () => !window.seen })")
@@ -173,6 +179,7 @@ def test_a_hidden_page_does_not_ask(tab: Page, site: str, complaints: list[str])
         tab.evaluate("window.seen = true")
 
 
+@pytest.mark.slow
 def test_a_page_says_when_the_server_is_away_and_when_it_is_back(tab: Page, site: str) -> None:
     job, _ = factories.running(factories.waiting(), total=10, outcomes=factories.outcomes(done=2))
     tab.goto(f"{site}/jobs/{job.id}")
@@ -207,6 +214,7 @@ def test_times_are_the_viewers_own(chrome: Browser, site: str) -> None:
     context.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [320, 1280])
 def test_no_page_scrolls_sideways(tab: Page, site: str, width: int, complaints: list[str]) -> None:
     job = factories.ended(
@@ -235,6 +243,7 @@ def test_no_page_scrolls_sideways(tab: Page, site: str, width: int, complaints: 
         assert tab.evaluate("document.documentElement.scrollWidth") <= width, address
 
 
+@pytest.mark.slow
 def test_what_is_chosen_stays_chosen_while_the_list_moves(tab: Page, site: str, complaints: list[str]) -> None:
     chosen, other = factories.ended(factories.waiting()), factories.ended(factories.waiting())
     tab.goto(f"{site}/jobs")
@@ -252,6 +261,7 @@ def test_what_is_chosen_stays_chosen_while_the_list_moves(tab: Page, site: str, 
     expect(tab.get_by_role("heading", level=1)).to_have_text("Delete 2 jobs?")
 
 
+@pytest.mark.slow
 def test_the_tab_follows_the_job_and_tells_of_its_end(chrome: Browser, site: str, worker: None) -> None:
     context = chrome.new_context(permissions=["notifications"])
     page = context.new_page()
@@ -280,6 +290,7 @@ def test_a_picture_that_a_job_left_is_seen(tab: Page, site: str, complaints: lis
     tab.wait_for_function("document.querySelector('img.shown').naturalWidth === 40")
 
 
+@pytest.mark.slow
 def test_a_sample_job_is_started_by_keyboard_alone(tab: Page, site: str, worker: None, complaints: list[str]) -> None:
     tab.goto(site)
     _tab_to(tab, "Nap")
@@ -313,6 +324,7 @@ def test_a_double_click_starts_one_job(tab: Page, site: str, complaints: list[st
     assert len(lists.list_jobs(LOCAL_OWNER, q="twice").rows) == 1
 
 
+@pytest.mark.slow
 def test_without_script_a_result_is_watched_and_downloaded(chrome: Browser, site: str, worker: None) -> None:
     context = chrome.new_context(java_script_enabled=False)
     page = context.new_page()

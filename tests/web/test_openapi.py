@@ -24,6 +24,7 @@ def description(client: FlaskClient) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_it_is_openapi_3_1(description: dict[str, Any]) -> None:
     assert description["openapi"].startswith("3.1")
     assert [error.message for error in OpenAPIV31SpecValidator(description).iter_errors()] == []

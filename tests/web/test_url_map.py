@@ -103,6 +103,7 @@ def _shown(answer: Any, address: str, things: dict[str, str]) -> list[str]:
 # The walks.
 
 
+@pytest.mark.slow
 def test_nobody_gets_what_is_somebody_elses(app: Flask, everybody: dict[str, Person], things: dict[str, str]) -> None:
     before = _mine(things)
     found = _complaints(app, everybody, things)
@@ -164,6 +165,7 @@ def _browsers(app: Flask, everybody: dict[str, Person]) -> dict[str, Person]:
     return there
 
 
+@pytest.mark.slow
 def test_their_owner_gets_them(app: Flask, everybody: dict[str, Person]) -> None:
     """Else the walk above would prove nothing: the same requests work for whom the things belong to."""
     amara = everybody["amara"]

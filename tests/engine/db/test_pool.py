@@ -46,6 +46,7 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.001)
 
 
+@pytest.mark.slow
 def test_each_of_many_pollers_is_answered(environment: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLAlchemy's own pool gives some of them up after a while, and opens some thousand connections meanwhile."""
     monkeypatch.setattr(pool, "MORE_AFTER", FOREVER)

@@ -75,6 +75,7 @@ def paced(url: str, name: str, per_minute: int, calls: int) -> list[float]:
     return starts
 
 
+@pytest.mark.slow
 def test_a_pace_is_shared_by_processes(own_redis: Redis) -> None:
     starts = in_processes(own_redis.url, "shared", 600, calls=6, processes=3)
     assert len(starts) == 18

@@ -59,6 +59,7 @@ def guarded(tmp_path: Path) -> Iterator[Guarded]:
         yield Guarded(tmp_path, stack)
 
 
+@pytest.mark.slow
 def test_jobs_go_on_with_the_next_master(environment: Callable[..., None], guarded: Guarded) -> None:
     environment(EXTRA_KINDS="tests.sample_kinds", REDIS_URL=guarded.url)
     with running("--processes", "1", "--queues", "cpu"):

@@ -120,6 +120,7 @@ def test_a_second_postgres_on_the_same_folder_is_refused(folder: Path, up: Up, m
         Postgres(folder).launch()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["with space", "comma,and%20 'quotes\"", "ünïcode", "long" * 40])
 def test_services_live_in_awkward_folders(folder: Path, up: Up, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres_home, "PRIVATE", folder / "private")
@@ -200,6 +201,7 @@ def test_an_old_redis_on_the_path_is_passed_over(tmp_path: Path, monkeypatch: py
 # The model
 
 
+@pytest.mark.slow
 def test_model_answers_only_with_its_key_and_only_here(folder: Path, up: Up) -> None:
     served = up(ModelServer(folder))
     assert listening(served.process.pid) == {f"0100007F:{served.port:04X}"}
@@ -227,6 +229,7 @@ def ask(served: ModelServer, path: str, key: str, body: dict[str, object] | None
 # What they share
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("module", "kind"), [("postgres", "Postgres"), ("redis", "Redis"), ("model", "ModelServer")])
 def test_nothing_outlives_a_killed_parent(folder: Path, module: str, kind: str) -> None:
     script = (

@@ -54,6 +54,7 @@ def test_what_jobs_make_counts_too_and_a_full_room_ends_a_job(tmp_path: Path) ->
     assert (again.state, len(queries.output_files(again)), len(_blobs(tmp_path))) == ("succeeded", 1, 1)
 
 
+@pytest.mark.slow
 def test_items_before_the_room_was_full_are_kept_with_their_files() -> None:
     table = b"text\n" + b"x" * 100_000 + b"\n"
     files = [job_runs.upload(table, f"{place}.csv") for place in range(5)]
@@ -75,6 +76,7 @@ def test_what_a_lost_attempt_left_does_not_take_its_own_jobs_room() -> None:
     assert job_runs.run(job).state == "succeeded"
 
 
+@pytest.mark.slow
 def test_files_out_of_an_archive_count_too(tmp_path: Path) -> None:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -88,6 +90,7 @@ def test_files_out_of_an_archive_count_too(tmp_path: Path) -> None:
     assert limits.usage("local").bytes <= 1_000_000
 
 
+@pytest.mark.slow
 def test_two_who_come_at_once_do_not_share_the_last_room(tmp_path: Path) -> None:
     came: list[type] = []
 

@@ -116,6 +116,7 @@ def test_values_that_are_not_json_come_out_as_something(format: str, tmp_path: P
     assert back["odd"].startswith("ab")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("values", "back"),
     [
@@ -256,6 +257,7 @@ GEVENT = """if True:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", ["xlsx", "parquet"])
 def test_under_gevent_others_are_served_meanwhile_and_nothing_heavy_is_loaded(format: str) -> None:
     done = subprocess.run([sys.executable, "-c", GEVENT, format], cwd=ROOT, capture_output=True, check=True, timeout=60)
@@ -279,6 +281,7 @@ MEMORY = """if True:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("format", "rows"), [("csv", 400_000), ("jsonl", 400_000), ("xlsx", 60_000), ("parquet", 400_000)]
 )

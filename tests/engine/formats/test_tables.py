@@ -69,6 +69,7 @@ def refused(path: Path, sentence: str, **options: Any) -> None:
 # Tables that others made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "format", "columns", "rows"),
     [
@@ -411,6 +412,7 @@ def test_a_workbook_gives_values_that_fit_into_json(workbook: Write) -> None:
     assert (info.first, tables.count(path, path.name)) == (rows_of(path), 2)
 
 
+@pytest.mark.slow
 def test_a_long_workbook_is_described_by_its_beginning(workbook: Write) -> None:
     path = workbook([[f"c{n}" for n in range(1_000)]] + [[1] * 1_000] * 150)
     info = tables.describe(path, path.name)
@@ -510,6 +512,7 @@ READ = """if True:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", ["csv", "jsonl", "json", "parquet"])
 def test_a_million_rows_are_read_in_constant_memory(format: str, tmp_path: Path) -> None:
     path = tmp_path / f"million.{format}"
@@ -521,6 +524,7 @@ def test_a_million_rows_are_read_in_constant_memory(format: str, tmp_path: Path)
     _read_lightly(path, 1_000_000)
 
 
+@pytest.mark.slow
 def test_three_million_rows_that_others_made_are_read_in_constant_memory(vega: Path) -> None:
     _read_lightly(vega / "flights-3m.parquet", 3_000_000)
 

@@ -166,6 +166,7 @@ def test_words_alone_answer_where_the_model_is_away(environment: Callable[..., N
     assert [one.title for one in library.search(OWNER, "what is XJ-4412?")] == ["T"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "q", ["", "   ", "\x00", "'; drop table chunks", "a:* & !b | (", "%_\\", "x" * 5_000, "🦆 ١٢٣"]
 )
@@ -206,6 +207,7 @@ LURES = [
 ]
 
 
+@pytest.mark.slow
 def test_questions_in_other_words_find_their_answer(environment: Callable[..., None]) -> None:
     for title, (fact, _) in FACTS.items():
         library.add_text(OWNER, "a", title, fact)

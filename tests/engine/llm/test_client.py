@@ -96,6 +96,7 @@ def test_a_wait_in_seconds_is_obeyed_by_every_call(provider: FakeProvider) -> No
     assert answered["at"] - refused["at"] >= 1
 
 
+@pytest.mark.slow
 def test_a_wait_until_a_date_is_obeyed(provider: FakeProvider) -> None:
     provider.script(do=[{"do": "status", "status": 429, "retry_after_date": 3}])
     assert ask(provider).text == answer_to("Hello")

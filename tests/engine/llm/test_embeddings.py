@@ -128,6 +128,7 @@ def test_vectors_of_another_length_end_the_job(provider: FakeProvider) -> None:
     assert {type(one) for one in of("a", "b")} == {JobFailed}
 
 
+@pytest.mark.slow
 def test_a_light_process_has_a_child_embed(environment: Callable[..., None]) -> None:
     code = (
         "import sys; from jobs.engine.llm.embeddings import warm_child as warm; a = warm.embed(['kettle']); "

@@ -216,6 +216,7 @@ def test_events_before_a_bad_one_count(server: _Server) -> None:
     stream.release()
 
 
+@pytest.mark.slow
 def test_idle_connections_are_closed_after_a_while(server: _Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keep_alive, "IDLE_SECONDS", 0.2)
     server.answers = [GOOD]

@@ -33,6 +33,7 @@ def spend_all(budget: Budget, calls: list[tuple[int, int]], concurrency: int) ->
     return ran, ended
 
 
+@pytest.mark.slow
 @given(
     calls=st.lists(
         st.integers(1, 50).flatmap(lambda most: st.tuples(st.just(most), st.integers(0, most))), max_size=40

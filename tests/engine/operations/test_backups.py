@@ -53,6 +53,7 @@ def backup(environment: Change, tmp_path: Path) -> tuple[Path, Job, Job, bytes]:
     return target, job, waits, content
 
 
+@pytest.mark.slow
 def test_all_of_it_comes_back_elsewhere(
     backup: tuple[Path, Job, Job, bytes], environment: Change, fresh_database: Database, tmp_path: Path
 ) -> None:
@@ -96,6 +97,7 @@ def test_a_backup_replaces_nothing_and_leaves_no_half(backup: tuple[Path, Job, J
     assert [path.name for path in tmp_path.glob("legwork.tar*")] == ["legwork.tar"]
 
 
+@pytest.mark.slow
 def test_bytes_that_are_gone_are_told(backup: tuple[Path, Job, Job, bytes], tmp_path: Path) -> None:
     blob_storage().delete(queries.output_files(backup[1])[0].blob)
     assert backups.write(tmp_path / "second.tar").missing == 1
@@ -113,6 +115,7 @@ def tar(path: Path, **members: bytes) -> Path:
 MANIFEST = {"format": 1, "version": "9.9.9", "tables": "0001", "at": "2026-11-24"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("members", "words"),
     [
@@ -135,6 +138,7 @@ def test_what_is_no_backup_is_refused_before_anything_goes(
     assert queries.job(job.id, "local").state == "queued"
 
 
+@pytest.mark.slow
 def test_names_in_a_backup_never_become_paths(backup: tuple[Path, Job, Job, bytes], tmp_path: Path) -> None:
     odd = tmp_path / "odd.tar"
     with tarfile.open(backup[0]) as whole, tarfile.open(odd, "w") as copy:

@@ -29,6 +29,7 @@ def line(lines: list[str], name: str) -> str:
     return next(one for one in lines if one.partition(" ")[2].startswith(name))
 
 
+@pytest.mark.slow
 def test_a_whole_house_is_well(environment: Callable[..., None]) -> None:
     with running("--processes", "1"):
         until(queries.served_queues)
@@ -43,6 +44,7 @@ def test_a_whole_house_is_well(environment: Callable[..., None]) -> None:
     assert line(lines, "Confinement").startswith("ok Confinement What reads strangers' files has no network.")
 
 
+@pytest.mark.slow
 def test_each_thing_that_is_wrong_has_its_advice(environment: Callable[..., None], tmp_path: Path) -> None:
     pauses.pause("mail", owner="local")
     code, lines = doctor(REDIS_URL=f"unix://{tmp_path}/nobody.sock", OPENAI_BASE_URL="http://127.0.0.1:9/v1")
@@ -56,12 +58,14 @@ def test_each_thing_that_is_wrong_has_its_advice(environment: Callable[..., None
     assert lines[-1] == "5 things are wrong."
 
 
+@pytest.mark.slow
 def test_a_database_of_another_version_is_told(environment: Callable[..., None], postgres_url: str) -> None:
     code, lines = doctor(DATABASE_URL=postgres_url)
     assert code == 1
     assert line(lines, "Database").endswith("Run `python -m jobs migrate`.")
 
 
+@pytest.mark.slow
 def test_a_setting_that_cannot_be_read_is_named(environment: Callable[..., None]) -> None:
     code, lines = doctor(PORT="lots")
     assert (code, lines[0]) == (
@@ -70,6 +74,7 @@ def test_a_setting_that_cannot_be_read_is_named(environment: Callable[..., None]
     )
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_written_is_named(environment: Callable[..., None], tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("This is where a folder should be.")
@@ -78,6 +83,7 @@ def test_a_folder_that_cannot_be_written_is_named(environment: Callable[..., Non
     assert line(lines, "Files").startswith("wrong Files Cannot be written.")
 
 
+@pytest.mark.slow
 def test_the_mail_server_is_tried(environment: Callable[..., None]) -> None:
     with MailServer() as server:
         _, lines = doctor(SMTP_URL=server.url)
@@ -86,6 +92,7 @@ def test_the_mail_server_is_tried(environment: Callable[..., None]) -> None:
     assert line(lines, "Mail").startswith("wrong Mail Cannot be sent. The mail server 127.0.0.1:9 cannot be reached")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("environment")
 def test_beside_a_running_app_its_own_parts_are_found(tmp_path: Path, database_url: str, redis_url: str) -> None:
     chosen = read({"DATA_DIR": str(tmp_path)})

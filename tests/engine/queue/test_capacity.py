@@ -109,6 +109,7 @@ class TestLoads:
         _run("insert into paused_queues (queue, paused_by) values ('cpu', 'somebody')")
         assert loads("cpu", "io") == {}
 
+    @pytest.mark.slow
     def test_no_scan_of_what_has_ended(self, loads: Any) -> None:
         end("nap", 1.0, 60_000)
         commands.submit("nap", {}, owner="local")

@@ -57,6 +57,7 @@ def test_everybody_who_waits_is_seen_whatever_their_number_of_jobs() -> None:
     assert all(one.running == 0 for one in found)
 
 
+@pytest.mark.slow
 def test_one_with_many_jobs_does_not_starve_another() -> None:
     crowd = _naps("crowd", 9)
     single, pair = _naps("single", 1), _naps("pair", 2)
@@ -68,6 +69,7 @@ def test_one_with_many_jobs_does_not_starve_another() -> None:
     assert max(place for place, owner in enumerate(order) if owner == "pair") <= 6
 
 
+@pytest.mark.slow
 def test_owners_share_many_workers_too_and_nothing_is_lost_or_done_twice() -> None:
     made = [job for owner in ("a", "b", "c") for job in _naps(owner, 4)]
     with workers.running("--processes", "3"):
@@ -78,6 +80,7 @@ def test_owners_share_many_workers_too_and_nothing_is_lost_or_done_twice() -> No
     assert delivery.waiting_count(made[0].queue) == 0
 
 
+@pytest.mark.slow
 def test_a_page_counts_the_turns_of_others_not_their_jobs() -> None:
     _naps("crowd", 30)
     mine = _naps("single", 3)

@@ -132,6 +132,7 @@ def test_a_mail_is_written_and_none_for_a_stop_of_ones_own() -> None:
     assert only(stopped).state == "not_needed"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("channel", "target"),
     [

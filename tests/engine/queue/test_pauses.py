@@ -88,6 +88,7 @@ def workers(house: House) -> Iterator[Workers]:
         yield started
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("workers")
 def test_workers_finish_what_they_run_and_take_nothing_until_the_queue_is_resumed() -> None:
     running_job = nap(naps=15, seconds=0.1)

@@ -212,6 +212,7 @@ def test_there_is_an_end_to_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
         made()
 
 
+@pytest.mark.slow
 def test_the_clock_does_it_and_a_worker_works() -> None:
     schedule = due(made(naps=1))
     with workers.running("--processes", "1"):

@@ -89,6 +89,7 @@ def in_a_sentence(error: Exception) -> None:
     assert str(error).endswith((".", "?", ")", "”")) and len(str(error)) < 2_000, str(error)
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(content=BYTES, name=NAMES)
 def test_any_bytes_are_a_table_or_refused(tmp_path_factory: pytest.TempPathFactory, content: bytes, name: str) -> None:
@@ -189,6 +190,7 @@ TAKEN: list[Callable[[str], Any]] = [
 ]
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(text=TEXT | CODE | st.text(alphabet="0123456789*/,-# LW@.<>:[]\\%éa\u200b\x00", max_size=40))
 @pytest.mark.parametrize("take", TAKEN, ids=range(len(TAKEN)))

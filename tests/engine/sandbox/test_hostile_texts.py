@@ -32,6 +32,7 @@ def in_time(script: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_broken_html_is_read_in_time() -> None:
     script = f"""
 from jobs.engine.errors import BadInput
@@ -72,6 +73,7 @@ def test_html_as_people_write_it_is_not() -> None:
     )
 
 
+@pytest.mark.slow
 def test_headings_and_comments_are_found_in_time(tmp_path: Path) -> None:
     path = tmp_path / "x.txt"
     path.write_text("<!---->" * 5_000 + "words")

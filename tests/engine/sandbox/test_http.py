@@ -75,12 +75,14 @@ def hook() -> Iterator[Hook]:
     opened.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("url", INSIDE)
 def test_what_leads_inside_is_refused(url: str) -> None:
     with pytest.raises(BadInput):
         http.post(url, b"", {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("url", CROOKED)
 def test_what_is_no_plain_address_is_refused_without_asking(url: str) -> None:
     with pytest.raises(BadInput):

@@ -64,6 +64,7 @@ def elastic(house: House) -> Iterator[Workers]:
         yield started
 
 
+@pytest.mark.slow
 def test_workers_come_with_the_jobs_and_go_with_them(elastic: Workers) -> None:
     assert len(elastic.workers) == 1
     jobs = [nap(naps=1, seconds=0.4) for _ in range(15)]
@@ -76,6 +77,7 @@ def test_workers_come_with_the_jobs_and_go_with_them(elastic: Workers) -> None:
     until(lambda: len(queries.workers()) == 1)
 
 
+@pytest.mark.slow
 def test_a_worker_at_work_is_not_sent_away(elastic: Workers) -> None:
     long = nap(naps=60, seconds=0.1)
     begun(long)
@@ -95,6 +97,7 @@ def workers(environment: Callable[..., None]) -> Iterator[Workers]:
         yield started
 
 
+@pytest.mark.slow
 def test_an_operator_sends_workers_away_and_they_stay_away(workers: Workers) -> None:
     jobs = [nap(naps=20, seconds=0.1) for _ in range(2)]
     for job in jobs:
@@ -112,6 +115,7 @@ def test_an_operator_sends_workers_away_and_they_stay_away(workers: Workers) -> 
     assert hows(stopping) in (["succeeded"], ["shutdown"])
 
 
+@pytest.mark.slow
 def test_the_whole_program_ends_after_its_last_job(workers: Workers) -> None:
     job = nap(naps=20, seconds=0.1)
     begun(job)

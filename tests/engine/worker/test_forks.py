@@ -13,6 +13,7 @@ from jobs.engine.db import postgres
 SESSION = "select pg_backend_pid()"
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_child_neither_uses_nor_ends_its_parents_session(environment: Callable[..., None]) -> None:
     environment()

@@ -46,6 +46,7 @@ class Hands:
         self._path.write_text(f"{offset}\n")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("specimens")
 def test_a_clock_that_jumps_changes_nothing(tmp_path: Path) -> None:
     hands = Hands(tmp_path / "hands")
@@ -64,6 +65,7 @@ def test_a_clock_that_jumps_changes_nothing(tmp_path: Path) -> None:
     assert later.result["began"] > time.time() + 3_600  # the worker did see the jump
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("specimens")
 def test_fifty_workers_started_at_once() -> None:
     jobs = [commands.submit("nap", {"naps": 2, "seconds": 0.02}, owner=OWNER) for _ in range(100)]
@@ -152,6 +154,7 @@ def passing(environment: Callable[..., None], tmp_path: Path, monkeypatch: pytes
         del sys.modules[name]
 
 
+@pytest.mark.slow
 def test_a_kind_that_goes_and_one_whose_params_change(passing: Path) -> None:
     going = commands.submit("going", {}, owner=OWNER)
     changing = commands.submit("changing", {"size": 3}, owner=OWNER)
@@ -176,6 +179,7 @@ def test_a_kind_that_goes_and_one_whose_params_change(passing: Path) -> None:
         assert (ended(going).state, hows(going)) == ("succeeded", ["succeeded"])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("specimens")
 def test_a_worker_that_is_told_to_leave_while_it_takes_jobs_leaves() -> None:
     jobs = [commands.submit("nap", {"naps": 0}, owner=OWNER) for _ in range(120)]

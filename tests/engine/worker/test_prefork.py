@@ -79,6 +79,7 @@ def hows(job: Job) -> list[str | None]:
 
 @pytest.mark.usefixtures("worker")
 class TestLeftovers:
+    @pytest.mark.slow
     def test_a_process_does_some_jobs_and_leaves(self) -> None:
         ended(submit(what="raise"))  # so that a new one begins
         jobs = [submit() for _ in range(2 * MOST_JOBS)]
@@ -116,6 +117,7 @@ class TestSignals:
             assert ended(stopped).state in ("cancelled", "succeeded")
             assert (ended(after).state, hows(after)) == ("succeeded", ["succeeded"])
 
+    @pytest.mark.slow
     def test_a_process_that_was_killed_for_one_job_does_not_take_the_next(self, worker: int) -> None:
         stopped, after = submit("stubborn", seconds=60), submit()
         until(lambda: queries.job(stopped.id, "local").state == "running")
@@ -139,6 +141,7 @@ class TestSignals:
         assert (ended(job).state, hows(job)) == ("succeeded", ["lost", "succeeded"])
 
 
+@pytest.mark.slow
 def test_no_wait_for_a_child_is_without_end() -> None:
     """A worker that waits on has missed a signal if that came an instant before it began to."""
     assert subprocess.check_output([sys.executable, "-c", WAIT], cwd=CODE, text=True).split() == ["None", "0"]

@@ -135,6 +135,7 @@ class TestStops:
         assert job.cancel_requested_at is not None
         assert job.finished_at >= job.cancel_requested_at
 
+    @pytest.mark.slow
     def test_runs_that_do_not_listen_are_killed(self) -> None:
         jobs = stubborn()
         for job in jobs:
@@ -142,6 +143,7 @@ class TestStops:
             commands.cancel(job.id, owner="local")
         assert [ended(job).state for job in jobs] == ["cancelled"] * len(jobs)
 
+    @pytest.mark.slow
     def test_runs_over_their_time_limit_are_killed(self) -> None:
         ends = [ended(job) for job in stubborn()]
         assert {(job.state, job.reason) for job in ends} == {("failed", "time_limit")}
@@ -153,6 +155,7 @@ class TestStops:
 
 
 class TestKills:
+    @pytest.mark.slow
     def test_a_killed_child_goes_on_after_its_last_finished_item(self, workers: Workers, witness: Witness) -> None:
         job = nap(naps=40, seconds=0.03, witness=witness.url)
         begun(job, 10)
@@ -163,6 +166,7 @@ class TestKills:
         assert len(witness.calls) == 40
         assert sum(witness.calls.values()) <= 42  # only what was in flight, or being written, is done again
 
+    @pytest.mark.slow
     def test_a_killed_worker_goes_on_elsewhere(self, workers: Workers, witness: Witness) -> None:
         job = nap(naps=40, seconds=0.03, witness=witness.url)
         begun(job, 10)
@@ -174,6 +178,7 @@ class TestKills:
         assert sum(witness.calls.values()) <= 42
         assert not set(horses) & set(workers.horses)  # a child dies with its worker
 
+    @pytest.mark.slow
     def test_a_killed_clock_is_replaced(self, workers: Workers) -> None:
         old = workers.clock
         job = nap(naps=20, seconds=0.05)
@@ -186,6 +191,7 @@ class TestKills:
         assert ended(late).state == "succeeded"
         assert workers.clock != old
 
+    @pytest.mark.slow
     def test_a_side_effect_is_never_repeated(self, workers: Workers, witness: Witness) -> None:
         job = nap(naps=30, seconds=0.05, witness=witness.url, once=True)
         begun(job, 5)
@@ -198,6 +204,7 @@ class TestKills:
         assert job.state == "partial"
         assert max(witness.calls.values()) == 1
 
+    @pytest.mark.slow
     def test_a_shutdown_gives_the_job_back_without_counting(self, workers: Workers, witness: Witness) -> None:
         job = nap(naps=60, seconds=0.05, witness=witness.url)
         begun(job, 5)
@@ -213,6 +220,7 @@ class TestKills:
 
 
 class TestBroker:
+    @pytest.mark.slow
     @pytest.mark.usefixtures("standing_workers")
     def test_an_emptied_broker_loses_nothing(self) -> None:
         jobs = [nap(naps=1, seconds=0.02) for _ in range(40)]
@@ -300,6 +308,7 @@ def test_retrying_failed_items_does_only_those(witness: Witness, tmp_path: Path)
         commands.retry(job.id, owner="local", items="failed")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("standing_workers")
 def test_workers_share_the_work() -> None:
     jobs = [nap(naps=1, seconds=0.05) for _ in range(40)]

@@ -114,6 +114,7 @@ def test_the_queues_come_in_their_order(worker: LegworkWorker) -> None:
     assert [taken(worker), taken(worker)] == [str(sooner.id), str(later.id)]
 
 
+@pytest.mark.slow
 def test_a_message_that_a_killed_worker_had_taken_ahead_is_rung_again() -> None:
     job = submit()
     lost = LegworkWorker(["cpu"], "lost")
@@ -124,6 +125,7 @@ def test_a_message_that_a_killed_worker_had_taken_ahead_is_rung_again() -> None:
         until(lambda: queries.job(job.id, "local").state == "succeeded")
 
 
+@pytest.mark.slow
 def test_looking_ahead_does_not_end_the_wait_for_the_child() -> None:
     said = subprocess.check_output([sys.executable, "-c", ENDS], cwd=CODE, text=True)
     assert said.splitlines() == ["0 [0] True", "0 [0, 1] True", "0 [0, 1, 2] True"]

@@ -53,6 +53,7 @@ def test_accounts_are_added_and_renewed_by_a_command(
     assert accounts.identity_of_session(accounts.sign_in_by_password("root", "other plain words here", **browser))
 
 
+@pytest.mark.slow
 def test_a_site_that_others_can_reach_does_not_start_without_a_secret_and_an_account(
     environment: Callable[..., None],
 ) -> None:

@@ -97,6 +97,7 @@ def test_it_ends(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.current.cache_clear()
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_it_is_done_in_a_browser_and_axe_finds_nothing(
     tab: Page, site: str, axe: str, complaints: list[str], client: FlaskClient

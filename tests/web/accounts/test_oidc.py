@@ -105,6 +105,7 @@ def test_who_is_suspended_stays_out(app: Flask, admin: Person, welcoming: Provid
     assert _go(client).status_code == 403
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wrong", ["nonce", "audience", "issuer", "expired", "signature", "silence", "refusal", "broken"]
 )

@@ -102,6 +102,7 @@ def counted() -> dict[str, int]:
         return {name: session.scalar(text(f"select count(*) from {name}")) for name in tables}
 
 
+@pytest.mark.slow
 def test_a_file_is_picked_read_asked_and_cited_without_script(client: FlaskClient, provider: FakeProvider) -> None:
     """One form: the file and the question. What the model is given, what is cited, and where a click leads."""
     provider.script(do=[{"do": "slow", "text": "Three months, to the end of a quarter [1]."}])
@@ -243,6 +244,7 @@ def test_a_conversation_takes_so_many_files(client: FlaskClient, monkeypatch: py
     assert refused.status_code == 429 and "Remove one" in refused.json["detail"]
 
 
+@pytest.mark.slow
 def test_the_script_shows_each_word_once_and_in_its_place(
     site: str, tab: Page, provider: FakeProvider, tmp_path: Path
 ) -> None:

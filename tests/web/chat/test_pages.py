@@ -143,6 +143,7 @@ def test_no_job_and_no_message_is_made(client: FlaskClient) -> None:
     assert set(db_redis.broker().keys("rq:*")) == keys
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seen", ["-1", "abc", "1" + "0" * 30, "", "999999", "1.5", "٣"])
 def test_an_odd_place_means_from_the_start(client: FlaskClient, seen: str) -> None:
     answer = ask(client)
@@ -208,6 +209,7 @@ def test_stop_while_the_provider_is_not_reached(
     assert ended(client, answer)["state"] in ("stopped", "failed")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "state", "reason"),
     [
@@ -249,6 +251,7 @@ def test_what_goes_wrong_is_said(
     assert ("Try again" if state == "failed" else "Continue") in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "lines",
     [
@@ -376,6 +379,7 @@ def test_a_process_that_ends_hands_in_what_it_has(client: FlaskClient, provider:
     assert now(client, answer)["state"] == "broken"
 
 
+@pytest.mark.slow
 def test_a_reader_elsewhere_survives_an_emptied_redis(client: FlaskClient, provider: FakeProvider) -> None:
     """Followed as from another process, with every key gone in the middle."""
     provider.script(do=[{"do": "slow", "text": WORDS * 6, "token_seconds": 0.03}])

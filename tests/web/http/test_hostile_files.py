@@ -149,6 +149,7 @@ def _of_tables() -> list[tuple[str, str]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NO_TABLES)
 def test_what_is_no_table_is_refused_at_its_field(client: FlaskClient, name: str) -> None:
     data, said = NO_TABLES[name]
@@ -170,6 +171,7 @@ def test_what_is_no_table_is_refused_at_its_field(client: FlaskClient, name: str
 # Documents, in the worker.
 
 
+@pytest.mark.slow
 def test_files_that_do_harm_fail_alone_and_the_worker_lives(client: FlaskClient, crew: workers.Workers) -> None:
     endless = b"<</Type/Pages/Parent 2 0 R/Kids[2 0 R]/Count 1000000>>"
     script = b"<</Type/Catalog/Pages 2 0 R/OpenAction<</S/JavaScript/JS(while\\(1\\){app.alert\\(1\\)})>>>>"
@@ -209,6 +211,7 @@ NAMES = [
 ]
 
 
+@pytest.mark.slow
 def test_names_lead_nowhere(client: FlaskClient, crew: workers.Workers) -> None:
     kept = io.BytesIO()
     with zipfile.ZipFile(kept, "w") as archive:
@@ -234,6 +237,7 @@ def test_names_lead_nowhere(client: FlaskClient, crew: workers.Workers) -> None:
             assert "Set-Cookie" not in answer.headers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["x.html", "x.svg", "x.xhtml"])
 def test_a_page_or_picture_with_a_script_is_never_shown_by_us(client: FlaskClient, name: str) -> None:
     ref = brought(

@@ -86,6 +86,7 @@ def refused(answer: Any) -> None:
     assert "Traceback" not in answer.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 @FEW
 @given(data=st.data())
@@ -103,6 +104,7 @@ def test_any_value_of_any_param(client: FlaskClient, name: str, data: st.DataObj
     assert records() == [before[0] + made, *before[1:]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 @FEW
 @given(data=st.data())

@@ -73,6 +73,7 @@ def send(app: Flask, root: Person) -> Any:
     return sent
 
 
+@pytest.mark.slow
 def test_what_is_not_json_is_taken_by_none(operations: list[Operation], send: Any) -> None:
     assert len(operations) > 8
     for operation in operations:
@@ -92,6 +93,7 @@ def test_another_type_is_taken_by_none(operations: list[Operation], send: Any) -
             assert_problem(send(operation, b"{}", content_type), 415)
 
 
+@pytest.mark.slow
 def test_a_field_that_is_none_of_its_own_is_refused(operations: list[Operation], send: Any) -> None:
     """No row gets an owner or a state by being told so."""
     for operation in operations:

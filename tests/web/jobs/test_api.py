@@ -46,6 +46,7 @@ def job_count(client: FlaskClient) -> int:
 # The verbs.
 
 
+@pytest.mark.slow
 def test_every_kind_is_listed_with_what_the_contract_names(client: FlaskClient) -> None:
     listed = client.get("/api/v1/kinds").get_json()
     assert listed["next"] is None

@@ -108,6 +108,7 @@ def test_a_stop_ends_the_question(client: FlaskClient) -> None:
     assert client.post(f"/api/v1/jobs/{job.id}/approvals/{asked.id}", json={"approve": True}).status_code == 409
 
 
+@pytest.mark.slow
 def test_a_person_answers_in_a_browser_and_typing_is_kept(site: str, tab: Page) -> None:
     job, _ = asking()
     tab.goto(f"{site}/jobs/{job.id}")

@@ -56,6 +56,7 @@ def test_the_kind_is_not_offered(client: FlaskClient) -> None:
     assert client.post("/api/v1/kinds/bulk_jobs/jobs", json={"action": "stop", "all": True}).status_code == 404
 
 
+@pytest.mark.slow
 def test_failed_items_are_retried_and_the_rest_is_left_alone(press: Any, worker: None) -> None:
     one, sound = failed(), factories.ended(factories.waiting(), outcomes=factories.outcomes(done=1), total=1)
     bulk = followed(press(action="retry_failed", job=[str(one.id), str(sound.id), str(uuid4())]))

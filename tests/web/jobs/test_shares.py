@@ -45,6 +45,7 @@ def _looks(job: Job) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_a_link_lets_look_and_its_end_ends_that(owner: Person, guest: Person, job: Job) -> None:
     assert [guest.client.get(look).status_code for look in _looks(job)] == [404] * 13
     link = _link(owner, job)

@@ -155,6 +155,7 @@ def test_other_kinds_are_tried_as_jobs(client: FlaskClient) -> None:
     assert 'formaction="/kinds/generate_texts/try"' in form and 'name="sample"' not in form
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", [True, False])
 def test_a_person_tries_and_starts(chrome: Any, site: str, provider: FakeProvider, script: bool) -> None:
     context = chrome.new_context(java_script_enabled=script)

@@ -42,6 +42,7 @@ def test_an_empty_library_says_what_to_do(client: FlaskClient) -> None:
     assert client.get("/search").status_code == 200
 
 
+@pytest.mark.slow
 def test_the_library_lists_collections_and_documents(client: FlaskClient, filled: dict[str, str]) -> None:
     page = client.get("/library").text
     assert "Sending things back" in page and "Price list" in page
@@ -161,6 +162,7 @@ def test_words_are_marked_whole() -> None:
     assert marked("", "cat") == []
 
 
+@pytest.mark.slow
 def test_a_search_loads_nothing_heavy(app: Flask, filled: dict[str, str]) -> None:
     code = (
         "import sys; from webapp import create_app; page = create_app({'TESTING': True}).test_client().get('/search?q=broken');"

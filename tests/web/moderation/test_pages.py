@@ -263,6 +263,7 @@ def test_the_api_refuses_in_words(client: FlaskClient) -> None:
 # In a browser.
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_a_person_reviews_with_the_keyboard(tab: Page, site: str, complaints: list[str]) -> None:
     job = judged(0.6, 0.7)
@@ -280,6 +281,7 @@ def test_a_person_reviews_with_the_keyboard(tab: Page, site: str, complaints: li
     assert verdicts(job) == ["block", "review"]
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_axe_finds_nothing_on_these_pages(tab: Page, site: str, axe: str) -> None:
     job = judged(0.6, 0.7, 0.95)

@@ -87,6 +87,7 @@ def test_ended_jobs_are_in_the_chart_and_in_the_table(client: FlaskClient) -> No
     assert page.count('<th scope="row">29</th>') == 1
 
 
+@pytest.mark.slow
 def test_a_queue_is_paused_and_resumed(client: FlaskClient) -> None:
     job = factories.waiting()
     assert post(client, "/operations/queues/cpu/pause") == 303
@@ -143,6 +144,7 @@ def test_what_somebody_else_runs_is_not_linked(client: FlaskClient) -> None:
         worker_registry.leave(session, [str(job.worker)])
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.usefixtures("complaints")
 def test_the_page_lives_and_holds_still(tab: Page, site: str) -> None:
