@@ -72,7 +72,7 @@ def _token(app: App) -> str:
     environ = os.environ | {"DATABASE_URL": environment_of(web.pid)["DATABASE_URL"]}
     code = (
         "from jobs.engine import accounts;"
-        f"print(accounts.issue(accounts.add('root', 'admin', {PASSWORD!r}), 'fuzz', 'operate', 7)[1])"
+        f"print(accounts.issue_token(accounts.add('root', 'admin', {PASSWORD!r}), 'fuzz', 'operate', 7)[1])"
     )
     made = subprocess.run(
         [sys.executable, "-c", code], env=environ, cwd=CODE, check=True, capture_output=True, text=True
