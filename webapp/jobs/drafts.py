@@ -38,6 +38,8 @@ class Draft:
     pasted: str = ""
     tell: dict[str, str] = field(default_factory=dict)  # channel -> address, for when it has ended
     tell_errors: dict[str, str] = field(default_factory=dict)
+    valid: kinds.ValidParams | None = None  # once `check` found no error in them
+    targets: list[queue.NotificationTarget] = field(default_factory=list)  # of `tell`, checked
 
     @cached_property
     def fields(self) -> list[forms.Field]:
@@ -149,7 +151,7 @@ def page(draft: Draft, status: int = 200) -> tuple[str, int]:
 
 
 def check(draft: Draft) -> bool:
-    """Read and judge the whole form; its errors are in the draft. True if it may start."""
+    """Read and validate the whole form; its errors, or its valid params, are in the draft then. True if it may start."""
     params, errors = forms.params_of(draft.fields, draft.raw)
     draft.errors += errors
     try:
@@ -157,12 +159,12 @@ def check(draft: Draft) -> bool:
     except ValueError as error:
         draft.errors.append(FieldError("run_at", str(error)))
     try:
-        queue.checked_notifications(draft.notify)
+        draft.targets = queue.checked_notifications(draft.notify)
     except InvalidParams as error:
         draft.tell_errors = {one.field: one.message for one in error.errors}
         draft.errors += [FieldError("", one.message) for one in error.errors]
     try:
-        kinds.validate(draft.kind.name, params, owner=current_owner())
+        draft.valid = kinds.validate(draft.kind.name, params, owner=current_owner())
     except InvalidParams as error:
         unread = {one.field for one in draft.errors}
         draft.errors += [one for one in error.errors if one.field.split(".")[0] not in unread]

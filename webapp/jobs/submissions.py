@@ -34,10 +34,10 @@ def submit(name: str) -> Any:
     draft = posted(kind)
     if "upload" in request.form:
         return drafts.page(draft, 422 if draft.errors else 200)
-    fits = drafts.check(draft)
+    complete = drafts.check(draft)
     if "check" in request.form:
         return drafts.page(draft)
-    return _start(draft) if fits else drafts.page(draft, 422)
+    return _start(draft, draft.valid) if complete and draft.valid else drafts.page(draft, 422)
 
 
 def posted(kind: Any) -> drafts.Draft:
@@ -79,17 +79,17 @@ def _stored(draft: drafts.Draft, field: forms.Field, part: FileStorage) -> str |
         return None
 
 
-def _start(draft: drafts.Draft) -> Any:
+def _start(draft: drafts.Draft, valid: kinds.ValidParams) -> Any:
     try:
         job = queue.submit(
-            draft.kind.name,
-            draft.params,
+            valid.kind.name,
+            valid,
             owner=current_owner(),
             sample=_sample(),
             run_at=draft.run_at,
             idempotency_key=_key(draft),
             parent=_parent(draft),
-            notify=draft.notify,
+            notify=draft.targets,
         )
     except InvalidParams as error:
         draft.errors += error.errors
@@ -109,7 +109,11 @@ def _parent(draft: drafts.Draft) -> UUID | None:
 
 def _sample() -> int | None:
     asked = request.form.get("sample", "")
-    return min(int(asked), 1000) if asked.isascii() and asked.isdigit() and 0 < len(asked) < 6 and int(asked) else None
+    return (
+        min(int(asked), queue.MOST_SAMPLE)
+        if asked.isascii() and asked.isdigit() and 0 < len(asked) < 6 and int(asked)
+        else None
+    )
 
 
 def _key(draft: drafts.Draft) -> str:

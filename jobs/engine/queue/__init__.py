@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from jobs.engine.queue.approvals import approvals_of
 from jobs.engine.queue.commands import (
+    MOST_AHEAD,
+    MOST_SAMPLE,
     answer_approval,
     cancel,
     create_schedule,
@@ -18,7 +20,7 @@ from jobs.engine.queue.item_stats import count_by_value, example_items, places, 
 from jobs.engine.queue.job_log import log_count, read_log
 from jobs.engine.queue.limits import usage
 from jobs.engine.queue.lists import SEARCHED, SHOWN_STATES, job_counts, list_jobs, working_count
-from jobs.engine.queue.notifications import checked_notifications, notifications_of, webhook_secret
+from jobs.engine.queue.notifications import NotificationTarget, checked_notifications, notifications_of, webhook_secret
 from jobs.engine.queue.polling import JobStatus, job_status, readable_job
 from jobs.engine.queue.queries import (
     attempts,
@@ -44,9 +46,12 @@ from jobs.engine.queue.schedules import (
 from jobs.engine.queue.waiting import jobs_ahead, pace, why_waiting
 
 __all__ = [
+    "MOST_AHEAD",
+    "MOST_SAMPLE",
     "SEARCHED",
     "SHOWN_STATES",
     "JobStatus",
+    "NotificationTarget",
     "SchedulePlan",
     "answer_approval",
     "approvals_of",

@@ -20,8 +20,9 @@ from jobs.engine.errors import BrokerUnavailable, Conflict, DatabaseUnavailable,
 from jobs.engine.files.storage import blob_storage
 from jobs.engine.jsonsafe import clean_text, dumps
 from jobs.engine.kinds import catalogue
-from jobs.engine.kinds.checks import finder, validate
+from jobs.engine.kinds.checks import ValidParams, finder, validate
 from jobs.engine.queue import approvals, delivery, ledger, limits, notifications, queries, schedules
+from jobs.engine.queue.notifications import NotificationTarget
 from jobs.engine.queue.schedules import SchedulePlan
 
 MOST_SAMPLE = 1_000
@@ -30,7 +31,7 @@ MOST_AHEAD = timedelta(days=366)
 
 def submit(
     kind_name: str,
-    params: dict[str, Any],
+    params: dict[str, Any] | ValidParams,
     *,
     owner: str,
     sample: int | None = None,
@@ -38,36 +39,37 @@ def submit(
     idempotency_key: str | None = None,
     parent: UUID | None = None,
     schedule_id: UUID | None = None,
-    notify: Sequence[Mapping[str, str]] = (),
+    notify: Sequence[NotificationTarget | Mapping[str, str]] = (),
 ) -> Job:
     """Create a job and send for a worker. The job is safe once this returns, whether or not the broker answers.
 
-    The same idempotency_key gives the same job again; with another body it raises Conflict.
-    Raises NotFound, KindUnavailable, InvalidParams, TooMany (nothing is created then), DatabaseAway.
+    params, notify: raw values are validated here; ValidParams (for this owner) and NotificationTargets are not.
+    The same idempotency_key returns the same job; with another body it raises Conflict.
+    Raises NotFound, KindUnavailable, InvalidParams, TooMany (nothing is created then), DatabaseUnavailable.
     """
-    fingerprint = _fingerprint(kind_name, params, sample, run_at)
+    fingerprint = _fingerprint(kind_name, params.json if isinstance(params, ValidParams) else params, sample, run_at)
     if idempotency_key and (known := _known(owner, idempotency_key, fingerprint)):
         return known
-    fit = validate(kind_name, params, owner=owner)
+    valid = params if isinstance(params, ValidParams) else validate(kind_name, params, owner=owner)
     _check_options(sample, run_at)
-    told = notifications.checked_notifications(notify)
+    targets = notifications.checked_notifications(notify)
     job = Job(
-        kind=fit.kind.name,
-        label=clean_text(fit.kind.label(fit.params, finder(owner)))[:200],
-        params=fit.json,
+        kind=valid.kind.name,
+        label=clean_text(valid.kind.label(valid.params, finder(owner)))[:200],
+        params=valid.json,
         sample=sample,
         owner=owner,
-        queue=fit.kind.queue,
+        queue=valid.kind.queue,
         parent=parent,
         schedule_id=schedule_id,
         idempotency_key=idempotency_key,
         fingerprint=fingerprint if idempotency_key else None,
-        max_attempts=fit.kind.max_attempts,
-        time_limit=fit.kind.time_limit,
+        max_attempts=valid.kind.max_attempts,
+        time_limit=valid.kind.time_limit,
         run_at=run_at,
     )
     try:
-        job = _created(job, told)
+        job = _created(job, targets)
     except ledger.TooManyWaiting:
         raise limits.too_many_waiting() from None
     except ledger.KeyTaken:  # the same key came twice at once, and the other was first
@@ -79,15 +81,15 @@ def submit(
     return job
 
 
-def _created(job: Job, told: Sequence[Mapping[str, str]]) -> Job:
-    """The job's row, committed; with those that are to be told of its end."""
-    how: Any = {"rung": job.run_at is None, "most": limits.max_waiting_jobs()}
-    if not told:
+def _created(job: Job, targets: Sequence[NotificationTarget]) -> Job:
+    """Commit the job's row, with the targets of its notifications."""
+    how: Any = {"delivered": job.run_at is None, "most": limits.max_waiting_jobs()}
+    if not targets:
         with postgres.driver_connection() as connection:
             return ledger.create(connection, job, **how)
     with postgres.session() as session:
         made = ledger.create(session.connection(), job, **how)
-        notifications.add(session, made.id, told)
+        notifications.add(session, made.id, targets)
         return made
 
 

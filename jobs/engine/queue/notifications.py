@@ -15,7 +15,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection, func, select, text, update
@@ -38,29 +38,37 @@ log = logging.getLogger("legwork.notifications")
 _WORDS = {"succeeded": "Succeeded", "partial": "Partly done", "failed": "Failed", "cancelled": "Stopped"}
 
 
-def checked_notifications(wanted: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
-    """Who is to be told, each once. Raises InvalidParams naming `mail` or `webhook`."""
-    found: list[dict[str, str]] = []
-    for one in wanted:
-        channel, target = one.get("channel", ""), one.get("target", "").strip()
-        try:
-            if channel == "mail":
-                addresses.parse_address(target)
-            elif channel == "webhook":
-                http.check(target)
-            else:
-                raise BadInput("A channel is mail or webhook.")
-        except BadInput as error:
-            raise InvalidParams([FieldError(channel or "notify", error.message)]) from None
-        if (entry := {"channel": channel, "target": target}) not in found:
-            found.append(entry)
+class NotificationTarget(NamedTuple):
+    """A valid address that a message about the end of a job goes to: of a mailbox, or of a webhook."""
+
+    channel: str
+    target: str
+
+
+def checked_notifications(wanted: Sequence[NotificationTarget | Mapping[str, str]]) -> list[NotificationTarget]:
+    """Valid targets without duplicates; a NotificationTarget is not checked again. Raises InvalidParams naming the channel."""
+    found = list(dict.fromkeys(one if isinstance(one, NotificationTarget) else _checked_target(one) for one in wanted))
     if len(found) > MOST_TARGETS:
         raise InvalidParams([FieldError("notify", f"At most {MOST_TARGETS} can be told of one job.")])
     return found
 
 
-def add(session: Session, job_id: UUID, wanted: Sequence[Mapping[str, str]]) -> None:
-    session.add_all([Notification(job_id=job_id, **one) for one in wanted])
+def _checked_target(one: Mapping[str, str]) -> NotificationTarget:
+    channel, target = one.get("channel", ""), one.get("target", "").strip()
+    try:
+        if channel == "mail":
+            addresses.parse_address(target)
+        elif channel == "webhook":
+            http.check(target)
+        else:
+            raise BadInput("A channel is mail or webhook.")
+    except BadInput as error:
+        raise InvalidParams([FieldError(channel or "notify", error.message)]) from None
+    return NotificationTarget(channel, target)
+
+
+def add(session: Session, job_id: UUID, targets: Sequence[NotificationTarget]) -> None:
+    session.add_all([Notification(job_id=job_id, channel=one.channel, target=one.target) for one in targets])
 
 
 def notifications_of(job: Job) -> list[Notification]:

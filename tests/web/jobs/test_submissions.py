@@ -14,6 +14,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
 from jobs.engine.files import lookup
+from jobs.engine.kinds.catalogue import Kind
 from jobs.engine.queue import lists, queries
 from tests.web.factories import again
 from webapp.http.guards import LOCAL_OWNER
@@ -52,6 +53,19 @@ def job_of(answer: TestResponse) -> Any:
 
 def count() -> int:
     return len(lists.list_jobs(LOCAL_OWNER, limit=200).rows)
+
+
+def test_a_form_is_validated_once(send: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    checked: list[str] = []
+    check = Kind.check
+
+    def counted(self: Kind, *arguments: Any) -> Any:
+        checked.append(self.name)
+        return check(self, *arguments)
+
+    monkeypatch.setattr(Kind, "check", counted)
+    job_of(send(_mail="a@example.org"))
+    assert checked == ["questions"]
 
 
 def test_a_whole_form_starts_a_job(send: Any) -> None:

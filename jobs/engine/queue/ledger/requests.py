@@ -24,16 +24,16 @@ class TooManyWaiting(Exception):
     """Nothing was created: as many jobs of the owner wait as may."""
 
 
-def create(connection: Connection | Driver, job: Job, *, rung: bool = False, most: int | None = None) -> Job:
-    """Put a new job into the queue. The caller commits, and only then delivers. Raises KeyTaken, TooManyWait.
+def create(connection: Connection | Driver, job: Job, *, delivered: bool = False, most: int | None = None) -> Job:
+    """Put a new job into the queue. The caller commits, and only then delivers. Raises KeyTaken, TooManyWaiting.
 
     most: jobs of the owner that may wait, this one included; None for any number.
-    rung: it counts as delivered from here on, which saves a transaction. Its caller delivers it next, and says so by
-    `mark_lost` where that fails; if the caller dies in between, the clock finds no message and delivers it.
+    delivered: mark it as delivered now, which saves a transaction. The caller delivers it next, and calls
+    `mark_undelivered` if that fails; if the caller dies in between, the clock finds no message and delivers it.
     """
     values = {"id": new_id()} | {name: value for name, value in vars(job).items() if not name.startswith("_")}
     asked = values | {"params": dumps(job.params), "_most": most}
-    ((full, *made),) = postgres.rows(connection, _creating(tuple(values), rung), asked)
+    ((full, *made),) = postgres.rows(connection, _creating(tuple(values), delivered), asked)
     if full:
         raise TooManyWaiting
     if made[0] is None:
@@ -45,9 +45,9 @@ _COLUMNS = tuple(column.name for column in Job.__table__.columns)
 
 
 @cache
-def _creating(names: tuple[str, ...], rung: bool) -> str:
-    columns, given = (*names, "delivered_at") if rung else names, [f"%({name})s" for name in names]
-    values = [*given, "now()"] if rung else given
+def _creating(names: tuple[str, ...], delivered: bool) -> str:
+    columns, given = (*names, "delivered_at") if delivered else names, [f"%({name})s" for name in names]
+    values = [*given, "now()"] if delivered else given
     return f"""
         with waiting as (
             select count(*) >= cast(%(_most)s as bigint) as full from (
