@@ -83,7 +83,7 @@ def _example(address: str, kind: dict[str, Any], between: Callable[[], None]) ->
 
 def _follow(url: str, title: str, started: float, between: Callable[[], None]) -> dict[str, Any]:
     while True:
-        job = _get(url)
+        job: dict[str, Any] = _get(url)
         _draw(title, job, time.monotonic() - started)
         if job["state"] in ENDED or time.monotonic() - started > PATIENCE_SECONDS:
             print()

@@ -14,10 +14,11 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 
 from jobs.engine import llm
+from jobs.engine.accounts import Identity
 from jobs.engine.errors import LegworkError, TooMany
 from jobs.engine.llm import StreamStopped
 from webapp.http import client_gone, identity, parsing
-from webapp.http.identity import Identity, current_owner
+from webapp.http.identity import current_owner
 
 blueprint = Blueprint("completions", __name__, url_prefix="/v1")
 MOST_OPEN = 100  # at a time, for one person in one process

@@ -18,11 +18,11 @@ from typing import Any
 from flask import Response, request
 
 from jobs.engine import chat
+from jobs.engine.accounts import Identity
 from jobs.engine.chat import LiveText, TextPiece
 from jobs.engine.errors import DatabaseUnavailable, NotFound, TooMany
 from webapp.api.serializers import answer_ended
 from webapp.http import client_gone, identity
-from webapp.http.identity import Identity
 from webapp.http.stream_socket import Lined, SocketLine
 from webapp.ui.markdown import Painter
 

@@ -81,7 +81,8 @@ class ShownJob(Job):
         return [f"{id}".encode() for id in super().dependency_ids]
 
     def get_status(self, refresh: bool = True) -> JobStatus:
-        return self._readable(lambda: super(ShownJob, self).get_status(refresh), JobStatus.CREATED)
+        status: JobStatus = self._readable(lambda: super(ShownJob, self).get_status(refresh), JobStatus.CREATED)
+        return status
 
     def latest_result(self, timeout: int = 0) -> Any:
         return self._readable(super().latest_result, None)
@@ -90,10 +91,12 @@ class ShownJob(Job):
         return self._readable(super().return_value, None)
 
     def get_meta(self, refresh: bool = True) -> dict[str, Any]:
-        return self._readable(super().get_meta, {})
+        meta: dict[str, Any] = self._readable(super().get_meta, {})
+        return meta
 
     def get_call_string(self) -> str | None:
-        return self._readable(super().get_call_string, self.description)
+        call: str | None = self._readable(super().get_call_string, self.description)
+        return call
 
     def _readable(self, read: Any, otherwise: Any) -> Any:
         try:

@@ -118,7 +118,7 @@ def _to(schedule: Any) -> Response:
 
 
 def _title(one: Any) -> str:
-    return jobs_catalogue.titles().get(one.kind, one.kind)
+    return str(jobs_catalogue.titles().get(one.kind, one.kind))
 
 
 def _form(

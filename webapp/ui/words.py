@@ -152,7 +152,7 @@ def percent(job: Any) -> int | None:
     """The finished share of a job, rounded down; 100 only once the state is final; None while nobody knows."""
     if not job.total:
         return 100 if job.state == "succeeded" else None
-    return min(job.finished * 100 // job.total, 100 if job.ended else 99)
+    return int(min(job.finished * 100 // job.total, 100 if job.ended else 99))
 
 
 def noun(nouns: tuple[str, str], count: int | None) -> str:
@@ -214,7 +214,7 @@ def took(job: Any) -> float | None:
     """Seconds from the first start to the end, or until now."""
     if not job.started_at:
         return None
-    return ((job.finished_at or now()) - job.started_at).total_seconds()
+    return float(((job.finished_at or now()) - job.started_at).total_seconds())
 
 
 def ends(left: float) -> datetime:

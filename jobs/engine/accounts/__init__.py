@@ -20,7 +20,6 @@ from jobs.engine.accounts.sessions import (
 from jobs.engine.accounts.sharing import accept, share, share_of, shared_jobs, unshare
 from jobs.engine.accounts.tokens import identity_of_token, issue_token, list_tokens, revoke_token
 from jobs.engine.accounts.users import (
-    Account,
     add,
     all_accounts,
     any_accounts,
@@ -31,7 +30,7 @@ from jobs.engine.accounts.users import (
     set_password,
     suspend,
 )
-from jobs.engine.db.models import ROLES, SCOPES
+from jobs.engine.db.models import ROLES, SCOPES, Account
 
 __all__ = [
     "ACTIONS",

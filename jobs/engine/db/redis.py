@@ -45,4 +45,5 @@ def _of_sentinels(url: str, options: dict[str, Any]) -> Redis:
     brief = {"socket_timeout": SENTINEL_SECONDS, "socket_connect_timeout": SENTINEL_SECONDS}
     wanted = parse_sentinel_url("redis" + url[url.index("+") :], common | brief, options | secure)
     sentinel = Sentinel(wanted.hosts, sentinel_kwargs=wanted.sentinel_options)
-    return sentinel.master_for(wanted.default_client.service, **wanted.client_options)
+    client: Redis = sentinel.master_for(wanted.default_client.service, **wanted.client_options)
+    return client

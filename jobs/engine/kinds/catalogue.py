@@ -76,20 +76,23 @@ class Kind:
 
     @property
     def Params(self) -> type[KindParams]:
-        return self._module().Params
+        model: type[KindParams] = self._module().Params
+        return model
 
     def schema(self) -> dict[str, Any]:
         return self.Params.model_json_schema()
 
     def run(self, params: KindParams, context: Any) -> dict[str, Any] | None:
-        return self._module().run(params, context)
+        result: dict[str, Any] | None = self._module().run(params, context)
+        return result
 
     def check(self, params: KindParams, find: Find) -> list[FieldError]:
         """What is wrong beyond the types: a file that is no table, a column that is not there."""
         return self._optional("check", params, find) or []
 
     def estimate(self, params: KindParams, find: Find) -> Estimate | None:
-        return self._optional("estimate", params, find)
+        estimate: Estimate | None = self._optional("estimate", params, find)
+        return estimate
 
     def label(self, params: KindParams, find: Find) -> str:
         """What the work is on, in a few words."""
@@ -101,7 +104,8 @@ class Kind:
 
     def preview(self, params: KindParams, find: Find, place: int) -> dict[str, Any] | None:
         """What the item at this place, from 1, would become; None where the kind cannot show it. Raises BadInput."""
-        return self._optional("preview", params, find, place)
+        shown: dict[str, Any] | None = self._optional("preview", params, find, place)
+        return shown
 
     @property
     def has_tries(self) -> bool:
@@ -118,7 +122,8 @@ class Kind:
 
     def view(self, job: Any, asked: Mapping[str, str]) -> dict[str, Any] | None:
         """What the kind's RESULT_TEMPLATE needs beside the job; asked: the query of the page. None where there is nothing."""
-        return self._optional("view", job, asked)
+        view: dict[str, Any] | None = self._optional("view", job, asked)
+        return view
 
     def _optional(self, function: str, *arguments: Any) -> Any:
         found = getattr(self._module(), function, None)

@@ -16,12 +16,13 @@ from sqlalchemy.orm import Session
 from jobs.engine import accounts
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job, Schedule
+from jobs.engine.db.records import owned
 from jobs.engine.errors import BrokerUnavailable, Conflict, DatabaseUnavailable, FieldError, InvalidParams, NotFound
 from jobs.engine.files.storage import blob_storage
 from jobs.engine.jsonsafe import clean_text, dumps
 from jobs.engine.kinds import catalogue
 from jobs.engine.kinds.checks import ValidParams, finder, validate
-from jobs.engine.queue import approvals, delivery, ledger, limits, notifications, queries, schedules
+from jobs.engine.queue import approvals, delivery, ledger, limits, notifications, schedules
 from jobs.engine.queue.notifications import NotificationTarget
 from jobs.engine.queue.schedules import SchedulePlan
 
@@ -96,7 +97,7 @@ def _created(job: Job, targets: Sequence[NotificationTarget]) -> Job:
 def cancel(job_id: str | UUID, *, owner: str) -> Job:
     """Stop a job: at once if it waits, as soon as it looks if it runs. Raises NotFound, Conflict if it has ended."""
     with postgres.session() as session:
-        job = queries.owned(session, Job, job_id, owner)
+        job = owned(session, Job, job_id, owner)
         asked = ledger.ask_stop(session.connection(), job.id)
         if asked is not None:
             accounts.record(session, owner, "job_stop", job.id, kind=job.kind)
@@ -115,7 +116,7 @@ def retry(job_id: str | UUID, *, owner: str, items: str = "all") -> Job:
     Raises NotFound, Conflict.
     """
     with postgres.session() as session:
-        job = queries.owned(session, Job, job_id, owner)
+        job = owned(session, Job, job_id, owner)
         if items == "failed" and job.ended and job.failed == 0 and not job.pending and job.total is not None:
             raise Conflict("No item of this job has failed; there is nothing to retry.")
         if items == "unknown" and job.ended and job.unknown == 0:
@@ -151,7 +152,7 @@ def _at_most_once(kind_name: str) -> bool:
 def pin(job_id: str | UUID, pinned: bool, *, owner: str) -> None:
     """Keep a job from being deleted until it is unpinned. Raises NotFound."""
     with postgres.session() as session:
-        ledger.pin(session.connection(), queries.owned(session, Job, job_id, owner).id, pinned)
+        ledger.pin(session.connection(), owned(session, Job, job_id, owner).id, pinned)
 
 
 def delete(job_id: str | UUID, *, owner: str) -> None:
@@ -160,7 +161,7 @@ def delete(job_id: str | UUID, *, owner: str) -> None:
     Raises NotFound, Conflict if it has not ended or is pinned.
     """
     with postgres.session() as session:
-        job = queries.owned(session, Job, job_id, owner, for_update=True)
+        job = owned(session, Job, job_id, owner, for_update=True)
         if not job.ended:
             raise Conflict("This job has not ended yet; stop it first.")
         if job.pinned:

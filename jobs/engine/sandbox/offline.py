@@ -47,7 +47,7 @@ def _filtered(libc: ctypes.CDLL) -> bool:
     if libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0):
         return False
     asked = (ctypes.c_long(number) for number in (seccomp, _SET_FILTER, _ALL_THREADS))
-    return libc.syscall(*asked, ctypes.byref(program)) == 0
+    return bool(libc.syscall(*asked, ctypes.byref(program)) == 0)
 
 
 def _steps(architecture: int, socket: int) -> bytes:
@@ -69,7 +69,7 @@ def _steps(architecture: int, socket: int) -> bytes:
 
 def _moved(libc: ctypes.CDLL) -> bool:
     flags = _CLONE_NEWNET if os.geteuid() == 0 else _CLONE_NEWUSER | _CLONE_NEWNET
-    return libc.unshare(flags) == 0
+    return bool(libc.unshare(flags) == 0)
 
 
 if __name__ == "__main__":

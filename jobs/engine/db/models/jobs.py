@@ -36,7 +36,7 @@ class Standing:
     @property
     def finished(self) -> int:
         """Items that need nothing more."""
-        return self.done + self.failed + self.skipped + self.unknown
+        return int(self.done + self.failed + self.skipped + self.unknown)
 
     @property
     def pending(self) -> int | None:

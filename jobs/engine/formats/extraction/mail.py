@@ -7,7 +7,7 @@ import email.policy
 import tempfile
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from jobs.engine.formats.extraction import office
 from jobs.engine.formats.extraction.runner import Extracted
@@ -17,7 +17,7 @@ HEADERS = ("From", "To", "Cc", "Date")
 
 def read(path: Path, name: str, ocr: bool) -> Extracted:
     with path.open("rb") as opened:
-        message = cast(EmailMessage, email.message_from_binary_file(opened, policy=email.policy.default))
+        message = email.message_from_binary_file(opened, policy=email.policy.default)
     subject = _header(message, "Subject")
     lines = [f"{header}: {value}" for header in HEADERS if (value := _header(message, header))]
     attached = [part.get_filename() or part.get_content_type() for part in message.iter_attachments()]

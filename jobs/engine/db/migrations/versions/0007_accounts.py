@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -12,19 +14,19 @@ down_revision = "0006"
 MOMENT = postgresql.TIMESTAMP(timezone=True)
 
 
-def _id(name: str = "id") -> sa.Column:
+def _id(name: str = "id") -> sa.Column[Any]:
     return sa.Column(name, sa.Uuid(), nullable=False)
 
 
-def _text(name: str, *, nullable: bool = False, default: str | None = None) -> sa.Column:
+def _text(name: str, *, nullable: bool = False, default: str | None = None) -> sa.Column[Any]:
     return sa.Column(name, sa.Text(), nullable=nullable, server_default=default)
 
 
-def _now(name: str) -> sa.Column:
+def _now(name: str) -> sa.Column[Any]:
     return sa.Column(name, MOMENT, server_default=sa.text("now()"), nullable=False)
 
 
-def _then(name: str) -> sa.Column:
+def _then(name: str) -> sa.Column[Any]:
     return sa.Column(name, MOMENT, nullable=True)
 
 
