@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, func, select
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
 from jobs.engine.db.records import COUNT_CAP
-from jobs.engine.queue import worker_registry
+from jobs.engine.queue import fair_share, worker_registry
 from jobs.engine.queue.polling import JobStatus, lately
 
 RECENT = 50  # ended jobs of a queue that say how long one takes
@@ -122,12 +122,7 @@ _PLACE = f"""
             select from jobs where state = 'queued' and queue = %(queue)s and (run_at is null or run_at <= now())
                 and owner = %(owner)s and id < %(id)s limit %(cap)s
         ) as counted
-    ), owners as (
-        (select owner from jobs where state = 'queued' and queue = %(queue)s order by owner limit 1)
-        union all
-        select (select owner from jobs where state = 'queued' and queue = %(queue)s and owner > owners.owner
-            order by owner limit 1) from owners where owners.owner is not null
-    ), others as (
+    ), {fair_share.QUEUED_OWNERS.format(queue="%(queue)s")}, others as (
         select count(*) as many from (
             select from owners cross join lateral (
                 select from jobs where state = 'queued' and queue = %(queue)s and (run_at is null or run_at <= now())

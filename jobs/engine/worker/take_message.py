@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from uuid import UUID
 
-from redis.exceptions import RedisError
 from rq import Queue
-from rq.exceptions import NoSuchJobError
 from rq.job import Job as Message
-from rq.serializers import JSONSerializer
-from sqlalchemy import Connection
 
 from jobs.engine.db import postgres
 from jobs.engine.errors import LegworkError
@@ -33,7 +28,7 @@ def claimed(message: Message, queue: Queue, worker: str) -> tuple[Message, ledge
                 return message, ledger.claim_if_uncontended(connection, UUID(message.id), worker)
         except ledger.Contended:
             with postgres.database_errors(), postgres.autocommit_engine().connect() as connection:
-                message = _in_turn(connection, message, queue)
+                message = fair_share.message_in_turn(connection, message, queue)
                 return message, ledger.claim(connection, UUID(message.id), worker) if _is_known(message) else None
     except (ValueError, TypeError, AttributeError, LegworkError) as error:
         log.warning("message %s: %s", message.id, error)
@@ -60,18 +55,3 @@ def _is_known(message: Message) -> bool:
         ledger.defer_unknown_kind(session.connection(), UUID(message.id), kind, AGAIN_SECONDS, trouble)
     log.warning("message %s: %s", message.id, trouble)
     return False
-
-
-def _in_turn(connection: Connection, message: Message, queue: Queue) -> Message:
-    """This message, or the one that changes places with it in the queue, where others wait and it is their turn."""
-    waiting = fair_share.waiting_owners(connection, queue.name)
-    owner = fair_share.owner_of(connection, UUID(message.id)) if len(waiting) > 1 else None
-    if owner is None:
-        return message
-    with suppress(NoSuchJobError, RedisError):
-        first = fair_share.next_owner(waiting, fair_share.recorded_turns(queue.name))
-        wanted = first.owner != owner and Message.fetch(str(first.job_id), queue.connection, JSONSerializer)
-        if wanted and fair_share.swap_messages(queue, message.id, wanted.id):
-            message, owner = wanted, first.owner
-        fair_share.record_turn(queue.name, owner)
-    return message

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from jobs.engine.db import postgres
 from jobs.engine.db.postgres import Driver
+from jobs.engine.queue import fair_share
 from jobs.engine.queue.ledger.attempts import DOUBTED
 
 LEASE_SECONDS = 6
@@ -58,9 +59,7 @@ _CLAIM = f"""
     )
     select contested, taken.* from due left join taken on true
 """
-_OF_OTHERS = """exists (select from jobs as other where state = 'queued' and queue = jobs.queue and owner {} jobs.owner
-            and delivered_at is not null and (run_at is null or run_at <= now()))"""
-_CLAIM_ALONE = _CLAIM.format(contested=f"({_OF_OTHERS.format('<')} or {_OF_OTHERS.format('>')})")
+_CLAIM_ALONE = _CLAIM.format(contested=fair_share.OTHERS_WAIT)
 _CLAIM_ANYWAY = _CLAIM.format(contested="false")
 
 
@@ -73,7 +72,7 @@ def claim(connection: Connection, job_id: UUID, worker: str) -> Claim | None:
 
 
 def claim_if_uncontended(connection: Connection | Driver, job_id: UUID, worker: str) -> Claim | None:
-    """As `claim`, but raises OthersWait where the queue has delivered jobs of other owners too."""
+    """As `claim`, but raises Contended where the queue has delivered jobs of other owners too."""
     return _claimed(connection, _CLAIM_ALONE, job_id, worker)
 
 
