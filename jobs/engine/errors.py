@@ -53,9 +53,12 @@ class InvalidParams(LegworkError):
 
 
 class NotFound(LegworkError):
-    """There is no such thing, or it belongs to somebody else: the two are not told apart."""
+    """The record does not exist or belongs to another owner; the two are not distinguished."""
 
     reason = "not_found"
+
+    def __init__(self, message: str = "There is nothing at this address, or it is not yours."):
+        super().__init__(message)
 
 
 class NotAuthenticated(LegworkError):

@@ -122,7 +122,7 @@ def end_session(account: Account, sign_in: str | UUID, *, address: str | None = 
     with postgres.session() as session:
         gone = delete(SignIn).where(SignIn.id == as_id(sign_in), SignIn.account_id == account.id).returning(SignIn.id)
         if session.scalar(gone) is None:
-            raise NotFound("There is nothing at this address, or it is not yours.")
+            raise NotFound
         audit.record(session, account.owner, "sign_out", account.name, address=address)
 
 

@@ -78,5 +78,5 @@ def revoke_token(account: Account, token_id: str | UUID, *, address: str | None 
         gone = delete(Token).where(Token.id == as_id(token_id), Token.account_id == account.id).returning(Token.name)
         name = session.scalar(gone)
         if name is None:
-            raise NotFound("There is nothing at this address, or it is not yours.")
+            raise NotFound
         audit.record(session, account.owner, "token_revoke", account.name, address=address, token=name)

@@ -103,7 +103,7 @@ def answer(answer_id: str | UUID, owner: str) -> Message:
     """One answer as it is now; one that nobody writes any more is marked so first."""
     found = message(answer_id, owner)
     if found.role != "assistant":
-        raise NotFound("There is nothing at this address, or it is not yours.")
+        raise NotFound
     if found.state == "writing" and break_silent(answer_id=found.id):
         return message(answer_id, owner)
     return found
@@ -199,7 +199,7 @@ def ask_stop(answer_id: str | UUID, owner: str) -> Message:
     with postgres.session() as session:
         found = owned(session, Message, answer_id, owner)
         if found.role != "assistant":
-            raise NotFound("There is nothing at this address, or it is not yours.")
+            raise NotFound
         asked = func.coalesce(Message.stop_asked_at, func.now())
         wanted = update(Message).where(Message.id == found.id, Message.state == "writing").values(stop_asked_at=asked)
         session.execute(wanted)
@@ -234,7 +234,7 @@ def _free(session: Session, conversation_id: str | UUID, owner: str) -> Conversa
     session.execute(_ONE_AT_A_TIME, {"owner": f"chat {owner}"})
     found = session.execute(_FREE, {"id": as_id(conversation_id), "owner": owner}).one_or_none()
     if found is None:
-        raise NotFound("There is nothing at this address, or it is not yours.")
+        raise NotFound
     talk = found.Conversation
     assert isinstance(talk, Conversation)
     refuse_busy(talk.id, found.busy)

@@ -35,7 +35,7 @@ def ask(conversation_id: str | UUID, question: str, owner: str, *, model: str) -
     with postgres.session() as session:
         row = _put(session, values | ids | {"lock": f"chat {owner}", "most": conversations.MOST_WRITING, "lost": LOST})
         if row is None:
-            raise NotFound("There is nothing at this address, or it is not yours.")
+            raise NotFound
         talk = _made(Conversation, "talk", row)
         if row["answer_id"] is None:
             refuse_busy(talk.id, row["busy"])

@@ -31,7 +31,7 @@ def owned(session: Session, model: type[Row], record_id: str | UUID, owner: str,
     query = select(model).where(model.id == as_id(record_id), model.owner == owner)  # type: ignore[attr-defined]
     found = session.scalar(query.with_for_update() if for_update else query)
     if found is None:
-        raise NotFound("There is nothing at this address, or it is not yours.")
+        raise NotFound
     return found
 
 
@@ -42,7 +42,7 @@ def readable_file(session: Session, file_id: str | UUID, owner: str) -> File:
         select(File).where(File.id == as_id(file_id), (File.owner == owner) | File.job_id.in_(shared))
     )
     if found is None:
-        raise NotFound("There is nothing at this address, or it is not yours.")
+        raise NotFound
     return found
 
 
@@ -52,7 +52,7 @@ def as_id(text: str | UUID) -> UUID:
     with suppress(ValueError):
         if len(text) == 36:
             return UUID(text)
-    raise NotFound("There is nothing at this address, or it is not yours.")
+    raise NotFound
 
 
 def escaped(words: str) -> str:

@@ -31,7 +31,7 @@ def visible_file(file_id: str | UUID, owner: str) -> File:
 
 def _visible(found: File) -> File:
     if not found.visible:
-        raise NotFound("There is nothing at this address, or it is not yours.")
+        raise NotFound
     return found
 
 

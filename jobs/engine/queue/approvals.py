@@ -78,7 +78,7 @@ def decide_approval(job_id: str | UUID, approval_id: str | UUID, approved: bool,
         job = owned(session, Job, job_id, owner, for_update=True)
         asked = session.get(Approval, as_id(approval_id))
         if asked is None or asked.job_id != job.id:
-            raise NotFound("There is nothing at this address, or it is not yours.")
+            raise NotFound
         if asked.approved is approved:
             return job
         connection = session.connection()

@@ -83,5 +83,5 @@ def lately(job: Job | JobStatus) -> tuple[int, float | None]:
 def _glance(statement: str, job_id: str | UUID, owner: str) -> Any:
     found = postgres.fetch_all(statement, {"id": as_id(job_id), "owner": owner, "most": PACE_SECONDS})
     if not found:
-        raise NotFound("There is nothing at this address, or it is not yours.")
+        raise NotFound
     return JobStatus(*found[0])
