@@ -246,6 +246,15 @@ class TestBroker:
         assert not target.exists()
         assert standing_workers.workers == before
 
+    @pytest.mark.usefixtures("standing_workers")
+    def test_a_message_of_an_older_version_is_dropped_and_its_row_delivered_again(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with monkeypatch.context() as older:
+            older.setattr(delivery, "FUNCTION", "jobs.engine.worker.run_job")
+            job = nap(naps=2)
+        assert ended(job).state == "succeeded"
+
     def test_broken_messages_do_not_end_a_worker(self, standing_workers: Workers) -> None:
         before = standing_workers.workers
         broker = redis.broker()
