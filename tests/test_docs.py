@@ -1,4 +1,4 @@
-"""What the documents say is so."""
+"""The documents name only files, modules, commands and settings that exist."""
 
 from __future__ import annotations
 
@@ -10,10 +10,17 @@ import pytest
 
 from jobs.engine import settings
 from tests import kind_pages
+from tests.test_architecture import FLOORS
 
 CODE = Path(__file__).parents[1]
-DOCUMENTS = [CODE / "README.md", *sorted((CODE / "docs").glob("*.md"))]
-each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+DOCUMENTS = [
+    *sorted(CODE.glob("*.md")),
+    *sorted((CODE / "docs").glob("*.md")),
+    *sorted((CODE / "docs" / "decisions").glob("*.md")),
+]
+each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(CODE)))
+ROOTS = ("jobs", "webapp", "tests", "docs", "templates", "deploy")
+SHOWN = {"jobs/word_count.py", "jobs/results/word_count.html"}  # what the kind in add-a-kind.md would be
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -22,7 +29,7 @@ def blocks(text: str, language: str) -> list[str]:
 
 def code(text: str) -> str:
     """Everything that is set as code, inline and in blocks."""
-    return "\n".join([*blocks(text, "sh"), *re.findall(r"`([^`\n]+)`", text)])
+    return "\n".join([*blocks(text, r"\w*"), *re.findall(r"`([^`\n]+)`", text)])
 
 
 def targets() -> set[str]:
@@ -60,8 +67,35 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 @each_document
 def test_files_that_are_named_are_there(document: Path) -> None:
-    named = re.findall(r"\b((?:jobs|webapp|tests|docs)/[\w/.-]+\.(?:py|md|csv))\b", code(document.read_text()))
-    assert [name for name in named if not (CODE / name).exists() and name != "jobs/word_count.py"] == []
+    """Every path below one of our folders, and every one in code that ends like a file of ours."""
+    text = code(document.read_text())
+    named = set(re.findall(rf"(?<![\w/.])((?:{'|'.join(ROOTS)})/[\w/.-]*\w)/?(?![\w/.<*{{])", text))
+    named |= set(re.findall(r"(?<![\w/.>-])([\w-]+(?:/[\w.-]+)+\.(?:py|md|html|js|css|toml|ya?ml))\b", text))
+    assert [name for name in sorted(named - SHOWN) if not _exists(name)] == []
+
+
+def _exists(name: str) -> bool:
+    """A path, or the module without its ending, as in a drawing."""
+    return (CODE / name).exists() or (CODE / f"{name}.py").exists()
+
+
+@each_document
+def test_modules_that_are_named_are_there(document: Path) -> None:
+    if document.name == "CHANGELOG.md":  # names modules that are gone
+        return
+    named = set(re.findall(r"\b(?:jobs|webapp|tests)(?:\.[a-z]\w*)+\b(?!/)", code(document.read_text())))
+    paths = {name: name.replace(".", "/").removesuffix("/py") for name in named}
+    missing = [name for name, path in paths.items() if not _exists(path) and not _exists(str(Path(path).parent))]
+    assert missing == []
+
+
+def test_the_packages_of_the_architecture_are_the_floors() -> None:
+    text = (CODE / "docs" / "architecture.md").read_text()
+    rows = re.findall(r"^\| \d+ \| (.+?) \|", text, re.M)
+    shown = [{name for name in re.findall(r"`([^`]+)`", row)} for row in rows]
+    short = [{word.removeprefix("jobs.engine.") for word in row.split(" ")} for row in FLOORS]
+    short[FLOORS.index("kinds of job")] = {"jobs/<kind>.py"}
+    assert shown == short
 
 
 def test_variables_that_are_named_are_settings() -> None:
