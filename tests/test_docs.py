@@ -75,8 +75,8 @@ def test_files_that_are_named_are_there(document: Path) -> None:
 
 
 def _exists(name: str) -> bool:
-    """A path, or the module without its ending, as in a drawing."""
-    return (CODE / name).exists() or (CODE / f"{name}.py").exists()
+    """From the top, or within the engine as in the architecture's drawing; a module also without its ending."""
+    return any((base / end).exists() for base in (CODE, CODE / "jobs" / "engine") for end in (name, f"{name}.py"))
 
 
 @each_document
