@@ -58,7 +58,7 @@ def test_its_page_draws_it(environment: Callable[..., None]) -> None:
     job = done("simulate", **simulate.EXAMPLE)
     page = create_app({"TESTING": True}).test_client().get(f"/jobs/{job.id}").text
     assert page.count("<rect x=") >= simulate.BINS and "<polyline" in page and "style=" not in page.split("<main")[1]
-    assert "How the mean settled" in page and "<code>price</code>" in page
+    assert "Convergence of the mean" in page and "<code>price</code>" in page
     constant = done("simulate", formula="n / 3", inputs={"n": 5}, trials=10)
     assert constant.result["mean"] == pytest.approx(5 / 3)
     assert create_app({"TESTING": True}).test_client().get(f"/jobs/{constant.id}").status_code == 200

@@ -127,7 +127,7 @@ def test_axe_finds_nothing(tab: Page, site: str, axe: str, name: str) -> None:
 def test_axe_finds_nothing_where_a_form_has_errors(tab: Page, site: str, axe: str) -> None:
     tab.goto(f"{site}/kinds/questions")
     tab.get_by_label("A whole number").fill("lots")
-    tab.get_by_label("Write a mail to").fill("nobody")
+    tab.get_by_label("Send mail to").fill("nobody")
     tab.get_by_role("button", name="Start", exact=True).click()
     tab.wait_for_selector("#errors")
     assert violations(tab, axe) == []
@@ -157,7 +157,7 @@ def test_axe_finds_nothing_where_people_sign_in(tab: Page, site: str, axe: str) 
     tab.get_by_label("Password").fill(PASSWORD)
     tab.get_by_role("button", name="Sign in").click()
     tab.get_by_label("Name", exact=True).fill("a program")
-    tab.get_by_role("button", name="Make the token").click()
+    tab.get_by_role("button", name="Create the token").click()
     tab.wait_for_selector("#new-token")
     for page in ("", "/account", "/people", "/audit", "/shared", f"/jobs/{factories.waiting().id}/share"):
         if page:

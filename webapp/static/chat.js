@@ -1,4 +1,4 @@
-// Conversations: text appears as it is written. Everything also works without, by loading the page again.
+// Conversations: text appears as it is written. Without script the page reloads instead.
 (() => {
   "use strict";
   const turns = document.getElementById("turns");
@@ -13,16 +13,16 @@
   const ours = { "X-Requested-With": "chat.js", "X-CSRFToken": token };
   let reading = null;
 
-  // The page sticks to the end of the answer unless the reader scrolled up.
+  // The page follows the end of the answer until the reader scrolls up.
   const page = document.scrollingElement;
   let sticking = true;
   addEventListener("scroll", () => { sticking = page.scrollHeight - page.scrollTop - innerHeight < 120; }, { passive: true });
   const stick = () => { if (sticking) page.scrollTop = page.scrollHeight; };
 
-  // The characters of a piece between two places of the answer.
+  // The characters of a text between two positions of the answer.
   const between = (piece, from, to = Infinity) => [...piece.text].slice(from - piece.at, to - piece.at).join("");
 
-  // One answer: text as it comes, put in its HTML as soon as that follows. Offsets count characters, not UTF-16 units.
+  // One answer: text as it arrives, replaced by HTML as soon as that follows. Offsets count characters, not UTF-16 units.
   class Answer {
     constructor(article) {
       this.article = article;
@@ -48,7 +48,7 @@
       this.source.onopen = () => this.say("");
       this.source.onerror = () => {
         this.say("Reconnecting");
-        if (this.source.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
+        if (this.source.readyState !== EventSource.CLOSED) return; // the browser reconnects
         clearTimeout(this.retry);
         this.retry = setTimeout(() => this.connect(), 2000);
       };
@@ -89,7 +89,7 @@
       stick();
     }
 
-    // What is not in HTML yet goes on in the paragraph that it belongs to, and the caret stands behind the last letter.
+    // Text that is not HTML yet continues the paragraph it belongs to, with the caret behind the last letter.
     place() {
       const rest = this.pieces.map((piece) => piece.text).join("");
       this.caret.remove();
@@ -144,7 +144,7 @@
     stopButton.disabled = false;
     stopButton.formAction = article.dataset.stop;
     message.required = false;
-    message.placeholder = "Write the next message while this one is answered";
+    message.placeholder = "Write your next message";
     help.textContent = help.dataset.writing;
   }
 
@@ -156,7 +156,7 @@
     document.querySelectorAll(".talks [aria-current] small").forEach((line) => { line.textContent = line.textContent.replace(", answering", ""); });
   }
 
-  // Enter sends, Shift+Enter begins a new line; not while a word is being composed, nor while an answer is written.
+  // Enter sends, Shift+Enter starts a new line; not while a word is being composed or an answer is written.
   message.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
@@ -187,16 +187,16 @@
       body = await answer.json();
     } catch {
       idle();
-      return refuse("The message could not be sent: the server does not answer. It is still here; send it again.");
+      return refuse("The message was not sent: the server does not answer. Try again.");
     }
     if (!answer.ok) {
       idle();
-      return refuse(body.detail || "The message was not taken.");
+      return refuse(body.detail || "The message was not accepted.");
     }
     refuse("");
     message.value = files.value = "";
     if (body.files) document.getElementById("files").outerHTML = body.files;
-    turns.querySelectorAll(".turn.answer .actions form").forEach((form) => form.remove()); // they are for the last answer only
+    turns.querySelectorAll(".turn.answer .actions form").forEach((form) => form.remove()); // for the last answer only
     turns.insertAdjacentHTML("beforeend", body.html);
     sticking = true;
     writing(turns.lastElementChild);
@@ -211,7 +211,7 @@
     composer.prepend(line);
   }
 
-  // Files are dropped anywhere on the conversation, and go with the next message.
+  // Files can be dropped anywhere on the conversation and go with the next message.
   const zone = document.querySelector(".chat");
   const over = (event) => {
     const here = event.dataTransfer?.types.includes("Files");
@@ -248,7 +248,7 @@
     });
   }
 
-  // navigator.clipboard is there on https and localhost only; a selection can be copied everywhere.
+  // navigator.clipboard exists on https and localhost only; a selection can be copied everywhere.
   function copy(button, source) {
     getSelection().selectAllChildren(source);
     const done = document.execCommand("copy");

@@ -1,12 +1,12 @@
-// A form as it is filled in: what was typed is checked, files are dropped and uploaded in place, one press starts one job.
+// A job's form: checked while it is filled in, files uploaded in place, and no double submission.
 (() => {
   "use strict";
   const form = () => document.getElementById("job-form");
   const parsed = (text) => new DOMParser().parseFromString(text, "text/html");
   const touched = new Set();
 
-  // Without script the same is done by the button "Check": the form is posted, and its page comes back with what is to be said.
-  // Here only what the page says is taken over: the estimate, the JSON, and errors of fields that were filled in.
+  // The same as the button "Check", which is for pages without script: post the form and get its page back. Of that, show the
+  // estimate, the JSON, and errors of fields that were filled in.
   let timer, asking;
   const check = async () => {
     asking?.abort();
@@ -49,7 +49,7 @@
     if (event.target.matches("[data-later]") && event.target.value) document.getElementById("when-later").checked = true;
   });
 
-  // A file that is chosen or dropped is uploaded at once, with its share shown; the page that comes back takes this one's place.
+  // Upload a chosen or dropped file at once, with progress; the page that comes back replaces this one.
   document.addEventListener("change", (event) => {
     if (event.target.matches("[data-upload]") && event.target.value) upload(event.target);
   });
@@ -78,7 +78,7 @@
     const large = [...(control.files || [])].find((file) => file.size > most);
     const line = zone.querySelector("[role=status]");
     if (large) {
-      line.textContent = `${large.name} is larger than ${Math.round(most / 1e6).toLocaleString("en")} MB, the most that can be uploaded.`;
+      line.textContent = `${large.name} is larger than ${Math.round(most / 1e6).toLocaleString("en")} MB, the upload limit.`;
       control.value = "";
       return;
     }
@@ -88,9 +88,9 @@
     body.set(button.name, button.value);
     request.open("POST", form().action);
     request.upload.onprogress = (event) => {
-      if (event.lengthComputable) line.textContent = event.loaded < event.total ? `Uploading, ${Math.floor((100 * event.loaded) / event.total)}%` : "Reading it";
+      if (event.lengthComputable) line.textContent = event.loaded < event.total ? `Uploading, ${Math.floor((100 * event.loaded) / event.total)}%` : "Reading the file";
     };
-    request.onerror = () => { line.textContent = "The upload broke off. Choose the file again."; control.value = ""; };
+    request.onerror = () => { line.textContent = "The upload was interrupted. Choose the file again."; control.value = ""; };
     request.onload = () => {
       const page = parsed(request.responseText);
       if (!page.getElementById("job-form")) return form().requestSubmit(button);
@@ -106,7 +106,7 @@
     request.send(body);
   };
 
-  // Room for one more pair of a mapping.
+  // Add a row to a mapping.
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("[data-add]");
     if (!button) return;
@@ -121,7 +121,7 @@
     fresh.querySelector("input").focus();
   });
 
-  // One press, one job: the server knows a second one by its key, and the button says that it was heard.
+  // Ignore a second press. The server would also recognise it by its key.
   document.addEventListener("submit", (event) => {
     if (event.target !== form()) return;
     if (form().dataset.sent) return event.preventDefault();

@@ -1,10 +1,10 @@
-// A job's page: the icon of the tab follows it, a message when it has ended, a log that stays at its end.
+// A job's page: an icon with its progress, a notification when it ends, a log that scrolls along.
 (() => {
   "use strict";
   const live = () => document.getElementById("live");
   const colours = { running: "#2b4fa8", stopping: "#2b4fa8", succeeded: "#1f7a3d", partial: "#8a5a00", failed: "#b3261e", "timed-out": "#b3261e" };
 
-  // The icon: a ring that fills; full and in the colour of the end once it is over.
+  // The icon: a ring that fills; full and in the colour of the state once the job has ended.
   const draw = () => {
     const { state, share, over } = live().dataset;
     const colour = colours[state] || "#6b6b66";
@@ -16,7 +16,7 @@
     document.querySelector("link[rel=icon]").href = `data:image/svg+xml,${encodeURIComponent(svg)}`;
   };
 
-  // The message: asked for by a press, kept for this tab, and not sent for a stop of one's own.
+  // The notification: on request, for this tab, and not for a job that the viewer stops.
   const key = () => `tell:${live().dataset.job}`;
   const offer = () => {
     const button = document.querySelector("[data-tell]");
@@ -43,7 +43,7 @@
     message.onclick = () => { window.focus(); message.close(); };
   };
 
-  // The log: at its end as long as the reader is there; scrolling up lets go of it.
+  // The log follows its end until the reader scrolls up.
   let held = true;
   const toEnd = () => {
     const log = document.querySelector("[data-follow]");

@@ -1,10 +1,10 @@
-// What the pages gain with script. Everything also works without.
+// Enhancements of all pages. Everything also works without script.
 (() => {
   "use strict";
   const root = document.documentElement;
   const each = (selector, act, within = document) => within.querySelectorAll(selector).forEach(act);
 
-  // The viewer's zone, for the server: times are written in it from the next page on, and at once if this one had none.
+  // Tell the server the viewer's time zone. It applies from the next page on; a first page with times is loaded again.
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
   const known = document.cookie.split("; ").includes(`zone=${zone}`);
   if (!known) {
@@ -15,7 +15,7 @@
     if (stored && zone !== "UTC" && document.querySelector("time") && !document.querySelector("#job-form")) location.reload();
   }
 
-  // Polling: not while the tab is hidden or the reader paused it; with the version that is shown, so that "nothing new" is 304.
+  // Polling: not while the tab is hidden or updates are paused. Sends the shown version, so that an unchanged page is a 304.
   let paused = false;
   const versions = new WeakMap();
   document.addEventListener("htmx:before:request", (event) => {
@@ -29,14 +29,14 @@
     const version = ctx.response?.headers.get("ETag");
     if (version) versions.set(ctx.sourceElement, version);
   });
-  // A page that follows something says when it cannot, and when it can again.
+  // Say when polling fails, until it works again.
   let lost;
   const away = () => {
     if (lost) return;
     lost = document.createElement("p");
     lost.className = "toast bad";
     lost.setAttribute("role", "alert");
-    lost.textContent = "The server does not answer. What you see may be old; trying again.";
+    lost.textContent = "The server does not answer. What you see may be out of date; retrying.";
     document.getElementById("toasts").append(lost);
   };
   const back = () => { lost?.remove(); lost = undefined; };
@@ -66,7 +66,7 @@
     area.focus();
   }
 
-  // navigator.clipboard is there on https and localhost only; a selection can be copied everywhere.
+  // navigator.clipboard exists on https and localhost only; a selection can be copied everywhere.
   function copy(button) {
     const source = document.querySelector(button.dataset.copy);
     getSelection().selectAllChildren(source);
@@ -89,7 +89,7 @@
 
   document.getElementById("errors")?.focus();
 
-  // The bar counts what is chosen; the box in the head chooses the page. The live list leaves the boxes as they are.
+  // Bulk selection: count the selected jobs; the box in the table's head selects the page. Polling keeps the boxes.
   const ticks = () => [...document.querySelectorAll("#bulk [name=job]:not(:disabled)")];
   const count = () => {
     const chosen = ticks().filter((tick) => tick.checked).length;
@@ -108,7 +108,7 @@
   document.addEventListener("htmx:after:swap", count);
   addEventListener("pageshow", count);
 
-  // "/" goes to the search of the page, as its label says; "?" lists the keys. Both can be turned off there.
+  // "/" focuses the page's search, "?" lists the keys. Both can be turned off there.
   const keys = document.getElementById("keys");
   const off = () => localStorage.getItem("keys") === "off";
   each("[data-keys]", (button) => { button.hidden = false; button.addEventListener("click", () => keys.showModal()); });

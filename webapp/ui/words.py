@@ -1,7 +1,7 @@
-"""How states, numbers and times are said on the pages: one word a state, one way for each quantity.
+"""How pages show states, numbers and times: one word for each state, one format for each quantity.
 
-Everything here is a filter or a global of the templates; `install(app)` hands them over. Times are shown in the zone of the
-cookie `zone`, which a script keeps; without it in UTC.
+`install(app)` makes them filters and globals of the templates. Times are in the zone of the cookie `zone`, which a script
+sets; without it in UTC.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MOVING = ("running", "stopping")
 
 
 class Word(NamedTuple):
-    """What a state is called, and the name of its class and icon."""
+    """The text for a state, and the name of its CSS class and icon."""
 
     text: str
     name: str
@@ -39,13 +39,13 @@ _JOB_WORDS = {
     "queued": Word("Waiting", "waiting"),
     "retrying": Word("Retrying", "retrying"),
     "lost": Word("Worker lost", "lost"),
-    "asking": Word("Waits for you", "asking"),
+    "asking": Word("Waiting for you", "asking"),
     "failed": Word("Failed", "failed"),
     "timed-out": Word("Timed out", "timed-out"),
 }
 _ITEM_WORDS = {
     "to-go": Word("To go", "to-go"),
-    "started": Word("In work", "running"),
+    "started": Word("In progress", "running"),
     "done": Word("Done", "done"),
     "skipped": Word("Skipped", "skipped"),
     "failed": Word("Failed", "failed"),
@@ -57,15 +57,15 @@ _ENDINGS = {
     "failed": "failed",
     "stopped": "stopped",
     "time_limit": "reached its time limit",
-    "retry": "failed, and tries again",
-    "approval": "handed back: it waits for an answer of yours",
+    "retry": "failed, will be retried",
+    "approval": "given back: it waits for your answer",
     "lost": "the worker was lost",
-    "shutdown": "handed back: the worker was shut down",
+    "shutdown": "given back: the worker was shut down",
 }
 
 
 def install(app: Flask) -> None:
-    """Give the templates of `app` these words."""
+    """Register the filters and globals with the templates of `app`."""
     app.jinja_env.finalize = harmless
     app.jinja_env.filters.update(
         number=number,
@@ -93,7 +93,7 @@ def word(state: str) -> Word:
 
 
 def state_of(job: Any) -> Word:
-    """The word for a job as it is now."""
+    """The word for the current state of a job."""
     if job.state == "queued":
         return word(_queued(job))
     if job.state == "failed" and job.reason == "time_limit":
@@ -122,7 +122,7 @@ def _queued(job: Any) -> str:
 
 
 def number(value: float | None, digits: int | None = None) -> str:
-    """1204 -> 1,204; 3.271 -> 3.3. Nothing is an empty text."""
+    """1204 -> 1,204; 3.271 -> 3.3; None -> an empty text."""
     if value is None:
         return ""
     if isinstance(value, int):
@@ -136,7 +136,7 @@ def capped(count: int) -> str:
 
 
 def size(count: int | None) -> str:
-    """Bytes for people, in powers of 1000: 412 KB."""
+    """Bytes, in powers of 1000: 412 KB."""
     if count is None:
         return ""
     if count < 1000:
@@ -149,7 +149,7 @@ def size(count: int | None) -> str:
 
 
 def percent(job: Any) -> int | None:
-    """The finished share of a job, rounded down; 100 only once the state is final; None while nobody knows."""
+    """The finished share of a job, rounded down; 100 only once it has ended; None while the total is unknown."""
     if not job.total:
         return 100 if job.state == "succeeded" else None
     return int(min(job.finished * 100 // job.total, 100 if job.ended else 99))
@@ -167,7 +167,7 @@ def counted(job: Any, nouns: tuple[str, str]) -> str:
 
 
 def bar(job: Any, thin: bool = False) -> list[dict[str, str]]:
-    """The rects of a progress bar. Few failures stay visible: each part that is not empty has a least width."""
+    """The rects of a progress bar. Each part that is not empty has a minimum width, so that few failures stay visible."""
     least = 1.5 if thin else 0.7
     parts = [("done", job.done, 0.0), ("failed", job.failed, least), ("skipped", job.skipped + job.unknown, 1.0)]
     at, rects = 0.0, []
@@ -218,12 +218,12 @@ def took(job: Any) -> float | None:
 
 
 def ends(left: float) -> datetime:
-    """The clock time that many seconds from now."""
+    """The time in that many seconds."""
     return now() + timedelta(seconds=left)
 
 
 def when(moment: datetime | None, exact: bool = False) -> Markup:
-    """A <time>: 14:02 today (with seconds if exact), Tue 06:00 within a week, 19 Nov before; all of it in the title."""
+    """A <time>: 14:02 today (with seconds if exact), Tue 06:00 within a week, else 19 Nov; in full in the title."""
     if moment is None:
         return Markup("")
     here = zone()
@@ -232,7 +232,7 @@ def when(moment: datetime | None, exact: bool = False) -> Markup:
 
 @lru_cache(maxsize=4096)
 def _time(moment: datetime, here: tzinfo, today: date, exact: bool) -> Markup:
-    """A fragment that is polled shows the same few moments each time."""
+    """Cached, because a fragment that is polled shows the same few times."""
     local = moment.astimezone(here)
     full = f"{local:%a} {local.day} {local:%b %Y, %H:%M:%S} {local.tzname()}"
     stamp = local.isoformat(timespec="seconds")
@@ -240,12 +240,12 @@ def _time(moment: datetime, here: tzinfo, today: date, exact: bool) -> Markup:
 
 
 def seconds(moment: datetime | None) -> Markup:
-    """`when` with seconds, for a job's own page."""
+    """`when` with seconds."""
     return when(moment, exact=True)
 
 
 def ago(moment: datetime | None) -> str:
-    """How long ago, in one unit; `in 4 min` for what is ahead."""
+    """How long ago, in one unit; `in 4 min` for the future."""
     if moment is None:
         return ""
     span = (now() - moment).total_seconds()

@@ -106,6 +106,6 @@ def test_it_is_done_in_a_browser_and_axe_finds_nothing(
     assert violations(tab, axe) == []
     tab.get_by_label("Name").fill("root")
     tab.get_by_label("Password").fill(PASSWORD)
-    tab.get_by_role("button", name="Make the account").click()
+    tab.get_by_role("button", name="Create the account").click()
     expect(tab).to_have_url(re.compile(f"{site}/$"))
     assert accounts.any_accounts()

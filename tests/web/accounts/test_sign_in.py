@@ -42,7 +42,7 @@ def test_without_accounts_nobody_signs_in_and_the_first_one_takes_over(app: Flas
     assert client.get("/login").location == "/"
     job = client.post(NAPS, json={}).get_json()["id"]
     page = client.get("/people")
-    assert "Make the first account" in page.text
+    assert "Create the first account" in page.text
     weak = client.post("/people", data={"csrf_token": hidden(page.text), "name": "root", "password": "short"})
     assert weak.status_code == 422 and "12 to 200" in weak.text
     assert client.get("/jobs").status_code == 200  # still open
@@ -240,7 +240,7 @@ def test_a_viewer_is_told_so_in_place_of_a_button(somebody: Callable[..., Person
     form = "/kinds/generate_texts?example=1"
     assert 'class="button primary">Start' in somebody("member").client.get(form).text
     page = somebody("viewer").client.get(form).text
-    assert "You may look, and start nothing." in page and 'class="button primary"' not in page
+    assert "Your role is viewer: you cannot start jobs." in page and 'class="button primary"' not in page
 
 
 def test_another_role_holds_from_the_next_request_on(admin: Person, somebody: Callable[..., Person]) -> None:

@@ -49,7 +49,7 @@ def test_a_kind_without_a_worker_says_so(client: FlaskClient) -> None:
 
 
 def test_a_blank_form_has_no_errors_and_the_example_shows_its_table(client: FlaskClient) -> None:
-    assert "needs another look" not in client.get("/kinds/questions").text
+    assert "to correct" not in client.get("/kinds/questions").text
     page = client.get("/kinds/questions?example=1").text
     assert "12 rows, 5 columns." in page
     assert 'data-insert="{product}"' in page

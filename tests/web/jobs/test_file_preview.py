@@ -74,7 +74,7 @@ def test_json_is_laid_out_and_what_is_none_is_shown_as_it_is(client: FlaskClient
 
 def test_long_text_is_cut_and_says_so(client: FlaskClient) -> None:
     text = client.get(f"/files/{upload(b'x' * 200_000, 'long.txt').id}/preview").text
-    assert "Cut here" in text and len(text) < 100_000
+    assert "Cut off here" in text and len(text) < 100_000
 
 
 def test_a_picture_is_shown_and_cannot_be_more(client: FlaskClient) -> None:

@@ -62,7 +62,7 @@ def test_a_search_looks_at_some_jobs_a_page_and_then_at_older_ones(
     monkeypatch.setattr(lists, "SEARCHED", 4)
     page = client.get("/jobs?q=faraway").text
     assert rows(page) == [] and "No job matches" in page
-    older = html.unescape(re.findall(r'href="([^"]*)">Look at older jobs', page)[0])
+    older = html.unescape(re.findall(r'href="([^"]*)">Search older jobs', page)[0])
     page = client.get(older).text
     assert rows(page) == [str(found.id)]
     assert lists.job_counts(LOCAL_OWNER, q="faraway")["waiting"] == 0
@@ -186,7 +186,7 @@ def test_a_pinned_job_is_kept(client: FlaskClient, press: Any) -> None:
     job = factories.ended(factories.waiting())
     assert press(f"/jobs/{job.id}/pin").status_code == 303
     page = client.get(f"/jobs/{job.id}").text
-    assert "pinned, so it is kept" in page and "Delete…" not in page and "/unpin" in page
+    assert ">pinned<" in page and "Delete…" not in page and "/unpin" in page
     assert press(f"/jobs/{job.id}/delete").status_code == 409
     assert factories.again(job).pinned
     press(f"/jobs/{job.id}/unpin")

@@ -117,13 +117,13 @@ def test_a_stopped_job_keeps_its_share_and_says_when(shown: Get) -> None:
     job, claim = factories.running(factories.waiting(), total=900, outcomes=factories.outcomes(done=310))
     commands.cancel(job.id, owner=LOCAL_OWNER)
     text = shown(factories.again(job))
-    assert "Stopping" in text and "stop asked" in text
+    assert "Stopping" in text and re.search(r"Stopping</span>\s+since <time", text)
     with postgres.session() as session:
         ledger.settle(session.connection(), job.id, claim.lease, "succeeded")
     text = shown(factories.again(job))
     assert title(text).startswith("Stopped") and "<strong>34%</strong>" in text
     assert "310 of 900 naps are kept" in text
-    assert "Go on</button>" in text and 'name="items" value="failed"' in text
+    assert "Resume</button>" in text and 'name="items" value="failed"' in text
     assert commands.retry(job.id, owner=LOCAL_OWNER, items="failed").done == 310
 
 
@@ -142,7 +142,7 @@ def test_a_lost_and_a_retried_job_say_so(shown: Get) -> None:
 def test_a_try_offers_all_of_it(shown: Get) -> None:
     job = factories.waiting("questions", sample=3, word="w", side="left")
     text = shown(factories.ended(job, outcomes=factories.outcomes(done=3), total=3, whole=True))
-    assert "This was a try on 3 answers" in text and "Start all 1,234" in text
+    assert "This was a sample of 3 answers" in text and "Start all 1,234" in text
 
 
 def test_text_of_others_is_only_text(shown: Get) -> None:
@@ -290,7 +290,7 @@ def test_what_may_have_happened_has_a_button_of_its_own(client: FlaskClient, sho
     job = factories.ended(factories.waiting(), "partial", outcomes=outcomes, total=5)
     text = shown(job)
     assert "1 of 5 naps failed, 2 may have happened" in text
-    assert "Retry 1 failed" in text and "Repeat 2 unknown" in text
+    assert "Retry 1 failed" in text and "Retry 2 unknown" in text
     token = re.findall(r'name="csrf_token" value="([^"]*)"', text)[0]
     for _ in range(2):
         answer = client.post(f"/jobs/{job.id}/retry", data={"csrf_token": token, "items": "unknown"})

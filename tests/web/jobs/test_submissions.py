@@ -96,7 +96,7 @@ def test_errors_come_back_at_their_fields_and_nothing_is_lost(send: Any) -> None
     )
     page = answer.text
     assert answer.status_code == 422
-    assert "Not started yet: 3 things need another look" in page
+    assert "Not started: 3 errors to correct" in page
     assert '<a href="#f-whole">A whole number: “lots” is not a whole number.' in page
     assert 'id="f-whole-error"' in page and 'aria-describedby="f-whole-error f-whole-help"' in page
     assert 'value="lots"' in page and "My &lt;b&gt;story&lt;/b&gt;</textarea>" in page
@@ -121,7 +121,7 @@ def test_a_table_can_be_looked_at_before_anything_starts(send: Any) -> None:
     answer = send(("table", "mine.csv", TABLE), upload="table", word="")
     assert answer.status_code == 200
     assert 'data-insert="{stars}"' in answer.text
-    assert "needs another look" not in answer.text
+    assert "to correct" not in answer.text
     assert count() == before
 
 
@@ -174,7 +174,7 @@ def test_a_job_can_start_later_by_the_viewers_clock(send: Any) -> None:
 def test_a_time_that_cannot_be_is_said_so(send: Any, typed: str) -> None:
     answer = send(_when="later", _run_at=typed)
     assert answer.status_code == 422
-    assert "another look" in answer.text
+    assert "to correct" in answer.text
 
 
 def test_a_time_that_the_clocks_jump_over_is_after_the_jump(send: Any) -> None:

@@ -80,7 +80,7 @@ def test_three_rows_are_answered_and_no_job_is_made(client: FlaskClient, provide
     page = tried(client)
     assert len(provider.calls()) - before == 3
     assert page.count('class="turn answer"') == 3 and len(re.findall(r"Answer [0-9a-f]{12} to: About ", page)) == 3
-    assert "What the model reads" in page and "tokens in" in page
+    assert ">Prompt</summary>" in page and "tokens in" in page
     assert '<input type="hidden" name="prompt" value="About {product}: {review}">' in page
     assert client.get("/api/v1/jobs").json["jobs"] == []
     body = provider.calls()[-1]["body"]

@@ -153,7 +153,7 @@ def test_the_menu_has_the_outbox_only_while_mail_is_not_set_up(
     forget()
 
 
-# Addresses not to write to
+# Suppressed addresses
 
 
 def test_addresses_are_added_listed_and_taken_off(client: FlaskClient) -> None:
@@ -168,7 +168,7 @@ def test_addresses_are_added_listed_and_taken_off(client: FlaskClient) -> None:
     assert wrong.status_code == 422 and "Line 2" in wrong.text and "&lt;nonsense&gt;" in wrong.text
     for name in ("ann", "bob"):
         client.post("/suppressions/remove", data={"csrf_token": token, "address": f"{name}@example.org"})
-    assert "Nobody so far" in client.get("/suppressions").text
+    assert "No suppressed addresses" in client.get("/suppressions").text
 
 
 def test_the_api_keeps_the_same_list(client: FlaskClient) -> None:

@@ -109,7 +109,7 @@ def test_a_decision_is_kept_and_undone(client: FlaskClient, post: Posted) -> Non
     (undo,) = re.findall(rf'action="(/jobs/{job.id}/decisions/\d+/undo)"', page)
     assert post(undo).status_code == 303
     assert "0 of 2 reviewed" in words(client.get(f"/jobs/{job.id}").text)
-    assert "taken back by single user" in words(client.get(f"/jobs/{job.id}/decisions").text)
+    assert "undone by single user" in words(client.get(f"/jobs/{job.id}/decisions").text)
     again = post(f"/jobs/{job.id}/decisions", item="2", verdict="block")
     assert again.status_code == 303
     assert post(f"/jobs/{job.id}/decisions", item="2", verdict="allow").status_code == 409
@@ -183,7 +183,7 @@ def test_a_job_that_observes_says_would(client: FlaskClient, post: Posted) -> No
     job = judged(0.6, 0.95, observe_only=True)
     page = words(client.get(f"/jobs/{job.id}").text)
     assert "What would happen" in page and "Would be reviewed 1" in page and "Would be blocked 1" in page
-    assert "nothing was blocked" in page and "reviewed 0" not in page
+    assert "nothing is blocked" in page and "reviewed 0" not in page
     assert 'name="verdict"' not in client.get(f"/jobs/{job.id}").text
     assert post(f"/jobs/{job.id}/decisions", item="1", verdict="allow").status_code == 409
 

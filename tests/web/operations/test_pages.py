@@ -123,8 +123,8 @@ def test_workers_are_listed_with_what_they_do_and_can_be_sent_away(client: Flask
         workers[1]: "stop",
     }
     page = client.get(OPERATIONS).text
-    assert "leaves after this" in page
-    assert "stops" in page
+    assert "leaves after this job" in page
+    assert "stopping" in page
     assert client.post("/api/v1/workers/nobody/stop").status_code == 404
     with postgres.session() as session:
         worker_registry.leave(session, [str(job.worker)])

@@ -78,7 +78,7 @@ def test_without_schedules_the_page_says_how_to_make_one(client: FlaskClient) ->
 def test_a_job_is_repeated_from_its_page(client: FlaskClient, press: Any) -> None:
     job = factories.ended(factories.waiting(naps=4))
     assert f"/schedules/new?job={job.id}" in client.get(f"/jobs/{job.id}").text
-    assert "Repeat Nap" in client.get(f"/schedules/new?job={job.id}").text
+    assert "Schedule Nap" in client.get(f"/schedules/new?job={job.id}").text
     look = press("/schedules", job=job.id, every="day", day_at="06:30", zone="Asia/Tokyo", look="1")
     assert look.status_code == 200 and look.text.count("<li><time") == 3 and schedules.list_schedules(LOCAL_OWNER) == []
     answer = press("/schedules", job=job.id, every="day", day_at="06:30", zone="Asia/Tokyo")
@@ -105,7 +105,7 @@ def test_a_schedule_is_paused_resumed_changed_and_deleted(client: FlaskClient, p
     schedule = made()
     here = f"/schedules/{schedule.id}"
     assert press(f"{here}/pause").location == here
-    assert again(schedule).paused_at and "None while it is paused" in client.get(here).text
+    assert again(schedule).paused_at and "None while paused" in client.get(here).text
     press(f"{here}/resume")
     assert again(schedule).paused_at is None
     assert press(f"{here}/times", every="hour", minute="61").status_code == 422
