@@ -29,13 +29,13 @@ def job_of(page: Page) -> Any:
 def test_a_job_is_followed_to_its_end_without_a_reload(
     tab: Page, site: str, worker: None, complaints: list[str]
 ) -> None:
-    tab.goto(f"{site}/kinds/nap?naps=40&seconds=0.05")
+    tab.goto(f"{site}/kinds/nap?naps=100&seconds=0.1")
     tab.get_by_role("button", name="Start", exact=True).click()
     tab.wait_for_url("**/jobs/*")
     tab.evaluate("window.same = true")
     tab.get_by_role("link", name="Timeline").focus()
     expect(tab).to_have_title(re.compile(r"^\d+% · Nap"), timeout=PATIENCE)
-    expect(tab.locator("#announce")).to_have_text("Succeeded: 40 of 40 naps.", timeout=PATIENCE)
+    expect(tab.locator("#announce")).to_have_text("Succeeded: 100 of 100 naps.", timeout=PATIENCE)
     expect(tab).to_have_title("Succeeded · Nap · Legwork")
     expect(tab.locator("#tab")).to_contain_text("of 40 done", timeout=PATIENCE)
     assert tab.evaluate("window.same")
