@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import fcntl
 import hashlib
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, cast
 
 from jobs.engine.errors import LegworkError, SettingsError
+from jobs.engine.sandbox.parent_death import tied_to_this_process
 
 READY_SECONDS = 60.0
 LOG_BYTES = 10_000_000
 SOCKET_PATH_BYTES = 100  # the kernel takes 107; a few are left for the file's name to grow
-PR_SET_PDEATHSIG = 1
 
 
 class ServiceFailed(LegworkError):
@@ -122,7 +120,7 @@ def spawn(
             stderr=output,
             env=dict(environ) if environ is not None else None,
             start_new_session=True,
-            preexec_fn=_end_with_parent(death_signal),
+            preexec_fn=tied_to_this_process(death_signal),
             **options,
         )
 
@@ -221,18 +219,3 @@ def _short_folder(data_dir: Path) -> Path:
     if folder.is_symlink() or found.st_uid != os.getuid() or found.st_mode & 0o077:
         return Path(tempfile.mkdtemp(prefix="legwork-"))
     return folder
-
-
-def _end_with_parent(death_signal: int) -> Callable[[], None] | None:
-    """What a child runs between fork and exec. Linux only; elsewhere a killed parent leaves its children behind."""
-    if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None).prctl  # looked up before the fork: a child should not load libraries
-    parent = os.getpid()
-
-    def set_death_signal() -> None:
-        prctl(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
-        if os.getppid() != parent:  # it died before the line above
-            os._exit(1)
-
-    return set_death_signal

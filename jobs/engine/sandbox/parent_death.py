@@ -1,4 +1,4 @@
-"""Processes that do not outlive the one that started them, and that say what they do."""
+"""Tie a process to its parent's life (PR_SET_PDEATHSIG), and set its name for `ps`."""
 
 from __future__ import annotations
 
@@ -6,26 +6,33 @@ import ctypes
 import os
 import signal
 import sys
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 
 
-def die_with_parent(parent: int, with_signal: signal.Signals = signal.SIGKILL) -> None:
-    """Ask the kernel for a signal when the parent dies (Linux; elsewhere nothing). Leaves at once if it is dead already."""
+def die_with_parent(parent: int, with_signal: int = signal.SIGKILL) -> None:
+    """Ask the kernel for a signal when the parent dies (Linux; elsewhere nothing). Exits at once if it is dead already."""
     if sys.platform == "linux":
-        _system().prctl(_PR_SET_PDEATHSIG, int(with_signal))
+        _libc().prctl(_PR_SET_PDEATHSIG, int(with_signal))
     if os.getppid() != parent:
         os._exit(1)
+
+
+def tied_to_this_process(with_signal: int = signal.SIGKILL) -> Callable[[], None]:
+    """A `preexec_fn` for a program that does not tie itself. The signal comes when the *thread* that started it ends."""
+    _libc()  # loaded before the fork: a child should not load libraries
+    return partial(die_with_parent, os.getpid(), with_signal)
 
 
 def call_process(name: str) -> None:
     """Name this process for `ps -o comm` and top, in at most 15 characters (Linux; elsewhere nothing)."""
     if sys.platform == "linux":
-        _system().prctl(_PR_SET_NAME, name.encode())
+        _libc().prctl(_PR_SET_NAME, name.encode())
 
 
 @cache
-def _system() -> ctypes.CDLL:
+def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)

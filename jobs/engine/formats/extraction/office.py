@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import tempfile
@@ -15,7 +14,7 @@ from typing import Any
 from jobs.engine.errors import BadInput
 from jobs.engine.formats.extraction import unpacking
 from jobs.engine.formats.extraction.runner import MOST_TEXT, Extracted
-from jobs.engine.sandbox.parent_death import die_with_parent
+from jobs.engine.sandbox.parent_death import tied_to_this_process
 
 MOST_UNPACKED = 400_000_000  # bytes
 MOST_PARTS = 10_000
@@ -59,7 +58,7 @@ def by_pandoc(path: Path, format: str) -> tuple[str, str]:
                 *("--standalone", f"--template={template.name}", str(path), "+RTS", "-M1g", "-RTS"),
             ],
             capture_output=True,
-            preexec_fn=partial(die_with_parent, os.getpid()),
+            preexec_fn=tied_to_this_process(),
         )
     if done.returncode:
         said = (done.stderr.decode("utf-8", "replace").strip().splitlines() or ["it gave up"])[0][:200]

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
 import subprocess
 import zipfile
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from jobs.engine.errors import BadInput
 from jobs.engine.formats.tables import detect
 from jobs.engine.kits.conversion import layout
-from jobs.engine.sandbox.parent_death import die_with_parent
+from jobs.engine.sandbox.parent_death import tied_to_this_process
 
 READERS = {"md": "gfm", "report": "gfm", "txt": "gfm+hard_line_breaks", "html": "html"}
 WRITERS = {"md": "gfm", "html": "html5", "epub": "epub3", "txt": "plain", "pdf": "typst"}
@@ -113,7 +111,7 @@ def _pandoc(
         command,
         capture_output=True,
         cwd=folder,
-        preexec_fn=partial(die_with_parent, os.getpid()),  # this process has one thread
+        preexec_fn=tied_to_this_process(),  # this process has one thread
     )
     said = done.stderr.decode("utf-8", "replace")
     if done.returncode:
