@@ -40,7 +40,7 @@ from jobs.engine.sdk import (
 TITLE = "Send emails"
 GROUP = "Mail"
 QUEUE = "mail"
-NEEDS = ("idna",)
+NEEDS = ("email_validator",)
 NOUN = ("recipient", "recipients")
 AT_MOST_ONCE = True
 

@@ -28,6 +28,7 @@ NASTY = st.text(max_size=80) | st.sampled_from(ODD)
         ('"Lee, Ann" <ann@example.org>', "ann@example.org"),
         ("ann@straße.example", "ann@xn--strae-oqa.example"),
         ("üwe@example.org", "üwe@example.org"),
+        ("ann@mail.local", "ann@mail.local"),
     ],
 )
 def test_an_address_is_read_as_people_write_it(written: str, is_it: str) -> None:
@@ -39,7 +40,8 @@ def test_an_address_is_read_as_people_write_it(written: str, is_it: str) -> None
     "written",
     [
         "", "@", "ann", "ann@", "@example.org", "ann@example", "ann@exam ple.org", "a b@example.org", ".ann@example.org",
-        "ann@-example.org", "ann@example..org", "ann@[127.0.0.1]", "ann@example.org, bob@example.org", "ann@bob@example.org",
+        "ann@-example.org", "ann@example..org", "ann@[127.0.0.1]", "ann@127.0.0.1", "ann@localhost",
+        "ann@example.org, bob@example.org", "ann@bob@example.org",
         "ann@example.org;bob@example.org", "ann@example.org\r\nBcc: x@example.org", "Ann <ann@example.org> <bob@example.org>",
         "ann\u200b@example.org", "ann\x00@example.org", f"{'a' * 65}@example.org",
         f"a@{'.'.join(['b' * 62] * 4)}.org",
