@@ -68,14 +68,7 @@ SWALLOWING_ALLOWED = {
     ("jobs.engine.chat.answer_readers", "_follow"): "a thread must not die in silence, and its readers must be told",
     ("jobs.engine.worker.micro_batches", "_outcomes"): "each value of a batch waits for its outcome, or for this error",
     ("jobs.engine.worker.run", "_work"): "how a run ended must be written, whatever its kind raised",
-    (
-        "jobs.engine.sandbox.isolated",
-        "_answer",
-    ): "a child reads what may be broken in any way, and its parent must be told",
-    (
-        "jobs.engine.formats.extraction.__main__",
-        "_answer",
-    ): "a child reads what may be broken, and its parent must be told",
+    ("jobs.engine.sandbox.confined", "serve"): "a child reads what may be broken, and its parent must be told",
     ("jobs.engine.worker.prefork", "_be_child"): "a forked child must not run on in its parent's code",
     ("jobs.engine.queue.schedules", "_trouble"): "a kind's own check may raise anything, and the clock must live on",
     ("jobs.engine.worker.supervisor", "_be_child"): "a forked child must not run on in its parent's code",
@@ -320,7 +313,7 @@ CHILDREN = {
     *("jobs.engine.formats.exports", "jobs.engine.formats.extraction", "jobs.engine.formats.tables"),
     *("jobs.engine.kits.conversion", "jobs.engine.kits.reports", "jobs.engine.kits.sql"),
     "jobs.engine.llm.embeddings",
-    *("jobs.engine.formats.pdf_pages", "jobs.engine.sandbox.run_program", "jobs.engine.sandbox.offline"),
+    *("jobs.engine.formats.pdf_pages", "jobs.engine.sandbox.run_program", "jobs.engine.sandbox"),
 }
 
 

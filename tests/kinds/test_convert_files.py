@@ -22,7 +22,7 @@ from jobs.engine.files.inputs import SAMPLES
 from jobs.engine.kits import conversion
 from jobs.engine.kits.conversion import formats, options
 from jobs.engine.queue import commands, queries
-from jobs.engine.sandbox import isolated
+from jobs.engine.sandbox import confined
 from tests.engine import workers
 from tests.kinds.job_runs import OWNER, content, done, errors, items, run, upload
 
@@ -225,13 +225,13 @@ def test_what_takes_too_long_or_is_stopped_ends_with_all_it_started(tmp_path: Pa
     request = {"path": str(deep), "name": "deep.md", "format": "md", "to": "docx", "options": {}}
     began = time.monotonic()
     with pytest.raises(BadInput, match="given up after 1 s"):
-        isolated.run("jobs.engine.kits.conversion", request, tmp_path, isolated.ProcessLimits(seconds=1))
+        confined.run("jobs.engine.kits.conversion", request, confined.ProcessLimits(seconds=1), folder=tmp_path)
 
     def stop() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        isolated.run("jobs.engine.kits.conversion", request, tmp_path, check=stop)
+        confined.run("jobs.engine.kits.conversion", request, folder=tmp_path, check=stop)
     assert time.monotonic() - began < 30
     left = [path for path in Path("/proc").glob("[0-9]*/cmdline") if str(tmp_path) in _read(path)]
     assert left == []

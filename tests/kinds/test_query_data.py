@@ -21,7 +21,6 @@ from jobs import query_data
 from jobs.engine.db.models import Job
 from jobs.engine.errors import StopAsked
 from jobs.engine.kits import sql
-from jobs.engine.kits.sql import query
 from jobs.engine.kits.sql.names import RESERVED
 from jobs.engine.queue import commands, queries
 from jobs.engine.sandbox import spawn
@@ -239,24 +238,6 @@ def test_names_that_are_not_there_are_named_on_the_form(environment: Callable[..
     assert table.startswith("There is no table “thngs”. Did you mean things?")
     assert "cannot be read" in syntax and "these are 2 statements" in two and "reads its own tables only" in file
     assert "one.bin" in errors("query_data", files=[upload(b"\x00\x01\x02", "one.bin")], sql="select 1")["files"]
-
-
-SLOW = """
-import time
-from jobs.engine.kits.sql import __main__ as program
-
-look = program._check
-program._check = lambda *given: (time.sleep(1), look(*given))
-program.main({parent})
-"""
-
-
-def test_a_query_is_judged_also_where_that_takes_a_while(
-    table: sql.QuerySource, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    command = [sys.executable, "-c", SLOW.format(parent=os.getpid())]
-    monkeypatch.setattr(query, "_command", lambda: command)
-    assert "no table “x”" in (sql.query_error("from x", [table]) or "")
 
 
 def test_what_takes_too_much_memory_or_time_ends_alone(table: sql.QuerySource) -> None:

@@ -15,13 +15,13 @@ from threading import BoundedSemaphore
 from typing import Any, BinaryIO
 
 from jobs.engine.errors import BadInput
-from jobs.engine.sandbox import isolated
+from jobs.engine.sandbox import confined
 
 MOST_BYTES = 50_000_000
 MOST_TEXT = 20_000  # characters
 WIDTH = 900  # pixels, and at most this many times as tall:
 TALLEST = 4
-LIMITS = isolated.ProcessLimits(seconds=15, memory=1 << 30, written=100_000_000)
+LIMITS = confined.ProcessLimits(seconds=15, memory=1 << 30, written=100_000_000)
 AT_ONCE = BoundedSemaphore(2)  # in this process: a page is soon made, and the machine has other work
 PATIENCE = 20  # seconds for one of them
 
@@ -46,7 +46,7 @@ def page(source: BinaryIO, number: int) -> PdfPage:
             with path.open("wb") as target:
                 shutil.copyfileobj(source, target)
             request = {"path": str(path), "number": number}
-            return PdfPage(**isolated.run("jobs.engine.formats.pdf_pages", request, Path(folder), LIMITS))
+            return PdfPage(**confined.run("jobs.engine.formats.pdf_pages", request, LIMITS, folder=Path(folder)))
     finally:
         AT_ONCE.release()
 
@@ -73,4 +73,4 @@ def _drawn(request: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    isolated.serve(_drawn)
+    confined.serve(_drawn)

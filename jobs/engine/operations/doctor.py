@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Sequence
 
 from jobs.engine import settings
@@ -11,7 +10,7 @@ from jobs.engine.errors import LegworkError, SettingsError
 from jobs.engine.kinds import catalogue
 from jobs.engine.operations.health import Component, components
 from jobs.engine.operations.queue_figures import QueueFigures, queues
-from jobs.engine.sandbox import spawn
+from jobs.engine.sandbox import confined
 
 
 def examine() -> list[Component]:
@@ -75,9 +74,8 @@ _HOW = {"filter": "The kernel refuses them every socket", "namespace": "They hav
 
 def _confinement_part() -> Component:
     """Whether this machine takes the network from a child, by trying it on one."""
-    command = spawn.command("jobs.engine.sandbox.offline")
-    done = subprocess.run(command, cwd=spawn.ROOT, env=spawn.environment(), capture_output=True, text=True)
-    if how := _HOW.get(done.stdout.strip()):
+    said = confined.run("jobs.engine.sandbox", {})
+    if how := _HOW.get(said["network"]):
         return Component("Confinement", "ok", "What reads strangers' files has no network", how)
     advice = "On Linux it has none. Here let a firewall keep this machine from what it need not reach."
     return Component(

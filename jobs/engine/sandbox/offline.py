@@ -2,7 +2,7 @@
 
 On Linux the kernel then refuses every socket, those of this machine included, which a database or a broker may listen on.
 Where it takes no such filter, the process moves into a network of its own with nothing in it. Elsewhere nothing can be
-done. `python -m jobs.engine.sandbox.offline` tries it on itself and prints how it went: that is what the doctor asks.
+done. `python -m jobs.engine.sandbox` is a child that answers how it went: that is what the doctor asks.
 """
 
 from __future__ import annotations
@@ -70,7 +70,3 @@ def _steps(architecture: int, socket: int) -> bytes:
 def _moved(libc: ctypes.CDLL) -> bool:
     flags = _CLONE_NEWNET if os.geteuid() == 0 else _CLONE_NEWUSER | _CLONE_NEWNET
     return bool(libc.unshare(flags) == 0)
-
-
-if __name__ == "__main__":
-    print(leave_network())

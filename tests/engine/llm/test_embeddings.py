@@ -132,7 +132,7 @@ def test_vectors_of_another_length_end_the_job(provider: FakeProvider) -> None:
 def test_a_light_process_has_a_child_embed(environment: Callable[..., None]) -> None:
     code = (
         "import sys; from jobs.engine.llm.embeddings import warm_child as warm; a = warm.embed(['kettle']); "
-        "warm._home()._child.kill(); warm._home()._child.wait(); b = warm.embed(['kettle']); "
+        "warm._home()._child._process.kill(); warm._home()._child._process.wait(); b = warm.embed(['kettle']); "
         "print(len(a[0]), a == b, sorted({'numpy', 'onnxruntime', 'tokenizers', 'aiohttp'} & set(sys.modules)))"
     )
     done = subprocess.run(

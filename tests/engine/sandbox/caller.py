@@ -1,4 +1,4 @@
-"""A child that tries to reach out: `python -m tests.engine.sandbox.caller FOLDER PARENT`, as every confined child is started."""
+"""A child that tries to reach out, started as every confined child is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from jobs.engine.sandbox import isolated
+from jobs.engine.sandbox import confined
 
 AGAIN = "import sys; from tests.engine.sandbox.caller import called; print(called(int(sys.argv[1]), sys.argv[2]))"
 
@@ -42,4 +42,4 @@ def _tried(family: int, address: Any) -> str:
 
 
 if __name__ == "__main__":
-    isolated.serve(work)
+    confined.serve(work)

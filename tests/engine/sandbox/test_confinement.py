@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from jobs.engine.sandbox import isolated, spawn
+from jobs.engine.sandbox import confined, spawn
 from tests.engine.sandbox import caller
 
 REACHED = "IPv4 reached, IPv6 reached, Unix reached"
@@ -42,7 +42,7 @@ def test_a_child_reaches_no_server_and_has_no_secret(
     for server, calls in zip(servers, (2, 1), strict=True):
         for _ in range(calls):
             server.accept()[0].close()
-    told = isolated.run("tests.engine.sandbox.caller", at, tmp_path)
+    told = confined.run("tests.engine.sandbox.caller", at)
     assert (told["itself"], told["started"]) == (REFUSED, REFUSED)
     assert set(told["environment"]) <= {"PATH", "PYTHONUTF8", "TMPDIR", "LC_CTYPE"}
     for server in servers:
@@ -76,9 +76,9 @@ def test_every_child_that_is_started_is_confined() -> None:
     started = set()
     for path in (spawn.ROOT / "jobs").rglob("*.py"):
         text = path.read_text()
-        started |= set(re.findall(r'(?:spawn\.command|isolated\.run)\(\s*"([\w.]+)"', text))
+        started |= set(re.findall(r'(?:spawn\.command|confined\.\w+|PipedChild)\(\s*"([\w.]+)"', text))
         started |= set(re.findall(r'^MODULE = "([\w.]+)"', text, re.M))
-    assert len(started) >= 9
+    assert len(started) >= 10
     assert {name for name in started - WITH_NETWORK.keys() if not _confines(name)} == set()
     assert started >= WITH_NETWORK.keys()
 
@@ -86,4 +86,4 @@ def test_every_child_that_is_started_is_confined() -> None:
 def _confines(name: str) -> bool:
     path = spawn.ROOT / name.replace(".", os.sep)
     text = (path / "__main__.py" if path.is_dir() else path.with_suffix(".py")).read_text()
-    return any(words in text for words in ("isolated.serve(", " confine(", "leave_network()"))
+    return any(words in text for words in ("confined.serve(", "confined.ChildEnd(", " confine("))

@@ -10,16 +10,16 @@ import csv
 import io
 import json
 import re
-import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from jobs.engine import jsonsafe
 from jobs.engine.errors import NO_SPACE, BadInput, LegworkError
-from jobs.engine.sandbox import spawn
+from jobs.engine.sandbox import confined
+from jobs.engine.sandbox.spawn import PipedChild
 
 FORMATS = {
     "csv": "text/csv; charset=utf-8",
@@ -28,6 +28,7 @@ FORMATS = {
     "parquet": "application/vnd.apache.parquet",
 }
 CHUNK = 1 << 16
+LIMITS = confined.ProcessLimits(memory=4 << 30, written=1 << 40, cpu=86_400)  # the rows are ours, and may be many
 END = "end"  # the last line for a child; without it the rows were broken off
 FORMULA = re.compile(r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")  # the last four: their full-width forms
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
@@ -102,40 +103,16 @@ def _by_child(
         tempfile.TemporaryDirectory(prefix="legwork-export-", ignore_cleanup_errors=True) as folder,
     ):
         target = Path(folder) / f"table.{format}"
-        with _running(format, target) as writer:
-            _feed(writer, rows, columns, types)
-            _settle(writer)
+        with confined.started("jobs.engine.formats.exports", {"target": str(target)}, LIMITS, Path(folder)) as child:
+            _feed(child, rows, columns, types)
+            _settle(child)
         with target.open("rb") as written:
             target.unlink()  # gone even if this process is killed while somebody reads slowly
             while chunk := written.read(CHUNK):
                 yield chunk
 
 
-@contextmanager
-def _running(format: str, target: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """The child, which does not outlive the `with`."""
-    writer = subprocess.Popen(
-        spawn.command("jobs.engine.formats.exports", format, str(target)),
-        cwd=spawn.ROOT,
-        env=spawn.environment(temporary=str(target.parent)),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield writer
-    finally:
-        if writer.poll() is None:
-            writer.kill()
-        with suppress(BrokenPipeError):
-            _rows_in(writer).close()
-        _answer_of(writer).close()
-        writer.wait()
-
-
-def _feed(
-    writer: subprocess.Popen[bytes], rows: Iterable[dict[str, Any]], columns: list[str], types: Mapping[str, str]
-) -> None:
+def _feed(child: PipedChild, rows: Iterable[dict[str, Any]], columns: list[str], types: Mapping[str, str]) -> None:
     """One JSON list a line: the columns, their types, then each row's values, then the end.
 
     A child that has given up says why when asked.
@@ -146,35 +123,20 @@ def _feed(
         for row in rows:
             waiting += jsonsafe.dumps([row.get(column) for column in columns]).encode() + b"\n"
             if len(waiting) > CHUNK:
-                _rows_in(writer).write(waiting)
+                child.send(bytes(waiting))
                 waiting.clear()
-        _rows_in(writer).write(waiting + f'"{END}"\n'.encode())
+        child.send(bytes(waiting) + f'"{END}"\n'.encode())
 
 
-def _settle(writer: subprocess.Popen[bytes]) -> None:
+def _settle(child: PipedChild) -> None:
     """Wait for the file to be whole. Raises the child's reason if it will not be."""
-    with suppress(BrokenPipeError):
-        _rows_in(writer).close()
-    answer = _answer_of(writer).read()
-    if writer.wait() == 0 and not answer:
-        return
-    try:
-        said = json.loads(answer)
-    except ValueError:
+    said = json.loads(child.line() or "null")
+    if said is None:
         raise LegworkError(
             "The table could not be written: its writer stopped. Try CSV, or try again.", reason="export_failed"
-        ) from None
-    raise (BadInput if said["reason"] == "bad_input" else LegworkError)(said["message"], reason=said["reason"])
-
-
-def _rows_in(writer: subprocess.Popen[bytes]) -> IO[bytes]:
-    assert writer.stdin is not None
-    return writer.stdin
-
-
-def _answer_of(writer: subprocess.Popen[bytes]) -> IO[bytes]:
-    assert writer.stdout is not None
-    return writer.stdout
+        )
+    if "error" in said:
+        raise (BadInput if said["reason"] == "bad_input" else LegworkError)(said["error"], reason=said["reason"])
 
 
 @contextmanager

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from jobs.engine.formats.tables.reader import DESCRIBE_SECONDS, TableInfo, count, describe, describe_here, read
+from jobs.engine.formats.tables.reader import TableInfo, count, describe, describe_here, read
 
 __all__ = [
-    "DESCRIBE_SECONDS",
     "TableInfo",
     "count",
     "describe",

@@ -8,8 +8,6 @@ What a file is, is decided by what is in it; its name only helps where that leav
 from __future__ import annotations
 
 import io
-import json
-import subprocess
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,10 +16,10 @@ from typing import Any, TextIO
 from jobs.engine import jsonsafe
 from jobs.engine.errors import BadInput
 from jobs.engine.formats.tables import delimited, detect, json_rows, parquet, workbook
-from jobs.engine.sandbox import spawn
+from jobs.engine.sandbox import confined
 
 HEAD = 1_000_000
-DESCRIBE_SECONDS = 20
+LIMITS = confined.ProcessLimits(seconds=20, written=1 << 30)  # of a child that describes a table
 SUSPICIOUS = 100_000  # characters of one record without an end in sight
 FIRST_ROWS = 10
 FIRST_BYTES = 200_000
@@ -226,20 +224,9 @@ def _cut(value: Any, longest: int) -> Any:
 
 
 def _describe_in_child(path: Path, name: str) -> TableInfo:
-    try:
-        done = subprocess.run(
-            spawn.command("jobs.engine.formats.tables", str(path.absolute()), name),
-            cwd=spawn.ROOT,
-            env=spawn.environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=DESCRIBE_SECONDS,
+    request = {"path": str(path.absolute())}
+    return TableInfo.from_json(
+        confined.run(
+            "jobs.engine.formats.tables", request, LIMITS, subject=name, advice="Save the table as CSV and upload that."
         )
-        answer = json.loads(done.stdout)
-    except (subprocess.TimeoutExpired, ValueError):
-        raise BadInput(
-            f"{name} takes too much time or memory to open. Save the table as CSV and upload that."
-        ) from None
-    if "error" in answer:
-        raise BadInput(answer["error"])
-    return TableInfo.from_json(answer)
+    )

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.engine.kits.conversion import documents, formats, pictures, tables
-from jobs.engine.sandbox import isolated
+from jobs.engine.sandbox import confined
 
 
 def work(request: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -23,4 +23,4 @@ def work(request: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    isolated.serve(work)
+    confined.serve(work)

@@ -12,7 +12,7 @@ from typing import Any
 
 from jobs.engine.errors import BadInput
 from jobs.engine.kits.conversion import formats
-from jobs.engine.sandbox import isolated
+from jobs.engine.sandbox import confined
 
 SECONDS = 300  # of a file, by the clock
 
@@ -49,7 +49,8 @@ def convert(
         **{"path": str(source.absolute()), "name": name, "format": format, "to": to, "options": options},
         **{"encoding": encoding, "delimiter": delimiter},
     }
-    said = isolated.run("jobs.engine.kits.conversion", request, folder, isolated.ProcessLimits(seconds=SECONDS), check)
+    limits = confined.ProcessLimits(seconds=SECONDS)
+    said = confined.run("jobs.engine.kits.conversion", request, limits, folder=folder, check=check)
     made = folder / said["path"]
     if not made.is_file() or made.stat().st_size == 0:
         raise BadInput(f"Nothing came out of “{name}”: the {to} would be empty.", reason="empty")

@@ -9,7 +9,7 @@ from typing import Any
 from jobs.engine.kits.conversion import documents
 from jobs.engine.kits.reports import charts, figures, writing
 from jobs.engine.kits.reports.measures import Measure
-from jobs.engine.sandbox import isolated
+from jobs.engine.sandbox import confined
 
 
 def work(request: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -37,4 +37,4 @@ def _render(request: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    isolated.serve(work)
+    confined.serve(work)

@@ -9,10 +9,10 @@ from typing import Any
 
 from jobs.engine.kits.reports.figures import ReportPlan
 from jobs.engine.kits.reports.writing import Report
-from jobs.engine.sandbox import isolated
+from jobs.engine.sandbox import confined
 
-COMPUTE = isolated.ProcessLimits(seconds=3_600, memory=4 << 30, written=20_000_000_000)
-RENDER = isolated.ProcessLimits(seconds=300, memory=4 << 30, address_space=False)  # V8, which draws the charts
+COMPUTE = confined.ProcessLimits(seconds=3_600, memory=4 << 30, written=20_000_000_000)
+RENDER = confined.ProcessLimits(seconds=300, memory=4 << 30, address_space=False)  # V8, which draws the charts
 MODULE = "jobs.engine.kits.reports"
 
 Check = Callable[[], None] | None
@@ -21,10 +21,11 @@ Check = Callable[[], None] | None
 def compute(path: Path, name: str, plan: ReportPlan, folder: Path, check: Check = None) -> dict[str, Any]:
     """The figures of a table as JSON; see computing.compute. Raises BadInput in words."""
     request = {"do": "compute", "path": str(path.absolute()), "name": name, "plan": asdict(plan)}
-    return isolated.run(MODULE, request, folder, COMPUTE, check)
+    return confined.run(MODULE, request, COMPUTE, folder=folder, check=check)
 
 
 def render(report: Report, format: str, folder: Path, check: Check = None) -> tuple[Path, list[str]]:
     """The report as a file in the folder, and what was lost on the way, in sentences."""
-    said = isolated.run(MODULE, {"do": "render", "report": asdict(report), "format": format}, folder, RENDER, check)
+    request = {"do": "render", "report": asdict(report), "format": format}
+    said = confined.run(MODULE, request, RENDER, folder=folder, check=check)
     return folder / said["path"], said["warnings"]

@@ -1,21 +1,17 @@
-"""The child that runs a query: `python -m jobs.engine.kits.sql PARENT`, with the request as the first line of its input.
+"""The child that runs a query, or only judges it.
 
-1. Limits first, and no network; it dies with its parent, and when its input is closed it stops.
-2. The files become tables of a database in a folder of the request's; that is closed, and opened again for reading only.
+1. Limits first, and no network; it dies with its parent.
+2. The files become tables of a database in the request's folder; that is closed, and opened again for reading only.
 3. Everything outside of it is locked away, and the lock is locked. Then the query runs, and its rows go out as they come.
 
-It prints JSON lines: an object for each table loaded, one for the columns, a list for each row, and an object for the end.
+It answers with an object for each table loaded, one for the columns, lists of rows, and an object for the end.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import sys
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,15 +22,12 @@ from jobs.engine.formats.tables.parquet import converter
 from jobs.engine.kits.sql import error_messages
 from jobs.engine.kits.sql.loading import load
 from jobs.engine.kits.sql.names import column_names, quoted
-from jobs.engine.sandbox.parent_death import die_with_parent
-from jobs.engine.sandbox.rlimits import confine
+from jobs.engine.sandbox import confined
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 BATCH = 500
-FILE_BYTES = 16 << 30
-MEMORY_BESIDE = 2 << 30  # addresses, not memory: Python, DuckDB's code and its threads' stacks
 ROW_BYTES = 16_000_000
 LOCKS = (
     "set enable_progress_bar = false",
@@ -49,28 +42,16 @@ class Refused(LegworkError):
     """The query is not run, or did not end."""
 
 
-def main(parent: int) -> None:
-    die_with_parent(parent)
-    request = json.loads(sys.stdin.buffer.readline())
-    seconds, memory = request["seconds"], request["memory"]
-    confine(memory=memory + MEMORY_BESIDE, cpu_seconds=seconds * request["threads"] + 30, file_bytes=FILE_BYTES)
-    watch = Watch(seconds)
-    if not request["check"]:  # its input is closed at once, and whoever waits for it ends it
-        threading.Thread(target=watch.input_closed, daemon=True).start()
+def work(request: dict[str, Any], folder: Path) -> Iterator[Any]:
+    watch = Watch(request["seconds"])
     try:
-        _check(request, watch) if request["check"] else _answer(request, watch)
-    except LegworkError as error:
-        _say({"error": error.reason, "message": error.message})
+        yield from [_check(request, watch)] if request["check"] else _answer(request, folder, watch)
     except MemoryError:
-        _say({"error": "memory_limit", "message": _too_much(request)})
-    except BrokenPipeError:
-        os._exit(1)
-    sys.stdout.flush()
-    os._exit(0)  # what was interrupted must not be waited for
+        raise Refused(_too_much(request), reason="memory_limit") from None
 
 
 class Watch:
-    """Interrupts what runs: when its time is over, and when nobody waits for it any more."""
+    """Interrupts what runs when its time is over."""
 
     def __init__(self, seconds: int):
         self.database: DuckDBPyConnection | None = None
@@ -84,20 +65,13 @@ class Watch:
         timer.start()
         return database
 
-    def input_closed(self) -> None:
-        sys.stdin.buffer.read()
-        if self.database is not None:
-            self.database.interrupt()
-        time.sleep(0.5)
-        os._exit(1)
-
     def _time_out(self) -> None:
         self.timed_out = True
         assert self.database is not None
         self.database.interrupt()
 
 
-def _check(request: dict[str, Any], watch: Watch) -> None:
+def _check(request: dict[str, Any], watch: Watch) -> dict[str, Any]:
     """Judge the words of a query by tables without rows. What only the data can tell is left open."""
     import duckdb
 
@@ -111,25 +85,23 @@ def _check(request: dict[str, Any], watch: Watch) -> None:
         except duckdb.Error as error:
             if wrong := error_messages.of(error, _tables(request)):
                 raise Refused(wrong[1], reason=wrong[0]) from None
+    return {}
 
 
-def _answer(request: dict[str, Any], watch: Watch) -> None:
+def _answer(request: dict[str, Any], folder: Path, watch: Watch) -> Iterator[Any]:
     import duckdb
 
-    folder = Path(request["folder"])
     kept = folder / "tables.duckdb"
     try:
         with watch.over(duckdb.connect(kept, config=_config(request))) as database:
             database.execute("set enable_progress_bar = false")
             for source in request["sources"]:
-                _say(_loaded(database, source, folder))
+                yield _loaded(database, source, folder)
         with duckdb.connect(kept, read_only=True, config=_config(request)) as database:
             watch.database = database
-            shutil.rmtree(
-                folder, ignore_errors=True
-            )  # open as it is, it goes when this process does, however that happens
+            shutil.rmtree(folder, ignore_errors=True)  # open as it is, it goes when this process does
             _lock(database)
-            _say_rows(database.execute(_select(request)), request["rows"])
+            yield from _result(database.execute(_select(request)), request["rows"])
     except duckdb.InterruptException:
         raise Refused(_too_long(request) if watch.timed_out else "Stopped.", reason="time_limit") from None
     except duckdb.OutOfMemoryException:
@@ -157,34 +129,43 @@ def _select(request: dict[str, Any]) -> str:
     return str(statements[0].query)
 
 
-def _say_rows(result: DuckDBPyConnection, most: int) -> None:
+def _result(result: DuckDBPyConnection, most: int) -> Iterator[Any]:
     """The columns, the first `most` rows, and whether there are more."""
     found = result.description or []
     if len(found) > COLUMN_LIMIT:
         raise Refused(f"The result has {len(found):,} columns; {COLUMN_LIMIT:,} is the most that is kept.")
     names = column_names(jsonsafe.clean_text(column[0]) for column in found)
     types = [str(column[1]) for column in found]
-    _say({"columns": [{"name": name, "type": type_name} for name, type_name in zip(names, types, strict=True)]})
+    yield {"columns": [{"name": name, "type": type_name} for name, type_name in zip(names, types, strict=True)]}
     converters = [(place, convert) for place, name in enumerate(types) if (convert := converter(name)) is not None]
     count = 0
-    for record in _records(result):
-        if count == most:
-            break
-        count += 1
-        values = list(record)
-        for place, convert in converters:
-            if values[place] is not None:
-                values[place] = convert(values[place])
-        _say(values)
-    else:
-        _say({"end": count, "more": False})
-        return
-    _say({"end": count, "more": True})
+    while count < most and (batch := result.fetchmany(min(BATCH, most - count))):
+        count += len(batch)
+        yield from _in_lines(_converted(record, converters) for record in batch)
+    yield {"end": count, "more": count == most and result.fetchone() is not None}
 
 
-def _records(result: DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
-    while batch := result.fetchmany(BATCH):
-        yield from batch
+def _converted(record: tuple[Any, ...], converters: list[tuple[int, Callable[[Any], Any]]]) -> list[Any]:
+    values = list(record)
+    for place, convert in converters:
+        if values[place] is not None:
+            values[place] = convert(values[place])
+    return values
+
+
+def _in_lines(rows: Iterable[list[Any]]) -> Iterator[bytes]:
+    """The rows as JSON lists of some of them, of which none is much longer than the longest row may be."""
+    batch: list[str] = []
+    size = 0
+    for row in rows:
+        batch.append(jsonsafe.dumps(row))
+        size += len(batch[-1])
+        if len(batch[-1]) > ROW_BYTES:
+            raise Refused("A row of the result is over 16 MB. Select fewer or shorter values.", reason="row_too_large")
+        if size > ROW_BYTES:
+            yield f"[{','.join(batch)}]".encode()
+            batch, size = [], 0
+    yield f"[{','.join(batch)}]".encode()
 
 
 def _lock(database: DuckDBPyConnection) -> None:
@@ -217,12 +198,5 @@ def _too_long(request: dict[str, Any]) -> str:
     return f"The query reached its time limit of {request['seconds']:,} s. Select less, or give it more time."
 
 
-def _say(what: dict[str, Any] | list[Any]) -> None:
-    line = jsonsafe.dumps(what)
-    if len(line) > ROW_BYTES:
-        raise Refused("A row of the result is over 16 MB. Select fewer or shorter values.", reason="row_too_large")
-    sys.stdout.write(line + "\n")
-
-
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    confined.serve(work)

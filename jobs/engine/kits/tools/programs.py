@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
-import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +18,6 @@ from jobs.engine.kinds.params import FileRef, param
 from jobs.engine.kits.tools.base import Arguments, Tool, ToolContext, ToolResult
 from jobs.engine.sandbox import spawn
 
-LOOK_SECONDS = 0.1
 MOST_COPIED = 100_000_000  # bytes of a file
 PATH = "/usr/bin:/bin"
 
@@ -76,31 +72,14 @@ def _ran(command: list[str], given: str, folder: Path, reach: ToolContext) -> To
     printed, read = folder.parent / "printed", folder.parent / "read"
     read.write_text(given)
     with printed.open("wb") as output, read.open("rb") as source:
-        running = subprocess.Popen(
-            command,
-            cwd=spawn.ROOT,  # in the other folder, its files would be taken for Python's modules
-            env=spawn.environment(),
-            stdin=source,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        running = spawn.start(command, stdin=source, stdout=output, stderr=subprocess.STDOUT)
         try:
-            code = _waited(running, reach)
+            code = spawn.exit_code(running, reach.seconds, reach.check)
         finally:
-            with suppress(ProcessLookupError):
-                os.killpg(running.pid, signal.SIGKILL)
-            running.wait()
+            spawn.end(running)
+    if code is None:
+        raise BadInput(f"The program did not end within {reach.seconds} s, and was ended.", reason="time_limit")
     return ToolResult(printed.read_bytes().decode("utf-8", errors="replace"), code)
-
-
-def _waited(running: subprocess.Popen[bytes], reach: ToolContext) -> int:
-    until = time.monotonic() + reach.seconds
-    while time.monotonic() < until:
-        with suppress(subprocess.TimeoutExpired):
-            return running.wait(LOOK_SECONDS)
-        reach.check()
-    raise BadInput(f"The program did not end within {reach.seconds} s, and was ended.", reason="time_limit")
 
 
 EXAMPLE = {"program": "wc", "arguments": ["-w", "reviews.csv"], "files": ["sample:reviews.csv"]}

@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-import select
-import subprocess
 import threading
-import time
 import weakref
 from functools import cache
 from typing import Any
@@ -18,7 +15,7 @@ from typing import Any
 from jobs.engine import settings
 from jobs.engine.errors import Transient
 from jobs.engine.llm.embeddings import models
-from jobs.engine.sandbox import spawn
+from jobs.engine.sandbox.spawn import PipedChild
 
 ANSWER_SECONDS = 20.0
 IDLE_SECONDS = 900.0
@@ -34,62 +31,46 @@ class EmbeddingProcess:
 
     def __init__(self) -> None:
         self._turn = threading.Lock()
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: PipedChild | None = None
 
     def ask(self, model: str, texts: list[str]) -> list[list[float]]:
         line = json.dumps({"model": model, "texts": texts}).encode() + b"\n"
         with self._turn:
-            for again in (True, False):
-                try:
-                    return self._answer(line)
-                except OSError:  # it had ended, most likely for want of questions
-                    self._end()
-                    if not again:
-                        raise _silent() from None
-        raise AssertionError
+            try:
+                return self._answer(line)
+            except BrokenPipeError:  # it had ended, most likely for want of questions
+                self._end()
+            try:
+                return self._answer(line)
+            except BrokenPipeError:
+                self._end()
+                raise _silent() from None
 
     def _answer(self, line: bytes) -> list[list[float]]:
-        running = self._running()
-        assert running.stdin is not None
-        assert running.stdout is not None
-        running.stdin.write(line)
-        running.stdin.flush()
-        said: dict[str, Any] = json.loads(self._line(running.stdout.fileno()))
+        child = self._running()
+        child.send(line)
+        try:
+            answer = child.line(ANSWER_SECONDS)
+        except TimeoutError:
+            self._end()
+            raise _silent() from None
+        if not answer:
+            raise BrokenPipeError
+        said: dict[str, Any] = json.loads(answer)
         if "error" in said:
             raise Transient(said["error"], reason="no_embedding")
         vectors: list[list[float]] = said["vectors"]
         return vectors
 
-    def _line(self, descriptor: int) -> bytes:
-        """One line, within ANSWER_SECONDS; OSError if the child has ended."""
-        deadline, got = time.monotonic() + ANSWER_SECONDS, b""
-        while not got.endswith(b"\n"):
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([descriptor], [], [], left)[0]:
-                self._end()
-                raise _silent()
-            chunk = os.read(descriptor, 1 << 20)
-            if not chunk:
-                raise BrokenPipeError
-            got += chunk
-        return got
-
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _running(self) -> PipedChild:
         if self._child is None:
-            self._child = subprocess.Popen(
-                spawn.command("jobs.engine.llm.embeddings"),
-                cwd=spawn.ROOT,
-                env=spawn.environment() | _provider(),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-            )
-            weakref.finalize(self, _ended, self._child, os.getpid())
+            self._child = PipedChild("jobs.engine.llm.embeddings", environ=_provider())
+            weakref.finalize(self, self._child.close)
         return self._child
 
     def _end(self) -> None:
         if self._child is not None:
-            _ended(self._child, os.getpid())
+            self._child.close()
             self._child = None
 
 
@@ -103,19 +84,6 @@ def _provider() -> dict[str, str]:
         "REDIS_URL": current.redis_url,
         "LEGWORK_BUILT_IN": ",".join(current.built_in),
     }
-
-
-def _ended(process: subprocess.Popen[bytes], parent: int) -> None:
-    if os.getpid() != parent:
-        return  # a fork is at its end, not the process that started the child
-    process.kill()
-    process.wait()
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            try:
-                pipe.close()
-            except OSError:
-                continue
 
 
 def _silent() -> Transient:

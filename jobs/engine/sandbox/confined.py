@@ -1,0 +1,180 @@
+"""Work in a child process that can harm only itself: for untrusted files, and for libraries that may hang or crash.
+
+The child has limits on memory, processor time and what it writes, no network, no address and no password in its
+environment, and ends with its parent. The request goes to it as a line of JSON, its answers come as lines of JSON.
+
+    said = confined.run("jobs.engine.kits.conversion", {"path": "..."}, ProcessLimits(seconds=60), check=context.check)
+
+The module's `__main__` ends with `confined.serve(work)`, where `work` returns one answer or yields several. `stream` gives
+several as they come. Every child of ours that reads untrusted content is one of these.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from jobs.engine import jsonsafe
+from jobs.engine.errors import BadInput, LegworkError
+from jobs.engine.sandbox.parent_death import die_with_parent
+from jobs.engine.sandbox.rlimits import confine
+from jobs.engine.sandbox.spawn import Check, PipedChild
+
+Request = dict[str, Any]
+Answered = TypeVar("Answered", bound=dict[str, Any] | Iterable[Any])
+
+
+@dataclass(frozen=True)
+class ProcessLimits:
+    """seconds: how long the parent waits in all, and the processor time unless `cpu` gives another.
+
+    memory, written: bytes; `written` is of any one file. address_space: see `confine`.
+    """
+
+    seconds: int = 120
+    memory: int = 2 << 30
+    written: int = 2_000_000_000
+    address_space: bool = True
+    cpu: int | None = None
+
+
+class TooCostly(BadInput):
+    """The child reached a limit. `timed_out`: that of its time."""
+
+    reason = "too_costly"
+
+    def __init__(self, subject: str, advice: str, seconds: int | None = None):
+        self.timed_out = seconds is not None
+        given_up = f"; it was given up after {seconds} s" if seconds else ""
+        super().__init__(f"{subject} takes more time or memory than one file may have here{given_up}. {advice}")
+
+
+def run(
+    module: str,
+    request: Request,
+    limits: ProcessLimits | None = None,
+    *,
+    folder: Path | None = None,
+    check: Check = None,
+    subject: str = "This",
+    advice: str = "Try it with a smaller file.",
+) -> dict[str, Any]:
+    """The child's answer. Raises BadInput with its sentence, or TooCostly where it came to no answer.
+
+    folder: where it may put files; without one it has one for itself, which goes when it ends.
+    check: called ten times a second; what it raises ends the child and goes on to the caller.
+    subject, advice: how that sentence begins and ends.
+    """
+    answers = stream(module, request, limits, folder=folder, check=check, subject=subject, advice=advice)
+    with closing(answers):
+        if (said := next(answers, None)) is None:
+            raise TooCostly(subject, advice)
+        return dict(said)
+
+
+def stream(
+    module: str,
+    request: Request,
+    limits: ProcessLimits | None = None,
+    *,
+    folder: Path | None = None,
+    check: Check = None,
+    subject: str = "This",
+    advice: str = "Try it with a smaller file.",
+) -> Generator[Any, None, None]:
+    """The child's answers as they come; otherwise as `run`. Closing the generator ends the child."""
+    limits = limits or ProcessLimits()
+    with started(module, request, limits, folder) as child:
+        while line := _line(child, limits.seconds, check, subject, advice):
+            answer = json.loads(line)
+            if isinstance(answer, dict) and "error" in answer:
+                raise _refusal(answer, subject, advice)
+            yield answer
+        if not child.ended_well():
+            raise TooCostly(subject, advice)
+
+
+def _line(child: PipedChild, seconds: int, check: Check, subject: str, advice: str) -> bytes:
+    try:
+        return child.line(seconds - child.seconds, check)
+    except TimeoutError:
+        raise TooCostly(subject, advice, seconds) from None
+    except BrokenPipeError:
+        raise TooCostly(subject, advice) from None
+
+
+def _refusal(answer: dict[str, str], subject: str, advice: str) -> BadInput:
+    if answer["error"]:
+        return BadInput(answer["error"], reason=answer["reason"])
+    return TooCostly(subject, advice)
+
+
+@contextmanager
+def started(module: str, request: Request, limits: ProcessLimits, folder: Path | None) -> Iterator[PipedChild]:
+    """The child, which has the request and takes more on its input."""
+    with _folder(folder) as place, PipedChild(module, temporary=str(place)) as child:
+        asked = {"limits": asdict(limits), "folder": str(place), "parent": os.getpid(), "request": request}
+        with suppress(BrokenPipeError):  # its answer will be missing
+            child.send(jsonsafe.dumps(asked).encode() + b"\n")
+        yield child
+
+
+@contextmanager
+def _folder(given: Path | None) -> Iterator[Path]:
+    if given is not None:
+        yield given
+        return
+    with tempfile.TemporaryDirectory(prefix="legwork-child-", ignore_cleanup_errors=True) as made:
+        yield Path(made)
+
+
+class ChildEnd:
+    """The child's end of the pipes, once it has put its limits on itself. What libraries print goes nowhere."""
+
+    def __init__(self, *, outlives_parent: bool = False):
+        self.input = os.fdopen(os.dup(0), "rb")
+        self._output = os.fdopen(os.dup(1), "wb")
+        null = os.open(os.devnull, os.O_RDWR)
+        for standard in (0, 1):
+            os.dup2(null, standard)
+        asked = json.loads(self.input.readline())
+        if not outlives_parent:
+            die_with_parent(asked["parent"])
+        most = ProcessLimits(**asked["limits"])
+        cpu = most.seconds if most.cpu is None else most.cpu
+        confine(memory=most.memory, cpu_seconds=cpu, file_bytes=most.written, address_space=most.address_space)
+        self.request: Request = asked["request"]
+        self.folder = Path(asked["folder"])
+
+    def answer(self, value: Any) -> None:
+        """Send a value; bytes are one that is JSON already."""
+        self._output.write((value if isinstance(value, bytes) else jsonsafe.dumps(value).encode()) + b"\n")
+        self._output.flush()
+
+    def refuse(self, message: str, reason: str) -> None:
+        self.answer({"error": message, "reason": reason})
+
+
+def serve(work: Callable[[Request, Path], Answered]) -> None:
+    """The child's side: limits first, then the work, then its answer or answers."""
+    child = ChildEnd()
+    try:
+        answered: dict[str, Any] | Iterable[Any] = work(child.request, child.folder)
+        for one in [answered] if isinstance(answered, dict) else answered:
+            child.answer(one)
+    except BrokenPipeError:  # nobody waits for the answer
+        os._exit(1)
+    except LegworkError as error:
+        child.refuse(error.message, error.reason)
+    except MemoryError:
+        child.refuse("", TooCostly.reason)
+    except Exception as error:  # libraries raise what they like for a broken file, and the parent must be told
+        said = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        child.refuse(f"The file cannot be read; it seems to be broken. ({said})", "broken")
+    os._exit(0)  # what libraries have running must not be waited for
