@@ -73,53 +73,53 @@ FIELDS = {
 }
 
 
-def things_of(whose: Person) -> dict[str, str]:
-    """One of everything that can be somebody's, each with MARK in it."""
+def things_of(whose: Person, mark: str = MARK) -> dict[str, str]:
+    """One of everything that can be somebody's, each with the mark in its texts."""
     owner = whose.owner
-    upload = uploads.upload(io.BytesIO(b"a,b\n1,2\n"), f"{MARK}.csv", owner=owner)
-    job = factories.ended(factories.waiting(), "partial", outcomes=factories.outcomes(2, 1, text=MARK), message=MARK)
-    talk = chat_commands.start_conversation(ConversationSettings(title=MARK), owner=owner)
+    upload = uploads.upload(io.BytesIO(b"a,b\n1,2\n"), f"{mark}.csv", owner=owner)
+    job = factories.ended(factories.waiting(), "partial", outcomes=factories.outcomes(2, 1, text=mark), message=mark)
+    talk = chat_commands.start_conversation(ConversationSettings(title=mark), owner=owner)
     attachment = chat_commands.attach_files(talk.id, ["sample:shop-handbook.md"], owner=owner)[0]
     schedule = queue_commands.create_schedule(SchedulePlan("nap", {}, "0 6 * * 1", "UTC"), owner=owner)
     suppressions.suppress_addresses(f"{MARK}@example.org", owner=owner)
-    OutboxSender(owner).send(_mail())
+    OutboxSender(owner).send(_mail(mark))
     picture = blob_storage().put(io.BytesIO(PNG), limit=None)
     with postgres.session() as session:
         kept = {"bytes": picture.bytes, "sha256": picture.sha256, "blob": picture.key, "media_type": "image/png"}
-        output = File(owner=owner, job_id=job.id, name=f"{MARK}.png", **kept)
-        asked = Message(conversation_id=talk.id, owner=owner, role="user", text=MARK)
+        output = File(owner=owner, job_id=job.id, name=f"{mark}.png", **kept)
+        asked = Message(conversation_id=talk.id, owner=owner, role="user", text=mark)
         session.add_all([output, asked])
         session.flush()
-        answer = Message(conversation_id=talk.id, owner=owner, role="assistant", text=MARK, run=1)
+        answer = Message(conversation_id=talk.id, owner=owner, role="assistant", text=mark, run=1)
         from_file = {"file_id": upload.id, "thumbnail": PNG}
-        document = Document(owner=owner, collection=MARK, title=MARK, sha256="0", text=MARK, **from_file)
+        document = Document(owner=owner, collection=mark, title=mark, sha256="0", text=mark, **from_file)
         session.add_all([answer, document])
         session.flush()
         mail = session.scalars(select(OutboxMessage.id).where(OutboxMessage.owner == owner)).first()
     for old in accounts.list_tokens(whose.account):
         accounts.revoke_token(whose.account, old.id)
-    token, _ = accounts.issue_token(whose.account, MARK, "read", 7)
+    token, _ = accounts.issue_token(whose.account, mark[:80], "read", 7)
     found = {"job": job, "file": output, "talk": talk, "question": asked, "answer": answer, "document": document}
     found |= {"schedule": schedule, "token": token, "account": whose.account, "attachment": attachment}
-    found |= {"sign_in": _second_sign_in(whose)}
+    found |= {"sign_in": _second_sign_in(whose, mark)}
     return {name: str(one.id) for name, one in found.items()} | {"mail": str(mail), "address": f"{MARK}@example.org"}
 
 
-def _second_sign_in(whose: Person) -> Any:
+def _second_sign_in(whose: Person, mark: str) -> Any:
     with postgres.session() as session:
-        made = SignIn(account_id=whose.account.id, digest=uuid4().hex, address="127.0.0.9", browser=MARK)
+        made = SignIn(account_id=whose.account.id, digest=uuid4().hex, address="127.0.0.9", browser=mark)
         session.add(made)
         session.flush()
         return made
 
 
-def _mail() -> EmailMessage:
+def _mail(mark: str) -> EmailMessage:
     message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = "a@example.org", "b@example.org", MARK
+    message["From"], message["To"], message["Subject"] = "a@example.org", "b@example.org", mark
     message["Message-ID"] = "<1@example.org>"
-    message.set_content(MARK)
-    message.add_alternative(f"<p>{MARK}</p>", subtype="html")
-    message.add_attachment(MARK.encode(), maintype="text", subtype="plain", filename="a.txt")
+    message.set_content(mark)
+    message.add_alternative(f"<p>{mark}</p>", subtype="html")
+    message.add_attachment(mark.encode(), maintype="text", subtype="plain", filename="a.txt")
     return message
 
 

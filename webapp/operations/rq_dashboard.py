@@ -6,9 +6,10 @@ Mounted here it reads JSON only, shows what it cannot read as absent, asks the o
 
 from __future__ import annotations
 
-import base64
-import hashlib
+import html
+import json
 import re
+import secrets
 import zlib
 from typing import Any
 
@@ -32,14 +33,18 @@ from rq_dashboard import web as dashboard  # noqa: E402
 
 PREFIX = "/rq"
 REGISTRIES = ("queued", "started", "finished", "failed", "deferred", "scheduled", "canceled")
+ESCAPES_AGAIN = re.compile(r"\$\('<div/>'\)\.text\((d\.\w+)\)\.html\(\)")  # in its list of jobs, whose JSON is escaped here
 CHANGING = ("rq_dashboard.requeue_all",)  # it would change the queues on a GET
-UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, zlib.error, DeserializationError, InvalidJobOperation)
-INLINE_SCRIPT = re.compile(r'<script type="text/javascript">(.*?)</script>', re.DOTALL)
+UNREADABLE = (
+    ValueError, TypeError, KeyError, AttributeError, RecursionError, zlib.error, DeserializationError, InvalidJobOperation,
+)  # fmt: skip
+SHOWN_CHARACTERS = 10_000  # of one text in its JSON
 
-# Its templates are compiled in the browser (unsafe-eval), some elements carry a style, its one script stands in the page.
+# It compiles its templates in the browser (unsafe-eval), and some elements have a style attribute. Scripts need the nonce of
+# this one response, so no other script of this origin, such as htmx, can be loaded into its pages.
 POLICY = (
-    "default-src 'none'; script-src 'self' 'unsafe-eval'{hashes}; style-src 'self'; style-src-attr 'unsafe-inline'; "
-    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'nonce-{nonce}' 'unsafe-eval'; style-src 'self'; style-src-attr 'unsafe-inline'; "
+    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-src 'none'; frame-ancestors 'none'"
 )
 
 
@@ -60,7 +65,7 @@ def _make_safe(blueprint: Blueprint) -> None:
     dashboard.Job, dashboard.Queue, dashboard.Worker = ShownJob, ShownQueue, ShownWorkers
     dashboard.from_url = lambda *_, **__: (None, redis.broker())
     blueprint.before_request_funcs.setdefault(None, []).insert(0, _guard)
-    blueprint.after_request(_add_policy)
+    blueprint.after_request(_secure)
     blueprint.register_error_handler(NoSuchJobError, _no_such_job)
     blueprint.register_error_handler(RedisError, _broker_away)
 
@@ -164,15 +169,27 @@ def _broker_away(_: RedisError) -> Response:
     return answer(503, _AWAY, reason=BrokerUnavailable.reason)
 
 
-def _add_policy(response: Response) -> Response:
-    """A policy that allows this page's own script by its hash, and no other inline one."""
-    page = response.mimetype == "text/html" and not response.direct_passthrough
-    scripts = INLINE_SCRIPT.findall(response.get_data(as_text=True)) if page else []
-    response.headers["Content-Security-Policy"] = POLICY.format(
-        hashes="".join(f" '{_hash(script)}'" for script in scripts)
-    )
+def _secure(response: Response) -> Response:
+    """Escape what its scripts put into the page as HTML, and allow no script but its own."""
+    nonce = secrets.token_urlsafe(16)
+    response.headers["Content-Security-Policy"] = POLICY.format(nonce=nonce)
+    if response.direct_passthrough:
+        return response
+    if response.mimetype == "text/html":
+        page = response.get_data(as_text=True).replace("<script ", f'<script nonce="{nonce}" ')
+        response.set_data(ESCAPES_AGAIN.sub(r"\1", page))
+    elif response.mimetype == "application/json":
+        response.set_data(json.dumps(_escaped(response.get_json())))
     return response
 
 
-def _hash(script: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+def _escaped(value: Any) -> Any:
+    """JSON with every text and key escaped for HTML, once: messages of ours hold escaped texts already."""
+    match value:
+        case str():
+            return html.escape(html.unescape(value[:SHOWN_CHARACTERS]))
+        case dict():
+            return {_escaped(key): _escaped(item) for key, item in value.items()}
+        case list():
+            return [_escaped(item) for item in value]
+    return value

@@ -5,6 +5,7 @@ A message only rings: the worker reads the job from its row. Losing one costs a 
 
 from __future__ import annotations
 
+import html
 import logging
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
@@ -30,7 +31,7 @@ RESULT_SECONDS = 500  # how long an ended message stays to be looked at in rq-da
 FAILURE_SECONDS = 3_600
 _QUEUES = {f"rq:queue:{name}" for name in catalogue.QUEUES}
 LOOKED_AT = 1_000  # keys, when it is asked whose database of the broker this is
-PARAM_CHARACTERS = 500  # of one param in a message: it is a description, not the job
+TEXT_CHARACTERS = 500  # of one text in a message: it is a description, not the job
 
 
 # From the first queue that is not empty: the queue, the job and its hash, in one trip where RQ makes two.
@@ -197,9 +198,9 @@ def _to_the_front(queue: Queue, jobs: Iterable[Job]) -> None:
 
 def _message(job: Job) -> dict[str, Any]:
     """What rq-dashboard and redis-cli show of a job."""
-    params = {name: _shortened(value) for name, value in catalogue.shown_params(job.kind, job.params).items()}
+    params = {name: _shown_param(value) for name, value in catalogue.shown_params(job.kind, job.params).items()}
     kwargs = {"job": str(job.id), "kind": job.kind, "attempt": job.attempt + 1, "params": params}
-    return {"kwargs": kwargs, "job_id": str(job.id), "description": f"{job.kind}: {job.label}"[:200]}
+    return {"kwargs": kwargs, "job_id": str(job.id), "description": shown(f"{job.kind}: {job.label}", 200)}
 
 
 def _keeping(job: Job) -> dict[str, Any]:
@@ -207,7 +208,10 @@ def _keeping(job: Job) -> dict[str, Any]:
     return {"timeout": job.time_limit + 600, "result_ttl": RESULT_SECONDS, "failure_ttl": FAILURE_SECONDS}
 
 
-def _shortened(value: Any) -> Any:
-    if isinstance(value, str) and len(value) > PARAM_CHARACTERS:
-        return value[:PARAM_CHARACTERS] + "…"
-    return value if isinstance(value, str | int | float | bool | None) else _shortened(str(value))
+def shown(text: str, characters: int = TEXT_CHARACTERS) -> str:
+    """A text for a message: cut, and escaped for HTML, since dashboards put it into their pages as it is."""
+    return html.escape(text if len(text) <= characters else text[:characters] + "…")
+
+
+def _shown_param(value: Any) -> Any:
+    return value if isinstance(value, int | float | bool | None) else shown(str(value))
