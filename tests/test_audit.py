@@ -16,6 +16,7 @@ def test_nothing_is_wrong_with_the_packages() -> None:
     have, wanted = packages.installed(), packages.pins()
     running = packages.standing_on(wanted)
     assert len(wanted) > 50 and {"flask", "werkzeug", "urllib3", "tokenizers"} <= running and "bandit" not in running
+    assert list(packages.unlocked()) == []
     assert list(packages.unpinned(wanted, have)) == []
     assert list(packages.bad({name: version for name, version in have.items() if name in running})) == []
 
@@ -34,6 +35,22 @@ def test_nothing_is_wrong_with_the_packages() -> None:
 def test_a_pin_is_one_version_and_that_is_installed(line: str, said: str | None) -> None:
     told = list(packages.unpinned([Pin("requirements.txt:1", Requirement(line))], {"flask": "3.1.3"}))
     assert told == ([f"requirements.txt:1: {Requirement(line)} {said}"] if said else [])
+
+
+def test_a_requirement_that_the_lock_file_does_not_have_is_named(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("Flask==3.1.3\nrq==3.0.0\nredis[hiredis]==8.1.0\n")
+    (tmp_path / "requirements.lock").write_text(
+        "flask==3.1.2 \\\n    --hash=sha256:00\nredis[hiredis]==8.1.0 \\\n    --hash=sha256:00\n"
+    )
+    assert [one.split(":")[1] for one in packages.unlocked(tmp_path)] == ["1", "2"]
+
+
+def test_everything_that_is_installed_for_production_has_a_hash() -> None:
+    for name in ("requirements.lock", "requirements-models.txt"):
+        lines = (packages.ROOT / name).read_text().splitlines()
+        pinned = [number for number, line in enumerate(lines) if "==" in line and not line.startswith((" ", "#"))]
+        assert len(pinned) > 3
+        assert all(lines[number + 1].strip().startswith("--hash=sha256:") for number in pinned)
 
 
 @pytest.mark.parametrize(

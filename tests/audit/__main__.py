@@ -12,6 +12,7 @@ def main(offline: bool) -> int:
     running = packages.standing_on(wanted)
     wrong = [
         *code.complaints(),
+        *packages.unlocked(),
         *packages.unpinned(wanted, have),
         *packages.bad({name: version for name, version in have.items() if name in running}),
     ]

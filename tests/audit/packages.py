@@ -7,7 +7,6 @@ answers.
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 import sysconfig
@@ -21,7 +20,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
-LISTS = ("requirements.txt", "requirements-telemetry.txt", "requirements-dev.txt")
+LISTS = ("requirements.txt", "requirements-models.txt", "requirements-telemetry.txt", "requirements-dev.txt")
+LOCK = "requirements.lock"
 KNOWN_BAD = Path(__file__).with_name("known_bad.toml")
 ASK_SECONDS = 300
 AUDITOR = "pip-audit==2.10.1"
@@ -39,15 +39,28 @@ def installed() -> dict[str, str]:
 
 
 def pins(root: Path = ROOT) -> list[Pin]:
-    """What the lists ask for; of the Makefile, the packages that come without their dependencies."""
-    found = []
-    for name in LISTS:
-        for number, line in enumerate((root / name).read_text().splitlines(), start=1):
-            text = line.partition("#")[0].strip()
-            if text and not text.startswith("-r "):
-                found.append(Pin(f"{name}:{number}", Requirement(text)))
-    models = re.search(r"^MODELS := (.*)$", (root / "Makefile").read_text(), re.M)
-    return found + [Pin("Makefile", Requirement(text)) for text in (models[1].split() if models else ())]
+    """The requirements of the lists, and those that the lock file adds: what they need in turn."""
+    found = [pin for name in LISTS for pin in _listed(root, name)]
+    named = {canonicalize_name(pin.requirement.name) for pin in found}
+    return found + [pin for pin in _listed(root, LOCK) if canonicalize_name(pin.requirement.name) not in named]
+
+
+def unlocked(root: Path = ROOT) -> Iterator[str]:
+    """Requirements that the lock file does not have, or has in another version: `make lock` was not run."""
+    locked = {canonicalize_name(pin.requirement.name): str(pin.requirement.specifier) for pin in _listed(root, LOCK)}
+    for where, requirement in _listed(root, "requirements.txt"):
+        if locked.get(canonicalize_name(requirement.name)) != str(requirement.specifier):
+            yield f"{where}: {requirement} is not in {LOCK} in this version; run `make lock`"
+
+
+def _listed(root: Path, name: str) -> Iterator[Pin]:
+    """The requirements of one file that hold on this machine, without their hashes."""
+    for number, line in enumerate((root / name).read_text().splitlines(), start=1):
+        text = line.partition("#")[0].strip().rstrip("\\").strip()
+        if text and not text.startswith(("-r ", "--hash")):
+            requirement = Requirement(text)
+            if requirement.marker is None or requirement.marker.evaluate():
+                yield Pin(f"{name}:{number}", requirement)
 
 
 def unpinned(wanted: list[Pin], have: Mapping[str, str]) -> Iterator[str]:
