@@ -1,4 +1,4 @@
-"""`python -m jobs migrate | worker | clock`: what the Procfile starts. `doctor`, `backup`, `restore`: typed by hand."""
+"""The command line: `python -m jobs migrate | worker | clock`, which the Procfile starts, and `doctor | backup | restore`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from jobs.engine.worker import clock, supervisor
 from jobs.engine.worker.autoscaler import CALM_SECONDS, Scale
 
 DEFAULT_PROCESSES = 2
-MOST_BY_DEFAULT = 8  # where only --min is given
+MOST_BY_DEFAULT = 8  # --max, if only --min is given
 
 
 def main() -> int:
@@ -56,19 +56,19 @@ def _worker(arguments: argparse.Namespace) -> NoReturn:
 
 
 def _leave() -> NoReturn:
-    """End this process here. On the interpreter's own way out DuckDB's bindings print a screen about what they never freed."""
+    """Exit without the interpreter's shutdown, in which DuckDB's bindings print a screenful about objects not freed."""
     logging.shutdown()
     sys.stdout.flush()
     os._exit(0)
 
 
 def _bounds(arguments: argparse.Namespace) -> tuple[int, int]:
-    """The least and the most workers. Raises SettingsError where the options contradict each other."""
+    """The minimum and maximum number of workers. Raises SettingsError if the options contradict each other."""
     if arguments.max is None and arguments.min is None:
         processes = DEFAULT_PROCESSES if arguments.processes is None else arguments.processes
         return processes, processes
     if arguments.processes is not None:
-        raise SettingsError("--processes is a fixed number; with --min and --max it cannot be given.")
+        raise SettingsError("--processes is a fixed number; it cannot be combined with --min or --max.")
     least = 1 if arguments.min is None else arguments.min
     most = max(least, MOST_BY_DEFAULT) if arguments.max is None else arguments.max
     if least > most:
@@ -84,12 +84,12 @@ def _clock(_: argparse.Namespace) -> int:
 
 def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 86_400):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 86400")
     return int(text)
 
 
 def _doctor(_: argparse.Namespace) -> int:
-    with suppress(SettingsError):  # which the examination tells
+    with suppress(SettingsError):  # examine() reports it
         _find_built_in()
     found = operations.examine()
     print(operations.told(found))
@@ -98,27 +98,29 @@ def _doctor(_: argparse.Namespace) -> int:
 
 def _backup(arguments: argparse.Namespace) -> int:
     with with_database.with_database():
-        told = backups.write(arguments.file)
-    print(f"{arguments.file}: the database and {told.files:,} files, {told.bytes:,} bytes.")
-    if told.missing:
-        print(f"{told.missing:,} files were deleted meanwhile, or their bytes are gone.")
-    print("Redis is not in it, and need not be. SECRET_KEY is not in it: keep it where you keep secrets.")
+        summary = backups.write(arguments.file)
+    print(f"{arguments.file}: the database and {summary.files:,} files, {summary.bytes:,} bytes.")
+    if summary.missing:
+        print(
+            f"{summary.missing:,} files are not included: they were deleted during the backup, or their content is lost."
+        )
+    print("Redis is not included and not needed. SECRET_KEY is not included: store it with your other secrets.")
     return 0
 
 
 def _restore(arguments: argparse.Namespace) -> int:
     with with_database.with_database():
-        told = backups.read(arguments.file, replace=arguments.replace)
+        summary = backups.read(arguments.file, replace=arguments.replace)
     print(
-        f"The database and {told.files:,} files are back. Start Legwork; jobs that waited or ran go on by themselves."
+        f"The database and {summary.files:,} files are restored. Start Legwork; unfinished jobs continue by themselves."
     )
-    if told.missing:
-        print(f"{told.missing:,} files were not in the backup.")
+    if summary.missing:
+        print(f"{summary.missing:,} files were not in the backup.")
     return 0
 
 
 def _find_built_in() -> None:
-    """Where no database is set: the parts that `python -m webapp` started for this data folder."""
+    """If no database is set, use the services that `python -m webapp` started for this data folder."""
     chosen = settings.current()
     if not chosen.database_url:
         settings.adopt(discovery.remembered(chosen.data_dir))
@@ -128,34 +130,34 @@ def _queues(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     unknown = [name for name in names if name not in QUEUES]
     if unknown or not names:
-        raise argparse.ArgumentTypeError(f"queues are {', '.join(QUEUES)}; {', '.join(unknown) or 'none'} was given")
+        raise argparse.ArgumentTypeError(f"the queues are {', '.join(QUEUES)}, not {', '.join(unknown) or 'empty'}")
     return names
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m jobs", description="The programs behind the pages.")
+    parser = argparse.ArgumentParser(prog="python -m jobs", description="Legwork's background programs.")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("migrate", help="bring the database to the tables of this version")
-    worker = commands.add_parser("worker", help="do jobs; a clock comes along")
-    worker.add_argument("--queues", type=_queues, default=list(QUEUES), help="which queues, the first ones first")
-    worker.add_argument("--processes", type=_count, help=f"how many jobs at a time (default: {DEFAULT_PROCESSES})")
-    worker.add_argument("--min", type=_count, help="at least as many; more, up to --max, as they are needed")
-    worker.add_argument("--max", type=_count, help=f"never more than this (default: {MOST_BY_DEFAULT})")
+    commands.add_parser("migrate", help="update the database schema to this version")
+    worker = commands.add_parser("worker", help="run jobs, and the clock")
+    worker.add_argument("--queues", type=_queues, default=list(QUEUES), help="queues to work on, in order of priority")
+    worker.add_argument("--processes", type=_count, help=f"number of jobs at a time (default: {DEFAULT_PROCESSES})")
+    worker.add_argument("--min", type=_count, help="minimum number of workers; more are started up to --max as needed")
+    worker.add_argument("--max", type=_count, help=f"maximum number of workers (default: {MOST_BY_DEFAULT})")
     worker.add_argument("--target-wait", type=_count, help="seconds that a job may wait (default: TARGET_WAIT_SECONDS)")
     worker.add_argument(
         "--calm",
         type=_count,
         default=CALM_SECONDS,
-        help="seconds for which fewer must do before any leave (%(default)s)",
+        help="seconds for which fewer workers must be enough before any are stopped (default: %(default)s)",
     )
-    worker.add_argument("--no-clock", action="store_true", help="another program runs the clock")
-    commands.add_parser("doctor", help="look at every setting and part; ends with 1 if something is wrong")
-    keeping = commands.add_parser("backup", help="write the database and all files into one tar")
-    keeping.add_argument("file", type=Path, help="which must not be there yet")
-    restoring = commands.add_parser("restore", help="bring a backup back into an empty database")
-    restoring.add_argument("file", type=Path)
-    restoring.add_argument("--replace", action="store_true", help="what is in the database now may go")
-    commands.add_parser("clock", help="put right what got lost; one clock ticks, others wait for it")
+    worker.add_argument("--no-clock", action="store_true", help="do not run the clock; another process does")
+    commands.add_parser("doctor", help="check every setting and service; exits with 1 if something is wrong")
+    backup = commands.add_parser("backup", help="write the database and all files into one tar file")
+    backup.add_argument("file", type=Path, help="the tar file; it must not exist yet")
+    restore = commands.add_parser("restore", help="restore a backup into an empty database")
+    restore.add_argument("file", type=Path)
+    restore.add_argument("--replace", action="store_true", help="delete the current contents of the database")
+    commands.add_parser("clock", help="recover lost jobs and start schedules; one clock is active, others stand by")
     return parser
 
 

@@ -1,7 +1,7 @@
-"""Why something did not happen: one root, one class a reason.
+"""The exceptions of Legwork: one root, one class for each meaning.
 
-Each class says three things: `reason`, the word kept in the row; the message, one sentence for a person that says what
-happened and what to do; and `retryable`, whether trying the same again can help.
+Each has a `reason`, the word stored in the row; a message for people: what happened and what to do; and `retryable`, whether
+the same again can succeed.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import errno
 from dataclasses import dataclass
 from typing import Any
 
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of an OSError: the disk, or what one may have of it, is full
-MOST_TOLD = 20  # errors that a message names; the rest is in `errors`
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # errno of an OSError: disk full, quota or file size limit reached
+MOST_IN_MESSAGE = 20  # field errors in the message of InvalidParams; `errors` has all
 
 
 class LegworkError(Exception):
-    """The root. `str(error)` is a sentence that may be shown to anybody who may see the job."""
+    """The root. `str(error)` may be shown to everybody who may see the job."""
 
     reason = "error"
     retryable = False
@@ -29,25 +29,25 @@ class LegworkError(Exception):
             self.retryable = retryable
 
 
-# What the web side answers to.
+# Raised to the site.
 
 
 @dataclass(frozen=True)
 class FieldError:
-    """What is wrong with one field. `field` is a dotted path into the params; empty means the whole form."""
+    """An error in one field. `field` is a dotted path into the params; empty means the whole form."""
 
     field: str
     message: str
 
 
 class InvalidParams(LegworkError):
-    """The params do not fit. Nothing was created."""
+    """The params are not valid. Nothing was created."""
 
     reason = "invalid_params"
 
     def __init__(self, errors: list[FieldError]):
         super().__init__(
-            "; ".join(dict.fromkeys(error.message for error in errors[:MOST_TOLD])) or "The params do not fit."
+            "; ".join(dict.fromkeys(error.message for error in errors[:MOST_IN_MESSAGE])) or "The params are not valid."
         )
         self.errors = errors
 
@@ -62,19 +62,19 @@ class NotFound(LegworkError):
 
 
 class NotAuthenticated(LegworkError):
-    """Nobody is known to ask: there is no sign-in, or it has ended, or the token is none."""
+    """Not authenticated: no session or token, or it has expired or been revoked."""
 
     reason = "not_signed_in"
 
 
 class Forbidden(LegworkError):
-    """Who asks is known, may see this, and may not do it."""
+    """The account may see this but not do it."""
 
     reason = "forbidden"
 
 
 class Conflict(LegworkError):
-    """The record is in a state in which this cannot be done."""
+    """The record's present state does not allow this."""
 
     reason = "conflict"
 
@@ -86,13 +86,13 @@ class KindUnavailable(LegworkError):
 
 
 class TooLarge(LegworkError):
-    """An upload is over the limit."""
+    """An upload is larger than allowed."""
 
     reason = "too_large"
 
 
 class TooMany(LegworkError):
-    """A person has as many of these at a time as one may have."""
+    """The owner or account has reached a limit on how many may exist at a time."""
 
     reason = "too_many"
     retryable = True
@@ -113,28 +113,28 @@ class BrokerUnavailable(LegworkError):
 
 
 class SettingsError(LegworkError):
-    """A setting is wrong or missing. The message names the variable; the process leaves with code 2."""
+    """A setting is wrong or missing. The message names the variable; the process exits with code 2."""
 
     reason = "settings"
 
 
-# What a kind raises about its work.
+# Raised by kinds.
 
 
 class BadInput(LegworkError):
-    """The input cannot be worked on as it is; the same again fails the same way."""
+    """The input cannot be processed as it is; a retry fails the same way."""
 
     reason = "bad_input"
 
 
 class Skip(LegworkError):
-    """Nothing to do for this item, and why. Counted as skipped, not as failed."""
+    """There is nothing to do for this item; the message says why. Counted as skipped, not as failed."""
 
     reason = "skipped"
 
 
 class Transient(LegworkError):
-    """Something outside was away, slow or busy. Trying again later can help."""
+    """An outside service was unreachable, slow or busy; a retry can succeed. `retry_after` is in seconds."""
 
     reason = "transient"
     retryable = True
@@ -145,34 +145,34 @@ class Transient(LegworkError):
 
 
 class OutcomeUnknown(LegworkError):
-    """Whether a side effect happened cannot be told. The item is `unknown`, and repeated only by a person."""
+    """A side effect may or may not have happened. The item becomes `unknown`; only a person repeats it."""
 
     reason = "doubtful"
 
 
 class JobFailed(LegworkError):
-    """The whole job cannot go on: no item can succeed until somebody changes something."""
+    """The whole job fails: no item can succeed until somebody changes something."""
 
     reason = "failed"
 
 
 class QuotaExceeded(TooLarge, JobFailed):
-    """The owner's files take all the room that one may have. An upload is refused; a job that makes files ends."""
+    """The owner's storage quota is used up. An upload is refused; a job that saves files fails."""
 
     reason = "storage_full"
 
 
 class BudgetSpent(LegworkError):
-    """A limit that the person set is reached. The job ends here and keeps what is done."""
+    """The job has reached a limit that its params set. It ends, and keeps its finished items."""
 
     reason = "budget_spent"
 
 
-# What ends a run from outside. Not LegworkError on purpose of kinds: `except LegworkError` must not swallow a stop.
+# Raised to end a run from outside. Not a LegworkError, so that `except LegworkError` in a kind cannot swallow a stop.
 
 
 class RunEnded(BaseException):
-    """A run must end now. A BaseException, so that `except Exception` in a kind cannot swallow it."""
+    """The run must end now. A BaseException, so that `except Exception` in a kind cannot swallow it."""
 
     how = "ended"
 
@@ -184,7 +184,7 @@ class StopAsked(RunEnded):
 
 
 class ShuttingDown(RunEnded):
-    """This worker is being shut down; another takes the job over."""
+    """This worker is shutting down; another one will continue the job."""
 
     how = "shutdown"
 
@@ -196,14 +196,14 @@ class TimeLimitReached(RunEnded):
 
 
 class LeaseLost(RunEnded):
-    """Another worker has this job now, or nobody: nothing may be written any more."""
+    """This attempt's lease has ended: it must write nothing more."""
 
     how = "lost"
 
 
 @dataclass(frozen=True)
 class ApprovalQuestion:
-    """A call that needs a person's yes. call: what makes it the same one in a later attempt."""
+    """A tool call that needs a person's approval. call: its key, the same in a later attempt."""
 
     call: str
     tool: str
@@ -211,13 +211,13 @@ class ApprovalQuestion:
 
 
 class ApprovalNeeded(RunEnded):
-    """A person must say yes or no first. The job waits in the queue for `hours`, and a later run finds the answers."""
+    """A person must approve or refuse first. The job waits up to `hours` in the queue; a later run finds the answers."""
 
     how = "approval"
 
     def __init__(self, questions: list[ApprovalQuestion], hours: int):
         names = ", ".join(dict.fromkeys(question.tool for question in questions))
-        self.message = f"It asks whether it may call {names}. Say yes or no on this page."
+        self.message = f"The agent asks to call {names}. Approve or refuse it on this page."
         super().__init__(self.message)
         self.questions = questions
         self.hours = hours

@@ -1,4 +1,4 @@
-"""JSON that Postgres takes: no NaN or infinity, no NUL, no lone surrogate, nothing that is not JSON."""
+"""JSON that Postgres accepts: no NaN or infinity, no NUL, no lone surrogate, no other types."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from uuid import UUID
 
 
 def dumps(value: Any) -> str:
-    """The value as JSON text; whatever does not fit is made to fit (NaN becomes null, a lone surrogate U+FFFD)."""
+    """The value as JSON text; values that are not valid are replaced (NaN by null, a lone surrogate by U+FFFD)."""
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         text.encode()
@@ -21,7 +21,7 @@ def dumps(value: Any) -> str:
 
 
 def clean(value: Any) -> Any:
-    """The same value, made of what JSON and Postgres both know."""
+    """The value, made of types and characters that both JSON and Postgres accept."""
     if isinstance(value, dict):
         return {clean_text(str(key)): clean(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -36,7 +36,7 @@ def clean(value: Any) -> Any:
 
 
 def clean_text(text: str) -> str:
-    """Without NUL; lone surrogates replaced."""
+    """The text without NUL, its lone surrogates replaced by U+FFFD."""
     return text.replace("\x00", "").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 

@@ -1,7 +1,7 @@
-"""Log lines on stderr: text for people, or with LOG_FORMAT=json one object a line, each with the job that it is about.
+"""Log lines on stderr: text, or with LOG_FORMAT=json one object a line, with the id of the job that the line is about.
 
-What strangers send gets into lines too, their requests' addresses for one. It cannot begin a line of its own, and a token in
-it is not written down.
+Lines may contain untrusted text, such as the path of a request: control characters in it are escaped, so that it cannot forge
+a line, and tokens are masked.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TEXT = "%(asctime)s %(name)s %(levelname)s %(message)s"
 _JOB = re.compile(r"\bjobs?[ /]([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b")
 _TOKEN = re.compile(r"\blw_[\w-]{20,}")
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_held = ""  # the job of this process, in a worker and its child
+_current_job = ""  # the id of the job of this process, in a worker and its child
 
 
 def set_up(form: str) -> None:
@@ -34,18 +34,18 @@ def formatter(form: str) -> logging.Formatter:
 
 
 def hold(job_id: object = "") -> None:
-    """From now on every line of this process, and of what it forks, is about this job; without one, about none."""
-    global _held
-    _held = str(job_id)
+    """Set the job that later lines of this process and its forks are about; no argument clears it."""
+    global _current_job
+    _current_job = str(job_id)
 
 
 def job_of(message: str) -> str:
-    """The job that this process works on, or that the line names; empty where there is none."""
-    return _held or next(iter(_JOB.findall(message)), "")
+    """The id of the job that this process works on, or that the line names; empty if there is none."""
+    return _current_job or next(iter(_JOB.findall(message)), "")
 
 
 class TextLines(logging.Formatter):
-    """One line each, and the trace under it where there is one."""
+    """One line for each record, followed by the traceback if there is one."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         record.message = _CONTROL.sub(lambda found: repr(found[0])[1:-1], record.message)
@@ -56,7 +56,7 @@ class TextLines(logging.Formatter):
 
 
 class JsonLines(logging.Formatter):
-    """`at` (UTC), `level`, `logger`, `process`, `message`; `job` where a line is about one, `trace` where there is one."""
+    """JSON objects with `at` (UTC), `level`, `logger`, `process`, `message`, and `job` and `trace` if there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
         message = without_tokens(record.getMessage())

@@ -1,4 +1,4 @@
-"""Secrets are shown nowhere: in what a run writes, ••• stands in their place."""
+"""Masking of secrets: everything that a run writes has ••• in their place."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 MASK = "•••"
-LEAST = 4  # characters: a shorter one is in every text by chance
+LEAST = 4  # characters: shorter secrets occur in texts by chance
 
 
 class SecretMasker:
-    """Knows the secrets of a run, also as addresses, JSON and base64 write them."""
+    """Replaces the secrets of a run, also in their URL-encoded, JSON and base64 forms."""
 
     def __init__(self) -> None:
         self._known: list[str] = []
@@ -33,7 +33,7 @@ class SecretMasker:
         return data
 
     def value(self, value: Any) -> Any:
-        """A value of JSON, its texts and names without secrets; the same one where there is none to hide."""
+        """A JSON value with the secrets in its strings and keys masked; the same object if there are no secrets."""
         if not self._known:
             return value
         if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""What a kind of job is written with: `from jobs.engine.sdk import Context, KindParams, param`. See docs/add-a-kind.md."""
+"""The API for kinds of job: `from jobs.engine.sdk import Context, KindParams, param`. See docs/add-a-kind.md."""
 
 from __future__ import annotations
 

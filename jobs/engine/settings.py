@@ -26,7 +26,7 @@ BUILT_IN_MODEL = "SmolLM2-135M-Instruct"
 
 @dataclass(frozen=True)
 class Settings:
-    """All there is to set. URLs are empty where none was given; `built_in` names the parts that Legwork started itself."""
+    """All settings. A URL that is not set is empty; `built_in` names the services that Legwork started itself."""
 
     host: str
     port: int
@@ -36,33 +36,33 @@ class Settings:
     openai_base_url: str
     openai_api_key: str
     model: str
-    embedding_model: str  # of the provider; empty: the one that comes along
+    embedding_model: str  # of the provider; empty: the built-in one
     storage_url: str
     smtp_url: str
     secret_key: str
     trusted_hosts: tuple[str, ...]
     max_upload_bytes: int
-    extra_kinds: tuple[str, ...]  # packages with more kinds, beside jobs/
+    extra_kinds: tuple[str, ...]  # packages with more kinds, in addition to jobs/
     web_concurrency: int
     built_in: frozenset[str]
-    first_account: str = ""  # the secret of the link that makes it, while there is none
-    outgoing_private: bool = False  # whether webhooks may go to this machine and its network
+    first_account: str = ""  # secret of the link that makes the first account
+    outgoing_private: bool = False  # whether requests may go to this machine and private networks
     trusted_proxies: tuple[str, ...] = ()  # networks whose X-Forwarded-For and -Proto are believed
     oidc_issuer: str = ""
     oidc_client_id: str = ""
     oidc_client_secret: str = ""
-    oidc_new_accounts: bool = False  # whether somebody new whom the provider knows becomes a member
+    oidc_new_accounts: bool = False  # whether a first sign-in through the provider makes a member account
     max_waiting_jobs: int = 10_000  # of one owner
-    max_storage_bytes: int = 0  # of one owner's files; 0: as much as there is room for
-    keep_succeeded_days: int = 0  # after their end, also those that are partly done; 0: until somebody deletes them
+    max_storage_bytes: int = 0  # of one owner's files; 0: no limit
+    keep_succeeded_days: int = 0  # after the end of succeeded and partial jobs; 0: for ever
     keep_failed_days: int = 0
     keep_stopped_days: int = 0
-    keep_files_days: int = 0  # outputs after the end of their job, uploads after they came
+    keep_files_days: int = 0  # outputs after the end of their job, uploads after the upload
     log_format: str = "text"  # or json: one object a line
     sentry_dsn: str = ""
     otlp_endpoint: str = ""
-    otlp_headers: str = ""  # name=value,…: what the collector wants to be told
-    target_wait_seconds: int = 10  # how long a job may wait before more workers are asked for
+    otlp_headers: str = ""  # name=value,…: headers for the collector
+    target_wait_seconds: int = 10  # how long a job may wait before more workers are started
 
     @property
     def loopback(self) -> bool:
@@ -79,18 +79,18 @@ class Settings:
 
     @property
     def secrets(self) -> list[str]:
-        """What must be shown nowhere."""
+        """Values that must never be shown or logged."""
         urls = (self.database_url, self.redis_url, self.smtp_url, self.openai_base_url)
         words = [unquote(word) for url in urls if (word := urlsplit(url).password)]
         return [word for word in (*words, self.secret_key, self.openai_api_key, self.oidc_client_secret) if word]
 
     def refuse_open_host(self) -> None:
-        """Raise SettingsError if other machines could reach the web server and whoever guesses the secret could sign in."""
+        """Raise SettingsError if other machines can reach the web server and SECRET_KEY is short enough to guess."""
         if self.loopback or len(self.secret_key) >= LEAST_SECRET:
             return
         raise SettingsError(
-            f"HOST is {self.host!r}, which other machines can reach: that takes a SECRET_KEY of at least {LEAST_SECRET} "
-            "characters, and an account. `python -c 'import secrets; print(secrets.token_hex(32))'` makes a key; "
+            f"HOST is {self.host!r}, which other machines can reach. Set SECRET_KEY to at least {LEAST_SECRET} "
+            "characters and make an account. `python -c 'import secrets; print(secrets.token_hex(32))'` makes a key; "
             "`python -m webapp accounts add NAME` makes an account."
         )
 
@@ -116,7 +116,7 @@ def current() -> Settings:
 
 
 def adopt(addresses: Mapping[str, str]) -> None:
-    """Use these variables where the environment has none of that name, in this process and in those that it starts."""
+    """Set these environment variables if they are not set, for this process and those that it starts."""
     for name, value in addresses.items():
         os.environ[name] = os.environ.get(name, "").strip() or value
     current.cache_clear()
@@ -147,13 +147,13 @@ def read(environ: Mapping[str, str]) -> Settings:
         web_concurrency=_number(environ, "WEB_CONCURRENCY", default=1, least=1, most=64),
         extra_kinds=_words(environ, "EXTRA_KINDS"),
         built_in=_built_in(environ),
-        first_account=environ.get("LEGWORK_FIRST_ACCOUNT", ""),  # as LEGWORK_BUILT_IN: `python -m webapp` writes it
+        first_account=environ.get("LEGWORK_FIRST_ACCOUNT", ""),  # set by `python -m webapp`, as LEGWORK_BUILT_IN
         outgoing_private=environ.get("OUTGOING_PRIVATE", "").strip() == "1",
         trusted_proxies=_networks(environ, "TRUSTED_PROXIES"),
         max_waiting_jobs=_number(environ, "MAX_WAITING_JOBS", default=10_000, least=1, most=10_000_000),
         max_storage_bytes=_number(environ, "MAX_STORAGE_MB", default=0, least=0, most=1_000_000_000) * 1_000_000,
         target_wait_seconds=_number(environ, "TARGET_WAIT_SECONDS", default=10, least=1, most=86_400),
-        **_keeping(environ),
+        **_retention(environ),
         log_format=_one_of(environ, "LOG_FORMAT", "text", "json"),
         sentry_dsn=_with_package(environ, "SENTRY_DSN", "sentry-sdk"),
         otlp_endpoint=_url(environ, "OTEL_EXPORTER_OTLP_ENDPOINT", "http", "https"),
@@ -162,32 +162,32 @@ def read(environ: Mapping[str, str]) -> Settings:
     )
 
 
-def _keeping(environ: Mapping[str, str]) -> dict[str, Any]:
-    """For how many days what is over is kept."""
+def _retention(environ: Mapping[str, str]) -> dict[str, Any]:
+    """How many days ended jobs and files are kept."""
     return {name.lower(): _number(environ, name, default=0, least=0, most=36_500) for name in KEEPING}
 
 
 def _oidc(environ: Mapping[str, str]) -> dict[str, Any]:
-    """The OpenID provider, whole or not at all."""
-    found = {
+    """The settings of the OpenID provider: all set or all empty."""
+    provider = {
         "oidc_issuer": _url(environ, "OIDC_ISSUER", "https", "http").rstrip("/"),
         "oidc_client_id": environ.get("OIDC_CLIENT_ID", "").strip(),
         "oidc_client_secret": environ.get("OIDC_CLIENT_SECRET", "").strip(),
     }
-    missing = [name.upper() for name, text in found.items() if not text]
-    if 0 < len(missing) < len(found):
+    missing = [name.upper() for name, text in provider.items() if not text]
+    if 0 < len(missing) < len(provider):
         raise SettingsError(
-            f"{' and '.join(missing)} is not set, and signing in through a provider takes all three of them."
+            f"{' and '.join(missing)} is not set: signing in through a provider needs all three OIDC settings."
         )
-    issuer = urlsplit(found["oidc_issuer"])
+    issuer = urlsplit(provider["oidc_issuer"])
     if issuer.scheme == "http" and not is_loopback(issuer.hostname or ""):
         raise SettingsError(
-            "OIDC_ISSUER begins with http://: who signs in could be read and changed on the way. Take https://."
+            "OIDC_ISSUER begins with http://, so sign-ins could be read and changed on the network. Use https://."
         )
     new = environ.get("OIDC_NEW_ACCOUNTS", "").strip() or "refuse"
     if new not in ("refuse", "member"):
         raise SettingsError(f"OIDC_NEW_ACCOUNTS is {new!r}; it must be member or refuse.")
-    return {**found, "oidc_new_accounts": new == "member"}
+    return {**provider, "oidc_new_accounts": new == "member"}
 
 
 def is_loopback(host: str) -> bool:
@@ -201,7 +201,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _built_in(environ: Mapping[str, str]) -> frozenset[str]:
-    """LEGWORK_BUILT_IN is written by `python -m webapp` for the processes it starts; nobody sets it by hand."""
+    """LEGWORK_BUILT_IN, which `python -m webapp` sets for the processes that it starts."""
     return frozenset(part for part in environ.get("LEGWORK_BUILT_IN", "").split(",") if part)
 
 
@@ -215,7 +215,7 @@ def _networks(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
         try:
             ipaddress.ip_network(word, strict=False)
         except ValueError:
-            raise SettingsError(f"{name} holds {word!r}, which is no address or network such as 10.0.0.0/8.") from None
+            raise SettingsError(f"{name} has {word!r}; it must list networks such as 10.0.0.0/8.") from None
     return words
 
 
@@ -229,7 +229,7 @@ def _number(environ: Mapping[str, str], name: str, default: int, least: int, mos
 
 
 def _one_of(environ: Mapping[str, str], name: str, *words: str) -> str:
-    """One of these words; the first where none is given."""
+    """The variable's value, which must be one of these words; the first one if it is not set."""
     text = environ.get(name, "").strip().lower() or words[0]
     if text not in words:
         raise SettingsError(f"{name} is {text!r}; it must be {' or '.join(words)}.")
@@ -237,7 +237,7 @@ def _one_of(environ: Mapping[str, str], name: str, *words: str) -> str:
 
 
 def _with_package(environ: Mapping[str, str], name: str, package: str) -> str:
-    """An address that takes a package which not everybody has."""
+    """A URL whose use needs an optional package."""
     text = _url(environ, name, "http", "https")
     try:
         if text:
@@ -245,7 +245,7 @@ def _with_package(environ: Mapping[str, str], name: str, package: str) -> str:
         return text
     except metadata.PackageNotFoundError:
         raise SettingsError(
-            f"{name} is set, and the package {package} is not installed. "
+            f"{name} is set, but the package {package} is not installed. "
             "Install it: pip install -r requirements-telemetry.txt."
         ) from None
 
@@ -257,5 +257,5 @@ def _url(environ: Mapping[str, str], name: str, *schemes: str) -> str:
     scheme = urlsplit(text).scheme.split("+psycopg")[0]
     if scheme not in schemes:
         wanted = " or ".join(f"{scheme}://" for scheme in schemes)
-        raise SettingsError(f"{name} does not start with {wanted}; look at the address again.")
+        raise SettingsError(f"{name} does not start with {wanted}. Check the address.")
     return text

@@ -1,4 +1,4 @@
-"""What pydantic says of wrong params, in sentences for people."""
+"""Pydantic's validation errors as sentences for people."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from jobs.engine.errors import FieldError
 
 _SENTENCES = {
-    "missing": "This is needed.",
+    "missing": "This is required.",
     "extra_forbidden": "There is no such field.",
     "string_too_long": "This is too long: at most {max_length:,} characters.",
     "string_too_short": "This is too short: at least {min_length:,} characters.",
@@ -35,18 +35,18 @@ _SENTENCES = {
 
 
 def params_errors(error: ValidationError) -> list[FieldError]:
-    """One FieldError for each thing that is wrong, named by its dotted path."""
+    """One FieldError for each error, with the dotted path of its field."""
     return [
         FieldError(".".join(str(part) for part in one["loc"]), _sentence(one["type"], one.get("ctx", {}), one["msg"]))
         for one in error.errors(include_url=False, include_input=False)
     ]
 
 
-def _sentence(kind: str, facts: Mapping[str, Any], otherwise: str) -> str:
+def _sentence(kind: str, context: Mapping[str, Any], otherwise: str) -> str:
     sentence = _SENTENCES.get(kind)
     if sentence is None:
         return otherwise.removeprefix("Value error, ").rstrip(".") + "."
     try:
-        return sentence.format(**facts)
+        return sentence.format(**context)
     except (KeyError, ValueError):
         return otherwise

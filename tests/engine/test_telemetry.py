@@ -190,7 +190,7 @@ input()
 def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [])
     with pytest.raises(
-        SettingsError, match=r"SENTRY_DSN is set, and the package sentry-sdk is not installed\. Install it"
+        SettingsError, match=r"SENTRY_DSN is set, but the package sentry-sdk is not installed\. Install it"
     ):
         settings.read({"SENTRY_DSN": "http://somebody@127.0.0.1:9/1"})
     assert settings.read({}).sentry_dsn == ""

@@ -60,6 +60,6 @@ def test_a_site_that_others_can_reach_does_not_start_without_a_secret_and_an_acc
     """By its server alone, as the Procfile starts it."""
     server = ("gunicorn", "--config", "webapp/gunicorn.py", "webapp.wsgi:app")
     code, said = _run(*server, **OPEN | {"SECRET_KEY": "short"})
-    assert code == 2 and "SECRET_KEY of at least 32 characters" in said
+    assert code == 2 and "SECRET_KEY to at least 32 characters" in said
     code, said = _run(*server, **OPEN)
     assert code == 2 and "There is no account yet" in said

@@ -280,7 +280,7 @@ def test_a_page_says_what_went_wrong_and_a_program_reads_it(client: FlaskClient)
 
 def test_a_site_that_others_can_reach_needs_a_secret_and_an_account(tmp_path: Path) -> None:
     for secret in ("", "short"):
-        with pytest.raises(SettingsError, match="SECRET_KEY of at least 32 characters, and an account"):
+        with pytest.raises(SettingsError, match="Set SECRET_KEY to at least 32 characters and make an account"):
             guards.guard(Flask("x"), read({"HOST": "0.0.0.0", "SECRET_KEY": secret, "DATA_DIR": str(tmp_path)}))
 
 
