@@ -1,6 +1,6 @@
 """Accounts: who may sign in, how, and what they did.
 
-Rows carry an owner, a text. The first account takes over what was made before there were any: its owner is `local`.
+Rows carry the owner as text. Rows made before there are accounts have the owner `local`; the first account takes them over.
 """
 
 from __future__ import annotations

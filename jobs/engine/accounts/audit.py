@@ -14,12 +14,12 @@ from jobs.engine.jsonsafe import clean_text
 
 ACTIONS = {
     "sign_in": "signed in",
-    "sign_in_refused": "was refused",
+    "sign_in_refused": "failed to sign in",
     "sign_out": "signed out",
     "account_add": "added the account",
     "account_role": "changed the role of",
     "account_suspend": "suspended",
-    "account_resume": "let back in",
+    "account_resume": "reinstated",
     "password_change": "changed the password of",
     "token_issue": "made a token for",
     "token_revoke": "revoked a token of",
@@ -35,7 +35,7 @@ ACTIONS = {
     "schedule_delete": "deleted the schedule",
     "queue_pause": "paused the queue",
     "queue_resume": "resumed the queue",
-    "worker_finish": "had finish and leave the worker",
+    "worker_finish": "drained the worker",
     "worker_stop": "stopped the worker",
 }
 
@@ -50,21 +50,21 @@ def record(
     address: str | None = None,
     **detail: Any,
 ) -> None:
-    """Write one entry in the caller's transaction. `action` is one of ACTIONS, `target` the name or id of what it was done to."""
+    """Write one entry in the caller's transaction. `action` is a key of ACTIONS, `target` the name or id of its object."""
     name = who or name_of(session, owner)
     values = {"who": clean_text(name)[:100], "owner": owner, "address": address, "action": action, "detail": detail}
     session.execute(insert(AuditEntry).values(id=new_id(), target=clean_text(str(target))[:300], **values))
 
 
 def name_of(session: Session, owner: str | None) -> str:
-    """The name of the account behind an owner, for people to read."""
+    """The name of the owner's account; the owner itself if there is none."""
     return session.scalar(select(Account.name).where(Account.owner == owner)) or owner or "somebody"
 
 
 def audit_entries(
     *, q: str | None = None, action: str | None = None, after: str | None = None, limit: int = 50
 ) -> Page[AuditEntry]:
-    """The log, the newest first. `q` looks in who, target and address."""
+    """The log, newest first. `q` searches who, target and address."""
     query = select(AuditEntry)
     if q:
         words = f"%{escaped(q)}%"

@@ -1,4 +1,4 @@
-"""The secret of a link that makes the first account: it holds for an hour, and as long as there is no account."""
+"""The secret of the link that makes the first account: valid for an hour, and only while there is no account."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import time
 
 from jobs.engine.accounts import users
 
-HOLDS_SECONDS = 3_600
+VALID_SECONDS = 3_600
 
 
 def new_secret() -> str:
-    """When it was made (seconds since 1970), and what nobody can guess."""
+    """A timestamp (seconds since 1970) and a random token."""
     return f"{int(time.time())}-{secrets.token_urlsafe(32)}"
 
 
-def opens(given: str, wanted: str) -> bool:
-    """Whether this is the secret that is wanted, and still good."""
-    if not wanted or not secrets.compare_digest(given.encode("utf-8", "replace"), wanted.encode()):
+def opens(secret: str, expected: str) -> bool:
+    """Whether the secret is the expected one and still valid."""
+    if not expected or not secrets.compare_digest(secret.encode("utf-8", "replace"), expected.encode()):
         return False
-    return time.time() - int(wanted.partition("-")[0]) <= HOLDS_SECONDS and not users.any_accounts()
+    return time.time() - int(expected.partition("-")[0]) <= VALID_SECONDS and not users.any_accounts()

@@ -1,4 +1,4 @@
-"""Signing in, and what a browser brings afterwards: a secret whose digest is a row. The row gone, the sign-in is over."""
+"""Sign-ins of browsers. The cookie holds a random secret, a row its digest; deleting the row ends the sign-in."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _A_WHILE = text("interval '5 min'")
 
 @dataclass(frozen=True)
 class Identity:
-    """Who asks. Without accounts there is one, who may do everything: `account` is None."""
+    """Who makes a request. Without accounts, `account` is None and everything is allowed."""
 
     owner: str
     name: str
@@ -37,7 +37,7 @@ class Identity:
 
 
 def sign_in_by_password(name: str, password: str, *, address: str, browser: str) -> str:
-    """Sign in; what the cookie is to hold. Raises NotSignedIn, TooMany: neither tells whether there is such an account."""
+    """Sign in; returns the cookie's secret. Raises NotAuthenticated, TooMany; neither reveals whether the account exists."""
     name = clean_text(name).strip().lower()[:100]
     try:
         throttle.count(name, address)
@@ -55,9 +55,9 @@ def sign_in_by_password(name: str, password: str, *, address: str, browser: str)
 
 
 def sign_in_by_provider(subject: str, name: str, *, new: bool, address: str, browser: str) -> str:
-    """Sign in whom an OpenID provider vouches for; a new account, as a member, if `new` allows it.
+    """Sign in the account of an OpenID provider's subject; `new`: make a member account if there is none.
 
-    Raises NotSignedIn for who is suspended, Forbidden for who is new where nobody new may come, InvalidParams, Conflict.
+    Raises NotAuthenticated for a suspended account, Forbidden if there is none and `new` is false, InvalidParams, Conflict.
     """
     with postgres.session() as session:
         found = session.scalar(select(Account).where(Account.subject == subject))
@@ -70,16 +70,16 @@ def sign_in_by_provider(subject: str, name: str, *, new: bool, address: str, bro
         except Conflict:
             _refuse(name, address, "the name is taken")
             raise Conflict(
-                f"There is an account named {name} already, which was not made by this provider. Sign in with its password."
+                f"An account named {name} exists already and does not belong to this provider. Sign in with its password."
             ) from None
     if found.suspended_at is not None:
         _refuse(found.name, address, "suspended")
-        raise NotAuthenticated("This account is suspended. An administrator can let it in again.")
+        raise NotAuthenticated("This account is suspended. An administrator can reinstate it.")
     return _begin(found, address, browser, "provider")
 
 
 def identity_of_session(secret: str) -> Identity | None:
-    """Whom a cookie's secret stands for; None if that sign-in is over."""
+    """The identity behind a cookie's secret; None if the sign-in has ended."""
     with postgres.reading() as session:
         row = session.execute(
             select(Account, SignIn.id, SignIn.seen_at < func.now() - _A_WHILE)
@@ -96,32 +96,32 @@ def identity_of_session(secret: str) -> Identity | None:
 
 
 def still_valid(identity: Identity) -> bool:
-    """Whether who asked then may still ask: for answers that take long."""
+    """Whether an identity is still valid: for responses that are streamed for long."""
     if identity.account is None:
         return not users.any_accounts()
     with postgres.reading() as session:
-        what = select(Account.role).where(Account.id == identity.account.id, Account.suspended_at.is_(None))
+        query = select(Account.role).where(Account.id == identity.account.id, Account.suspended_at.is_(None))
         if identity.token is not None:
-            what = what.where(
+            query = query.where(
                 select(Token.id).where(Token.id == identity.token, Token.expires_at > func.now()).exists()
             )
         else:
-            what = what.where(select(SignIn.id).where(SignIn.id == identity.sign_in).exists())
-        return session.scalar(what) is not None
+            query = query.where(select(SignIn.id).where(SignIn.id == identity.sign_in).exists())
+        return session.scalar(query) is not None
 
 
 def list_sessions(account: Account) -> list[SignIn]:
-    """Where an account is signed in, the last seen first."""
+    """The account's sign-ins, the last seen first."""
     with postgres.reading() as session:
-        mine = select(SignIn).where(SignIn.account_id == account.id, SignIn.seen_at > func.now() - _IDLE)
-        return list(session.scalars(mine.order_by(SignIn.seen_at.desc()).limit(100)))
+        query = select(SignIn).where(SignIn.account_id == account.id, SignIn.seen_at > func.now() - _IDLE)
+        return list(session.scalars(query.order_by(SignIn.seen_at.desc()).limit(100)))
 
 
 def end_session(account: Account, sign_in: str | UUID, *, address: str | None = None) -> None:
     """Sign one browser of this account out. Raises NotFound."""
     with postgres.session() as session:
-        gone = delete(SignIn).where(SignIn.id == as_id(sign_in), SignIn.account_id == account.id).returning(SignIn.id)
-        if session.scalar(gone) is None:
+        query = delete(SignIn).where(SignIn.id == as_id(sign_in), SignIn.account_id == account.id).returning(SignIn.id)
+        if session.scalar(query) is None:
             raise NotFound
         audit.record(session, account.owner, "sign_out", account.name, address=address)
 
@@ -133,7 +133,7 @@ def end_other_sessions(account: Account, keep: UUID | None) -> None:
 
 
 def digest(secret: str) -> str:
-    """What is kept of a secret that is drawn at random: it needs no slow hash."""
+    """The stored digest of a secret. SHA-256 is enough, because the secret is random."""
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Letting others look at one job: by a link that its owner makes, hands on, and can withdraw."""
+"""Sharing one job with other accounts, read-only, by a link that its owner can withdraw."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def share(job_id: str | UUID, *, owner: str, address: str | None = None) -> Shar
 
 
 def unshare(job_id: str | UUID, *, owner: str, address: str | None = None) -> None:
-    """Withdraw the link: whoever opened it sees the job no more. Raises NotFound."""
+    """Withdraw the link; those who opened it no longer see the job. Raises NotFound."""
     with postgres.session() as session:
         job = owned(session, Job, job_id, owner)
         if session.scalar(delete(Share).where(Share.job_id == job.id).returning(Share.id)) is not None:
@@ -39,15 +39,15 @@ def share_of(job: Job) -> Share | None:
 
 
 def accept(secret: str, *, owner: str, address: str | None = None) -> UUID:
-    """Open a link: from now on this owner may look at its job, whose id comes back. Raises NotFound."""
+    """Open a link, which lets this owner see the job. Returns the job's id. Raises NotFound."""
     with postgres.session() as session:
         found = session.execute(
             select(Share.id, Job.id, Job.owner).join(Job, Job.id == Share.job_id).where(Share.secret == secret)
         ).one_or_none()
         if found is None:
-            raise NotFound("This link leads nowhere. Whoever shared the job may have withdrawn it.")
-        share_id, job_id, whose = found
-        if whose != owner:
+            raise NotFound("This link is not valid. The job's owner may have stopped sharing it.")
+        share_id, job_id, job_owner = found
+        if job_owner != owner:
             new = insert(Guest).values(share_id=share_id, owner=owner).on_conflict_do_nothing().returning(Guest.owner)
             if session.scalar(new) is not None:
                 audit.record(session, owner, "job_open", job_id, address=address)
@@ -55,7 +55,7 @@ def accept(secret: str, *, owner: str, address: str | None = None) -> UUID:
 
 
 def shared_jobs(owner: str, limit: int = 100) -> list[Job]:
-    """The jobs of others that this owner may look at, the last opened first."""
+    """The jobs of others that are shared with this owner, the last opened first."""
     with postgres.session() as session:
         open_ = select(Job).join(Share, Share.job_id == Job.id).join(Guest, Guest.share_id == Share.id)
         return list(session.scalars(open_.where(Guest.owner == owner).order_by(Guest.opened_at.desc()).limit(limit)))

@@ -1,7 +1,7 @@
-"""How often signing in may be tried: counted before a password is looked at, so that tries at once count too.
+"""Rate limit for sign-ins: an attempt is counted before its password is checked, so that parallel attempts count too.
 
-Three counters: a name from one address, an address, a name from anywhere. The last is the widest: one who guesses from
-elsewhere must not lock a person out cheaply.
+There are three counters: name and address, address, name. The limit for a name is the highest, so that an attacker
+cannot easily lock a person out.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from jobs.engine.db.models import Tries
 from jobs.engine.errors import TooMany
 
 MINUTES = 15
-PAIR, ADDRESS, NAME = 10, 60, 200  # tries within MINUTES
+PAIR, ADDRESS, NAME = 10, 60, 200  # attempts within MINUTES
 
 _COUNT = text("""
     insert into sign_in_tries (key, count) values (:key, 1)
@@ -25,19 +25,17 @@ _FORGET = text("delete from sign_in_tries where since < now() - make_interval(mi
 
 
 def count(name: str, address: str) -> None:
-    """Count a try. Raises TooMany, the same for a name that exists and one that does not."""
+    """Count an attempt. Raises TooMany, whether or not the account exists."""
     most = {f"from {address}": ADDRESS, _pair(name, address): PAIR, _digest(name): NAME}
     with postgres.session() as session:
         session.execute(_FORGET, {"minutes": MINUTES})
         over = any([session.execute(_COUNT, {"key": key}).scalar_one() > some for key, some in most.items()])
     if over:
-        raise TooMany(
-            f"Signing in was tried too often. Wait {MINUTES} minutes, then try again.", reason="too_many_tries"
-        )
+        raise TooMany(f"Too many attempts to sign in. Wait {MINUTES} minutes, then try again.", reason="too_many_tries")
 
 
 def forget(name: str, address: str) -> None:
-    """After a right password: what was mistyped before it no longer counts."""
+    """Reset the counters after a correct password."""
     with postgres.session() as session:
         session.execute(delete(Tries).where(Tries.key.in_([_pair(name, address), _digest(name)])))
 

@@ -1,4 +1,4 @@
-"""Tokens: what a program shows instead of signing in. Each has a scope and an end, and is shown once."""
+"""API tokens, with which programs authenticate. Each has a scope and an expiry date, and is shown once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _A_WHILE = text("interval '1 min'")
 
 
 def issue_token(account: Account, name: str, scope: str, days: int, *, address: str | None = None) -> tuple[Token, str]:
-    """A new token and its secret, which nobody can show again. Raises InvalidParams, TooMany."""
+    """A new token and its secret, which is not stored. Raises InvalidParams, TooMany."""
     name = clean_text(name).strip()
     errors = []
     if not 1 <= len(name) <= 80:
@@ -30,16 +30,16 @@ def issue_token(account: Account, name: str, scope: str, days: int, *, address: 
     if scope not in SCOPES:
         errors.append(FieldError("scope", f"The scope must be one of {', '.join(SCOPES)}."))
     if days not in DAYS:
-        errors.append(FieldError("days", f"It can hold for {', '.join(str(some) for some in DAYS)} days."))
+        errors.append(FieldError("days", f"It can be valid for {', '.join(str(some) for some in DAYS)} days."))
     if errors:
         raise InvalidParams(errors)
     secret = PREFIX + secrets.token_urlsafe(32)
     ends = func.now() + text(f"interval '{days} days'")
     with postgres.session() as session:
         if len(list(session.scalars(select(Token.id).where(Token.account_id == account.id)))) >= MOST:
-            raise TooMany(f"You have {MOST} tokens. Revoke one that is no longer used first.")
-        what = {"name": name, "hint": secret[:9], "digest": digest(secret), "scope": scope, "expires_at": ends}
-        made = Token(id=new_id(), account_id=account.id, **what)
+            raise TooMany(f"You have {MOST} tokens. Revoke one that you no longer use first.")
+        values = {"name": name, "hint": secret[:9], "digest": digest(secret), "scope": scope, "expires_at": ends}
+        made = Token(id=new_id(), account_id=account.id, **values)
         session.add(made)
         session.flush()
         audit.record(session, account.owner, "token_issue", account.name, address=address, token=name, scope=scope)
@@ -48,7 +48,7 @@ def issue_token(account: Account, name: str, scope: str, days: int, *, address: 
 
 
 def identity_of_token(secret: str) -> Identity | None:
-    """Whom a token stands for; None if it is none, or has ended, or its account is suspended."""
+    """The identity behind a token; None if it is unknown or expired, or its account is suspended."""
     if not secret.startswith(PREFIX):
         return None
     with postgres.reading() as session:
@@ -66,17 +66,17 @@ def identity_of_token(secret: str) -> Identity | None:
 
 
 def list_tokens(account: Account) -> list[Token]:
-    """An account's tokens, the newest first; ended ones stay in the list until they are revoked."""
+    """An account's tokens, newest first; expired ones are listed until they are revoked."""
     with postgres.reading() as session:
-        mine = select(Token).where(Token.account_id == account.id)
-        return list(session.scalars(mine.order_by(Token.id.desc()).limit(MOST)))
+        query = select(Token).where(Token.account_id == account.id)
+        return list(session.scalars(query.order_by(Token.id.desc()).limit(MOST)))
 
 
 def revoke_token(account: Account, token_id: str | UUID, *, address: str | None = None) -> None:
-    """End a token of this account at once. Raises NotFound."""
+    """Revoke a token of this account. Raises NotFound."""
     with postgres.session() as session:
-        gone = delete(Token).where(Token.id == as_id(token_id), Token.account_id == account.id).returning(Token.name)
-        name = session.scalar(gone)
+        query = delete(Token).where(Token.id == as_id(token_id), Token.account_id == account.id).returning(Token.name)
+        name = session.scalar(query)
         if name is None:
             raise NotFound
         audit.record(session, account.owner, "token_revoke", account.name, address=address, token=name)

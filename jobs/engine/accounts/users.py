@@ -1,4 +1,4 @@
-"""The accounts themselves: adding one, its role, its password, whether it may come in."""
+"""The accounts themselves: adding, roles, passwords, suspension."""
 
 from __future__ import annotations
 
@@ -19,20 +19,22 @@ from jobs.engine.db.models import ROLES, Account, SignIn, Token, new_id
 from jobs.engine.db.records import as_id
 from jobs.engine.errors import Conflict, FieldError, InvalidParams, NotFound
 
-LOCAL = "local"  # owns what was made before there were accounts
+LOCAL = "local"  # the owner of rows made before there were accounts
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,79}")
-_ONE_AT_A_TIME = text("select pg_advisory_xact_lock(7023463)")  # so that one admin is always left, and one is the first
+_ONE_AT_A_TIME = text(
+    "select pg_advisory_xact_lock(7023463)"
+)  # so that there is one first account, and always an admin
 
-BELIEVED_SECONDS = 1.0
+CACHED_SECONDS = 1.0
 
 _EXIST = "select exists (select from accounts)"
 
 
 def any_accounts() -> bool:
-    """Whether there is any account, so that signing in is needed. That there is none is believed for a second, for every
-    request asks; it is forgotten when this process adds one."""
+    """Whether there is any account, so that signing in is required. Every request needs this, so False is cached for a
+    second, or until this process adds one."""
     seen = _seen()
-    if time.monotonic() - seen.none_at < BELIEVED_SECONDS:
+    if time.monotonic() - seen.none_at < CACHED_SECONDS:
         return False
     began = time.monotonic()
     there = bool(postgres.fetch_all(_EXIST)[0][0])
@@ -42,7 +44,7 @@ def any_accounts() -> bool:
 
 @dataclass
 class _Seen:
-    none_at: float = -math.inf  # when there was no account
+    none_at: float = -math.inf  # when there was last seen to be no account
 
 
 @cache
@@ -51,7 +53,7 @@ def _seen() -> _Seen:
 
 
 def all_accounts() -> list[Account]:
-    """Every account by its name."""
+    """All accounts, in order of their names."""
     with postgres.reading() as session:
         return list(session.scalars(select(Account).order_by(Account.name).limit(5_000)))
 
@@ -72,37 +74,37 @@ def add(
     subject: str | None = None,
     only_first: bool = False,
 ) -> Account:
-    """A new account. The first one is an admin's and takes over what is there; `only_first`: this is it, or none is made.
+    """A new account. The first one must be an admin and takes over existing rows; `only_first`: refuse if it is not the first.
 
     Raises InvalidParams, Conflict.
     """
     name = checked_name(name)
     _check_role(role)
-    kept = None if password is None else passwords.hashed(passwords.checked(password, name))
+    hashed = None if password is None else passwords.hashed(passwords.checked(password, name))
     try:
         with postgres.session() as session:
             session.execute(_ONE_AT_A_TIME)
             first = session.scalar(select(func.count()).select_from(Account)) == 0
             if only_first and not first:
-                raise Conflict("There is an account already. An admin adds others.")
+                raise Conflict("There is an account already. Ask an admin to add yours.")
             if first and role != "admin":
                 raise InvalidParams(
-                    [FieldError("role", "The first account must be an admin: somebody has to add others.")]
+                    [FieldError("role", "The first account must be an admin, so that it can add others.")]
                 )
-            made = Account(id=new_id(), name=name, role=role, password=kept, subject=subject, owner="")
+            made = Account(id=new_id(), name=name, role=role, password=hashed, subject=subject, owner="")
             made.owner = LOCAL if first else str(made.id)
             session.add(made)
             session.flush()
             audit.record(session, by or made.owner, "account_add", name, address=address, role=role)
             session.refresh(made)
     except IntegrityError:
-        raise Conflict(f"There is an account named {name} already.") from None
+        raise Conflict(f"An account named {name} exists already.") from None
     _seen().none_at = -math.inf
     return made
 
 
 def change_role(account_id: str | UUID, role: str, *, by: str, address: str | None = None) -> Account:
-    """Give an account another role; it holds from its next request on. Raises InvalidParams, NotFound, Conflict."""
+    """Change an account's role, from its next request on. Raises InvalidParams, NotFound, Conflict."""
     _check_role(role)
     with postgres.session() as session:
         session.execute(_ONE_AT_A_TIME)
@@ -117,7 +119,7 @@ def change_role(account_id: str | UUID, role: str, *, by: str, address: str | No
 
 
 def suspend(account_id: str | UUID, *, by: str, address: str | None = None) -> Account:
-    """Keep an account out: its sign-ins end, its tokens stop working, its jobs stay. Raises NotFound, Conflict."""
+    """Suspend an account: its sign-ins end, its tokens stop working, its jobs stay. Raises NotFound, Conflict."""
     with postgres.session() as session:
         session.execute(_ONE_AT_A_TIME)
         found = _one(session, account_id)
@@ -131,7 +133,7 @@ def suspend(account_id: str | UUID, *, by: str, address: str | None = None) -> A
 
 
 def resume(account_id: str | UUID, *, by: str, address: str | None = None) -> Account:
-    """Let a suspended account in again."""
+    """Reinstate a suspended account."""
     with postgres.session() as session:
         found = _one(session, account_id)
         if found.suspended_at is not None:
@@ -141,7 +143,7 @@ def resume(account_id: str | UUID, *, by: str, address: str | None = None) -> Ac
 
 
 def set_password(account_id: str | UUID, password: str, *, by: str | None, address: str | None = None) -> Account:
-    """Give an account another password without asking for the old one. All its sign-ins end. Raises InvalidParams."""
+    """Set an account's password without the old one. All its sign-ins end. Raises InvalidParams."""
     with postgres.session() as session:
         found = _one(session, account_id)
         found.password = passwords.hashed(passwords.checked(password, found.name))
@@ -153,12 +155,12 @@ def set_password(account_id: str | UUID, password: str, *, by: str | None, addre
 def change_password(
     account: Account, old: str, new: str, *, keep: UUID | None, tokens_too: bool = False, address: str | None = None
 ) -> None:
-    """An account's own wish. All its sign-ins end but the one to `keep`, and its tokens if asked. Raises InvalidParams."""
+    """Change one's own password. All sign-ins end but `keep`; the tokens too if requested. Raises InvalidParams."""
     if account.password is not None and not passwords.matches(account.password, old):
-        raise InvalidParams([FieldError("old", "This is not the password of today.")])
-    kept = passwords.hashed(passwords.checked(new, account.name, "new"))
+        raise InvalidParams([FieldError("old", "This is not your current password.")])
+    hashed = passwords.hashed(passwords.checked(new, account.name, "new"))
     with postgres.session() as session:
-        session.execute(update(Account).where(Account.id == account.id).values(password=kept))
+        session.execute(update(Account).where(Account.id == account.id).values(password=hashed))
         end_sign_ins(session, account, keep)
         audit.record(session, account.owner, "password_change", account.name, address=address)
         if tokens_too:
@@ -169,13 +171,13 @@ def change_password(
 
 
 def end_sign_ins(session: Session, account: Account, keep: UUID | None = None) -> None:
-    """Sign all browsers of an account out, but the one to `keep`."""
-    gone = delete(SignIn).where(SignIn.account_id == account.id)
-    session.execute(gone if keep is None else gone.where(SignIn.id != keep))
+    """Sign all browsers of an account out, except `keep`."""
+    query = delete(SignIn).where(SignIn.account_id == account.id)
+    session.execute(query if keep is None else query.where(SignIn.id != keep))
 
 
 def checked_name(name: str) -> str:
-    """A name for an account as it is kept. Raises InvalidParams."""
+    """A name for an account, as it is stored. Raises InvalidParams."""
     name = name.strip().lower()
     if not _NAME.fullmatch(name) or name == LOCAL:
         words = "A name has up to 80 letters a to z, digits and . _ @ + -, and begins with a letter or digit."
@@ -198,6 +200,4 @@ def _one(session: Session, account_id: str | UUID) -> Account:
 def _keep_an_admin(session: Session, going: Account) -> None:
     others = select(Account.id).where(Account.role == "admin", Account.suspended_at.is_(None), Account.id != going.id)
     if going.role == "admin" and session.scalar(others.limit(1)) is None:
-        raise Conflict(
-            "This is the last admin, and somebody has to let others in. Make another account an admin first."
-        )
+        raise Conflict("This is the only admin. Make another account an admin first.")

@@ -1,4 +1,4 @@
-"""Stored files: uploads, outputs, samples, and how much an owner may keep."""
+"""Stored files: uploads, outputs, samples, and the storage quota of an owner."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a kind works on: an upload or an output by its id, or one of our samples as `sample:<name>`."""
+"""Input files of a kind: an upload or an output by its id, or a sample file as `sample:<name>`."""
 
 from __future__ import annotations
 
@@ -30,17 +30,18 @@ MEDIA_TYPES = {
 
 @dataclass(frozen=True)
 class Input:
-    """One file to read from. Nothing of it has been opened yet."""
+    """One file to read. It is opened by the methods, not before."""
 
     ref: str
     name: str
     media_type: str
     bytes: int
-    blob: str | None = None  # its key in storage; None for a sample
+    blob: str | None = None  # key in the storage; None for a sample
     described: dict[str, Any] | None = None
 
     def table(self, encoding: str | None = None, delimiter: str | None = None) -> TableInfo:
-        """What table this is; known since the upload, unless it is to be read in another way. Raises BadInput if it is none."""
+        """Format, columns and approximate size of the table; looked up at the upload, unless other reading options are
+        given. Raises BadInput if the file is not a table."""
         if self.described and not encoding and not delimiter:
             return TableInfo.from_json(self.described)
         with self.path() as path:
@@ -48,7 +49,7 @@ class Input:
 
     @contextmanager
     def path(self) -> Iterator[Path]:
-        """A path to read from, only within the `with`."""
+        """A path to read from, valid only inside the `with` block."""
         if self.blob is None:
             yield sample_path(self.name)
             return
@@ -56,18 +57,18 @@ class Input:
             yield path
 
     def rows(self, encoding: str | None = None, delimiter: str | None = None) -> Iterator[dict[str, Any]]:
-        """The rows, one at a time, in constant memory. Raises BadInput naming the line where the table breaks off."""
+        """The rows, one at a time, in constant memory. Raises BadInput naming the line that cannot be read."""
         with self.path() as path:
             yield from tables.read(path, self.name, encoding=encoding, delimiter=delimiter)
 
     def count(self, encoding: str | None = None, delimiter: str | None = None) -> int:
-        """How many rows there are, exactly. It may read all of the file: `table().rows` is the quick answer."""
+        """The exact number of rows. It may read the whole file; `table().rows` is quick."""
         with self.path() as path:
             return tables.count(path, self.name, encoding=encoding, delimiter=delimiter)
 
 
 def find_input(ref: str, owner: str) -> Input:
-    """The file that a param names. Raises BadInput where there is none, or none of this owner's: the two are not told apart."""
+    """The file that a param refers to. Raises BadInput if it does not exist or is another owner's, without distinction."""
     if ref.startswith(SAMPLE):
         return _sample(ref)
     file = _file(ref, owner)
@@ -75,10 +76,10 @@ def find_input(ref: str, owner: str) -> Input:
 
 
 def sample_path(name: str) -> Path:
-    """Where a sample is: a plain file directly in the samples' folder, and nothing else."""
+    """The path of a sample: a regular file directly in the samples folder. Raises BadInput."""
     path = SAMPLES / name
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,60}\.[a-z0-9]{1,8}", name) or not path.is_file() or path.is_symlink():
-        raise BadInput("There is no such sample. Upload a file, or look at the kind's example for a sample's name.")
+        raise BadInput("There is no such sample. Upload a file, or take a sample's name from the kind's example.")
     return path
 
 
@@ -90,11 +91,11 @@ def _sample(ref: str) -> Input:
 
 def _file(ref: str, owner: str) -> File:
     try:
-        wanted = UUID(ref)
+        file_id = UUID(ref)
     except ValueError:
         raise _no_such_file() from None
     with session() as opened:
-        file = opened.get(File, wanted)
+        file = opened.get(File, file_id)
     if file is None or file.owner != owner or not file.visible:
         raise _no_such_file()
     return file

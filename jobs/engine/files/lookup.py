@@ -1,4 +1,4 @@
-"""Finding files: uploads, visible outputs, and what they look like as pages and tables."""
+"""Reads of files for the site: uploads, visible outputs, PDF pages and table previews."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def file(file_id: str | UUID, owner: str) -> File:
 
 
 def visible_file(file_id: str | UUID, owner: str) -> File:
-    """A file to look at: the owner's, or a visible output of a job that was shared with them."""
+    """A file that the owner may see: their own, or a visible output of a job that is shared with them. Raises NotFound."""
     with postgres.reading() as session:
         return _visible(readable_file(session, file_id, owner))
 
@@ -36,27 +36,27 @@ def _visible(found: File) -> File:
 
 
 def open_file(file: File) -> BinaryIO:
-    """Its bytes, to read from the start."""
+    """The file's bytes, from the start."""
     return blob_storage().open(file.blob)
 
 
 def pdf_page(file: File, number: int) -> pdf_pages.PdfPage:
-    """One page of a PDF as a picture with its text. Raises BadInput."""
+    """One page of a PDF, as an image with its text. Raises BadInput."""
     with open_file(file) as stream:
         return pdf_pages.page(stream, number)
 
 
 def list_uploads(owner: str, limit: int = 20) -> list[File]:
-    """An owner's own files, the newest first."""
+    """An owner's uploads, newest first."""
     with postgres.reading() as session:
-        mine = select(File).where(File.owner == owner, File.job_id.is_(None), File.visible)
-        return list(session.scalars(mine.order_by(File.id.desc()).limit(limit)))
+        query = select(File).where(File.owner == owner, File.job_id.is_(None), File.visible)
+        return list(session.scalars(query.order_by(File.id.desc()).limit(limit)))
 
 
 def describe_table(
     ref: str, owner: str, encoding: str | None = None, delimiter: str | None = None
 ) -> dict[str, Any] | None:
-    """What a file looks like as a table: TableInfo as a dict; {"error": sentence} if it is none; None if there is no file."""
+    """TableInfo of a file as a dict; {"error": sentence} if it is not a table; None if there is no such file."""
     try:
         found = inputs.find_input(ref, owner)
     except BadInput:

@@ -1,6 +1,6 @@
 """An S3-compatible bucket. STORAGE_URL=s3://bucket/prefix?endpoint=https://…&region=…
 
-The endpoint is left out for AWS itself. The credentials come from where boto3 looks for them.
+AWS itself needs no endpoint. boto3 finds the credentials.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from urllib.parse import parse_qs, urlsplit
 
 from jobs.engine.errors import LegworkError, SettingsError, Transient
 
-PART = 8 << 20  # S3 takes no smaller parts than 5 MiB, and 10,000 of them at most
+PART = 8 << 20  # bytes; S3 allows at most 10,000 parts, each of at least 5 MiB
 MISSING = ("404", "NoSuchKey", "NotFound")
 BUSY = ("SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "500", "503")
 
 
 @dataclass
 class Bucket:
-    """One prefix of one bucket. The client is made at first use."""
+    """A prefix in a bucket. The client is created at first use."""
 
     name: str
     prefix: str
@@ -41,8 +41,8 @@ class Bucket:
         )
 
     def upload(self, key: str, read: Callable[[int], bytes]) -> None:
-        """Upload until `read` gives nothing. If anything fails, the object does not appear."""
-        with self._in_words():
+        """Upload until `read` returns no bytes. If it fails, there is no object."""
+        with self._translated_errors():
             first = _filled(read)
             if len(first) < PART:
                 self._client.put_object(**self._at(key), Body=first)
@@ -50,24 +50,24 @@ class Bucket:
                 self._upload_parts(key, first, read)
 
     def download(self, key: str, first: int | None = None) -> BinaryIO | None:
-        """The object's bytes, or only the `first` ones; None where there is no such object."""
-        wanted = {"Range": f"bytes=0-{max(first, 1) - 1}"} if first is not None else {}
+        """The object's bytes, or only the `first` ones; None if there is no such object."""
+        options = {"Range": f"bytes=0-{max(first, 1) - 1}"} if first is not None else {}
         try:
-            with self._in_words():
-                return cast(BinaryIO, self._client.get_object(**self._at(key), **wanted)["Body"])
+            with self._translated_errors():
+                return cast(BinaryIO, self._client.get_object(**self._at(key), **options)["Body"])
         except _Missing:
             return None
         except _Empty:
             return self.download(key)
 
     def delete(self, key: str) -> None:
-        with self._in_words():
+        with self._translated_errors():
             self._client.delete_object(**self._at(key))
 
     def abort_uploads(self, older_than: float) -> int:
-        """Abort uploads begun more than this many seconds ago; say how many."""
+        """Abort multipart uploads started more than this many seconds ago; returns their number."""
         before = datetime.now(UTC) - timedelta(seconds=older_than)
-        with self._in_words():
+        with self._translated_errors():
             pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self.name, Prefix=self.prefix)
             stale = [upload for page in pages for upload in page.get("Uploads", []) if upload["Initiated"] <= before]
             for upload in stale:
@@ -101,13 +101,13 @@ class Bucket:
             connect_timeout=3,
             read_timeout=60,
             retries={"mode": "standard", "max_attempts": 4},
-            request_checksum_calculation="when_required",  # stores other than AWS do not all know the newer checksums
+            request_checksum_calculation="when_required",  # some stores do not support the newer checksums
             response_checksum_validation="when_required",
         )
         return boto3.client("s3", endpoint_url=self.endpoint, region_name=self.region, config=config)
 
     @contextmanager
-    def _in_words(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
@@ -125,7 +125,7 @@ class Bucket:
         if code in BUSY:
             return _away()
         return LegworkError(
-            f"The file store refused: {code or 'no reason given'}. Look at STORAGE_URL and its credentials.",
+            f"The file store refused the request: {code or 'no reason given'}. Check STORAGE_URL and its credentials.",
             reason="storage_refused",
         )
 
@@ -135,11 +135,11 @@ class _Missing(Exception):
 
 
 class _Empty(Exception):
-    """A range was asked of an object of no bytes."""
+    """A range of an empty object was requested."""
 
 
 def _filled(read: Callable[[int], bytes]) -> bytes:
-    """As many bytes as a part has, unless the stream ends first."""
+    """One part's bytes, or fewer at the end of the stream."""
     body = bytearray()
     while len(body) < PART and (chunk := read(PART - len(body))):
         body += chunk

@@ -1,6 +1,6 @@
-"""Where the bytes of files live: a folder, or a bucket where STORAGE_URL names one.
+"""Storage for the bytes of files: a folder, or the bucket that STORAGE_URL names.
 
-A blob is written once, whole or not at all, and never changed. Its key is random and says nothing about the file.
+A blob is written once and atomically, and never changed. Its key is random.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Blob:
-    """What was stored. `sha256` is in hex."""
+    """A stored object. `sha256` is in hex."""
 
     key: str
     bytes: int
@@ -34,45 +34,45 @@ class Blob:
 
 
 class Storage(Protocol):
-    """What both places can do. An unknown key raises NotFound."""
+    """The interface of both storages. An unknown key raises NotFound."""
 
     def put(self, stream: BinaryIO, limit: int | None) -> Blob:
-        """Store all of the stream. Raises TooLarge past `limit` bytes; reason "no_space" where the disk is full."""
+        """Store the whole stream. Raises TooLarge past `limit` bytes; LegworkError "no_space" if the disk is full."""
 
     def open(self, key: str) -> BinaryIO:
-        """The bytes, from the first."""
+        """The bytes, from the start."""
 
     def head(self, key: str, n: int) -> bytes:
         """The first n bytes, or all there are."""
 
     def local(self, key: str) -> AbstractContextManager[Path]:
-        """A path to read from, only within the `with`. It must not be written to."""
+        """A path to read from, valid only inside the `with` block. It must not be written to."""
 
     def delete(self, key: str) -> None:
-        """Forget the bytes. A key that is gone already is fine."""
+        """Delete the blob, if it exists."""
 
     def sweep(self, older_than: float) -> int:
-        """Remove what uploads that were cut off left behind, if older than this many seconds; say how many."""
+        """Remove the data of interrupted uploads older than this many seconds; returns their number."""
 
 
 @cache
 def blob_storage() -> Storage:
-    """The storage of this process, as the settings say."""
-    wanted = settings.current()
+    """The storage that the settings choose, one for each process."""
+    chosen = settings.current()
     return (
-        BucketStorage(Bucket.of(wanted.storage_url)) if wanted.storage_url else FolderStorage(wanted.data_dir / "files")
+        BucketStorage(Bucket.of(chosen.storage_url)) if chosen.storage_url else FolderStorage(chosen.data_dir / "files")
     )
 
 
 class FolderStorage:
-    """Blobs as files two folders deep, so that no folder gets crowded."""
+    """Blobs as files, two folders deep, which limits the number of files in a folder."""
 
     def __init__(self, root: Path):
         self.root = root
 
     def put(self, stream: BinaryIO, limit: int | None) -> Blob:
         key = new_key()
-        with _no_space_in_words():
+        with _no_space_as_error():
             part = _made(self.root / "incoming") / key
             try:
                 blob = self._write(part, key, Measured(stream, limit))
@@ -107,7 +107,7 @@ class FolderStorage:
         return len(stale)
 
     def path(self, key: str) -> Path:
-        """Where a key's bytes are. No key leads out of the root."""
+        """The path of a blob, always inside the root."""
         return self.root / checked(key)[:2] / key[2:4] / key
 
     def _write(self, part: Path, key: str, measured: Measured) -> Blob:
@@ -149,7 +149,7 @@ class BucketStorage:
         import tempfile
 
         with self.open(key) as source, tempfile.NamedTemporaryFile(prefix="legwork-") as copy:
-            with _no_space_in_words():
+            with _no_space_as_error():
                 while chunk := source.read(CHUNK):
                     copy.write(chunk)
                 copy.flush()
@@ -163,7 +163,7 @@ class BucketStorage:
 
 
 class Measured:
-    """A stream that counts and hashes what is read from it, and stops at a limit."""
+    """A stream that counts and hashes the bytes read. Raises TooLarge past the limit."""
 
     def __init__(self, stream: BinaryIO, limit: int | None):
         self._stream = stream
@@ -175,7 +175,7 @@ class Measured:
         chunk = self._stream.read(n)
         self.bytes += len(chunk)
         if self._limit is not None and self.bytes > self._limit:
-            raise TooLarge(f"The file is larger than {self._limit / 1e6:,.6g} MB, the most that is taken here.")
+            raise TooLarge(f"The file is larger than {self._limit / 1e6:,.6g} MB, the largest that is accepted.")
         self._hash.update(chunk)
         return chunk
 
@@ -189,24 +189,24 @@ def new_key() -> str:
 
 
 def checked(key: str) -> str:
-    """The key itself, if it has the form of one; else NotFound."""
+    """The key, if it is well-formed; otherwise raises NotFound."""
     if not re.fullmatch(r"[0-9a-f]{32}", key):
         raise missing_blob()
     return key
 
 
 def missing_blob() -> NotFound:
-    return NotFound("The file's content is not there any more. Upload it again, or run the job again.")
+    return NotFound("The file's content no longer exists. Upload it again, or run the job again.")
 
 
 @contextmanager
-def _no_space_in_words() -> Iterator[None]:
+def _no_space_as_error() -> Iterator[None]:
     try:
         yield
     except OSError as error:
         if error.errno not in NO_SPACE:
             raise
-        message = "There is no space left to store the file. Free some space, or ask whoever runs this server, then try again."
+        message = "There is no space left to store the file. Free disk space, or ask the server's operator to, then try again."
         raise LegworkError(message, reason="no_space", retryable=True) from error
 
 

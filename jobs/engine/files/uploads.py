@@ -1,4 +1,4 @@
-"""Files in: kept as a blob, with what they look like as a table."""
+"""Uploads: the bytes stored as a blob, with the format and columns if the file is a table."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from jobs.engine.jsonsafe import clean_text
 
 
 def upload(stream: BinaryIO, name: str, *, owner: str) -> File:
-    """Keep an upload; what it looks like as a table is looked up once and kept with it.
+    """Store an upload, and the TableInfo of a table.
 
-    `name` is only ever shown. Raises TooLarge over MAX_UPLOAD_MB, NoRoom over MAX_STORAGE_MB, BadInput for an empty file.
+    `name` is only displayed. Raises TooLarge over MAX_UPLOAD_MB, QuotaExceeded over MAX_STORAGE_MB, BadInput if it is empty.
     """
     quota.check_quota(owner)
     blob = blob_storage().put(stream, limit=settings.current().max_upload_bytes)

@@ -1,4 +1,4 @@
-"""Kinds of job: finding them, their params, checks, secrets and estimates."""
+"""Kinds of job: discovery, params, checks, secrets and estimates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The kinds of job: finds the files of `jobs/`, checks their shape, and shows a broken one as unavailable with the reason."""
+"""The catalogue of kinds: imports the files of `jobs/` and checks what they define; a broken one is listed with the reason."""
 
 from __future__ import annotations
 
@@ -22,24 +22,27 @@ QUEUES = ("io", "cpu", "mail")
 DEFAULT_TIME_LIMIT = 6 * 3600
 DEFAULT_ATTEMPTS = 3
 
-Find = Callable[[str], Input]  # a file ref -> the file, or BadInput
+Find = Callable[[str], Input]  # the file of a reference; raises BadInput
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a job would take, as far as it can be told before it starts. None where it cannot."""
+    """What a job will need. None: not known before it starts. `calls` and `tokens` are those of a model."""
 
     items: int | None = None
     calls: int | None = None
     tokens: int | None = None
     seconds: float | None = None
-    notes: tuple[str, ...] = ()  # sentences that a person should read before the start
+    notes: tuple[str, ...] = ()  # warnings shown before the start
 
 
 @dataclass(frozen=True)
 class TrialPrompt:
-    """What a model is asked for one row: the body of the request, and its words for a person. `trouble` says in a sentence
-    why this row is not asked, and there is no body then."""
+    """The request to a model for one row.
+
+    body: of POST /chat/completions; None if there is no request for this row. asked: the prompt, as shown to a person.
+    trouble: why there is no request, as a sentence.
+    """
 
     body: dict[str, Any] | None
     asked: str = ""
@@ -48,7 +51,7 @@ class TrialPrompt:
 
 @dataclass(frozen=True)
 class Kind:
-    """One file of `jobs/`, as the rest of Legwork sees it."""
+    """One kind of job: the values and functions that its module defines."""
 
     name: str
     title: str
@@ -60,10 +63,10 @@ class Kind:
     example: dict[str, Any]
     time_limit: int
     max_attempts: int
-    at_most_once: bool = False  # a retry by hand leaves alone what is done
-    reuse_process: bool = False  # its jobs may run in one process, one after another
+    at_most_once: bool = False  # a retry by a person skips finished items
+    reuse_process: bool = False  # several jobs may run in one process, one after another
     reason: str | None = None  # why it is unavailable
-    hidden: bool = False  # started by the pages, and not offered to be picked
+    hidden: bool = False  # started from other pages; not in the catalogue page
     module: ModuleType | None = None
 
     @property
@@ -87,7 +90,7 @@ class Kind:
         return result
 
     def check(self, params: KindParams, find: Find) -> list[FieldError]:
-        """What is wrong beyond the types: a file that is no table, a column that is not there."""
+        """Errors that the types do not catch: a file that is not a table, a column that does not exist."""
         return self._optional("check", params, find) or []
 
     def estimate(self, params: KindParams, find: Find) -> Estimate | None:
@@ -95,7 +98,7 @@ class Kind:
         return estimate
 
     def label(self, params: KindParams, find: Find) -> str:
-        """What the work is on, in a few words."""
+        """The job's input in a few words, for lists; empty if the kind has no label."""
         return self._optional("label", params, find) or ""
 
     @property
@@ -103,13 +106,13 @@ class Kind:
         return hasattr(self.module, "preview")
 
     def preview(self, params: KindParams, find: Find, place: int) -> dict[str, Any] | None:
-        """What the item at this place, from 1, would become; None where the kind cannot show it. Raises BadInput."""
-        shown: dict[str, Any] | None = self._optional("preview", params, find, place)
-        return shown
+        """The result of the item at this place, from 1, without a job; None if there is no preview. Raises BadInput."""
+        preview: dict[str, Any] | None = self._optional("preview", params, find, place)
+        return preview
 
     @property
     def has_tries(self) -> bool:
-        """Whether a part of the work says anything: an agent's first steps, or a report's one text, do not."""
+        """Whether trying the job on a few rows makes sense. It does not for an agent or a report."""
         return not getattr(self.module, "ONE_PIECE", False)
 
     @property
@@ -117,12 +120,12 @@ class Kind:
         return hasattr(self.module, "questions")
 
     def questions(self, params: KindParams, find: Find, rows: int) -> list[TrialPrompt]:
-        """What a model is asked for the first rows, so that they can be tried out. Raises BadInput."""
+        """The requests to a model for the first rows, for a trial. Raises BadInput."""
         return self._optional("questions", params, find, rows) or []
 
-    def view(self, job: Any, asked: Mapping[str, str]) -> dict[str, Any] | None:
-        """What the kind's RESULT_TEMPLATE needs beside the job; asked: the query of the page. None where there is nothing."""
-        view: dict[str, Any] | None = self._optional("view", job, asked)
+    def view(self, job: Any, query: Mapping[str, str]) -> dict[str, Any] | None:
+        """Variables for the kind's RESULT_TEMPLATE; query: the page's query string. None if there are none."""
+        view: dict[str, Any] | None = self._optional("view", job, query)
         return view
 
     def _optional(self, function: str, *arguments: Any) -> Any:
@@ -136,12 +139,12 @@ class Kind:
 
 
 def kinds(*, hidden: bool = False) -> list[Kind]:
-    """The kinds that are offered, in the order of the catalogue page; with `hidden` all of them."""
+    """The kinds of the catalogue page, in its order; with `hidden` all kinds."""
     return [kind for kind in _found().values() if hidden or not kind.hidden]
 
 
 def offered(name: str) -> Kind:
-    """The kind of that name if people may pick it, else NotFound."""
+    """The kind of that name, if it is in the catalogue page. Raises NotFound."""
     found = kind(name)
     if found.hidden:
         raise NotFound(f"There is no kind of job called {name[:80]!r}.")
@@ -149,7 +152,7 @@ def offered(name: str) -> Kind:
 
 
 def kind(name: str) -> Kind:
-    """The kind of that name, available or not; NotFound if there is none. Never imports by a name from outside."""
+    """The kind of that name, available or not. Raises NotFound. Never imports a module by a name from a request."""
     found = _found().get(name)
     if found is None:
         raise NotFound(f"There is no kind of job called {name[:80]!r}.")
@@ -157,11 +160,11 @@ def kind(name: str) -> Kind:
 
 
 def unavailable_reason(name: str) -> str | None:
-    """Why a worker with this catalogue cannot run jobs of that kind, in a sentence for those who wait; None if it can."""
+    """Why this process cannot run jobs of that kind, as a sentence for people; None if it can."""
     try:
         found = kind(name)
     except NotFound:
-        return "No worker here knows this kind of job. It starts when one does; stop it if none will."
+        return "No worker here knows this kind of job. It will start when one does; otherwise, stop it."
     return None if found.available else f"The workers cannot run this kind of job now. {found.reason or ''}".strip()
 
 
@@ -184,25 +187,25 @@ def _modules(package: str) -> list[str]:
 
 
 def shown_params(name: str, params: dict[str, Any]) -> dict[str, Any]:
-    """A job's params as they may be shown: without what its kind calls a secret."""
+    """A job's params with the values of secret ones masked."""
     known = _found().get(name)
     return secrets.masked_params(known.Params, params) if known is not None and known.available else params
 
 
 def load(path: str) -> Kind:
-    """The kind in the module of that dotted path. A module that does not import or has not the shape is unavailable."""
+    """The kind in the module of that dotted path; unavailable if the module fails to import or does not define a kind."""
     name = path.rsplit(".", 1)[-1]
     try:
         module = importlib.import_module(path)
     except Exception as error:  # a broken kind must not take the others with it
         return _broken(name, f"jobs/{name}.py does not import: {type(error).__name__}: {error}")
-    wrong = _shape_error(module)
-    return _broken(name, wrong) if wrong else _kind(name, module)
+    reason = _definition_error(module)
+    return _broken(name, reason) if reason else _kind(name, module)
 
 
 def _kind(name: str, module: ModuleType) -> Kind:
     needs = tuple(getattr(module, "NEEDS", ()))
-    packages = dict.fromkeys(need.partition(".")[0] for need in needs)  # to look for a module would import its package
+    packages = dict.fromkeys(need.partition(".")[0] for need in needs)  # find_spec of a submodule imports its package
     missing = [package for package in packages if importlib.util.find_spec(package) is None]
     return Kind(
         name=name,
@@ -228,8 +231,8 @@ def _broken(name: str, reason: str) -> Kind:
     return Kind(name, title, "Not available", "cpu", (), ("item", "items"), reason, {}, 0, 0, reason=reason)
 
 
-def _shape_error(module: ModuleType) -> str | None:
-    """What a kind's file lacks, in words; None if nothing."""
+def _definition_error(module: ModuleType) -> str | None:
+    """What a kind's module lacks, as a sentence; None if nothing."""
     absent = [word for word in ("TITLE", "GROUP", "QUEUE", "Params", "EXAMPLE", "run") if not hasattr(module, word)]
     if absent:
         return f"{module.__name__} does not define {', '.join(absent)}; docs/add-a-kind.md shows what a kind needs."

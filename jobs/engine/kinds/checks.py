@@ -1,4 +1,4 @@
-"""Params that fit: by their model, by their kind's own checks, and with files that are there."""
+"""Validation of params: by their model, by their kind's own checks, and whether their files exist."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from jobs.engine.validation import params_errors
 
 @dataclass(frozen=True)
 class ValidParams:
-    """Params that fit, as the model and as JSON."""
+    """Valid params, as the model and as JSON."""
 
     kind: Kind
     params: KindParams
@@ -27,7 +27,7 @@ class ValidParams:
 
 
 def validate(kind_name: str, params: dict[str, Any], *, owner: str) -> ValidParams:
-    """Params that fit their model and pass their kind's own checks. Raises NotFound, KindUnavailable, InvalidParams."""
+    """Validate the params of a job. Raises NotFound, KindUnavailable, InvalidParams."""
     kind = catalogue.kind(kind_name)
     try:
         model = kind.Params.model_validate(params)
@@ -41,12 +41,12 @@ def validate(kind_name: str, params: dict[str, Any], *, owner: str) -> ValidPara
 
 
 def finder(owner: str) -> Find:
-    """How a kind finds a file: among the samples and this owner's own. It raises BadInput."""
+    """A function that finds a file among the samples and this owner's files. It raises BadInput."""
     return lambda ref: inputs.find_input(ref, owner)
 
 
 def _text_errors(params: dict[str, Any], path: str = "") -> list[FieldError]:
-    """NUL and lone surrogates, which Postgres refuses, named by their field."""
+    """An error for each field with NUL or a lone surrogate, which Postgres refuses."""
     errors = []
     for name, value in params.items():
         where = f"{path}{name}"
@@ -54,13 +54,13 @@ def _text_errors(params: dict[str, Any], path: str = "") -> list[FieldError]:
             errors += _text_errors(value, f"{where}.")
         elif clean_text(str(value)) != str(value):
             errors.append(
-                FieldError(where, "This holds a character that cannot be kept (NUL or half a surrogate pair).")
+                FieldError(where, "This has a character that cannot be stored (NUL or half a surrogate pair).")
             )
     return errors
 
 
 def _file_errors(params: KindParams, find: Find) -> list[FieldError]:
-    """Files that are not there, or not this owner's, where the kind itself did not look."""
+    """An error for each file that does not exist or is another owner's; the kind's own check may not have opened it."""
     errors = []
     for field, ref in files_of(params):
         try:

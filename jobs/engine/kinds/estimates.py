@@ -1,4 +1,4 @@
-"""What a filled-in form would take, and what one of its items would become."""
+"""Estimates and previews for a form that is filled in."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jobs.engine.kinds.checks import finder, validate
 
 
 def estimate(kind_name: str, params: dict[str, Any], *, owner: str, sample: int | None = None) -> Estimate | None:
-    """What the job would take; None where it cannot be told. Raises what validate raises."""
+    """What the job will need; None if the kind has no estimate. Raises what validate raises."""
     fit = validate(kind_name, params, owner=owner)
     whole = fit.kind.estimate(fit.params, finder(owner))
     if whole is None or not sample or not whole.items or whole.items <= sample:
@@ -22,6 +22,6 @@ def estimate(kind_name: str, params: dict[str, Any], *, owner: str, sample: int 
 
 
 def preview(kind_name: str, params: dict[str, Any], place: int, *, owner: str) -> dict[str, Any] | None:
-    """What the item at this place, from 1, would become, in the kind's own words. Raises what validate raises, BadInput."""
+    """The kind's preview of the item at this place, from 1; None if it has none. Raises what validate raises, BadInput."""
     fit = validate(kind_name, params, owner=owner)
     return fit.kind.preview(fit.params, finder(owner), place)

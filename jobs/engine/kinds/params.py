@@ -1,4 +1,4 @@
-"""Types for the params of a kind. The form, the JSON schema, the API and the error messages come from them.
+"""Types for the params of a kind, from which the form, the JSON schema, the API and the error messages are made.
 
 class Params(KindParams):
     source: TableFile = param("Table", "One row makes one text.")
@@ -16,23 +16,23 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class KindParams(BaseModel):
-    """The base of every kind's Params: unknown fields are refused, NaN and infinity too, and text is never coerced to a number."""
+    """Base class of every kind's Params. Unknown fields, NaN and infinity are refused; text is not converted to a number."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, str_max_length=1_000_000)
 
 
 ShortText = Annotated[str, Field(max_length=1_000)]
-"""What something is called in a list or a mapping: a column, a host, a value to look for."""
+"""A name in a list or a mapping, such as a column or a host: at most 1,000 characters."""
 
 FileRef = Annotated[str, Field(max_length=200, json_schema_extra={"format": "legwork-file"})]
-"""The id of an upload or an output, or `sample:<name>`."""
+"""A reference to a file: the id of an upload or an output, or `sample:<name>`."""
 
 TableFile = Annotated[str, Field(max_length=200, json_schema_extra={"format": "legwork-file", "accept": "table"})]
-"""A FileRef that must be a table: CSV, TSV, JSONL, XLSX or Parquet."""
+"""A reference to a file that must be a table: CSV, TSV, JSONL, XLSX or Parquet."""
 
 
 def files_of(params: KindParams) -> Iterator[tuple[str, str]]:
-    """The files that these params name: (path of the field, reference)."""
+    """The files that the params refer to, as (dotted path of the field, reference)."""
     for name in _file_fields(type(params)):
         value = getattr(params, name)
         if isinstance(value, str) and value:
@@ -61,12 +61,13 @@ def param(
     names: Sequence[str] | None = None,
     **limits: Any,
 ) -> Any:
-    """A pydantic Field with what a form needs.
+    """A pydantic Field with what the form needs.
 
-    widget: "line", "text" (several lines), "code" (a template, with chips that insert columns), "sql", "json" or "secret";
-    None picks by the type.
-    unit: shown behind the control. advanced: folded away. columns_of: the name of the file param whose columns are offered.
-    words: what each choice of a Literal is called in the form. names: what the names of a mapping may be.
+    title, help: label and explanation in the form. default: without one the param is required.
+    widget: "line", "text" (several lines), "code" (a template, with buttons that insert columns), "sql", "json" or "secret";
+    None chooses by the type.
+    unit: shown after the input. advanced: in a section that is closed at first. columns_of: the name of the file param whose
+    columns are offered. words: labels of the choices of a Literal. names: the keys that a mapping may have.
     limits: pydantic's own (ge, le, min_length, max_length, ...).
     """
     extra: dict[str, Any] = {"widget": widget, "unit": unit, "advanced": advanced or None, "columns_of": columns_of}

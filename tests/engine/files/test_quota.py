@@ -29,7 +29,7 @@ def _one_megabyte(environment: Callable[..., None]) -> None:
 def test_more_files_than_there_is_room_for_are_refused(tmp_path: Path) -> None:
     uploads.upload(io.BytesIO(b"x" * 700_000), "a.txt", owner="a")
     for size in (400_000, 300_001):
-        with pytest.raises(TooLarge, match=r"Your files take 0\.7 MB, and one may keep 1 MB"):
+        with pytest.raises(TooLarge, match=r"Your files take 0\.7 MB of your 1 MB"):
             uploads.upload(io.BytesIO(b"x" * size), "b.txt", owner="a")
     uploads.upload(io.BytesIO(b"x" * 300_000), "c.txt", owner="a")
     with pytest.raises(TooLarge):
@@ -44,7 +44,7 @@ def test_what_jobs_make_counts_too_and_a_full_room_ends_a_job(tmp_path: Path) ->
     kept = job_runs.done("keepsake", bytes=600_000)
     assert kept.state == "succeeded"
     full = job_runs.done("keepsake", bytes=600_000)
-    said = "Your files take 0.6 MB, and one may keep 1 MB: there is no room for 0.6 MB more. Delete jobs that have ended first."
+    said = "Your files take 0.6 MB of your 1 MB; 0.6 MB more do not fit. Delete jobs that have ended first."
     assert (full.state, full.reason, full.message) == ("failed", "storage_full", said)
     assert (queries.output_files(full), len(queries.output_files(kept)), len(_blobs(tmp_path))) == ([], 1, 1)
     with pytest.raises(TooLarge):
@@ -60,7 +60,7 @@ def test_items_before_the_room_was_full_are_kept_with_their_files() -> None:
     files = [job_runs.upload(table, f"{place}.csv") for place in range(5)]
     job = job_runs.done("convert_files", files=files, to="json", concurrency=1)
     assert (job.state, job.reason, job.done, job.failed) == ("failed", "storage_full", 4, 0)
-    assert "there is no room for 0.1 MB more" in str(job.message)
+    assert "0.1 MB more do not fit" in str(job.message)
     assert [file.name for file in queries.output_files(job)] == ["0.json", "1.json", "2.json", "3.json"]
     assert limits.usage("local").bytes <= 1_000_000
 

@@ -68,7 +68,7 @@ def test_a_deleted_blob_is_gone_and_may_be_deleted_again(place: Storage) -> None
     place.delete(key)
 
     for read in (place.open, lambda key: place.head(key, 1), lambda key: place.local(key).__enter__()):
-        with pytest.raises(NotFound, match="not there any more"):
+        with pytest.raises(NotFound, match="no longer exists"):
             read(key)
 
 
