@@ -1,7 +1,7 @@
-"""Many documents at a time, out of the rows of a table.
+"""Writes documents in batches from the rows of a table.
 
-A row's document is known again by its key, or, as the work of a killed attempt, by an id that follows from the job and the
-row's place: so a row that is worked on twice makes one document.
+A row is matched to its document by a key, or by an id derived from the job and the row's number, so that a row that is
+processed twice, after a kill, makes one document.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ Mode = Literal["insert", "upsert"]
 
 @dataclass(frozen=True)
 class Row:
-    """A row that shall be a document. place: from 1. values: the fields that the table has; the others are left as they are.
+    """A row to be written as a document. place: from 1. values: the fields that the table has; others are not changed.
 
-    wrong: why it cannot be one, found out before.
+    wrong: an error found earlier, because of which it is not written.
     """
 
     place: int
@@ -42,7 +42,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Target:
-    """Where the rows go, and how. abort: a row that cannot be written ends the job, and none after it is written."""
+    """Where and how the rows are written. abort: the first row that cannot be written ends the job."""
 
     owner: str
     collection: str
@@ -53,9 +53,9 @@ class Target:
 
 
 def put(target: Target, rows: Sequence[Row]) -> list[dict[str, Any] | Exception]:
-    """Write the rows in one transaction. For each: its status (new, updated, unchanged), document and changes, or why not.
+    """Write the rows in one transaction. For each row: status (new, updated, unchanged), document and changes, or the error.
 
-    A dry run does all but the writing.
+    A dry run writes nothing.
     """
     with postgres.session() as session:
         if not target.dry_run:
@@ -68,7 +68,7 @@ def put(target: Target, rows: Sequence[Row]) -> list[dict[str, Any] | Exception]
 
 
 def document_id(job_id: UUID, place: int) -> UUID:
-    """A UUIDv7 of the job's moment, in the order of the rows, the same whenever it is asked for."""
+    """A deterministic UUIDv7 with the job's timestamp, in the order of the rows."""
     own = int.from_bytes(hashlib.sha256(job_id.bytes).digest()[:5], "big")
     place = min(place, (1 << 34) - 1)
     return UUID(
@@ -77,9 +77,9 @@ def document_id(job_id: UUID, place: int) -> UUID:
 
 
 def short(value: Any) -> Any:
-    """The value, or its beginning, for showing."""
-    said = value if isinstance(value, str) else dumps(value)
-    return value if len(said) <= SHOWN else said[: SHOWN - 1] + "…"
+    """The value, or the beginning of a long one, for display."""
+    shown = value if isinstance(value, str) else dumps(value)
+    return value if len(shown) <= SHOWN else shown[: SHOWN - 1] + "…"
 
 
 def _outcomes(target: Target, batch: _Batch, rows: Sequence[Row]) -> list[dict[str, Any] | Exception]:
@@ -87,7 +87,7 @@ def _outcomes(target: Target, batch: _Batch, rows: Sequence[Row]) -> list[dict[s
     for row in rows:
         came = row.wrong or batch.outcome(row)
         if target.abort and isinstance(came, BadInput):
-            end = f"Row {row.place:,}: {came.message} The job ends here, as you asked. Mend the table and run it again."
+            end = f"Row {row.place:,}: {came.message} The job ends here, as its params say. Correct the table and run it again."
             return outcomes + [JobFailed(end, reason=came.reason)] * (len(rows) - len(outcomes))
         outcomes.append(came)
     return outcomes
@@ -129,7 +129,7 @@ class _Batch:
         title, body = row.values.get("title", ""), row.values.get("text", "")
         first = next((line.strip() for line in body.split("\n") if line.strip()), "")
         if not title and not first:
-            return BadInput("There is neither a title nor a text in this row.")
+            return BadInput("This row has neither a title nor a text.")
         source = None if row.key is None else _source(self._target, row.key)
         made = _EMPTY | row.values | {"id": own, "collection": self._target.collection, "source": source}
         made["title"] = title or first[:TITLE_FROM_TEXT]
@@ -158,7 +158,7 @@ def _source(target: Target, key: str) -> str:
 
 
 def _known(session: Session, target: Target, rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """The documents that these rows may be, with what can be changed in them."""
+    """The existing documents that may match these rows, with the columns that can change."""
     ids = [document_id(target.job_id, row.place) for row in rows]
     for row in rows:
         with suppress(ValueError):
@@ -170,7 +170,7 @@ def _known(session: Session, target: Target, rows: Sequence[Row]) -> list[dict[s
 
 
 _COLUMNS = "owner, id, collection, source, title, text, tags, meta, name, language, media_type"
-# One look-up each: of a table that has just begun to grow, the planner would otherwise read all of an owner's documents.
+# One lookup for each row: without table statistics the planner would otherwise read all of the owner's documents.
 _KNOWN = text(f"""
     select d.* from unnest(cast(:sources as text[])) as wanted(source) cross join lateral (
         select {_COLUMNS} from documents where owner = :owner and source = wanted.source limit 1) as d

@@ -1,4 +1,4 @@
-"""Cuts a text into passages of some words: at headings first, then between paragraphs, then within them."""
+"""Splits a text into passages: at headings first, then between paragraphs, then within them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-LONGEST_WORD = 400  # characters; a longer one is cut, so that no passage is all one "word"
-SENTENCE_ENDS = ".!?…\u3002\uff01\uff1f"  # the last three: of Chinese and Japanese
+LONGEST_WORD = 400  # characters; a longer one is split
+SENTENCE_ENDS = ".!?…\u3002\uff01\uff1f"  # the last three are Chinese and Japanese
 
 _HEADING = re.compile(r"(#{1,6})[ \t]+(\S.*)")
 _FENCE = re.compile(r"\s{0,3}(```|~~~)")
@@ -18,7 +18,7 @@ _WORD = re.compile(rf"\S{{1,{LONGEST_WORD}}}")
 
 @dataclass(frozen=True)
 class Chunk:
-    """One passage: its place from 0, the headings above it from the outermost, and its text."""
+    """One passage: its position from 0, the headings above it, outermost first, and its text."""
 
     position: int
     headings: str
@@ -26,12 +26,12 @@ class Chunk:
 
     @property
     def embedded(self) -> str:
-        """What stands for it in vectors: a passage often makes sense only below its heading."""
+        """The text to embed: with the headings, without which a passage often makes no sense."""
         return f"{self.headings}\n{self.text}" if self.headings else self.text
 
 
 def chunks(text: str, size: int, overlap: int) -> Iterator[Chunk]:
-    """Passages of at most `size` words; one that goes on begins with the last `overlap` words of the one before."""
+    """Passages of at most `size` words; inside a section each begins with the last `overlap` words of the one before."""
     place = 0
     for section in _sections(text):
         for words in _runs(section.paragraphs(), size, overlap):
@@ -49,7 +49,7 @@ class _Section:
 
 
 def _sections(text: str) -> Iterator[_Section]:
-    """What stands between one heading (Markdown's, with #) and the next."""
+    """The text from one Markdown heading to the next."""
     path: dict[int, str] = {}
     section, in_code = _Section(()), False
     for line in text.split("\n"):
@@ -66,7 +66,7 @@ def _sections(text: str) -> Iterator[_Section]:
 
 
 def _runs(paragraphs: Iterator[str], size: int, overlap: int) -> Iterator[str]:
-    """Paragraphs together, as many as fit; one that is too long alone is cut into runs of words."""
+    """As many paragraphs together as fit; a longer paragraph is split into runs of words."""
     held, count = "", 0
     for paragraph in paragraphs:
         words = sum(1 for _ in _WORD.finditer(paragraph))
@@ -82,15 +82,15 @@ def _runs(paragraphs: Iterator[str], size: int, overlap: int) -> Iterator[str]:
         yield held
 
 
-def _tail(text: str, overlap: int, room: int) -> tuple[str, int]:
-    """The last words of a passage, for the next one to begin with, as far as there is room for them."""
-    found = [word.start() for word in _WORD.finditer(text)]
-    kept = min(overlap, max(room, 0), len(found) - 1)
-    return (text[found[-kept] :], kept) if kept > 0 else ("", 0)
+def _tail(text: str, overlap: int, available: int) -> tuple[str, int]:
+    """The last words of a passage, for the overlap with the next one: at most `overlap` and `available`."""
+    starts = [word.start() for word in _WORD.finditer(text)]
+    count = min(overlap, max(available, 0), len(starts) - 1)
+    return (text[starts[-count] :], count) if count > 0 else ("", 0)
 
 
 def _windows(text: str, size: int, overlap: int) -> Iterator[tuple[str, int]]:
-    """Runs of at most `size` words, each with its number of words. One ends with a sentence if that ends in its second half."""
+    """Runs of at most `size` words, each with its word count. A run ends with a sentence if one ends in its second half."""
     starts, ends = array("Q"), array("Q")
     for word in _WORD.finditer(text):
         starts.append(word.start())

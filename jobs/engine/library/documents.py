@@ -1,4 +1,4 @@
-"""Documents in and out of the library. Every read and write names the owner."""
+"""Reads and writes of documents. All of them take the owner."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Duplicate(Skip):
 
 @dataclass(frozen=True)
 class Collection:
-    """A collection and its live index; `model` and what follows are None where it has none. `changed`: not indexed as it is."""
+    """A collection and its live index; `model` and later fields are None without one. `changed`: documents not indexed yet."""
 
     name: str
     documents: int
@@ -47,10 +47,10 @@ class Collection:
 
 
 def add(owner: str, document: Document, *, duplicates: bool = True, file: File | None = None) -> UUID:
-    """Put a document into the library; one with the `source` of an earlier one takes its place. Returns its id.
+    """Add a document, or replace the one with the same `source`. Returns its id.
 
-    Without `duplicates` raises Duplicate where another document of the collection has the same sha256; with a file, NoRoom.
-    file: what it came from, where that is not kept yet.
+    file: the document's file, if it is not stored yet. Raises QuotaExceeded for the file; without `duplicates`, Duplicate if
+    another document of the collection has the same sha256.
     """
     document.owner = owner
     _make_fit(document)
@@ -68,27 +68,27 @@ def add(owner: str, document: Document, *, duplicates: bool = True, file: File |
             session.add(file)
             session.flush()
             document.file_id = file.id
-        kept = session.merge(document)
-        kept.updated_at = func.now()
+        merged = session.merge(document)
+        merged.updated_at = func.now()
         session.flush()
-        return kept.id
+        return merged.id
 
 
 def add_text(owner: str, collection: str, title: str, body: str, **more: Any) -> UUID:
-    """Put a plain text into the library."""
+    """Add a document with this plain text. Returns its id."""
     sha256 = hashlib.sha256(body.encode("utf-8", "surrogatepass")).hexdigest()
     words = len(body.split())
     return add(owner, Document(collection=collection, title=title, text=body, words=words, sha256=sha256, **more))
 
 
 def refuse_same(owner: str, collection: str, sha256: str, source: str) -> None:
-    """Raise Duplicate where another document of the collection has the same sha256: to know it before the work is done."""
+    """Raise Duplicate if another document of the collection has the same sha256: a check before the expensive work."""
     with postgres.session() as session:
         _refuse_same(session, Document(owner=owner, collection=collection, sha256=sha256, source=source))
 
 
 def document(document_id: str | UUID, owner: str, *, with_text: bool = False) -> Document:
-    """One document; its text only where asked for. NotFound where there is none or it is somebody else's."""
+    """One document; its text is loaded only with `with_text`. Raises NotFound if it does not exist or is another owner's."""
     with postgres.session() as session:
         found = owned(session, Document, document_id, owner)
         if with_text:
@@ -110,7 +110,7 @@ def list_documents(
     after: str | None = None,
     limit: int = 50,
 ) -> Page[Document]:
-    """The documents of an owner, the newest first. `q` looks in titles, names and tags."""
+    """The documents of an owner, newest first. `q` searches titles, names and tags."""
     query = select(Document).where(Document.owner == owner)
     if collection:
         query = query.where(Document.collection == collection)
@@ -133,7 +133,7 @@ def count(owner: str, collection: str | None = None) -> int:
 
 
 def each(owner: str, collection: str, *, page: int = 200) -> Iterator[Document]:
-    """All documents of a collection, the oldest first, without their text, a page at a time in memory."""
+    """All documents of a collection, oldest first, without their text; loaded a page at a time."""
     query = select(Document).where(Document.owner == owner, Document.collection == collection)
     last: UUID | None = None
     while True:
@@ -147,7 +147,7 @@ def each(owner: str, collection: str, *, page: int = 200) -> Iterator[Document]:
 
 
 def collections(owner: str) -> list[Collection]:
-    """An owner's collections by name. One without documents is none."""
+    """An owner's collections by name. A collection exists while it has documents."""
     with postgres.session() as session:
         rows = session.execute(_COLLECTIONS, {"owner": owner}).mappings()
         return [Collection(**row) for row in rows]
@@ -163,26 +163,26 @@ _COLLECTIONS = text("""
 
 
 def delete(document_id: str | UUID, owner: str) -> None:
-    """Remove a document with its passages. The file it came from stays."""
+    """Delete a document and its passages. Its file stays."""
     with postgres.session() as session:
         session.delete(owned(session, Document, document_id, owner))
 
 
 def live(owner: str, collection: str | None = None) -> list[Generation]:
-    """The indexes that answer."""
+    """The live indexes."""
     query = select(Generation).where(Generation.owner == owner, Generation.live)
     with postgres.session() as session:
         return list(session.scalars(query.where(Generation.collection == collection) if collection else query))
 
 
 def one_at_a_time(session: Session, what: str) -> None:
-    """Wait for others that add the same thing; until this transaction ends."""
+    """Take an advisory lock on this key until the transaction ends."""
     number = int.from_bytes(hashlib.sha256(what.encode("utf-8", "replace")).digest()[:8], "big", signed=True)
     session.execute(text("select pg_advisory_xact_lock(:number)"), {"number": number})
 
 
 def _make_fit(document: Document) -> None:
-    """Cut and clean what Postgres or a page could not hold."""
+    """Truncate and clean values that Postgres would refuse or a page could not show."""
     document.title = clean_text(document.title)[:500].strip() or document.name or "Untitled"
     document.name = clean_text(document.name or "")[:255]
     document.text = clean_text(document.text or "")[:LONGEST_TEXT]

@@ -1,6 +1,6 @@
-"""One change to one document, with an image of what was before, by which it can be undone.
+"""A change to one document, with an image of its previous state to undo it by.
 
-The caller's transaction keeps the image together with the change. That of a deleted document is the whole of it.
+The caller stores the image in the same transaction. The image of a deleted document is the whole document.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Values = dict[str, Any]
 Image = dict[str, Any]
 
 MOST_TAGS = 100
-# operation -> the values it takes, as an example
+# operation -> its values, with examples
 VALUES: dict[str, dict[str, Any]] = {
     "tag": {"tags": ["seen"]},
     "untag": {"tags": ["seen"]},
@@ -40,45 +40,45 @@ VALUES: dict[str, dict[str, Any]] = {
     "undo": {"job": "the id of the job to undo"},
 }
 OPTIONAL = ("field", "with", "words", "again")
-WORDS = range(5, 501)  # of a summary
+WORDS = range(5, 501)  # length of a summary
 TEXTS = ("title", "text")
 
 
-def edit_errors(operation: str, given: Values) -> str | None:
-    """What is wrong with the values of an operation, as a sentence."""
+def edit_errors(operation: str, values: Values) -> str | None:
+    """The first error in the values of an operation, as a sentence; None if there is none."""
     known = VALUES[operation]
-    for name, value in given.items():
+    for name, value in values.items():
         if name not in known:
-            return f"{operation} takes {', '.join(known) or 'no values'}, and no “{name}”."
+            return f"{operation} takes {', '.join(known) or 'no values'}, not “{name}”."
         if not isinstance(value, type(known[name])):
             return f"“{name}” must be like {json.dumps(known[name])}."
-    if missing := [name for name in known if name not in OPTIONAL and not given.get(name)]:
+    if missing := [name for name in known if name not in OPTIONAL and not values.get(name)]:
         return f"{operation} needs “{missing[0]}”, as in {json.dumps(known)}."
-    if given.get("field", TEXTS[0]) not in TEXTS:
-        return "“field” is title or text."
-    if given.get("words", WORDS[0]) not in WORDS:
-        return f"“words” is from {WORDS[0]} to {WORDS[-1]}."
-    if not all(isinstance(tag, str) and tag.strip() and len(tag) <= LONGEST_NAME for tag in given.get("tags", [])):
-        return f"Each tag must be words of at most {LONGEST_NAME} letters."
-    name = given.get("collection", "-").strip()
-    return None if 0 < len(name) <= LONGEST_NAME else f"A collection's name has 1 to {LONGEST_NAME} letters."
+    if values.get("field", TEXTS[0]) not in TEXTS:
+        return "“field” must be title or text."
+    if values.get("words", WORDS[0]) not in WORDS:
+        return f"“words” must be from {WORDS[0]} to {WORDS[-1]}."
+    if not all(isinstance(tag, str) and tag.strip() and len(tag) <= LONGEST_NAME for tag in values.get("tags", [])):
+        return f"Each tag must have 1 to {LONGEST_NAME} characters."
+    name = values.get("collection", "-").strip()
+    return None if 0 < len(name) <= LONGEST_NAME else f"A collection's name has 1 to {LONGEST_NAME} characters."
 
 
 def change(
     session: Session, owner: str, document_id: UUID, operation: Operation, values: Values, *, dry_run: bool
 ) -> dict[str, Any]:
-    """Do it to one document. Returns before and after of what changes. Raises Skip where there is nothing to change."""
+    """Change one document. Returns the changed fields before and after. Raises Skip if there is nothing to change."""
     document = _locked(session, owner, document_id)
     if operation == "delete":
         image = whole(session, document)
         if not dry_run:
             session.delete(document)
         return {"before": image, "after": None}
-    wanted = _CHANGES[operation](document, values)
-    before = {name: _now(document, name) for name in wanted}
-    after = {name: value for name, value in wanted.items() if value != before[name]}
+    changed = _CHANGES[operation](document, values)
+    before = {name: _now(document, name) for name in changed}
+    after = {name: value for name, value in changed.items() if value != before[name]}
     if not after:
-        raise Skip("It is so already.", reason="unchanged")
+        raise Skip("There is nothing to change.", reason="unchanged")
     if not dry_run:
         _set(document, after)
     return {"before": {name: before[name] for name in after}, "after": after}
@@ -87,22 +87,22 @@ def change(
 def undo(
     session: Session, owner: str, document_id: UUID, before: Image, after: Image | None, *, dry_run: bool
 ) -> dict[str, Any]:
-    """Bring back what was before. Raises Conflict for a document that was changed again meanwhile."""
+    """Restore the previous state. Raises Conflict if the document was changed again since."""
     if after is None:
         return _bring_back(session, owner, document_id, before, dry_run)
     document = _locked(session, owner, document_id)
     now = {name: _now(document, name) for name in after}
     if now == before:
-        raise Skip("It is as it was before.", reason="unchanged")
+        raise Skip("It is in its previous state already.", reason="unchanged")
     if now != after:
-        raise Conflict("It was changed again after that job; its newer state stays.", reason="changed_since")
+        raise Conflict("It was changed again after that job; the later change stays.", reason="changed_since")
     if not dry_run:
         _set(document, before)
     return {"before": now, "after": before}
 
 
 def whole(session: Session, document: Document) -> Image:
-    """All of a document but its passages, as JSON."""
+    """A whole document, without its passages, as JSON."""
     session.refresh(document, ["text", "thumbnail"])
     image = {
         column.name: getattr(document, column.name) for column in Document.__table__.columns if column.name != "owner"
@@ -114,7 +114,7 @@ def whole(session: Session, document: Document) -> Image:
 
 def _bring_back(session: Session, owner: str, document_id: UUID, image: Image, dry_run: bool) -> dict[str, Any]:
     if session.get(Document, document_id) is not None:
-        raise Skip("It is there.", reason="unchanged")
+        raise Skip("It exists already.", reason="unchanged")
     values = image | {"owner": owner, "id": document_id, "file_id": _file(session, owner, image["file_id"])}
     values["created_at"] = datetime.fromisoformat(image["created_at"])
     values["updated_at"] = func.now()
@@ -123,14 +123,14 @@ def _bring_back(session: Session, owner: str, document_id: UUID, image: Image, d
         select(Document.id).where(Document.owner == owner, Document.source == image["source"])
     )
     if taken:
-        raise Conflict("A newer document has taken its place; that one stays.", reason="changed_since")
+        raise Conflict("A newer document has replaced it and stays.", reason="changed_since")
     if not dry_run:
         session.add(Document(**values))
     return {"before": None, "after": {"title": image["title"], "collection": image["collection"]}}
 
 
 def _file(session: Session, owner: str, file_id: str | None) -> UUID | None:
-    """The file it came from, if that is still kept."""
+    """The document's file, if it still exists."""
     found = session.get(File, UUID(file_id)) if file_id else None
     return found.id if found is not None and found.owner == owner else None
 
@@ -139,7 +139,7 @@ def _locked(session: Session, owner: str, document_id: UUID) -> Document:
     query = select(Document).where(Document.id == document_id, Document.owner == owner).with_for_update()
     found = session.scalar(query)
     if found is None:
-        raise Skip("It is not there any more.", reason="gone")
+        raise Skip("It no longer exists.", reason="gone")
     return found
 
 
@@ -155,7 +155,7 @@ def _set(document: Document, values: Values) -> None:
         document.words = len(document.text.split())
         if document.file_id is None:
             document.sha256 = hashlib.sha256(document.text.encode()).hexdigest()
-    if values.keys() & {"text", "collection"}:  # what search looks at
+    if values.keys() & {"text", "collection"}:  # the index depends on these
         document.updated_at = func.now()
 
 

@@ -1,4 +1,4 @@
-"""What a row of a table says about a document: which column is which field, and each value in the field's own shape."""
+"""Maps the columns of a table to the fields of a document, and converts the values."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _WORDS = {"title": 500, "text": LONGEST_TEXT, "name": 255, "language": 35, "medi
 
 
 def same_names(columns: Iterable[str]) -> dict[str, str]:
-    """The mapping of a table whose columns are called as the fields are, as in our own exports."""
+    """The mapping of columns that have the names of fields, as in Legwork's own exports."""
     by_name = {column.strip().casefold(): column for column in columns}
     return {field: by_name[field] for field in FIELDS if field in by_name}
 
 
 def not_of_documents(columns: Collection[str]) -> set[str]:
-    """The columns that may go into meta: in a table of documents that we exported, what is counted anew may not."""
+    """The columns that may go into meta: without the computed fields of an exported table of documents."""
     exported = {"id", "collection", "sha256"} <= set(columns)
     return set(columns).difference(COUNTED if exported else ())
 
@@ -35,9 +35,9 @@ def not_of_documents(columns: Collection[str]) -> set[str]:
 def values(
     row: Mapping[str, Any], mapping: Mapping[str, str], rest: Iterable[str], spreadsheet: bool
 ) -> dict[str, Any]:
-    """The fields that the row has, clean. `rest`: columns that go into meta. Raises BadInput for a value that does not fit.
+    """The fields of the row, cleaned. `rest`: columns that go into meta. Raises BadInput for a value that is not valid.
 
-    spreadsheet: from CSV, where an apostrophe stands before what a spreadsheet program would run as a formula.
+    spreadsheet: the table is CSV, in which an apostrophe precedes values that a spreadsheet program would run as formulas.
     """
     row = {name: _plain(value) if spreadsheet else value for name, value in row.items()}
     found = {field: _shaped(field, row.get(column)) for field, column in mapping.items()}
@@ -46,19 +46,17 @@ def values(
 
 
 def key_of(row: Mapping[str, Any], column: str) -> str:
-    """What tells which document the row is. Raises BadInput where it is empty or too long."""
+    """The key by which the row's document is found. Raises BadInput if it is empty or too long."""
     key = _text(row.get(column)).strip()
     if not key:
         raise BadInput(f"The key “{column}” is empty in this row.")
     if len(key) > LONGEST_KEY:
-        raise BadInput(
-            f"The key “{column}” has {len(key):,} characters; at most {LONGEST_KEY} can tell documents apart."
-        )
+        raise BadInput(f"The key “{column}” has {len(key):,} characters; at most {LONGEST_KEY} are allowed.")
     return key
 
 
 def _plain(value: Any) -> Any:
-    """The reverse of what exports.cell does to a formula."""
+    """Without the apostrophe that exports.cell puts before a formula."""
     if isinstance(value, str) and value[:1] == "'" and exports.FORMULA.match(value, 1):
         return value[1:]
     return value
@@ -72,13 +70,13 @@ def _shaped(field: str, value: Any) -> Any:
     text = _text(value)
     if field == "text":
         if len(text) > LONGEST_TEXT:
-            raise BadInput(f"The text has {len(text):,} characters; a document holds {LONGEST_TEXT:,}.")
+            raise BadInput(f"The text has {len(text):,} characters; a document can have {LONGEST_TEXT:,}.")
         return text
     return text.strip()[: _WORDS[field]].strip() or (None if field == "language" else "")
 
 
 def tags(value: Any) -> list[str]:
-    """Tags out of a list, its JSON, or words between commas or semicolons; each once."""
+    """Tags from a list, its JSON, or text separated by commas or semicolons; without duplicates."""
     if isinstance(value, str):
         listed = _json(value, list)
         value = _BETWEEN_TAGS.split(value) if listed is None else listed
@@ -95,11 +93,11 @@ def _meta(value: Any) -> dict[str, Any]:
         return dict(jsonsafe.clean(found))
     if found is None and not (isinstance(value, str) and value.strip()):
         return {}
-    raise BadInput('What goes into meta as a whole must be a JSON object, as in {"year": 2024}.')
+    raise BadInput('The column for meta must hold a JSON object, such as {"year": 2024}.')
 
 
 def _json(text: str, wanted: type) -> Any:
-    """The list or dict that the text is as JSON, else None."""
+    """The list or dict that the JSON text holds; None if it does not."""
     if text.lstrip()[:1] not in ("[", "{"):
         return None
     try:

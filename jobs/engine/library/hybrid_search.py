@@ -1,9 +1,8 @@
-"""Search by meaning and by words at once.
+"""Hybrid search: by embedding and by keywords.
 
-Two lists of candidates a collection: the passages whose vectors lie nearest, and those that have the words of the question.
-A passage's score is the likeness of its vector, plus a little for the words it shares with the question, of which rare ones
-count more (their inverse document frequency), plus more for what can only be meant to the letter: codes, numbers, names in
-capitals, and what stands in quotation marks. So a question in other words is answered by its meaning, a part number by its letters.
+Each collection has two lists of candidates: the passages with the nearest vectors, and those with words of the query. A score
+is the cosine similarity, plus a little for each word in common, weighted by inverse document frequency, plus more for literal
+words: codes, numbers, acronyms and quoted phrases. So a paraphrase is found by its meaning, a part number by its characters.
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ from jobs.engine.errors import LegworkError
 from jobs.engine.library import documents
 from jobs.engine.llm.embeddings import warm_child
 
-WORDS_WEIGH = 0.1  # against 1 for the vector; more than that and a paraphrase loses to a text that only sounds alike
+WORDS_WEIGH = 0.1  # against 1 for the vector; with more, a paraphrase ranks below a text that merely shares words
 LETTERS_WEIGH = 0.4
-MOST_WORDS = 16  # of a question
+MOST_WORDS = 16  # of a query
 MOST_CHARACTERS = 2_000
 CANDIDATES = 40
-OWN_PASSAGES = 20  # of a document, by which others like it are found
+OWN_PASSAGES = 20  # of a document, used to find similar ones
 FEW = 3
-COMMON = 0.4  # a word that more of the passages have finds none by itself
+COMMON = 0.4  # words in a larger share of the passages are not used to find candidates
 
 _ASKED = re.compile(r'"([^"]+)"|(\S+)')
 _LITERAL = re.compile(r"\w*\d.*|.*\w[/_.:@+-]\w.*|[A-Z]{2,}")
@@ -39,7 +38,7 @@ _AROUND = "\"'.,;:!?()[]{}\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb"
 
 @dataclass(frozen=True)
 class Passage:
-    """A part of a document that answers. `score` is about 0 to 1.5; `position` is its place in the document, from 0."""
+    """A search result. `score` is about 0 to 1.5; `position` is the passage's place in the document, from 0."""
 
     document_id: UUID
     title: str
@@ -52,29 +51,29 @@ class Passage:
 
 
 def search(owner: str, q: str, collection: str | None = None, limit: int = 8) -> list[Passage]:
-    """The passages that answer best, the best first; of all collections that have an index, or of one.
+    """The best passages, best first, of all collections that have an index, or of one.
 
-    Where no vector can be had for the question, words alone decide.
+    If the embedding model does not answer, the search is by keywords only.
     """
     return search_scopes([_stock(generation) for generation in documents.live(owner, collection)], q, limit)
 
 
 @dataclass(frozen=True)
 class SearchScope:
-    """Passages to look through: a table's, `c`, with `words` and `embedding`. Its parts of SQL are ours, never a person's."""
+    """Passages to search: a table, aliased `c`, with `words` and `embedding`. Its SQL fragments never come from a request."""
 
     table: str
     where: str
-    shown: str  # the columns document_id, title, name, collection
+    shown: str  # SQL for the columns document_id, title, name, collection
     joined: str
-    values: dict[str, Any]  # what `joined` binds
+    values: dict[str, Any]  # bind parameters of `joined`
     total: int
-    model: str | None  # of the vectors; None where they cannot be asked
+    model: str | None  # of the vectors; None: keywords only
     dimension: int | None
 
 
 def search_scopes(stocks: list[SearchScope], q: str, limit: int) -> list[Passage]:
-    """The passages of these that answer best, the best first."""
+    """The best passages of these scopes, best first."""
     q = " ".join(q.replace("\x00", " ").split())[:MOST_CHARACTERS]
     if not q:
         return []
@@ -87,7 +86,7 @@ def search_scopes(stocks: list[SearchScope], q: str, limit: int) -> list[Passage
 
 
 def _stock(generation: Generation) -> SearchScope:
-    """The generation's own number stands in the text, so that its own HNSW index can be used."""
+    """The scope of one generation. Its id is a literal in the SQL, so that its own HNSW index can be used."""
     return SearchScope(
         table="chunks",
         where=f"c.generation_id = {generation.id:d}",
@@ -101,7 +100,7 @@ def _stock(generation: Generation) -> SearchScope:
 
 
 def passages(owner: str, document_id: str | UUID) -> list[Passage]:
-    """The passages of a document as its collection's index has them."""
+    """The passages of a document in its collection's live index."""
     document = documents.document(document_id, owner)
     with postgres.session() as session:
         rows = session.execute(_PASSAGES, {"owner": owner, "id": document.id}).mappings()
@@ -110,7 +109,7 @@ def passages(owner: str, document_id: str | UUID) -> list[Passage]:
 
 @dataclass(frozen=True)
 class SimilarDocument:
-    """A document like another. `score` is the likeness of the two that are nearest, 0 to 1; `text` is its passage of them."""
+    """A similar document. `score` is the cosine similarity, 0 to 1; `text` is its most similar passage."""
 
     document_id: UUID
     title: str
@@ -121,9 +120,9 @@ class SimilarDocument:
 
 
 def similar_documents(owner: str, document_id: str | UUID, limit: int = 8) -> list[SimilarDocument]:
-    """The documents most like one, by the vectors of its collection's index; none as long as that does not know it.
+    """The most similar documents, by the vectors of the collection's index; empty if the document is not indexed.
 
-    Its likeness to another is that of their passages, each with the nearest of the other: of the best FEW of them the mean.
+    The score of a pair is the mean of the best FEW similarities between a passage of one and its nearest in the other.
     """
     document = documents.document(document_id, owner)
     generation = next(iter(documents.live(owner, document.collection)), None)
@@ -136,7 +135,7 @@ def similar_documents(owner: str, document_id: str | UUID, limit: int = 8) -> li
         return [SimilarDocument(**row) for row in rows]
 
 
-# The generation's own number stands in the text, so that its own HNSW index can be used.
+# The generation's id is a literal, so that its own HNSW index can be used.
 _ALIKE = f"""
     with own as (
         select id, embedding from chunks where generation_id = {{generation}} and document_id = :id
@@ -167,7 +166,7 @@ _PASSAGES = text("""
 
 
 def _vector(model: str, q: str) -> str | None:
-    """The question's vector as Postgres reads it; None where that model cannot be asked now."""
+    """The query's vector as Postgres text; None if the model does not answer."""
     try:
         return str(warm_child.embed([q], model)[0])
     except LegworkError:
@@ -190,7 +189,7 @@ def _shown(row: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Word:
-    """A word of the question: as Postgres's tsquery, what it adds to a score, and whether many passages have it."""
+    """A word of the query: its tsquery, what it adds to a score, and whether it is common."""
 
     query: str
     adds: float
@@ -207,10 +206,10 @@ def _counts(stock: SearchScope) -> str:
 
 
 def _words(session: Session, stock: SearchScope, q: str) -> list[_Word]:
-    """The words of the question that stand somewhere in the collection."""
-    asked = _asked(q)
-    rows = session.execute(text(_counts(stock)), {"words": list(asked)}).all()
-    literal = [list(asked.values())[row.place - 1] for row in rows]
+    """The words of the query that occur in the collection."""
+    terms = _terms(q)
+    rows = session.execute(text(_counts(stock)), {"words": list(terms)}).all()
+    literal = [list(terms.values())[row.place - 1] for row in rows]
     total = max(stock.total, 1)
     rarity = [math.log(1 + total / (row.found + 0.5)) for row in rows]
     to_the_letter = sum(rare for rare, exact in zip(rarity, literal, strict=True) if exact)
@@ -225,14 +224,14 @@ def _words(session: Session, stock: SearchScope, q: str) -> list[_Word]:
     ]
 
 
-def _asked(q: str) -> dict[str, bool]:
-    """The words and quoted phrases of a question, and whether each is meant to the letter."""
-    found: dict[str, bool] = {}
+def _terms(q: str) -> dict[str, bool]:
+    """The words and quoted phrases of a query, and whether each is literal."""
+    terms: dict[str, bool] = {}
     for phrase, word in _ASKED.findall(q):
         bare = word.strip(_AROUND)
         if phrase or bare:
-            found.setdefault((phrase or bare).lower(), bool(phrase or _LITERAL.fullmatch(bare)))
-    return dict(list(found.items())[:MOST_WORDS])
+            terms.setdefault((phrase or bare).lower(), bool(phrase or _LITERAL.fullmatch(bare)))
+    return dict(list(terms.items())[:MOST_WORDS])
 
 
 def _sql(stock: SearchScope, words: list[_Word], by_vector: bool) -> str:

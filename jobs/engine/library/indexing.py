@@ -1,10 +1,10 @@
-"""An index is built beside the one that answers, and takes its place in one transaction.
+"""Builds a collection's index as a new generation, which replaces the live one in one transaction.
 
-1. `begin` makes a generation that is not live. What earlier jobs left unfinished is cleared away.
+1. `begin` makes a generation that is not live, and deletes those that earlier jobs abandoned.
 2. `put` writes the passages of one document; `carry_over` copies those of a document that has not changed.
-3. `go_live` moves the word "live" from the old generation to the new one, and then drops the old.
+3. `go_live` marks the new generation live instead of the old one, and then drops the old one.
 
-A build that fails or stops leaves its generation without that word: nobody sees it.
+A build that fails or is stopped leaves a generation that is not live, which search does not use.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from jobs.engine.db.models.library import Generation
 from jobs.engine.errors import Conflict, JobFailed
 from jobs.engine.library.chunking import Chunk
 
-HNSW_FROM = 20_000  # passages; below that looking at all of them is as fast
-HNSW_DIMENSIONS = 4_000  # the most that pgvector indexes
+HNSW_FROM = 20_000  # passages; below that a sequential scan is as fast
+HNSW_DIMENSIONS = 4_000  # pgvector's maximum for an index
 
 
 def begin(owner: str, collection: str, model: str, chunk_size: int, overlap: int, job_id: UUID) -> int:
-    """A new generation. Clears away those of jobs that have ended without going live."""
+    """A new generation. Deletes those of ended jobs that never went live."""
     made = Generation(
         owner=owner, collection=collection, model=model, chunk_size=chunk_size, overlap=overlap, job_id=job_id
     )
@@ -45,12 +45,12 @@ _ABANDONED = text("""
 
 
 def unfinished(generation_id: int) -> Generation:
-    """A generation that is being built. Raises JobFailed where it was cleared away meanwhile."""
+    """A generation that is being built. Raises JobFailed if another job has deleted it."""
     with postgres.session() as session:
         found = session.get(Generation, generation_id)
     if found is None:
         raise JobFailed(
-            "What this job had built was cleared away by a later one. Run it again from the start.", reason="superseded"
+            "A later job has deleted this job's unfinished index. Run it again from the start.", reason="superseded"
         )
     return found
 
@@ -74,7 +74,7 @@ _DIGEST = text("select digest from entries where generation_id = :generation and
 
 
 def digest_in(generation_id: int, document_id: UUID) -> bytes | None:
-    """What the document's text was when it was indexed there."""
+    """The digest of the document's text when it was indexed there; None if it is not in the index."""
     with postgres.session() as session:
         found = session.scalar(_DIGEST, {"generation": generation_id, "document": document_id})
         return None if found is None else bytes(found)
@@ -83,7 +83,7 @@ def digest_in(generation_id: int, document_id: UUID) -> bytes | None:
 def put(
     generation_id: int, document_id: UUID, digest: bytes, pieces: Sequence[Chunk], vectors: list[list[float]]
 ) -> None:
-    """Write the passages of one document, instead of any that an earlier attempt wrote."""
+    """Write the passages of one document, replacing those of an earlier attempt."""
     key = {"generation": generation_id, "document": document_id}
     with postgres.session() as session:
         session.execute(_ENTER, key | {"digest": digest})
@@ -95,12 +95,12 @@ def put(
 def renew(
     generation: Generation, document_id: UUID, digest: bytes, pieces: Sequence[Chunk], vectors: list[list[float]]
 ) -> None:
-    """Write the passages of one document anew into the generation that answers. Raises Conflict if it answers no more."""
+    """Replace the passages of one document in the live generation. Raises Conflict if it is no longer live."""
     key = {"generation": generation.id, "document": document_id}
     with postgres.session() as session:
         live = select(Generation.id).where(Generation.id == generation.id, Generation.live).with_for_update()
         if session.scalar(live) is None:
-            raise Conflict("Its collection was indexed as a whole meanwhile, so there is nothing to do.")
+            raise Conflict("Its whole collection has been indexed again since, so there is nothing to do.")
         session.execute(_ENTER, key | {"digest": digest})
         cleared: Any = session.execute(_CLEAR, key)
         if pieces:
@@ -130,7 +130,7 @@ _PUT = text("""
 
 
 def carry_over(before: int, generation_id: int, document_id: UUID) -> int:
-    """Copy a document's passages from one generation to another. Returns how many."""
+    """Copy a document's passages from one generation to another. Returns their number."""
     key = {"before": before, "generation": generation_id, "document": document_id}
     with postgres.session() as session:
         session.execute(_ENTER_AGAIN, key)
@@ -152,7 +152,7 @@ _COPY = text("""
 
 
 def carry_failed(generation: Generation, job_id: UUID) -> int:
-    """Copy from the live generation what could not be indexed anew, if it has vectors of the same model. Returns how many."""
+    """Copy documents that failed to be indexed from the live generation, if it has the same model. Returns their number."""
     values = {"owner": generation.owner, "collection": generation.collection, "model": generation.model, "job": job_id}
     with postgres.session() as session:
         rows = session.execute(_FAILED, values).all()
@@ -169,14 +169,14 @@ _DIMENSION = text("select vector_dims(embedding) from chunks where generation_id
 
 
 def dimension_of(generation_id: int) -> int | None:
-    """How many numbers its vectors have; None where it has none."""
+    """The dimension of the generation's vectors; None if it has none."""
     with postgres.session() as session:
         found: int | None = session.scalar(_DIMENSION, {"generation": generation_id})
         return found
 
 
 def go_live(generation: Generation, dimension: int) -> int:
-    """Let this generation answer from now on. Returns how many passages it has."""
+    """Make this generation the live one. Returns its number of passages."""
     with postgres.session() as session:
         session.execute(text("set local statement_timeout = 0"))
         chunks = session.scalar(_COUNT, {"generation": generation.id}) or 0
@@ -201,13 +201,13 @@ _COUNT = text("select count(*) from chunks where generation_id = :generation")
 
 
 def discard(generation_id: int) -> None:
-    """Forget a generation that shall not go live."""
+    """Delete a generation that is not to go live."""
     with postgres.session() as session:
         _drop(session, [generation_id])
 
 
 def _help_search(session: Session, generation_id: int, chunks: int, dimension: int) -> None:
-    """A large generation gets an HNSW index of its own (Malkov and Yashunin, 2016)."""
+    """Create an HNSW index (Malkov and Yashunin, 2016) for a large generation."""
     if chunks >= HNSW_FROM and dimension <= HNSW_DIMENSIONS:
         session.execute(
             text(f"""
@@ -218,7 +218,7 @@ def _help_search(session: Session, generation_id: int, chunks: int, dimension: i
 
 
 def _drop_replaced(generation: Generation) -> None:
-    """Those that were live before this one; what another job is building stays."""
+    """Drop the generations that were live before this one, but not those that other jobs are building."""
     with postgres.session() as session:
         replaced = select(Generation.id).where(
             Generation.owner == generation.owner,

@@ -111,7 +111,7 @@ def test_an_index_answers_only_once_it_is_live(environment: Callable[..., None])
     assert library.collections(OWNER)[0].changed == 1
     indexing.go_live(indexing.unfinished(second), 384)
     assert {one.title for one in library.search(OWNER, "kettles")} == {"Old", "New"}
-    with pytest.raises(JobFailed, match="cleared away"):
+    with pytest.raises(JobFailed, match="has deleted"):
         indexing.unfinished(first)
     assert (library.collections(OWNER)[0].changed, library.collections(OWNER)[0].chunks) == (0, 2)
 
