@@ -1,4 +1,4 @@
-"""Mail: composing, sending one or many, the outbox, and who must not be written to."""
+"""Mail: composing, sending one or many messages, the outbox, suppressed addresses."""
 
 from __future__ import annotations
 

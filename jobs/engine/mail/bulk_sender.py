@@ -1,7 +1,7 @@
-"""Handing many messages over at a time, in a run's event loop: several connections, one pace, further tries.
+"""Sends many messages in a run's event loop: over several connections, with one rate limit, and with retries.
 
-A message that was put off is tried again here, because nothing has been taken yet; after the message itself was sent there
-is no further try, whatever came back.
+A message that the server defers (4xx) is retried, because it was not accepted. Once the message's data has been sent there is
+no retry, whatever the reply.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from jobs.engine.errors import DatabaseUnavailable, JobFailed, RunEnded, Transie
 from jobs.engine.mail import smtp
 from jobs.engine.mail.outbox import SmtpReply
 
-PAUSES = (2.0, 8.0, 30.0, 60.0)  # before further tries, each with up to half as much again
-STOP_SECONDS = 2.0  # what is on its way gets this long to be answered when the run must end
-AWAY_SECONDS = 0.25  # between looks while the database is away
+PAUSES = (2.0, 8.0, 30.0, 60.0)  # seconds before retries, each plus up to 50 % of jitter
+STOP_SECONDS = 2.0  # how long messages in flight may wait for their replies when the run must end
+AWAY_SECONDS = 0.25  # between retries while the database does not answer
 
 
 class BulkSender:
-    """`async with` opens the connections; `hand_over` takes one message at a time for each of them."""
+    """`async with` opens the connections; each sends one message at a time, by `hand_over`."""
 
     def __init__(
         self,
@@ -49,22 +49,22 @@ class BulkSender:
         self.refused: JobFailed | None = None  # why no further message can be sent
 
     async def __aenter__(self) -> BulkSender:
-        """Raises Transient or JobFailed before anything is sent, where nothing could be."""
+        """Open one connection. Raises Transient or JobFailed if that is not possible."""
         await self.thread(self._senders[0].open)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
-        for sender in self._free:  # the others are in use by a thread that nobody waits for
+        for sender in self._free:  # the others are in use by threads that are not waited for
             sender.close()
         await self._limits.close()
 
     async def turn(self) -> None:
-        """Return when the next message may be sent. The pace holds for all workers together."""
+        """Wait until the rate limit, which all workers share, allows the next message."""
         await self._limits.wait(self._name, self._per_minute)
 
     async def hand_over(self, message: EmailMessage) -> SmtpReply:
-        """Raises BadInput or Transient: not taken. Doubtful: perhaps. CancelledError: the run ends, and perhaps."""
+        """Send a message. BadInput, Transient: it was not accepted. OutcomeUnknown, CancelledError: it may have been."""
         for pause in self._pauses:
             try:
                 return await self._try(message)
@@ -78,11 +78,11 @@ class BulkSender:
     async def thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
 
-    async def asked(self, question: Callable[..., Any], *arguments: Any) -> Any:
-        """What the database says, however long it is away: that is no reason to give a recipient up."""
+    async def asked(self, query: Callable[..., Any], *arguments: Any) -> Any:
+        """Call the function, and again while the database does not answer: an outage must not fail a recipient."""
         while True:
             try:
-                return await self.thread(question, *arguments)
+                return await self.thread(query, *arguments)
             except DatabaseUnavailable:
                 self._check()
                 await asyncio.sleep(AWAY_SECONDS)
@@ -105,7 +105,7 @@ class BulkSender:
         return reply
 
     async def _pause(self, seconds: float) -> bool:
-        """Wait; False at once where the run must end."""
+        """Wait; returns False at once if the run must end."""
         try:
             until = asyncio.get_running_loop().time() + seconds
             while (left := until - asyncio.get_running_loop().time()) > 0:

@@ -1,4 +1,4 @@
-"""Mail messages, made so that no text from outside can add a header, a recipient or a line of SMTP."""
+"""Composes mail messages, safe from header and SMTP injection by untrusted text."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ from jobs.engine.mail.addresses import Address, has_control_characters
 from jobs.engine.sandbox import sanitize_html as sandbox_html
 
 LONGEST_SUBJECT = 500
-ENCODED = "=?"  # begins an encoded word (RFC 2047), which can hold a line break; Python's own mail package decodes it
+ENCODED = (
+    "=?"  # begins an encoded word (RFC 2047), which Python's email package decodes and which can hold a line break
+)
 
 
 @dataclass(frozen=True)
 class MailAttachment:
-    """A file that goes with a message."""
+    """A file attached to a message."""
 
     name: str
     media_type: str
@@ -32,7 +34,7 @@ class MailAttachment:
 
 @dataclass(frozen=True)
 class OutgoingMail:
-    """A message for one person, before it is a message."""
+    """The contents of a message to one person, for `compose_message`."""
 
     to: Address
     sender: Address
@@ -46,13 +48,12 @@ class OutgoingMail:
 
     @property
     def plain(self) -> str:
-        """The text; where there is only HTML, what that says."""
+        """The text, or the plain text of the HTML if there is only that."""
         return self.text if self.text.strip() or not self.html else plain_text_of(self.html)
 
 
 def compose_message(letter: OutgoingMail, attachments: Sequence[MailAttachment] = ()) -> EmailMessage:
-    """The message as it goes out. Raises BadInput where a header would not be one line, and for HTML that is nested
-    without end: whoever shows it would suffer."""
+    """The message to send. Raises BadInput for a header that is not one line, and for HTML that is nested too deeply."""
     addresses = [letter.to, letter.sender, *([letter.reply_to] if letter.reply_to else [])]
     ascii_only = all(address.local.isascii() for address in addresses)
     made = EmailMessage(policy=(SMTP if ascii_only else SMTPUTF8).clone(cte_type="7bit"))
@@ -78,19 +79,19 @@ def compose_message(letter: OutgoingMail, attachments: Sequence[MailAttachment] 
 
 
 def mail_attachment(file: Input) -> MailAttachment:
-    """A file, read whole."""
+    """An attachment, read into memory."""
     with file.path() as path:
         return MailAttachment(file.name, file.media_type, path.read_bytes())
 
 
 def message_id(sender: Address, *about: str) -> str:
-    """The same Message-ID whenever it is asked about the same: a copy that comes twice can be told to be one."""
+    """A deterministic Message-ID: the same for the same arguments, so that a mail client can recognise a duplicate."""
     digest = hashlib.sha256("\n".join(about).encode()).hexdigest()[:40]
     return f"<{digest}@{sender.domain}>"
 
 
 def one_line(text: str, what: str) -> str:
-    """The text, if it can stand in a header. Raises BadInput."""
+    """The text, if it is valid in a header. Raises BadInput."""
     if has_control_characters(text):
         raise BadInput(f"The {what} would have a line break or another control character in it.")
     if ENCODED in text:
@@ -101,7 +102,7 @@ def one_line(text: str, what: str) -> str:
 
 
 def plain_text_of(html: str) -> str:
-    """What an HTML text says, for those who read without."""
+    """The plain text of an HTML body."""
     reader = _TextReader()
     reader.feed(sandbox_html.sanitized(html, {"a", *_TextReader.BREAKS}, _TextReader.SILENT))
     reader.close()

@@ -1,4 +1,4 @@
-"""What a row of a table makes of the templates of a mailing."""
+"""Mail merge: fills the templates of a mailing with the values of a row."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SCRIPT = re.compile(r"<\s*script\b", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class MailMerge:
-    """What is the same for every recipient."""
+    """The templates and addresses that all messages of a mailing share."""
 
     sender: Address
     reply_to: Address | None
@@ -35,7 +35,7 @@ class MailMerge:
     name_column: str | None
 
     def letter(self, to: Address, row: Mapping[str, Any]) -> OutgoingMail:
-        """Raises BadInput where a value of the row cannot stand where the template puts it."""
+        """The mail for one row. Raises BadInput for a value that is not allowed where the template uses it."""
         name = _line(Template(((self.name_column,),)), row, "address") if self.name_column else to.name
         return OutgoingMail(
             to=Address(name, to.local, to.domain),
@@ -51,19 +51,19 @@ class MailMerge:
     def _link(self, row: Mapping[str, Any]) -> str:
         link = _with(self.unsubscribe, row, lambda value: quote(value, safe=""))
         if link and not _LINK.fullmatch(link):
-            raise BadInput(
-                "The address for unsubscribing does not come out as an https: or mailto: address for this row."
-            )
+            raise BadInput("The unsubscribe address of this row is not an https: or mailto: address.")
         return link
 
 
 def merge_errors(written: Mapping[str, str], columns: Sequence[str], table: str) -> list[FieldError]:
-    """What is wrong with the templates, by field. They need not name a column; `html` and `list_unsubscribe` have rules."""
+    """Errors in the templates, by field."""
     errors = [
-        FieldError(field, sentence) for field, text in written.items() for sentence in _wrong(text, columns, table)
+        FieldError(field, sentence)
+        for field, text in written.items()
+        for sentence in _template_errors(text, columns, table)
     ]
     if _SCRIPT.search(written["html"]):
-        no_scripts = "No mail program runs scripts, and many refuse the message for them. Take the <script> out."
+        no_scripts = "Mail programs do not run scripts, and many reject such a message. Remove the <script>."
         errors.append(FieldError("html", no_scripts))
     try:
         sandbox_html.check(written["html"])
@@ -74,7 +74,7 @@ def merge_errors(written: Mapping[str, str], columns: Sequence[str], table: str)
     return errors
 
 
-def _wrong(text: str, columns: Sequence[str], table: str) -> list[str]:
+def _template_errors(text: str, columns: Sequence[str], table: str) -> list[str]:
     try:
         return text_templates.parse_template(text).unknown(columns, table)
     except BadInput as error:
@@ -82,12 +82,12 @@ def _wrong(text: str, columns: Sequence[str], table: str) -> list[str]:
 
 
 def _line(template: Template, row: Mapping[str, Any], where: str) -> str:
-    """Rendered for a header: a line break in a value would begin a header of its own."""
+    """Render for a header. A line break in a value is refused: it would inject a header."""
     for column in template.columns:
         if addresses.has_control_characters(as_text(row.get(column))):
             raise BadInput(
                 f"The column “{column}” has a line break or another control character in it, "
-                f"which cannot stand in the {where} of a message."
+                f"which is not allowed in the {where} of a message."
             )
     return " ".join(template.render(row).split())
 

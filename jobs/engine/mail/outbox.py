@@ -1,4 +1,4 @@
-"""Where messages go while mail is not set up: each is kept as .eml, its headers in a row beside it, and sent to nobody."""
+"""The outbox: messages that are stored instead of sent while mail is not set up. Each is an .eml file and a row."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HEADERS = ("From", "To", "Reply-To", "Subject", "Date", "Message-ID", "List-Unsu
 
 @dataclass(frozen=True)
 class SmtpReply:
-    """What a mail server said of a message."""
+    """A mail server's reply to a message."""
 
     code: int
     text: str
@@ -36,7 +36,7 @@ class SmtpReply:
 
 @dataclass(frozen=True)
 class MessagePart:
-    """A file inside a message; `place` is its number, from 0."""
+    """An attachment of a message; `place` is its number, from 0."""
 
     place: int
     name: str
@@ -46,7 +46,7 @@ class MessagePart:
 
 @dataclass(frozen=True)
 class OpenedMessage:
-    """A message as it can be read. text and html are empty where it has none."""
+    """A message, parsed for reading. text and html are empty if it has none."""
 
     headers: list[tuple[str, str]]
     text: str
@@ -55,13 +55,13 @@ class OpenedMessage:
 
 
 class OutboxSender:
-    """A mail.Sender that keeps what it is handed."""
+    """A mail.Sender that stores the messages."""
 
     def __init__(self, owner: str, job_id: UUID | None = None):
         self._owner, self._job_id = owner, job_id
 
     def open(self) -> None:
-        """Nothing to connect to."""
+        """Does nothing: there is no connection."""
 
     def send(self, message: EmailMessage) -> SmtpReply:
         blob = blob_storage().put(io.BytesIO(message.as_bytes()), limit=None)
@@ -78,16 +78,16 @@ class OutboxSender:
         )
         with postgres.session() as session:
             session.add(row)
-        return SmtpReply(250, "kept in the outbox; mail is not set up")
+        return SmtpReply(250, "stored in the outbox; mail is not set up")
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Does nothing: there is no connection."""
 
 
 def outbox_messages(
     owner: str, *, q: str | None = None, after: str | None = None, before: str | None = None, limit: int = 50
 ) -> Page[OutboxMessage]:
-    """An owner's messages, the newest first. `q` looks in recipient and subject."""
+    """An owner's messages, newest first. `q` searches recipient and subject."""
     query = select(OutboxMessage).where(OutboxMessage.owner == owner)
     if q:
         words = f"%{escaped(q)}%"
@@ -105,20 +105,20 @@ def outbox_messages(
 
 
 def outbox_message(message_id: str | UUID, owner: str) -> OutboxMessage:
-    """One of the owner's, or NotFound."""
+    """One of the owner's messages. Raises NotFound."""
     with postgres.session() as session:
         return owned(session, OutboxMessage, message_id, owner)
 
 
 def outbox_count(owner: str, most: int = 10_000) -> int:
-    """How many there are; not counted beyond `most`."""
+    """The number of messages; not counted beyond `most`."""
     some = select(OutboxMessage.id).where(OutboxMessage.owner == owner).limit(most).subquery()
     with postgres.session() as session:
         return session.scalar(select(func.count()).select_from(some)) or 0
 
 
 def open_outbox_message(row: OutboxMessage) -> OpenedMessage:
-    """What a message says."""
+    """A message, parsed for reading."""
     parsed = _parsed(row)
     headers = [(name, str(value).strip()) for name in HEADERS for value in parsed.get_all(name, [])]
     parts = [
@@ -129,32 +129,32 @@ def open_outbox_message(row: OutboxMessage) -> OpenedMessage:
 
 
 def outbox_source(row: OutboxMessage) -> BinaryIO:
-    """The message as it would have gone out."""
+    """The message as it would have been sent."""
     return blob_storage().open(row.blob)
 
 
 def outbox_part(row: OutboxMessage, place: int) -> tuple[MessagePart, bytes]:
-    """A file inside a message, or NotFound."""
-    for at, found in enumerate(_parsed(row).iter_attachments()):
+    """An attachment of a message and its bytes. Raises NotFound."""
+    for at, part in enumerate(_parsed(row).iter_attachments()):
         if at == place:
-            content = _bytes(found)
-            name = found.get_filename() or f"attachment {at + 1}"
-            return MessagePart(at, name, found.get_content_type(), len(content)), content
+            content = _bytes(part)
+            name = part.get_filename() or f"attachment {at + 1}"
+            return MessagePart(at, name, part.get_content_type(), len(content)), content
     raise NotFound("There is no such attachment in this message.")
 
 
 def clear_outbox(owner: str) -> int:
-    """Delete all messages of an owner. Returns how many there were."""
-    gone = 0
+    """Delete all messages of an owner. Returns their number."""
+    deleted = 0
     for blobs in _forgotten(owner):
         for blob in blobs:
             blob_storage().delete(blob)
-        gone += len(blobs)
-    return gone
+        deleted += len(blobs)
+    return deleted
 
 
 def _forgotten(owner: str) -> Iterator[list[str]]:
-    """The blobs of rows that are gone, some at a time."""
+    """Delete rows in batches, and yield their blobs."""
     while True:
         with postgres.session() as session:
             some = select(OutboxMessage.id).where(OutboxMessage.owner == owner).limit(500)

@@ -1,4 +1,4 @@
-"""Who a mailing is for: the rows of a table, or a list that was pasted, and whom each of them names."""
+"""The recipients of a mailing: the rows of a table, or a pasted list of addresses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ USUAL_NAMES = ("email", "e-mail", "email address", "e-mail address", "emailaddre
 
 @dataclass
 class Recipient:
-    """One row on its way. `trouble` is why it is not written to."""
+    """One row. `trouble`: why it gets no message."""
 
     key: str
     row: dict[str, Any]
@@ -39,12 +39,12 @@ class RecipientList:
         column: str | None,
         find: Callable[[str], Input],
     ):
-        """how: encoding and delimiter. column: where the addresses are; None: as found. Raises BadInput."""
+        """how: encoding and delimiter. column: of the addresses; None: look for it. Raises BadInput."""
         if bool(table) == bool(pasted.strip()):
             raise BadInput(
-                "There is a table, and there are addresses below. Leave one of the two out."
+                "There is both a table and a list of addresses. Leave one of them out."
                 if table
-                else "Choose a table, or write addresses below: one of the two."
+                else "Choose a table, or write addresses below."
             )
         self._pasted, self._how = pasted, how
         self._source: Input | None = find(table) if table else None
@@ -65,7 +65,7 @@ class RecipientList:
         return recipients(self.rows(), self.column or "")
 
     def test(self, to: Address) -> Iterator[Recipient]:
-        """The first row that can be written to, addressed to whoever tests. Raises BadInput where there is none."""
+        """The first valid row, addressed to the person who tests. Raises BadInput if there is none."""
         for recipient in self.recipients():
             if recipient.to is not None:
                 yield Recipient("test", recipient.row, to)
@@ -73,7 +73,7 @@ class RecipientList:
         raise BadInput("No row has an address.")
 
     def about(self) -> int | None:
-        """How many rows there are, if that is known without reading them all."""
+        """The number of rows, if it is known without reading them all."""
         return self._info.rows if self._info else sum(1 for _ in self.rows())
 
     def total(self) -> int | None:
@@ -83,9 +83,9 @@ class RecipientList:
 
 
 def recipients(rows: Iterable[dict[str, Any]], column: str) -> Iterator[Recipient]:
-    """Whom the rows name, in their order. An address that came before is in trouble, and so is a row without one.
+    """The recipients in the order of the rows. Duplicate addresses and rows without one have `trouble` set.
 
-    Holds 16 bytes of each address, and nothing else of it.
+    It holds 16 bytes in memory for each address.
     """
     seen: dict[bytes, int] = {}
     for place, row in enumerate(rows, start=1):
@@ -100,7 +100,7 @@ def recipients(rows: Iterable[dict[str, Any]], column: str) -> Iterator[Recipien
 
 
 def address_column(columns: Sequence[str], first: Sequence[Mapping[str, Any]]) -> str | None:
-    """The column that holds the addresses, by its name or else by its values; None where that cannot be told."""
+    """The column of the addresses, found by its name or else by its values; None if it is not clear."""
     for usual in USUAL_NAMES:
         for column in columns:
             if column.strip().casefold().replace("_", " ") == usual:

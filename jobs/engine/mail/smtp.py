@@ -1,11 +1,10 @@
-"""Handing a message over: to the server at SMTP_URL, or, where none is set, to the outbox.
+"""Sends a message to the server at SMTP_URL, or to the outbox if it is not set.
 
-SMTP_URL is smtp://user:password@host:587 (TLS by STARTTLS where the server offers it) or smtps://host:465 (TLS from the
-start). After a `?` may stand `starttls=always` or `never`, `from=` the address that Legwork itself writes from, and
-`timeout=` in seconds.
+SMTP_URL is smtp://user:password@host:587 (STARTTLS if the server offers it) or smtps://host:465 (TLS from the start). Options
+in the query: `starttls=always` or `never`, `from=`, the address of Legwork's own messages, and `timeout=` in seconds.
 
-What can go wrong says whether the message may have been taken: Transient and BadInput say it was not, Doubtful that it
-cannot be told. It can be told until the first byte of the message is sent.
+After Transient and BadInput the message was not accepted. OutcomeUnknown: it may have been, because the connection broke after
+its first byte was sent.
 """
 
 from __future__ import annotations
@@ -31,25 +30,25 @@ SECONDS = 30.0
 GO_ON = 354
 BUSY = 421  # the server closes the connection after it
 
-NOT_SET_UP = "mail is not set up: the messages go to the outbox and to nobody"
+NOT_SET_UP = "mail is not set up: the messages go to the outbox and are not sent"
 
 
 class Sender(Protocol):
-    """Takes one message after another. Belongs to one thread at a time."""
+    """Sends one message after another. Not thread-safe."""
 
     def open(self) -> None:
-        """Connect now rather than at the first message. Raises Transient, JobFailed."""
+        """Connect now instead of at the first message. Raises Transient, JobFailed."""
 
     def send(self, message: EmailMessage) -> SmtpReply:
-        """Hand over a message with one address in To. Raises Transient, BadInput, JobFailed, Doubtful."""
+        """Send a message with one address in To. Raises Transient, BadInput, JobFailed, OutcomeUnknown."""
 
     def close(self) -> None:
-        """Break the connection off."""
+        """Close the connection."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """What SMTP_URL says. tls: wrapped, always, auto, never."""
+    """A parsed SMTP_URL. tls: wrapped, always, auto, never."""
 
     host: str
     port: int
@@ -65,19 +64,19 @@ def is_configured() -> bool:
 
 
 def delivery_target() -> str:
-    """Where messages go, in words."""
+    """The host that messages go to, or "the outbox"."""
     server = _server()
     return server.host if server else "the outbox"
 
 
 def sender(owner: str, job_id: UUID | None = None) -> Sender:
-    """A new sender; it connects at its first message. The owner is whose outbox it is."""
+    """A new sender, which connects at its first message. owner: of the outbox."""
     server = _server()
     return SmtpSender(server) if server else outbox.OutboxSender(owner, job_id)
 
 
 def send(to: str, subject: str, text: str, *, owner: str, html: str = "", job_id: UUID | None = None) -> SmtpReply:
-    """Write to one person in Legwork's own name. Raises what Sender.send raises."""
+    """Send a message to one person from Legwork's own address. Raises what Sender.send raises."""
     letter = compose.OutgoingMail(addresses.parse_address(to), own_address(), subject, text, html)
     hand = sender(owner, job_id)
     try:
@@ -87,13 +86,13 @@ def send(to: str, subject: str, text: str, *, owner: str, html: str = "", job_id
 
 
 def try_connection() -> None:
-    """Sign in to the mail server and leave again. Raises Transient or JobFailed, which say why that cannot be done."""
+    """Check that the mail server can be signed in to. Raises Transient, JobFailed."""
     if server := _server():
         _connected(server).close()
 
 
 def own_address() -> addresses.Address:
-    """Who Legwork writes as."""
+    """The From address of Legwork's own messages. Raises SettingsError."""
     server = _server()
     written = server.sender or (server.user if "@" in server.user else "") if server else ""
     try:
@@ -103,7 +102,7 @@ def own_address() -> addresses.Address:
 
 
 def read(url: str) -> Server:
-    """The parts of an SMTP_URL. Raises SettingsError."""
+    """Parse an SMTP_URL. Raises SettingsError."""
     parts = urlsplit(url)
     query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     wrapped = parts.scheme == "smtps"
@@ -119,7 +118,7 @@ def read(url: str) -> Server:
 
 
 class SmtpSender:
-    """One connection, kept for many messages, made anew when it is gone."""
+    """Sends messages over one connection, and reconnects when it is lost."""
 
     def __init__(self, server: Server):
         self.server = server
@@ -131,13 +130,13 @@ class SmtpSender:
     def send(self, message: EmailMessage) -> SmtpReply:
         envelope = _envelope(message)
         raw = _wire(message)
-        kept = self._smtp is not None
+        reused = self._smtp is not None
         try:
             return self._deliver(envelope, raw)
         except _ConnectionLost as gone:
-            if not kept:
+            if not reused:
                 raise Transient(gone.message, reason="mail_server_away") from gone
-        try:  # a connection that was kept may have been closed for being idle; nothing was sent on it
+        try:  # the server may have closed an idle connection; nothing was sent on it
             return self._deliver(envelope, raw)
         except _ConnectionLost as gone:
             raise Transient(gone.message, reason="mail_server_away") from gone
@@ -159,7 +158,7 @@ class SmtpSender:
         return self._transfer(smtp, envelope, raw)
 
     def _announce(self, smtp: smtplib.SMTP, envelope: _Envelope) -> None:
-        """Who writes to whom. Nothing has been handed over when this raises."""
+        """Send MAIL, RCPT and DATA. If this raises, the message was not sent."""
         smtp.command_encoding = "ascii"
         options = ["SMTPUTF8"] if envelope.utf8 else []
         steps: list[tuple[Callable[[], tuple[int, bytes]], tuple[int, ...]]] = [
@@ -177,11 +176,11 @@ class SmtpSender:
         try:
             smtp.send(raw)
             reply = _reply(*smtp.getreply())
-        except OSError as error:  # smtplib's own errors are OSErrors too
+        except OSError as error:  # includes smtplib's own errors
             self.close()
             raise OutcomeUnknown(
-                f"The mail server {self.server.host} did not say whether it took the message: {_why(error)}. "
-                "It may have been sent; it is not sent again by itself.",
+                f"The mail server {self.server.host} did not say whether it accepted the message: {_why(error)}. "
+                "It may have been sent, so it is not sent again automatically.",
                 reason="no_reply",
             ) from error
         if reply.code != 250:
@@ -190,7 +189,7 @@ class SmtpSender:
         return reply
 
     def _after_refusal(self, smtp: smtplib.SMTP, reply: SmtpReply) -> None:
-        """Make the connection fit for the next message, or give it up."""
+        """Reset the connection for the next message, or close it."""
         try:
             if reply.code == BUSY or smtp.rset()[0] != 250:
                 self.close()
@@ -201,7 +200,7 @@ class SmtpSender:
 
 
 class _ConnectionLost(Exception):
-    """The connection is gone, and nothing was handed over on it."""
+    """The connection was lost before a message was sent on it."""
 
     def __init__(self, message: str):
         super().__init__(message)
@@ -224,14 +223,14 @@ def _server() -> Server | None:
 
 
 def _connected(server: Server) -> smtplib.SMTP:
-    """Raises Transient where the server is away, JobFailed where it will never let us in like this."""
+    """A new connection. Raises Transient if the server does not answer, JobFailed if it refuses the sign-in or TLS."""
     try:
         return _signed_in(server)
     except smtplib.SMTPAuthenticationError as error:
         reply = _reply(error.smtp_code, error.smtp_error)
         if error.smtp_code < 500:
             raise Transient(
-                f"The mail server {server.host} puts the sign-in off: {reply}.", reason="mail_server_away"
+                f"The mail server {server.host} deferred the sign-in: {reply}.", reason="mail_server_away"
             ) from None
         raise JobFailed(
             f"The mail server {server.host} refuses the name and password of SMTP_URL: {reply}.", reason="mail_sign_in"
@@ -247,9 +246,7 @@ def _connected(server: Server) -> smtplib.SMTP:
 
 def _signed_in(server: Server) -> smtplib.SMTP:
     context = ssl.create_default_context()
-    ours = (
-        socket.gethostname() or "localhost"
-    )  # without a name of our own smtplib asks DNS for one, which can take long
+    ours = socket.gethostname() or "localhost"  # without a host name smtplib looks it up in DNS, which can take long
     smtp: smtplib.SMTP = (
         smtplib.SMTP_SSL(server.host, server.port, ours, timeout=server.seconds, context=context)
         if server.tls == "wrapped"
@@ -261,7 +258,7 @@ def _signed_in(server: Server) -> smtplib.SMTP:
         if server.user:
             if not encrypted and server.tls != "never" and not is_loopback(server.host):
                 raise smtplib.SMTPNotSupportedError(
-                    "it offers no encryption, and the password would be readable on the way (?starttls=never allows it)"
+                    "it offers no encryption, so the password would be sent in clear text (?starttls=never allows it)"
                 )
             smtp.login(server.user, server.password)
     except BaseException:
@@ -285,7 +282,7 @@ def _envelope(message: EmailMessage) -> _Envelope:
 
 
 def _wire(message: EmailMessage) -> bytes:
-    """The bytes that follow DATA. A line is ended by CR LF and by nothing else, and no line of the message can end it."""
+    """The bytes that follow DATA: with CR LF as the only line ends, and dots at the start of lines escaped."""
     raw = re.sub(rb"\r\n|\r|\n", b"\r\n", message.as_bytes())
     return re.sub(rb"(?m)^\.", b"..", raw).removesuffix(b"\r\n") + b"\r\n.\r\n"
 
@@ -294,7 +291,7 @@ def _supported(step: Callable[[], tuple[int, bytes]], envelope: _Envelope) -> tu
     try:
         return step()
     except smtplib.SMTPNotSupportedError:
-        message = f"The mail server does not take {envelope.to}: it knows only plain letters before the @."
+        message = f"The mail server does not accept {envelope.to}: it supports only ASCII before the @."
         raise BadInput(message, reason="refused") from None
 
 
@@ -305,7 +302,7 @@ def _reply(code: int, text: bytes | str) -> SmtpReply:
 
 def _refusal(reply: SmtpReply, envelope: _Envelope) -> Transient | BadInput:
     if 400 <= reply.code < 500:
-        return Transient(f"The mail server puts the message to {envelope.to} off: {reply}", reason="put_off")
+        return Transient(f"The mail server deferred the message to {envelope.to}: {reply}", reason="put_off")
     return BadInput(f"The mail server refuses the message to {envelope.to}: {reply}", reason="refused")
 
 

@@ -1,4 +1,4 @@
-"""Addresses that asked not to be written to. Every mailing of the same owner leaves them out."""
+"""Suppressed addresses, which all mailings of the same owner leave out."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_AT_ONCE = 50_000
 
 
 def suppress_addresses(text: str, owner: str) -> int:
-    """Add the addresses of a text, one to a line. Returns how many are new. Raises InvalidParams; nothing is added then."""
+    """Add the addresses of a text, one on each line. Returns the number of new ones. Raises InvalidParams and adds none."""
     keys, errors = [], []
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
@@ -28,7 +28,7 @@ def suppress_addresses(text: str, owner: str) -> int:
             errors.append(FieldError("addresses", f"Line {number}: {error.message}"))
     if errors or not keys or len(keys) > MOST_AT_ONCE:
         raise InvalidParams(
-            errors[:20] or [FieldError("addresses", f"Write 1 to {MOST_AT_ONCE:,} addresses, one to a line.")]
+            errors[:20] or [FieldError("addresses", f"Write 1 to {MOST_AT_ONCE:,} addresses, one on each line.")]
         )
     rows = [{"owner": owner, "address": key} for key in dict.fromkeys(keys)]
     new = insert(Suppression).on_conflict_do_nothing().returning(Suppression.address)
@@ -37,7 +37,7 @@ def suppress_addresses(text: str, owner: str) -> int:
 
 
 def allow_address(address: str, owner: str) -> None:
-    """Let an address be written to again. Raises NotFound."""
+    """Remove an address from the list. Raises NotFound."""
     gone = delete(Suppression).where(Suppression.owner == owner, Suppression.address == address)
     with postgres.session() as session:
         if "\x00" in address or session.scalar(gone.returning(Suppression.address)) is None:
@@ -45,7 +45,7 @@ def allow_address(address: str, owner: str) -> None:
 
 
 def suppressed_among(keys: Iterable[str], owner: str) -> set[str]:
-    """Which of these must not be written to."""
+    """The suppressed ones among these addresses."""
     found = select(Suppression.address).where(Suppression.owner == owner, Suppression.address.in_(list(keys)))
     with postgres.session() as session:
         return set(session.scalars(found))
@@ -54,7 +54,7 @@ def suppressed_among(keys: Iterable[str], owner: str) -> set[str]:
 def list_suppressed(
     owner: str, *, q: str | None = None, after: str | None = None, limit: int = 100
 ) -> Page[Suppression]:
-    """The list, by address."""
+    """The suppressed addresses, in alphabetical order."""
     query = select(Suppression).where(Suppression.owner == owner).order_by(Suppression.address).limit(limit + 1)
     if q:
         query = query.where(Suppression.address.ilike(f"%{escaped(q)}%"))
