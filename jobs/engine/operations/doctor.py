@@ -1,4 +1,4 @@
-"""`python -m jobs doctor`: looks at every setting and every part, and says what to do where one is wrong."""
+"""`python -m jobs doctor`: checks every setting and component, and says what to do about errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jobs.engine.sandbox import confined
 
 
 def examine() -> list[Component]:
-    """All that can be told; where a setting cannot be read, only that."""
+    """Check everything; only the settings if they are not valid."""
     try:
         chosen = settings.current()
         chosen.refuse_open_host()
@@ -25,7 +25,7 @@ def examine() -> list[Component]:
 
 
 def told(found: Sequence[Component]) -> str:
-    """The examination as text, with what to do last in each line."""
+    """The results as text, one line for each component, which ends with what to do."""
     wide = max(len(part.name) for part in found)
     lines = [f"{part.state:<6} {part.name:<{wide}}  {_sentences(part)}" for part in found]
     wrong = sum(part.state == "wrong" for part in found)
@@ -38,7 +38,7 @@ def _sentences(part: Component) -> str:
 
 
 def _queue_parts(found: Sequence[Component]) -> list[Component]:
-    unknown = [Component("Workers", "wrong", "Cannot be told", "", "The database comes first.")]
+    unknown = [Component("Workers", "wrong", "Unknown", "", "Repair the database first.")]
     if any(part.name == "Database" and part.state == "wrong" for part in found):
         return unknown
     try:
@@ -69,15 +69,15 @@ def _kinds_part() -> Component:
     return Component("Kinds", "off" if away else "ok", words, detail)
 
 
-_HOW = {"filter": "The kernel refuses them every socket", "namespace": "They have a network with nothing in it"}
+_HOW = {"filter": "A seccomp filter refuses every socket", "namespace": "They have an empty network namespace"}
 
 
 def _confinement_part() -> Component:
-    """Whether this machine takes the network from a child, by trying it on one."""
-    said = confined.run("jobs.engine.sandbox", {})
-    if how := _HOW.get(said["network"]):
-        return Component("Confinement", "ok", "What reads strangers' files has no network", how)
-    advice = "On Linux it has none. Here let a firewall keep this machine from what it need not reach."
+    """Whether child processes run without a network here, by starting one."""
+    reply = confined.run("jobs.engine.sandbox", {})
+    if how := _HOW.get(reply["network"]):
+        return Component("Sandbox", "ok", "Processes that read untrusted files have no network", how)
+    advice = "On Linux they have none. Restrict this machine's outgoing connections with a firewall."
     return Component(
-        "Confinement", "off", "What reads strangers' files keeps the network", "Its other limits hold", advice
+        "Sandbox", "off", "Processes that read untrusted files have network access", "Their other limits hold", advice
     )

@@ -1,4 +1,4 @@
-"""The parts that Legwork stands on: whether each answers, what it is, and what to do where it does not."""
+"""Health of the components that Legwork depends on, each with what to do if it does not work."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from jobs.engine.queue import delivery
 
 CLOCK_SILENT_SECONDS = 10
 LEAST_FREE_BYTES = 1_000_000_000
-_UNSET = "Set {}, or start everything with `make run`, which brings its own."
-FULL_CONNECTIONS = 0.9  # of those that the server allows
+_UNSET = "Set {}, or start everything with `make run`, which includes it."
+FULL_CONNECTIONS = 0.9  # share of max_connections from which there is a warning
 
 
 @dataclass(frozen=True)
 class Component:
-    """`state`: ok, off (not set up, and nothing needs it), wrong. `advice`: what to do, where it is wrong."""
+    """`state`: ok, off (optional and not set up), wrong. `advice`: what to do if it is wrong."""
 
     name: str
     state: str
@@ -37,7 +37,7 @@ class Component:
 
 
 def components(*, thorough: bool = False) -> list[Component]:
-    """All of them. `thorough`: store a file and sign in to the mail server too, which takes longer."""
+    """Check all components. `thorough`: also store a file and sign in to the mail server, which takes longer."""
     checks = (
         database_health,
         broker_health,
@@ -70,9 +70,7 @@ def database_health() -> Component:
     detail = f"PostgreSQL {row.version.split()[0]}{_built_in('database')}, {_size(row.bytes)}, "
     detail += f"{row.connections} of {row.most} connections"
     if not current:
-        return Component(
-            "Database", "wrong", "Has not the tables of this version", detail, "Run `python -m jobs migrate`."
-        )
+        return Component("Database", "wrong", "The schema is out of date", detail, "Run `python -m jobs migrate`.")
     if row.connections > FULL_CONNECTIONS * row.most:
         advice = "Raise max_connections in Postgres, or start fewer processes."
         return Component("Database", "wrong", "Nearly out of connections", detail, advice)
@@ -87,14 +85,14 @@ def broker_health() -> Component:
         info = redis.broker().info()
         complaint = delivery.broker_problem()
     except (RedisError, LegworkError):
-        advice = "Start Redis again, or look at REDIS_URL. Jobs wait safely in the database until then."
+        advice = "Start Redis again, or check REDIS_URL. Jobs are safe in the database until then."
         return Component("Broker", "wrong", "Does not answer", "", advice)
     most = f" of {_size(info['maxmemory'])}" if info.get("maxmemory") else ""
     policy = info.get("maxmemory_policy", "noeviction")
     detail = f"Redis {info.get('redis_version', '?')}{_built_in('broker')}, {_size(info.get('used_memory', 0))}{most}, "
-    detail += "evicts nothing" if policy == "noeviction" or not most else f"evicts by {policy}"
+    detail += "no eviction" if policy == "noeviction" or not most else f"evicts by {policy}"
     if complaint:
-        return Component("Broker", "wrong", "Not as it should be", detail, complaint)
+        return Component("Broker", "wrong", "Misconfigured", detail, complaint)
     return Component("Broker", "ok", f"Answers in {_milliseconds(time.monotonic() - began)}", detail)
 
 
@@ -108,15 +106,15 @@ CLOCK_LOCK = 7_023_462  # as clock.py takes it
 
 
 def clock_health() -> Component:
-    advice = "Start a worker program, which brings a clock along: `python -m jobs worker`."
+    advice = "Start a worker, which includes a clock: `python -m jobs worker`."
     try:
         with postgres.session() as session:
             row = session.execute(_CLOCK, {"lock": CLOCK_LOCK}).first()
     except LegworkError as error:
-        return Component("Clock", "wrong", "Cannot be told", "", error.message)
+        return Component("Clock", "wrong", "Unknown", "", error.message)
     if row is None:
         return Component(
-            "Clock", "wrong", "None ticks", "What got lost is not put right, and schedules do not run", advice
+            "Clock", "wrong", "Not running", "Lost jobs are not recovered, and schedules do not run", advice
         )
     where = row.name.removeprefix("legwork clock ") if row.name.startswith("legwork clock ") else "somewhere"
     if row.age > CLOCK_SILENT_SECONDS:
@@ -128,7 +126,7 @@ def clock_health() -> Component:
 
 def model_health() -> Component:
     if (missing := client.setup_error()) is not None:
-        return Component("Model", "off", "None is connected", missing.removeprefix("No model is connected. "))
+        return Component("Model", "off", "Not connected", missing.removeprefix("No model is connected. "))
     info = client.describe()
     detail = f"{info.name}{_built_in('model') or f', at {info.host}'}"
     trouble = client.provider_error()
@@ -144,7 +142,7 @@ def files_health(thorough: bool = False) -> Component:
     if chosen.storage_url:
         place = f"Bucket {chosen.storage_url.split('?')[0]}"
         trouble = _round_trip() if thorough else ""
-        advice = f"{trouble} Look at STORAGE_URL and the rights of its key."
+        advice = f"{trouble} Check STORAGE_URL and the permissions of its key."
         return (
             Component("Files", "wrong", "Cannot be written", place, advice)
             if trouble
@@ -161,13 +159,13 @@ def files_health(thorough: bool = False) -> Component:
         return Component("Files", "wrong", "Cannot be written", place, f"{trouble} DATA_DIR names the folder.")
     words = f"{_size(free)} free"
     if free < LEAST_FREE_BYTES:
-        return Component("Files", "wrong", words, place, "Make room on this disk, or delete jobs with large results.")
+        return Component("Files", "wrong", words, place, "Free space on this disk, or delete jobs with large results.")
     return Component("Files", "ok", words, place)
 
 
 def mail_health(thorough: bool = False) -> Component:
     if not smtp.is_configured():
-        return Component("Mail", "off", "Not sent", "Kept in the outbox until SMTP_URL is set")
+        return Component("Mail", "off", "Not sent", "Messages stay in the outbox until SMTP_URL is set")
     try:
         if thorough:
             smtp.try_connection()
@@ -187,7 +185,7 @@ def _round_trip() -> str:
         return error.message
     except OSError as error:
         return f"{error.strerror or error}."
-    return "" if same else "What is read back is not what was written."
+    return "" if same else "The bytes read back differ from those written."
 
 
 def _existing(folder: Path) -> Path:
@@ -211,7 +209,7 @@ def _size(count: float) -> str:
 
 
 def check_ready() -> None:
-    """Raise unless the database answers and has the tables of this version."""
+    """Raise unless the database answers and its schema is that of this version."""
     with postgres.session() as session:
         if not migrations.is_current(session.connection()):
-            raise SettingsError("The database has not the tables of this version; run `python -m jobs migrate`.")
+            raise SettingsError("The database schema is out of date; run `python -m jobs migrate`.")

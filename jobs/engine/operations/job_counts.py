@@ -1,6 +1,6 @@
-"""How many jobs there are in each state: those that live counted, those that ended estimated once there are many.
+"""The number of jobs in each state: unfinished ones counted, ended ones estimated if there are many.
 
-Counting rows costs as much as there are rows, and this is asked by each scrape and each open page.
+An exact count takes time in proportion to the rows, and each scrape and each open page needs these numbers.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from sqlalchemy.orm import Session
 
 from jobs.engine.db.models import ENDED_STATES, JOB_STATES
 
-LEAST_EXACT = 10_000  # jobs; beyond this Postgres' own estimate is told
+LEAST_EXACT = 10_000  # jobs; beyond this the planner's estimate is used
 
 
 @dataclass(frozen=True)
 class JobCounts:
-    """Jobs by state. `exact`: whether those that ended were counted too."""
+    """Jobs by state. `exact`: whether the ended ones were counted too."""
 
     states: dict[str, int]
     exact: bool = True
@@ -28,7 +28,7 @@ class JobCounts:
 
 
 def count_jobs(session: Session) -> JobCounts:
-    """All states, the empty ones too."""
+    """Count the jobs in each state, including states with none."""
     exact = session.execute(_ROWS).scalar_one() < LEAST_EXACT
     found = dict.fromkeys(JOB_STATES, 0)
     for statement in (_QUEUED, _HELD, _COUNTED if exact else _ESTIMATED):
@@ -37,10 +37,10 @@ def count_jobs(session: Session) -> JobCounts:
 
 
 _ROWS = text("select reltuples::bigint from pg_class where oid = 'jobs'::regclass")
-# Each of these two reads one small index of live jobs, and says `state =` so that it can.
+# Each of these two uses a small partial index, for which it must compare `state` with `=`.
 _QUEUED = text("select 'queued' as state, count(*) as count from jobs where state = 'queued'")
 _HELD = text("select state, count(*) as count from jobs where state in ('running', 'stopping') group by state")
-# Bounded, for a table that grew since Postgres last looked.
+# Bounded, in case the table has grown since the last ANALYZE.
 _COUNTED = text(f"""
     select state, count(*) as count from (
         select state from jobs where finished_at is not null limit {10 * LEAST_EXACT}

@@ -1,4 +1,4 @@
-"""Everything that the page of operators shows, with what is wrong and what to do about it."""
+"""The data of the operators' page, with problems and what to do about them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from jobs.engine.operations.job_counts import JobCounts, count_jobs
 from jobs.engine.operations.queue_figures import QueueFigures, queues
 from jobs.engine.operations.worker_figures import WorkerFigures, workers
 
-PARTS_SECONDS = 5  # for which the parts' answers are kept: each page that is open asks
-BEHIND = 6  # times the target wait, after which a queue is behind
+PARTS_SECONDS = 5  # for which health checks are cached, since each open page needs them
+BEHIND = 6  # times the target wait from which a queue counts as behind
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong, and what to do. `command`: to type, where that is it."""
+    """A problem and what to do. `command`: the command that solves it, if there is one."""
 
     title: str
     text: str
@@ -30,7 +30,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Overview:
-    """The house as a whole. `queues` and `workers` are empty while the database does not answer."""
+    """The state of the whole system. `queues` and `workers` are empty while the database does not answer."""
 
     parts: list[Component]
     queues: list[QueueFigures] = field(default_factory=list)
@@ -48,27 +48,27 @@ class Overview:
 
     @property
     def problems(self) -> list[Problem]:
-        """What a person should do something about; nothing in good times."""
-        found = [
+        """The problems that need a person."""
+        problems = [
             Problem(f"{part.name}: {part.words.lower()}", part.advice) for part in self.parts if part.state == "wrong"
         ]
-        return found + [problem for queue in self.queues if (problem := _problem(queue))]
+        return problems + [problem for queue in self.queues if (problem := _problem(queue))]
 
 
 def current_overview() -> Overview:
-    """All of it as it is now; the parts as of a few seconds ago."""
-    found = _parts(int(time.monotonic() / PARTS_SECONDS), settings.current().database_url)
+    """The present state; the components as of a few seconds ago."""
+    parts = _parts(int(time.monotonic() / PARTS_SECONDS), settings.current().database_url)
     try:
         with postgres.session() as session:
-            return Overview(found, queues(session), workers(session), count_jobs(session))
+            return Overview(parts, queues(session), workers(session), count_jobs(session))
     except DatabaseUnavailable:
-        return Overview(found)
+        return Overview(parts)
 
 
 def _problem(queue: QueueFigures) -> Problem | None:
     if queue.paused_at or not queue.waiting:
         return None
-    jobs = f"{queue.waiting:,} {'job waits' if queue.waiting == 1 else 'jobs wait'} there"
+    jobs = f"{queue.waiting:,} {'job is' if queue.waiting == 1 else 'jobs are'} waiting"
     if not queue.workers:
         return Problem(
             f"No worker serves queue {queue.name}",
@@ -77,7 +77,7 @@ def _problem(queue: QueueFigures) -> Problem | None:
         )
     late = (queue.oldest_seconds or 0) > BEHIND * settings.current().target_wait_seconds
     if late and queue.needed > queue.workers:
-        more = f"{jobs}; {queue.needed:,} workers would be needed and {queue.workers:,} serve it. Start more:"
+        more = f"{jobs}; it needs {queue.needed:,} workers and has {queue.workers:,}. Start more:"
         return Problem(
             f"Queue {queue.name} is behind", more, f"python -m jobs worker --queues {queue.name} --min 1 --max 8"
         )

@@ -1,4 +1,4 @@
-"""The queues in figures. Every statement reads live jobs, or ended ones through an index and up to a bound."""
+"""Figures on the queues. Every statement reads unfinished jobs only, or a bounded number of ended ones by an index."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from jobs.engine.db.models import ENDED_STATES
 from jobs.engine.kinds.catalogue import QUEUES
 from jobs.engine.queue import capacity, pauses, worker_registry
 
-MINUTES = 30  # that the chart looks back
-RECENT = 100  # ended jobs of each state that say how long jobs wait
-MOST_FAILED = 10_000  # counted for a day
+MINUTES = 30  # of the chart
+RECENT = 100  # ended jobs of each state from which waiting times are computed
+MOST_FAILED = 10_000  # limit of the count of a day
 
 
 @dataclass
 class QueueFigures:
-    """One queue now. Seconds are None where there is nothing to tell them from."""
+    """The present figures of one queue. Seconds are None if there are no jobs to compute them from."""
 
     name: str
     waiting: int = 0  # due
     running: int = 0
-    oldest_seconds: float | None = None  # since the job that waits longest was due
-    next_seconds: float | None = None  # until the next one that waits for its time
-    wait_p50: float | None = None  # of the last ones that ended
+    oldest_seconds: float | None = None  # since the oldest waiting job was due
+    next_seconds: float | None = None  # until the next scheduled job is due
+    wait_p50: float | None = None  # of recently ended jobs
     wait_p95: float | None = None
     failed_day: int = 0  # at most MOST_FAILED
     ended: list[int] = field(default_factory=lambda: [0] * MINUTES)  # in each minute, the current one last
@@ -51,7 +51,7 @@ _RUNNING = text("""
     select queue, count(*) as running from jobs
     where state in ('running', 'stopping') and queue = any(:queues) group by queue
 """)
-# Only jobs that were claimed once: a retry starts long after the job was made.
+# Only jobs that were claimed once, since a retry starts long after the job was made.
 _WAITS = text(f"""
     select queue, percentile_cont(0.5) within group (order by one.seconds) as wait_p50,
         percentile_cont(0.95) within group (order by one.seconds) as wait_p95
@@ -78,7 +78,7 @@ _FAILED = text(f"""
 
 
 def queues(session: Session) -> list[QueueFigures]:
-    """All queues, in the order in which workers take them."""
+    """All queues, in the workers' default order."""
     found = {name: QueueFigures(name) for name in QUEUES}
     wanted = {"queues": list(QUEUES)}
     for statement in (_WAITING, _RUNNING, _WAITS, _FAILED):

@@ -1,4 +1,4 @@
-"""The workers, what each does now, and sending one away."""
+"""The workers with their present jobs, and how to drain or stop one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jobs.engine.queue import worker_registry
 
 @dataclass(frozen=True)
 class WorkerFigures:
-    """One worker, and the job that it holds."""
+    """One worker and its present job."""
 
     name: str
     host: str
@@ -33,7 +33,7 @@ class WorkerFigures:
 
 
 def workers(session: Session) -> list[WorkerFigures]:
-    """Those that were heard of within ten seconds, by host and program."""
+    """The workers with a heartbeat in the last ten seconds, by host and program."""
     there = sorted(worker_registry.alive(session), key=lambda one: (one.host, one.program, one.pid))
     held = select(Job).where(Job.state.in_(("running", "stopping")), Job.worker.in_([one.name for one in there]))
     jobs = {job.worker: job for job in session.scalars(held)}
@@ -46,11 +46,11 @@ def _figures(one: WorkerProcess, job: Job | None) -> WorkerFigures:
 
 
 def send_away(name: str, what: str, *, owner: str, address: str | None = None) -> None:
-    """Have a worker leave: `finish` after its job, `stop` giving its job back. It is not replaced.
+    """Make a worker exit: `finish` after its job, `stop` after releasing its job. It is not replaced.
 
-    Raises NotFound, DatabaseAway.
+    Raises NotFound, DatabaseUnavailable.
     """
     with postgres.session() as session:
         if what not in worker_registry.ASKED or not worker_registry.ask(session, name[:200], what):
-            raise NotFound("There is no such worker any more.")
+            raise NotFound("This worker no longer exists.")
         audit.record(session, owner, f"worker_{what}", name, address=address)

@@ -84,13 +84,13 @@ def test_all_of_it_comes_back_elsewhere(
 def test_nothing_is_replaced_under_workers(backup: tuple[Path, Job, Job, bytes]) -> None:
     with postgres.session() as session:
         worker_registry.report(session, "a program", "a host", ["cpu"], "1", [Seen("a worker", 1)])
-    with pytest.raises(BackupFailed, match="1 worker is at work on this database"):
+    with pytest.raises(BackupFailed, match="1 worker is using this database"):
         backups.read(backup[0], replace=True)
     assert queries.job(backup[1].id, "local").state == "succeeded"
 
 
 def test_a_backup_replaces_nothing_and_leaves_no_half(backup: tuple[Path, Job, Job, bytes], tmp_path: Path) -> None:
-    with pytest.raises(BackupFailed, match="is there already"):
+    with pytest.raises(BackupFailed, match="exists already"):
         backups.write(backup[0])
     with pytest.raises(BackupFailed, match="could not be written"):
         backups.write(tmp_path / "no such folder" / "legwork.tar")
@@ -119,9 +119,9 @@ MANIFEST = {"format": 1, "version": "9.9.9", "tables": "0001", "at": "2026-11-24
 @pytest.mark.parametrize(
     ("members", "words"),
     [
-        ({"letter.txt": b"hello"}, "manifest.json is not where it should be"),
+        ({"letter.txt": b"hello"}, "manifest.json is not in its place"),
         ({"manifest.json": b"{"}, "manifest cannot be read"),
-        ({"manifest.json": json.dumps(MANIFEST).encode()}, "database.dump is not where it should be"),
+        ({"manifest.json": json.dumps(MANIFEST).encode()}, "database.dump is not in its place"),
         ({"manifest.json": json.dumps(MANIFEST | {"tables": "9999"}).encode()}, "Install that version first"),
     ],
 )
@@ -147,6 +147,6 @@ def test_names_in_a_backup_never_become_paths(backup: tuple[Path, Job, Job, byte
             if member.name.startswith("files/"):
                 member.name = "files/../../../evil"
             copy.addfile(member, content)
-    with pytest.raises(BackupFailed, match=r"it holds 'files/\.\./\.\./\.\./evil'"):
+    with pytest.raises(BackupFailed, match=r"it contains 'files/\.\./\.\./\.\./evil'"):
         backups.read(odd, replace=True)
     assert not list(tmp_path.rglob("evil"))

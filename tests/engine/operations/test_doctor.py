@@ -40,8 +40,8 @@ def test_a_whole_house_is_well(environment: Callable[..., None]) -> None:
     assert line(lines, "Queue mail") == "ok Queue mail 1 worker serves it. 0 waiting, 0 running."
     assert line(lines, "Clock").startswith("ok Clock Last round")
     assert line(lines, "Mail").startswith("off Mail Not sent")
-    assert line(lines, "Model").startswith("off Model None is connected")
-    assert line(lines, "Confinement").startswith("ok Confinement What reads strangers' files has no network.")
+    assert line(lines, "Model").startswith("off Model Not connected")
+    assert line(lines, "Sandbox").startswith("ok Sandbox Processes that read untrusted files have no network.")
 
 
 @pytest.mark.slow
@@ -50,7 +50,7 @@ def test_each_thing_that_is_wrong_has_its_advice(environment: Callable[..., None
     code, lines = doctor(REDIS_URL=f"unix://{tmp_path}/nobody.sock", OPENAI_BASE_URL="http://127.0.0.1:9/v1")
     assert code == 1
     assert line(lines, "Database").startswith("ok Database Answers in")
-    assert line(lines, "Broker").startswith("wrong Broker Does not answer. Start Redis again, or look at REDIS_URL.")
+    assert line(lines, "Broker").startswith("wrong Broker Does not answer. Start Redis again, or check REDIS_URL.")
     assert line(lines, "Clock").endswith("`python -m jobs worker`.")
     assert "Look at OPENAI_BASE_URL" in line(lines, "Model")
     assert line(lines, "Queue io").endswith("Start a worker: `python -m jobs worker --queues io`.")

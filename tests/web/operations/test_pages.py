@@ -64,7 +64,7 @@ def test_in_good_times_no_banner_speaks_of_a_queue(client: FlaskClient, workers:
     factories.waiting()
     titles = [problem["title"] for problem in client.get("/api/v1/operations").get_json()["problems"]]
     assert not [title for title in titles if "queue" in title.lower()]
-    assert titles == ["Clock: none ticks"]  # as no worker program runs in this test
+    assert titles == ["Clock: not running"]  # as no worker program runs in this test
 
 
 def test_the_live_part_comes_alone(client: FlaskClient) -> None:
