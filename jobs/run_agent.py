@@ -107,7 +107,7 @@ def label(params: Params, find: Find) -> str:
 
 def run(params: Params, context: Context) -> dict[str, Any]:
     began = time.monotonic()
-    mind = AgentModel(params.model, params.max_tokens, params.token_budget, context.check)
+    agent_model = AgentModel(params.model, params.max_tokens, params.token_budget, context.check)
     reach = ToolContext(context.job.owner, context.open, context.check, tuple(params.hosts))
     tools = [TOOLS[name] for name in dict.fromkeys(params.tools)]
     small = llm.describe().built_in
@@ -115,7 +115,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         context.log(SMALL, "warning")
     gate = ApprovalGate(context.job.job_id, frozenset(params.approve), params.approval_hours)
     limits = AgentLimits(params.max_steps, params.seconds)
-    agent = Agent(mind, small, tools, reach, limits, AgentCare(context.once, gate))
+    agent = Agent(agent_model, small, tools, reach, limits, AgentCare(context.once, gate))
     thread = context.once("thread", lambda: f"{context.job.job_id}:{uuid4().hex}")  # another one where all is done anew
     answer = context.once("answer", lambda: _answer(agent, thread, params, context))
     checkpoints.forget(thread)

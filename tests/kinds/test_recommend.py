@@ -166,7 +166,10 @@ def test_wrong_columns_and_times_are_named(environment: Callable[..., None]) -> 
     assert set(wrong) == {"user_column", "time_column", "title_column"}
     assert wrong["user_column"] == "There is no column “usr”. There are: user, item, day."
     job = done("recommend", interactions=table([*shop(), ("u1", "tea", "soon")]), time_column="day")
-    assert (job.state, job.message) == ("failed", "“soon” in row 25 is no time. Write 2026-03-01 14:00, or a number.")
+    assert (job.state, job.message) == (
+        "failed",
+        "“soon” in row 25 is not a time. Write 2026-03-01 14:00, or a number.",
+    )
 
 
 def test_the_latest_are_held_out_and_never_all() -> None:

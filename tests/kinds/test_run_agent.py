@@ -120,7 +120,7 @@ def test_without_an_answer_it_goes_on_without_the_call(provider: FakeProvider) -
         commands.answer_approval(job.id, asked.id, True, "", owner=OWNER)
     job = run(job)
     assert job.state == "succeeded"
-    assert "Nobody answered within 1 h" in items(job)[0].output["result"]
+    assert "Nobody approved this call within 1 h" in items(job)[0].output["result"]
 
 
 def test_only_its_owner_may_answer_and_a_stop_ends_the_question(provider: FakeProvider) -> None:
@@ -181,13 +181,13 @@ def test_a_loop_and_each_limit_end_it_with_what_it_has(provider: FakeProvider) -
 
 
 def test_the_small_model_has_its_tool_chosen(provider: FakeProvider) -> None:
-    from jobs.engine.kits.agents.chat_model import AgentModel, _by_hand
+    from jobs.engine.kits.agents.chat_model import AgentModel, _by_schema
 
-    mind = AgentModel("", 64, None, lambda: None)
+    agent_model = AgentModel("", 64, None, lambda: None)
     offered = [{"function": {"name": "calculate", "description": "Calculate the value of a formula."}}]
-    said = _by_hand(mind, [{"role": "user", "content": "Calculate this formula: 6 * 7"}], offered)
-    assert [call["name"] for call in said.calls] == ["calculate"]
-    assert "formula" in said.calls[0]["args"]
+    reply = _by_schema(agent_model, [{"role": "user", "content": "Calculate this formula: 6 * 7"}], offered)
+    assert [call["name"] for call in reply.calls] == ["calculate"]
+    assert "formula" in reply.calls[0]["args"]
 
 
 @pytest.mark.slow

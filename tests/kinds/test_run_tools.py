@@ -101,7 +101,7 @@ def test_what_does_not_fit_is_refused_before_there_is_a_job(environment: Callabl
     assert "by their names" in refused("run_command", program="cat", arguments=["/etc/passwd"])
     assert "short options" in refused("run_command", program="sort", arguments=["--compress-program=sh"])
     assert "program" in refused("run_command", program="sh")
-    assert "not among the hosts" in refused("fetch_page", url="https://example.org/")
+    assert "not allowed to call" in refused("fetch_page", url="https://example.org/")
     assert "inside this machine" in refused("fetch_page", url="http://127.0.0.1/")
     assert "Choose a tool" in errors("run_tools")["tool"]
     told = errors("run_tools", calls=calls(("calculate", {"formula": "1"}), ("calculat", {})))["calls"]

@@ -252,7 +252,7 @@ def test_the_form_names_what_is_wrong(server: MailServer) -> None:
     assert "line break" in wrong(subject="Hi\r\nBcc: x@example.org")["subject"]
     assert "line break" in wrong(**{"from": "a@example.org\r\nBcc: x@example.org"})["from"]
     assert "more than one" in wrong(**{"from": "a@example.org, b@example.org"})["from"]
-    assert "needed" in errors("send_emails", recipients="sample:recipients.csv", subject="x", text="y")["from"]
+    assert "required" in errors("send_emails", recipients="sample:recipients.csv", subject="x", text="y")["from"]
     assert "as text or as HTML" in wrong(text=" ")["text"]
     assert "<script>" in wrong(html="<script>alert(1)</script>")["html"]
     assert "column holds the addresses" in wrong("a,b\n1,2\n", text="x", subject="x")["address_column"]

@@ -1,1 +1,1 @@
-"""What single kinds are built from, one package each."""
+"""Code that only one or two kinds use, one package for each subject."""

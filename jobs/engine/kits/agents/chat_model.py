@@ -1,7 +1,7 @@
-"""The models of an agent, as LangChain takes them, over the one client for all models.
+"""LangChain chat models for agents, over the engine's own client.
 
-`provider` has tools called by the provider. `small` is for a model that cannot: the likeness of embeddings chooses one tool,
-and a JSON schema forces its arguments; after its result the model answers. That does for plain tasks only.
+A provider's model calls tools itself. For a small model without tool calling, the similarity of embeddings chooses one tool,
+a JSON schema constrains its arguments, and the model answers after the result; that is enough for simple tasks only.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from jobs.engine.llm.embeddings import warm_child
 from jobs.engine.llm.responses import Completion
 from jobs.engine.llm.token_budget import most_tokens
 
-LEAST_LIKENESS = 0.2  # below it no tool is used
+LEAST_LIKENESS = 0.2  # cosine similarity below which no tool is used
 LOOK_SECONDS = 0.1
 
 Came = TypeVar("Came")
@@ -28,7 +28,7 @@ Came = TypeVar("Came")
 
 @dataclass
 class AgentModel:
-    """What a model may spend, and whether the run must end. used: tokens of all steps so far."""
+    """The model's name and token limits. used: tokens of all steps so far. check: raises if the run must end."""
 
     model: str
     max_tokens: int
@@ -39,7 +39,7 @@ class AgentModel:
 
 @dataclass(frozen=True)
 class ModelReply:
-    """An answer of a provider: text, calls of tools, and what it cost."""
+    """A model's reply: text, tool calls, and the tokens used."""
 
     text: str
     calls: list[dict[str, Any]]
@@ -47,8 +47,8 @@ class ModelReply:
     completion_tokens: int
 
 
-def chat_model(mind: AgentModel, small: bool) -> Any:
-    """A chat model of LangChain's."""
+def chat_model(agent_model: AgentModel, small: bool) -> Any:
+    """A LangChain chat model. small: for a model without tool calling."""
     from langchain_core.language_models.chat_models import BaseChatModel
     from langchain_core.messages import AIMessage, BaseMessage
     from langchain_core.messages.utils import convert_to_openai_messages
@@ -66,51 +66,51 @@ def chat_model(mind: AgentModel, small: bool) -> Any:
             return self.__class__(offered=[convert_to_openai_tool(one) for one in tools])
 
         def _generate(self, messages: list[BaseMessage], *_: Any, **__: Any) -> ChatResult:
-            ask = _by_hand if small else _by_provider
-            said = ask(mind, convert_to_openai_messages(messages), self.offered)
-            mind.used += said.prompt_tokens + said.completion_tokens
+            ask = _by_schema if small else _by_provider
+            reply = ask(agent_model, convert_to_openai_messages(messages), self.offered)
+            agent_model.used += reply.prompt_tokens + reply.completion_tokens
             usage = {
-                "input_tokens": said.prompt_tokens,
-                "output_tokens": said.completion_tokens,
-                "total_tokens": said.prompt_tokens + said.completion_tokens,
+                "input_tokens": reply.prompt_tokens,
+                "output_tokens": reply.completion_tokens,
+                "total_tokens": reply.prompt_tokens + reply.completion_tokens,
             }
-            message = AIMessage(said.text, tool_calls=said.calls, usage_metadata=usage)
+            message = AIMessage(reply.text, tool_calls=reply.calls, usage_metadata=usage)
             return ChatResult(generations=[ChatGeneration(message=message)])
 
     return Model()
 
 
-def _by_provider(mind: AgentModel, messages: Any, offered: list[dict[str, Any]]) -> ModelReply:
-    body: dict[str, Any] = {"model": mind.model or client.default_model(), "messages": messages}
-    body |= {"max_tokens": mind.max_tokens, "stream": False} | ({"tools": offered} if offered else {})
-    _make_room(mind, body)
+def _by_provider(agent_model: AgentModel, messages: Any, offered: list[dict[str, Any]]) -> ModelReply:
+    body: dict[str, Any] = {"model": agent_model.model or client.default_model(), "messages": messages}
+    body |= {"max_tokens": agent_model.max_tokens, "stream": False} | ({"tools": offered} if offered else {})
+    _check_budget(agent_model, body)
 
     async def ask() -> ModelReply:
         async with client.open_client() as model:
             return await model.post("chat/completions", body, _parse)
 
-    return _waited(ask(), mind.check)
+    return _waited(ask(), agent_model.check)
 
 
-def _by_hand(mind: AgentModel, messages: Any, offered: list[dict[str, Any]]) -> ModelReply:
+def _by_schema(agent_model: AgentModel, messages: Any, offered: list[dict[str, Any]]) -> ModelReply:
     task = next(one["content"] for one in reversed(messages) if one["role"] == "user")
     if messages[-1]["role"] == "tool":
         prompt = f"Question: {task}\nResult: {messages[-1]['content']}\nAnswer the question in one sentence."
-        return _said(_completed(mind, prompt), None)
+        return _reply(_completed(agent_model, prompt), None)
     name = _likeliest(task, offered)
     if name is None:
-        return _said(_completed(mind, task), None)
+        return _reply(_completed(agent_model, task), None)
     schema = TOOLS[name].Arguments.model_json_schema()
     prompt = f"Fill in the arguments of {name} as JSON. {' '.join(TOOLS[name].details)}\nRequest: {task}"
-    return _said(_completed(mind, prompt, schema), name)
+    return _reply(_completed(agent_model, prompt, schema), name)
 
 
 def _likeliest(task: str, offered: list[dict[str, Any]]) -> str | None:
     if not offered:
         return None
-    asked, *known = warm_child.embed([task, *(one["function"]["description"] for one in offered)])
-    likeness = [_product(asked, one) for one in known]
-    best = max(range(len(known)), key=likeness.__getitem__)
+    vector, *offers = warm_child.embed([task, *(one["function"]["description"] for one in offered)])
+    likeness = [_product(vector, one) for one in offers]
+    best = max(range(len(offers)), key=likeness.__getitem__)
     return str(offered[best]["function"]["name"]) if likeness[best] >= LEAST_LIKENESS else None
 
 
@@ -118,31 +118,31 @@ def _product(one: list[float], other: list[float]) -> float:
     return sum(a * b for a, b in zip(one, other, strict=True))
 
 
-def _completed(mind: AgentModel, prompt: str, schema: Mapping[str, Any] | None = None) -> Completion:
+def _completed(agent_model: AgentModel, prompt: str, schema: Mapping[str, Any] | None = None) -> Completion:
     messages = [{"role": "user", "content": prompt}]
-    _make_room(mind, {"messages": messages, "max_tokens": mind.max_tokens, "response_format": schema})
+    _check_budget(agent_model, {"messages": messages, "max_tokens": agent_model.max_tokens, "response_format": schema})
 
     async def ask() -> Completion:
         async with client.open_client() as model:
-            how = {"model": mind.model, "max_tokens": mind.max_tokens, "json_schema": schema}
+            how = {"model": agent_model.model, "max_tokens": agent_model.max_tokens, "json_schema": schema}
             return await model.complete(messages, temperature=0, **how)  # type: ignore[arg-type]
 
-    return _waited(ask(), mind.check)
+    return _waited(ask(), agent_model.check)
 
 
-def _said(answer: Completion, tool: str | None) -> ModelReply:
+def _reply(answer: Completion, tool: str | None) -> ModelReply:
     calls = [] if tool is None else [_call(tool, answer.text)]
     return ModelReply("" if tool else answer.text, calls, answer.prompt_tokens, answer.completion_tokens)
 
 
 def _call(name: str, arguments: str) -> dict[str, Any]:
-    """A call under an id of ours: those of some providers come again in the next answer."""
+    """A tool call with a new id, because some providers repeat theirs in the next reply."""
     try:
         given = json.loads(arguments or "{}")
     except ValueError:
         given = None
     if not isinstance(given, dict):
-        given = {"not_json": str(arguments)[:200]}  # the tool refuses it in words, and the model reads them
+        given = {"not_json": str(arguments)[:200]}  # the tool refuses this with a message for the model
     return {"name": name, "args": given, "id": uuid4().hex, "type": "tool_call"}
 
 
@@ -154,24 +154,24 @@ def _parse(raw: bytes, body: Mapping[str, Any], seconds: float) -> ModelReply:
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
         found = []
     if not found:
-        return _said(responses.parse(raw, body, seconds), None)
+        return _reply(responses.parse(raw, body, seconds), None)
     usage = came.get("usage") or {}
     text = came["choices"][0]["message"].get("content") or ""
     return ModelReply(text, found, usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0))
 
 
-def _make_room(mind: AgentModel, body: Mapping[str, Any]) -> None:
+def _check_budget(agent_model: AgentModel, body: Mapping[str, Any]) -> None:
     most = most_tokens(body) + len(json.dumps(body.get("tools", []))) // 2
-    if mind.token_budget is not None and mind.used + most > mind.token_budget:
-        used = f"{mind.used:,} of {mind.token_budget:,} tokens are used"
+    if agent_model.token_budget is not None and agent_model.used + most > agent_model.token_budget:
+        used = f"{agent_model.used:,} of {agent_model.token_budget:,} tokens are used"
         raise BudgetSpent(f"The token budget is reached: {used}, and the next step could take up to {most:,}.")
 
 
-def _waited(asked: Coroutine[Any, Any, Came], check: Callable[[], None]) -> Came:
-    """What it comes to, while it is looked whether the run must end."""
+def _waited(work: Coroutine[Any, Any, Came], check: Callable[[], None]) -> Came:
+    """The result of the coroutine, while `check` is polled."""
 
     async def watch() -> Came:
-        task = asyncio.create_task(asked)
+        task = asyncio.create_task(work)
         try:
             while not task.done():
                 await asyncio.wait([task], timeout=LOOK_SECONDS)
@@ -179,6 +179,6 @@ def _waited(asked: Coroutine[Any, Any, Came], check: Callable[[], None]) -> Came
             return task.result()
         finally:
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)  # so that it closes what it opened
+            await asyncio.gather(task, return_exceptions=True)  # so that it closes its connections
 
     return asyncio.run(watch())

@@ -1,4 +1,4 @@
-"""Where an agent's steps are kept, so that a new process goes on after the last one: a schema of its own in Postgres."""
+"""LangGraph checkpoints of agents, in a schema of their own in Postgres, so that a new process continues after the last step."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ if TYPE_CHECKING:
 
 SCHEMA = "agents"
 TABLES = ("checkpoint_writes", "checkpoint_blobs", "checkpoints")
-LOCK = 7_204_117  # of whoever sets the tables up
+LOCK = 7_204_117  # advisory lock for creating the tables
 PATIENCE = 30.0
 LOOK_SECONDS = 0.2
 
 
 @contextmanager
 def opened() -> Iterator[PostgresSaver]:
-    """The keeper of steps; its tables are made at the first use."""
+    """The checkpoint saver; its tables are created at the first use."""
     from langgraph.checkpoint.postgres import PostgresSaver
 
-    with _connected() as kept:
-        saver = PostgresSaver(kept)
-        _set_up(saver, kept)
+    with _connected() as connection:
+        saver = PostgresSaver(connection)
+        _set_up(saver, connection)
         yield saver
 
 
 def forget(thread: str) -> None:
-    """Drop the steps of a thread, and those of jobs that were deleted."""
-    with _connected() as kept:
+    """Delete the checkpoints of a thread, and those of deleted jobs."""
+    with _connected() as connection:
         for table in TABLES:
-            kept.execute(
+            connection.execute(
                 f"delete from {table} where thread_id = %s or not exists"  # noqa: S608 - names of ours
                 " (select 1 from jobs where id = cast(split_part(thread_id, ':', 1) as uuid))",
                 (thread,),
@@ -49,27 +49,34 @@ def _connected() -> Iterator[Any]:
 
     url = postgres.url().replace("postgresql+psycopg://", "postgresql://", 1)
     options = f"-c search_path={SCHEMA},public -c timezone=UTC {postgres.SERVER_LIVELY}"
-    asked = {"autocommit": True, "row_factory": dict_row, "prepare_threshold": 0, "options": options, **postgres.LIVELY}
+    arguments = {
+        "autocommit": True,
+        "row_factory": dict_row,
+        "prepare_threshold": 0,
+        "options": options,
+        **postgres.LIVELY,
+    }
     try:
-        with psycopg.connect(url, **asked) as kept:
-            yield kept
+        with psycopg.connect(url, **arguments) as connection:
+            yield connection
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable("The database does not answer. Nothing is lost; try again in a moment.") from error
 
 
-def _set_up(saver: PostgresSaver, kept: Any) -> None:
-    """One process at a time. Waiting inside of Postgres would keep its indexes from being made, so it is asked again."""
+def _set_up(saver: PostgresSaver, connection: Any) -> None:
+    """Create the tables, in one process at a time. The lock is polled: a statement that waits for it would block
+    `create index concurrently`."""
     until = time.monotonic() + PATIENCE
-    while not _asked(kept, f"select pg_try_advisory_lock({LOCK}) as got"):
+    while not _query_bool(connection, f"select pg_try_advisory_lock({LOCK}) as got"):
         if time.monotonic() > until:
             raise DatabaseUnavailable("The tables for the steps of agents are being set up. Try again in a moment.")
         time.sleep(LOOK_SECONDS)
     try:
-        kept.execute(f"create schema if not exists {SCHEMA}")
+        connection.execute(f"create schema if not exists {SCHEMA}")
         saver.setup()
     finally:
-        kept.execute(f"select pg_advisory_unlock({LOCK})")
+        connection.execute(f"select pg_advisory_unlock({LOCK})")
 
 
-def _asked(kept: Any, question: str) -> bool:
-    return bool(kept.execute(question).fetchone()["got"])
+def _query_bool(connection: Any, question: str) -> bool:
+    return bool(connection.execute(question).fetchone()["got"])

@@ -1,4 +1,4 @@
-"""The agent's steps as they come: those of earlier attempts first, then the new ones."""
+"""Runs an agent and yields its steps: first those of earlier attempts, then new ones."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from jobs.engine.kits.tools.base import Tool, ToolContext
 
 Once = Callable[[str, Callable[[], Any]], Any]  # Context.once
 
-SAME = 3  # times the same call is made before it is a loop
-MOST_RESULT = 20_000  # characters that the model reads of a result
+SAME = 3  # number of identical calls that count as a loop
+MOST_RESULT = 20_000  # characters of a result that are sent to the model
 
 
 @dataclass
@@ -28,7 +28,7 @@ class AgentLimits:
 
 @dataclass(frozen=True)
 class AgentCare:
-    """What keeps an agent's calls from being made twice, or against a person's will."""
+    """Safeguards for tool calls: `once` prevents repeated ones, `gate` asks for approval."""
 
     once: Once
     gate: ApprovalGate
@@ -36,7 +36,7 @@ class AgentCare:
 
 @dataclass
 class AgentStep:
-    """One answer of the model, with the calls it made and what they gave."""
+    """One reply of the model, with its tool calls and their results."""
 
     number: int
     thought: str
@@ -52,15 +52,21 @@ class AgentStep:
 
 
 class Agent:
-    """One run of an agent. After `steps`, `answer` is the last thing it said, `taken` how many steps it
-    took, and `ended` why it was stopped, if it was."""
+    """One run of an agent. After `steps`, `answer` is its last text, `taken` the number of steps, and `ended` the reason
+    why it was stopped, if it was."""
 
     def __init__(
-        self, mind: AgentModel, small: bool, tools: list[Tool], reach: ToolContext, limits: AgentLimits, care: AgentCare
+        self,
+        agent_model: AgentModel,
+        small: bool,
+        tools: list[Tool],
+        reach: ToolContext,
+        limits: AgentLimits,
+        care: AgentCare,
     ) -> None:
         self.answer, self.taken = "", 0
         self.ended: BudgetSpent | None = None
-        self._mind, self._small, self._tools, self._reach, self._limits = mind, small, tools, reach, limits
+        self._mind, self._small, self._tools, self._reach, self._limits = agent_model, small, tools, reach, limits
         self.gate, self._once = care.gate, care.once
         self._made: dict[str, int] = {}
 
@@ -69,7 +75,7 @@ class Agent:
 
         tools = [_adapted(tool, self._reach) for tool in self._tools]
         model = chat_model(self._mind, self._small)
-        keeper = _keeper(self.gate, self._once)
+        keeper = _recorder(self.gate, self._once)
         graph = create_agent(model, tools, system_prompt=instructions or None, checkpointer=saver, middleware=[keeper])
         try:
             yield from self._until_a_limit(_messages(graph, thread, task, self))
@@ -77,11 +83,11 @@ class Agent:
             self.ended = ended
 
     def earlier(self, message: Any) -> None:
-        """Count what a step of an earlier attempt has cost."""
+        """Count the tokens of a step of an earlier attempt."""
         self._mind.used += (getattr(message, "usage_metadata", None) or {}).get("total_tokens", 0)
 
     def recursion_limit(self) -> int:
-        return 4 * self._limits.steps + 10  # of the graph: ours come first
+        return 4 * self._limits.steps + 10  # of the graph; our own limits are reached first
 
     def _until_a_limit(self, messages: Iterator[Any]) -> Iterator[AgentStep]:
         began = time.monotonic()
@@ -93,13 +99,13 @@ class Agent:
                 self._look(step, time.monotonic() - began)
 
     def _look(self, step: AgentStep, seconds: float) -> None:
-        """Raise BudgetSpent where the next step would be one too many."""
+        """Raise BudgetSpent if the next step would exceed a limit."""
         for call in step.calls:
             made = jsonsafe.dumps([call["name"], call["args"]])
             self._made[made] = self._made.get(made, 0) + 1
             if self._made[made] >= SAME:
-                said = f"The agent called {call['name']} {SAME} times with the same arguments, and was stopped."
-                raise BudgetSpent(said, reason="loop")
+                sentence = f"The agent called {call['name']} {SAME} times with the same arguments, and was stopped."
+                raise BudgetSpent(sentence, reason="loop")
         if step.number >= self._limits.steps:
             raise BudgetSpent(f"The agent has taken its {step.number:,} steps without an end.", reason="max_steps")
         if seconds >= self._limits.seconds:
@@ -107,25 +113,25 @@ class Agent:
 
 
 def _messages(graph: Any, thread: str, task: str, agent: Agent) -> Iterator[Any]:
-    """Those that are kept, then the new ones. It is kept, and looked at by the gate, before any tool is called."""
+    """The stored messages, then new ones. Each reply is stored and checked for approvals before its tools are called."""
     how = {"configurable": {"thread_id": thread}, "recursion_limit": agent.recursion_limit()}
     state = graph.get_state(how)
-    known = state.values.get("messages", [])
-    for message in known:
+    stored = state.values.get("messages", [])
+    for message in stored:
         agent.earlier(message)
-    yield from known
-    given = None if known else {"messages": [{"role": "user", "content": task}]}
+    yield from stored
+    given = None if stored else {"messages": [{"role": "user", "content": task}]}
     while given is not None or state.next:
         if given is None:
-            agent.gate.look(_asked(state.values["messages"]))
+            agent.gate.look(_calls(state.values["messages"]))
         for update in graph.stream(given, how, stream_mode="updates", durability="sync", interrupt_before=["tools"]):
             for change in update.values():
                 yield from (change or {}).get("messages", [])
         given, state = None, graph.get_state(how)
 
 
-def _asked(messages: list[Any]) -> list[dict[str, Any]]:
-    """The calls of the last answer."""
+def _calls(messages: list[Any]) -> list[dict[str, Any]]:
+    """The tool calls of the last reply."""
     return next((list(message.tool_calls) for message in reversed(messages) if message.type == "ai"), [])
 
 
@@ -151,7 +157,7 @@ def _step(number: int, message: Any) -> AgentStep:
 
 
 def _adapted(tool: Tool, reach: ToolContext) -> Any:
-    """A tool as LangChain takes it. What is wrong with a call comes back as its result, for the model to read."""
+    """A LangChain tool. An error in a call becomes its result, for the model to read."""
     from langchain_core.tools import StructuredTool
 
     def call(**given: Any) -> str:
@@ -168,15 +174,15 @@ def _adapted(tool: Tool, reach: ToolContext) -> Any:
     return StructuredTool.from_function(call, name=tool.name, description=tool.description, args_schema=schema)
 
 
-def _keeper(gate: ApprovalGate, once: Once) -> Any:
-    """Keeps the result of each call before the graph has it, so that no finished call is made again after a kill."""
+def _recorder(gate: ApprovalGate, once: Once) -> Any:
+    """Middleware that records the result of each call before the graph gets it, so that a kill repeats no finished call."""
     from langchain.agents.middleware import AgentMiddleware
     from langchain_core.messages import ToolMessage
 
-    class Keeper(AgentMiddleware):
+    class RecordResults(AgentMiddleware):
         def wrap_tool_call(self, request: Any, handler: Any) -> Any:
             call = request.tool_call
             text = gate.refusal(call) or once(f"call {call['id']}", lambda: str(handler(request).content))
             return ToolMessage(text, tool_call_id=call["id"], name=call["name"])
 
-    return Keeper()
+    return RecordResults()

@@ -1,4 +1,4 @@
-"""Changing many documents: which, and how to undo it."""
+"""Changes to many documents: selecting them, and undoing the changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Documents that are chosen once, when a job begins, though its own changes may make them fit no more."""
+"""Selection of documents, fixed when a job begins: its own changes may make documents no longer match."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from jobs.engine.kits.bulk import snapshots
 from jobs.engine.library import Document
 
 PAGE = 200
-STEP = "document "  # with its id: what a job keeps of one document, together with the change
+STEP = "document "  # prefix, before the document's id, of the step in which a job stores its change
 MOST_IDS = 10_000
 SELECTS = ("collection", "tag", "q", "ids", "all")
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A chosen document. image: what an earlier job kept of it, where that is to be undone."""
+    """A selected document. image: its previous state stored by an earlier job, for an undo."""
 
     id: UUID
     title: str
@@ -37,22 +37,22 @@ class Selection:
 
 
 def selection_errors(selection: dict[str, Any]) -> str | None:
-    """What is wrong with a selection, as a sentence."""
+    """The first error in a selection, as a sentence; None if there is none."""
     if unknown := [name for name in selection if name not in SELECTS]:
-        return f"There is no “{unknown[0]}” to select by; there is {', '.join(SELECTS)}."
+        return f"Documents cannot be selected by “{unknown[0]}”, only by {', '.join(SELECTS)}."
     if not any(selection.values()):
         return 'Say which documents, as in {"collection": "library"}; {"all": true} is all of them.'
     for name in ("collection", "tag", "q"):
         if name in selection and not (isinstance(selection[name], str) and selection[name].strip()):
-            return f"“{name}” must be words in quotation marks."
+            return f"“{name}” must be text in quotation marks."
     ids = selection.get("ids", [])
     if not isinstance(ids, list) or len(ids) > MOST_IDS or not all(map(_is_id, ids)):
-        return f"“ids” must be a list of at most {MOST_IDS:,} ids of documents, as they stand in the address of their pages."
+        return f"“ids” must be a list of at most {MOST_IDS:,} ids of documents, as in the addresses of their pages."
     return None if selection.get("all") in (None, True) else "“all” can only be true."
 
 
 def look(owner: str, selection: dict[str, Any], sample: int | None) -> dict[str, Any]:
-    """What fits now, to be kept by the job: how many, the last of them, and of a sample each."""
+    """The present matches, for the job to store: their number, the last one, and with a sample each id."""
     query = _query(owner, selection)
     ids = query.with_only_columns(Document.id)
     with snapshots.snapshot() as session:
@@ -61,14 +61,14 @@ def look(owner: str, selection: dict[str, Any], sample: int | None) -> dict[str,
         return {"count": snapshots.count(session, query), "last": str(last), "sample": some}
 
 
-def chosen(owner: str, selection: dict[str, Any], seen: dict[str, Any]) -> Selection:
-    """Of what was seen, the documents that still fit."""
-    if not seen["count"]:
+def chosen(owner: str, selection: dict[str, Any], stored: dict[str, Any]) -> Selection:
+    """The documents of the stored selection that still match."""
+    if not stored["count"]:
         return Selection(iter(()), 0)
-    query = _query(owner, selection).where(Document.id <= UUID(seen["last"]))
-    if seen["sample"] is not None:
-        query = query.where(Document.id.in_([UUID(one) for one in seen["sample"]]))
-    return Selection(_pages(query), seen["count"])
+    query = _query(owner, selection).where(Document.id <= UUID(stored["last"]))
+    if stored["sample"] is not None:
+        query = query.where(Document.id.in_([UUID(one) for one in stored["sample"]]))
+    return Selection(_pages(query), stored["count"])
 
 
 def _is_id(given: Any) -> bool:
@@ -80,7 +80,7 @@ def _is_id(given: Any) -> bool:
 
 
 def left(owner: str, job_id: UUID) -> list[Candidate]:
-    """Documents that a killed attempt changed, and kept in a step, before it could record the item. They may fit no more."""
+    """Documents that a killed attempt changed without recording the item. They may no longer match."""
     with postgres.session() as session:
         return [
             Candidate(row.id, row.title)
@@ -101,10 +101,10 @@ _LEFT = text("""
 
 
 def _query(owner: str, selection: dict[str, Any]) -> Select[Any]:
-    wanted = {name: value for name, value in selection.items() if name != "all" and value}
-    if "ids" in wanted:
-        wanted["ids"] = [UUID(one) for one in wanted["ids"]]
-    return snapshots.documents_where(owner, **wanted)
+    filters = {name: value for name, value in selection.items() if name != "all" and value}
+    if "ids" in filters:
+        filters["ids"] = [UUID(one) for one in filters["ids"]]
+    return snapshots.documents_where(owner, **filters)
 
 
 def _pages(query: Select[Any]) -> Iterator[Candidate]:

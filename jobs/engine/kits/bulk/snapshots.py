@@ -1,7 +1,4 @@
-"""Documents, jobs and items as they are at one moment, read through a cursor in constant memory.
-
-All reads of one `snapshot()` see the same moment, however long they take and whatever is written meanwhile.
-"""
+"""Reads documents, jobs and items from one consistent snapshot, through a cursor, in constant memory."""
 
 from __future__ import annotations
 
@@ -31,7 +28,7 @@ JOB_COLUMNS = (
 
 @contextmanager
 def snapshot() -> Iterator[Session]:
-    """One transaction that only reads, without a limit of time."""
+    """A read-only REPEATABLE READ transaction without a statement timeout: all its reads see the same state."""
     with postgres.session() as session:
         session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
         session.execute(text("set transaction read only"))
@@ -47,7 +44,7 @@ def documents_where(
     q: str | None = None,
     ids: Sequence[UUID] | None = None,
 ) -> Select[Any]:
-    """An owner's documents that fit all of these, the oldest first. `q` looks in titles, names and tags."""
+    """An owner's documents that match all of these, oldest first. `q` searches titles, names and tags."""
     query = select(Document).where(Document.owner == owner)
     if collection:
         query = query.where(Document.collection == collection)
@@ -63,7 +60,7 @@ def documents_where(
 
 
 def jobs_where(owner: str, *, kind: str | None = None, state: str | None = None, q: str | None = None) -> Select[Any]:
-    """An owner's jobs that fit all of these, the oldest first."""
+    """An owner's jobs that match all of these, oldest first."""
     query = select(Job).where(Job.owner == owner)
     if kind:
         query = query.where(Job.kind == kind)
@@ -75,7 +72,7 @@ def jobs_where(owner: str, *, kind: str | None = None, state: str | None = None,
 
 
 def items_where(job_id: UUID, *, state: str | None = None) -> Select[Any]:
-    """The items of a job in the order of its input. Whose job it is must have been asked before."""
+    """The items of a job in the order of its input. The caller must have checked the job's owner."""
     query = select(Item).where(Item.job_id == job_id)
     return (query.where(Item.state == state) if state else query).order_by(Item.position, Item.key)
 
@@ -90,7 +87,7 @@ def count(session: Session, query: Select[Any]) -> int:
 
 
 def rows(session: Session, query: Select[Any], columns: Sequence[str]) -> Generator[dict[str, Any], None, None]:
-    """These columns of what the query finds. To be closed where not all of it is read."""
+    """These columns of the query's rows. Close the generator if not all are read."""
     table = query.column_descriptions[0]["entity"].__table__
     query = query.with_only_columns(*(table.c[name] for name in columns), maintain_column_froms=True)
     with session.execute(query, execution_options={"yield_per": CURSOR_ROWS}) as found:
@@ -98,14 +95,14 @@ def rows(session: Session, query: Select[Any], columns: Sequence[str]) -> Genera
 
 
 def item_rows(session: Session, query: Select[Any]) -> Generator[dict[str, Any], None, None]:
-    """Items as rows of a table: what came in, what came of it, and how it ended."""
+    """Items as rows of a table: input, output, state and error."""
     with closing(rows(session, query, ("input", "output", "state", "error"))) as found:
         for item in found:
             yield {**(item["input"] or {}), **(item["output"] or {}), "_state": item["state"], "_error": item["error"]}
 
 
 def item_columns(session: Session, query: Select[Any]) -> list[str]:
-    """Every column that some of these items have, in the order in which the items bring them."""
+    """All columns of these items, in the order of their first appearance."""
     given, made = (_keys(session, query, name) for name in ("input", "output"))
     return [*dict.fromkeys([*given, *made, "_state", "_error"])]
 

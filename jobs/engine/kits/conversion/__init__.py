@@ -1,4 +1,4 @@
-"""One file as another format, in a confined child process."""
+"""Conversion of one file to another format, in a sandboxed child process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = [
     "convert",
     "ending",
     "format_of",
-    "item_files",  # imported by who asks for it: it needs the database, and children start here
+    "item_files",  # imported explicitly: it needs the database, which the child processes do not load
     "media_type",
     "options",
     "refusal",

@@ -1,4 +1,4 @@
-"""The child that converts one file."""
+"""The child process that converts one file."""
 
 from __future__ import annotations
 

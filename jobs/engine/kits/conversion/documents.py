@@ -1,4 +1,4 @@
-"""Documents into each other by pandoc, and into PDF by pandoc and typst. Nothing is fetched, from the disk or from elsewhere."""
+"""Converts documents by pandoc, and to PDF by pandoc and typst. Neither reads other files or the network."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from jobs.engine.sandbox.parent_death import tied_to_this_process
 
 READERS = {"md": "gfm", "report": "gfm", "txt": "gfm+hard_line_breaks", "html": "html"}
 WRITERS = {"md": "gfm", "html": "html5", "epub": "epub3", "txt": "plain", "pdf": "typst"}
-NO_MARKUP = ("report", "txt")  # what looks like HTML in these is text
+NO_MARKUP = ("report", "txt")  # HTML in these is plain text
 ARCHIVES = ("docx", "odt", "epub")
 MOST_UNPACKED = 400_000_000  # bytes
 MOST_PARTS = 10_000
@@ -33,7 +33,7 @@ _UNCOVERED = re.compile(r"[\u0590-\u1dff\u2e80-\ud7ff\uf900-\ufaff\U00010000-\U0
 def convert(
     source: Path, format: str, to: str, name: str, options: dict[str, Any], folder: Path
 ) -> tuple[Path, list[str]]:
-    """The new file, and a sentence for each kind of thing that was lost. Raises BadInput where pandoc cannot read it."""
+    """The new file, and a sentence for each kind of loss. Raises BadInput if pandoc cannot read the file."""
     readable = _readable(source, format, folder)
     warnings = _left_out(source) if format == "docx" else []
     target = folder / f"converted.{to}"
@@ -43,7 +43,7 @@ def convert(
 
 
 def _readable(source: Path, format: str, folder: Path) -> Path:
-    """The file as pandoc takes it: text in UTF-8, and no archive that unpacks to too much."""
+    """The file for pandoc: text converted to UTF-8, an archive checked for its unpacked size."""
     if format in ARCHIVES:
         _measure(source)
     if format in ARCHIVES or format == "rtf":
@@ -61,13 +61,12 @@ def _readable(source: Path, format: str, folder: Path) -> Path:
 
 
 def _measure(source: Path) -> None:
-    """The sizes are the archive's own words, and they hold: zipfile and pandoc give no more bytes of a part than it announces."""
+    """Refuse an archive that unpacks to too much. Its own sizes can be trusted: readers stop at the announced size."""
     with zipfile.ZipFile(source) as archive:
         parts = archive.infolist()
     if len(parts) > MOST_PARTS or sum(part.file_size for part in parts) > MOST_UNPACKED:
         most = f"{MOST_UNPACKED // 1_000_000:,} MB or {MOST_PARTS:,} parts"
-        said = f"The document unpacks to more than {most}, the most that is taken."
-        raise BadInput(said, reason="too_large")
+        raise BadInput(f"The document unpacks to more than {most}, which is the limit.", reason="too_large")
 
 
 def _left_out(source: Path) -> list[str]:
@@ -85,7 +84,7 @@ def _left_out(source: Path) -> list[str]:
 def _pandoc(
     source: Path, format: str, to: str, name: str, options: dict[str, Any], folder: Path, target: Path, *more: str
 ) -> list[str]:
-    """Run pandoc; the sentences on what was lost."""
+    """Run pandoc. Returns a sentence for each kind of loss."""
     script = folder / "filter.lua"
     script.write_text(layout.FILTER)
     title = re.sub(r"\s+", " ", Path(name).stem) or "Untitled"
@@ -113,15 +112,15 @@ def _pandoc(
         cwd=folder,
         preexec_fn=tied_to_this_process(),  # this process has one thread
     )
-    said = done.stderr.decode("utf-8", "replace")
+    output = done.stderr.decode("utf-8", "replace")
     if done.returncode:
-        first = (said.strip().splitlines() or ["it gave up"])[-1][:200]
+        first = (output.strip().splitlines() or ["it gave up"])[-1][:200]
         raise BadInput(f"The document cannot be read; it seems to be damaged. (pandoc: {first})", reason="broken")
-    return _sentences(said, to)
+    return _sentences(output, to)
 
 
 def _pandoc_program() -> str:
-    """pandoc, as it lies in its wheel. Asking the wheel itself starts the program once more."""
+    """The path of pandoc in its wheel. The wheel's own function would start pandoc once more."""
     found = importlib.util.find_spec("pypandoc")
     for place in (found.submodule_search_locations or []) if found else []:
         if (program := Path(place) / "files" / "pandoc").is_file():
@@ -131,22 +130,20 @@ def _pandoc_program() -> str:
     return str(pypandoc.get_pandoc_path())
 
 
-def _sentences(said: str, to: str) -> list[str]:
+def _sentences(output: str, to: str) -> list[str]:
     lost: dict[str, list[str]] = {"LOST": [], "RAW": [], "LINK": []}
-    for word, what in _LOST.findall(said):
+    for word, what in _LOST.findall(output):
         lost[word].append(what[:80])
     sentences = []
     if pictures := lost["LOST"]:
-        why = "text alone holds none" if to in ("md", "rst", "txt") else "not part of the file"
+        why = "text files have none" if to in ("md", "rst", "txt") else "not part of the file"
         sentences.append(f"{_many(len(pictures), 'picture was', 'pictures were')} left out ({why}): {_some(pictures)}.")
     if raw := lost["RAW"]:
         sentences.append(f"{_many(len(raw), 'piece', 'pieces')} of {_some(sorted(set(raw)))} code left out.")
     if links := lost["LINK"]:
-        sentences.append(
-            f"{_many(len(links), 'link leads', 'links lead')} nowhere and became plain text: {_some(links)}."
-        )
+        sentences.append(f"{_many(len(links), 'link', 'links')} without a target became plain text: {_some(links)}.")
     others = dict.fromkeys(
-        re.sub(r" at \S*/text line", ", line", " ".join(text.split()))[:200] for text in _WARNING.findall(said)
+        re.sub(r" at \S*/text line", ", line", " ".join(text.split()))[:200] for text in _WARNING.findall(output)
     )
     return [*sentences, *(f"pandoc: {text}" for text in others)][:MOST_WARNINGS]
 
@@ -160,14 +157,14 @@ def _some(names: list[str]) -> str:
 
 
 def _pdf(source: Path, format: str, name: str, options: dict[str, Any], folder: Path, target: Path) -> list[str]:
-    """Set as PDF. Where a picture cannot be set it is done once more without pictures."""
+    """Typeset as PDF; once more without pictures if one of them cannot be used."""
     try:
         return _set(source, format, name, options, folder, target)
     except BadInput as error:
         if error.reason != "not_set":
             raise
         warnings = _set(source, format, name, options, folder, target, "--metadata=no_pictures")
-        return ["The pictures were left out, since one of them cannot be set.", *warnings]
+        return ["The pictures were left out, because one of them cannot be used in a PDF.", *warnings]
 
 
 def _set(
@@ -200,17 +197,17 @@ def _set(
         )
     except (typst.TypstError, RuntimeError) as error:
         first = (str(error).strip().splitlines() or ["it gave up"])[0][:200]
-        message = f"It cannot be set as PDF: {first}. Convert it to HTML or DOCX, and print that."
+        message = f"It cannot be converted to PDF: {first}. Convert it to HTML or DOCX and print that."
         raise BadInput(message, reason="not_set") from None
     target.write_bytes(made)
     return warnings + _boxes(text)
 
 
 def _boxes(text: Path) -> list[str]:
-    """A warning of letters for which the fonts that come along have no shape."""
+    """A warning for characters that the included fonts lack."""
     found = sorted(set(_UNCOVERED.findall(text.read_text())))
     if not found:
         return []
     return [
-        f"Letters such as {' '.join(found[:5])} are missing in the fonts that come along, and are shown as boxes. HTML keeps them."
+        f"The fonts lack characters such as {' '.join(found[:5])}, which are shown as boxes. Convert to HTML to keep them."
     ]

@@ -1,6 +1,6 @@
-"""The formats that files are converted between, and which one a file has: by what is in it.
+"""The formats of conversion, and detection of a file's format by its contents.
 
-The name only helps to tell one kind of text from another.
+The file's name only helps to distinguish text formats.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from pathlib import Path
 from jobs.engine.errors import BadInput
 from jobs.engine.formats.tables import delimited, detect
 
-HEAD = 200_000  # bytes that are looked at
+HEAD = 200_000  # bytes read for detection
 
 
 @dataclass(frozen=True)
 class Format:
-    """family: what it can be turned into is within that. title: for sentences, with its article."""
+    """family: conversion is possible within one. title: for sentences, with its article."""
 
     family: str
     title: str
@@ -57,7 +57,7 @@ TARGETS = {
     "pdf": (),
     "archive": (),
 }
-SUFFIXES = {"jpeg": "jpg"}  # where it is not the format's own name
+SUFFIXES = {"jpeg": "jpg"}  # if it is not the format's name
 
 _SIGNATURES = (
     (rb"%PDF-", "pdf"),
@@ -83,7 +83,7 @@ _ENDINGS = {
 
 
 def format_of(path: Path, name: str) -> str:
-    """The format's name. Raises BadInput saying what the file is, where it is none of these."""
+    """The name of the file's format. Raises BadInput if it is none of FORMATS."""
     with path.open("rb") as opened:
         head = opened.read(HEAD)
     for signature, found in _SIGNATURES:
@@ -95,18 +95,18 @@ def format_of(path: Path, name: str) -> str:
 
 
 def targets(format: str) -> tuple[str, ...]:
-    """What a file of this format can become."""
+    """The formats that this one can be converted to."""
     return TARGETS[FORMATS[format].family]
 
 
 def refusal(format: str, name: str, to: str) -> str | None:
-    """Why this cannot be done, as a sentence that says what can; None if it can be done."""
+    """Why this conversion is not possible, and which are, as a sentence; None if it is possible."""
     possible = targets(format)
     if to in possible:
         return None
     if not possible:
-        return f"“{name}” is {FORMATS[format].title}, which cannot be turned into another format here."
-    return f"“{name}” is {FORMATS[format].title}. It can become {', '.join(possible[:-1])} or {possible[-1]}, not {to}."
+        return f"“{name}” is {FORMATS[format].title}, which cannot be converted here."
+    return f"“{name}” is {FORMATS[format].title}. It can be converted to {', '.join(possible[:-1])} or {possible[-1]}, not {to}."
 
 
 def media_type(to: str) -> str:
@@ -118,27 +118,29 @@ def ending(to: str) -> str:
 
 
 def _in_archive(path: Path) -> str:
-    """Office documents and books are ZIP archives too."""
+    """The format of a ZIP archive, which may be an office document or an EPUB book. Raises BadInput."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-            said = archive.open("mimetype").read(100).decode("ascii", "replace").strip() if "mimetype" in names else ""
+            declared = (
+                archive.open("mimetype").read(100).decode("ascii", "replace").strip() if "mimetype" in names else ""
+            )
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError):
-        raise BadInput("The file is cut off or damaged. Upload it again.", reason="broken") from None
+        raise BadInput("The file is incomplete or damaged. Upload it again.", reason="broken") from None
     for start, format in _IN_ARCHIVES:
         if any(name.startswith(start) for name in names):
             return format
-    if said in _MIMETYPES:
-        return _MIMETYPES[said]
-    if said or any(name.startswith("ppt/") for name in names):
-        raise BadInput("This is a presentation or another office file that is not converted here. Save it as PDF.")
+    if declared in _MIMETYPES:
+        return _MIMETYPES[declared]
+    if declared or any(name.startswith("ppt/") for name in names):
+        raise BadInput("Presentations and other office files of this type cannot be converted here. Save it as PDF.")
     return "zip"
 
 
 def _of_text(head: bytes, name: str) -> str:
-    said = _ENDINGS.get(Path(name.lower()).suffix)
+    declared = _ENDINGS.get(Path(name.lower()).suffix)
     try:
-        if not said or said == "table":
+        if not declared or declared == "table":
             detect.refuse_what_is_no_table(head)
         text = detect.decoded(head, detect.encoding_of(head), whole=False)
     except BadInput as error:
@@ -147,9 +149,9 @@ def _of_text(head: bytes, name: str) -> str:
         raise BadInput(error.message.replace(detect.ACCEPTED, "").strip(), reason=error.reason) from None
     if not text.strip():
         raise BadInput("The file is empty.", reason="empty")
-    if said != "md" and _PAGE.match(text):
+    if declared != "md" and _PAGE.match(text):
         return "html"
-    return said if said and said != "table" else _of_table(text, name, sure=said == "table")
+    return declared if declared and declared != "table" else _of_table(text, name, sure=declared == "table")
 
 
 def _of_table(text: str, name: str, sure: bool) -> str:

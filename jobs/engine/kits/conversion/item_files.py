@@ -1,7 +1,7 @@
-"""The files that belong to the items of a job: a later attempt takes over those of items that are done.
+"""Files of a job's items: a later attempt takes over those of finished items.
 
-An output is shown by the attempt that settles its job. A kind that saves a file for each item puts the file's id into the
-item's output as `file_id`, and calls `adopt` before its loop.
+Only outputs of the attempt that settles the job become visible. A kind that saves a file for each item puts the file's id
+into the item's output as `file_id`, and calls `adopt` before its loop.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _MADE = text("""
 
 
 def adopt(claim: ledger.Claim) -> None:
-    """Have this attempt own the files of the items that earlier attempts finished. Raises LeaseLost."""
+    """Assign the files of items that earlier attempts finished to this attempt. Raises LeaseLost."""
     with postgres.session() as session:
         ledger.lock(session.connection(), claim.job_id, claim.lease)
         session.execute(_ADOPT, {"id": claim.job_id, "lease": claim.lease})
 
 
 def made(claim: ledger.Claim) -> Iterator[File]:
-    """The files of the items that are done, in the items' order: id, name, blob and bytes. Read through a cursor."""
+    """The files of finished items, in the items' order: id, name, blob and bytes. Read through a cursor."""
     with postgres.session() as session:
         session.execute(text("set local statement_timeout = 0"))
         values = {"id": claim.job_id, "lease": claim.lease}

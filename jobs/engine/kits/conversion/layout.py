@@ -1,10 +1,10 @@
-"""What pandoc is told: a filter over the document it has read, and the page of a PDF."""
+"""Pandoc's Lua filter, and its template for the pages of a PDF."""
 
 from __future__ import annotations
 
 from typing import Any
 
-# Runs inside pandoc. It keeps what the new format can hold, and names the rest on the standard error.
+# Runs inside pandoc. It drops elements that the new format does not support, and lists them on standard error.
 FILTER = r"""
 local textual = FORMAT:match("^gfm") or FORMAT == "rst" or FORMAT == "plain"
 local typst = FORMAT == "typst"
@@ -106,7 +106,7 @@ $body$
 
 
 def page(options: dict[str, Any]) -> str:
-    """pandoc's template for the page of a PDF. The options are numbers and words of ours."""
+    """Pandoc's template for a PDF. The options are validated numbers and choices."""
     return _PAGE.format(
         page_size=options.get("page_size", "a4"),
         landscape=str(options.get("landscape", False)).lower(),

@@ -1,4 +1,4 @@
-"""What may be set for each target. Unknown names and values out of range are refused by name."""
+"""The options of each target format. Unknown names and invalid values are refused with the option's name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class DocumentOptions(Options):
 
 
 class PictureOptions(Options):
-    """max_width, max_height: pixels. background: what is put under transparency. keep_metadata: place, time, device."""
+    """max_width, max_height: pixels. background: colour behind transparency. keep_metadata: place, time, device."""
 
     max_width: int | None = Field(None, ge=1, le=30_000)
     max_height: int | None = Field(None, ge=1, le=30_000)
@@ -37,7 +37,7 @@ class Webp(Lossy):
 
 
 class Pdf(DocumentOptions):
-    """The first five are for documents, the others for pictures, whose page is as large as they are at `dpi`."""
+    """The first five are for documents, the others for pictures; a picture's page has its size at `dpi`."""
 
     page_size: Literal["a3", "a4", "a5", "us-letter", "us-legal"] = "a4"
     landscape: bool = False
@@ -51,7 +51,7 @@ class Pdf(DocumentOptions):
 
 
 class TableOptions(Options):
-    """types: which columns of CSV and TSV become numbers. "exact": those whose every value comes back as it was written;
+    """types: which columns of CSV and TSV become numbers. "exact": those whose values can all be converted back unchanged;
     "numbers": all that look like numbers; "text": none."""
 
     types: Literal["exact", "numbers", "text"] = "exact"
@@ -66,7 +66,7 @@ class Json(TableOptions):
 
 
 class Csv(Options):
-    """formulas: "defuse" puts an apostrophe before what a spreadsheet program would run; "keep" writes all as it is."""
+    """formulas: "defuse" puts an apostrophe before values that a spreadsheet program would run; "keep" does not."""
 
     delimiter: Literal[",", ";", "\t", "|"] = ","
     bom: bool = True
@@ -92,18 +92,18 @@ OPTIONS: dict[str, type[Options]] = {
 }
 
 
-def errors(to: str, given: dict[str, Any]) -> list[FieldError]:
-    """What is wrong with the options for this target, each under its own name."""
+def errors(to: str, values: dict[str, Any]) -> list[FieldError]:
+    """The errors in the options for this target, each with the option's name."""
     try:
-        OPTIONS[to].model_validate(given)
+        OPTIONS[to].model_validate(values)
     except ValidationError as error:
         return [_named(one, to) for one in params_errors(error)]
     return []
 
 
-def filled(to: str, given: dict[str, Any]) -> dict[str, Any]:
-    """All options of the target, with the defaults of those that were not given."""
-    return OPTIONS[to].model_validate(given).model_dump()
+def filled(to: str, values: dict[str, Any]) -> dict[str, Any]:
+    """All options of the target, with defaults for those not given."""
+    return OPTIONS[to].model_validate(values).model_dump()
 
 
 def _named(error: FieldError, to: str) -> FieldError:

@@ -1,4 +1,4 @@
-"""Pictures into each other and into PDF, by Pillow."""
+"""Converts pictures to other formats and to PDF, by Pillow."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_FRAMES = 2_000
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP")
 OPAQUE = ("jpeg", "bmp", "pdf")
 MANY_FRAMES = ("gif", "webp", "tiff", "pdf")
-TOLD = (0x010F, 0x0110, 0x0132, 0x8769, 0x8825)  # EXIF: maker, device, time, how it was taken, place
+METADATA = (0x010F, 0x0110, 0x0132, 0x8769, 0x8825)  # EXIF: maker, device, time, how it was taken, place
 MODES = {  # what each format can hold; anything else becomes the first
     "png": ("RGBA", "RGB", "L", "LA", "P", "1", "I;16"),
     "jpeg": ("RGB", "L", "CMYK"),
@@ -29,29 +29,29 @@ MODES = {  # what each format can hold; anything else becomes the first
 
 
 def convert(source: Path, to: str, options: dict[str, Any], folder: Path) -> tuple[Path, list[str]]:
-    """The new picture, and a sentence for each kind of thing that was lost. Raises BadInput for one that is broken or too large."""
+    """The new picture, and a sentence for each kind of loss. Raises BadInput if it is damaged or too large."""
     picture = _opened(source)
     frames = getattr(picture, "n_frames", 1)
     kept = frames if to in MANY_FRAMES else 1
     if frames > MOST_FRAMES:
-        raise BadInput(f"The picture has {frames:,} frames; at most {MOST_FRAMES:,} are taken.", reason="too_large")
-    said: dict[str, None] = {}
+        raise BadInput(f"The picture has {frames:,} frames; the limit is {MOST_FRAMES:,}.", reason="too_large")
+    losses: dict[str, None] = {}
     if kept < frames:
-        said[f"Only the first of {frames:,} frames was kept."] = None
+        losses[f"Only the first of {frames:,} frames was kept."] = None
     exif = picture.getexif()
-    if any(tag in exif for tag in TOLD) and not options.get("keep_metadata"):
-        said["What the camera wrote down (place, time, device) was left out."] = None
-    made = (_frame(picture, place, to, options, said) for place in range(kept))
+    if any(tag in exif for tag in METADATA) and not options.get("keep_metadata"):
+        losses["The camera's metadata (place, time, device) was left out."] = None
+    made = (_frame(picture, place, to, options, losses) for place in range(kept))
     target = folder / f"converted.{to}"
     _save(next(made), made, target, to, options, dict(picture.info), exif, kept)
-    return target, list(said)
+    return target, list(losses)
 
 
 def _opened(source: Path) -> Image:
-    """The picture, of which only the header has been read."""
+    """The picture, with only its header read. Raises BadInput."""
     from PIL import Image
 
-    Image.MAX_IMAGE_PIXELS = None  # the limit is judged here
+    Image.MAX_IMAGE_PIXELS = None  # checked below
     warnings.simplefilter("ignore")
     try:
         picture = Image.open(source, formats=FORMATS)
@@ -59,13 +59,13 @@ def _opened(source: Path) -> Image:
         raise BadInput("The picture is damaged and cannot be opened.", reason="broken") from error
     width, height = picture.size
     if width * height > MOST_PIXELS:
-        said = f"The picture has {width:,} by {height:,} pixels; {MOST_PIXELS // 1_000_000} million are the most that is taken."
-        raise BadInput(said, reason="too_large")
+        losses = f"The picture has {width:,} by {height:,} pixels; the limit is {MOST_PIXELS // 1_000_000} million."
+        raise BadInput(losses, reason="too_large")
     return picture
 
 
-def _frame(picture: Image, place: int, to: str, options: dict[str, Any], said: dict[str, None]) -> Image:
-    """One frame, upright, in the size and the colours that are wanted."""
+def _frame(picture: Image, place: int, to: str, options: dict[str, Any], losses: dict[str, None]) -> Image:
+    """One frame, rotated upright, in the requested size and the target's colours."""
     from PIL import Image, ImageOps
 
     try:
@@ -77,37 +77,37 @@ def _frame(picture: Image, place: int, to: str, options: dict[str, Any], said: d
     if to in OPAQUE and frame.has_transparency_data:
         clear = frame.convert("RGBA")
         if clear.getchannel("A").getextrema() != (255, 255):
-            said[f"Transparency was filled with {options.get('background', '#ffffff')}."] = None
+            losses[f"Transparency was filled with {options.get('background', '#ffffff')}."] = None
         frame = Image.new("RGBA", clear.size, options.get("background", "#ffffff"))
         frame.alpha_composite(clear)
         frame = frame.convert("RGB")
-    return _fitted(_coloured(frame, to, said), options)
+    return _fitted(_coloured(frame, to, losses), options)
 
 
-def _coloured(frame: Image, to: str, said: dict[str, None]) -> Image:
+def _coloured(frame: Image, to: str, losses: dict[str, None]) -> Image:
     modes = MODES[to]
     if to == "gif" and frame.mode in ("RGB", "RGBA") and frame.getcolors(256) is None:
-        said["Colours were reduced to 256, the most that GIF holds."] = None
+        losses["Colours were reduced to 256, which is GIF's maximum."] = None
     if frame.mode in modes:
         return frame
     if frame.mode.startswith(("I", "F")):
-        said["Fine shades (16 or 32 bits) were reduced to 256 levels."] = None
+        losses["Fine shades (16 or 32 bits) were reduced to 256 levels."] = None
         return _eight_bits(frame).convert("L" if "L" in modes else "RGB")
     if frame.mode == "CMYK":
-        said["Colours for print (CMYK) became colours for screens (RGB)."] = None
+        losses["Colours for print (CMYK) became colours for screens (RGB)."] = None
         return frame.convert("RGB")
     return frame.convert(modes[0] if frame.has_transparency_data or modes[0] != "RGBA" else "RGB")
 
 
 def _eight_bits(frame: Image) -> Image:
-    """The darkest stays, the lightest too where it is one of 16 bits; other numbers are spread from nothing to the largest."""
+    """Reduced to 8 bits: 16-bit values are divided; other ranges are stretched to 0 to 255."""
     low, high = (float(end) for end in frame.getextrema())  # type: ignore[arg-type]
     full = 65_535.0 if frame.mode.startswith("I") and 255 < high <= 65_535 else max(high, 255.0)
     return (frame.convert("F").point(lambda value: value * (255 / full)) if low >= 0 else frame).convert("L")
 
 
 def _fitted(frame: Image, options: dict[str, Any]) -> Image:
-    """No larger than asked for; the shape stays."""
+    """Reduced to the requested size, with its aspect ratio."""
     most = (options.get("max_width") or frame.width, options.get("max_height") or frame.height)
     scale = min(most[0] / frame.width, most[1] / frame.height)
     if scale >= 1:
@@ -142,7 +142,7 @@ def _save(
     if to == "pdf":
         more["resolution"] = options.get("dpi", 150)
     if options.get("keep_metadata") and to in ("jpeg", "webp", "png", "tiff"):
-        exif.pop(0x0112, None)  # it stands upright now
+        exif.pop(0x0112, None)  # the picture is upright now
         more["exif"] = exif.tobytes()
     if (profile := info.get("icc_profile")) and to in ("jpeg", "webp", "png", "tiff") and first.mode != "L":
         more["icc_profile"] = profile

@@ -1,6 +1,6 @@
-"""Files into other formats: documents, tables, pictures.
+"""Converts documents, tables and pictures to other formats, each in a child process.
 
-made = convert(path, "notes.md", "docx", {}, folder)      # in a child process: whatever the file does, it does it there
+made = convert(path, "notes.md", "docx", {}, folder)
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from jobs.engine.errors import BadInput
 from jobs.engine.kits.conversion import formats
 from jobs.engine.sandbox import confined
 
-SECONDS = 300  # of a file, by the clock
+SECONDS = 300  # wall-clock limit for a file
 
 
 @dataclass(frozen=True)
 class Converted:
-    """The new file, which lies in the folder; which format the old one had; and what was lost, in sentences."""
+    """The new file, in the folder; the format of the old one; a sentence for each kind of loss; the rows of a table."""
 
     path: Path
     format: str
@@ -38,9 +38,9 @@ def convert(
     delimiter: str | None = None,
     check: Callable[[], None] | None = None,
 ) -> Converted:
-    """Raises BadInput with a sentence for a file that is broken, hostile, or cannot become this.
+    """Convert one file. Raises BadInput if it is damaged, hostile, or cannot be converted to this.
 
-    folder: an empty one of its own; the caller removes it. check: raises if the run must end; the child ends too.
+    folder: an empty one; the caller removes it. check: raises if the run must end, which also ends the child.
     """
     format = formats.format_of(source, name)
     if refusal := formats.refusal(format, name, to):
@@ -50,8 +50,8 @@ def convert(
         **{"encoding": encoding, "delimiter": delimiter},
     }
     limits = confined.ProcessLimits(seconds=SECONDS)
-    said = confined.run("jobs.engine.kits.conversion", request, limits, folder=folder, check=check)
-    made = folder / said["path"]
+    result = confined.run("jobs.engine.kits.conversion", request, limits, folder=folder, check=check)
+    made = folder / result["path"]
     if not made.is_file() or made.stat().st_size == 0:
-        raise BadInput(f"Nothing came out of “{name}”: the {to} would be empty.", reason="empty")
-    return Converted(made, format, said["warnings"], said["rows"])
+        raise BadInput(f"“{name}” has no contents: the {to} file would be empty.", reason="empty")
+    return Converted(made, format, result["warnings"], result["rows"])

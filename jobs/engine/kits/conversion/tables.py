@@ -1,4 +1,4 @@
-"""Tables into each other, a row at a time: what the engine's tables read, its exports write."""
+"""Converts tables a row at a time, with the engine's readers (`tables`) and writers (`exports`)."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ LARGE_LISTS = 100_000  # keys of JSON rows
 def convert(
     source: Path, name: str, to: str, options: dict[str, Any], folder: Path, encoding: str | None, delimiter: str | None
 ) -> tuple[Path, list[str], int]:
-    """The new table, a sentence for each kind of thing that was lost, and how many rows it has."""
+    """The new table, a sentence for each kind of loss, and the number of rows."""
     table = _Source(source, name, encoding, delimiter)
-    said = table.sheets_left_out()
+    warnings = table.sheets_left_out()
     columns = table.columns()
     read, kept_as_text = _typed(table, columns, options.get("types", "text"), to)
-    said += kept_as_text
+    warnings += kept_as_text
     target = folder / f"converted.{to}"
     rows = _Counted(read)
-    said += WRITERS[to](rows, columns, target, options)
-    return target, said, rows.count
+    warnings += WRITERS[to](rows, columns, target, options)
+    return target, warnings, rows.count
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class _Source:
         return tables.describe(self.path, self.name, encoding=self.encoding, delimiter=self.delimiter)
 
     def columns(self) -> list[str]:
-        """Those of the header; of JSON, the keys of all its rows."""
+        """The columns of the header; for JSON, the keys of all rows."""
         info = self._info
         if info.format not in ("json", "jsonl"):
             return info.columns
@@ -68,7 +68,7 @@ class _Source:
         for row in self.rows():
             found.update(dict.fromkeys(row))
             if len(found) > LARGE_LISTS:
-                raise BadInput(f"The rows have more than {LARGE_LISTS:,} different names of values; that is no table.")
+                raise BadInput(f"The rows have more than {LARGE_LISTS:,} different keys; this is not a table.")
         return list(found)
 
     def sheets_left_out(self) -> list[str]:
@@ -83,12 +83,12 @@ class _Source:
         if len(names) < 2:
             return []
         return [
-            f"Only the first sheet, “{names[0]}”, was taken. Left out: {', '.join(names[1:6])}{', …' if names[6:] else ''}."
+            f"Only the first sheet, “{names[0]}”, was converted. Left out: {', '.join(names[1:6])}{', …' if names[6:] else ''}."
         ]
 
 
 class _Counted:
-    """Rows, and how many there have been."""
+    """An iterator over rows that counts them."""
 
     def __init__(self, rows: Iterable[Row]):
         self._rows = rows
@@ -100,11 +100,12 @@ class _Counted:
             yield row
 
 
-# Texts into numbers.
+# Conversion of text to numbers.
 
 
 def _typed(table: _Source, columns: list[str], types: str, to: str) -> tuple[Iterator[Row], list[str]]:
-    """The rows, those columns of a text table as numbers that the option asks for; and which could have been."""
+    """The rows, with the columns that the option `types` selects converted to numbers; and the names of the others that
+    look like numbers."""
     if table.format not in ("csv", "tsv") or types == "text" or to in ("csv", "tsv"):
         return table.rows(), []
     kinds = {column: _Column() for column in columns}
@@ -112,7 +113,7 @@ def _typed(table: _Source, columns: list[str], types: str, to: str) -> tuple[Ite
         for column, value in row.items():
             kinds[column].see(value)
     exact = types == "exact"
-    mixed = to in ("json", "jsonl")  # where whole numbers may stand beside others
+    mixed = to in ("json", "jsonl")  # formats that allow integers and fractions in one column
     chosen = {column: reader for column, kind in kinds.items() if (reader := kind.reader(exact, mixed))}
     texts = [column for column, kind in kinds.items() if exact and column not in chosen and kind.reader(False, mixed)]
     rows = (
@@ -123,7 +124,7 @@ def _typed(table: _Source, columns: list[str], types: str, to: str) -> tuple[Ite
 
 
 class _Column:
-    """What the values of one column have in common so far."""
+    """What all values of one column so far have in common."""
 
     def __init__(self) -> None:
         self.filled = False
@@ -143,7 +144,7 @@ class _Column:
             self.exact_int, self.exact_float = self.exact_int and whole, self.exact_float and broken
 
     def reader(self, exact: bool, mixed: bool) -> Callable[[str], Any] | None:
-        """The function from a text to its value; None for a column that stays text."""
+        """The function that converts a text; None for a column that stays text."""
         if not self.filled:
             return None
         if self.truth:
@@ -164,8 +165,8 @@ def _as_written(value: str) -> bool:
 
 
 def _as_text(columns: list[str]) -> str:
-    why = "since numbers would be written differently (12.50 as 12.5)"
-    return f"{_names(columns)} stayed text, {why}. The option types=numbers makes them numbers."
+    why = "because numbers would be written differently (12.50 as 12.5)"
+    return f"{_names(columns)} stayed text, {why}. The option types=numbers converts them."
 
 
 def _names(columns: list[str]) -> str:
@@ -194,13 +195,13 @@ def _write_csv(rows: Iterable[Row], columns: list[str], target: Path, options: d
                     cell = cell if defuse else plain
                 cells.append(cell)
             writer.writerow(cells)
-    said = [f"The nested values of {', '.join(list(nested)[:5])} were written as JSON."] if nested else []
+    warnings = [f"The nested values of {', '.join(list(nested)[:5])} were written as JSON."] if nested else []
     if defused:
-        said.append(
-            f"{defused:,} values that a spreadsheet program would run as formulas begin with an apostrophe now. The option "
-            "formulas=keep leaves them as they are."
+        warnings.append(
+            f"{defused:,} values that a spreadsheet program would run as formulas now begin with an apostrophe. The option "
+            "formulas=keep leaves them unchanged."
         )
-    return said
+    return warnings
 
 
 def _write_lines(rows: Iterable[Row], columns: list[str], target: Path, options: dict[str, Any]) -> list[str]:
@@ -233,7 +234,7 @@ def _write_parquet(rows: Iterable[Row], columns: list[str], target: Path, option
 
 
 def _watched(rows: Iterable[list[Any]], found: list[set[str]]) -> Iterator[list[Any]]:
-    """The rows, while it is noted which types each column has."""
+    """The rows; the types of each column's values are added to `found`."""
     for values in rows:
         for kinds, value in zip(found, values, strict=True):
             if (kind := parquet.value_type(value)) is not None:

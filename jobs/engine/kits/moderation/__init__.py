@@ -1,8 +1,7 @@
-"""Judging texts: scores by category, and what follows from them.
+"""Moderation of texts: scores by category, and verdicts from the scores.
 
-A judge gives each text a score from 0 to 1 for each category; thresholds turn scores into a verdict. The two are kept apart,
-so that other thresholds need no second judging. The judge is the provider's moderation endpoint where one is set and has
-one, else a small classifier that comes along.
+A judge gives each text a score from 0 to 1 for each category; thresholds turn the scores into a verdict. Changed thresholds
+need no new scores. The judge is the provider's moderation endpoint, or else a small built-in classifier.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`python -m jobs.engine.kits.moderation` makes the weights of the classifier anew, and says how good they are."""
+"""`python -m jobs.engine.kits.moderation` trains the classifier again, and prints how good it is."""
 
 from __future__ import annotations
 

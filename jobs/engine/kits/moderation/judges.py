@@ -1,7 +1,7 @@
-"""Who judges: chosen once a job, and then asked text by text.
+"""Judges, which score texts. One is chosen for a job.
 
-async with judge(chosen) as court:
-    judged = await court.of("You are a fool.")      # its scores, and the passages that brought them
+async with judge(choice) as chosen:
+    judged = await chosen.of("You are a fool.")      # scores, and the passages that caused them
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ Who = Literal["auto", "provider", "built_in"]
 
 BUILT_IN = "built_in"
 MOST_CHARACTERS = 200_000  # of a text
-SENTENCE = (40, 300)  # least and most characters that the classifier judges as one: it was made for sentences
-PASSAGE = (2_000, 2_000)  # and a provider
-WORTH_SHOWING = 0.05  # a score below brings no passage with it
+SENTENCE = (40, 300)  # minimum and maximum characters of a passage for the classifier, which was trained on sentences
+PASSAGE = (2_000, 2_000)  # the same for a provider
+WORTH_SHOWING = 0.05  # scores below have no passage
 PROBE = "The shop opens at nine."
-PROBE_SECONDS = 10.0  # a try
+PROBE_SECONDS = 10.0  # timeout of a request
 
 
 @dataclass(frozen=True)
 class JudgeChoice:
-    """The judge of a job. why: a sentence on how it came to be the one, where nobody named it."""
+    """The judge of a job. why: a sentence on how it was chosen, if the params did not name it."""
 
     who: str
     model: str
@@ -52,30 +52,30 @@ class JudgeChoice:
 
 @dataclass(frozen=True)
 class Judged:
-    """scores: by category. passages: by category, the words that brought the score, where the text is more than those."""
+    """scores: by category. passages: by category, the passage with the highest score, if the text has several."""
 
     scores: dict[str, float]
     passages: dict[str, str]
 
 
 def setup_error(who: Who) -> str | None:
-    """Why this judge cannot be asked here, as a sentence."""
+    """Why this judge cannot be used here, as a sentence; None if it can."""
     if who == "provider" and not embeddings.has_provider():
         return (
-            "No provider is set to judge texts. Set OPENAI_BASE_URL or OPENAI_API_KEY, or take the built-in classifier."
+            "No provider for moderation is set. Set OPENAI_BASE_URL or OPENAI_API_KEY, or use the built-in classifier."
         )
     return None
 
 
 def choose(who: Who, model: str = "") -> JudgeChoice:
-    """The judge for a job. `auto` asks the provider once, to see whether it judges; one that is away is not given up for that."""
+    """The judge for a job. `auto` sends the provider one request to see if it moderates; no answer does not exclude it."""
     if who == BUILT_IN:
         return JudgeChoice(BUILT_IN, builtin.MODEL)
     there = JudgeChoice("provider", model or provider.MODEL)
     if who == "provider" or model:
         return there
     if not embeddings.has_provider():
-        return JudgeChoice(BUILT_IN, builtin.MODEL, "No provider is set, so the built-in classifier judges.")
+        return JudgeChoice(BUILT_IN, builtin.MODEL, "No provider is set, so the built-in classifier is used.")
     try:
         asyncio.run(_probe(there.model))
     except Transient as error:
@@ -83,7 +83,7 @@ def choose(who: Who, model: str = "") -> JudgeChoice:
     except (JobFailed, BadInput) as error:
         if error.reason not in ("no_model", "provider_refused"):
             raise
-        return JudgeChoice(BUILT_IN, builtin.MODEL, f"The built-in classifier judges. {error.message}")
+        return JudgeChoice(BUILT_IN, builtin.MODEL, f"The built-in classifier is used. {error.message}")
     return there
 
 
@@ -106,11 +106,11 @@ class Judge:
         await self._open.aclose()
 
     async def of(self, text: str) -> Judged:
-        """Raises BadInput or Transient, each saying that the text was not judged; JobFailed where none can be."""
+        """Judge one text. BadInput, Transient: this text was not judged. JobFailed: none can be."""
         plain = unicodedata.normalize("NFKC", clean_text(text))
         if len(plain) > MOST_CHARACTERS:
-            said = f"it has {len(plain):,} characters, and at most {MOST_CHARACTERS:,} are read. Cut it into parts."
-            raise BadInput(f"Not judged: {said}", reason="too_long")
+            why = f"it has {len(plain):,} characters, and the limit is {MOST_CHARACTERS:,}. Split it into parts."
+            raise BadInput(f"Not judged: {why}", reason="too_long")
         pieces = moderation_passages.cut(plain, *self.size)
         try:
             found = await self._scores(pieces)
@@ -161,7 +161,7 @@ class _Provider(Judge):
 
 
 def _highest(pieces: Sequence[str], found: Sequence[dict[str, float]]) -> Judged:
-    """Each category's highest score over the passages, in the order of the alphabet."""
+    """Each category's highest score of all passages, in alphabetical order."""
     best: dict[str, tuple[float, int]] = {}
     for place, scores in enumerate(found):
         for name, score in scores.items():

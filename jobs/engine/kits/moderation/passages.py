@@ -1,4 +1,4 @@
-"""Cuts a text where its sentences end, so that one sentence among many is not lost in their mean."""
+"""Splits a text at the ends of sentences, because an average over a long text would hide a single sentence."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ _PIECES = re.compile(r"[^.!?…\n]*[.!?…\n]*", re.S)
 
 
 def cut(text: str, least: int, most: int) -> list[str]:
-    """The text in passages of whole sentences: each of at least `least` characters where more follows, and of at most `most`.
+    """The text in passages of whole sentences of `least` to `most` characters; the last one may be shorter.
 
-    A longer sentence is cut.
+    A longer sentence is split.
     """
     passages, here = [], ""
     for piece in _PIECES.findall(text):

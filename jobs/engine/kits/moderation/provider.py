@@ -1,4 +1,4 @@
-"""The moderation endpoint of a provider that speaks OpenAI's wire format: same client, retries and shared limits as for answers."""
+"""The moderation endpoint of an OpenAI-compatible provider, by the engine's client with its retries and shared limits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Scores = dict[str, float]
 
 
 async def ask(client: llm_client.Chat, model: str, texts: Sequence[str], per_minute: int | None = None) -> list[Scores]:
-    """The scores of each text, in as many requests as that takes."""
+    """The scores of each text, in as many requests as necessary."""
     found: list[Scores] = []
     for start in range(0, len(texts), AT_ONCE):
         body = {"model": model, "input": list(texts[start : start + AT_ONCE])}
@@ -28,14 +28,14 @@ async def ask(client: llm_client.Chat, model: str, texts: Sequence[str], per_min
 
 
 def parse(raw: bytes, body: Mapping[str, Any], seconds: float) -> list[Scores]:
-    """The scores in a body with status 200, one set for each text. Raises Unwell where they are not all there.
+    """The scores in a body with status 200, one set for each text. Raises Unwell if they are incomplete.
 
-    Only the structure counts: whatever a text says of itself, it cannot become a score.
+    Only the JSON structure is used, so no text can influence the parsing.
     """
     try:
         results = [_scores(one["category_scores"]) for one in json.loads(raw)["results"]]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise Unwell("The provider sent something that is no judgement") from error
+        raise Unwell("The provider's reply has no moderation scores") from error
     if len(results) != len(body["input"]):
         raise Unwell("The provider judged another number of texts than it was sent")
     return results

@@ -1,7 +1,7 @@
-"""What people do with verdicts: set other thresholds for a job, and decide about single items.
+"""Reviews: changing the thresholds of a job that has ended, and deciding about single items.
 
-Both rewrite the items they touch and the counts in the job's result, in one transaction with the record of who did it. So
-lists, counts and downloads follow what is in force, and the scores stay as they were given.
+Both update the items and the counts in the job's result, in one transaction with the record of who did it. Lists, counts and
+downloads show the verdicts in force; the scores do not change.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from jobs.engine.kits.moderation.thresholds import Threshold
 from jobs.engine.queue import ledger
 from jobs.engine.validation import params_errors
 
-PAGE = 500  # items that get new verdicts at a time
-LOOKED_AT = 2_000  # items whose scores are drawn
+PAGE = 500  # items updated in one statement
+LOOKED_AT = 2_000  # items in the distribution of scores
 DECIDED = ("decided_by",)  # the columns that only a decided item has
 
 
 @dataclass(frozen=True)
 class ReviewStatus:
-    """How a job's verdicts stand. thresholds: those in force, by category; changed_by and changed_at where a person set them.
+    """The state of a job's verdicts. thresholds: those in force, by category; changed_by, changed_at: if a person set them.
 
-    counts: items by verdict, decisions included. decided: by people, and in force; reviewed: those that waited for it.
+    counts: items by verdict, decisions included. decided: decisions in force; reviewed: those on items that were to review.
     """
 
     thresholds: dict[str, Threshold]
@@ -55,24 +55,24 @@ class ReviewStatus:
         return sum(self.counts.values())
 
     def limits(self, category: str) -> Threshold:
-        """The thresholds that count for a category."""
+        """The thresholds for a category."""
         return limits.threshold_of(category, self.thresholds)
 
 
 def judges(job: Job) -> bool:
-    """Whether this is a job whose items get verdicts."""
+    """Whether this job's items get verdicts."""
     return isinstance(job.params.get("thresholds"), dict)
 
 
 def review_status(job: Job) -> ReviewStatus:
-    """Raises NotFound for a job that judges nothing."""
+    """The state of a job's verdicts. Raises NotFound if it is not a moderation job."""
     _check(job)
     with postgres.session() as session:
         return _standing(session, job)
 
 
 def list_decisions(job: Job, *, after: str | None = None, limit: int = 50) -> Page[Decision]:
-    """What people decided, the latest first, undone decisions too."""
+    """The decisions of people, latest first, including undone ones."""
     _check(job)
     query = select(Decision).where(Decision.job_id == job.id)
     if after is not None:
@@ -83,7 +83,7 @@ def list_decisions(job: Job, *, after: str | None = None, limit: int = 50) -> Pa
 
 
 def threshold_changes(job: Job, limit: int = 20) -> list[ThresholdChange]:
-    """The thresholds that people set, the latest first."""
+    """The thresholds that people set, latest first."""
     _check(job)
     query = select(ThresholdChange).where(ThresholdChange.job_id == job.id).order_by(ThresholdChange.id.desc())
     with postgres.session() as session:
@@ -91,7 +91,7 @@ def threshold_changes(job: Job, limit: int = 20) -> list[ThresholdChange]:
 
 
 def score_distribution(job: Job) -> dict[str, list[int]]:
-    """How the scores of the first items lie, by category: how many are in each tenth from 0 to 1."""
+    """A histogram of the first items' scores for each category: counts for ten intervals from 0 to 1."""
     _check(job)
     found: dict[str, list[int]] = {}
     with postgres.session() as session:
@@ -108,44 +108,44 @@ _SPREAD = text("""
 """)
 
 
-# What a run goes by.
+# Used by a run.
 
 
 def in_force(job_id: UUID, given: Mapping[str, Threshold]) -> dict[str, Threshold]:
-    """The thresholds of a job that was given these."""
+    """The thresholds in force for a job whose params have these."""
     with postgres.session() as session:
         change = _latest(session, job_id)
     return limits.read_thresholds(change.thresholds) if change else dict(given)
 
 
 def decided(job_id: UUID) -> dict[str, dict[str, Any]]:
-    """By the key of the item: the columns that a decision in force puts over those of the judge."""
+    """By item key: the columns of a decision in force, which replace the judge's."""
     query = select(Decision).where(Decision.job_id == job_id, Decision.undone_at.is_(None))
     with postgres.session() as session:
         return {row.key: _columns(row) for row in session.scalars(query)}
 
 
 def figures(job_id: UUID) -> dict[str, Any]:
-    """What the result of a job says of its verdicts."""
+    """The counts of verdicts for the job's result."""
     with postgres.session() as session:
         return _figures(session, job_id)
 
 
-# What people do.
+# Used by people.
 
 
 def set_thresholds(job_id: str | UUID, given: Mapping[str, Any], *, owner: str, by: str) -> ReviewStatus:
-    """Derive the verdicts of an ended job anew; nothing is judged again, and what people decided stays decided.
+    """Compute the verdicts of an ended job again from its scores; decisions of people stay.
 
-    Raises InvalidParams, NotFound, and Conflict where the job has not ended.
+    Raises InvalidParams, NotFound, and Conflict if the job has not ended.
     """
     with postgres.session() as session:
-        job = _held(session, job_id, owner)
+        job = _locked(session, job_id, owner)
         if not job.ended:
-            raise Conflict("This job has not ended yet. Its thresholds can be changed when it has.")
+            raise Conflict("This job has not ended yet. Change its thresholds when it has.")
         before = _standing(session, job)
         if not before.judged:
-            raise Conflict("This job judged nothing, so there is nothing to change.")
+            raise Conflict("This job judged no texts, so there is nothing to change.")
         new = _read(given, [*before.categories, *before.thresholds])
         _judge_anew(session, job, new)
         after = _counts(session, job.id)
@@ -153,24 +153,26 @@ def set_thresholds(job_id: str | UUID, given: Mapping[str, Any], *, owner: str, 
         session.add(ThresholdChange(job_id=job.id, thresholds=kept, changed_by=by, before=before.counts, after=after))
         session.flush()
         _follow(session, job)
-        ledger.note(session.connection(), job.id, "info", f"{by} set other thresholds: {_said(before.counts, after)}")
+        ledger.note(
+            session.connection(), job.id, "info", f"{by} set other thresholds: {_summary(before.counts, after)}"
+        )
         return _standing(session, job)
 
 
 def decide_item(job_id: str | UUID, key: str, verdict: str, *, owner: str, by: str) -> Decision:
-    """Settle an item, whatever its verdict is. Raises NotFound, InvalidParams, and Conflict if somebody has settled it before."""
+    """Allow or block an item, whatever its verdict. Raises NotFound, InvalidParams, and Conflict if it was decided before."""
     if verdict not in ("allow", "block"):
-        raise InvalidParams([FieldError("verdict", "A decision is allow or block.")])
+        raise InvalidParams([FieldError("verdict", "A decision must be allow or block.")])
     with postgres.session() as session:
-        job = _held(session, job_id, owner)
+        job = _locked(session, job_id, owner)
         if job.params.get("observe_only"):
             raise Conflict("This job only observes, so there is nothing to decide.")
         item = session.get(Item, (job.id, key.replace("\x00", "")))
         if item is None or item.verdict is None:
-            raise NotFound("There is no judged item of that key in this job.")
+            raise NotFound("This job has no judged item with that key.")
         output = item.output or {}
         if "decided_by" in output:
-            raise Conflict(f"This text was {output['rule']} before. Take that back first.")
+            raise Conflict(f"This text was {output['rule']} before. Undo that decision first.")
         decision = Decision(job_id=job.id, key=item.key, before=item.verdict, after=verdict, decided_by=by)
         session.add(decision)
         session.flush()
@@ -184,17 +186,17 @@ _DONE = {"allow": "allowed", "block": "blocked"}
 
 
 def undo_decision(job_id: str | UUID, decision_id: str | int, *, owner: str, by: str) -> Decision:
-    """Take a decision back: the item has the verdict again that follows from its scores. Raises NotFound, Conflict."""
+    """Undo a decision: the item gets the verdict of its scores again. Raises NotFound, Conflict."""
     with postgres.session() as session:
-        job = _held(session, job_id, owner)
+        job = _locked(session, job_id, owner)
         decision = session.get(Decision, _number(str(decision_id)))
         if decision is None or decision.job_id != job.id:
-            raise NotFound("There is no such decision in this job.")
+            raise NotFound("This job has no such decision.")
         if decision.undone_at is not None:
-            raise Conflict("This decision was taken back before.")
+            raise Conflict("This decision has been undone already.")
         item = session.get(Item, (job.id, decision.key))
         if item is None or not item.output:
-            raise Conflict("This item is being judged again. Wait for it, and take the decision back then.")
+            raise Conflict("This item is being judged again. Wait until it has ended, then undo the decision.")
         decision.undone_by, decision.undone_at = by, session.scalar(select(func.now()))
         session.flush()
         own = {name: value for name, value in item.output.items() if name not in DECIDED}
@@ -204,11 +206,11 @@ def undo_decision(job_id: str | UUID, decision_id: str | int, *, owner: str, by:
         return decision
 
 
-# Within one transaction.
+# Inside the caller's transaction.
 
 
-def _held(session: Session, job_id: str | UUID, owner: str) -> Job:
-    """The job, with its row locked: one change at a time."""
+def _locked(session: Session, job_id: str | UUID, owner: str) -> Job:
+    """The job, with its row locked."""
     job = owned(session, Job, job_id, owner, for_update=True)
     _check(job)
     return job
@@ -216,7 +218,7 @@ def _held(session: Session, job_id: str | UUID, owner: str) -> Job:
 
 def _check(job: Job) -> None:
     if not judges(job):
-        raise NotFound("This job judges nothing.")
+        raise NotFound("This is not a moderation job.")
 
 
 def _standing(session: Session, job: Job) -> ReviewStatus:
@@ -252,7 +254,7 @@ def _counts(session: Session, job_id: UUID) -> dict[str, int]:
 
 
 def _decided_counts(session: Session, job_id: UUID) -> tuple[int, int]:
-    """Decisions in force, and those among them about items that waited for one."""
+    """The number of decisions in force, and of those on items that were to review."""
     waited = func.count().filter(Decision.before == "review")
     query = select(func.count(), waited).where(Decision.job_id == job_id, Decision.undone_at.is_(None))
     decided, reviewed = session.execute(query).one()
@@ -281,7 +283,7 @@ def _read(given: Mapping[str, Any], categories: list[str]) -> dict[str, Threshol
 
 
 def _judge_anew(session: Session, job: Job, thresholds: Mapping[str, Threshold]) -> None:
-    """Every item that no person decided, a page at a time; only those whose verdict or rule changes are written."""
+    """Update the verdicts of all items without a decision, a page at a time; only changed ones are written."""
     settled = select(Decision.key).where(Decision.job_id == job.id, Decision.undone_at.is_(None))
     left_alone = set(session.scalars(settled))
     for page in _judged(session, job.id):
@@ -312,7 +314,7 @@ def _revise(session: Session, job: Job, rows: list[tuple[str, dict[str, Any]]]) 
 
 
 def _follow(session: Session, job: Job) -> None:
-    """Have the job's result say what its items say."""
+    """Update the counts in the job's result."""
     if job.result is not None:
         ledger.revise_result(session.connection(), job.id, job.result | _figures(session, job.id))
 
@@ -329,7 +331,7 @@ def _columns(decision: Decision) -> dict[str, Any]:
     }
 
 
-def _said(before: Mapping[str, int], after: Mapping[str, int]) -> str:
+def _summary(before: Mapping[str, int], after: Mapping[str, int]) -> str:
     return ", ".join(f"{verdict} {before[verdict]:,} → {after[verdict]:,}" for verdict in VERDICTS)
 
 

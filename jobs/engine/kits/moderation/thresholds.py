@@ -1,7 +1,7 @@
-"""From scores to a verdict: allow, review or block.
+"""Thresholds, which turn scores into a verdict: allow, review or block.
 
-Thresholds are by category. A category without its own takes those of the part before its slash (`harassment` for
-`harassment/threatening`), else those of `default`.
+Each category can have its own. Otherwise those of the part before its slash count (`harassment` for
+`harassment/threatening`), or else those of `default`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LONGEST_NAME = 80
 
 
 class Threshold(BaseModel):
-    """From which score on a person is to look, and from which a text is blocked. None: never for this category."""
+    """The scores from which a text is reviewed by a person, and blocked. None: never for this category."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -32,7 +32,7 @@ Thresholds = Mapping[str, Threshold]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What follows from scores. category and score: those that decided, or the highest ones where nothing is reached."""
+    """A verdict. category and score: the decisive ones, or the highest if no threshold is reached."""
 
     verdict: str
     category: str
@@ -44,12 +44,12 @@ class Verdict:
 
 
 def read_thresholds(given: Mapping[str, Any]) -> dict[str, Threshold]:
-    """Thresholds out of the JSON in which they are kept."""
+    """Thresholds from stored JSON."""
     return {name: Threshold.model_validate(one) for name, one in given.items()}
 
 
 def threshold_of(category: str, thresholds: Thresholds) -> Threshold:
-    """The thresholds that count for a category."""
+    """The thresholds for a category."""
     for name in (category, category.partition("/")[0], DEFAULT):
         if name in thresholds:
             return thresholds[name]
@@ -57,7 +57,7 @@ def threshold_of(category: str, thresholds: Thresholds) -> Threshold:
 
 
 def decide(scores: Mapping[str, float], thresholds: Thresholds) -> Verdict:
-    """The gravest verdict that any category brings; among equals that of the category furthest past its threshold."""
+    """The most severe verdict of all categories; among equals, that of the category furthest above its threshold."""
     found = []
     for category, score in scores.items():
         limits = threshold_of(category, thresholds)
@@ -74,9 +74,9 @@ def decide(scores: Mapping[str, float], thresholds: Thresholds) -> Verdict:
 
 
 def threshold_errors(thresholds: Thresholds, categories: Collection[str] = ()) -> str | None:
-    """What is wrong with thresholds beyond their types, as a sentence. categories: the ones that there are, where that is known."""
+    """The first error in thresholds beyond their types, as a sentence. categories: the existing ones, if known."""
     if len(thresholds) > MOST_CATEGORIES:
-        return f"These are too many categories: at most {MOST_CATEGORIES}."
+        return f"There are too many categories; the limit is {MOST_CATEGORIES}."
     for name, one in thresholds.items():
         if not name.strip() or len(name) > LONGEST_NAME:
             return f"A category needs a name of 1 to {LONGEST_NAME} characters."

@@ -1,7 +1,7 @@
-"""How the classifier that comes along is made: logistic regression on sentence vectors, one a category.
+"""Training of the built-in classifier: one logistic regression on sentence embeddings for each category.
 
-`python -m jobs.engine.kits.moderation` makes weights.json anew from sentences.tsv. Three of four sentences of each category are
-learnt from; the fourth is held out, and what the page says of the classifier was measured on those.
+`python -m jobs.engine.kits.moderation` makes weights.json from sentences.tsv. A quarter of each category's sentences is held
+out from the training; the accuracy that the page shows was measured on them.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 
 from jobs.engine.llm.embeddings import builtin, unit
 
-SENTENCES = Path(__file__).with_name("sentences.tsv")  # categories joined by +, a tab, a sentence of ours
+SENTENCES = Path(__file__).with_name("sentences.tsv")  # categories joined by +, a tab, a sentence
 WEIGHTS = Path(__file__).with_name("weights.json")
 FINE = "ok"
-HELD_OUT = 4  # each so manieth
-STIFFNESS = 0.1  # of the ridge: with few sentences and many numbers, weights are kept small
+HELD_OUT = 4  # every fourth sentence is held out
+STIFFNESS = 0.1  # L2 regularisation, against overfitting with few sentences and many dimensions
 STEPS = 50
-REVIEW, BLOCK = 0.2, 0.7  # the thresholds that it is measured at
+REVIEW, BLOCK = 0.2, 0.7  # thresholds for the measurement
 
 
 class Sentence(NamedTuple):
@@ -40,7 +40,7 @@ def sentences() -> list[Sentence]:
 
 
 def train() -> dict[str, Any]:
-    """The weights by category, and what they do on the sentences that were held out."""
+    """The weights by category, and their results on the held-out sentences."""
     import numpy
 
     known = sentences()
@@ -58,7 +58,7 @@ def train() -> dict[str, Any]:
 
 
 def _fit(vectors: Any, answers: Any) -> Any:
-    """Newton's method on the log-likelihood with a ridge on all weights but the last, which is the constant."""
+    """Newton's method on the log-likelihood, with a ridge penalty on all weights except the constant, which is last."""
     import numpy
 
     ridge = numpy.eye(vectors.shape[1]) * STIFFNESS
@@ -76,7 +76,7 @@ def _fit(vectors: Any, answers: Any) -> Any:
 
 
 def _measured(highest: Any, bad: Any) -> dict[str, int]:
-    """Counts of the sentences held out: of those that break a rule, and of those that are fine, how many are found."""
+    """Of the held-out sentences, how many harmful and how many harmless ones reach each threshold."""
     return {
         "bad": int(bad.sum()),
         "bad_found": int((highest[bad] >= REVIEW).sum()),

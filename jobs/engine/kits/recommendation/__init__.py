@@ -1,4 +1,4 @@
-"""Recommendations out of interactions."""
+"""Recommendations from interactions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who did what: rows of a table as pairs of users and items."""
+"""Interactions: rows of a table as pairs of users and items."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Interactions:
-    """Each pair of user and item once, sorted by user. `rows` and `columns` are places in `users` and `items`."""
+    """Distinct pairs of user and item, sorted by user. `rows` and `columns` are indexes into `users` and `items`."""
 
     users: list[str]
     items: list[str]
@@ -24,7 +24,7 @@ class Interactions:
     columns: ndarray
     weights: ndarray
     times: ndarray
-    fresh: ndarray | None = None  # how much of each is left by its age, 0 to 1; None: all of it
+    fresh: ndarray | None = None  # decay of each pair by its age, 0 to 1; None: no decay
 
     def __post_init__(self) -> None:
         import numpy
@@ -33,7 +33,7 @@ class Interactions:
         object.__setattr__(self, "_starts", starts)
 
     def of(self, user: int) -> tuple[ndarray, ndarray]:
-        """The items of a user, and how much each counts: by its weight, at most 1, and by its age."""
+        """The items of a user and their weights, at most 1, multiplied by the decay."""
         import numpy
 
         start, end = self._starts[user : user + 2]  # type: ignore[attr-defined]
@@ -41,14 +41,14 @@ class Interactions:
         return self.columns[start:end], counts if self.fresh is None else counts * self.fresh[start:end]
 
     def only(self, chosen: ndarray) -> Interactions:
-        """Those of a mask, with the same users and items."""
+        """The pairs selected by a mask, with the same users and items."""
         parts = self.rows[chosen], self.columns[chosen], self.weights[chosen], self.times[chosen]
         return Interactions(self.users, self.items, *parts, None if self.fresh is None else self.fresh[chosen])
 
     def aged(self, half_life: float) -> Interactions:
-        """The same, each counting half for every `half_life` (as times are counted) that the latest of all is younger.
+        """The same pairs with exponential decay, relative to the latest one. half_life: in the unit of the times.
 
-        What has no time is as old as the oldest.
+        A pair without a time counts as the oldest.
         """
         import numpy
 
@@ -59,20 +59,20 @@ class Interactions:
         return replace(self, fresh=numpy.exp2(-age / half_life))
 
     def uses(self) -> ndarray:
-        """How many users each item has."""
+        """The number of users of each item."""
         import numpy
 
         return numpy.bincount(self.columns, minlength=len(self.items))
 
     def popularity(self) -> ndarray:
-        """How many users each item has, old ones counting less."""
+        """The number of users of each item, with decay."""
         import numpy
 
         return numpy.bincount(self.columns, self.fresh, len(self.items))
 
 
 class Gathering:
-    """Takes interactions one by one."""
+    """Builds Interactions from single ones."""
 
     def __init__(self) -> None:
         self._users: dict[str, int] = {}
@@ -81,7 +81,7 @@ class Gathering:
         self._weights, self._times = array("d"), array("d")
 
     def user(self, name: str) -> int:
-        """Its place; one that does nothing is a user too."""
+        """The user's index. A user without interactions counts too."""
         return self._users.setdefault(name, len(self._users))
 
     def add(self, user: str, item: str, weight: float = 1.0, time: float = 0.0) -> None:
@@ -91,7 +91,7 @@ class Gathering:
         self._times.append(time)
 
     def done(self) -> Interactions:
-        """The same user and item several times is one interaction: weights are added, the last time stands."""
+        """The interactions. For repeated pairs the weights are added and the latest time is used."""
         import numpy
 
         rows, columns = numpy.array(self._rows, "int64"), numpy.array(self._columns, "int64")
@@ -104,14 +104,14 @@ class Gathering:
 
 
 def text(value: Any) -> str:
-    """A user or an item as it is called: 7.0 and "7 " are 7."""
+    """The normalised name of a user or an item: 7.0 and "7 " become 7."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return "" if value is None else str(value).strip()
 
 
 def number(value: Any) -> float | None:
-    """The value if it is a number, written or not."""
+    """The value as a number, also from text; None if it is not a finite one."""
     try:
         found = float(value)
     except (TypeError, ValueError):
@@ -120,7 +120,7 @@ def number(value: Any) -> float | None:
 
 
 def moment(value: Any, row: int) -> float:
-    """Seconds, or whatever unit a plain number has; the earliest of all where there is none. Raises BadInput naming the row."""
+    """A time in seconds, or a plain number in its own unit; -inf if it is empty. Raises BadInput naming the row."""
     if value in (None, ""):
         return -inf
     if (seconds := number(value)) is not None:
@@ -128,5 +128,7 @@ def moment(value: Any, row: int) -> float:
     try:
         at = datetime.fromisoformat(str(value))
     except ValueError:
-        raise BadInput(f"“{str(value)[:40]}” in row {row:,} is no time. Write 2026-03-01 14:00, or a number.") from None
+        raise BadInput(
+            f"“{str(value)[:40]}” in row {row:,} is not a time. Write 2026-03-01 14:00, or a number."
+        ) from None
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()

@@ -1,4 +1,4 @@
-"""Who would like what, from who did what: popularity, item cosine and EASE, and how well each does.
+"""Recommenders from implicit feedback: popularity, item cosine and EASE, and their evaluation.
 
 EASE is the closed-form autoencoder of Steck (Embarrassingly Shallow Autoencoders for Sparse Data, 2019): with the Gram matrix
 G of the users' items and P the inverse of G + l I, the weight of item i for item j is -P[i, j] / P[j, j], and 0 for itself.
@@ -14,26 +14,26 @@ from jobs.engine.kits.recommendation.interactions import Interactions
 if TYPE_CHECKING:
     from numpy import ndarray
 
-EASE_ITEMS = 2_000  # the most used ones: the matrix is inverted whole
+EASE_ITEMS = 2_000  # the most popular ones, because the dense matrix is inverted
 RIDGE = 200.0
-NEIGHBOURS = 100  # of an item, for item cosine
-HISTORY = 500  # items of a user that count for item cosine
+NEIGHBOURS = 100  # stored for each item by item cosine
+HISTORY = 500  # items of a user used by item cosine
 AT_ONCE = 512  # users
 
 
 class Recommender(Protocol):
-    """Gives every item a score for somebody with these items; 0 where it cannot tell."""
+    """Scores every item for a user with these items; 0 means unknown."""
 
     name: str
 
     def scores(self, columns: ndarray, weights: ndarray) -> ndarray: ...
 
     def likeness(self, column: int) -> ndarray:
-        """How much each item speaks for that one."""
+        """How much each item contributes to the score of this one."""
 
 
 class Popular:
-    """The same for everybody: how many users an item has."""
+    """Popularity: the number of users of an item, the same for everybody."""
 
     name = "popular"
 
@@ -82,7 +82,7 @@ class Ease:
         return found
 
     def _gram(self, data: Interactions, check: Callable[[], None]) -> ndarray:
-        """How often two items have the same user, in single precision: the counts are exact up to 16 million."""
+        """The Gram matrix: how many users two items share. Single precision is exact up to 16 million."""
         import numpy
 
         gram = numpy.zeros((len(self._kept), len(self._kept)), "float64")
@@ -97,7 +97,7 @@ class Ease:
 
 
 class ItemCosine:
-    """The cosine between the users of two items, for the NEIGHBOURS nearest of each."""
+    """Cosine similarity of the users of two items, for the NEIGHBOURS nearest of each item."""
 
     name = "item_cosine"
 
@@ -129,7 +129,7 @@ class ItemCosine:
         return found
 
     def _shared(self, data: Interactions, check: Callable[[], None]) -> Iterator[tuple[int, ndarray]]:
-        """Each item, with how many of its users every item has."""
+        """Each item, with the number of users it shares with every item."""
         import numpy
 
         order = numpy.argsort(data.columns, kind="stable")
@@ -142,21 +142,21 @@ class ItemCosine:
 
 
 def fit(name: str, data: Interactions, check: Callable[[], None]) -> Recommender:
-    """The model of that name: popular, ease or item_cosine. `check` is called all the while, and may raise."""
+    """Fit the model of that name: popular, ease or item_cosine. `check` is called repeatedly and may raise."""
     if name == "popular":
         return Popular(data)
     return (Ease if name == "ease" else ItemCosine)(data, check)
 
 
 def fitting(data: Interactions) -> str:
-    """Which model suits: EASE, unless it would have to leave out more than a quarter of what was done."""
+    """The recommended model: EASE, unless it would ignore more than a quarter of the interactions."""
     uses = data.uses()
     uses.sort()
     return "ease" if uses[-EASE_ITEMS:].sum() >= 0.75 * uses.sum() else "item_cosine"
 
 
 class Pick(NamedTuple):
-    """An item for a user. `because`: the item of theirs that speaks most for it; None if it is only popular."""
+    """A recommended item. `because`: the user's item that contributes most; None if it is only popular."""
 
     column: int
     score: float
@@ -166,9 +166,9 @@ class Pick(NamedTuple):
 def recommend(
     model: Recommender, popular: ndarray, mine: tuple[ndarray, ndarray], most: int, exclude_seen: bool, why: bool = True
 ) -> list[Pick]:
-    """The best items for somebody, filled up by the most popular ones where the model cannot tell.
+    """The best items for a user, filled up with the most popular ones.
 
-    popular: all items, the most popular first. mine: their items, and how much each counts. why: whether `because` is wanted.
+    popular: all items, most popular first. mine: the user's items and their weights. why: whether to compute `because`.
     """
     import numpy
 
@@ -196,7 +196,7 @@ def _because(model: Recommender, column: int, columns: ndarray) -> int | None:
 
 
 def split(data: Interactions, share: float, seed: int) -> ndarray:
-    """A mask of what is held out: of each user with two or more, that share, the latest first, but never all."""
+    """A mask of the held-out pairs: that share of each user's pairs, the latest ones, but never all of them."""
     import numpy
 
     chance = numpy.random.default_rng(seed).random(len(data.rows))
@@ -212,7 +212,7 @@ def split(data: Interactions, share: float, seed: int) -> ndarray:
 def judge(
     model: Recommender, known: Interactions, held: Interactions, users: list[int], most: int, check: Callable[[], None]
 ) -> dict[str, float]:
-    """Precision, recall and NDCG at `most`, means over these users, and the share of all items that anybody was offered."""
+    """Mean precision, recall and NDCG at `most` over these users, and the share of all items that were recommended."""
     import numpy
 
     popular = numpy.argsort(-known.popularity(), kind="stable")

@@ -1,4 +1,4 @@
-"""Reports: figures out of a table, and a document out of figures, each in a confined child process."""
+"""Reports: figures from a table, and a document from the figures, each in a sandboxed child process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = [
     "check_template",
     "compute",
     "measures",
-    "narrative",  # imported by who asks for it: it needs the model client, and children start here
+    "narrative",  # imported explicitly: it needs the model client, which the child processes do not load
     "preview",
     "render",
 ]

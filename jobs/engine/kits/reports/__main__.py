@@ -1,4 +1,4 @@
-"""The child that computes the figures of a report, or writes it."""
+"""The child process that computes the figures of a report, or renders it."""
 
 from __future__ import annotations
 

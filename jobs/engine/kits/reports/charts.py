@@ -1,4 +1,4 @@
-"""Charts as Vega-Lite, drawn without a browser and without a network."""
+"""Vega-Lite charts, rendered without a browser and without a network."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ INK = "#1f5fa8"
 
 
 def chart(figures: dict[str, Any], labels: list[str], keys: list[str]) -> dict[str, Any] | None:
-    """The spec of the chart that fits the figures; None where there is nothing to compare."""
+    """The Vega-Lite specification of a chart for the figures; None if there is nothing to compare."""
     if figures["periods"]:
         return _lines(figures, labels[0], keys)
     groups = figures["groups"]
@@ -20,7 +20,7 @@ def chart(figures: dict[str, Any], labels: list[str], keys: list[str]) -> dict[s
 
 
 def drawn(spec: dict[str, Any], format: str) -> str:
-    """The chart as a data URI: "svg", or "png" in twice its size."""
+    """The chart as a data URI: "svg", or "png" at twice the size."""
     import vl_convert
 
     if format == "svg":

@@ -1,4 +1,4 @@
-"""What is computed from a column: `sum(amount)`, `mean(price)`, `count(*)`."""
+"""Measures: aggregates of a column, such as `sum(amount)`, `mean(price)`, `count(*)`."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Measure:
 
 
 def written(value: Any) -> Any:
-    """A list of measures or of column names, also of {column, how}, as the one text that a form has; all else as it is."""
+    """A list of measures, of column names or of {column, how} as one text, as in the form; other values unchanged."""
     if not isinstance(value, list):
         return value
     parts = [f"{one.get('how')}({one.get('column')})" if isinstance(one, dict) else one for one in value]
@@ -50,13 +50,13 @@ def written(value: Any) -> Any:
 
 
 def parse(text: str, columns: Sequence[str]) -> list[Measure]:
-    """Raises BadInput that names what is wrong and what was probably meant."""
+    """The measures of a text. Raises BadInput, with a suggestion if a name is misspelt."""
     pieces = [piece for piece in _SPLIT.split(text.strip().strip(",;")) if piece.strip()]
     return list(dict.fromkeys(_measure(piece, columns) for piece in pieces)) or [Measure("count", ROWS)]
 
 
 def columns_in(text: str, columns: Sequence[str]) -> list[str]:
-    """The column names of a text with commas between them. Raises BadInput for one that is not there."""
+    """The column names of a comma-separated text. Raises BadInput for one that does not exist."""
     if text in columns:
         return [text]
     names = [name.strip() for name in text.split(",") if name.strip()]
@@ -74,7 +74,7 @@ def no_column(name: str, columns: Sequence[str]) -> str:
 
 
 def check_numbers(measures: Sequence[Measure], first: Sequence[dict[str, Any]]) -> None:
-    """Raise BadInput where a sum is wanted of a column whose first values are no numbers."""
+    """Raise BadInput for a measure of numbers if the first values of its column are not numbers."""
     for one in measures:
         filled = [row[one.column] for row in first if row.get(one.column) not in (None, "")]
         if one.how in OF_NUMBERS and filled and not any(map(_is_number, filled)):
@@ -93,7 +93,7 @@ def _measure(piece: str, columns: Sequence[str]) -> Measure:
     found = _SHAPE.fullmatch(piece)
     if found is None:
         shown = columns[-1] if columns else "amount"
-        raise BadInput(f"“{piece.strip()[:80]}” is no measure. Write it like sum({shown}) or count(*).")
+        raise BadInput(f"“{piece.strip()[:80]}” is not a measure. Write it like sum({shown}) or count(*).")
     word, column = found[1].lower(), found[2].strip()
     how = OTHER_WORDS.get(word, word)
     if how not in HOWS:
@@ -101,7 +101,7 @@ def _measure(piece: str, columns: Sequence[str]) -> Measure:
         meant = f" Did you mean {OTHER_WORDS.get(near[0], near[0])}({column})?" if near else ""
         raise BadInput(f"“{word[:40]}” cannot be computed.{meant} There are: {', '.join(HOWS)}.")
     if column == ROWS and how != "count":
-        raise BadInput(f"{how}(*) needs a column instead of the star; only count(*) counts rows.")
+        raise BadInput(f"{how}(*) needs a column instead of *; only count(*) counts rows.")
     if column != ROWS and column not in columns:
         raise BadInput(no_column(column, columns))
     return Measure(how, column)

@@ -1,4 +1,4 @@
-"""The text of a report by a language model: what it is given, and whether it kept to the figures."""
+"""The summary of a report by a language model, with a check that it uses only numbers from the figures."""
 
 from __future__ import annotations
 
@@ -27,43 +27,43 @@ _SCALES = {"thousand": 1e3, "k": 1e3, "K": 1e3, "million": 1e6, "M": 1e6, "billi
 async def written(
     model: client.Chat, name: str, title: str, figures: dict[str, Any], plan: ReportPlan
 ) -> tuple[str, str, tuple[int, int]]:
-    """A text whose every number is a figure, asked for twice; else why there is none. And the tokens it took."""
-    asked = given(title, figures, [one.label for one in plan.measures], plan.group_by)
-    messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": asked}]
-    spent, wrong = (0, 0), [""]
+    """A summary that uses only numbers from the figures (two attempts), or the reason why there is none; and the tokens."""
+    prompt = given(title, figures, [one.label for one in plan.measures], plan.group_by)
+    messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": prompt}]
+    spent, unknown = (0, 0), [""]
     for _ in range(2):
         try:
             answer = await model.complete(messages, model=name, max_tokens=LONGEST, temperature=0.2)
         except LegworkError as error:
-            return "", f"There is no text, since the model did not answer: {error.message}", spent
+            return "", f"There is no summary, because the model did not answer: {error.message}", spent
         spent = spent[0] + answer.prompt_tokens, spent[1] + answer.completion_tokens
-        wrong = strangers(answer.text, figures, [title])
-        if answer.text.strip() and not wrong:
+        unknown = unknown_numbers(answer.text, figures, [title])
+        if answer.text.strip() and not unknown:
             return answer.text.strip(), "", spent
-        again = f"These numbers are not in the figures: {', '.join(wrong[:10])}. Write it again and use only numbers that are."
+        again = f"These numbers are not in the figures: {', '.join(unknown[:10])}. Write it again and use only numbers that are."
         messages += [{"role": "assistant", "content": answer.text}, {"role": "user", "content": again}]
-    because = f"it used numbers that were not computed ({', '.join(wrong[:5])})" if wrong else "it was empty"
-    return "", f"The text of the model was left out, twice: {because}.", spent
+    because = f"it used numbers that were not computed ({', '.join(unknown[:5])})" if unknown else "it was empty"
+    return "", f"The model's summary was rejected twice: {because}.", spent
 
 
 def given(title: str, figures: dict[str, Any], labels: list[str], keys: list[str]) -> str:
-    """The figures as the model reads them."""
-    said: dict[str, Any] = {"title": title, "rows": figures["rows_used"]}
-    said["overall"] = dict(zip(labels, _rounded(figures["totals"]), strict=True))
+    """The figures as JSON, for the model."""
+    summary: dict[str, Any] = {"title": title, "rows": figures["rows_used"]}
+    summary["overall"] = dict(zip(labels, _rounded(figures["totals"]), strict=True))
     if groups := figures["groups"]:
-        said["groups"] = [
+        summary["groups"] = [
             dict(zip([*keys, *labels], _rounded(row), strict=True)) for row in groups["rows"][:MOST_GROUPS]
         ]
-        said["number of groups"] = groups["count"]
+        summary["number of groups"] = groups["count"]
     if periods := figures["periods"]:
-        said["periods"] = [
+        summary["periods"] = [
             dict(zip([figures["period"], *labels], _rounded(row), strict=True)) for row in periods[-MOST_GROUPS:]
         ]
-    return json.dumps(said, ensure_ascii=False, default=str)
+    return json.dumps(summary, ensure_ascii=False, default=str)
 
 
-def strangers(text: str, figures: dict[str, Any], words: Iterable[str]) -> list[str]:
-    """The numbers in a text that are none of the figures, however rounded. words: texts whose own numbers may be used."""
+def unknown_numbers(text: str, figures: dict[str, Any], words: Iterable[str]) -> list[str]:
+    """The numbers in a text that are not rounded figures. words: texts whose numbers are allowed too."""
     known = list(_figures(figures))
     known += [float(number) for word in words for number in re.findall(r"\d+(?:\.\d+)?", word)]
     return [found.group().strip() for found in _NUMBER.finditer(text) if not _known(found, known)]
@@ -73,8 +73,8 @@ def _known(found: re.Match[str], known: list[float]) -> bool:
     scale = _SCALES.get(found[1] or "", 1.0)
     digits = re.sub(r"[,\u202f\u00a0'\s]|thousand|million|billion|bn|[kKM%]", "", found.group()).replace("\u2212", "-")
     places = len(digits.partition(".")[2]) if "e" not in digits.lower() else 0
-    said, slack = float(digits) * scale, 0.5 * 10**-places * scale
-    return any(abs(abs(value) - abs(said)) <= slack * (1 + 1e-9) for value in known)
+    number, slack = float(digits) * scale, 0.5 * 10**-places * scale
+    return any(abs(abs(value) - abs(number)) <= slack * (1 + 1e-9) for value in known)
 
 
 def _figures(figures: dict[str, Any]) -> Iterable[float]:

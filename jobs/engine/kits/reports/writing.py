@@ -1,4 +1,4 @@
-"""A report as Markdown, and as a workbook. Whatever comes out of the data is text in it, never markup or a formula."""
+"""A report as Markdown, and as a workbook. Values from the data are escaped: never markup or formulas."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jobs.engine.errors import BadInput
 from jobs.engine.formats import text_templates
 
 PREVIEWED = 12  # lines
-NOTHING = "There are no rows to report on: the table has none that can be used. Nothing was computed."
+NOTHING = "The table has no rows that can be used, so nothing was computed."
 BUILT_IN = {
     "summary": "{facts}\n\n{narrative}\n\n{totals}\n\n{chart}\n\n{groups}\n\n{periods}\n\n{notes}\n",
     "grouped": "{facts}\n\n{narrative}\n\n{chart}\n\n{groups}\n\n{notes}\n",
@@ -37,7 +37,7 @@ _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 
 @dataclass(frozen=True)
 class Report:
-    """All that is shown. keys: the columns grouped by. labels, names: of the measures. chart: a data URI, or empty."""
+    """The contents of a report. keys: columns grouped by. labels, names: of the measures. chart: a data URI, or empty."""
 
     title: str
     source: str
@@ -63,7 +63,7 @@ class Report:
 
 
 def shown(value: Any) -> str:
-    """A figure for people: thousands apart, two decimals, or four digits where it is small."""
+    """A formatted figure: thousands separators and two decimals, or four digits if it is small."""
     if value is None:
         return "–"  # noqa: RUF001
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -74,7 +74,7 @@ def shown(value: Any) -> str:
 
 
 def in_columns(rows: Sequence[Sequence[Any]]) -> list[list[str]]:
-    """The figures of a table for people: where one of a column has decimals, all have two."""
+    """Formatted figures of a table: if one in a column has decimals, all have two."""
     broken = {place for row in rows for place, value in enumerate(row) if isinstance(value, float)}
     return [
         [
@@ -86,12 +86,12 @@ def in_columns(rows: Sequence[Sequence[Any]]) -> list[list[str]]:
 
 
 def escaped(text: str) -> str:
-    """Text that stays text in Markdown: each mark behind a backslash, on one line."""
+    """Text escaped for Markdown, on one line."""
     return _PUNCTUATION.sub(r"\\\1", " ".join(str(text).split()))
 
 
 def markdown(report: Report) -> str:
-    """The whole report. A template's own Markdown stays; each brace becomes what it stands for."""
+    """The whole report: the template with its placeholders filled in."""
     if not report.figures["rows_used"]:
         return f"{escaped(report.rows_sentence)}\n\n**{NOTHING}**\n\n{_notes(report)}\n"
     template = text_templates.parse_template(BUILT_IN.get(report.template, report.template))
@@ -99,7 +99,7 @@ def markdown(report: Report) -> str:
 
 
 def workbook(report: Report, target: Path) -> None:
-    """A sheet with the facts and totals, and one for the groups and for the periods, the numbers as numbers."""
+    """Write a workbook: a sheet with the facts and totals, one for the groups, one for the periods."""
     import xlsxwriter
 
     options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
@@ -140,7 +140,7 @@ def workbook(report: Report, target: Path) -> None:
 
 
 def check_template(template: str, names: Sequence[str]) -> None:
-    """Raise BadInput for braces that nothing can be put into. names: of the measures."""
+    """Raise BadInput for an unknown placeholder. names: of the measures."""
     if template in BUILT_IN:
         return
     if "\n" not in template and not re.search(r"[{}#*\s]", template):
@@ -149,12 +149,12 @@ def check_template(template: str, names: Sequence[str]) -> None:
     unknown = [name for name in text_templates.parse_template(template).columns if name not in known]
     if unknown:
         listed = ", ".join(f"{{{name}}}" for name in known)
-        said = f"There is nothing to put in for {{{unknown[0]}}}. There are: {listed}."
-        raise BadInput(f"{said} Write {{{{ for a brace itself.")
+        sentence = f"{{{unknown[0]}}} is not a placeholder. There are: {listed}."
+        raise BadInput(f"{sentence} Write {{{{ for a literal brace.")
 
 
 def preview(report: Report, notes: list[str]) -> dict[str, Any]:
-    """The first lines of the report as texts, for the job's page."""
+    """The first lines of the report as text, for the job's page."""
     figures = report.figures
     many = figures["periods"] or (figures["groups"] or {}).get("rows") or []
     keys = [figures["period"].capitalize()] if figures["periods"] else report.keys

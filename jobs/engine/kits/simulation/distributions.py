@@ -1,4 +1,4 @@
-"""Uncertain numbers, written as JSON: {"distribution": "normal", "mean": 10, "sd": 2}, or a plain number for a certain one."""
+"""Probability distributions as JSON: {"distribution": "normal", "mean": 10, "sd": 2}, or a plain number for a constant."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ MOST_CHOICES = 1_000
 
 @dataclass(frozen=True)
 class Distribution:
-    """One input. `params` are numbers by name; of a choice they are two lists, `values` and `weights`."""
+    """The distribution of one input. `params` are numbers by name; for a choice two lists, `values` and `weights`."""
 
     name: str
     params: Mapping[str, Any]
 
     def draw(self, random: Any, count: int) -> Any:
-        """`count` numbers from a numpy Generator, as an array of floats."""
+        """`count` samples from a numpy Generator, as an array of floats."""
         import numpy
 
         given = self.params
@@ -43,7 +43,7 @@ class Distribution:
         return random.choice(numpy.array(given["values"], float), count, p=given["weights"])
 
 
-# What each takes; None: it must be given.
+# The params of each with their defaults; None: required.
 KNOWN: dict[str, dict[str, float | None]] = {
     "constant": {"value": None},
     "normal": {"mean": None, "sd": None},
@@ -57,7 +57,7 @@ KNOWN: dict[str, dict[str, float | None]] = {
 
 
 def parse(value: Any) -> Distribution:
-    """Raises ValueError with a sentence that goes on after “price:”."""
+    """Parse a distribution. Raises ValueError; its message continues a sentence such as “price: ...”."""
     if _is_number(value):
         return Distribution("constant", {"value": float(value)})
     if not isinstance(value, dict) or not isinstance(value.get("distribution"), str):
@@ -80,7 +80,7 @@ def _numbers(name: str, given: dict[str, Any]) -> dict[str, float]:
     known = KNOWN[name]
     wanted = f"{name} takes {', '.join(known)}"
     if strange := [key for key in given if key not in known]:
-        raise ValueError(f"{wanted}; “{strange[0][:40]}” is none of them.")
+        raise ValueError(f"{wanted}, not “{strange[0][:40]}”.")
     params = known | given
     for key, number in params.items():
         if not _is_number(number):
@@ -89,19 +89,19 @@ def _numbers(name: str, given: dict[str, Any]) -> dict[str, float]:
 
 
 def _misfit(name: str, given: dict[str, float]) -> str | None:
-    """Why these numbers make no such distribution."""
+    """Why these params are not valid for the distribution; None if they are."""
     if spread := next((key for key in ("sd", "sigma") if given.get(key, 0) < 0), None):
-        return f"{spread} is {given[spread]:g}; a spread is 0 or more."
+        return f"{spread} is {given[spread]:g}; it must be 0 or more."
     if name in ("uniform", "beta") and given["low"] > given["high"]:
-        return f"low is {given['low']:g} and high is {given['high']:g}; low comes first."
+        return f"low is {given['low']:g} and high is {given['high']:g}; low must not be above high."
     if name == "triangular" and not (given["low"] <= given["mode"] <= given["high"] and given["low"] < given["high"]):
-        return "low, mode and high must rise in that order."
+        return "low, mode and high must be in ascending order."
     if name == "beta" and min(given["alpha"], given["beta"]) <= 0:
         return "alpha and beta must be more than 0."
     if name == "poisson" and not 0 <= given["mean"] <= 1e15:
-        return "the mean of poisson is 0 or more."
+        return "the mean of poisson must be 0 or more."
     if name == "bernoulli" and not 0 <= given["p"] <= 1:
-        return "p is a chance, from 0 to 1."
+        return "p must be a probability from 0 to 1."
     return None
 
 
@@ -109,12 +109,10 @@ def _choice(given: dict[str, Any]) -> Distribution:
     values = given.get("values")
     weights = given.get("weights") or ([1.0] * len(values) if isinstance(values, list) else [])
     if not isinstance(values, list) or not 0 < len(values) <= MOST_CHOICES or not all(map(_is_number, values)):
-        raise ValueError(
-            f"choice takes values, a list of 1 to {MOST_CHOICES:,} numbers, and weights if they are not alike."
-        )
+        raise ValueError(f"choice takes values, a list of 1 to {MOST_CHOICES:,} numbers, and optional weights.")
     fits = isinstance(weights, list) and len(weights) == len(values) and all(map(_is_number, weights))
     if set(given) - {"values", "weights"} or not fits or min(weights) < 0 or not 0 < sum(weights) < float("inf"):
-        raise ValueError("weights is a list of numbers, one for each of values, 0 or more and not all 0.")
+        raise ValueError("weights must be numbers of 0 or more, not all 0, one for each of values.")
     return Distribution(
         "choice", {"values": [float(v) for v in values], "weights": [w / sum(weights) for w in weights]}
     )

@@ -1,7 +1,7 @@
-"""Formulas of strangers: names, numbers, operators, comparisons and a list of functions, over whole arrays of numbers.
+"""Evaluates untrusted formulas: names, numbers, operators, comparisons and an allow-list of functions, on numpy arrays.
 
-A formula is read by Python's own parser, and only what stands on the lists here is taken: no attribute, no index, no other
-call, no text. All numbers are floats, so that 9**9**9 is infinite at once instead of long.
+A formula is parsed by Python's `ast`, and only the node types listed here are accepted: no attributes, subscripts, other
+calls or text. All numbers are floats, so that 9**9**9 is infinite at once instead of taking long.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ LONGEST = 2_000  # characters
 MOST_PARTS = 400
 CONSTANTS = {"pi": 3.141592653589793, "e": 2.718281828459045}
 
-# By name: how many arguments it takes (least, most), and numpy's name for it.
+# By name: the minimum and maximum number of arguments, and numpy's name.
 FUNCTIONS = {
     **{name: (1, 1, name) for name in ("abs", "sqrt", "exp", "log10", "sin", "cos", "tan", "floor", "ceil", "sign")},
     "log": (1, 1, "log"),
@@ -36,11 +36,11 @@ COMPARED: dict[type[ast.cmpop], str] = {
 
 
 class FormulaError(ValueError):
-    """The formula cannot be taken; the message is a sentence that says why."""
+    """The formula is not valid; the message says why."""
 
 
 class Formula:
-    """`Formula(text).value({"price": array, ...})`. `names` are those it needs, in their order. Raises FormulaError."""
+    """`Formula(text).value({"price": array, ...})`. `names`: the sorted names that it uses. Raises FormulaError."""
 
     def __init__(self, text: str):
         self._tree = _parsed(text)
@@ -53,10 +53,10 @@ class Formula:
         self.names = sorted({name for name in found if name not in CONSTANTS})
 
     def value(self, values: Mapping[str, Any]) -> Any:
-        """The formula's value: an array of floats as long as those given, or one number if it needs none of them."""
+        """The formula's value: an array of floats as long as the inputs, or one number if it uses none."""
         import numpy
 
-        with numpy.errstate(all="ignore"):  # what is no number is counted by whoever asked
+        with numpy.errstate(all="ignore"):  # the caller counts values that are not finite
             return numpy.asarray(_value(self._tree, values), dtype=float)
 
 
@@ -64,7 +64,7 @@ def _parsed(text: str) -> ast.expr:
     if not text.strip():
         raise FormulaError("Write a formula, such as (price - cost) * units.")
     if len(text) > LONGEST:
-        raise FormulaError(f"The formula has {len(text):,} characters; {LONGEST:,} is the most that is taken.")
+        raise FormulaError(f"The formula has {len(text):,} characters; the limit is {LONGEST:,}.")
     try:
         return ast.parse(" ".join(text.split()), mode="eval").body
     except SyntaxError as error:
@@ -72,12 +72,12 @@ def _parsed(text: str) -> ast.expr:
         raise FormulaError(f"The formula cannot be read{f', near “{near}”' if near else ''}.") from None
     except (ValueError, MemoryError, RecursionError):
         raise FormulaError(
-            "The formula cannot be read: it is nested too deeply, or has a character it may not."
+            "The formula cannot be read: it is nested too deeply, or has a character that is not allowed."
         ) from None
 
 
 def _check(node: ast.expr) -> None:
-    """Refuse whatever is not on the lists."""
+    """Raise FormulaError for a node that is not on the allow-lists."""
     match node:
         case ast.Constant(value=bool() | int() | float() as number) if _is_float(number):
             return
@@ -115,7 +115,7 @@ def _check_call(name: str, arguments: list[ast.expr]) -> None:
     least, most, _ = FUNCTIONS[name]
     if not least <= len(arguments) <= most:
         wanted = str(least) if least == most else f"{least} to {most}"
-        raise FormulaError(f"{name} takes {wanted} values in its brackets, and has {len(arguments)}.")
+        raise FormulaError(f"{name} takes {wanted} arguments, not {len(arguments)}.")
     _check_all(*arguments)
 
 
@@ -188,7 +188,7 @@ def _folded(function: Any, parts: list[Any]) -> Any:
 
 
 def _number(value: Any) -> Any:
-    """Truth as 1 and 0: numpy will not negate it, nor take its root."""
+    """Booleans as 1 and 0, because numpy cannot negate them or take their root."""
     import numpy
 
     return numpy.asarray(value, dtype=float)

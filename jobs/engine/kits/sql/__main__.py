@@ -1,10 +1,10 @@
-"""The child that runs a query, or only judges it.
+"""The child process that runs a query, or only checks it.
 
-1. Limits first, and no network; it dies with its parent.
-2. The files become tables of a database in the request's folder; that is closed, and opened again for reading only.
-3. Everything outside of it is locked away, and the lock is locked. Then the query runs, and its rows go out as they come.
+1. It runs with limits and without a network, and dies with its parent.
+2. It loads the files into a database in the request's folder, and opens that again read-only.
+3. It disables external access and locks the configuration. Then it runs the query and yields the rows as they come.
 
-It answers with an object for each table loaded, one for the columns, lists of rows, and an object for the end.
+The output is an object for each table, one for the columns, lists of rows, and an object for the end.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ LOCKS = (
 
 
 class Refused(LegworkError):
-    """The query is not run, or did not end."""
+    """The query was refused, or reached a limit."""
 
 
 def work(request: dict[str, Any], folder: Path) -> Iterator[Any]:
@@ -51,7 +51,7 @@ def work(request: dict[str, Any], folder: Path) -> Iterator[Any]:
 
 
 class Watch:
-    """Interrupts what runs when its time is over."""
+    """Interrupts the query at its time limit."""
 
     def __init__(self, seconds: int):
         self.database: DuckDBPyConnection | None = None
@@ -72,7 +72,7 @@ class Watch:
 
 
 def _check(request: dict[str, Any], watch: Watch) -> dict[str, Any]:
-    """Judge the words of a query by tables without rows. What only the data can tell is left open."""
+    """Check a query on tables without rows. Errors that depend on the data are not reported."""
     import duckdb
 
     with watch.over(duckdb.connect(config=_config(request))) as database:
@@ -99,7 +99,7 @@ def _answer(request: dict[str, Any], folder: Path, watch: Watch) -> Iterator[Any
                 yield _loaded(database, source, folder)
         with duckdb.connect(kept, read_only=True, config=_config(request)) as database:
             watch.database = database
-            shutil.rmtree(folder, ignore_errors=True)  # open as it is, it goes when this process does
+            shutil.rmtree(folder, ignore_errors=True)  # an open file, so it is gone when this process ends
             _lock(database)
             yield from _result(database.execute(_select(request)), request["rows"])
     except duckdb.InterruptException:
@@ -107,8 +107,8 @@ def _answer(request: dict[str, Any], folder: Path, watch: Watch) -> Iterator[Any
     except duckdb.OutOfMemoryException:
         raise Refused(_too_much(request), reason="memory_limit") from None
     except duckdb.Error as error:
-        told = error_messages.of(error, _tables(request))
-        reason, message = told or ("bad_sql", f"The query cannot be run: {error_messages.first_line(error)}.")
+        known = error_messages.of(error, _tables(request))
+        reason, message = known or ("bad_sql", f"The query cannot be run: {error_messages.first_line(error)}.")
         raise Refused(message, reason=reason) from None
 
 
@@ -120,7 +120,7 @@ def _loaded(database: DuckDBPyConnection, source: dict[str, Any], folder: Path) 
 
 
 def _select(request: dict[str, Any]) -> str:
-    """The query, if it is one SELECT."""
+    """The query, if it is one SELECT. Raises Refused."""
     import duckdb
 
     statements = duckdb.extract_statements(request["sql"])
@@ -133,7 +133,7 @@ def _result(result: DuckDBPyConnection, most: int) -> Iterator[Any]:
     """The columns, the first `most` rows, and whether there are more."""
     found = result.description or []
     if len(found) > COLUMN_LIMIT:
-        raise Refused(f"The result has {len(found):,} columns; {COLUMN_LIMIT:,} is the most that is kept.")
+        raise Refused(f"The result has {len(found):,} columns; the limit is {COLUMN_LIMIT:,}.")
     names = column_names(jsonsafe.clean_text(column[0]) for column in found)
     types = [str(column[1]) for column in found]
     yield {"columns": [{"name": name, "type": type_name} for name, type_name in zip(names, types, strict=True)]}
@@ -154,7 +154,7 @@ def _converted(record: tuple[Any, ...], converters: list[tuple[int, Callable[[An
 
 
 def _in_lines(rows: Iterable[list[Any]]) -> Iterator[bytes]:
-    """The rows as JSON lists of some of them, of which none is much longer than the longest row may be."""
+    """The rows in batches, as JSON lists of limited length."""
     batch: list[str] = []
     size = 0
     for row in rows:
@@ -189,13 +189,13 @@ def _tables(request: dict[str, Any]) -> dict[str, list[str]]:
 
 def _too_much(request: dict[str, Any]) -> str:
     return (
-        f"The query needs more than the {request['memory'] >> 20:,} MB of memory it may have. Select fewer columns or rows, "
-        "group more coarsely, or give it more."
+        f"The query needs more than its limit of {request['memory'] >> 20:,} MB of memory. Select fewer columns or rows, "
+        "group more coarsely, or raise the limit."
     )
 
 
 def _too_long(request: dict[str, Any]) -> str:
-    return f"The query reached its time limit of {request['seconds']:,} s. Select less, or give it more time."
+    return f"The query reached its time limit of {request['seconds']:,} s. Select less, or raise the limit."
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What DuckDB says, in words for the person who wrote the query."""
+"""DuckDB's errors as messages for the author of the query."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OUT_OF_REACH = re.compile(r"disabled by configuration|Permission Error")
 
 
 def of(error: Exception, tables: Tables) -> tuple[str, str] | None:
-    """Reason and sentence for what is wrong with the words of a query; None if it takes the data to judge that."""
+    """Reason and sentence for an error in a query; None if it depends on the data."""
     text = str(error)
     if found := _NO_TABLE.search(text):
         return "no_such_table", _no_table(found[1] or found[2], tables)
@@ -38,14 +38,14 @@ def first_line(error: Exception) -> str:
 
 
 def no_select(kinds: list[str]) -> str | None:
-    """Why these statements are not run; None for one SELECT."""
+    """Why these statements are refused, as a sentence; None for one SELECT."""
     if not kinds:
         return "There is no statement. Write a SELECT."
     if len(kinds) > 1:
-        return f"One SELECT is run at a time, and these are {len(kinds)} statements. Keep one of them."
+        return f"Only one SELECT can be run, and these are {len(kinds)} statements. Keep one of them."
     if kinds[0] == "MULTI":
-        return "This PIVOT takes two steps. Name its values: PIVOT … ON column IN ('a', 'b') USING …"
-    return None if kinds[0] == "SELECT" else f"Only a SELECT is run here, and this is {kinds[0].replace('_', ' ')}."
+        return "This PIVOT needs two statements. List its values: PIVOT … ON column IN ('a', 'b') USING …"
+    return None if kinds[0] == "SELECT" else f"Only a SELECT can be run, and this is {kinds[0].replace('_', ' ')}."
 
 
 def _no_table(name: str, tables: Tables) -> str:
@@ -67,7 +67,7 @@ def _offer(tables: Tables) -> str:
 
 
 def listed(table: str, columns: Iterable[str]) -> str:
-    """movies (Title, Year)"""
+    """A table with its columns: movies (Title, Year)."""
     names = list(columns)
     more = f", and {len(names) - SHOWN_COLUMNS:,} more" if len(names) > SHOWN_COLUMNS else ""
     return f"{table} ({', '.join(names[:SHOWN_COLUMNS])}{more})"

@@ -1,5 +1,5 @@
-"""Files into tables of a DuckDB, in the child. Every format goes through the readers of ours, so that a query sees the rows
-that the rest of Legwork sees; only Parquet, which says its types itself, is read by DuckDB.
+"""Loads files into DuckDB tables, in the child process. Legwork's own readers are used, so that a query sees the same rows
+as the rest of Legwork; only Parquet, which has types, is read by DuckDB.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 def _form(pattern: str, type_name: str = "varchar") -> Callable[[str], str]:
-    """The test of a column: its texts are of that form, and of that type."""
+    """An SQL test for a column: all its texts match the pattern and can be cast to the type."""
     cast = f"try_cast({{0}} as {type_name})"
     return lambda name: (
         f"case when {name} is not null then regexp_full_match({name}, '{pattern}') and {cast.format(name)} is not null end"
     )
 
 
-# What a column of texts becomes if all of them have that form. A number with a leading zero is a code, and stays a text.
+# The types that a text column gets if all its values match. A number with a leading zero is a code and stays text.
 GUESSES = {
     "BIGINT": _form("-?(0|[1-9][0-9]{0,17})"),
     "DOUBLE": _form("[-+]?(0|[1-9][0-9]*)?([.][0-9]*)?([eE][-+]?[0-9]+)?", "double"),
@@ -35,11 +35,11 @@ GUESSES = {
     "DATE": _form("[0-9]{4}-[0-9]{2}-[0-9]{2}", "date"),
     "TIMESTAMP": _form("[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9:.]+", "timestamp"),
 }
-OF_TYPED_FORMATS = ("DATE", "TIMESTAMP")  # numbers have their type there; dates do not
+OF_TYPED_FORMATS = ("DATE", "TIMESTAMP")  # formats that have types for numbers but not for dates
 
 
 def load(database: DuckDBPyConnection, source: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Make one table. source: table, path, name, format, columns, encoding, delimiter. Returns its name, rows and columns."""
+    """Create one table. source: table, path, name, format, columns, encoding, delimiter. Returns its name, rows and columns."""
     path = Path(source["path"])
     if source["format"] == "parquet":
         made = f"create table {quoted(source['table'])} as select * from read_parquet(?)"  # noqa: S608 - quoted
@@ -69,7 +69,7 @@ def _load_rows(database: DuckDBPyConnection, source: dict[str, Any], path: Path,
 
 
 def _load_texts(database: DuckDBPyConnection, columns: list[str], rows: Iterator[list[Any]], spool: Path) -> None:
-    """Texts as a CSV of one known form; an empty one is null."""
+    """Load texts by an intermediate CSV in a fixed dialect; empty texts become null."""
     with spool.open("w", encoding="utf-8", errors="replace", newline="") as opened:
         csv.writer(opened, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(rows)
     named = ", ".join(f"{_text(column)}: 'VARCHAR'" for column in columns)
@@ -80,7 +80,7 @@ def _load_texts(database: DuckDBPyConnection, columns: list[str], rows: Iterator
 
 
 def _cast(database: DuckDBPyConnection, column: str, guesses: tuple[str, ...]) -> str:
-    """The expression for a column of `raw` in the type that all its values have."""
+    """The SQL expression that casts a column of `raw` to the type that all its values match."""
     name = quoted(column)
     [(type_name,)] = database.execute(f"select any_value(typeof({name})) from raw").fetchall()  # noqa: S608
     if type_name != "VARCHAR":

@@ -1,4 +1,4 @@
-"""What a file's table is called in SQL."""
+"""Names of tables and columns in SQL."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 LONGEST = 60
 
-# The words of DuckDB's grammar that cannot name a table without quotes.
+# DuckDB's reserved words, which cannot be table names without quotes.
 RESERVED = frozenset(
     """all analyse analyze and anti any array as asc asof asymmetric at authorization binary both by case cast check
     collate collation column concurrently constraint create cross default deferrable desc describe distinct do else
@@ -20,7 +20,7 @@ RESERVED = frozenset(
 
 
 def table_names(files: Iterable[str]) -> list[str]:
-    """A name for each file, made of its own: lower case, no quotes needed, no two the same."""
+    """A unique table name for each file, made from the file's name: lower case, without need of quotes."""
     names: list[str] = []
     for file in files:
         name = table_name(file)
@@ -30,7 +30,7 @@ def table_names(files: Iterable[str]) -> list[str]:
 
 
 def table_name(file: str) -> str:
-    """`Sales 2024.xlsx` is sales_2024."""
+    """The table name of a file: `Sales 2024.xlsx` becomes sales_2024."""
     stem = file.rsplit(".", 1)[0] if "." in file else file
     name = re.sub(r"\W+", "_", stem.lower()).strip("_")[:LONGEST]
     if not name or name[0].isdigit():
@@ -39,7 +39,7 @@ def table_name(file: str) -> str:
 
 
 def column_names(columns: Iterable[str]) -> list[str]:
-    """The names of columns made different from each other, as SQL tells them apart: without regard to case."""
+    """The column names, made unique without regard to case, as SQL requires."""
     taken: set[str] = set()
     names = []
     for column in columns:

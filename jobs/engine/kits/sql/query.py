@@ -1,7 +1,7 @@
-"""One SELECT over tables of strangers, by DuckDB in a child process that can reach nothing else.
+"""Runs one untrusted SELECT on untrusted tables, by DuckDB in a sandboxed child process.
 
-`ask` runs it and gives its rows as they come, in constant memory. `wrong_words` judges it before there is a job.
-The worker's process never holds DuckDB's work: whatever the query does, the child is ended and the worker lives.
+`run_query` streams the rows, in constant memory. `query_error` checks a query before there is a job.
+The worker does not load DuckDB: a query that exceeds its limits ends the child only.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from jobs.engine.errors import BadInput, JobFailed
 from jobs.engine.sandbox import confined
 
 MODULE = "jobs.engine.kits.sql"
-LATE_SECONDS = 10  # after its time limit, and for the tables to be loaded
+LATE_SECONDS = 10  # grace after the time limit, and for loading the tables
 CHECK_SECONDS = 5
 FILE_BYTES = 16 << 30
-MEMORY_BESIDE = 2 << 30  # addresses, not memory: Python, DuckDB's code and its threads' stacks
+MEMORY_BESIDE = 2 << 30  # address space for Python, DuckDB's code and thread stacks
 
 
 @dataclass(frozen=True)
 class QuerySource:
-    """A file and the table it becomes."""
+    """A file and the name of its table."""
 
     table: str
     path: str
@@ -36,7 +36,7 @@ class QuerySource:
 
 @dataclass(frozen=True)
 class QueryLimits:
-    """memory: bytes for DuckDB. seconds: for the tables and the query together. rows: how many are given at most."""
+    """memory: bytes for DuckDB. seconds: for loading the tables and the query. rows: maximum in the result."""
 
     rows: int
     seconds: int = 600
@@ -46,7 +46,7 @@ class QueryLimits:
 
 @dataclass
 class QueryAnswer:
-    """What came of a query. `count` and `more` are known when the rows are through."""
+    """The result of a query. `count` and `more` are set after the last row."""
 
     tables: list[dict[str, Any]] = field(default_factory=list)  # table, rows, columns: type by name
     columns: list[dict[str, str]] = field(default_factory=list)  # name, type
@@ -55,29 +55,29 @@ class QueryAnswer:
     _answers: Iterator[Any] = field(default_factory=lambda: iter(()))
 
     def rows(self) -> Iterator[list[Any]]:
-        """Each row's values, as JSON has them. Raises QueryEnded if the query ends early."""
-        for said in self._answers:
-            if isinstance(said, dict):
-                self.more = said["more"]
+        """The rows as lists of JSON values. Raises QueryEnded if the query ends early."""
+        for message in self._answers:
+            if isinstance(message, dict):
+                self.more = message["more"]
                 return
-            for row in said:
+            for row in message:
                 self.count += 1
                 yield row
 
 
 class QueryEnded(JobFailed):
-    """The query was refused, or ended by one of its limits. `reason` says which."""
+    """The query was refused, or reached one of its limits. `reason` says which."""
 
     reason = "bad_sql"
 
 
 def query_error(statement: str, sources: list[QuerySource]) -> str | None:
-    """What is wrong with a query as far as the names of tables and columns can tell; None if nothing is."""
+    """An error in the query's syntax or names, as a sentence; None if there is none, or the check did not end."""
     limits = QueryLimits(rows=0, seconds=CHECK_SECONDS)
     try:
         confined.run(MODULE, _request(statement, sources, limits, check=True), _limits(limits))
     except confined.TooCostly:
-        return None  # then the job itself will tell
+        return None  # the job itself will report it
     except BadInput as error:
         return error.message
     return None
@@ -87,14 +87,14 @@ def query_error(statement: str, sources: list[QuerySource]) -> str | None:
 def run_query(
     statement: str, sources: list[QuerySource], limits: QueryLimits, check: Callable[[], None]
 ) -> Iterator[QueryAnswer]:
-    """Run a query. Raises QueryEnded. `check` is called all the while; what it raises ends the query at once."""
+    """Run a query. Raises QueryEnded. `check` is polled; an exception from it ends the query at once."""
     with closing(_answers(_request(statement, sources, limits), limits, check)) as answers:
         answer = QueryAnswer(_answers=answers)
-        for said in answers:
-            if "columns" in said and "table" not in said:
-                answer.columns = said["columns"]
+        for message in answers:
+            if "columns" in message and "table" not in message:
+                answer.columns = message["columns"]
                 break
-            answer.tables.append(said)
+            answer.tables.append(message)
         yield answer
 
 
@@ -118,7 +118,7 @@ def _answers(request: dict[str, Any], limits: QueryLimits, check: Callable[[], N
         if error.timed_out:
             raise QueryEnded("The query reached its time limit and was ended.", reason="time_limit") from None
         raise QueryEnded(
-            "The query was ended: it took more memory than it may have. Select fewer columns or rows, or group more coarsely.",
+            "The query was ended: it exceeded its memory limit. Select fewer columns or rows, or group more coarsely.",
             reason="memory_limit",
         ) from None
     except BadInput as error:

@@ -1,4 +1,4 @@
-"""What an agent, or a person by a list of calls, may use."""
+"""The tools for agents and for lists of tool calls."""
 
 from __future__ import annotations
 

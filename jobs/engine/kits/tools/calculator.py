@@ -1,4 +1,4 @@
-"""The tool that calculates."""
+"""The tool `calculate`, which evaluates a formula."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _run(arguments: Calculation, reach: ToolContext) -> ToolResult:
     formula = _formula(arguments)
     value = float(formula.value({name: arguments.values[name] for name in formula.names}))
     if not math.isfinite(value):
-        raise BadInput("The result is no number: too large, or divided by zero.", reason="no_number")
+        raise BadInput("The result is not a finite number: too large, or divided by zero.", reason="no_number")
     return ToolResult(f"{value:.15g}")
 
 

@@ -1,6 +1,6 @@
-"""The tool that runs a program: one of a few that only read and print, in a folder that holds the call's files alone.
+"""The tool `run_command`: runs one of a few programs that only read and print, in a folder with the call's files.
 
-A path could lead out of the folder, and long options start other programs or name lists of files; neither is taken.
+Paths, which could lead out of the folder, and long options, some of which start other programs, are refused.
 """
 
 from __future__ import annotations
@@ -29,8 +29,10 @@ Program = Literal[
 class Command(Arguments):
     program: Program = param("Program")
     arguments: list[str] = param("Arguments", "Short options, and names of the files below.", default=[], max_length=50)
-    files: list[FileRef] = param("Files", "Put beside the program under their names.", default=[], max_length=10)
-    input: str = param("Input", "What the program reads where it is given no file.", default="", max_length=1_000_000)
+    files: list[FileRef] = param(
+        "Files", "Copied to the program's folder under their names.", default=[], max_length=10
+    )
+    input: str = param("Input", "Standard input, for a program without a file.", default="", max_length=1_000_000)
 
 
 def _run(arguments: Command, reach: ToolContext) -> ToolResult:
@@ -52,23 +54,23 @@ def _run(arguments: Command, reach: ToolContext) -> ToolResult:
 def _wrong(arguments: Command, reach: ToolContext) -> str | None:
     for argument in arguments.arguments:
         if "/" in argument or ".." in argument or "\x00" in argument or len(argument) > 1_000:
-            return f"“{argument[:60]}” is not taken: a program reads the call's own files, by their names."
+            return f"“{argument[:60]}” is not allowed: a program reads only the call's own files, by their names."
         if argument.startswith("--"):
-            return f"“{argument[:60]}” is not taken: only short options are, such as -n."
+            return f"“{argument[:60]}” is not allowed: only short options are, such as -n."
     return None
 
 
 def _put(file: Input, folder: Path) -> None:
     if file.bytes > MOST_COPIED:
         raise BadInput(
-            f"{file.name} is too large for a program; {MOST_COPIED:,} bytes is the most.", reason="too_large"
+            f"{file.name} is too large for a program; the limit is {MOST_COPIED:,} bytes.", reason="too_large"
         )
     with file.path() as path:
         shutil.copyfile(path, folder / (Path(file.name).name.lstrip("-.") or "file"))
 
 
 def _ran(command: list[str], given: str, folder: Path, reach: ToolContext) -> ToolResult:
-    """What the program printed. It is killed when its time is over, or the run's."""
+    """Run the program, and return its output. It is killed at its time limit, or when the run ends."""
     printed, read = folder.parent / "printed", folder.parent / "read"
     read.write_text(given)
     with printed.open("wb") as output, read.open("rb") as source:

@@ -1,4 +1,4 @@
-"""The tools that read: the library, one document, tables."""
+"""The tools that read: `search_library`, `read_document`, `query_table`."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class LibraryQuestion(Arguments):
 
 class Reading(Arguments):
     document: FileRef = param("Document", "The id of a document of the library, or of a text file.")
-    start: int = param("Start", "Characters to leave out.", default=0, ge=0)
-    characters: int = param("Characters", "How many to read.", default=20_000, ge=1, le=1_000_000)
+    start: int = param("Start", "Number of characters to skip.", default=0, ge=0)
+    characters: int = param("Characters", "Number of characters to read.", default=20_000, ge=1, le=1_000_000)
 
 
 class Query(Arguments):
@@ -39,8 +39,8 @@ def _search(arguments: LibraryQuestion, reach: ToolContext) -> ToolResult:
     found = library.search(reach.owner, arguments.query, arguments.collection, arguments.limit)
     if not found:
         return ToolResult("Nothing was found.")
-    told = [f"[{one.title}, document {one.document_id}, score {one.score}]\n{one.text}" for one in found]
-    return ToolResult("\n\n".join(told))
+    results = [f"[{one.title}, document {one.document_id}, score {one.score}]\n{one.text}" for one in found]
+    return ToolResult("\n\n".join(results))
 
 
 def _read(arguments: Reading, reach: ToolContext) -> ToolResult:
@@ -60,10 +60,10 @@ def _document(ref: str, reach: ToolContext) -> str:
 def _text(file: Input) -> str:
     if not file.media_type.startswith(TEXTS):
         raise BadInput(
-            f"{file.name} is no plain text. Index it first, then read it from the library.", reason="no_text"
+            f"{file.name} is not plain text. Index it first, then read it from the library.", reason="no_text"
         )
     if file.bytes > MOST_FILE:
-        raise BadInput(f"{file.name} is too long; {MOST_FILE:,} bytes is the most that is read.", reason="too_large")
+        raise BadInput(f"{file.name} is too long; the limit is {MOST_FILE:,} bytes.", reason="too_large")
     with file.path() as path:
         return path.read_text("utf-8-sig", errors="replace")
 
@@ -83,7 +83,7 @@ def _query(arguments: Query, reach: ToolContext) -> ToolResult:
 
 
 def _wrong_files(arguments: Query, reach: ToolContext) -> str | None:
-    """Whether the files are tables; the words of the SQL are judged when it runs, for a list may have thousands."""
+    """An error if the files are not tables. The SQL is not checked before it runs, because a list may have thousands."""
     try:
         _sources([reach.open(ref) for ref in arguments.files], [""] * len(arguments.files))
     except BadInput as error:

@@ -15,7 +15,7 @@ TOOLS = {tool.name: tool for tool in (SEARCH_LIBRARY, READ_DOCUMENT, QUERY_TABLE
 
 
 def tool(name: object) -> Tool:
-    """The tool of that name. Raises BadInput that names those there are."""
+    """The tool of that name. Raises BadInput with the names of all tools, or the most similar one."""
     if isinstance(name, str) and name in TOOLS:
         return TOOLS[name]
     near = difflib.get_close_matches(str(name), list(TOOLS), 1)

@@ -1,4 +1,4 @@
-"""The tool that fetches a page, of the hosts that the job allows."""
+"""The tool `fetch_page`, which fetches a web page from the hosts that the job allows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jobs.engine.sandbox import sanitize_html as sandbox_html
 
 TEXTS = ("text/", "application/json", "application/xml", "application/xhtml+xml")
 UNSEEN = {"script", "style", "template", "noscript"}
-COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")  # as gzip and zstd begin
+COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")  # the signatures of gzip and zstd
 BREAKS = {"p", "br", "div", "li", "tr", "h1", "h2", "h3", "h4", "title"}
 
 
@@ -23,11 +23,11 @@ class WebPage(Arguments):
 def _run(arguments: WebPage, reach: ToolContext) -> ToolResult:
     reply = http.get(arguments.url, reach.seconds, lambda host: _refuse(host, reach.hosts))
     if reply.status >= 400:
-        raise BadInput(f"The page answered {reply.status}.", reason="no_page")
+        raise BadInput(f"The server answered with status {reply.status}.", reason="no_page")
     if not reply.media_type.startswith(TEXTS):
         raise BadInput(f"The page is {reply.media_type[:80] or 'of no known type'}, not text.", reason="no_text")
     if reply.body.startswith(COMPRESSED):
-        raise BadInput("The page is compressed, though it was asked not to be.", reason="no_text")
+        raise BadInput("The page is compressed, although the request did not allow it.", reason="no_text")
     text = reply.body.decode("utf-8", errors="replace")
     return ToolResult(_shown(text) if "html" in reply.media_type else text)
 
@@ -41,11 +41,9 @@ def _wrong(arguments: WebPage, reach: ToolContext) -> str | None:
 
 
 def _refuse(host: str, hosts: tuple[str, ...]) -> None:
-    """Raise BadInput for a host that is not on the list, nor below one that is."""
+    """Raise BadInput for a host that is neither on the list nor a subdomain of one."""
     if not any(host == one.lower() or host.endswith("." + one.lower()) for one in hosts):
-        raise BadInput(
-            f"{host} is not among the hosts that this job may ask. Add it to “Hosts”.", reason="host_not_allowed"
-        )
+        raise BadInput(f"This job is not allowed to call {host}. Add it to “Hosts”.", reason="host_not_allowed")
 
 
 def _shown(html: str) -> str:
