@@ -92,7 +92,7 @@ def _doctor(_: argparse.Namespace) -> int:
     with suppress(SettingsError):  # examine() reports it
         _find_built_in()
     found = operations.examine()
-    print(operations.told(found))
+    print(operations.format_report(found))
     return 1 if any(part.state == "wrong" for part in found) else 0
 
 

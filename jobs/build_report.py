@@ -1,7 +1,7 @@
 """Build a report from a table.
 
 Sums, means and counts by group or over time, with a chart, as PDF, HTML, Excel or Word. All numbers are computed from all rows
-of the table and reconcile with it. A language model may describe them, and may use no number that was not computed.
+of the table. A language model may describe them, but may use only computed numbers.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TITLE = "Build a report"
 GROUP = "Data and numbers"
 QUEUE = "cpu"
 NEEDS = ("duckdb", "pypandoc", "typst", "vl_convert", "xlsxwriter")
-NOUN = ("text", "texts")  # the only item is the text that a model writes
+NOUN = ("text", "texts")  # the only item is the model's summary
 ONE_PIECE = True
 RESULT_TEMPLATE = "jobs/results/build_report.html"
 
@@ -54,25 +54,25 @@ class Params(KindParams):
     )
     measures: Listed = param(
         "Measures",
-        "What is computed, with commas between: sum(amount), mean(price), median(price), min(price), max(price), count(*).",
+        "Separated by commas: sum(amount), mean(price), median(price), min(price), max(price), count(*).",
         default="count(*)",
         columns_of="source",
         widget="line",
         max_length=2_000,
     )
     group_by: Listed = param(
-        "Group by", "One column, or up to three with commas between. Empty: no groups.", default="", max_length=600
+        "Group by", "One column, or up to three, separated by commas. Empty: no groups.", default="", max_length=600
     )
     format: Literal["pdf", "html", "xlsx", "docx"] = param("Format", default="pdf")
     narrative: Literal["none", "llm"] = param(
         "Text",
-        "A language model may describe the figures. Numbers that were not computed are refused.",
+        "A summary by a language model. It is rejected if it has numbers that were not computed.",
         default="none",
         words={"none": "None", "llm": "Written by the model (llm)"},
     )
     date_column: str = param(
         "Column with the dates",
-        "For reports over time. Empty: the first that holds dates.",
+        "For reports over time. Empty: the first column with dates.",
         default="",
         columns_of="source",
         advanced=True,
@@ -81,16 +81,16 @@ class Params(KindParams):
     period: Literal["auto", "day", "week", "month", "quarter", "year"] = param("Period", default="auto", advanced=True)
     most_groups: int = param(
         "Groups shown",
-        "The largest by the first measure; the others are added up.",
+        "The largest ones by the first measure; the others are combined.",
         default=50,
         ge=1,
         le=500,
         unit="groups",
         advanced=True,
     )
-    model: str = param("Model", "Empty: the one that is set up here.", default="", advanced=True, max_length=200)
-    encoding: str | None = param("Encoding", "Empty: as found.", default=None, advanced=True, max_length=40)
-    delimiter: str | None = param("Separator", "Empty: as found.", default=None, advanced=True, max_length=1)
+    model: str = param("Model", "Empty: the configured model.", default="", advanced=True, max_length=200)
+    encoding: str | None = param("Encoding", "Empty: detected.", default=None, advanced=True, max_length=40)
+    delimiter: str | None = param("Separator", "Empty: detected.", default=None, advanced=True, max_length=1)
 
 
 EXAMPLE = {
@@ -109,15 +109,15 @@ def check(params: Params, find: Find) -> list[FieldError]:
     except BadInput as error:
         return [FieldError("source", error.message)]
     errors = [
-        *_said(
+        *_errors_of(
             "measures",
             lambda: reports_measures.check_numbers(reports_measures.parse(params.measures, table.columns), table.first),
         ),
-        *_said("group_by", lambda: _keys(params, table)),
-        *_said("date_column", lambda: _date(params, table)),
+        *_errors_of("group_by", lambda: _keys(params, table)),
+        *_errors_of("date_column", lambda: _date(params, table)),
     ]
     if not errors:
-        errors = _said("template", lambda: reports.check_template(params.template.strip(), _names(params, table)))
+        errors = _errors_of("template", lambda: reports.check_template(params.template.strip(), _names(params, table)))
     if params.narrative == "llm" and (missing := llm.setup_error()):
         errors.append(FieldError("narrative", missing))
     return errors
@@ -144,8 +144,8 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     plan = _plan(params, table)
     context.progress(note="Computing the figures")
     figures = context.once("figures", lambda: _figures(params, plan, context))
-    told = params.narrative == "llm" and bool(figures["rows_used"])
-    text, notes = _narrated(params, plan, figures, context) if told else ("", [])
+    narrated = params.narrative == "llm" and bool(figures["rows_used"])
+    text, notes = _narrated(params, plan, figures, context) if narrated else ("", [])
     report = reports.Report(
         title=params.title,
         source=source.name,
@@ -169,10 +169,10 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     }
 
 
-# What the params mean for this table. These raise BadInput.
+# The params applied to the table. These functions raise BadInput.
 
 
-def _said(field: str, look: Any) -> list[FieldError]:
+def _errors_of(field: str, look: Any) -> list[FieldError]:
     try:
         look()
     except BadInput as error:
@@ -195,7 +195,7 @@ def _plan(params: Params, table: TableInfo) -> reports.ReportPlan:
 def _keys(params: Params, table: TableInfo) -> list[str]:
     keys = reports_measures.columns_in(params.group_by.strip(), table.columns)
     if len(keys) > MOST_KEYS:
-        raise BadInput(f"These are {len(keys)} columns; a report has groups of at most {MOST_KEYS}.")
+        raise BadInput(f"These are {len(keys)} columns; a report can be grouped by at most {MOST_KEYS}.")
     if not keys and params.template.strip() == "grouped":
         raise BadInput(f"The template grouped needs a column to group by. There are: {', '.join(table.columns[:12])}.")
     return keys
@@ -213,9 +213,7 @@ def _date(params: Params, table: TableInfo) -> str:
             return column
     if not table.first:
         return next((column for column in table.columns if "date" in column.lower()), table.columns[0])
-    raise BadInput(
-        "No column of the table holds dates, such as 2026-03-31. Name the one that is meant, or choose another template."
-    )
+    raise BadInput("No column of the table has dates such as 2026-03-31. Name one, or choose another template.")
 
 
 def _names(params: Params, table: TableInfo) -> list[str]:
@@ -235,18 +233,18 @@ def _figures(params: Params, plan: reports.ReportPlan, context: Context) -> dict
 def _narrated(
     params: Params, plan: reports.ReportPlan, figures: dict[str, Any], context: Context
 ) -> tuple[str, list[str]]:
-    """The text, and notes on why there is none."""
+    """The summary, and notes on why there is none."""
     context.progress(note="Writing the text")
-    kept = ["", "The text of the model was lost when the job was interrupted."]
+    summary = ["", "The model's summary was lost when the job was interrupted."]
 
     async def write(_: str, model: llm.Chat) -> Output:
         text, note, tokens = await reports_narrative.written(model, params.model, params.title, figures, plan)
-        kept[:] = text, note
+        summary[:] = text, note
         return Output({"text": text, "note": note}, *tokens)
 
     def ask() -> list[str]:
         context.map(write, ["narrative"], total=1, using=llm.open_client())
-        return kept
+        return summary
 
     text, note = context.once("narrative", ask)
     return text, [note] if note else []

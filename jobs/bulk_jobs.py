@@ -1,7 +1,6 @@
-"""Do one thing to many jobs.
+"""Apply one action to many jobs.
 
-The list of jobs starts this when something is done to all that are chosen. Each of them is an item: done, or left alone with
-the reason.
+The list of jobs starts this for an action on several jobs. Each of them is an item: done, or skipped with the reason.
 """
 
 from __future__ import annotations
@@ -33,12 +32,12 @@ DONE = {"retry_failed": "queued again", "retry": "queued again", "stop": "stoppe
 class Params(KindParams):
     action: Action = param("What to do")
     jobs: list[str] = param("Jobs", "Their ids.", default_factory=list, max_length=MOST)
-    all: bool = param("All that match", "The ones below, and not the list above.", default=False)
+    all: bool = param("All that match", "Use the filters below instead of the list above.", default=False)
     states: list[str] = param("States", default_factory=list, max_length=len(queue.SHOWN_STATES))
     of_kind: str = param("Kind", default="", max_length=100)
     q: str = param("Words", default="", max_length=200)
     since: str = param(
-        "Submitted since", "A moment with its zone, as 2026-11-16T00:00+01:00.", default="", max_length=40
+        "Submitted since", "A time with its time zone, such as 2026-11-16T00:00+01:00.", default="", max_length=40
     )
     by: Literal["", "person", "schedule"] = param("Started by", default="")
 
@@ -51,7 +50,7 @@ def check(params: Params, find: Find) -> list[FieldError]:
     if unknown:
         return [FieldError("states", f"There is no state “{unknown[0][:40]}”.")]
     if params.since and _moment(params.since) is None:
-        return [FieldError("since", "Write the moment with its zone, such as 2026-11-16T00:00+01:00.")]
+        return [FieldError("since", "Write the time with its time zone, such as 2026-11-16T00:00+01:00.")]
     if not params.all and not params.jobs:
         return [FieldError("jobs", "No job is chosen.")]
     return []
@@ -75,7 +74,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
 
 
 def _chosen(params: Params, context: Context) -> list[str]:
-    """The ids, read once: what the work changes must not change what there is to do. Newer jobs than this one are left out."""
+    """The ids, read once, because the job's own changes affect the filters. Jobs newer than this one are left out."""
     if not params.all:
         return list(dict.fromkeys(params.jobs))
     found: list[str] = []
@@ -107,10 +106,10 @@ def _change(job_id: str, action: str, owner: str) -> dict[str, Any]:
     try:
         job = queue.job(job_id, owner)
         if action == "retry_failed" and job.ended and not job.failed:
-            raise Skip("No item of it has failed.")
+            raise Skip("It has no failed items.")
         _ACTIONS[action](job.id, owner)
     except NotFound:
-        raise Skip("It is not there any more.") from None
+        raise Skip("It no longer exists.") from None
     except Conflict as error:
         raise Skip(error.message) from None
     return {"outcome": DONE[action], "kind": job.kind, "on": job.label}

@@ -1,8 +1,7 @@
 """Change many documents of the library at once.
 
-Tag, move, rename, replace words, delete, sum up by a language model, or index again: all documents that a filter finds, or
-those you name. A dry run comes first and shows what would change. What was before is kept with the job, so that a second job
-can undo it. Stop it and let it go on whenever you like.
+Tag, move, rename, replace words, delete, summarise by a language model, or index again: all documents that match a filter, or
+a list. A dry run shows what would change. The previous state is stored with the job, so that another job can undo it.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ RESULT_TEMPLATE = "jobs/results/bulk_update.html"
 
 PAGE = 200  # items of the job to undo
 EXAMPLES = 5
-AT_ONCE = 8  # documents that are summed up
+AT_ONCE = 8  # documents summarised at a time
 DEFAULT_WORDS = 60
 
 
@@ -42,24 +41,24 @@ class Params(KindParams):
     selection: dict[str, str | list[str] | bool] = param(
         "Which documents",
         'Such as {"collection": "library", "tag": "new", "q": "words in the title"}, {"ids": ["…"]} or {"all": true}. '
-        "What is named must all fit. Empty only for undo.",
+        "A document must match all of these. Empty only for undo.",
         default={},
         widget="json",
         max_length=10,
     )
     operation: Literal[
         "tag", "untag", "move", "rename", "replace", "set_meta", "delete", "summarise", "reindex", "undo"
-    ] = param("What is done", "undo brings back what an earlier bulk update changed or deleted.", default="tag")
+    ] = param("Operation", "undo restores what an earlier bulk update changed or deleted.", default="tag")
     values: dict[str, Any] = param(
-        "With what",
+        "Values",
         'tag, untag: {"tags": ["seen"]}. move: {"collection": "archive"}. rename: {"title": "{title} (old)"}. '
         'replace: {"field": "title", "find": "2024", "with": "2025"}. set_meta: {"meta": {"year": 2024}}. '
-        'summarise: {"words": 60}, into the meta, where there is none yet. reindex: nothing. undo: {"job": "its id"}.',
+        'summarise: {"words": 60}, stored in the meta, if there is none yet. reindex: nothing. undo: {"job": "its id"}.',
         default={},
         widget="json",
         max_length=10,
     )
-    dry_run: bool = param("Dry run", "Shows what would change, and changes nothing.", default=True)
+    dry_run: bool = param("Dry run", "Show what would change, without changing anything.", default=True)
 
 
 EXAMPLE = {
@@ -71,10 +70,10 @@ EXAMPLE = {
 
 
 def check(params: Params, find: Find) -> list[FieldError]:
-    wrong = edits.edit_errors(params.operation, params.values)
-    errors = [FieldError("values", wrong)] if wrong else []
-    if params.operation != "undo" and (wrong := bulk_selection.selection_errors(params.selection)):
-        errors.append(FieldError("selection", wrong))
+    error = edits.edit_errors(params.operation, params.values)
+    errors = [FieldError("values", error)] if error else []
+    if params.operation != "undo" and (error := bulk_selection.selection_errors(params.selection)):
+        errors.append(FieldError("selection", error))
     if params.operation == "summarise" and (missing := llm.setup_error()) is not None:
         errors.append(FieldError("operation", missing))
     return errors
@@ -85,7 +84,7 @@ def estimate(params: Params, find: Find) -> Estimate | None:
         return None
     if params.dry_run:
         return Estimate(notes=(f"A dry run writes the summaries of the first {EXAMPLES} documents only.",))
-    return Estimate(notes=("Each document without a summary takes one call of the model.",))
+    return Estimate(notes=("Each document without a summary takes one call to the model.",))
 
 
 def label(params: Params, find: Find) -> str:
@@ -110,18 +109,18 @@ def run(params: Params, context: Context) -> dict[str, Any]:
 
 
 class Summary:
-    """Asks the model for a summary of each document, and keeps it in the document's meta."""
+    """Requests a summary of each document from the model, and stores it in the document's meta."""
 
     def __init__(self, params: Params, context: Context):
         self._params, self._context, self._written = params, context, 0
 
     async def of(self, one: Candidate, model: llm.Chat) -> Output:
         values = {"words": DEFAULT_WORDS, "again": False} | self._params.values
-        asked = await asyncio.to_thread(upkeep.question, self._context.job.owner, one.id, **values)
+        request = await asyncio.to_thread(upkeep.question, self._context.job.owner, one.id, **values)
         if self._params.dry_run and self._written >= EXAMPLES:
             return Output({"before": {}, "after": {"summary": "not written in a dry run"}})
         self._written += 1
-        answer = await model.complete(**asked)
+        answer = await model.complete(**request)
         wanted = {"operation": "set_meta", "values": {"meta": {"summary": answer.text.strip()}}}
         params = self._params.model_copy(update=wanted)
         columns = await asyncio.to_thread(_changed, params, self._context, one)
@@ -132,35 +131,35 @@ def _by_filter(params: Params, context: Context) -> Selection:
     owner, sample = context.job.owner, context.job.sample
     seen = context.once("selected", lambda: bulk_selection.look(owner, params.selection, sample))
     if not seen["count"]:
-        context.log("No document fits this selection.", "warning")
+        context.log("No document matches this selection.", "warning")
     fitting = bulk_selection.chosen(owner, params.selection, seen)
     return Selection(chain(bulk_selection.left(owner, context.job.job_id), fitting.items), fitting.total)
 
 
 def _of_job(params: Params, context: Context) -> Selection:
-    """What a job changed. Raises JobFailed, before anything is done, where that cannot be undone."""
+    """The documents that a job changed. Raises JobFailed if the job cannot be undone."""
     try:
         job = queue.job(str(params.values["job"]).strip(), context.job.owner)
     except NotFound:
         raise JobFailed(
             "There is no such job. Copy the id from the page of the job to undo.", reason="not_found"
         ) from None
-    if (trouble := _not_to_undo(job)) is not None:
-        raise JobFailed(trouble, reason="cannot_undo")
+    if (reason := _undo_error(job)) is not None:
+        raise JobFailed(reason, reason="cannot_undo")
     return Selection(_images(job), job.done)
 
 
-def _not_to_undo(job: Job) -> str | None:
+def _undo_error(job: Job) -> str | None:
     if job.kind != "bulk_update":
-        return "That job is no bulk update, so there is nothing that could be undone."
+        return "That job is not a bulk update, so it cannot be undone."
     if not job.ended:
-        return "That job has not ended. Stop it, or wait for its end, and undo it then."
+        return "That job has not ended. Stop it or wait until it has ended, then undo it."
     if job.params.get("dry_run", True):
         return "That job was a dry run: it changed nothing."
     if job.params.get("operation") == "undo":
         return "That job is itself an undo. Run the first bulk update again instead."
     if job.params.get("operation") == "reindex":
-        return "That job changed no document, only what search knows of them, so there is nothing to undo."
+        return "That job changed no document, only the search index, so there is nothing to undo."
     return None if job.done else "That job changed nothing, so there is nothing to undo."
 
 
@@ -175,9 +174,9 @@ def _images(job: Job) -> Iterator[Candidate]:
 
 
 def _changed(params: Params, context: Context, one: Candidate) -> dict[str, Any]:
-    """Change a document, and keep what was before, in one transaction: a killed attempt has done both or neither."""
+    """Change a document and store its previous state in one transaction, so that a kill leaves both or neither."""
     job, step = context.job, f"{bulk_selection.STEP}{one.id}"
-    if params.operation == "reindex":  # done twice it is the same
+    if params.operation == "reindex":  # idempotent
         return upkeep.reindex(job.owner, one.id, dry_run=params.dry_run)
     with postgres.session() as session:
         connection = session.connection()

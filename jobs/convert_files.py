@@ -1,7 +1,7 @@
 """Convert files to another format.
 
-Documents, tables and pictures, each to the formats of its own sort: Markdown, Word, HTML and more to each other and to PDF;
-CSV, Excel, JSON and Parquet to each other; pictures to each other and to PDF. What a format cannot hold is said for each file.
+Documents: Markdown, Word, HTML and more to each other and to PDF. Tables: CSV, Excel, JSON and Parquet to each other.
+Pictures: to each other and to PDF. For each file, the job lists what the new format does not support.
 """
 
 from __future__ import annotations
@@ -30,9 +30,19 @@ NEEDS = ("pypandoc", "typst", "PIL", "duckdb", "openpyxl", "xlsxwriter")
 NOUN = ("file", "files")
 
 SECONDS_A_FILE = 1.0
-LOOKED_AT = 200  # files whose type is looked up before the job is accepted
+LOOKED_AT = 200  # files whose format is checked before the job is accepted
 NAMED = 5
-PACKED = (".md", ".html", ".rst", ".txt", ".csv", ".tsv", ".json", ".jsonl", ".bmp")  # the others are small already
+PACKED = (
+    ".md",
+    ".html",
+    ".rst",
+    ".txt",
+    ".csv",
+    ".tsv",
+    ".json",
+    ".jsonl",
+    ".bmp",
+)  # the other formats are compressed already
 MOST_UNPACKED = 500_000_000  # bytes of one file in an archive
 CHUNK = 1 << 20
 
@@ -49,7 +59,7 @@ Target = Literal[
 class Params(KindParams):
     files: list[FileRef] = param(
         "Files",
-        "Documents, tables or pictures, or ZIP files of them. Their type is found by what is in them.",
+        "Documents, tables or pictures, or ZIP files of them. Their format is detected from their contents.",
         max_length=1_000,
     )
     to: Target = param(
@@ -59,14 +69,14 @@ class Params(KindParams):
     )
     options: dict[str, Any] = param(
         "Options",
-        'Of a PDF: {"page_size": "a4", "landscape": true, "margin_mm": 20, "font_size": 11, "toc": true}. Of pictures: '
+        'For PDF: {"page_size": "a4", "landscape": true, "margin_mm": 20, "font_size": 11, "toc": true}. Of pictures: '
         '{"quality": 85, "max_width": 1600}. Of CSV: {"delimiter": ";"}. Of tables: {"types": "text"}.',
         default={},
         widget="json",
         advanced=True,
     )
-    encoding: str | None = param("Encoding of tables", "Empty: as found.", default=None, advanced=True, max_length=40)
-    delimiter: str | None = param("Separator of tables", "Empty: as found.", default=None, advanced=True, max_length=1)
+    encoding: str | None = param("Encoding of tables", "Empty: detected.", default=None, advanced=True, max_length=40)
+    delimiter: str | None = param("Separator of tables", "Empty: detected.", default=None, advanced=True, max_length=1)
     concurrency: int = param("Files at a time", default=2, ge=1, le=16, unit="files", advanced=True)
 
 
@@ -75,7 +85,7 @@ EXAMPLE = {"files": ["sample:handbook.md", "sample:notice.html", "sample:lightho
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One file to convert, and the name of what it becomes. `index`: its place in the ZIP file that `ref` is."""
+    """One file to convert, and the name of its output. `index`: its place in the ZIP file `ref`."""
 
     ref: str
     name: str
@@ -88,10 +98,10 @@ def check(params: Params, find: Find) -> list[FieldError]:
     errors = conversion_options.errors(params.to, params.options)
     if not params.files:
         return [FieldError("files", "Choose at least one file."), *errors]
-    wrong = [sentence for ref in params.files[:LOOKED_AT] if (sentence := _wrong(ref, params, find))]
-    more = f" So do {len(wrong) - NAMED:,} more files." if len(wrong) > NAMED else ""
-    if wrong:
-        errors.append(FieldError("files", " ".join(wrong[:NAMED]) + more))
+    refusals = [sentence for ref in params.files[:LOOKED_AT] if (sentence := _refusal(ref, params, find))]
+    more = f" {len(refusals) - NAMED:,} more files cannot be converted either." if len(refusals) > NAMED else ""
+    if refusals:
+        errors.append(FieldError("files", " ".join(refusals[:NAMED]) + more))
     return errors
 
 
@@ -131,8 +141,8 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     }
 
 
-def _wrong(ref: str, params: Params, find: Find) -> str | None:
-    """Why this file cannot become what is asked for; None if it can."""
+def _refusal(ref: str, params: Params, find: Find) -> str | None:
+    """Why this file cannot be converted, as a sentence; None if it can."""
     try:
         source = find(ref)
         with source.path() as path:
@@ -143,26 +153,26 @@ def _wrong(ref: str, params: Params, find: Find) -> str | None:
 
 
 def _sources(params: Params, context: Context) -> Iterator[SourceFile]:
-    """Each file, ZIP files unpacked, with a name for its output that no other has."""
+    """Each file, including those in ZIP files, with a unique name for its output."""
     taken: set[str] = set()
     for ref in params.files:
         try:
             found = list(_inside(context.open(ref)))
         except BadInput:
-            found = [("a file that is gone", None, None)]  # its item will say so
+            found = [("a file that no longer exists", None, None)]  # its item fails with this error
         for name, size, index in found:
             yield SourceFile(ref, name, size, _free(name, params.to, taken), index)
 
 
-def _inside(given: Input) -> Iterator[tuple[str, int | None, int | None]]:
-    """Name, bytes and place: of the file itself, or of each file in it where it is an archive that can be opened."""
+def _inside(file: Input) -> Iterator[tuple[str, int | None, int | None]]:
+    """Name, bytes and index: of the file itself, or of each member if it is an archive that can be opened."""
     try:
-        with given.path() as path:
-            members = extraction.members(path) if conversion.format_of(path, given.name) == "zip" else None
+        with file.path() as path:
+            members = extraction.members(path) if conversion.format_of(path, file.name) == "zip" else None
     except BadInput:
         members = None
     if members is None:
-        yield given.name, given.bytes, None
+        yield file.name, file.bytes, None
     else:
         yield from ((member.name, None, member.index) for member in members)
 
@@ -187,9 +197,16 @@ def _convert(source: SourceFile, params: Params, filled: dict[str, Any], context
         )
         size = made.path.stat().st_size
         file_id = context.save(source.target, made.path, conversion.media_type(params.to))
-    said = {"warnings": " ".join(made.warnings)} if made.warnings else {}
+    warnings = {"warnings": " ".join(made.warnings)} if made.warnings else {}
     rows = {} if made.rows is None else {"rows": made.rows}
-    return {"was": made.format, "output": source.target, "output_bytes": size, **rows, **said, "file_id": str(file_id)}
+    return {
+        "was": made.format,
+        "output": source.target,
+        "output_bytes": size,
+        **rows,
+        **warnings,
+        "file_id": str(file_id),
+    }
 
 
 @contextmanager
@@ -211,7 +228,7 @@ def _folder() -> Iterator[Path]:
 
 
 def _pack(to: str, context: Context) -> None:
-    """All outputs as one archive, a piece at a time."""
+    """Save all outputs as one archive, in constant memory."""
     packing = zipfile.ZIP_DEFLATED if conversion.ending(to) in PACKED else zipfile.ZIP_STORED
     with _folder() as folder:
         target = folder / "files.zip"

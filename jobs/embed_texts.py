@@ -1,7 +1,7 @@
 """Turn the texts of a table into vectors.
 
-Each row's text becomes a vector that stands for its meaning, for search, grouping or comparing. A text that was embedded
-before is not embedded again. The file with the vectors is written at the end; what is done is kept if the job stops.
+Each row's text becomes an embedding, a vector that represents its meaning, for search, clustering or comparison. A text that
+was embedded before is not embedded again. The file with the vectors is written at the end, also if the job is stopped.
 """
 
 from __future__ import annotations
@@ -42,28 +42,31 @@ NEEDS = ("aiohttp", "onnxruntime", "tokenizers")
 NOUN = ("text", "texts")
 
 BUILT_IN_TOKENS_PER_SECOND = 1_000
-SECONDS_PER_CALL = 0.5  # of a usual provider
+SECONDS_PER_CALL = 0.5  # of a typical provider
 AT_ONCE = 500  # rows in memory while the file is written
 OWN = ("tokens", "cut", "reused")
 
 
 class Params(KindParams):
     source: TableFile = param("Table", "CSV, TSV, JSONL, XLSX or Parquet. Each row has one text.")
-    encoding: str | None = param("Encoding", "Empty: as found.", default=None, advanced=True, max_length=40)
-    delimiter: str | None = param("Separator", "Empty: as found.", default=None, advanced=True, max_length=1)
+    encoding: str | None = param("Encoding", "Empty: detected.", default=None, advanced=True, max_length=40)
+    delimiter: str | None = param("Separator", "Empty: detected.", default=None, advanced=True, max_length=1)
     text_column: str = param("Column with the texts", columns_of="source", min_length=1, max_length=1_000)
     format: Literal["parquet", "npy", "jsonl"] = param(
         "File",
-        "Parquet and JSONL have the table's columns and the vectors; NPY has the vectors alone, with the rows as CSV beside it.",
+        "Parquet and JSONL have the table's columns and the vectors; NPY has the vectors only, and comes with the rows as CSV.",
         default="parquet",
     )
     output_column: str = param(
         "Name of the new column", default="embedding", min_length=1, max_length=100, advanced=True
     )
-    model: str = param("Model", "Empty: the one that is set up here.", default="", advanced=True, max_length=200)
-    batch_size: int = param("Texts a call", default=32, ge=1, le=256, unit="texts", advanced=True)
+    model: str = param("Model", "Empty: the configured model.", default="", advanced=True, max_length=200)
+    batch_size: int = param("Texts per call", default=32, ge=1, le=256, unit="texts", advanced=True)
     normalize: bool = param(
-        "Vectors of length 1", "What most searches want: likeness is then a plain product.", default=True, advanced=True
+        "Vectors of length 1",
+        "For most searches: cosine similarity is then a dot product.",
+        default=True,
+        advanced=True,
     )
 
 
@@ -110,13 +113,13 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     table = source.table(params.encoding, params.delimiter)
     model = context.once(
         "model", lambda: _model(params)
-    )  # an attempt after a change of settings goes on with the first one
+    )  # a later attempt uses the same model, even if the settings have changed
     tokens, cut, reused = _own(params)
 
     async def embed(row: dict[str, Any], vectors: batching.Vectors) -> Output:
         text = _text(row, params)
         if not text.strip():
-            raise Skip("There is no text in this row.")
+            raise Skip("This row has no text.")
         vector = await vectors.of(text)
         came = {tokens: vector.tokens, cut: vector.cut, reused: vector.known}
         return Output(came, prompt_tokens=vector.tokens)
@@ -149,13 +152,13 @@ def _own(params: Params) -> list[str]:
 
 
 def _model(params: Params) -> dict[str, Any]:
-    """The model of this job and how many numbers its vectors have."""
+    """The job's model and the dimension of its vectors."""
     embedder = embeddings.embedder(params.model)
     return {"model": embedder.model, "dimension": embedder.dimension}
 
 
 def _write(params: Params, context: Context, model: dict[str, Any], columns: list[str], count: int) -> None:
-    """Save the file of vectors, in constant memory."""
+    """Save the file with the vectors, in constant memory."""
     stem = context.open(params.source).name.rsplit(".", 1)[0] or "texts"
     rows = _with_vectors(params, context, model["model"])
     with tempfile.TemporaryDirectory(prefix="legwork-vectors-") as folder:
@@ -185,12 +188,12 @@ def _with_vectors(params: Params, context: Context, model: str) -> Iterator[dict
         known = cache.look(model, hashes)
         for row, digest in zip(some, hashes, strict=True):
             if digest not in known:
-                raise JobFailed("A vector that was made is not there any more. Run the job again.", reason="no_vector")
+                raise JobFailed("A computed vector has been deleted. Run the job again.", reason="no_vector")
             yield row | {params.output_column: embeddings.unit(known[digest]) if params.normalize else known[digest]}
 
 
 def _done(params: Params, context: Context) -> Iterator[dict[str, Any]]:
-    """The rows that have a vector, in their order."""
+    """The rows that have a vector, in order."""
     rows = enumerate(context.open(params.source).rows(params.encoding, params.delimiter), start=1)
     for place in queue.places(context.job.job_id):
         yield next(row for at, row in rows if at == place)
@@ -201,14 +204,14 @@ def _text(row: dict[str, Any], params: Params) -> str:
 
 
 def _short(vector: list[float]) -> list[float]:
-    """About as many digits as a 32-bit number has."""
+    """The vector rounded to about the precision of 32-bit floats."""
     numbers: list[float] = json.loads(_digits(vector, 8))
     return numbers
 
 
 def _digits(vector: list[float], digits: int = 9) -> str:
-    """The vector as JSON, put together at once: number by number it takes as long as a small model does. Nine digits tell
-    every 32-bit number from all others."""
+    """The vector as JSON, formatted in one operation: number by number takes as long as a small model. Nine digits
+    represent every 32-bit float exactly."""
     return f"[{f'%.{digits}g,' * len(vector) % tuple(vector)}"[:-1] + "]"
 
 

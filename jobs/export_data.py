@@ -1,7 +1,6 @@
-"""Take documents, jobs or their items out as a file.
+"""Export documents, jobs or their items as a file.
 
-Everything in the file is as it was at one moment, whatever goes on meanwhile, and nothing of it is held in memory. Documents
-that were exported can be imported again.
+The file is a consistent snapshot, even if the data changes during the export. Exported documents can be imported again.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ FILTERS: dict[str, tuple[str, ...]] = {
     "items": ("job", "state"),
 }
 COLUMNS = {"documents": snapshots.DOCUMENT_COLUMNS, "jobs": snapshots.JOB_COLUMNS}
-LOOK = 500  # rows between two looks at whether the run must end
+LOOK = 500  # rows between two checks for a stop
 
 
 class Params(KindParams):
@@ -53,7 +52,7 @@ class Params(KindParams):
     )
     columns: list[ShortText] = param("Columns", "In this order. Empty: all.", default=[], max_length=2_000)
     format: Literal["csv", "jsonl", "xlsx", "parquet"] = param(
-        "File", "jsonl and parquet keep every value exactly as it is.", default="csv"
+        "File", "jsonl and parquet keep all values exactly.", default="csv"
     )
     compress: Literal["none", "gzip"] = param("Compress", default="none", advanced=True)
 
@@ -64,7 +63,7 @@ EXAMPLE = {"what": "jobs", "columns": ["id", "kind", "label", "state", "created_
 def check(params: Params, find: Find) -> list[FieldError]:
     allowed = FILTERS[params.what]
     errors = [
-        FieldError("filter", f"{params.what.capitalize()} have no “{name}”; there is {', '.join(allowed)}.")
+        FieldError("filter", f"{params.what.capitalize()} have no “{name}”. There are: {', '.join(allowed)}.")
         for name in params.filter
         if name not in allowed
     ]
@@ -73,14 +72,14 @@ def check(params: Params, find: Find) -> list[FieldError]:
         if column not in (known or ()):
             errors.append(
                 FieldError(
-                    "columns", f"{params.what.capitalize()} have no “{column}”; there is {', '.join(known or ())}."
+                    "columns", f"{params.what.capitalize()} have no “{column}”. There are: {', '.join(known or ())}."
                 )
             )
     states = ITEM_STATES if params.what == "items" else (*ENDED_STATES, "queued", "running", "stopping")
     if params.what != "documents" and params.filter.get("state", states[0]) not in states:
-        errors.append(FieldError("filter", f"There is no such state; there is {', '.join(sorted(states))}."))
+        errors.append(FieldError("filter", f"There is no such state. There are: {', '.join(sorted(states))}."))
     if params.what == "items" and not params.filter.get("job"):
-        errors.append(FieldError("filter", 'Say whose items, as in {"job": "the id from the address of its page"}.'))
+        errors.append(FieldError("filter", 'Name the job, as in {"job": "the id from the address of its page"}.'))
     return errors
 
 

@@ -1,7 +1,7 @@
 """Write one text per row of a table.
 
-A language model reads your prompt once for each row, with the row's values filled in, and its answers become a new
-column. What is done can be downloaded at any time. A file of requests for OpenAI's batch endpoint is taken as it is.
+A language model answers your prompt once for each row, with the row's values filled in; the answers become a new column.
+Finished rows can be downloaded at any time. A file of requests for OpenAI's batch endpoint can be used unchanged.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ NOUN = ("row", "rows")
 OWN_COLUMNS = ("tokens", "finish_reason", "flag")
 REFUSED = "refused"
 BUILT_IN_TOKENS_PER_SECOND = 150  # of the built-in model on two cores, several rows at a time
-SECONDS_PER_CALL = 3.0  # of a usual provider
-CHECKED_AT_ONCE = 20_000_000  # bytes of a batch file whose ids are looked through before the job is accepted
+SECONDS_PER_CALL = 3.0  # of a typical provider
+CHECKED_AT_ONCE = 20_000_000  # bytes of a batch file whose ids are checked before the job is accepted
 
 
 class Params(KindParams):
     source: TableFile = param("Table", "CSV, TSV, JSONL, XLSX or Parquet. One row makes one text.")
-    encoding: str | None = param("Encoding", "Empty: as found.", default=None, advanced=True, max_length=40)
-    delimiter: str | None = param("Separator", "Empty: as found.", default=None, advanced=True, max_length=1)
+    encoding: str | None = param("Encoding", "Empty: detected.", default=None, advanced=True, max_length=40)
+    delimiter: str | None = param("Separator", "Empty: detected.", default=None, advanced=True, max_length=1)
     prompt: str = param(
         "Prompt",
-        "What the model reads for each row. A column's name in braces stands for its value.",
+        "Sent to the model for each row. A column's name in braces is replaced by its value.",
         default="",
         widget="code",
         columns_of="source",
@@ -61,13 +61,13 @@ class Params(KindParams):
     )
     system: str = param(
         "Instructions for all rows",
-        "Optional. Tone, length, what to leave out.",
+        "Optional system prompt: tone, length, what to leave out.",
         default="",
         widget="text",
         max_length=20_000,
     )
     output_column: str = param("Name of the new column", default="text", min_length=1, max_length=100)
-    model: str = param("Model", "Empty: the one that is set up here.", default="", advanced=True, max_length=200)
+    model: str = param("Model", "Empty: the configured model.", default="", advanced=True, max_length=200)
     max_tokens: int = param(
         "Longest answer",
         "A longer answer is cut off and marked.",
@@ -78,19 +78,24 @@ class Params(KindParams):
         advanced=True,
     )
     temperature: float | None = param(
-        "Temperature", "0 repeats itself, 1 wanders. Empty: the model's own.", default=None, ge=0, le=2, advanced=True
+        "Temperature",
+        "Higher values give more varied answers. Empty: the model's default.",
+        default=None,
+        ge=0,
+        le=2,
+        advanced=True,
     )
     json_schema: dict[str, Any] | None = param(
         "JSON schema of the answer",
-        "Optional. Answers that do not fit it are refused; each plain property becomes a column.",
+        "Optional. Answers that do not match it fail; each simple property becomes a column.",
         default=None,
         widget="json",
         advanced=True,
     )
     concurrency: int = param("Rows at a time", default=16, ge=1, le=64, unit="rows", advanced=True)
     requests_per_minute: int | None = param(
-        "Calls a minute",
-        "Shared by all jobs on the same model. Empty: no limit of ours.",
+        "Calls per minute",
+        "Shared by all jobs with the same model. Empty: no limit.",
         default=None,
         ge=1,
         le=100_000,
@@ -99,7 +104,7 @@ class Params(KindParams):
     )
     token_budget: int | None = param(
         "Token budget",
-        "The job stops there and keeps what is done. Empty: no limit.",
+        "The job ends there and keeps its finished rows. Empty: no limit.",
         default=None,
         ge=1,
         le=10**12,
@@ -131,8 +136,8 @@ def check(params: Params, find: Find) -> list[FieldError]:
     if params.output_column in (*table.columns, *OWN_COLUMNS):
         taken = f"There is a column “{params.output_column}” already. Choose another name."
         errors.append(FieldError("output_column", taken))
-    if params.json_schema is not None and (wrong := llm_json_schema.schema_error(params.json_schema)):
-        errors.append(FieldError("json_schema", wrong))
+    if params.json_schema is not None and (sentence := llm_json_schema.schema_error(params.json_schema)):
+        errors.append(FieldError("json_schema", sentence))
     if (missing := llm.setup_error()) is not None:
         errors.append(FieldError("model", missing))
     return errors
@@ -205,7 +210,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
 
 
 def _asker(params: Params, columns: list[str]) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """The function from a row to the body of its request. It raises Skip or BadInput for a row that cannot be asked."""
+    """A function that makes the request body for a row. It raises Skip or BadInput for a row that cannot be used."""
     if batch_requests.is_batch(columns):
         at_most = params.max_tokens if params.token_budget else None
         return lambda row: batch_requests.request(row, params.model, at_most)
@@ -218,7 +223,7 @@ def _asker(params: Params, columns: list[str]) -> Callable[[dict[str, Any]], dic
     def ask(row: dict[str, Any]) -> dict[str, Any]:
         if not any(as_text(row.get(column)).strip() for column in template.columns):
             raise Skip(
-                f"Nothing to ask: {', '.join(template.columns)} {'are' if template.columns[1:] else 'is'} empty."
+                f"Nothing to send: {', '.join(template.columns)} {'are' if template.columns[1:] else 'is'} empty."
             )
         return always | {"messages": [*system, {"role": "user", "content": template.render(row)}]}
 
@@ -235,24 +240,26 @@ def _question(ask: Callable[[dict[str, Any]], dict[str, Any]], row: dict[str, An
 
 
 def _columns(answer: Completion, params: Params, taken: list[str]) -> dict[str, Any]:
-    """What is added to a row: the text, what its JSON says in plain values, and how it came about."""
-    said: dict[str, Any] = {}
+    """The columns added to a row: the text, the simple values of its JSON, tokens, finish reason and flag."""
+    properties: dict[str, Any] = {}
     if params.json_schema is not None and not answer.refused:
-        said = {name: value for name, value in json.loads(answer.text).items() if not isinstance(value, dict | list)}
+        properties = {
+            name: value for name, value in json.loads(answer.text).items() if not isinstance(value, dict | list)
+        }
     own: dict[str, Any] = {"tokens": answer.tokens, "finish_reason": answer.finish_reason}
     if answer.refused or answer.cut_off:
         own["flag"] = REFUSED if answer.refused else f"cut off at {answer.completion_tokens} tokens"
-    added = {_free(name, params, [*taken, *OWN_COLUMNS]): value for name, value in said.items()}
+    added = {_free(name, params, [*taken, *OWN_COLUMNS]): value for name, value in properties.items()}
     return {params.output_column: answer.text} | added | {_free(name, params, taken): own[name] for name in own}
 
 
 def _free(name: str, params: Params, taken: list[str]) -> str:
-    """The name of an added column; one that is taken gets the new column's name before it."""
+    """The name of an added column, with the new column's name as a prefix if it exists already."""
     return f"{params.output_column}.{name}" if name in taken or name == params.output_column else name
 
 
 def _tokens_a_row(ask: Callable[[dict[str, Any]], dict[str, Any]], first: list[dict[str, Any]]) -> float:
-    """About how many tokens a row takes: four characters each, and half of the longest answer."""
+    """An estimate of the tokens of a row: four characters for each, plus half of the longest answer."""
     sizes = []
     for row in first:
         with suppress(Skip, BadInput):

@@ -1,7 +1,7 @@
-"""Put the rows of a table into the library.
+"""Import the rows of a table into the library.
 
-Each row becomes a document of a collection: you say which column is its title, its text or its tags, and the others are kept
-beside it. With a key column a later import updates what is there. A dry run shows what would change, and changes nothing.
+Each row becomes a document of a collection: you choose the columns for title, text and tags; the others can be stored as
+metadata. With a key column, a later import updates the documents. A dry run shows what would change.
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ Numbered = tuple[int, dict[str, Any]]
 
 class Params(KindParams):
     source: TableFile = param("Table", "CSV, TSV, JSONL, XLSX or Parquet. One row makes one document.")
-    encoding: str | None = param("Encoding", "Empty: as found.", default=None, advanced=True, max_length=40)
-    delimiter: str | None = param("Separator", "Empty: as found.", default=None, advanced=True, max_length=1)
+    encoding: str | None = param("Encoding", "Empty: detected.", default=None, advanced=True, max_length=40)
+    delimiter: str | None = param("Separator", "Empty: detected.", default=None, advanced=True, max_length=1)
     collection: str = param(
         "Collection", "A new name makes a new collection.", default="library", min_length=1, max_length=100
     )
     mapping: dict[ShortText, ShortText] = param(
-        "Which column is what",
-        "A part of the document = a column, such as title = product. There are title, text, tags, meta, name, language and "
-        "media_type. Empty: columns that are called so.",
+        "Columns of the fields",
+        "A field of the document = a column, such as title = product. The fields are title, text, tags, meta, name, language "
+        "and media_type. Empty: columns with the names of fields.",
         default={},
         names=fields.FIELDS,
         columns_of="source",
@@ -63,29 +63,29 @@ class Params(KindParams):
     )
     rest: Literal["meta", "drop"] = param(
         "Other columns",
-        "Those that are no part of the document.",
+        "Columns that are not a field of the document.",
         default="meta",
-        words={"meta": "Keep them in the document's meta", "drop": "Leave them out"},
+        words={"meta": "Store them in the document's meta", "drop": "Leave them out"},
     )
     key: str = param(
         "Key column",
-        "What tells which document a row is, such as an article number; a document's id will do too. "
-        "Without one every row is a new document.",
+        "A column that identifies the document of a row, such as an article number or the document's id. "
+        "Without it every row makes a new document.",
         default="",
         columns_of="source",
         max_length=200,
     )
     mode: Literal["upsert", "insert"] = param(
-        "A key that is known",
+        "If the key exists",
         default="upsert",
         words={"upsert": "Update its document (upsert)", "insert": "Skip the row (insert)"},
     )
     on_error: Literal["skip", "abort"] = param(
-        "A row that does not fit",
+        "If a row is not valid",
         default="skip",
-        words={"skip": "List it in a file and go on (skip)", "abort": "End the job there (abort)"},
+        words={"skip": "List it in a file and continue (skip)", "abort": "End the job there (abort)"},
     )
-    dry_run: bool = param("Dry run", "Shows what would change, and changes nothing.", default=False)
+    dry_run: bool = param("Dry run", "Show what would change, without changing anything.", default=False)
 
 
 EXAMPLE = {
@@ -102,12 +102,14 @@ def check(params: Params, find: Find) -> list[FieldError]:
     except BadInput as error:
         return [FieldError("source", error.message)]
     there = f"The table has {', '.join(table.columns[:20])}."
-    errors = [] if params.collection.strip() else [FieldError("collection", "Write a name that is not empty.")]
+    errors = [] if params.collection.strip() else [FieldError("collection", "Write the name of a collection.")]
     if params.key and params.key not in table.columns:
         errors.append(FieldError("key", f"There is no column “{params.key}”. {there}"))
     for field, column in params.mapping.items():
         if field not in fields.FIELDS:
-            errors.append(FieldError("mapping", f"A document has no “{field}”; it has {', '.join(fields.FIELDS)}."))
+            errors.append(
+                FieldError("mapping", f"A document has no field “{field}”. There are: {', '.join(fields.FIELDS)}.")
+            )
         elif column not in table.columns:
             errors.append(FieldError("mapping", f"There is no column “{column}” for the {field}. {there}"))
     mapping = params.mapping or fields.same_names(table.columns)
@@ -138,24 +140,26 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     async def put(numbered: Numbered, batches: MicroBatcher) -> dict[str, Any]:
         return dict(await batches.of(numbered))
 
-    given = _Given(source, params)
+    numbered_rows = _NumberedRows(source, params)
     counts = context.map(
         put,
-        given,
+        numbered_rows,
         row=lambda numbered: numbered[1],
         total=source.count(params.encoding, params.delimiter),
         concurrency=2 * BATCH,
         using=MicroBatcher(lambda some: bulk.put(target, [reader(*one) for one in some]), BATCH),
     )
-    if given.broken:
-        raise JobFailed(f"{given.broken.message} The rows before that are in.", reason=given.broken.reason)
+    if numbered_rows.broken:
+        raise JobFailed(
+            f"{numbered_rows.broken.message} The rows before it were imported.", reason=numbered_rows.broken.reason
+        )
     if counts.failed:
         _save_rejects(context, table)
     return _result(params, context, counts)
 
 
-class _Given:
-    """The rows with their places from 1. Where the table breaks off, they end; `broken` says why."""
+class _NumberedRows:
+    """The rows with their numbers from 1. They end at a line that cannot be read; `broken` is the error."""
 
     def __init__(self, source: Input, params: Params):
         self.broken: BadInput | None = None
@@ -179,13 +183,13 @@ def _reader(params: Params, table: TableInfo, source: Input) -> Callable[[int, d
             rest = fields.not_of_documents(row) - used if params.rest == "meta" else ()
             return bulk.Row(place, key, fields.values(row, mapping, rest, spreadsheet))
         except BadInput as error:
-            return bulk.Row(place, wrong=error)
+            return bulk.Row(place, error=error)
 
     return read
 
 
 def _save_rejects(context: Context, table: TableInfo) -> None:
-    """The rows that failed, as the same table with one more column, to be mended and imported by themselves."""
+    """Save the failed rows as the same table with a column for the error, to be corrected and imported again."""
     failed = queue.item_rows(queue.job(context.job.job_id, context.job.owner), "failed")
     format = {"tsv": "csv", "json": "jsonl"}.get(table.format, table.format)
     with tempfile.TemporaryDirectory(prefix="legwork-rejects-", ignore_cleanup_errors=True) as folder:

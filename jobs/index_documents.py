@@ -1,7 +1,7 @@
 """Make a collection of the library searchable.
 
-Each document is cut into passages, and each passage gets a vector, so that search finds what is meant as well as what is
-written. Only what changed is embedded again. Until the new index is whole the old one goes on answering.
+Each document is split into passages, and each passage gets an embedding, so that search finds meanings as well as words. Only
+changed documents are embedded again. Search uses the old index until the new one is complete.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ NEEDS = ("aiohttp", "onnxruntime", "tokenizers")
 NOUN = ("document", "documents")
 RESULT_TEMPLATE = "library/_indexed.html"
 
-SAMPLES = "samples"  # a collection of that name is filled with documents of ours where it is empty
+SAMPLES = "samples"  # an empty collection of this name is filled with sample documents
 SAMPLE_FILES = ("shop-handbook.md",)
 AT_ONCE = 8  # documents
 
 
 class Params(KindParams):
     collection: str = param(
-        "Collection", "The one to make searchable.", default="library", min_length=1, max_length=100
+        "Collection", "The collection to make searchable.", default="library", min_length=1, max_length=100
     )
     rebuild: bool = param(
-        "Cut everything anew",
-        "Otherwise documents that have not changed keep their passages. Known passages are not embedded again either way.",
+        "Index everything again",
+        "Otherwise documents that have not changed keep their passages. Unchanged passages are not embedded again in any case.",
         default=False,
     )
-    chunk_size: int = param("Words a passage", default=160, ge=20, le=2_000, unit="words", advanced=True)
+    chunk_size: int = param("Words per passage", default=160, ge=20, le=2_000, unit="words", advanced=True)
     overlap: int = param(
-        "Words that passages share",
+        "Overlap of passages",
         "At most half of a passage.",
         default=30,
         ge=0,
@@ -49,7 +49,7 @@ class Params(KindParams):
         unit="words",
         advanced=True,
     )
-    model: str = param("Model", "Empty: the one that is set up here.", default="", advanced=True, max_length=200)
+    model: str = param("Model", "Empty: the configured model.", default="", advanced=True, max_length=200)
 
 
 EXAMPLE = {"collection": SAMPLES}
@@ -78,7 +78,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         _fill(owner)
     total = library.count(owner, collection)
     if not total:
-        raise JobFailed(f"There is no document in “{collection}”. Put some in with “Process files”.", reason="empty")
+        raise JobFailed(f"There is no document in “{collection}”. Add some with “Process files”.", reason="empty")
     generation = indexing.unfinished(context.once("generation", lambda: _begin(params, context)))
     before = None if params.rebuild else indexing.previous(generation)
 
@@ -93,7 +93,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
             return Output({"status": "unchanged", "passages": copied, "embedded": 0})
         pieces = list(chunking.chunks(text, params.chunk_size, params.overlap))
         if not pieces:
-            raise Skip("There is no text in it.")
+            raise Skip("It has no text.")
         made = await asyncio.gather(*(vectors.of(piece.embedded) for piece in pieces))
         numbers = [embeddings.unit(one.numbers) for one in made]
         await batching.run_in_thread(lambda: indexing.put(generation.id, document.id, digest, pieces, numbers))
@@ -125,7 +125,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
 
 
 def _fill(owner: str) -> None:
-    """Put our samples into their collection, so that there is something to try."""
+    """Add the sample documents to their collection."""
     if not library.count(owner, SAMPLES):
         for name in SAMPLE_FILES:
             text = sample_path(name).read_text("utf-8")
@@ -143,14 +143,14 @@ def _finish(
     generation: library.Generation,
     counts: Counts,
 ) -> dict[str, Any]:
-    """Swap the new index in, unless this was a try or nothing came of it; then the old one goes on answering."""
+    """Make the new index live, unless this is a sample or no document was indexed; then the old one stays live."""
     dimension = indexing.dimension_of(generation.id)
     if context.job.sample or not counts.done or not dimension:
         indexing.discard(generation.id)
-        context.log("The new index was put away; what was searchable before still is.")
+        context.log("The new index was discarded; search uses the previous one.")
         return {"live": False}
     if counts.failed:
-        kept = indexing.carry_failed(generation, context.job.job_id)
-        context.log(f"{counts.failed} documents could not be indexed; {kept} of them stay as they were indexed before.")
-    context.progress(note="Swapping the new index in")
+        carried = indexing.carry_failed(generation, context.job.job_id)
+        context.log(f"{counts.failed} documents could not be indexed; {carried} of them keep their previous passages.")
+    context.progress(note="Making the new index live")
     return {"live": True, "passages": indexing.go_live(generation, dimension), "dimension": dimension}

@@ -1,8 +1,8 @@
-"""Judge texts: harassment, hate, violence, self-harm, sexual content, spam.
+"""Moderate texts: harassment, hate, violence, self-harm, sexual content, spam.
 
-Each text gets a score for each category, and from your thresholds a verdict: allow, review or block. What is in between goes
-to a person, on the page of the job. Other thresholds can be set later and cost no second judging. A text that could not be
-judged is listed as failed, never as clean.
+Each text gets a score for each category, and from your thresholds a verdict: allow, review or block. A person decides about
+texts to review, on the job's page. Thresholds can be changed later without judging again. A text that could not be judged is
+listed as failed, never as allowed.
 """
 
 from __future__ import annotations
@@ -42,30 +42,30 @@ RESULT_TEMPLATE = "jobs/results/moderate_content.html"
 
 USUAL = {moderation.DEFAULT: Threshold(review=moderation.REVIEW, block=moderation.BLOCK)}
 BUILT_IN_TEXTS_PER_SECOND = 40
-SECONDS_PER_CALL = 0.4  # of a usual provider
-PAGE = 5  # texts to review at a time
-LATEST = 5  # decisions and changes that the page shows
+SECONDS_PER_CALL = 0.4  # of a typical provider
+PAGE = 5  # texts to review on a page
+LATEST = 5  # decisions and changes on the job's page
 BUILT_IN = "built-in classifier"
-SHOWN = 2_000  # characters of a document that its item keeps
+SHOWN = 2_000  # characters of a document that are stored in its item
 
 
 class Params(KindParams):
     source: TableFile | None = param("Table", "CSV, TSV, JSONL, XLSX or Parquet. Each row has one text.", default=None)
-    encoding: str | None = param("Encoding", "Empty: as found.", default=None, advanced=True, max_length=40)
-    delimiter: str | None = param("Separator", "Empty: as found.", default=None, advanced=True, max_length=1)
+    encoding: str | None = param("Encoding", "Empty: detected.", default=None, advanced=True, max_length=40)
+    delimiter: str | None = param("Separator", "Empty: detected.", default=None, advanced=True, max_length=1)
     text_column: str = param(
         "Column with the texts", "Of the table.", default="", columns_of="source", max_length=1_000
     )
     collection: str = param("Or a collection", "Of the library, instead of a table.", default="", max_length=100)
     thresholds: dict[str, Threshold] = param(
         "Thresholds",
-        "From which score on a person looks, and from which a text is blocked, by category. “default” is for those not named.",
+        "The scores from which a text is reviewed and blocked, by category. “default” is for all other categories.",
         default=USUAL,
         widget="json",
     )
     observe_only: bool = param(
         "Only observe",
-        "Verdicts are recorded to see what would happen. Nothing is blocked, and nobody is asked.",
+        "Verdicts are only recorded. Nothing is blocked, and there is nothing to review.",
         default=False,
     )
     judge: Literal["auto", "provider", "built_in"] = param(
@@ -74,11 +74,11 @@ class Params(KindParams):
         default="auto",
         advanced=True,
     )
-    model: str = param("Model", "Of the provider. Empty: its usual one.", default="", max_length=200, advanced=True)
+    model: str = param("Model", "Of the provider. Empty: its default.", default="", max_length=200, advanced=True)
     concurrency: int = param("Texts at a time", default=16, ge=1, le=64, unit="texts", advanced=True)
     requests_per_minute: int | None = param(
-        "Calls a minute",
-        "Shared by all jobs on the same model. Empty: no limit of ours.",
+        "Calls per minute",
+        "Shared by all jobs with the same model. Empty: no limit.",
         default=None,
         ge=1,
         le=100_000,
@@ -97,8 +97,8 @@ EXAMPLE: dict[str, Any] = {
 def check(params: Params, find: Find) -> list[FieldError]:
     errors = _where(params, find)
     known = moderation.built_in_classifier().categories if _built_in(params) else ()
-    if wrong := moderation.threshold_errors(params.thresholds, known):
-        errors.append(FieldError("thresholds", wrong))
+    if error := moderation.threshold_errors(params.thresholds, known):
+        errors.append(FieldError("thresholds", error))
     if missing := moderation.setup_error(params.judge):
         errors.append(FieldError("judge", missing))
     return errors
@@ -108,7 +108,9 @@ def _where(params: Params, find: Find) -> list[FieldError]:
     collection = params.collection.strip()
     if (params.source is None) == (not collection):
         both = (
-            "Choose a table or name a collection, not both." if collection else "Choose a table, or name a collection."
+            "Choose either a table or a collection, not both."
+            if collection
+            else "Choose a table, or name a collection."
         )
         return [FieldError("source", both)]
     if params.source is None:
@@ -155,7 +157,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     async def judge(entry: tuple[str, str, dict[str, Any]], court: Judge) -> Output:
         key, text, _ = entry
         if not text.strip():
-            raise Skip("There is no text here.")
+            raise Skip("It has no text.")
         columns = _columns(await court.of(text), thresholds) | decided.get(key, {})
         return Output(columns, verdict=columns["verdict"])
 
@@ -186,7 +188,7 @@ def _columns(judged: Judged, thresholds: dict[str, Threshold]) -> dict[str, Any]
 
 
 def _of_table(params: Params, context: Context) -> tuple[Iterator[tuple[str, str, dict[str, Any]]], int | None]:
-    """Key, text and row of each row, and how many there are."""
+    """Key, text and row of each row, and the number of rows."""
     assert params.source is not None
     source = context.open(params.source)
     table = source.table(params.encoding, params.delimiter)
@@ -196,11 +198,11 @@ def _of_table(params: Params, context: Context) -> tuple[Iterator[tuple[str, str
 
 
 def _of_library(params: Params, context: Context) -> tuple[Iterator[tuple[str, str, dict[str, Any]]], int | None]:
-    """The same of documents. A text that changes is another item, about which nobody has decided yet."""
+    """The same for documents. A changed text makes a new item, without a decision."""
     owner, collection = context.job.owner, params.collection.strip()
     total = library.count(owner, collection)
     if not total:
-        raise JobFailed(f"There is no document in “{collection}”. Put some in with “Process files”.", reason="empty")
+        raise JobFailed(f"There is no document in “{collection}”. Add some with “Process files”.", reason="empty")
     return (_entry(document, owner) for document in library.each(owner, collection)), total
 
 
@@ -211,16 +213,16 @@ def _entry(document: Document, owner: str) -> tuple[str, str, dict[str, Any]]:
     return f"{document.id}-{digest}", text, shown
 
 
-def view(job: Job, asked: Mapping[str, str]) -> dict[str, Any] | None:
-    """What the job's page shows of the verdicts: how they stand, the texts with one of them, what was decided last."""
+def view(job: Job, query: Mapping[str, str]) -> dict[str, Any] | None:
+    """Variables of the job's page: the counts of verdicts, the texts with one verdict, the last decisions and changes."""
     standing = moderation.review_status(job)
     if not standing.judged:
         return None
-    verdict = asked.get("verdict") if asked.get("verdict") in VERDICTS else "review"
+    verdict = query.get("verdict") if query.get("verdict") in VERDICTS else "review"
     return {
         "standing": standing,
         "verdict": verdict,
-        "page": queue.items(job, verdict=verdict, after=asked.get("after"), before=asked.get("before"), limit=PAGE),
+        "page": queue.items(job, verdict=verdict, after=query.get("after"), before=query.get("before"), limit=PAGE),
         "column": job.params.get("text_column") if job.params.get("source") else "text",
         "latest": moderation.list_decisions(job, limit=LATEST).rows,
         "changes": moderation.threshold_changes(job, limit=LATEST),

@@ -1,7 +1,7 @@
 """Read files into the library.
 
-Documents, workbooks, mails, pages and pictures become searchable text. What a file is, is told by what is in it; a ZIP
-archive is opened, and each file in it counts by itself. A file that cannot be read is listed with the reason; the others go on.
+Documents, workbooks, mail, web pages and pictures become searchable text. A file's type is detected from its contents; each
+file in a ZIP archive is an item of its own. A file that cannot be read is listed with the reason; the others continue.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ RESULT_TEMPLATE = "library/_processed.html"
 
 AT_ONCE = 2
 SECONDS_EACH = 1.0
-LANGUAGE_FROM = 25  # letters; less says little
-LANGUAGE_BY = 4_000  # characters are enough
+LANGUAGE_FROM = 25  # letters needed to detect the language
+LANGUAGE_BY = 4_000  # characters used to detect it
 
 
 class Params(KindParams):
@@ -57,19 +57,19 @@ class Params(KindParams):
     )
     collection: str = param(
         "Collection",
-        "Where they go; a new name makes a new collection.",
+        "For the documents. A new name makes a new collection.",
         default="library",
         min_length=1,
         max_length=100,
     )
     duplicates: Literal["skip", "keep"] = param(
-        "A file that is there already",
-        "The same to the byte, in the same collection.",
+        "If a file exists already",
+        "With the same bytes, in the same collection.",
         default="skip",
         words={"skip": "Skip it", "keep": "Keep both"},
     )
     ocr: bool = param(
-        "Recognise text in pictures", "For scanned pages. It takes seconds a page.", default=False, advanced=True
+        "Recognise text in pictures", "For scanned pages. It takes seconds for each page.", default=False, advanced=True
     )
 
 
@@ -81,14 +81,14 @@ EXAMPLE = {
 
 @dataclass(frozen=True)
 class ArchiveEntry:
-    """One file to read: an upload itself, or a member of one that is an archive. `wrong`: why it cannot be opened at all."""
+    """One file to read: an upload, or a member of an uploaded archive. `error`: why the archive cannot be opened."""
 
     key: str
     ref: str
     name: str
-    path: str = ""  # in the archive, for showing
+    path: str = ""  # in the archive, for display
     index: int | None = None
-    wrong: BadInput | None = None
+    error: BadInput | None = None
 
 
 def check(params: Params, find: Find) -> list[FieldError]:
@@ -99,7 +99,7 @@ def check(params: Params, find: Find) -> list[FieldError]:
         except BadInput as error:
             errors.append(FieldError(f"files.{place}", error.message))
     if not params.collection.strip():
-        errors.append(FieldError("collection", "Write a name that is not empty."))
+        errors.append(FieldError("collection", "Write the name of a collection."))
     if params.ocr and not recognition.available():
         errors.append(FieldError("ocr", recognition.MISSING))
     return errors
@@ -120,16 +120,16 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     entries = [entry for ref in dict.fromkeys(params.files) for entry in _entries(context.open(ref))]
 
     def read(entry: ArchiveEntry) -> dict[str, Any]:
-        if entry.wrong is not None:
-            raise entry.wrong
+        if entry.error is not None:
+            raise entry.error
         source = f"{context.job.job_id}:{entry.key}"
-        with _opened(entry, context) as (path, given):
+        with _opened(entry, context) as (path, file_id):
             sha256 = _sha256(path)
             if params.duplicates == "skip":
                 library.refuse_same(owner, collection, sha256, source)
             found = extraction.extract(path, entry.name, ocr=params.ocr)
             document = _document(entry, found, path.stat().st_size, sha256)
-            document.collection, document.source, document.file_id = collection, source, given
+            document.collection, document.source, document.file_id = collection, source, file_id
             file = None if entry.index is None else _kept(owner, path, entry, found.media_type)
         try:
             number = library.add(owner, document, duplicates=params.duplicates == "keep", file=file)
@@ -153,7 +153,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
 
 
 def _entries(source: Input) -> list[ArchiveEntry]:
-    """The upload itself, or what is in it if it is an archive of files."""
+    """The upload itself, or its members if it is an archive."""
     try:
         with source.path() as path:
             if extraction.is_archive(path):
@@ -164,7 +164,7 @@ def _entries(source: Input) -> list[ArchiveEntry]:
                     for one in extraction.members(path)
                 ]
     except BadInput as error:
-        return [ArchiveEntry(source.ref, source.ref, source.name, wrong=error)]
+        return [ArchiveEntry(source.ref, source.ref, source.name, error=error)]
     return [ArchiveEntry(source.ref, source.ref, source.name)]
 
 
@@ -174,7 +174,7 @@ def _row(entry: ArchiveEntry) -> dict[str, Any]:
 
 @contextmanager
 def _opened(entry: ArchiveEntry, context: Context) -> Iterator[tuple[Path, Any]]:
-    """Where the file is, and its id if it is an upload by itself."""
+    """The path of the file, and its id if it is an upload."""
     source = context.open(entry.ref)
     with source.path() as path:
         if entry.index is None:
@@ -209,7 +209,7 @@ def _document(entry: ArchiveEntry, found: extraction.Extracted, size: int, sha25
 
 
 def _kept(owner: str, path: Path, entry: ArchiveEntry, media_type: str) -> File:
-    """A file that came out of an archive, as a file of its own. Its row is written together with the document's."""
+    """A File for a member of an archive. Its row is written together with the document's."""
     engine_files.check_quota(owner, path.stat().st_size)
     with path.open("rb") as opened:
         blob = blob_storage().put(opened, limit=None)
@@ -235,7 +235,7 @@ def _shown(document: library.Document, found: extraction.Extracted) -> dict[str,
 
 
 def _language(text: str) -> str | None:
-    """As ISO 639-1; None where there is too little text to tell."""
+    """The language as ISO 639-1; None if there is too little text."""
     some = text[:LANGUAGE_BY]
     if sum(map(str.isalpha, some)) < LANGUAGE_FROM:
         return None

@@ -1,7 +1,7 @@
-"""Ask tables a question in SQL.
+"""Query tables in SQL.
 
 Each file becomes a table named after it: Sales 2024.xlsx is sales_2024. One SELECT reads them, with joins, groups and
-windows, and its rows become a file. It can reach nothing else: no other file, no network, no setting.
+window functions; its rows become a file. It has no access to other files, the network or settings.
 """
 
 from __future__ import annotations
@@ -39,31 +39,31 @@ RESULT_TEMPLATE = "jobs/results/query_data.html"
 
 FIRST_ROWS = 20
 FIRST_COLUMNS = 30
-CELL = 300  # characters of a value among the first rows
+CELL = 300  # characters of a value in the preview
 BYTES_PER_SECOND = 10_000_000
-KEPT = ("time_limit", "memory_limit", "row_too_large")  # ends of a query that leave the rows before them
+KEPT = ("time_limit", "memory_limit", "row_too_large")  # reasons for which the rows so far are kept
 
 
 class Params(KindParams):
     files: list[TableFile] = param(
         "Tables", "CSV, TSV, JSONL, XLSX or Parquet. Each is a table named after its file.", min_length=1, max_length=20
     )
-    encoding: str | None = param("Encoding", "Empty: as found.", default=None, advanced=True, max_length=40)
-    delimiter: str | None = param("Separator", "Empty: as found.", default=None, advanced=True, max_length=1)
+    encoding: str | None = param("Encoding", "Empty: detected.", default=None, advanced=True, max_length=40)
+    delimiter: str | None = param("Separator", "Empty: detected.", default=None, advanced=True, max_length=1)
     sql: str = param(
         "SQL",
-        "One SELECT, in DuckDB's SQL. sales.csv is the table sales; a column with spaces stands in double quotes.",
+        "One SELECT, in DuckDB's SQL. sales.csv is the table sales; put a column name with spaces in double quotes.",
         widget="sql",
         min_length=1,
         max_length=50_000,
     )
-    format: Literal["csv", "parquet", "xlsx", "jsonl"] = param("File", "What the result is kept as.", default="csv")
+    format: Literal["csv", "parquet", "xlsx", "jsonl"] = param("File", "The format of the result.", default="csv")
     row_limit: int = param(
         "Most rows", "The result ends there.", default=1_000_000, ge=1, le=100_000_000, unit="rows", advanced=True
     )
     seconds: int = param("Longest time", default=600, ge=1, le=14_400, unit="seconds", advanced=True)
     memory: int = param(
-        "Memory", "What sorting, joining and grouping may take.", default=1_024, ge=128, le=4_096, unit="MB", advanced=True
+        "Memory", "Limit for sorting, joining and grouping.", default=1_024, ge=128, le=4_096, unit="MB", advanced=True
     )  # fmt: skip
 
 
@@ -83,8 +83,8 @@ def check(params: Params, find: Find) -> list[FieldError]:
         sources = _sources(params, find)
     except BadInput as error:
         return [FieldError("files", error.message)]
-    wrong = kits_sql.query_error(params.sql, sources)
-    return [FieldError("sql", wrong)] if wrong else []
+    sentence = kits_sql.query_error(params.sql, sources)
+    return [FieldError("sql", sentence)] if sentence else []
 
 
 def estimate(params: Params, find: Find) -> Estimate:
@@ -126,7 +126,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
 
 
 class Rows:
-    """The rows on their way into the file. What ends them early is kept in `ended`, so that the file is written all the same."""
+    """The rows for the file. An error that ends them early is stored in `ended`, so that the file is still written."""
 
     def __init__(self, answer: kits_sql.QueryAnswer, context: Context):
         self.first: list[list[Any]] = []
@@ -164,7 +164,7 @@ def _save(params: Params, context: Context, rows: Rows) -> None:
 
 
 def _sources(params: Params, find: Find, paths: list[str] | None = None) -> list[kits_sql.QuerySource]:
-    """The tables of the query. Raises BadInput for a file that is none, with its name."""
+    """The tables of the query. Raises BadInput, with the file's name, for a file that is not a table."""
     files = [find(ref) for ref in params.files]
     names = kits_sql.table_names(file.name for file in files)
     sources = []

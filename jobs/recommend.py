@@ -1,7 +1,7 @@
-"""Find out who would like what.
+"""Recommend items to users.
 
-From who bought, read or rated what, every user gets the items that people like them chose, and why. A part of what is known
-is held out to measure how well that works, beside simply naming what is popular.
+From purchases, views or ratings, every user gets items that similar users chose, with the reason. A part of the data is held
+out to measure the quality, in comparison with recommending popular items.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ NEEDS = ("numpy",)
 NOUN = ("user", "users")
 RESULT_TEMPLATE = "jobs/results/recommend.html"
 
-JUDGED = 3_000  # users at most by whom the model is measured
-FEW = 50  # users; measures of fewer mean nothing
+JUDGED = 3_000  # maximum number of users for the evaluation
+FEW = 50  # users; an evaluation with fewer is not significant
 ALIKE = 10  # items in the table of similar ones
 DAY = 86_400  # seconds
 ROWS_PER_SECOND = 100_000
@@ -48,7 +48,7 @@ COLUMNS = ("user_column", "item_column", "weight_column", "time_column")
 
 
 class Params(KindParams):
-    interactions: TableFile = param("Interactions", "A table of who did what: one row for each user and item.")
+    interactions: TableFile = param("Interactions", "A table with one row for each user and item.")
     user_column: str = param(
         "Column of the user", default="user", min_length=1, max_length=200, columns_of="interactions"
     )
@@ -57,22 +57,22 @@ class Params(KindParams):
     )
     weight_column: str = param(
         "Column of the weight",
-        "How much it counts: a rating, a number bought. Empty: all count alike.",
+        "Such as a rating or a quantity. Empty: all rows have the same weight.",
         default="",
         max_length=200,
         columns_of="interactions",
     )
     time_column: str = param(
         "Column of the time",
-        "With it, the latest of each user is held out; without it, any.",
+        "If set, the latest interactions of each user are held out; otherwise random ones.",
         default="",
         max_length=200,
         columns_of="interactions",
     )
     half_life: float | None = param(
         "Half-life",
-        "After so many days something counts half, for what its user gets and for what is popular. It takes a column of the "
-        "time; a plain number there is in seconds. Empty: old counts like new.",
+        "The number of days after which an interaction has half its weight. It needs a column of the time; plain numbers "
+        "there are seconds. Empty: age does not matter.",
         default=None,
         gt=0,
         le=36_500,
@@ -86,25 +86,25 @@ class Params(KindParams):
     )
     algorithm: Literal["auto", "ease", "item_cosine", "popular"] = param(
         "Method",
-        "ease is the best for up to some thousand items, item_cosine takes any number, popular is the same for all.",
+        "ease is best for up to a few thousand items, item_cosine works with any number, popular is the same for all users.",
         default="auto",
     )
     top_n: int = param("Items for each user", default=10, ge=1, le=100, unit="items")
-    exclude_seen: bool = param("Leave out what a user has already", default=True)
+    exclude_seen: bool = param("Leave out items that the user has", default=True)
     holdout: float = param("Share held out to measure", "0: do not measure.", default=0.2, ge=0, le=0.5, advanced=True)
     least_weight: float = param(
-        "Least weight", "What has less is left out.", default=0.0, ge=-1e9, le=1e9, advanced=True
+        "Minimum weight", "Rows with less are left out.", default=0.0, ge=-1e9, le=1e9, advanced=True
     )
     least_items: int = param(
-        "Fewest items of a user",
-        "Who has fewer gets what is popular.",
+        "Minimum items of a user",
+        "Users with fewer get popular items.",
         default=1,
         ge=1,
         le=100,
         unit="items",
         advanced=True,
     )
-    seed: int = param("Seed", "Of what is held out.", default=0, ge=0, lt=2**53, advanced=True)
+    seed: int = param("Seed", "For the choice of held-out interactions.", default=0, ge=0, lt=2**53, advanced=True)
 
 
 EXAMPLE = {
@@ -122,13 +122,13 @@ def check(params: Params, find: Find) -> list[FieldError]:
     wanted: dict[str, str] = {
         name: getattr(params, name) for name in ("user_column", "item_column", "weight_column", "time_column")
     }
-    wrong = _missing("interactions", params.interactions, wanted, find)
+    errors = _missing("interactions", params.interactions, wanted, find)
     if params.half_life is not None and not params.time_column:
-        wrong.append(FieldError("half_life", "It takes a column of the time. Name it, or leave this empty."))
+        errors.append(FieldError("half_life", "This needs a column of the time. Name it, or leave this empty."))
     if params.items is not None:
         wanted = {"item_key": params.item_key, "title_column": params.title_column}
-        wrong += _missing("items", params.items, wanted, find)
-    return wrong
+        errors += _missing("items", params.items, wanted, find)
+    return errors
 
 
 def estimate(params: Params, find: Find) -> Estimate:
@@ -171,7 +171,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
 
 
 class Advisor:
-    """Says what each user would like, by names and titles."""
+    """Recommends items to users, with names and titles instead of indexes."""
 
     def __init__(
         self, model: Recommender, popular: ndarray, data: Interactions, titles: dict[str, str], params: Params
@@ -196,7 +196,7 @@ class Advisor:
         most, exclude = self._params.top_n, self._params.exclude_seen
         picks = recommenders.recommend(self._model, self._popular, known, most + (len(columns) if cold else 0), exclude)
         had = set(columns.tolist()) if cold and exclude else set()
-        told: list[dict[str, Any]] = [
+        picked: list[dict[str, Any]] = [
             {
                 "item": self._data.items[pick.column],
                 "title": self.named(pick.column),
@@ -206,10 +206,10 @@ class Advisor:
             for pick in picks
             if pick.column not in had
         ][:most]
-        return {"would_like": ", ".join(one["title"] for one in told), "has": len(columns), "recommendations": told}
+        return {"would_like": ", ".join(one["title"] for one in picked), "has": len(columns), "recommendations": picked}
 
     def alike(self, context: Context) -> Iterator[dict[str, Any]]:
-        """Each item with those that speak most for it."""
+        """Each item with its most similar items."""
         import numpy
 
         for column, item in enumerate(self._data.items):
@@ -219,17 +219,17 @@ class Advisor:
             near = near[numpy.argsort(-likeness[near], kind="stable")]
             for rank, other in enumerate((int(at) for at in near if likeness[at] > 0), start=1):
                 names = {"similar": self._data.items[other], "similar_title": self.named(other)}
-                said = {
+                similar = {
                     "item": item,
                     "title": self.named(column),
                     "rank": rank,
                     "score": round(float(likeness[other]), 4),
                 }
-                yield said | names
+                yield similar | names
 
 
 def _missing(field: str, ref: str, wanted: dict[str, str], find: Find) -> list[FieldError]:
-    """An error for each column that the table has not."""
+    """An error for each column that the table lacks."""
     try:
         columns = find(ref).table().columns
     except BadInput as error:
@@ -240,7 +240,7 @@ def _missing(field: str, ref: str, wanted: dict[str, str], find: Find) -> list[F
 
 
 def _read(params: Params, context: Context) -> tuple[Interactions, int]:
-    """The interactions, and how many rows were left out: without a user, or with a weight that is no number or too small."""
+    """The interactions, and the number of rows left out: without a user or item, or with a weight that is not valid."""
     gathering, skipped = Gathering(), 0
     for number, row in enumerate(_rows(context.open(params.interactions), context), start=1):
         user, item = (
@@ -250,7 +250,7 @@ def _read(params: Params, context: Context) -> tuple[Interactions, int]:
         weight = recommendation_interactions.number(row.get(params.weight_column)) if params.weight_column else 1.0
         moment = recommendation_interactions.moment(row.get(params.time_column), number) if params.time_column else 0.0
         if user and not item:
-            gathering.user(user)  # somebody new, who has nothing yet
+            gathering.user(user)  # a new user without items
         elif user and weight is not None and weight > 0 and weight >= params.least_weight:
             gathering.add(user, item, weight, moment)
         else:
@@ -260,7 +260,7 @@ def _read(params: Params, context: Context) -> tuple[Interactions, int]:
         data = data.aged(params.half_life * DAY)
     if not len(data.rows):
         why = f"All {skipped:,} rows were left out." if skipped else "The table has no row with a user and an item."
-        raise JobFailed(f"There is nothing to learn from. {why} Look at the columns.", reason="no_interactions")
+        raise JobFailed(f"There are no interactions. {why} Check the columns.", reason="no_interactions")
     return data, skipped
 
 
@@ -281,7 +281,7 @@ def _titles(params: Params, context: Context) -> dict[str, str]:
 
 
 def _measure(name: str, data: Interactions, params: Params, context: Context) -> dict[str, Any]:
-    """How well the model finds what was held out, beside what is popular."""
+    """Evaluate the model on the held-out interactions, in comparison with popularity."""
     held_out = recommenders.split(data, params.holdout, params.seed)
     known, held = data.only(~held_out), data.only(held_out)
     users = [user for user in range(len(data.users)) if len(held.of(user)[0])][:JUDGED]
@@ -292,17 +292,17 @@ def _measure(name: str, data: Interactions, params: Params, context: Context) ->
         found = recommenders.judge(model, known, held, users, params.top_n, context.check)
         measures[each] = {what: round(value, 4) for what, value in found.items()}
     best, plain = measures[name]["ndcg"], measures["popular"]["ndcg"]
-    told: dict[str, Any] = {"measures": measures, "measured_users": len(users), "ndcg": best}
-    told["times_popular"] = round(best / plain, 2) if plain else None
+    evaluation: dict[str, Any] = {"measures": measures, "measured_users": len(users), "ndcg": best}
+    evaluation["times_popular"] = round(best / plain, 2) if plain else None
     if len(users) < FEW:
-        told["warning"] = (
-            f"Only {len(users):,} users have enough to measure by: these figures mean nothing. It takes {FEW}."
+        evaluation["warning"] = (
+            f"Only {len(users):,} users have enough items for the evaluation, so it is not significant. It needs {FEW}."
         )
-    return told
+    return evaluation
 
 
 def _long(context: Context) -> Iterator[dict[str, Any]]:
-    """One row for each user and recommendation, also those of earlier attempts."""
+    """One row for each user and recommendation, including those of earlier attempts."""
     for item in queue.item_rows(queue.job(context.job.job_id, context.job.owner), "done"):
         context.check()
         for rank, one in enumerate(item["recommendations"], start=1):

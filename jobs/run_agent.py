@@ -1,7 +1,7 @@
 """Let an agent work on a task with tools.
 
-A language model takes one step after another: it thinks, calls tools, reads what they gave, and answers. After a kill it
-goes on from its last step. Its tools only read; those you name wait for your yes before each call.
+A language model works in steps: it thinks, calls tools, reads their results, and answers. After a kill it continues from its
+last step. Its tools only read; calls of tools that you choose wait for your approval.
 """
 
 from __future__ import annotations
@@ -36,25 +36,31 @@ NOUN = ("step", "steps")
 ONE_PIECE = True
 
 SHOWN = 4_000  # characters of a result in its row
-SMALL = "The built-in model cannot call tools by itself: likeness chooses one tool, and its answer follows. Connect a larger one for real work."  # noqa: E501
+SMALL = (
+    "The built-in model can use only one tool, chosen by similarity to the task. Connect a larger model for real work."
+)
 
 Name = Literal["search_library", "read_document", "query_table", "calculate", "fetch_page", "run_command"]
 
 
 class Params(KindParams):
     task: str = param("Task", widget="text", min_length=1, max_length=20_000)
-    tools: list[Name] = param("Tools", "Those it may use.", default=["search_library", "read_document", "calculate"])
-    approve: list[Name] = param(
-        "Ask before", "The job waits on its page for your yes or no before each call of these.", default=[]
+    tools: list[Name] = param(
+        "Tools", "Tools that the agent may use.", default=["search_library", "read_document", "calculate"]
     )
-    files: list[FileRef] = param("Files", "Told to the agent with their names.", default=[], max_length=20)
-    hosts: list[ShortText] = param("Hosts", "The only ones that fetch_page may ask.", default=[], max_length=50)
-    model: str = param("Model", "Empty: the one that is set up here.", default="", advanced=True, max_length=200)
+    approve: list[Name] = param(
+        "Ask before", "Each call of these tools waits until you approve or refuse it on the job's page.", default=[]
+    )
+    files: list[FileRef] = param("Files", "The agent gets their ids and names.", default=[], max_length=20)
+    hosts: list[ShortText] = param("Hosts", "The only hosts that fetch_page may call.", default=[], max_length=50)
+    model: str = param("Model", "Empty: the configured model.", default="", advanced=True, max_length=200)
     max_tokens: int = param("Longest answer", default=1_024, ge=16, le=32_768, unit="tokens", advanced=True)
-    max_steps: int = param("Most steps", "It stops there with what it has.", default=20, ge=1, le=200, unit="steps")
+    max_steps: int = param(
+        "Most steps", "The agent stops there with its last text.", default=20, ge=1, le=200, unit="steps"
+    )
     token_budget: int | None = param(
         "Token budget",
-        "It stops there with what it has. Empty: no limit.",
+        "The agent stops there with its last text. Empty: no limit.",
         default=None,
         ge=1,
         le=10**12,
@@ -62,8 +68,8 @@ class Params(KindParams):
     )
     seconds: int = param("Longest time", default=900, ge=1, le=14_400, unit="seconds")
     approval_hours: int = param(
-        "Longest wait for an answer",
-        "After that the call is not made, and the agent goes on without it.",
+        "Longest wait for approval",
+        "After that the call is not made, and the agent continues without it.",
         default=24,
         ge=1,
         le=720,
@@ -82,13 +88,15 @@ EXAMPLE: dict[str, Any] = {
 def check(params: Params, find: Find) -> list[FieldError]:
     errors = []
     try:
-        _told(params, find)
+        _task(params, find)
     except BadInput as error:
         errors.append(FieldError("files", error.message))
     if unknown := [name for name in params.approve if name not in params.tools]:
-        errors.append(FieldError("approve", f"{', '.join(unknown)} is not among its tools, so it is never called."))
+        errors.append(FieldError("approve", f"{', '.join(unknown)} is not among the agent's tools."))
     if "fetch_page" in params.tools and not params.hosts:
-        errors.append(FieldError("hosts", "fetch_page asks only hosts that are named here. Name one, or leave it out."))
+        errors.append(
+            FieldError("hosts", "fetch_page calls only hosts that are listed here. Add one, or remove the tool.")
+        )
     if (missing := llm.setup_error()) is not None:
         errors.append(FieldError("model", missing))
     return errors
@@ -97,7 +105,7 @@ def check(params: Params, find: Find) -> list[FieldError]:
 def estimate(params: Params, find: Find) -> Estimate:
     notes: tuple[str, ...] = (SMALL,) if llm.describe().built_in else ()
     if params.approve:
-        notes += (f"It waits for your yes before each call of {', '.join(params.approve)}.",)
+        notes += (f"Each call of {', '.join(params.approve)} waits for your approval.",)
     return Estimate(notes=notes)
 
 
@@ -116,13 +124,13 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     gate = ApprovalGate(context.job.job_id, frozenset(params.approve), params.approval_hours)
     limits = AgentLimits(params.max_steps, params.seconds)
     agent = Agent(agent_model, small, tools, reach, limits, AgentCare(context.once, gate))
-    thread = context.once("thread", lambda: f"{context.job.job_id}:{uuid4().hex}")  # another one where all is done anew
+    thread = context.once("thread", lambda: f"{context.job.job_id}:{uuid4().hex}")  # a new one if the job starts over
     answer = context.once("answer", lambda: _answer(agent, thread, params, context))
     checkpoints.forget(thread)
     context.progress(total=answer["steps"])
     model = params.model or llm.default_model()
-    told = {"answer": answer["answer"], "tokens": sum(context.used), "model": model}
-    result = told | {"seconds": round(time.monotonic() - began, 1)}
+    summary = {"answer": answer["answer"], "tokens": sum(context.used), "model": model}
+    result = summary | {"seconds": round(time.monotonic() - began, 1)}
     if answer["stopped"]:
         if answer["answer"]:
             context.save("answer so far.md", answer["answer"], "text/markdown")
@@ -132,9 +140,9 @@ def run(params: Params, context: Context) -> dict[str, Any]:
 
 
 def _answer(agent: Agent, thread: str, params: Params, context: Context) -> dict[str, Any]:
-    """Its steps, each recorded, then the end of them: the answer, or why it was stopped."""
+    """Run the agent, recording each step. Returns the answer, or why it was stopped."""
     with checkpoints.opened() as saver:
-        steps = agent.steps(saver, thread, _told(params, context.open), "")
+        steps = agent.steps(saver, thread, _task(params, context.open), "")
         for handle in context.items(steps, key=lambda step: str(step.number), row=_row):
             with handle as step:
                 handle.output = _output(step)
@@ -143,7 +151,7 @@ def _answer(agent: Agent, thread: str, params: Params, context: Context) -> dict
     return {"answer": agent.answer, "steps": agent.taken, **why}
 
 
-def _told(params: Params, find: Find) -> str:
+def _task(params: Params, find: Find) -> str:
     files = [f"{ref} ({find(ref).name})" for ref in params.files]
     return params.task + ("\n\nFiles, by their ids: " + ", ".join(files) if files else "")
 

@@ -1,7 +1,7 @@
-"""Call tools, one or a list of them.
+"""Call one tool, or a list of tools.
 
 Search the library, read a document, query a table, calculate, fetch a page of a host you allow, or run a small program.
-Each call has its own time limit; one that hangs is ended alone.
+Each call has its own time limit.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ NEEDS = ("duckdb", "numpy")
 NOUN = ("call", "calls")
 
 PLACE = "{{secret}}"
-CUT = 4_000  # characters of a result that stay in its row
-CHECKED = 1_000  # calls of a file that are looked at before the job is accepted
+CUT = 4_000  # characters of a result that are stored in its row
+CHECKED = 1_000  # calls of a file that are checked before the job is accepted
 
 Name = Literal["", "search_library", "read_document", "query_table", "calculate", "fetch_page", "run_command"]
 
 
 class Params(KindParams):
-    tool: Name = param("Tool", "The one to call. Empty: the file below names them.", default="")
+    tool: Name = param("Tool", "The tool to call. Empty: use the list of calls below.", default="")
     arguments: dict[str, Any] = param(
         "Arguments",
         "A JSON object. " + " ".join(one.usage for one in TOOLS.values()),
@@ -39,11 +39,11 @@ class Params(KindParams):
     )
     calls: TableFile | None = param("List of calls", 'JSONL, each line {"tool": "…", "arguments": {…}}.', default=None)
     hosts: list[ShortText] = param(
-        "Hosts", "The only ones that fetch_page may ask, with those below them.", default=[], max_length=50
+        "Hosts", "The only hosts that fetch_page may call, with their subdomains.", default=[], max_length=50
     )
     secret: str = param(
         "Secret",
-        "A token or password. {{secret}} in an argument stands for it; in rows, files, the log and errors it is hidden.",
+        "A token or password. It replaces {{secret}} in an argument, and is masked in rows, files, the log and errors.",
         default="",
         max_length=1_000,
         widget="secret",
@@ -59,15 +59,13 @@ def check(params: Params, find: Find) -> list[FieldError]:
     if bool(params.tool) == (params.calls is not None):
         return [FieldError("tool", "Choose a tool, or give a list of calls.")]
     if 0 < len(params.secret) < LEAST:
-        return [
-            FieldError("secret", f"A secret has {LEAST} characters or more: a shorter one is in every text by chance.")
-        ]
+        return [FieldError("secret", f"A secret needs at least {LEAST} characters: shorter ones cannot be masked.")]
     reach = ToolContext("", find, _nothing, tuple(params.hosts), params.seconds)
     field = "arguments" if params.calls is None else "calls"
     try:
         for place, call in enumerate(itertools.islice(_calls(params, find), CHECKED), start=1):
-            if wrong := _wrong(call, params.secret, reach):
-                return [FieldError(field, wrong if params.calls is None else f"Call {place:,}: {wrong}")]
+            if error := _call_error(call, params.secret, reach):
+                return [FieldError(field, error if params.calls is None else f"Call {place:,}: {error}")]
     except BadInput as error:
         return [FieldError(field, error.message)]
     return []
@@ -102,40 +100,40 @@ def _calls(params: Params, find: Find) -> Iterator[dict[str, Any]]:
     return find(params.calls).rows()
 
 
-def _wrong(call: dict[str, Any], secret: str, reach: ToolContext) -> str | None:
-    hider = SecretMasker()
-    hider.add([secret])
+def _call_error(call: dict[str, Any], secret: str, reach: ToolContext) -> str | None:
+    masker = SecretMasker()
+    masker.add([secret])
     try:
         used = tool(call.get("tool"))
-        wrong = used.wrong(used.read(_told(call.get("arguments", {}), secret)), reach)
+        message = used.wrong(used.read(_filled(call.get("arguments", {}), secret)), reach)
     except BadInput as error:
-        wrong = error.message
-    return wrong and hider.text(wrong)
+        message = error.message
+    return message and masker.text(message)
 
 
 def _call(call: dict[str, Any], secret: str, reach: ToolContext, context: Context) -> dict[str, Any]:
     began = time.monotonic()
     used = tool(call.get("tool"))
-    result = used.run(used.read(_told(call.get("arguments", {}), secret)), reach)
-    hider = SecretMasker()
-    hider.add([secret])
+    result = used.run(used.read(_filled(call.get("arguments", {}), secret)), reach)
+    masker = SecretMasker()
+    masker.add([secret])
     result = replace(
-        result, text=hider.text(result.text)
-    )  # before it is cut: half of a secret would not be known again
+        result, text=masker.text(result.text)
+    )  # before it is truncated: a part of a secret would not be recognised
     return {**_kept(used.name, result, context), "exit": result.exit, "seconds": round(time.monotonic() - began, 3)}
 
 
-def _told(value: Any, secret: str) -> Any:
-    """Arguments with the secret in the place of {{secret}}."""
+def _filled(value: Any, secret: str) -> Any:
+    """The arguments with {{secret}} replaced by the secret."""
     if isinstance(value, str):
         return value.replace(PLACE, secret) if secret else value
     if isinstance(value, dict):
-        return {name: _told(one, secret) for name, one in value.items()}
-    return [_told(one, secret) for one in value] if isinstance(value, list) else value
+        return {name: _filled(one, secret) for name, one in value.items()}
+    return [_filled(one, secret) for one in value] if isinstance(value, list) else value
 
 
 def _kept(name: str, result: ToolResult, context: Context) -> dict[str, Any]:
-    """The result, and where it is long, its beginning and the id of the file that has all of it."""
+    """The result; of a long one the beginning, and the id of a file with all of it."""
     if len(result.text) <= CUT:
         return {"result": result.text, "whole": None}
     file = context.save(f"{name} result.txt", result.text, "text/plain")

@@ -1,8 +1,8 @@
-"""Write to many people, each message filled in from a row of a table.
+"""Send mail to many people, with each message filled in from a row of a table.
 
-Every address is written to at most once, whatever is killed when; what was on its way at that moment is shown as unknown
-and never sent again by itself. Look at any message in the preview first, or send one to yourself. What a mail server puts
-off is tried again; what it refuses is listed with its words.
+Each address gets at most one message, even after a kill: messages in flight at that moment are listed as unknown and not sent
+again. Check the messages in the preview, or send a test to yourself. Deferred messages are retried; refused ones are listed
+with the mail server's reply.
 """
 
 from __future__ import annotations
@@ -44,26 +44,26 @@ NEEDS = ("email_validator",)
 NOUN = ("recipient", "recipients")
 AT_MOST_ONCE = True
 
-MOST_ATTACHED = 20_000_000  # bytes; most servers take 25 MB of what these become
+MOST_ATTACHED = 20_000_000  # bytes; most servers accept messages of 25 MB, and the encoding adds to it
 OWN_COLUMNS = ("address", "smtp_reply", "message_id", "sent_at")
 
 
 class Params(KindParams):
-    model_config = ConfigDict(serialize_by_alias=True)  # `from` is a word of Python
+    model_config = ConfigDict(serialize_by_alias=True)  # `from` is a Python keyword
 
     recipients: TableFile | None = param(
         "Recipients", "CSV, TSV, JSONL, XLSX or Parquet with a column of addresses. One row, one message.", default=None
     )
-    encoding: str | None = param("Encoding", "Empty: as found.", default=None, advanced=True, max_length=40)
-    delimiter: str | None = param("Separator", "Empty: as found.", default=None, advanced=True, max_length=1)
+    encoding: str | None = param("Encoding", "Empty: detected.", default=None, advanced=True, max_length=40)
+    delimiter: str | None = param("Separator", "Empty: detected.", default=None, advanced=True, max_length=1)
     addresses: str = param(
         "Or addresses",
-        "Instead of a table: one to a line, as ann@example.org or Ann <ann@example.org>. {email} and {name} stand for them.",
+        "Instead of a table, one on each line: ann@example.org or Ann <ann@example.org>. Use them as {email} and {name}.",
         default="",
         widget="text",
     )
     address_column: str | None = param(
-        "Column of addresses", "Empty: as found.", default=None, max_length=200, advanced=True, columns_of="recipients"
+        "Column of addresses", "Empty: detected.", default=None, max_length=200, advanced=True, columns_of="recipients"
     )
     name_column: str | None = param(
         "Column of names",
@@ -75,10 +75,10 @@ class Params(KindParams):
     )
     from_: str = param("From", "One address, such as Ann <ann@example.org>.", alias="from", max_length=400)
     reply_to: str = param("Reply to", "Empty: the address above.", default="", max_length=400, advanced=True)
-    subject: str = param("Subject", "A column's name in braces stands for its value.", min_length=1, max_length=400)
+    subject: str = param("Subject", "A column's name in braces is replaced by its value.", min_length=1, max_length=400)
     text: str = param(
         "Text",
-        "What the message says. A column's name in braces stands for its value.",
+        "The plain text of the message. A column's name in braces is replaced by its value.",
         default="",
         widget="code",
         columns_of="recipients",
@@ -86,24 +86,24 @@ class Params(KindParams):
     )
     html: str = param(
         "HTML",
-        "Optional, for those who read with formatting. Values are escaped; write {{ and }} for the braces of a style.",
+        "Optional HTML version. Values are escaped; write {{ and }} for literal braces, such as in CSS.",
         default="",
         widget="code",
         columns_of="recipients",
         max_length=500_000,
     )
     attachments: list[FileRef] = param(
-        "Attachments", "The same for everybody; 20 MB at most.", default=[], max_length=20
+        "Attachments", "The same for all recipients; at most 20 MB.", default=[], max_length=20
     )
     test_to: str = param(
         "Send a test to",
-        "An address of yours: it gets the first row's message, and nobody else gets any. Empty: the mailing itself.",
+        "Your own address: only the first row's message is sent, to this address. Empty: the mailing itself.",
         default="",
         max_length=400,
     )
     per_second: float | None = param(
-        "Messages a second",
-        "All workers together. Empty: as fast as the mail server takes them.",
+        "Messages per second",
+        "For all workers together. Empty: as fast as the mail server accepts them.",
         default=5.0,
         ge=0.02,
         le=1_000,
@@ -111,25 +111,25 @@ class Params(KindParams):
     )
     error_limit: int | None = param(
         "Stop after",
-        "So many messages that could not be sent. What is left can be sent by a retry. Empty: never.",
+        "The number of failed messages after which the job stops. A retry sends the rest. Empty: never.",
         default=20,
         ge=1,
         le=1_000_000,
         unit="failed messages",
         advanced=True,
     )
-    tries: int = param("Tries", "For a message that the mail server puts off.", default=4, ge=1, le=5, advanced=True)
+    tries: int = param("Tries", "For a message that the mail server defers.", default=4, ge=1, le=5, advanced=True)
     connections: int = param("Connections to the mail server", default=4, ge=1, le=16, advanced=True)
     list_unsubscribe: str = param(
-        "Address for unsubscribing",
-        "https:// or mailto:, for the button that mail programs show; a column may stand in it. "
-        "Addresses that must not be written to are kept at /suppressions.",
+        "Unsubscribe address",
+        "https:// or mailto:, for the unsubscribe button of mail programs; it can contain columns. "
+        "Suppressed addresses are managed at /suppressions.",
         default="",
         max_length=1_000,
         advanced=True,
     )
     one_click: bool = param(
-        "Unsubscribe by one click", "The https address takes a POST (RFC 8058).", default=False, advanced=True
+        "One-click unsubscribe", "The https address accepts a POST (RFC 8058).", default=False, advanced=True
     )
 
 
@@ -149,11 +149,11 @@ EXAMPLE = {
 
 
 def check(params: Params, find: Find) -> list[FieldError]:
-    """All that would go wrong for every message is found here, before the first one."""
-    errors = _wrong_addresses(params)
+    """Errors that would affect every message."""
+    errors = _address_errors(params)
     try:
-        audience = _audience(params, find)
-        errors += _wrong_columns(params, audience) + _wrong_templates(params, audience)
+        recipients = _recipient_list(params, find)
+        errors += _column_errors(params, recipients) + _template_errors(params, recipients)
     except BadInput as error:
         errors.append(FieldError("recipients", error.message))
     try:
@@ -170,9 +170,9 @@ def check(params: Params, find: Find) -> list[FieldError]:
 def estimate(params: Params, find: Find) -> Estimate:
     notes = () if mail.is_configured() else (mail.NOT_SET_UP,)
     if params.test_to:
-        return Estimate(items=1, notes=(*notes, f"a test: only {params.test_to} is written to"))
-    rows = _audience(params, find).about()
-    notes = (*notes, "a try writes to the first rows for real; a test writes to you")
+        return Estimate(items=1, notes=(*notes, f"a test: only {params.test_to} gets a message"))
+    rows = _recipient_list(params, find).about()
+    notes = (*notes, "a sample really sends to the first rows; a test sends to you")
     seconds = rows / params.per_second if rows is not None and params.per_second else None
     return Estimate(items=rows, seconds=seconds, notes=notes)
 
@@ -182,8 +182,8 @@ def label(params: Params, find: Find) -> str:
 
 
 def preview(params: Params, find: Find, place: int) -> dict[str, Any]:
-    """The message of the row at this place, from 1, as it would go out; `trouble` is why it would not."""
-    for recipient in itertools.islice(_audience(params, find).recipients(), place - 1, place):
+    """The message of the row at this place, from 1, as it would be sent; `trouble`: why it would not."""
+    for recipient in itertools.islice(_recipient_list(params, find).recipients(), place - 1, place):
         shown: dict[str, Any] = {"place": place, "trouble": recipient.trouble and recipient.trouble.message}
         try:
             letter = recipient.to and _mailing(params).letter(recipient.to, recipient.row)
@@ -202,16 +202,16 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     began = time.monotonic()
     if not mail.is_configured():
         context.log(f"{mail.NOT_SET_UP}; SMTP_URL sets it up", "warning")
-    audience = _audience(params, context.open)
-    writing = MessageFields(params, context, audience.columns)
+    recipients = _recipient_list(params, context.open)
+    writing = MessageFields(params, context, recipients.columns)
     counts = context.map(
         writing.send,
-        audience.test(mail.parse_address(params.test_to)) if params.test_to else audience.recipients(),
+        recipients.test(mail.parse_address(params.test_to)) if params.test_to else recipients.recipients(),
         key=lambda recipient: recipient.key,
         row=lambda recipient: recipient.row,
-        total=1 if params.test_to else audience.total(),
+        total=1 if params.test_to else recipients.total(),
         concurrency=params.connections,
-        using=writing.postbox,
+        using=writing.sender,
         ready=writing.ready,
         at_most_once=True,
     )
@@ -235,7 +235,7 @@ class MessageFields:
         self.attachments = [mail.mail_attachment(one) for one in _attached(params, context.open)]
         self.tried = queue.written_in_try(context.job.job_id)
         self.failed = 0
-        self.postbox = BulkSender(
+        self.sender = BulkSender(
             context.job.owner,
             context.job.job_id,
             context.check,
@@ -246,26 +246,26 @@ class MessageFields:
         self.names = [f"mail.{name}" if name in columns else name for name in OWN_COLUMNS]
 
     async def ready(self, recipient: Recipient) -> None:
-        """All that can keep a message from being sent, and the wait for its turn: before its start is recorded."""
+        """Compose the message and wait for the rate limit, before its start is recorded. Raises if it is not to be sent."""
         self.context.check()
         self._look_at_limit()
         if recipient.trouble:
             raise recipient.trouble
         if recipient.key in self.tried:
-            raise Skip("It was written to in the try before this job.", reason="duplicate")
-        if await self.postbox.asked(mail.suppressed_among, [recipient.key], self.context.job.owner):
-            raise Skip("This address asked not to be written to.", reason="suppressed")
-        recipient.message = await self.postbox.thread(self._message, recipient)
-        await self.postbox.turn()
+            raise Skip("It got its message from the sample before this job.", reason="duplicate")
+        if await self.sender.asked(mail.suppressed_among, [recipient.key], self.context.job.owner):
+            raise Skip("This address is suppressed.", reason="suppressed")
+        recipient.message = await self.sender.thread(self._message, recipient)
+        await self.sender.turn()
         self.context.check()
         self._look_at_limit()
 
-    async def send(self, recipient: Recipient, postbox: BulkSender) -> dict[str, Any]:
+    async def send(self, recipient: Recipient, sender: BulkSender) -> dict[str, Any]:
         message = recipient.message
         recipient.message = None  # it may be large
         assert message is not None
         try:
-            reply = await postbox.hand_over(message)
+            reply = await sender.hand_over(message)
         except (BadInput, Transient, OutcomeUnknown):
             self.failed += 1
             raise
@@ -281,17 +281,17 @@ class MessageFields:
         return mail.compose_message(replace(letter, subject=subject, message_id=message_id), self.attachments)
 
     def _look_at_limit(self) -> None:
-        if self.postbox.refused:
-            raise self.postbox.refused
+        if self.sender.refused:
+            raise self.sender.refused
         if self.params.error_limit and self.failed >= self.params.error_limit:
             raise BudgetSpent(
                 f"Stopped after {self.failed:,} messages that could not be sent, the limit of this job. "
-                "Look at their errors; a retry sends what is left.",
+                "Check their errors; a retry sends the rest.",
                 reason="error_limit",
             )
 
 
-def _wrong_addresses(params: Params) -> list[FieldError]:
+def _address_errors(params: Params) -> list[FieldError]:
     errors = []
     for field, written in (("from", params.from_), ("reply_to", params.reply_to), ("test_to", params.test_to)):
         try:
@@ -302,35 +302,35 @@ def _wrong_addresses(params: Params) -> list[FieldError]:
     return errors
 
 
-def _audience(params: Params, find: Find) -> RecipientList:
+def _recipient_list(params: Params, find: Find) -> RecipientList:
     how = {"encoding": params.encoding, "delimiter": params.delimiter}
     return RecipientList(params.recipients, params.addresses, how, params.address_column, find)
 
 
-def _wrong_columns(params: Params, audience: RecipientList) -> list[FieldError]:
+def _column_errors(params: Params, recipients: RecipientList) -> list[FieldError]:
     errors = []
-    if audience.column not in audience.columns:
-        some = ", ".join(audience.columns[:10])
+    if recipients.column not in recipients.columns:
+        some = ", ".join(recipients.columns[:10])
         errors.append(FieldError("address_column", f"Say which column holds the addresses. There are: {some}."))
-    if params.name_column and params.name_column not in audience.columns:
+    if params.name_column and params.name_column not in recipients.columns:
         errors.append(FieldError("name_column", f"There is no column “{params.name_column}”."))
     return errors
 
 
-def _wrong_templates(params: Params, audience: RecipientList) -> list[FieldError]:
+def _template_errors(params: Params, recipients: RecipientList) -> list[FieldError]:
     written = {name: getattr(params, name) for name in ("subject", "text", "html", "list_unsubscribe")}
-    errors = mail.merge_errors(written, audience.columns, audience.name)
+    errors = mail.merge_errors(written, recipients.columns, recipients.name)
     if mail.has_control_characters(params.subject):
         errors.append(FieldError("subject", "The subject has a line break or another control character in it."))
     if not params.subject.strip():
         errors.append(FieldError("subject", "Write a subject."))
     if not (params.text.strip() or params.html.strip()):
-        errors.append(FieldError("text", "Write what the message says, as text or as HTML."))
+        errors.append(FieldError("text", "Write the message, as text or as HTML."))
     return errors
 
 
 def _attached(params: Params, find: Find) -> list[Input]:
-    """Raises BadInput where they are too large."""
+    """The attached files. Raises BadInput if they are too large."""
     found = [find(ref) for ref in params.attachments]
     if sum(one.bytes for one in found) > MOST_ATTACHED:
         raise BadInput(f"The attachments are larger than {MOST_ATTACHED / 1e6:.0f} MB together. Link to them instead.")

@@ -1,7 +1,7 @@
-"""Try a formula with uncertain inputs many thousand times.
+"""Run a Monte Carlo simulation of a formula with uncertain inputs.
 
-Each trial draws every input from its distribution and computes the formula. The result is how the outcome is spread, how
-sure its mean is, and which input moves it most. The same seed gives the same numbers.
+Each trial draws every input from its distribution and computes the formula. The result is the distribution of the outcome, the
+accuracy of its mean, and which input matters most. The same seed gives the same numbers.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ NOUN = ("batch", "batches")
 RESULT_TEMPLATE = "jobs/results/simulate.html"
 
 LEAST_BATCH, MOST_BATCH = 1_000, 100_000  # trials of a batch
-BATCHES = 50  # or more, where they would be too large
+BATCHES = 50  # more if they would be too large
 BINS = 40
-SHOWN = (0.1, 99.9)  # percentiles between which the histogram lies: a long tail would flatten it
-RANKED = 50_000  # trials by which the inputs' influence is judged
+SHOWN = (0.1, 99.9)  # percentiles that bound the histogram, because a long tail would flatten it
+RANKED = 50_000  # trials used for the sensitivity
 VALUES_PER_SECOND = 20_000_000
 STOP_SECONDS = 1.5  # for the summary after a stop
-TELL_SECONDS, TELL_SHARE = 2.0, 20  # between two summaries: at least so long, and so many times as long as one takes
+TELL_SECONDS, TELL_SHARE = 2.0, 20  # minimum seconds between two summaries, also as a multiple of a summary's duration
 
 Batches = dict[int, int]  # number of a batch -> how many trials it has
 
@@ -71,7 +71,7 @@ class Params(KindParams):
         "Percentiles", "Shown in the result.", default=[5, 25, 50, 75, 95], min_length=1, max_length=50, advanced=True
     )
     seed: int | None = param(
-        "Seed", "The same seed gives the same numbers. Empty: one is drawn, and told.", default=None, ge=0, lt=2**53, advanced=True
+        "Seed", "The same seed gives the same numbers. Empty: a random one.", default=None, ge=0, lt=2**53, advanced=True
     )  # fmt: skip
 
 
@@ -90,21 +90,21 @@ EXAMPLE = {
 
 
 def check(params: Params, find: Find) -> list[FieldError]:
-    wrong = [FieldError("inputs", sentence) for sentence in _wrong_inputs(params)]
-    wrong += [
-        FieldError("percentiles", f"{share:g} is no percentile: they lie between 0 and 100.")
+    errors = [FieldError("inputs", sentence) for sentence in _input_errors(params)]
+    errors += [
+        FieldError("percentiles", f"{share:g} is not a percentile: it must be between 0 and 100.")
         for share in params.percentiles
         if not 0 <= share <= 100
     ]
     try:
         formula = Formula(params.formula)
     except FormulaError as error:
-        return [FieldError("formula", str(error)), *wrong]
+        return [FieldError("formula", str(error)), *errors]
     missing = [name for name in formula.names if name not in params.inputs]
     if missing:
         known = f"There are: {', '.join(sorted(params.inputs))}." if params.inputs else "None is given."
-        wrong.append(FieldError("inputs", f"“{missing[0]}” of the formula is not among the inputs. {known}"))
-    return wrong
+        errors.append(FieldError("inputs", f"“{missing[0]}” of the formula is not among the inputs. {known}"))
+    return errors
 
 
 def estimate(params: Params, find: Find) -> Estimate:
@@ -138,7 +138,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
 
 
 class SoFar:
-    """Tells, while the trials go on, what they come to; less often the longer it takes."""
+    """Publishes intermediate results during the trials; less often the longer a summary takes."""
 
     def __init__(self, trials: TrialBatch, sizes: list[int], params: Params, context: Context):
         self._trials, self._sizes, self._params, self._context = trials, sizes, params, context
@@ -162,7 +162,7 @@ def _result(trials: TrialBatch, batches: Batches, params: Params) -> dict[str, A
 
 
 def _finished(sizes: list[int], context: Context) -> set[int]:
-    """The batches that were recorded, also by earlier attempts."""
+    """The recorded batches, including those of earlier attempts."""
     keys = {str(number + 1): number for number in range(len(sizes))}
     with postgres.session() as session:
         done = queue.finished_keys(session, context.job.job_id, list(keys))
@@ -170,7 +170,7 @@ def _finished(sizes: list[int], context: Context) -> set[int]:
 
 
 def _patience() -> Callable[[], None]:
-    """Raises once so much time has passed that a stop would not wait any longer."""
+    """A check that raises TimeoutError after STOP_SECONDS, so that the summary does not delay a stop."""
     until = time.monotonic() + STOP_SECONDS
 
     def check() -> None:
@@ -181,7 +181,7 @@ def _patience() -> Callable[[], None]:
 
 
 class TrialBatch:
-    """The trials of one run, batch by batch. What a batch draws depends on the seed and its number alone."""
+    """The trials of one run, in batches. The samples of a batch depend only on the seed and its number."""
 
     def __init__(self, params: Params, seed: int):
         self.formula = Formula(params.formula)
@@ -190,7 +190,7 @@ class TrialBatch:
         self._values: dict[int, ndarray] = {}
 
     def batch(self, item: tuple[int, int]) -> dict[str, Any]:
-        """What a batch came to. Raises JobFailed if the first one has not one number."""
+        """The statistics of one batch. Raises JobFailed if the first one has no finite result."""
         import numpy
 
         number, size = item
@@ -200,19 +200,19 @@ class TrialBatch:
         if not good.size:
             if number == 0:
                 raise JobFailed(self._no_number(size), reason="no_number")
-            raise BadInput("Not one trial of this batch gave a number.")
+            raise BadInput("No trial of this batch gave a number.")
         low, middle, high = numpy.percentile(good, (5, 50, 95))
-        said = {"mean": good.mean(), "sd": good.std(), "p5": low, "p50": middle, "p95": high}
-        return {name: float(value) for name, value in said.items()} | {"no_number": int(values.size - good.size)}
+        statistics = {"mean": good.mean(), "sd": good.std(), "p5": low, "p50": middle, "p95": high}
+        return {name: float(value) for name, value in statistics.items()} | {"no_number": int(values.size - good.size)}
 
     @property
     def known(self) -> set[int]:
         return set(self._values)
 
     def draw_again(self, batches: Batches, check: Callable[[], None]) -> Batches:
-        """Have the outcomes of these batches. Those of an earlier attempt are drawn again: that costs less than to keep them.
+        """Compute the outcomes of these batches. Those of earlier attempts are drawn again, which is cheaper than storing them.
 
-        Returns those it has: all, unless `check` raises TimeoutError.
+        Returns the batches that are available: all, unless `check` raises TimeoutError.
         """
         with suppress(TimeoutError):
             for number, size in batches.items():
@@ -227,7 +227,7 @@ class TrialBatch:
         return numpy.concatenate([self._values[number] for number in batches] or [numpy.zeros(0)])
 
     def sensitivity(self, batches: Batches) -> dict[str, float]:
-        """Spearman's rank correlation of each uncertain input with the outcome, the strongest first."""
+        """Spearman's rank correlation of each uncertain input with the outcome, strongest first."""
         import numpy
 
         first = _first(batches, RANKED)
@@ -255,9 +255,7 @@ class TrialBatch:
     def _no_number(self, size: int) -> str:
         drawn = {name: values[0] for name, values in self._drawn(0, 1).items()}
         such = ", ".join(f"{name} = {value:.4g}" for name, value in drawn.items())
-        return (
-            f"Not one of the first {size:,} trials gave a number, as with {such}. Look at the formula and its inputs."
-        )
+        return f"None of the first {size:,} trials gave a number, for example with {such}. Check the formula and its inputs."
 
 
 def _summary(values: ndarray, params: Params) -> dict[str, Any]:
@@ -285,7 +283,7 @@ def _summary(values: ndarray, params: Params) -> dict[str, Any]:
 
 
 def _convergence(good: ndarray) -> Iterator[dict[str, float]]:
-    """The mean after more and more trials, and the range that holds the true one 95 times of 100."""
+    """The mean after increasing numbers of trials, with its 95 % confidence interval."""
     import numpy
 
     for count in sorted({max(1, int(share)) for share in numpy.geomspace(min(100, good.size), good.size, 20)}):
@@ -295,29 +293,29 @@ def _convergence(good: ndarray) -> Iterator[dict[str, float]]:
 
 
 def _sizes(trials: int) -> list[int]:
-    """How many trials each batch has."""
+    """The number of trials of each batch."""
     size = min(max(-(-trials // BATCHES), LEAST_BATCH), MOST_BATCH)
     return [min(size, trials - start) for start in range(0, trials, size)]
 
 
 def _first(batches: Batches, most: int) -> Batches:
-    """The batches that hold the first `most` trials."""
+    """The batches of the first `most` trials."""
     ends = itertools.accumulate(batches.values())
     return {number: size for (number, size), end in zip(batches.items(), ends, strict=True) if end - size < most}
 
 
 def _ranks(values: ndarray) -> ndarray:
-    """The place of each value in their order; equal ones share the mean of theirs."""
+    """The rank of each value; equal values share their mean rank."""
     import numpy
 
     _, place, counts = numpy.unique(values, return_inverse=True, return_counts=True)
     return (numpy.cumsum(counts) - (counts - 1) / 2)[place]
 
 
-def _wrong_inputs(params: Params) -> Iterator[str]:
+def _input_errors(params: Params) -> Iterator[str]:
     for name, value in params.inputs.items():
         if not name.isidentifier() or name in FUNCTIONS or name in CONSTANTS:
-            yield f"“{name[:40]}” cannot be a name: take letters, digits and _, and no name of a function."
+            yield f"“{name[:40]}” is not allowed as a name: use letters, digits and _, but not the name of a function."
             continue
         try:
             distributions.parse(value)

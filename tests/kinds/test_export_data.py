@@ -109,7 +109,7 @@ def test_params_are_judged_before(environment: Callable[..., None]) -> None:
     assert "collection, tag, q" in errors("export_data", filter={"kind": "x"})["filter"]
     assert "no “vector”" in errors("export_data", columns=["vector"])["columns"]
     assert "no such state" in errors("export_data", what="jobs", filter={"state": "lost"})["filter"]
-    assert "whose items" in errors("export_data", what="items")["filter"]
+    assert "Name the job" in errors("export_data", what="items")["filter"]
     assert set(errors("export_data", format="pdf", compress="zip")) == {"format", "compress"}
 
 

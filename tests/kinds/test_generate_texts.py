@@ -78,7 +78,7 @@ def test_each_row_gets_its_text(provider: FakeProvider) -> None:
     assert kettle.output["finish_reason"] == "stop"
     assert kettle.tokens == kettle.output["tokens"] > 0
     assert (apron.state, board.state) == ("done", "done")
-    assert (nothing.state, nothing.error) == ("skipped", "Nothing to ask: product, stars are empty.")
+    assert (nothing.state, nothing.error) == ("skipped", "Nothing to send: product, stars are empty.")
     assert (job.state, job.done, job.skipped, job.total, job.label) == ("succeeded", 3, 1, 4, "things.csv")
     assert job.result["rows"] == 3
     assert (

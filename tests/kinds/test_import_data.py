@@ -119,7 +119,7 @@ def test_an_id_is_a_key_and_owners_are_apart(environment: Callable[..., None]) -
 def test_params_are_judged_before(environment: Callable[..., None]) -> None:
     table = upload(TABLE.encode(), "t.csv")
     assert set(errors("import_data", source=table, key="no", collection=" ")) == {"key", "collection"}
-    assert "it has title, text" in errors("import_data", source=table, mapping={"colour": "id"})["mapping"]
+    assert "There are: title, text" in errors("import_data", source=table, mapping={"colour": "id"})["mapping"]
     assert "no column “x”" in errors("import_data", source=table, mapping={"text": "x"})["mapping"]
     assert "title or the text" in errors("import_data", source=upload(b"a,b\n1,2\n", "t.csv"))["mapping"]
     assert set(errors("import_data", source=upload(b"\x89PNG\r\n\x1a\n", "p.csv"))) == {"source"}

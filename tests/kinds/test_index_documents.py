@@ -126,7 +126,7 @@ def test_documents_without_text_are_skipped(environment: Callable[..., None]) ->
     fill(1)
     library.add_text(OWNER, "a", "Empty", " \n ")
     job = done("index_documents", collection="a")
-    assert [(item.state, item.error) for item in items(job)] == [("done", None), ("skipped", "There is no text in it.")]
+    assert [(item.state, item.error) for item in items(job)] == [("done", None), ("skipped", "It has no text.")]
     assert (job.state, job.result["without_text"]) == ("succeeded", 1)
 
 

@@ -210,7 +210,7 @@ def test_the_model_that_comes_along_takes_its_two_steps(environment: Callable[..
     assert answered["tool"] is None
     assert job.result["answer"] == answered["thought"] != ""
     assert job.result["tokens"] == sum(item.tokens or 0 for item in items(job)) > 50
-    assert any("cannot call tools by itself" in line.text for line in job_log.read_log(job).rows)
+    assert any("can use only one tool" in line.text for line in job_log.read_log(job).rows)
 
 
 def test_what_cannot_be_is_refused(provider: FakeProvider) -> None:

@@ -71,7 +71,7 @@ def test_what_gives_no_number_is_counted_or_ends_it(environment: Callable[..., N
     assert job.result["least"] >= 0
     never = done("simulate", formula="log(x - 9)", inputs=inputs, trials=100_000)
     assert (never.state, never.reason, never.done) == ("failed", "no_number", 0)
-    assert "Not one of the first 2,000 trials gave a number, as with x = " in str(never.message)
+    assert "None of the first 2,000 trials gave a number, for example with x = " in str(never.message)
 
 
 def test_a_stop_keeps_the_batches_that_are_done(environment: Callable[..., None]) -> None:
@@ -165,6 +165,6 @@ def test_wrong_params_are_named(environment: Callable[..., None]) -> None:
     assert "“c” of the formula is not among the inputs. There are: a, b, max." in wrong["inputs"]
     many = errors("simulate", formula="open('x')", inputs={}, percentiles=[101])
     assert "There is no function “open”" in many["formula"]
-    assert "101 is no percentile" in many["percentiles"]
+    assert "101 is not a percentile" in many["percentiles"]
     estimate = estimates.estimate("simulate", SUM | {"inputs": SUM["inputs"] | {"spare": 1}}, owner=OWNER)
     assert estimate is not None and estimate.notes == ("The formula does not use spare.",)

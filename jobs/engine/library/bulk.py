@@ -37,7 +37,7 @@ class Row:
     place: int
     key: str | None = None
     values: dict[str, Any] = field(default_factory=dict)
-    wrong: BadInput | None = None
+    error: BadInput | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def short(value: Any) -> Any:
 def _outcomes(target: Target, batch: _Batch, rows: Sequence[Row]) -> list[dict[str, Any] | Exception]:
     outcomes: list[dict[str, Any] | Exception] = []
     for row in rows:
-        came = row.wrong or batch.outcome(row)
+        came = row.error or batch.outcome(row)
         if target.abort and isinstance(came, BadInput):
             end = f"Row {row.place:,}: {came.message} The job ends here, as its params say. Correct the table and run it again."
             return outcomes + [JobFailed(end, reason=came.reason)] * (len(rows) - len(outcomes))

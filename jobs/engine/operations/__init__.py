@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobs.engine.operations.all_schedules import list_all_schedules, pause_any_schedule
-from jobs.engine.operations.doctor import examine, told
+from jobs.engine.operations.doctor import examine, format_report
 from jobs.engine.operations.health import Component, check_ready, components
 from jobs.engine.operations.overview import Overview, Problem, current_overview
 from jobs.engine.operations.queue_figures import MINUTES, QueueFigures, queues
@@ -22,6 +22,7 @@ __all__ = [
     "components",
     "current_overview",
     "examine",
+    "format_report",
     "list_all_schedules",
     "pause",
     "pause_any_schedule",
@@ -29,6 +30,5 @@ __all__ = [
     "queues",
     "resume",
     "send_away",
-    "told",
     "workers",
 ]

@@ -24,7 +24,7 @@ def examine() -> list[Component]:
     return [*found, *_queue_parts(found), _kinds_part(), _confinement_part()]
 
 
-def told(found: Sequence[Component]) -> str:
+def format_report(found: Sequence[Component]) -> str:
     """The results as text, one line for each component, which ends with what to do."""
     wide = max(len(part.name) for part in found)
     lines = [f"{part.state:<6} {part.name:<{wide}}  {_sentences(part)}" for part in found]

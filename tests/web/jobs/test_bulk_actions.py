@@ -62,8 +62,8 @@ def test_failed_items_are_retried_and_the_rest_is_left_alone(press: Any, worker:
     bulk = followed(press(action="retry_failed", job=[str(one.id), str(sound.id), str(uuid4())]))
     assert said(bulk) == [
         ("done", "queued again"),
-        ("skipped", "No item of it has failed."),
-        ("skipped", "It is not there any more."),
+        ("skipped", "It has no failed items."),
+        ("skipped", "It no longer exists."),
     ]
     assert (bulk.state, bulk.label) == ("succeeded", "Retry failed items: 3 jobs")
     assert (factories.again(one).state, factories.again(one).done) == ("queued", 1)
@@ -111,7 +111,7 @@ def test_nothing_chosen_is_said(press: Any, fields: dict[str, str]) -> None:
 
 def test_a_job_that_is_somebody_elses_is_not_there(press: Any, worker: None) -> None:
     other = commands.submit("nap", {}, owner="somebody")
-    assert said(followed(press(action="stop", job=[str(other.id)]))) == [("skipped", "It is not there any more.")]
+    assert said(followed(press(action="stop", job=[str(other.id)]))) == [("skipped", "It no longer exists.")]
     assert queries.job(other.id, "somebody").state == "queued"
 
 
