@@ -15,7 +15,7 @@ from html.parser import HTMLParser
 from jobs.engine.errors import BadInput
 from jobs.engine.files.inputs import Input
 from jobs.engine.mail.addresses import Address, has_control_characters
-from jobs.engine.sandbox import sanitize_html as sandbox_html
+from jobs.engine.sandbox import sanitize_html
 
 LONGEST_SUBJECT = 500
 ENCODED = (
@@ -70,7 +70,7 @@ def compose_message(letter: OutgoingMail, attachments: Sequence[MailAttachment] 
             made["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     made.set_content(letter.plain)
     if letter.html:
-        sandbox_html.check(letter.html)
+        sanitize_html.check(letter.html)
         made.add_alternative(letter.html, subtype="html")
     for attachment in attachments:
         main, _, sub = _media_type(attachment).partition("/")
@@ -104,7 +104,7 @@ def one_line(text: str, what: str) -> str:
 def plain_text_of(html: str) -> str:
     """The plain text of an HTML body."""
     reader = _TextReader()
-    reader.feed(sandbox_html.sanitized(html, {"a", *_TextReader.BREAKS}, _TextReader.SILENT))
+    reader.feed(sanitize_html.sanitized(html, {"a", *_TextReader.BREAKS}, _TextReader.SILENT))
     reader.close()
     lines = [" ".join(line.split()) for line in "".join(reader.said).split("\n")]
     return "\n".join(line for place, line in enumerate(lines) if line or (place and lines[place - 1])).strip() + "\n"

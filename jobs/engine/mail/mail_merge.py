@@ -15,7 +15,7 @@ from jobs.engine.formats.text_templates import Template, as_text
 from jobs.engine.mail import addresses
 from jobs.engine.mail.addresses import Address
 from jobs.engine.mail.compose import OutgoingMail
-from jobs.engine.sandbox import sanitize_html as sandbox_html
+from jobs.engine.sandbox import sanitize_html
 
 _LINK = re.compile(r"(https://|mailto:)[!#-;=?-~]+")
 _SCRIPT = re.compile(r"<\s*script\b", re.IGNORECASE)
@@ -66,7 +66,7 @@ def merge_errors(written: Mapping[str, str], columns: Sequence[str], table: str)
         no_scripts = "Mail programs do not run scripts, and many reject such a message. Remove the <script>."
         errors.append(FieldError("html", no_scripts))
     try:
-        sandbox_html.check(written["html"])
+        sanitize_html.check(written["html"])
     except BadInput as error:
         errors.append(FieldError("html", error.message))
     if written["list_unsubscribe"] and not written["list_unsubscribe"].startswith(("https://", "mailto:")):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.engine.formats import tables
-from jobs.engine.formats.exports import parquet as parquet_writer
+from jobs.engine.formats.exports import parquet
 from jobs.engine.formats.tables.delimited import RECORD_LIMIT
 from jobs.engine.formats.tables.parquet import literal
 from jobs.engine.kits.sql.names import column_names, quoted
@@ -58,7 +58,7 @@ def _load_rows(database: DuckDBPyConnection, source: dict[str, Any], path: Path,
         guesses = tuple(GUESSES)
     else:
         spool = folder / "spool.parquet"
-        parquet_writer.write(columns, rows, spool)
+        parquet.write(columns, rows, spool)
         database.execute("create table raw as select * from read_parquet(?)", [literal(spool)])
         guesses = OF_TYPED_FORMATS
     typed = ", ".join(f"{_cast(database, column, guesses)} as {quoted(column)}" for column in columns)

@@ -7,8 +7,7 @@ from html.parser import HTMLParser
 from jobs.engine.errors import BadInput
 from jobs.engine.kinds.params import param
 from jobs.engine.kits.tools.base import Arguments, Tool, ToolContext, ToolResult
-from jobs.engine.sandbox import http
-from jobs.engine.sandbox import sanitize_html as sandbox_html
+from jobs.engine.sandbox import http, sanitize_html
 
 TEXTS = ("text/", "application/json", "application/xml", "application/xhtml+xml")
 UNSEEN = {"script", "style", "template", "noscript"}
@@ -48,7 +47,7 @@ def _refuse(host: str, hosts: tuple[str, ...]) -> None:
 
 def _shown(html: str) -> str:
     reader = _PageReader()
-    reader.feed(sandbox_html.sanitized(html, BREAKS, UNSEEN))
+    reader.feed(sanitize_html.sanitized(html, BREAKS, UNSEEN))
     reader.close()
     lines = (" ".join(line.split()) for line in "".join(reader.found).splitlines())
     return "\n".join(line for line in lines if line)
