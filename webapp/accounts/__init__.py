@@ -1,4 +1,4 @@
-"""Accounts: signing in, people, tokens, the audit log."""
+"""Accounts: sign-in, people, tokens, the audit log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""For operators: who did what. A page, and the same as JSON."""
+"""The audit log for operators, as a page and as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m webapp accounts …`: adding the first account, and a new password for whoever has lost theirs."""
+"""`python -m webapp accounts …`: add accounts, reset passwords."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jobs.engine import accounts
 from jobs.engine.errors import FieldError, InvalidParams, NotFound, SettingsError
 
 NONE_YET = (
-    "There is no account yet, and this site can be reached from elsewhere. Add one: python -m webapp accounts add NAME"
+    "There is no account yet, and other machines can reach this site. Add one: python -m webapp accounts add NAME"
 )
 
 
@@ -18,18 +18,18 @@ def add_parser(parser: argparse.ArgumentParser) -> None:
     """The commands, below `accounts`."""
     commands = parser.add_subparsers(dest="accounts", required=True)
     adding = commands.add_parser(
-        "add", help="a new account; the password is asked for, or read from the standard input"
+        "add", help="add an account; the password is prompted for, or read from standard input"
     )
     adding.add_argument("name")
     adding.add_argument("--role", choices=accounts.ROLES, help="default: admin for the first account, else member")
-    renewing = commands.add_parser("password", help="give an account a new password; it is signed out everywhere")
+    renewing = commands.add_parser("password", help="set an account's password and sign it out everywhere")
     renewing.add_argument("name")
-    commands.add_parser("list", help="every account, its role, and whether it is suspended")
-    commands.add_parser("check", help="leave with code 2 if there is no account yet")
+    commands.add_parser("list", help="list all accounts with their roles, and whether they are suspended")
+    commands.add_parser("check", help="exit with code 2 if there is no account yet")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Do it; the database is reachable. Raises SettingsError, InvalidParams, Conflict, NotFound, DatabaseAway."""
+    """Run the command. Raises SettingsError, InvalidParams, Conflict, NotFound, DatabaseUnavailable."""
     if options.accounts == "check" and not accounts.any_accounts():
         raise SettingsError(NONE_YET)
     if options.accounts == "list":
@@ -52,6 +52,6 @@ def _password() -> str:
     if not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\n")
     first = getpass.getpass("Password (at least 12 characters): ")
-    if getpass.getpass("The same again: ") != first:
+    if getpass.getpass("Repeat the password: ") != first:
         raise InvalidParams([FieldError("password", "The two passwords differ.")])
     return first

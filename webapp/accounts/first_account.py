@@ -1,6 +1,6 @@
-"""The first account of a site that others can reach: made through a link that stood on the console of whoever started it.
+"""The page that makes the first account, by a link that is printed on the console at the start.
 
-The link works once, for it makes the first account or none; for an hour; and as long as the program runs that printed it.
+The link works for an hour, while there is no account, and while the program that printed it runs.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def form(secret: str) -> str:
 @blueprint.post("/first/<secret>")
 @anybody
 def add(secret: str) -> ResponseReturnValue:
-    """An admin's account, and its owner is in."""
+    """Make an admin account and sign it in."""
     _check(secret)
     name, password = request.form.get("name", ""), request.form.get("password", "")
     try:
@@ -43,7 +43,7 @@ def add(secret: str) -> ResponseReturnValue:
 
 
 def _check(secret: str) -> None:
-    """Raises NotFound unless this is the link of this start, still good, and there is no account."""
+    """Raise NotFound unless the link is valid and there is no account."""
     if not accounts.opens(secret, settings.current().first_account):
         raise NotFound(USED)
 

@@ -1,7 +1,7 @@
-"""Signing in through an OpenID provider: there, and back with a code that Authlib turns into checked claims.
+"""Sign-in through an OpenID provider: redirect there, and back with a code that Authlib exchanges for checked claims.
 
-Authlib holds state and nonce in the session, proves the code is ours (PKCE), and checks signature, audience, nonce and time.
-An account belongs to a provider's subject, never to a name or an address of mail, which a provider may give to somebody else.
+Authlib stores state and nonce in the session, uses PKCE, and checks signature, audience, nonce and expiry. An account belongs
+to the provider's subject, not to a name or mail address, which a provider may assign to another person later.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from webapp.http.identity import anybody
 
 log = logging.getLogger(__name__)
 blueprint = Blueprint("oidc", __name__)
-TIMEOUT = 10  # seconds, for each question to the provider
+TIMEOUT = 10  # seconds, for each request to the provider
 NEXT = "after_provider"
 
 
 class ProviderFailed(LegworkError):
-    """The provider did not vouch for anybody."""
+    """The provider's reply does not identify a person."""
 
     reason = "provider_failed"
 
@@ -35,7 +35,7 @@ class ProviderFailed(LegworkError):
 @blueprint.get("/login/provider")
 @anybody
 def leave() -> ResponseReturnValue:
-    """To the provider's own page."""
+    """Redirect to the provider."""
     client = _client()
     session[NEXT] = local_path(request.args.get("next"))
     try:
@@ -47,7 +47,7 @@ def leave() -> ResponseReturnValue:
 @blueprint.get("/login/callback")
 @anybody
 def come_back() -> ResponseReturnValue:
-    """Back from there, with a code or with why there is none."""
+    """The redirect back from the provider, with a code or an error."""
     client = _client()
     target = session.get(NEXT)
     try:
@@ -72,20 +72,20 @@ def _claims(client: Any) -> dict[str, Any]:
         or not isinstance(claims.get("sub"), str)
         or not claims["sub"]
     ):
-        raise ProviderFailed("the provider answered for another issuer, or for nobody")
+        raise ProviderFailed("the provider's reply has another issuer, or no subject")
     return claims
 
 
 def _name(claims: dict[str, Any]) -> str:
-    """A name for a new account out of what the provider says."""
-    said = next(
+    """A name for a new account, from the provider's claims."""
+    claimed = next(
         (claims[key] for key in ("preferred_username", "email") if isinstance(claims.get(key), str)), claims["sub"]
     )
-    return re.sub(r"[^a-z0-9._@+-]+", "-", said.lower()).strip("-._@+")[:80] or "somebody"
+    return re.sub(r"[^a-z0-9._@+-]+", "-", claimed.lower()).strip("-._@+")[:80] or "somebody"
 
 
 def _client() -> Any:
-    """Authlib's client of the provider, made at its first use. Raises NotFound where there is no provider."""
+    """Authlib's client of the provider, created at its first use. Raises NotFound if there is no provider."""
     chosen = settings.current()
     if not chosen.has_oidc or not identity.signing_in_is_needed():
         raise NotFound("There is no such page.")
@@ -107,7 +107,7 @@ def _client() -> Any:
 
 
 def _failures() -> tuple[type[Exception], ...]:
-    """What Authlib and its client raise for a provider that is away, says no, or says something wrong."""
+    """The exceptions of Authlib and its HTTP client for a provider that does not answer, refuses, or replies wrongly."""
     from authlib.common.errors import AuthlibBaseError
     from joserfc.errors import JoseError
     from requests import RequestException
@@ -117,5 +117,5 @@ def _failures() -> tuple[type[Exception], ...]:
 
 def _failed(error: Exception) -> ResponseReturnValue:
     log.warning("signing in through the provider: %s: %s", type(error).__name__, error)
-    sentence = "The provider did not sign you in. Try again; if it stays so, the log of this site says why."
+    sentence = "The provider did not sign you in. Try again; if it fails again, see this site's log for the reason."
     return sign_in.refused(ProviderFailed(sentence), 401)

@@ -1,4 +1,4 @@
-"""One's own account: the password, the tokens for programs, and where one is signed in."""
+"""The page of one's own account: password, tokens, sign-ins."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from webapp.http.identity import person
 blueprint = Blueprint("account", __name__, url_prefix="/account")
 DAYS = (7, 30, 90, 365)
 MEANINGS = {
-    "viewer": "You see your own jobs and those that others share with you. You start and change nothing.",
-    "member": "You start jobs and see your own, and those that others share with you.",
-    "operator": "You start jobs, look at queues and workers, manage the schedules of all and read the audit log.",
-    "admin": "You do all that an operator does, and say who may come in.",
+    "viewer": "You can see your own jobs and those that others share with you, but not start or change anything.",
+    "member": "You can start jobs, and see your own and those that others share with you.",
+    "operator": "You can start jobs, manage queues, workers and all schedules, and read the audit log.",
+    "admin": "You can do all that an operator can, and manage accounts.",
 }
 SCOPES = {
-    "read": "read what you see",
-    "write": "also start, stop and change what is yours",
-    "operate": "also what operators do, if you are one",
+    "read": "read all that you can see",
+    "write": "also start, stop and change jobs and data of yours",
+    "operate": "also act as an operator, if you are one",
 }
 
 
@@ -36,7 +36,7 @@ def index() -> str:
 @blueprint.post("/password")
 @person
 def change_password() -> ResponseReturnValue:
-    """All other browsers are signed out with it."""
+    """Change the password and sign all other browsers out."""
     form = request.form
     account = identity.account()
     if form.get("new", "") != form.get("again", ""):
@@ -49,14 +49,14 @@ def change_password() -> ResponseReturnValue:
         return _page(errors={one.field: one.message for one in error.errors}), 422
     except TooMany as error:
         return _page(errors={"old": error.message}), 429
-    tokens = "and your tokens ended" if "tokens" in form else "tokens go on working"
-    return _page(said=f"Your password is changed. All other browsers were signed out; {tokens}.")
+    tokens = "your tokens were revoked" if "tokens" in form else "your tokens still work"
+    return _page(message=f"Your password is changed. All other browsers were signed out; {tokens}.")
 
 
 @blueprint.post("/tokens")
 @person
 def issue() -> ResponseReturnValue:
-    """The page with the new token on it. It is shown this once."""
+    """The page with the new token, which is shown only once."""
     form = request.form
     days = form.get("days", "")
     try:
@@ -89,7 +89,7 @@ def end(sign_in_id: str) -> ResponseReturnValue:
 
 def _page(**more: Any) -> str:
     account = identity.account()
-    shown: dict[str, Any] = {"errors": {}, "said": "", "issued": None, "given": request.form} | more
+    shown: dict[str, Any] = {"errors": {}, "message": "", "issued": None, "given": request.form} | more
     return render_template(
         "accounts/index.html",
         account=account,

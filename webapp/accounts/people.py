@@ -1,4 +1,4 @@
-"""For admins: who may come in, and what they may do. Without accounts, the place to make the first one."""
+"""The page where admins manage accounts. Without accounts it makes the first one."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from webapp.http.identity import admins
 
 blueprint = Blueprint("people", __name__, url_prefix="/people")
 ROLES = {
-    "viewer": "looks at what is shared",
-    "member": "starts jobs of their own",
-    "operator": "also queues, schedules of all, audit log",
-    "admin": "also accounts",
+    "viewer": "sees shared jobs",
+    "member": "starts jobs",
+    "operator": "also manages queues and all schedules, reads the audit log",
+    "admin": "also manages accounts",
 }
 
 
@@ -31,7 +31,7 @@ def index() -> str:
 @blueprint.post("")
 @admins
 def add() -> ResponseReturnValue:
-    """A new account. The first one signs in at once, since from now on that is needed."""
+    """Add an account. The first one is signed in at once, because signing in is required from then on."""
     form, who = request.form, identity.identity()
     name, password = form.get("name", ""), form.get("password", "")
     role = form.get("role", "") if who.account else "admin"

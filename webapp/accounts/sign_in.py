@@ -1,4 +1,4 @@
-"""In and out: by name and password, and by the OpenID provider if there is one."""
+"""Sign-in by name and password, and sign-out. The page links to the OpenID provider, if there is one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def form() -> ResponseReturnValue:
 @blueprint.post("/login")
 @anybody
 def sign_in() -> ResponseReturnValue:
-    """The answer to a name that nobody has is the same as to a wrong password, and takes as long."""
+    """Sign in. An unknown name and a wrong password get the same response in the same time."""
     if not identity.signing_in_is_needed():
         return redirect("/", 303)
     name, password = request.form.get("name", ""), request.form.get("password", "")
@@ -48,7 +48,7 @@ def sign_out() -> ResponseReturnValue:
 
 
 def welcome(secret: str, target: str | None) -> ResponseReturnValue:
-    """Begin the session anew, so that nothing of an earlier one is in it, and go where the person wanted to go."""
+    """Start a new, empty session (against session fixation) and redirect to the target."""
     session.clear()
     session.permanent = True
     session[identity.COOKIE] = secret
@@ -56,7 +56,7 @@ def welcome(secret: str, target: str | None) -> ResponseReturnValue:
 
 
 def refused(error: LegworkError, status: int) -> ResponseReturnValue:
-    """The sign-in page with why it did not work."""
+    """The sign-in page with the error."""
     return _page(None, "", error), status
 
 

@@ -1,1 +1,1 @@
-"""HTTP: who asks, what was sent, what is refused, and how errors are answered."""
+"""HTTP: authentication, request bodies, security checks, error responses."""

@@ -1,4 +1,4 @@
-"""What went wrong, told to whoever asked: a page for a person, application/problem+json (RFC 9457) for a program."""
+"""Error responses: a page for people, application/problem+json (RFC 9457) for programs."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ log = logging.getLogger(__name__)
 
 PROBLEM = "application/problem+json"
 RETRY_SECONDS = 5
-MOST_ERRORS = 100  # fields that are told of at a time
-MOST_NAME = 200  # characters of a field's name: it may be the client's own
+MOST_ERRORS = 100  # fields in one response
+MOST_NAME = 200  # characters of a field's name, which may come from the client
 
 STATUSES: dict[type[LegworkError], int] = {
     InvalidParams: 422,
@@ -54,25 +54,25 @@ STATUSES: dict[type[LegworkError], int] = {
 }
 
 SENTENCES = {
-    400: "The request cannot be understood. Look at its address and its body again.",
+    400: "The request cannot be understood. Check its address and body.",
     401: "Sign in first.",
     403: "This is not allowed.",
     404: "There is nothing at this address. It may have been deleted, or the address may be mistyped.",
-    405: "This address does not take that method.",
-    413: "What was sent is larger than this address takes. Send less at once.",
-    415: "This address does not take that type of body.",
+    405: "This address does not support that method.",
+    413: "The request is larger than this address accepts. Send less at once.",
+    415: "This address does not accept that type of body.",
     429: "There were too many requests in a short time. Wait a moment and try again.",
 }
 
 
 class Malformed(LegworkError):
-    """The body is not what it says it is: no JSON, say."""
+    """The body does not match its content type, for example because it is not JSON."""
 
     reason = "malformed"
 
 
 def answer_errors(app: Flask) -> None:
-    """Every error of every route passes through here."""
+    """Register the error handlers for all routes."""
     app.register_error_handler(LegworkError, _legwork_error)
     app.register_error_handler(NotAuthenticated, not_signed_in)
     app.register_error_handler(HTTPException, _http_error)
@@ -87,15 +87,15 @@ def problem(
     if reason:
         body["reason"] = reason
     if errors is not None:
-        told = errors[:MOST_ERRORS]
-        body["errors"] = [{"field": error.field[:MOST_NAME], "message": error.message} for error in told]
+        listed = errors[:MOST_ERRORS]
+        body["errors"] = [{"field": error.field[:MOST_NAME], "message": error.message} for error in listed]
     return Response(json.dumps(body), status, content_type=PROBLEM)
 
 
 def answer(
     status: int, sentence: str, *, reason: str | None = None, errors: list[FieldError] | None = None
 ) -> Response:
-    """The error in the form that this client reads."""
+    """The error as a page or as JSON, by what the client accepts."""
     if _wants_json():
         return problem(status, sentence, reason=reason, errors=errors)
     return _page(status, sentence)
@@ -113,7 +113,7 @@ def _legwork_error(error: LegworkError) -> Response:
 
 
 def not_signed_in(error: NotAuthenticated) -> ResponseReturnValue:
-    """A person goes to the sign-in page and comes back; a program is told what it lacks."""
+    """Redirect a person to the sign-in page; answer a program with 401."""
     by_script = request.headers.get("HX-Request")
     if not by_script and not _wants_json() and request.headers.get("X-Requested-With") is None:
         back = request.full_path.rstrip("?") if request.method == "GET" else ""
@@ -139,7 +139,7 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
     if isinstance(error, SecurityError):
         return _wrong_host()
     if status < 400:
-        return error  # a redirect of the router's
+        return error  # a redirect of the URL router
     response = answer(status, _sentence(error))
     for name, value in error.get_headers():
         if name not in ("Content-Type", "Content-Length"):
@@ -148,7 +148,7 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
 
 
 def _sentence(error: HTTPException) -> str:
-    """Our words for the status, unless the one who raised it had words of his own."""
+    """The exception's own description if it has one, or else the sentence for its status."""
     if isinstance(error, CSRFError):
         return "This form belongs to an earlier session or another site. Nothing was changed; reload the page and send it again."
     own = error.description if error.description != type(error).description else None
@@ -156,16 +156,16 @@ def _sentence(error: HTTPException) -> str:
 
 
 def _wrong_host() -> Response:
-    """No page: its links could not be built on a host that is not ours."""
+    """Plain text, because the links of a page cannot be built for an unknown host."""
     sentence = "This server does not answer to that host name. An operator can add it to TRUSTED_HOSTS."
     return problem(400, sentence, reason="untrusted_host") if is_api_path() else _plain(400, sentence)
 
 
 def _unexpected(error: Exception) -> Response:
-    """A fault of ours: the log has the trace, the person has the number to find it by."""
+    """An unexpected error: the response has the number by which the traceback is found in the log."""
     number = secrets.token_hex(4)
     log.error("fault %s at %s %s", number, request.method, request.path, exc_info=error)
-    return answer(500, f"Something went wrong on our side. The log knows it as {number}; nothing else was changed.")
+    return answer(500, f"Something went wrong on the server. Its log has the details under {number}.")
 
 
 def _wants_json() -> bool:
@@ -176,12 +176,12 @@ def _wants_json() -> bool:
 
 
 def _page(status: int, sentence: str) -> Response:
-    quiet = {"running": _nothing} if status >= 500 else {}  # the menu must not ask a database that is away, again
+    quiet = {"running": _nothing} if status >= 500 else {}  # the menu must not query a database that does not answer
     try:
         return Response(
             render_template("error.html", status=status, title=_title(status), sentence=sentence, **quiet), status
         )
-    except Exception:  # the page that tells of a fault must not fail for the same reason
+    except Exception:  # the error page must not fail for the same reason
         log.exception("the error page cannot be shown")
         return _plain(status, sentence)
 

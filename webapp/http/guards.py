@@ -1,8 +1,8 @@
-"""The checks before every route: Host and Origin, size limits, who asks (identity.py), CSRF; and the security headers.
+"""The checks before every route: Host, Origin, size limits, authentication (identity.py), CSRF; and the security headers.
 
-Any web page that a person has open can send requests to this site too, to one on loopback as well. So a request must be
-addressed to it by a name of its own (no DNS rebinding), a form must carry its token, and a state-changing API request must
-not come from another site: what only a cookie vouches for must show that it comes from a page of ours.
+Any page open in a browser can send requests to this site, even on loopback. So the Host header must be a known name (against
+DNS rebinding), a form must have its CSRF token, and a state-changing API request with only a cookie must come from a page
+of this site.
 """
 
 from __future__ import annotations
@@ -55,18 +55,18 @@ HEADERS = {
     "Cache-Control": "private, no-cache",
 }
 
-TLS_ONLY = "max-age=31536000"  # a year in which a browser does not try plain HTTP here
-SESSION_LIFE = timedelta(days=90)  # the row of a sign-in ends it earlier
+TLS_ONLY = "max-age=31536000"  # seconds: a year
+SESSION_LIFE = timedelta(days=90)  # of the cookie; the row of the sign-in expires earlier
 
 csrf = CSRFProtect()
 
 
 def guard(app: Flask, settings: Settings) -> None:
-    """Put every check in front of every route. Raises SettingsError where the settings would leave the door open."""
+    """Install the checks for all routes. Raises SettingsError if the settings would be insecure."""
     app.config.update(
         SECRET_KEY=_secret_key(settings),
         OWN_HOSTS={"localhost", settings.host.lower(), *(host.lower() for host in settings.trusted_hosts)},
-        SESSION_COOKIE_NAME=f"legwork_{settings.port}",  # cookies do not tell ports apart, and two Legworks may share a host
+        SESSION_COOKIE_NAME=f"legwork_{settings.port}",  # cookies ignore the port, and one host may run two Legworks
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         PERMANENT_SESSION_LIFETIME=SESSION_LIFE,
@@ -74,7 +74,7 @@ def guard(app: Flask, settings: Settings) -> None:
         MAX_CONTENT_LENGTH=settings.max_upload_bytes + UPLOAD_SLACK_BYTES,
         MAX_FORM_MEMORY_SIZE=MAX_FORM_BYTES,
         MAX_FORM_PARTS=MAX_FORM_PARTS,
-        WTF_CSRF_TIME_LIMIT=None,  # a form may stay open over lunch; its token ends with the session
+        WTF_CSRF_TIME_LIMIT=None,  # the token ends with the session, so that a form can stay open for long
     )
     app.session_interface = _Cookie()
     app.wsgi_app = Forwarded(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
@@ -88,7 +88,7 @@ def guard(app: Flask, settings: Settings) -> None:
 
 
 def local_path(target: str | None, default: str = "/") -> str:
-    """A `next` target if it is a path of this site, else the default: never another host, scheme or header line."""
+    """The target if it is a path on this site, or else the default (against open redirects)."""
     if not target or not re.fullmatch(r"/(?![/\\])[!-~]*", target) or "\\" in target:
         return default
     parts = urlsplit(target)
@@ -96,12 +96,12 @@ def local_path(target: str | None, default: str = "/") -> str:
 
 
 class _Cookie(SecureCookieSessionInterface):
-    """The session's cookie goes back over TLS only, where it came over TLS."""
+    """A session cookie that is Secure if the request came over TLS."""
 
     _signing: URLSafeTimedSerializer | None = None
 
     def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
-        """Made once: the key is that of the process."""
+        """Cached, because the key does not change."""
         self._signing = self._signing or super().get_signing_serializer(app)
         return self._signing
 
@@ -119,7 +119,7 @@ def _secret_key(settings: Settings) -> str:
 
 
 def _kept_secret(path: Path) -> str:
-    """A secret for this data folder, made once, so that sessions outlive a restart and all web processes agree."""
+    """The secret of this data folder, created once, so that sessions survive a restart and all web processes share it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
@@ -128,7 +128,7 @@ def _kept_secret(path: Path) -> str:
         draft.touch(mode=0o600)
         draft.write_text(secrets.token_hex(32))
     try:
-        os.link(draft, path)  # the first of several processes wins, and nobody reads half a secret
+        os.link(draft, path)  # atomic: the first of several processes wins
     except FileExistsError:
         pass
     finally:
@@ -137,16 +137,16 @@ def _kept_secret(path: Path) -> str:
 
 
 def _refuse_other_hosts() -> None:
-    """A page of evil.example whose name now resolves to 127.0.0.1 still sends its own name; an address cannot be rebound."""
+    """Refuse unknown host names: after DNS rebinding, a page of evil.example still sends its own name as Host."""
     if "HTTP_HOST" not in request.environ and request.environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
-        raise SecurityError  # who speaks HTTP/1.1 names a host; the balancers that look with 1.0 do not
+        raise SecurityError  # HTTP/1.1 requires a Host; health checks of load balancers with HTTP/1.0 have none
     name = _host_name()
     if name not in current_app.config["OWN_HOSTS"] and not is_loopback(name):
         raise SecurityError
 
 
 def _host_name() -> str:
-    """The host that the request is addressed to, without its port; empty if there is none that makes sense."""
+    """The host name of the request without the port; empty if it is missing or malformed."""
     return _name_in(request.host)
 
 
@@ -160,35 +160,35 @@ def _name_in(host: str) -> str:
 
 
 def _limit_body() -> None:
-    """Each kind of body has its own limit; one that says it is longer is refused before it is read."""
+    """Limit the body by its type; one with a larger Content-Length is refused before it is read."""
     if not has_body(request.environ) or request.mimetype == "multipart/form-data":
         return
     most = MAX_JSON_BYTES if is_api_path() else MAX_FORM_BYTES
     if (request.content_length or 0) > most:
         abort(413)
-    request.max_content_length = most + 1  # werkzeug cuts a chunked body off there, and does not say so
+    request.max_content_length = most + 1  # werkzeug silently truncates a chunked body there
     body = request.get_data()
     if len(body) > most:
         abort(413)
     if request.mimetype == "application/x-www-form-urlencoded" and body.count(b"&") >= MAX_FORM_PARTS:
-        abort(413)  # werkzeug counts the parts of multipart bodies only
+        abort(413)  # werkzeug limits the number of parts only for multipart bodies
 
 
 def has_body(environ: Mapping[str, Any]) -> bool:
-    """Whether anything can follow the headers of this request."""
+    """Whether the request may have a body."""
     return environ.get("CONTENT_LENGTH", "0") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in environ
 
 
 def _refuse_other_sites() -> None:
-    """A browser says where a request comes from. Forms have their token; the API has this."""
+    """Refuse state-changing API requests from other sites, by the browser's Origin headers. Forms have their CSRF token."""
     if request.method in SAFE_METHODS or not is_api_path() or identity.is_bearer() or request.routing_exception:
-        return  # nothing is changed where there is no route
+        return  # without a route, nothing is changed
     origin = request.headers.get("Origin")
     site = request.headers.get("Sec-Fetch-Site", "none")
     if (origin is not None and origin not in _own_origins()) or site not in ("same-origin", "none"):
-        abort(403, "This request comes from another site, and only pages of this site may change anything here.")
+        abort(403, "This request comes from another site. Only pages of this site may change anything here.")
     if origin is None and site == "none" and identity.signing_in_is_needed() and not _has_csrf_token():
-        abort(403, "Send the X-CSRFToken of a page with this, or use a token of your account instead of a cookie.")
+        abort(403, "Send a page's X-CSRFToken with this request, or use an API token instead of a cookie.")
 
 
 def _has_csrf_token() -> bool:
@@ -200,7 +200,7 @@ def _has_csrf_token() -> bool:
 
 
 def _own_origins() -> set[str]:
-    """How a page of this site names its origin. Behind a proxy that ends TLS the page says https where we see http."""
+    """The valid values of Origin for this site. Behind a proxy that terminates TLS they include https."""
     own = {f"{request.scheme}://{request.host}"}
     return own if is_loopback(_host_name()) else own | {f"https://{request.host}"}
 

@@ -1,7 +1,7 @@
-"""Who asks, and what a route needs of whoever asks.
+"""Authentication of requests, and authorisation of routes.
 
-A route that says nothing is closed: reading it takes a viewer, anything else a member. `@anybody`, `@person`, `@operators`
-and `@admins` say otherwise. Without accounts, and reached from this machine only, there is one user, who may do all.
+By default, a route needs the role viewer for reading and member for anything else. `@anybody`, `@person`, `@operators` and
+`@admins` change that. Without accounts, and reachable from this machine only, there is a single user with all rights.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from jobs.engine.errors import DatabaseUnavailable, Forbidden, LegworkError, Not
 
 LOCAL = Identity(owner="local", name="single user", role="admin")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-COOKIE = "sign_in"  # in the session: the secret of this browser's sign-in
+COOKIE = "sign_in"  # session key of the sign-in's secret
 
 SIGN_IN = "Sign in first."
 NO_PAGE = "There is no such page."
@@ -29,7 +29,7 @@ NEEDED_SCOPES = {"viewer": "read", "member": "write", "operator": "operate"}
 STILL_SECONDS = 3.0
 MOST_STILL = 10_000
 
-_still: dict[UUID | None, tuple[float, bool]] = {}  # by sign-in or token: when it was looked at, and what was found
+_still: dict[UUID | None, tuple[float, bool]] = {}  # by sign-in or token: time and result of the last check
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -42,21 +42,21 @@ def _needs(need: str) -> Callable[[View], View]:
     return mark
 
 
-anybody = _needs("anybody")  # also who is not signed in
-person = _needs("person")  # who signed in with a browser, whatever the role: what concerns the account itself
-operators = _needs("operator")  # a page that others do not see at all
-admins = _needs("admin")  # likewise, and never with a token
+anybody = _needs("anybody")  # no sign-in
+person = _needs("person")  # any role, but only by a browser's sign-in: for the account's own settings
+operators = _needs("operator")  # a 404 for other roles
+admins = _needs("admin")  # likewise, and not by a token
 
 
 def close(app: Flask, prefix: str, need: str) -> None:
-    """Have all routes whose endpoint begins like this need the same: those of others, which cannot be marked."""
+    """Set the need of all endpoints with this prefix: for third-party routes, which have no decorators."""
     app.extensions.setdefault("needs", {})[prefix] = need
 
 
 def check() -> None:
-    """Refuse this request unless its route is open to whoever asks. Raises NotSignedIn, NotFound, Forbidden."""
+    """Refuse a request that its identity is not allowed to make. Raises NotAuthenticated, NotFound, Forbidden."""
     if request.routing_exception is not None:
-        return  # there is no route: nothing to guard
+        return  # there is no route
     need = need_of(request.endpoint or "", request.method)
     if need == "anybody":
         return
@@ -69,7 +69,7 @@ def check() -> None:
         return
     if need == "member":
         raise Forbidden(
-            "Your account may look, and neither start nor change anything. An administrator can change its role."
+            "Your account can only view. Ask an administrator for another role to start or change anything."
         )
     raise NotFound(NO_PAGE)
 
@@ -77,12 +77,12 @@ def check() -> None:
 def need_of(endpoint: str, method: str) -> str:
     """What a route needs: anybody, person, or one of ROLES."""
     by_prefix = (need for prefix, need in current_app.extensions["needs"].items() if endpoint.startswith(prefix))
-    said = next(by_prefix, None) or getattr(current_app.view_functions.get(endpoint), "needs", None)
-    return said or ("viewer" if method in SAFE_METHODS else "member")
+    declared = next(by_prefix, None) or getattr(current_app.view_functions.get(endpoint), "needs", None)
+    return declared or ("viewer" if method in SAFE_METHODS else "member")
 
 
 def identity() -> Identity:
-    """Who asks. Raises NotSignedIn, DatabaseAway."""
+    """The identity behind this request. Raises NotAuthenticated, DatabaseUnavailable."""
     if "identity" not in g:
         g.identity = None
         g.identity = _found()
@@ -92,7 +92,7 @@ def identity() -> Identity:
 
 
 def known() -> Identity | None:
-    """Who asks, for what stands round a page: None where nobody is known, or the database does not answer."""
+    """The identity for a page's layout: None if nobody is signed in, or the database does not answer."""
     try:
         return identity()
     except LegworkError:
@@ -100,39 +100,39 @@ def known() -> Identity | None:
 
 
 def current_owner() -> str:
-    """Whose jobs and files this request may see."""
+    """The owner whose jobs and files this request may use."""
     return identity().owner
 
 
 def is_bearer() -> bool:
-    """Whether this request came in by a token, which no other site can have put there."""
+    """Whether this request is authenticated by a token, which excludes CSRF."""
     return g.get("identity") is not None and g.identity.token is not None
 
 
 def account() -> Any:
-    """The account of who asks. Raises NotFound where there are none yet."""
+    """The account of this request. Raises NotFound if there are no accounts yet."""
     found = identity().account
     if found is None:
-        raise NotFound("There are no accounts here: everything belongs to whoever uses this machine.")
+        raise NotFound("This site has no accounts yet. Everything belongs to a single user.")
     return found
 
 
 def require_operator() -> None:
-    """Raise NotFound unless this request comes from an operator; on a machine without accounts that is everybody."""
+    """Raise NotFound unless this request comes from an operator; without accounts everybody is one."""
     if ROLES.index(identity().role) < ROLES.index("operator"):
         raise NotFound(NO_PAGE)
 
 
 def address() -> str:
-    """Where this request comes from, for the audit log and the throttle."""
+    """The client's IP address, for the audit log and the throttle."""
     return request.remote_addr or "unknown"
 
 
 def signing_in_is_needed() -> bool:
-    """Whether this site has accounts, or is one that others can reach. Once it has, it is not asked again."""
+    """Whether this site has accounts, or other machines can reach it."""
     state = current_app.extensions.setdefault("legwork_accounts", {"there": False})
     if not state["there"]:
-        if "accounts_there" not in g:  # a request is one person's throughout
+        if "accounts_there" not in g:  # the same for the whole request
             g.accounts_there = not settings.current().loopback or accounts.any_accounts()
         state["there"] = g.accounts_there
     return bool(state["there"])
@@ -145,28 +145,26 @@ def _found() -> Identity | None:
     if scheme.lower() == "bearer":
         found = accounts.identity_of_token(token.strip())
         if found is None:
-            raise NotAuthenticated(
-                "This token is none of ours, or it has ended or was revoked. Make a new one on your account's page."
-            )
+            raise NotAuthenticated("This token is unknown, expired or revoked. Make a new one on your account's page.")
         return found
     secret = session.get(COOKIE)
     return accounts.identity_of_session(secret) if isinstance(secret, str) else None
 
 
 def _check_token(who: Identity, need: str) -> None:
-    wanted = NEEDED_SCOPES.get(need)
-    if wanted is None:
+    scope = NEEDED_SCOPES.get(need)
+    if scope is None:
         raise Forbidden("A token cannot do this. Sign in with a browser.")
-    if accounts.SCOPES.index(who.scope) < accounts.SCOPES.index(wanted):
-        raise Forbidden(f"This token may {who.scope}, and this takes one that may {wanted}.")
+    if accounts.SCOPES.index(who.scope) < accounts.SCOPES.index(scope):
+        raise Forbidden(f"This token has the scope {who.scope}; this request needs {scope}.")
 
 
 def still(who: Identity) -> bool:
-    """Whether who asked then may still ask, as of a few seconds ago: for answers that take long. Nothing ends with the database."""
+    """Whether an identity is still valid, as of a few seconds ago: for long streams. A database outage does not end them."""
     key = who.token or who.sign_in
     at, known = _still.get(key, (0.0, True))
     if time.monotonic() - at > STILL_SECONDS:
-        _still[key] = time.monotonic(), known  # a thousand streams of one person ask once, not at the same time
+        _still[key] = time.monotonic(), known  # so that many streams of one identity make one query
         with suppress(DatabaseUnavailable):
             known = accounts.still_valid(who)
         if len(_still) > MOST_STILL:

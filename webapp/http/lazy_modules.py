@@ -1,4 +1,4 @@
-"""Modules that others import at their top and seldom use: loaded at their first use, not with the web process."""
+"""Lazy loading of modules that third-party code imports at the top but seldom uses."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 
 def put_off(name: str) -> None:
-    """Until something of it is asked for, `import name` gives a module that has nothing yet.
+    """Replace the module by a stand-in that loads it at the first attribute access.
 
-    importlib's own LazyLoader is of no use here: in Python 3.11 already the import statement wakes it.
+    importlib's LazyLoader does not help: in Python 3.11 the import statement itself loads the module.
     """
     if name in sys.modules:
         return

@@ -1,4 +1,4 @@
-"""Reads what programs send: a JSON object, query values. Refuses in words what Python would let through."""
+"""Strict parsing of JSON bodies and query parameters."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 def json_object() -> dict[str, Any]:
     """The body as a JSON object.
 
-    Raises UnsupportedMediaType (415), RequestEntityTooLarge (413), Malformed (400) for what is not JSON by RFC 8259,
-    and InvalidParams (422) for JSON that the database cannot keep, naming the field.
+    Raises UnsupportedMediaType (415), RequestEntityTooLarge (413), Malformed (400) if it is not JSON by RFC 8259, and
+    InvalidParams (422), with the field, for values that the database cannot store.
     """
     if request.mimetype != "application/json":
-        raise UnsupportedMediaType("The body must be JSON; send it with Content-Type: application/json.")
+        raise UnsupportedMediaType("The body must be JSON. Send it with Content-Type: application/json.")
     value = _parse(request.get_data())
     if not isinstance(value, dict):
         raise invalid("", "The body must be a JSON object, with the params by name.")
@@ -37,7 +37,7 @@ def json_object() -> dict[str, Any]:
 
 
 def whole_number(name: str, default: int, least: int, most: int) -> int:
-    """A whole number of the query, in ASCII digits and within limits."""
+    """A whole number of the query string, in ASCII digits and within limits."""
     text = request.args.get(name)
     if text is None:
         return default
@@ -54,17 +54,17 @@ def one_of(name: str, choices: tuple[str, ...], default: str) -> str:
 
 
 def text(name: str, most: int) -> str | None:
-    """A text of the query, None where it is absent or empty."""
+    """A text of the query string; None if it is missing or empty."""
     value = request.args.get(name) or None
     if value is not None and len(value) > most:
         raise invalid(name, f"{name} may have at most {most} characters.")
     if value is not None and "\x00" in value:
-        raise invalid(name, f"{name} holds a NUL character, which cannot be searched for.")
+        raise invalid(name, f"{name} has a NUL character, which cannot be searched for.")
     return value
 
 
 def moment_ahead(name: str, now: datetime, most: timedelta) -> datetime | None:
-    """A date and time of the query by RFC 3339, after now and at most that far ahead."""
+    """An RFC 3339 time of the query string, after now and at most that far ahead."""
     written = request.args.get(name)
     if written is None:
         return None
@@ -76,15 +76,15 @@ def moment_ahead(name: str, now: datetime, most: timedelta) -> datetime | None:
     except (ValueError, OverflowError):
         raise invalid(name, f"{name} is not a date and time that exists.") from None
     if not timedelta(0) < ahead <= most:
-        raise invalid(name, f"{name} must lie in the future, at most {most.days} days ahead.")
+        raise invalid(name, f"{name} must be in the future, at most {most.days} days ahead.")
     return at
 
 
 def fields(
     body: dict[str, Any], known: Mapping[str, type | tuple[type, ...]], required: tuple[str, ...] = ()
 ) -> dict[str, Any]:
-    """The body if it holds only known names, each of its type or one of its types, and all that are required."""
-    errors = [FieldError(name[:80], "There is no such field here.") for name in body if name not in known]
+    """The body, checked: only known names, each with one of its types, and all required ones. Raises InvalidParams."""
+    errors = [FieldError(name[:80], "There is no such field.") for name in body if name not in known]
     errors += [FieldError(name, "This is missing.") for name in required if name not in body]
     for name, wanted in known.items():
         if name in body and not isinstance(body[name], wanted):
@@ -125,7 +125,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise Malformed(f"The JSON has {printable(name)!r} twice in one object; which one counts cannot be told.")
+            raise Malformed(f"The JSON has {printable(name)!r} twice in one object.")
         found[name] = value
     return found
 
@@ -148,7 +148,7 @@ def _integer(digits: str) -> int:
 
 
 def _check(value: Any, path: str, depth: int) -> None:
-    """Refuse what jsonb or a bigint column cannot hold, naming where it stands."""
+    """Refuse values that a jsonb or bigint column cannot store, with their path."""
     if depth < 0:
         raise Malformed(f"The JSON is nested more than {MAX_DEPTH} levels deep.")
     if isinstance(value, dict):
@@ -166,11 +166,11 @@ def _check(value: Any, path: str, depth: int) -> None:
 
 def _check_text(value: str, path: str) -> None:
     if "\x00" in value:
-        raise invalid(path, "The text holds a NUL character, which cannot be kept.")
+        raise invalid(path, "The text has a NUL character, which cannot be stored.")
     if SURROGATE.search(value):
-        raise invalid(path, "The text holds half of a surrogate pair, which is no character.")
+        raise invalid(path, "The text has half of a surrogate pair, which is not a character.")
 
 
 def printable(name: str, most: int = 80) -> str:
-    """A name out of a request, short and without what cannot be kept or shown."""
+    """A name from a request, shortened and without characters that cannot be stored or shown."""
     return name[:most].encode("utf-8", "replace").decode("utf-8").replace("\x00", "")

@@ -1,7 +1,7 @@
-"""What a proxy says of a request is believed if the proxy is one of TRUSTED_PROXIES, and of nobody else.
+"""Applies X-Forwarded-* headers of proxies in TRUSTED_PROXIES, and ignores those of others.
 
-X-Forwarded-For gives the address: its last entry that is not itself a trusted proxy. X-Forwarded-Proto gives the scheme. The
-host is never taken over: a proxy must pass Host on as it came.
+X-Forwarded-For gives the client's address: the last entry that is not itself a trusted proxy. X-Forwarded-Proto gives the
+scheme. X-Forwarded-Host is ignored; a proxy must pass Host unchanged.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 class Forwarded:
-    """A WSGI application that sees the address and the scheme of the client behind the proxy."""
+    """WSGI middleware that sets the address and scheme of the client behind the proxy."""
 
     def __init__(self, application: Application, networks: Iterable[str]) -> None:
         self._application = application

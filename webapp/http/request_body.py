@@ -1,6 +1,6 @@
-"""The body of a request as it comes in: one that is sent too slowly, cut off or malformed is refused, and holds nothing up.
+"""Reads request bodies with timeouts, and refuses those that are too slow, incomplete or malformed.
 
-The server waits for a body forever, takes one that breaks off for whole, and raises errors of its own for a malformed one.
+Gunicorn waits for a body forever, treats an incomplete one as complete, and raises its own exceptions for a malformed one.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from gevent import Timeout
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import BadRequest, RequestTimeout
 
-PATIENCE_SECONDS = 25.0  # for the next STEP bytes, or for the last ones
+PATIENCE_SECONDS = 25.0  # for the next STEP bytes, or the rest
 STEP = 64 * 1024
 
-TOO_SLOW = "The body came too slowly. Nothing of it was kept; send it again over a better connection."
-CUT_OFF = "The body ended before its Content-Length. Nothing of it was kept; send it again."
+TOO_SLOW = "The body came too slowly and was discarded. Send it again over a faster connection."
+CUT_OFF = "The body ended before its Content-Length and was discarded. Send it again."
 MALFORMED = "The chunks of the body are malformed."
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 class Incoming:
-    """A WSGI application that reads bodies with an end to its patience."""
+    """WSGI middleware that reads bodies with timeouts."""
 
     def __init__(self, application: Application) -> None:
         self._application = application
@@ -36,9 +36,9 @@ class Incoming:
 
 
 class TimedBody(io.RawIOBase):
-    """The server's stream. `length` is in bytes; None where the body is chunked.
+    """The server's stream. `length` is in bytes; None if the body is chunked.
 
-    Reading raises RequestTimeout (408), and BadRequest (400) for one that is cut off or malformed.
+    Reading raises RequestTimeout (408), and BadRequest (400) for an incomplete or malformed body.
     """
 
     def __init__(self, stream: Any, length: int | None) -> None:

@@ -1,4 +1,4 @@
-"""Rules of the URL map that cost little until they are used."""
+"""URL rules with a low cost until they are used."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from werkzeug.routing import Rule
 
 
 class LazyRule(Rule):
-    """werkzeug compiles two functions for each rule, to build its addresses: a tenth of the time that the web process
-    takes to start. This one compiles them when the first address is built."""
+    """werkzeug compiles two functions for each rule to build URLs, a tenth of the start time of the web process. This
+    class compiles them when the first URL is built."""
 
     def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
         compiled = cache(super()._compile_builder)

@@ -1,4 +1,4 @@
-"""What a web process reports: faults to Sentry, and to OpenTelemetry a span for each request, with the job that it is about."""
+"""Reports of a web process: errors to Sentry, and an OpenTelemetry span for each request, with the job that it is about."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from flask import Flask, Response, g, request
 
 from jobs.engine import sentry, settings, tracing
 
-QUIET = ("static", "health.healthz", "health.readyz", "health.figures")  # asked all the time, by machines
+QUIET = ("static", "health.healthz", "health.readyz", "health.figures")  # polled by machines
 
 _JOB = re.compile(r"/jobs/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b")
 
 
 def follow(app: Flask) -> None:
-    """Report from now on, in this process, what the settings ask for."""
+    """Start the reports that the settings ask for, in this process."""
     sentry.begin("web")
     if settings.current().otlp_endpoint:
-        app.before_request_funcs.setdefault(None, []).insert(0, _begin)  # also what the checks refuse
+        app.before_request_funcs.setdefault(None, []).insert(
+            0, _begin
+        )  # before the checks, to include refused requests
         app.after_request(_note)
         app.teardown_request(_end)
 

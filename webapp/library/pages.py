@@ -17,8 +17,8 @@ blueprint = Blueprint("library", __name__)
 PAGE = 50
 TEXT_PAGE = 40_000  # characters of a document shown at a time
 FOUND = 12  # passages of a search
-ALIKE = 6  # documents like the one that is shown
-LONGEST = 2_000  # characters of a question
+ALIKE = 6  # similar documents shown
+LONGEST = 2_000  # characters of a query
 _WORD = re.compile(r"\w+")
 
 Parts = list[tuple[bool, str]]
@@ -75,7 +75,7 @@ def ask_delete(document_id: str) -> str:
 
 @blueprint.post("/library/<document_id>/delete")
 def delete(document_id: str) -> BaseResponse:
-    """Remove a document and its passages. The file it came from stays."""
+    """Delete a document and its passages. Its file stays."""
     collection = library.document(document_id, current_owner()).collection
     library.delete(document_id, current_owner())
     return redirect(f"/library?{urlencode({'collection': collection})}", 303)
@@ -83,7 +83,7 @@ def delete(document_id: str) -> BaseResponse:
 
 @blueprint.get("/search")
 def search() -> str:
-    """The passages that answer a question, the best first."""
+    """Search results: passages, best first."""
     q, collection = _asked("q", LONGEST), _asked("collection", 100)
     owner = current_owner()
     return render_template(
@@ -97,14 +97,14 @@ def search() -> str:
 
 
 def address(**changed: Any) -> str:
-    """This list with other filters; the page starts anew."""
-    kept = {name: request.args.get(name) for name in ("collection", "q")} | changed
-    query = urlencode({name: value for name, value in kept.items() if value})
+    """The address of this list with other filters, on its first page."""
+    filters = {name: request.args.get(name) for name in ("collection", "q")} | changed
+    query = urlencode({name: value for name, value in filters.items() if value})
     return f"/library?{query}" if query else "/library"
 
 
 def marked(text: str, q: str) -> Parts:
-    """The text in parts, each with whether it is a word of the question (of four letters or more, or with a digit)."""
+    """The text in parts, each with whether to highlight it: words of the query of four letters or more, or with a digit."""
     wanted = {word.casefold() for word in _WORD.findall(q) if len(word) > 3 or any(map(str.isdigit, word))}
     parts: Parts = []
     end = 0
@@ -120,7 +120,7 @@ def _asked(name: str, most: int) -> str | None:
 
 
 def _offset(characters: int) -> int:
-    """Where the page of text begins: a multiple of TEXT_PAGE within the text."""
+    """The start of the page of text: a multiple of TEXT_PAGE within the text."""
     asked = request.args.get("from", "0")
     start = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 10 else 0
     return min(start, max(characters - 1, 0)) // TEXT_PAGE * TEXT_PAGE

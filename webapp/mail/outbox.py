@@ -1,4 +1,4 @@
-"""Mail that was kept instead of sent: the list, one message, its parts; deleting all."""
+"""The outbox, with mail that was stored instead of sent: the list, one message, its attachments; deleting all."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def index() -> str:
 
 @blueprint.get("/<id>")
 def show(id: str) -> Response:
-    """The message as it can be read; its HTML stands in a frame of its own."""
+    """One message; its HTML is shown in an iframe."""
     message = mail.outbox_message(id, current_owner())
     response = make_response(
         render_template("mail/message.html", message=message, opened=mail.open_outbox_message(message))
@@ -53,14 +53,14 @@ def html(id: str) -> Response:
 
 @blueprint.get("/<id>/message.eml")
 def source(id: str) -> Response:
-    """The message as it would have gone out."""
+    """The message as it would have been sent, as a file."""
     message = mail.outbox_message(id, current_owner())
     return files.attachment(_chunks(mail.outbox_source(message)), "message/rfc822", f"{message.subject[:80]}.eml")
 
 
 @blueprint.get("/<id>/parts/<int:place>")
 def part(id: str, place: int) -> Response:
-    """A file inside the message."""
+    """An attachment of the message."""
     found, content = mail.outbox_part(mail.outbox_message(id, current_owner()), place)
     return files.attachment([content], found.media_type, found.name)
 
@@ -83,7 +83,7 @@ def _chunks(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def _address(**changed: Any) -> str:
-    """This list at another page."""
-    kept = {"q": request.args.get("q")} | changed
-    query = urlencode({name: value for name, value in kept.items() if value})
+    """The address of another page of this list."""
+    parameters = {"q": request.args.get("q")} | changed
+    query = urlencode({name: value for name, value in parameters.items() if value})
     return f"/outbox?{query}" if query else "/outbox"

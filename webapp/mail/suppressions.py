@@ -1,4 +1,4 @@
-"""Addresses that asked not to be written to: the list, adding to it, taking off it."""
+"""Suppressed addresses: the list, adding to it, removing from it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def remove() -> ResponseReturnValue:
     return redirect("/suppressions", 303)
 
 
-def _page(written: str = "", wrong: list[str] | None = None) -> str:
+def _page(written: str = "", errors: list[str] | None = None) -> str:
     q = request.args.get("q", "").strip()[:200]
     page = mail.list_suppressed(current_owner(), q=q or None, after=request.args.get("after"))
-    return render_template("mail/suppressions.html", page=page, q=q, written=written, wrong=wrong or [])
+    return render_template("mail/suppressions.html", page=page, q=q, written=written, errors=errors or [])

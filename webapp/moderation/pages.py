@@ -1,4 +1,4 @@
-"""What a person does with the verdicts of a job: other thresholds, a decision about one text, its undoing."""
+"""Reviews of a job's verdicts: changing thresholds, deciding about a text, undoing a decision."""
 
 from __future__ import annotations
 
@@ -30,29 +30,29 @@ def edit(job_id: str) -> str:
 
 @blueprint.post("/jobs/<job_id>/thresholds")
 def change(job_id: str) -> BaseResponse:
-    """`category` is repeated, and so are `review` and `block` in the same order; an empty one is no threshold."""
+    """Form fields: `category`, `review` and `block`, repeated in the same order; an empty value means no threshold."""
     owner = current_owner()
     job = queue.job(job_id, owner)
     standing = moderation.review_status(job)
     typed = _typed(request.form.getlist)
-    thresholds, wrong = _read(typed)
-    if not wrong:
+    thresholds, errors = _read(typed)
+    if not errors:
         try:
-            kept = {
+            stored = {
                 name: one.model_dump() for name, one in standing.thresholds.items()
-            }  # also of what the form has not
-            moderation.set_thresholds(job_id, kept | thresholds, owner=owner, by=identity().name)
+            }  # also those that the form does not have
+            moderation.set_thresholds(job_id, stored | thresholds, owner=owner, by=identity().name)
             return redirect(f"/jobs/{job_id}#verdicts", 303)
         except InvalidParams as error:
-            wrong = [one.message for one in error.errors]
-    response: Response = make_response(_form(job, standing, typed, wrong))
+            errors = [one.message for one in error.errors]
+    response: Response = make_response(_form(job, standing, typed, errors))
     response.status_code = 422
     return response
 
 
 @blueprint.get("/jobs/<job_id>/decisions")
 def index(job_id: str) -> str:
-    """All decisions about a job's texts, and all changes of its thresholds."""
+    """All decisions on a job's texts, and all changes of its thresholds."""
     job = queue.job(job_id, current_owner())
     return render_template(
         "moderation/log.html",
@@ -65,7 +65,7 @@ def index(job_id: str) -> str:
 
 @blueprint.post("/jobs/<job_id>/decisions")
 def create(job_id: str) -> BaseResponse:
-    """`item` is the key of a text, `verdict` allow or block. The page shows the next one."""
+    """Form fields: `item`, the key of a text, and `verdict`, allow or block. Redirects to the next text."""
     verdict = request.form.get("verdict", "")
     if verdict not in ("allow", "block"):
         abort(400)
@@ -82,37 +82,37 @@ def undo(job_id: str, decision_id: str) -> BaseResponse:
 
 
 def _back(job_id: str) -> str:
-    """The list that the button stood in; the key Tab leads to its first text."""
-    kept = {name: value for name in ("verdict", "after") if (value := request.args.get(name))}
-    return f"/jobs/{job_id}{f'?{urlencode(kept)}' if kept else ''}#queue"
+    """The address of the list with the button, with the focus before its first text."""
+    parameters = {name: value for name in ("verdict", "after") if (value := request.args.get(name))}
+    return f"/jobs/{job_id}{f'?{urlencode(parameters)}' if parameters else ''}#queue"
 
 
 def _typed(listed: Any) -> dict[str, dict[str, str]]:
-    """By category what was typed, as it was typed."""
+    """By category, the form's values as they were typed."""
     names = listed("category")[:MOST_CATEGORIES]
     columns = [[*listed(limit), *[""] * len(names)] for limit in LIMITS]
     return {name: dict(zip(LIMITS, typed, strict=True)) for name, *typed in zip(names, *columns, strict=False)}
 
 
 def _read(typed: Mapping[str, Mapping[str, str]]) -> tuple[dict[str, Any], list[str]]:
-    """Thresholds as JSON, and what is no number."""
+    """Thresholds as JSON, and errors for values that are not numbers."""
     thresholds: dict[str, Any] = {name: {} for name in typed}
-    wrong = []
+    errors = []
     for name, texts in typed.items():
         for limit, text in texts.items():
             if text.strip() and not NUMBER.fullmatch(text.strip()):
-                wrong.append(f"{name[:80]}: “{text[:20]}” is no number from 0 to 1, such as 0.5.")
+                errors.append(f"{name[:80]}: “{text[:20]}” is not a number from 0 to 1, such as 0.5.")
             else:
                 thresholds[name][limit] = float(text) if text.strip() else None
-    return thresholds, wrong
+    return thresholds, errors
 
 
-def _form(job: Any, standing: Any, typed: Mapping[str, Mapping[str, str]] | None = None, wrong: Any = ()) -> str:
+def _form(job: Any, standing: Any, typed: Mapping[str, Mapping[str, str]] | None = None, errors: Any = ()) -> str:
     return render_template(
         "moderation/thresholds.html",
         job=job,
         standing=standing,
         spread=moderation.score_distribution(job),
         typed=typed or {},
-        wrong=wrong,
+        errors=errors,
     )

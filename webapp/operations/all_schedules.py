@@ -1,4 +1,4 @@
-"""For operators: the schedules of all."""
+"""The page of all owners' schedules, for operators."""
 
 from __future__ import annotations
 

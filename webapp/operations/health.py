@@ -1,4 +1,4 @@
-"""For supervisors and monitors: is the process up, can it take submissions, and the figures of the queues."""
+"""Endpoints for monitoring: /healthz, /readyz and /metrics."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def healthz() -> Response:
 @blueprint.get("/readyz")
 @anybody
 def readyz() -> Response:
-    """200 while submissions can be taken. A broker that is down does not matter: the row waits for it."""
+    """200 while jobs can be submitted. That does not need the broker."""
     try:
         operations.check_ready()
     except LegworkError as error:
@@ -34,10 +34,10 @@ def readyz() -> Response:
 @blueprint.get("/metrics")
 @anybody
 def figures() -> Response:
-    """For operators. A database that is away can vouch for nobody, and that it is away is the figure to show then."""
+    """Metrics, for operators. While the database does not answer, nobody can be authenticated, and only that is reported."""
     with suppress(DatabaseUnavailable):
         require_operator()
-    from webapp.operations import metrics  # not above: most web processes are never asked
+    from webapp.operations import metrics  # at first use: most sites do not scrape metrics
 
     return Response(metrics.exposition(), content_type=metrics.CONTENT_TYPE)
 

@@ -1,4 +1,4 @@
-"""The figures of the queues, workers and parts for Prometheus. Loaded when they are first asked for: see health.py."""
+"""Prometheus metrics of the queues, workers and components. Loaded at the first scrape by health.py."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
 def exposition() -> bytes:
-    """Every figure as it is now, in Prometheus' text format."""
+    """All metrics in Prometheus' text format."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Figures())
     return generate_latest(registry)
@@ -38,7 +38,7 @@ class _Figures(Collector):
             return
         yield _family(
             "legwork_jobs",
-            "Jobs by state; of many, those that ended are estimated.",
+            "Jobs by state; if there are many, ended ones are estimated.",
             ("state",),
             (((name,), count) for name, count in state.stock.states.items()),
         )
@@ -46,45 +46,45 @@ class _Figures(Collector):
             yield _family(name, text, ("queue",), (((queue.name,), figure(queue)) for queue in state.queues))
         yield _family(
             "legwork_queue_wait_seconds",
-            "How long the last jobs that ended had waited.",
+            "Waiting time of the last jobs that ended.",
             ("queue", "quantile"),
             (pair for queue in state.queues for pair in _waits(queue)),
         )
         yield _family(
             "legwork_worker_memory_bytes",
-            "Memory of a worker and its child, shared pages by their share.",
+            "Memory of a worker and its child (PSS: shared pages divided among processes).",
             ("worker",),
             (((worker.name,), worker.memory) for worker in state.workers if worker.memory is not None),
         )
         yield _family(
             "legwork_part_up",
-            "0 where a part is wrong, 1 where it answers or is not set up.",
+            "0 if a component is wrong, 1 if it works or is not set up.",
             ("part",),
             (((part.name.lower(),), part.state != "wrong") for part in state.parts),
         )
 
 
 def _greenlets() -> int:
-    """Those that have begun and not ended. type(): to ask a proxy of Flask's for its class would wake it."""
+    """The number of running greenlets. type(), because isinstance() would resolve Flask's proxy objects."""
     return sum(1 for thing in gc.get_objects() if issubclass(type(thing), greenlet) and thing)
 
 
 _OF_THIS_PROCESS: tuple[tuple[str, Any, str], ...] = (
-    ("legwork_web_answers", chat.count_answers, "Answers that this web process writes."),
-    ("legwork_web_streams", sse.count_open, "Streams of answers that it sends."),
-    ("legwork_web_completions", openai_compat.count_open, "Answers of /v1 that it passes on."),
-    ("legwork_web_greenlets", _greenlets, "Greenlets that have begun and not ended."),
+    ("legwork_web_answers", chat.count_answers, "Chat answers that this web process is writing."),
+    ("legwork_web_streams", sse.count_open, "Open event streams of chat answers."),
+    ("legwork_web_completions", openai_compat.count_open, "Completions that /v1 is passing through."),
+    ("legwork_web_greenlets", _greenlets, "Running greenlets."),
 )
 
 _OF_A_QUEUE: tuple[tuple[str, Any, str], ...] = (
-    ("legwork_queue_waiting", lambda queue: queue.waiting, "Jobs that wait in a queue."),
-    ("legwork_queue_oldest_seconds", lambda queue: queue.oldest_seconds, "Age of the job that waits longest."),
-    ("legwork_queue_running", lambda queue: queue.running, "Jobs that run."),
+    ("legwork_queue_waiting", lambda queue: queue.waiting, "Jobs waiting in a queue."),
+    ("legwork_queue_oldest_seconds", lambda queue: queue.oldest_seconds, "Waiting time of the oldest waiting job."),
+    ("legwork_queue_running", lambda queue: queue.running, "Running jobs."),
     ("legwork_queue_workers", lambda queue: queue.workers, "Workers that serve a queue."),
-    ("legwork_workers_needed", lambda queue: queue.needed, "Workers that it takes for no job to wait too long."),
+    ("legwork_workers_needed", lambda queue: queue.needed, "Workers needed to meet the target waiting time."),
     ("legwork_queue_paused", lambda queue: queue.paused_at is not None, "1 while a queue is paused."),
-    ("legwork_queue_ended_per_minute", lambda queue: queue.ended[-2], "Jobs that ended in the last whole minute."),
-    ("legwork_queue_failed_per_minute", lambda queue: queue.failed[-2], "Jobs that failed in the last whole minute."),
+    ("legwork_queue_ended_per_minute", lambda queue: queue.ended[-2], "Jobs that ended in the last full minute."),
+    ("legwork_queue_failed_per_minute", lambda queue: queue.failed[-2], "Jobs that failed in the last full minute."),
     ("legwork_queue_failed_day", lambda queue: queue.failed_day, "Jobs that failed in the last 24 hours."),
 )
 

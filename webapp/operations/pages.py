@@ -1,4 +1,4 @@
-"""The page of operators: queues, workers, the parts they stand on; pausing a queue, sending a worker away."""
+"""The operators' page: queues, workers, components; pausing a queue, draining or stopping a worker."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BAR, GAP, HEIGHT = 3, 1, 20  # of the small charts, in the units of their viewBo
 @blueprint.get("")
 @operators
 def index() -> Response:
-    """All of it; with `HX-Request` only the live part."""
+    """The page; with `HX-Request` only its live part."""
     state = operations.current_overview()
     live = bool(request.headers.get("HX-Request"))
     return make_response(
@@ -59,7 +59,7 @@ def send_away(name: str, how: str) -> Any:
 
 
 def spark(queue: QueueFigures) -> dict[str, Any]:
-    """The bars of a queue's last half hour, and the sentence that says the same."""
+    """The bars of a queue's chart for the last half hour, and the same as a sentence."""
     most = max(queue.ended)
     bars = [
         {"x": place * (BAR + GAP), "y": HEIGHT - tall, "height": tall, "failed": failed, "now": place == MINUTES - 1}
@@ -67,8 +67,8 @@ def spark(queue: QueueFigures) -> dict[str, Any]:
         if (tall := round(HEIGHT * ended / most, 1) if most else 0.0)
     ]
     words = f"now {queue.ended[-1]:,}, most {most:,}"
-    said = f"Jobs ended per minute in the last half hour: {words}, {sum(queue.failed):,} failed"
-    return {"bars": bars, "words": words, "said": said, "width": MINUTES * (BAR + GAP)}
+    sentence = f"Jobs ended per minute in the last half hour: {words}, {sum(queue.failed):,} failed"
+    return {"bars": bars, "words": words, "sentence": sentence, "width": MINUTES * (BAR + GAP)}
 
 
 assert set(WHAT_QUEUES_DO) == set(QUEUES), "the route above names the queues"

@@ -1,7 +1,7 @@
-"""For operators: rq-dashboard at /rq, to look at what is on its way through Redis. Acting is for our own pages.
+"""rq-dashboard at /rq, for operators: a read-only view of the messages in Redis.
 
-rq-dashboard 0.9.0 was written for an older RQ with pickled jobs, and for a network where everybody may do everything.
-Mounted here it reads JSON only, shows what it cannot read as absent, asks the operator check, and changes nothing.
+rq-dashboard 0.9.0 expects an older RQ with pickled jobs, and has no access control. As mounted here it reads only JSON, shows
+other messages as absent, requires an operator, and changes nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from webapp.http import guards, identity
 from webapp.http.errors import answer
 from webapp.http.lazy_modules import put_off
 
-put_off("arrow")  # 2 MB for the dates of pages that few look at
+put_off("arrow")  # 2 MB of memory that only these pages use
 import rq_dashboard  # noqa: E402
 from rq_dashboard import web as dashboard  # noqa: E402
 
@@ -51,18 +51,18 @@ POLICY = (
 
 
 def mount(app: Flask) -> None:
-    """Put rq-dashboard at /rq."""
-    app.config["RQ_DASHBOARD_REDIS_URL"] = ("the broker",)  # shown on its pages; the address may hold a password
+    """Mount rq-dashboard at /rq."""
+    app.config["RQ_DASHBOARD_REDIS_URL"] = ("the broker",)  # shown on its pages, where a URL could reveal a password
     app.config["RQ_DASHBOARD_DISABLE_DELETE"] = True
     if _guard not in rq_dashboard.blueprint.before_request_funcs.get(None, []):
         _make_safe(rq_dashboard.blueprint)
     app.register_blueprint(rq_dashboard.blueprint, url_prefix=PREFIX)
-    guards.csrf.exempt(rq_dashboard.blueprint)  # it takes no state change at all
+    guards.csrf.exempt(rq_dashboard.blueprint)  # it accepts no state changes
     identity.close(app, "rq_dashboard.", "operator")
 
 
 def _make_safe(blueprint: Blueprint) -> None:
-    """Once a process: the blueprint belongs to the package, not to an app."""
+    """Add the hooks once for each process, because the blueprint is a module global."""
     dashboard.config.serializer = JSONSerializer
     dashboard.Job, dashboard.Queue, dashboard.Worker = ShownJob, ShownQueue, ShownWorkers
     dashboard.from_url = lambda *_, **__: (None, redis.broker())
@@ -73,7 +73,7 @@ def _make_safe(blueprint: Blueprint) -> None:
 
 
 class ShownJob(Job):
-    """A message as far as it can be read as JSON."""
+    """A message; values that are not readable JSON are shown as absent."""
 
     @classmethod
     def fetch(cls, id: str, connection: Redis | None = None, serializer: Any = None) -> Job:
@@ -116,7 +116,7 @@ class ShownQueue(Queue):
     job_class = ShownJob
 
     def fetch_job(self, job_id: str) -> Job | None:
-        """Unlike RQ's own, leaves an id without a message where it is: looking changes nothing."""
+        """Unlike RQ's method, it does not remove an id without a message."""
         try:
             return self.job_class.fetch(job_id, connection=self.connection)
         except NoSuchJobError:
@@ -141,7 +141,7 @@ def _guard() -> None:
 
 
 def _known(arguments: dict[str, Any]) -> bool:
-    """Whether rq-dashboard knows what to do with these parts of an address; it would fail on others."""
+    """Whether rq-dashboard can handle these URL parameters; it fails on others."""
     figures = [str(arguments[name]) for name in ("per_page", "page") if name in arguments]
     return (
         arguments.get("instance_number", 0) == 0
@@ -163,7 +163,7 @@ _AWAY = "The broker (Redis) does not answer, so there is nothing to show. Jobs a
 
 def _no_such_job(_: NoSuchJobError) -> Response:
     return answer(
-        404, "There is no readable message of that id in Redis. Messages of ended jobs go after some minutes."
+        404, "There is no readable message with that id in Redis. Messages of ended jobs expire after some minutes."
     )
 
 

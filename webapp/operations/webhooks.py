@@ -1,4 +1,4 @@
-"""How a receiver knows that a request comes from here: the secret, and how it is checked."""
+"""The page with the webhook secret, and how receivers verify signatures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a schedule runs, between people and cron: the choices of its form, the line they make, and the line in words."""
+"""Converts between the choices of the schedule form, cron expressions, and sentences."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _PLAIN = re.compile(r"(\d{1,2}) (\d{1,2}|\*) (\d{1,2}|L|\*) \* (\d|1-5|\*)", re.
 
 
 def posted(form: Mapping[str, str]) -> dict[str, str]:
-    """What was chosen, as it was typed."""
+    """The form's values, as they were typed."""
     return {name: form.get(name, default)[:600] for name, default in BLANK.items()}
 
 
 def cron_of(chosen: Mapping[str, str]) -> str:
-    """The cron line of what was chosen. Raises InvalidParams for a choice that is none."""
+    """The cron expression for these choices. Raises InvalidParams."""
     every = chosen["every"]
     if every == "cron":
         return chosen["cron"]
@@ -51,23 +51,23 @@ def cron_of(chosen: Mapping[str, str]) -> str:
 
 
 def chosen_of(cron: str) -> dict[str, str]:
-    """The choices that stand for a cron line."""
+    """The form's choices for a cron expression."""
     every, minute, hour, day, weekday = _read(cron)
-    found = BLANK | {"every": every, "cron": cron}
+    chosen = BLANK | {"every": every, "cron": cron}
     if every == "hour":
-        return found | {"minute": minute}
+        return chosen | {"minute": minute}
     if every == "cron":
-        return found
-    found[f"{every}_at"] = f"{hour:0>2}:{minute:0>2}"
+        return chosen
+    chosen[f"{every}_at"] = f"{hour:0>2}:{minute:0>2}"
     if every == "week":
-        found["week_on"] = str(int(weekday) % 7)
+        chosen["week_on"] = str(int(weekday) % 7)
     if every == "month":
-        found["month_on"] = day
-    return found
+        chosen["month_on"] = day
+    return chosen
 
 
 def in_words(cron: str) -> str:
-    """Every Monday at 06:00. A line that has no such words is shown as it is."""
+    """A cron expression as a sentence, such as “Every Monday at 06:00”; other expressions are quoted."""
     every, minute, hour, day, weekday = _read(cron)
     at = f"at {hour:0>2}:{minute:0>2}"
     if every == "hour":
@@ -80,7 +80,7 @@ def in_words(cron: str) -> str:
         return f"Every {DAYS[int(weekday) % 7]} {at}"
     if every == "month":
         return f"Every month on {'its last day' if day == 'L' else f'day {day}'} {at}"
-    return f"By the cron line {cron}"
+    return f"By the cron expression {cron}"
 
 
 def zone_of(form: Mapping[str, str]) -> str:
@@ -88,12 +88,12 @@ def zone_of(form: Mapping[str, str]) -> str:
 
 
 def view(chosen: Mapping[str, str], zone: str) -> dict[str, Any]:
-    """What the template of the choices needs."""
+    """Variables for the template of the choices."""
     return {"chosen": chosen, "zone": zone, "days": DAYS, "month_days": MONTH_DAYS}
 
 
 def _read(cron: str) -> tuple[str, str, str, str, str]:
-    """Which choice the line is, and its minute, hour, day and weekday."""
+    """The choice that fits the expression, and its minute, hour, day and weekday."""
     plain = _PLAIN.fullmatch(cron)
     if not plain:
         return "cron", "", "", "", ""
@@ -119,11 +119,11 @@ def _minute(text: str) -> int:
 
 
 def _clock(chosen: Mapping[str, str], name: str) -> str:
-    """The minute and the hour of a clock time, as cron has them."""
-    found = _CLOCK.fullmatch(chosen[name].strip())
-    if not found:
+    """Minute and hour of a time, in cron's order."""
+    match = _CLOCK.fullmatch(chosen[name].strip())
+    if not match:
         raise InvalidParams([FieldError(name, "Write the time as hours and minutes, such as 06:00.")])
-    return f"{int(found[2])} {int(found[1])}"
+    return f"{int(match[2])} {int(match[1])}"
 
 
 def _one_of(chosen: Mapping[str, str], name: str, known: Any) -> str:

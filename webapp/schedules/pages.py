@@ -1,4 +1,4 @@
-"""Jobs that repeat: the list, one schedule with its history, and what can be done to it."""
+"""Pages of schedules: the list, one schedule with its runs, and actions on it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from jobs.engine.errors import BadInput, FieldError, InvalidParams, NotFound
 from jobs.engine.queue import SchedulePlan
 from webapp.http import parsing
 from webapp.http.guards import current_owner
-from webapp.jobs import catalogue as jobs_catalogue
-from webapp.jobs import history, tabs
+from webapp.jobs import catalogue, history, tabs
 from webapp.schedules import cron_words
 from webapp.ui import words
 
@@ -24,26 +23,26 @@ SHOWN_RUNS = 3
 
 @blueprint.get("/schedules")
 def index() -> str:
-    """All of them; with `HX-Request` only the live part."""
+    """The list; with `HX-Request` only its live part."""
     found = queue.list_schedules(current_owner())
     return render_template(
         "schedules/_list.html" if request.headers.get("HX-Request") else "schedules/list.html",
         schedules=found,
         latest=queue.latest_jobs([one.id for one in found]),
-        titles=jobs_catalogue.titles(),
+        titles=catalogue.titles(),
         in_words=cron_words.in_words,
     )
 
 
 @blueprint.get("/schedules/new")
 def form() -> Any:
-    """When the job of `?job=<id>` is to be repeated."""
+    """The form for a schedule of the job `?job=<id>`."""
     return _form(_job(request.args.get("job", "")), cron_words.BLANK, words.zone_name())
 
 
 @blueprint.post("/schedules")
 def create() -> Any:
-    """Repeat a job; or, by the button `look`, only show when that would be."""
+    """Create a schedule; with the button `look`, only show the next times."""
     job = _job(request.form.get("job", ""))
     chosen, zone = cron_words.posted(request.form), cron_words.zone_of(request.form)
     try:
@@ -51,8 +50,8 @@ def create() -> Any:
         if "look" in request.form:
             queue.checked_cron(cron, zone)
             return _form(job, chosen, zone, runs=queue.upcoming_runs(cron, zone, SHOWN_RUNS))
-        told = [{"channel": one.channel, "target": one.target} for one in queue.notifications_of(job)]
-        plan = SchedulePlan(job.kind, job.params, cron, zone, notify=told)
+        notify = [{"channel": one.channel, "target": one.target} for one in queue.notifications_of(job)]
+        plan = SchedulePlan(job.kind, job.params, cron, zone, notify=notify)
         return _to(queue.create_schedule(plan, owner=current_owner()))
     except InvalidParams as error:
         return _form(job, chosen, zone, errors=error.errors), 422
@@ -89,7 +88,7 @@ def resume(schedule_id: str) -> Response:
 
 @blueprint.post("/schedules/<schedule_id>/run")
 def run(schedule_id: str) -> Response:
-    """Its job now. The page's key makes two presses one job."""
+    """Run the schedule's job now. The page's key makes repeated submissions one job."""
     key = parsing.printable(request.form.get("key", ""), 64) or uuid4().hex
     return redirect(f"/jobs/{queue.run_schedule(schedule_id, owner=current_owner(), key=key).id}", 303)
 
@@ -118,7 +117,7 @@ def _to(schedule: Any) -> Response:
 
 
 def _title(one: Any) -> str:
-    return str(jobs_catalogue.titles().get(one.kind, one.kind))
+    return str(catalogue.titles().get(one.kind, one.kind))
 
 
 def _form(
@@ -148,8 +147,8 @@ def _page(schedule: Any, errors: list[FieldError] | None = None, **typed: Any) -
         "key": uuid4().hex,
         "errors": at_field,
         "page": page,
-        "titles": jobs_catalogue.titles(),
-        "nouns": jobs_catalogue.nouns(),
+        "titles": catalogue.titles(),
+        "nouns": catalogue.nouns(),
         "reasons": history.reasons(page.rows),
     }
     given = tabs.content("input", schedule, {})
@@ -158,7 +157,7 @@ def _page(schedule: Any, errors: list[FieldError] | None = None, **typed: Any) -
 
 
 def _by_field(errors: list[FieldError]) -> tuple[dict[str, str], list[str]]:
-    """Errors of the times by their control, and the sentences about the job itself."""
+    """Errors of the form's fields by field, and other errors as sentences."""
     ours = {*cron_words.BLANK, "zone"}
     general = [error.message for error in errors if error.field not in ours]
     return {error.field: error.message for error in errors if error.field in ours}, general

@@ -1,4 +1,4 @@
-"""What all pages share: theme, words, safe texts, Markdown."""
+"""Code for all pages: theme, words, safe text, Markdown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HTML of a mail for showing: no script, no form, nothing that is fetched from elsewhere."""
+"""Sanitises the HTML of mail for display: no scripts, no forms, no external resources."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LOOKS = {
 
 
 def clean(html: str) -> str:
-    """What may be shown of it. Pictures from elsewhere are left out: fetching them would tell that it was read."""
+    """The sanitised HTML. External pictures are removed, because they would reveal that the mail was read."""
     import nh3
 
     return nh3.clean(
@@ -41,7 +41,7 @@ def clean(html: str) -> str:
 
 
 def framed(html: str) -> Response:
-    """A document for an iframe of ours: even what `clean` might have missed runs nothing and fetches nothing."""
+    """A document for an iframe, whose policy blocks scripts and requests even if `clean` missed something."""
     body = f'<!doctype html><meta charset="utf-8"><title>Message</title>{clean(html)}'
     response = Response(body, content_type="text/html; charset=utf-8")
     response.headers["Content-Security-Policy"] = FRAME_POLICY

@@ -1,4 +1,4 @@
-"""Markdown of a model as HTML that can do nothing: no HTML of its own, no image, no script, no address but a link's."""
+"""Renders untrusted Markdown as safe HTML: no raw HTML, images or scripts; URLs only in links."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:  # the parser is loaded with the first text, not with the web 
     from markdown_it.rules_core import StateCore
     from markdown_it.token import Token
 
-LEAST_SECONDS = 0.1  # between two paintings of a growing text,
-SHARE = 20  # and at least so many times as long as the last one took
-LONGEST_PARAGRAPH = 20_000  # characters,
-MOST_BRACKETS = 500  # each looked for its other half
+LEAST_SECONDS = 0.1  # between two renderings of a growing text
+SHARE = 20  # minimum pause as a multiple of the last rendering's duration
+LONGEST_PARAGRAPH = 20_000  # characters
+MOST_BRACKETS = 500  # the parser searches for each one's counterpart
 PAUSE_EACH = 100  # blocks
 
 _TAGS = {"p", "br", "hr", "em", "strong", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a", "h4", "h5", "h6"} | {
@@ -29,7 +29,7 @@ _CITE = re.compile(r"\[(\d{1,2})\]")
 
 
 class Section(NamedTuple):
-    """HTML for the text between two offsets."""
+    """The HTML of the text between two offsets."""
 
     start: int
     end: int
@@ -43,7 +43,7 @@ def render(text: str, cites: int = 0, name: str = "") -> Markup:
 
 
 class Painter:
-    """A growing text as HTML, again and again, with only its last block done anew."""
+    """Renders a growing text repeatedly, each time only its last block."""
 
     def __init__(self, cites: int = 0, name: str = "") -> None:
         self.settled = 0  # the offset of the block that may still change
@@ -52,7 +52,7 @@ class Painter:
         self._next = 0.0
 
     def due_in(self, length: int) -> float | None:
-        """Seconds until the text, if it has grown, should be painted again."""
+        """Seconds until the text should be rendered again; None if it has not grown."""
         return None if length <= self.painted else max(0.0, self._next - time.monotonic())
 
     def paint(self, text: str) -> Iterator[Section]:
@@ -109,8 +109,8 @@ def _parser() -> MarkdownIt:
 
 
 def _inline(state: StateCore) -> None:
-    """markdown-it's own rule, but for two things: a paragraph that is far too long for one stays plain, since some take
-    time by the square of their length; and a long text lets other greenlets run."""
+    """markdown-it's rule with two changes: a very long paragraph stays plain text, because some take quadratic time; and
+    other greenlets run in between."""
     for number, token in enumerate(state.tokens):
         if token.type == "inline":
             token.children = [type(token)("text", "", 0, content=token.content)]
@@ -122,7 +122,7 @@ def _inline(state: StateCore) -> None:
 
 
 def _text(tokens: list[Token], index: int, _: Any, env: dict[str, Any]) -> str:
-    """Text, with the numbers of passages as links to them."""
+    """Text, with citation numbers as links to the passages."""
     plain = str(escape(tokens[index].content))
     return _CITE.sub(lambda found: _cite(found, env), plain) if env["cites"] else plain
 

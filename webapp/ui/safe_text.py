@@ -1,4 +1,4 @@
-"""Text of others, so that it can be shown: no controls that are obeyed, no more than fits, nothing that is not text."""
+"""Makes untrusted text safe to display: escapes control characters, shortens, converts other values to text."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _OVERRIDES = re.compile("[\u202a-\u202e\u2066-\u2069\x00-\x08\x0b\x0c\x0e-\x1f\x
 
 
 def harmless(value: Any) -> Any:
-    """Text that cannot turn the rest of the line round: controls and bidi overrides are shown, not obeyed."""
+    """Text with control characters and bidi overrides as visible codes, so that they have no effect."""
     if not isinstance(value, str) or isinstance(value, Markup) or value.isprintable():
         return value
     return _OVERRIDES.sub(lambda found: f"[U+{ord(found[0]):04X}]", value)
 
 
-def kept(value: str) -> Markup:
-    """Text for a form control, as it was typed: escaped and otherwise left alone."""
+def verbatim(value: str) -> Markup:
+    """Text for a form control as it was typed: escaped only."""
     return escape(value.replace("\x00", ""))
 
 
 def cell(value: Any, limit: int = 300) -> str:
-    """One value of a table, in a line."""
+    """A value of a table, on one line."""
     if value is None:
         return ""
     text = _plain(value)
@@ -33,12 +33,12 @@ def cell(value: Any, limit: int = 300) -> str:
 
 
 def written(value: Any) -> str:
-    """A value of JSON, to be read."""
+    """A JSON value, for display."""
     return json.dumps(value, ensure_ascii=False, indent=2, default=str)
 
 
 def is_figure(value: Any) -> bool:
-    """Whether a value of a table is a number, or reads as one, and so stands to the right."""
+    """Whether a value of a table is a number or looks like one, and is aligned to the right."""
     text = value if isinstance(value, str) else ""
     if text:
         return bool(re.fullmatch(r"[+-]?\d{1,15}(\.\d+)?", text, re.ASCII))

@@ -1,4 +1,4 @@
-"""Filters of the list of jobs that were given a name. They are this browser's, in a cookie."""
+"""Named filters of the list of jobs, stored in a cookie."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Answer = TypeVar("Answer", bound=Response)
 
 
 def kept() -> Views:
-    """The saved views. What a browser sends may be anything; what is no view is left out."""
+    """The saved views. The cookie is untrusted; entries that are not valid are left out."""
     try:
         found = json.loads(request.cookies.get(COOKIE, "{}"))
     except (ValueError, RecursionError):
@@ -33,7 +33,7 @@ def kept() -> Views:
 
 
 def with_(name: str, query: str) -> Views:
-    """With one more, the newest last; the oldest goes when there are too many."""
+    """The views with another one, newest last; the oldest is dropped if there are too many."""
     name = " ".join(name.split())[:LONGEST]
     views = without(name) | ({name: query} if name and query else {})
     return dict(list(views.items())[-MOST:])

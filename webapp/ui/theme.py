@@ -1,4 +1,4 @@
-"""What stands round every page: the menu, the theme and the words."""
+"""The layout of all pages: menu and theme."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _site() -> dict[str, Any]:
 @blueprint.post("/theme")
 @anybody
 def choose() -> Response:
-    """Keep the theme in a cookie and go back to the page it was chosen on."""
+    """Store the theme in a cookie and return to the page."""
     response = make_response(redirect(local_path(request.form.get("next")), 303))
     theme = request.form.get("theme", "")
     response.set_cookie("theme", theme if theme in THEMES else "system", max_age=A_YEAR, samesite="Lax", httponly=True)
@@ -60,7 +60,7 @@ def choose() -> Response:
 
 
 def _menu(viewer: Any) -> list[tuple[str, str]]:
-    """The places that this app has, as far as the viewer may go there. The outbox is one only while mail is not set up."""
+    """The menu entries that the viewer may open. The outbox is one only while mail is not set up."""
     there = _addresses(current_app.url_map)
     there -= {"/outbox"} if settings.current().smtp_url else set()
     there -= set() if viewer and viewer.role in ("operator", "admin") else {"/operations"}
@@ -73,7 +73,7 @@ def _addresses(rules: Map) -> frozenset[str]:
 
 
 def _running() -> int | None:
-    """How many of the viewer's jobs run, for the menu; None if the database does not answer."""
+    """The number of the viewer's running jobs, for the menu; None if the database does not answer."""
     try:
         return queue.working_count(current_owner())
     except LegworkError:

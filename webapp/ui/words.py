@@ -1,7 +1,7 @@
-"""How pages show states, numbers and times: one word for each state, one format for each quantity.
+"""Formats states, numbers and times for pages.
 
-`install(app)` makes them filters and globals of the templates. Times are in the zone of the cookie `zone`, which a script
-sets; without it in UTC.
+`install(app)` registers them as template filters and globals. Times are in the time zone of the cookie `zone`, which a script
+sets, or else in UTC.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from flask import Flask, has_request_context, request
 from markupsafe import Markup
 
 from jobs.engine.db import records
-from webapp.ui.safe_text import cell, harmless, is_figure, kept, written
+from webapp.ui.safe_text import cell, harmless, is_figure, verbatim, written
 
 MOVING = ("running", "stopping")
 
@@ -58,14 +58,14 @@ _ENDINGS = {
     "stopped": "stopped",
     "time_limit": "reached its time limit",
     "retry": "failed, will be retried",
-    "approval": "given back: it waits for your answer",
+    "approval": "waits for your answer",
     "lost": "the worker was lost",
-    "shutdown": "given back: the worker was shut down",
+    "shutdown": "released: the worker was shut down",
 }
 
 
 def install(app: Flask) -> None:
-    """Register the filters and globals with the templates of `app`."""
+    """Register the template filters and globals."""
     app.jinja_env.finalize = harmless
     app.jinja_env.filters.update(
         number=number,
@@ -77,7 +77,7 @@ def install(app: Flask) -> None:
         when=when,
         ago=ago,
         cell=cell,
-        kept=kept,
+        verbatim=verbatim,
     )
     app.jinja_env.globals.update(
         state_of=state_of, item_word=item_word, word=word, percent=percent, counted=counted, bar=bar,
@@ -131,7 +131,7 @@ def number(value: float | None, digits: int | None = None) -> str:
 
 
 def capped(count: int) -> str:
-    """A count that may have stopped at queries.COUNT_CAP: 412; 1,000+."""
+    """A count that is limited to records.COUNT_CAP: 412; 1,000+."""
     return f"{count:,}+" if count >= records.COUNT_CAP else f"{count:,}"
 
 
@@ -167,7 +167,7 @@ def counted(job: Any, nouns: tuple[str, str]) -> str:
 
 
 def bar(job: Any, thin: bool = False) -> list[dict[str, str]]:
-    """The rects of a progress bar. Each part that is not empty has a minimum width, so that few failures stay visible."""
+    """The SVG rects of a progress bar. Non-empty parts have a minimum width, so that few failures are visible."""
     least = 1.5 if thin else 0.7
     parts = [("done", job.done, 0.0), ("failed", job.failed, least), ("skipped", job.skipped + job.unknown, 1.0)]
     at, rects = 0.0, []
@@ -193,7 +193,7 @@ def now() -> datetime:
 
 
 def duration(value: float | timedelta | None) -> str:
-    """4.1 s; 41 s; 3 min 49 s; 1 h 12 min; 2 d 3 h. Two units at most."""
+    """A duration in at most two units: 4.1 s; 41 s; 3 min 49 s; 1 h 12 min; 2 d 3 h."""
     if value is None:
         return ""
     span = value.total_seconds() if isinstance(value, timedelta) else float(value)
@@ -218,7 +218,7 @@ def took(job: Any) -> float | None:
 
 
 def ends(left: float) -> datetime:
-    """The time in that many seconds."""
+    """The time that many seconds from now."""
     return now() + timedelta(seconds=left)
 
 
@@ -232,7 +232,7 @@ def when(moment: datetime | None, exact: bool = False) -> Markup:
 
 @lru_cache(maxsize=4096)
 def _time(moment: datetime, here: tzinfo, today: date, exact: bool) -> Markup:
-    """Cached, because a fragment that is polled shows the same few times."""
+    """Cached, because polled fragments show the same few times."""
     local = moment.astimezone(here)
     full = f"{local:%a} {local.day} {local:%b %Y, %H:%M:%S} {local.tzname()}"
     stamp = local.isoformat(timespec="seconds")
@@ -245,7 +245,7 @@ def seconds(moment: datetime | None) -> Markup:
 
 
 def ago(moment: datetime | None) -> str:
-    """How long ago, in one unit; `in 4 min` for the future."""
+    """Relative time in one unit: `4 min ago`, `in 4 min`."""
     if moment is None:
         return ""
     span = (now() - moment).total_seconds()
@@ -255,8 +255,8 @@ def ago(moment: datetime | None) -> str:
 
 
 def zone_name() -> str:
-    asked = request.cookies.get("zone", "") if has_request_context() else ""
-    return asked if _zone(asked[:64]) else "UTC"
+    name = request.cookies.get("zone", "") if has_request_context() else ""
+    return name if _zone(name[:64]) else "UTC"
 
 
 def zone() -> tzinfo:
@@ -264,12 +264,12 @@ def zone() -> tzinfo:
 
 
 def named_zone(name: str) -> tzinfo | None:
-    """The zone of that name, if there is one."""
+    """The time zone of that name; None if there is none."""
     return _zone(name[:64])
 
 
 def zone_line() -> str:
-    """Times in Europe/Berlin (CET, UTC+1)"""
+    """The line “Times in Europe/Berlin (CET, UTC+1)”."""
     local = now().astimezone(zone())
     offset = local.utcoffset() or timedelta()
     hours, minutes = divmod(abs(int(offset.total_seconds())) // 60, 60)

@@ -162,7 +162,7 @@ def test_another_password_ends_tokens_too_if_that_is_asked(app: Flask, somebody:
     wrong = one.post("/account/password", old="wrong", new=new, again=new, tokens="1")
     assert wrong.status_code == 422 and len(accounts.list_tokens(one.account)) == 2
     said = one.post("/account/password", old=PASSWORD, new=new, again=new, tokens="1").text
-    assert "your tokens ended" in said
+    assert "your tokens were revoked" in said
     client = app.test_client()
     assert [client.get("/api/v1/jobs", headers=header).status_code for header in (*headers, theirs)] == [401, 401, 200]
 
@@ -228,7 +228,7 @@ def test_an_open_stream_ends_with_a_word(
 def test_a_viewer_starts_and_changes_nothing(somebody: Callable[..., Person]) -> None:
     vera = somebody("viewer")
     refused = vera.post("/kinds/nap", naps="1")
-    assert refused.status_code == 403 and "Your account may look" in refused.text
+    assert refused.status_code == 403 and "Your account can only view" in refused.text
     header = {"X-CSRFToken": vera.csrf()}
     assert vera.client.post(NAPS, json={}, headers=header).status_code == 403
     assert vera.client.post("/api/v1/files", headers=header).status_code == 403

@@ -152,7 +152,7 @@ def test_thresholds_are_set_on_their_page(client: FlaskClient, post: Posted) -> 
     names = ["hate", "harassment/threatening", "spam"]
     wrong = post(f"/jobs/{job.id}/thresholds", category=names, review=["0,2", "0.9", "7"], block=["0.5", "0.1", ""])
     assert wrong.status_code == 422
-    assert "hate: “0,2” is no number from 0 to 1" in wrong.text and 'value="0,2"' in wrong.text
+    assert "hate: “0,2” is not a number from 0 to 1" in wrong.text and 'value="0,2"' in wrong.text
     high = post(f"/jobs/{job.id}/thresholds", category=names, review=["0.2", "0.9", "7"], block=["0.5", "1", ""])
     assert high.status_code == 422 and "or less" in high.text
     crossed = post(f"/jobs/{job.id}/thresholds", category=names, review=["0.6", "", ""], block=["0.5", "", ""])

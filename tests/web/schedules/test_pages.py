@@ -44,9 +44,9 @@ def again(schedule: Any) -> Any:
         ("0 6 * * 7", "Every Sunday at 06:00"),
         ("0 6 3 * *", "Every month on day 3 at 06:00"),
         ("0 6 L * *", "Every month on its last day at 06:00"),
-        ("0 6 31 * *", "By the cron line 0 6 31 * *"),
-        ("*/5 9-17 * * 1-5", "By the cron line */5 9-17 * * 1-5"),
-        ("0 6 3 * 1", "By the cron line 0 6 3 * 1"),
+        ("0 6 31 * *", "By the cron expression 0 6 31 * *"),
+        ("*/5 9-17 * * 1-5", "By the cron expression */5 9-17 * * 1-5"),
+        ("0 6 3 * 1", "By the cron expression 0 6 3 * 1"),
     ],
 )
 def test_a_cron_line_has_its_words_and_its_choices(cron: str, words: str) -> None:
