@@ -38,6 +38,7 @@ LOOKED = ("sign_ins", "sign_in_tries", "tokens")  # tables that remember when so
 # What an argument of an address is, by its name or, where that says nothing, by where the address begins.
 ARGUMENTS = {"job_id": "job", "file_id": "file", "document_id": "document", "schedule_id": "schedule"}
 ARGUMENTS |= {"token_id": "token", "sign_in_id": "sign_in", "account_id": "account", "address": "address"}
+ARGUMENTS |= {"conversation_id": "talk", "answer_id": "answer", "attachment_id": "attachment", "message_id": "mail"}
 PLACES = {
     "/chat/messages/": "question",
     "/chat/answers/": "answer",
@@ -46,19 +47,17 @@ PLACES = {
     "/outbox/": "mail",
 }
 PLACES |= {"/jobs/": "job", "/files/": "file", "/documents/": "document", "/schedules/": "schedule"}
-PARTS = dict.fromkeys(
-    ("decision", "decision_id", "approval", "approval_id"), "1"
-)  # of a job, which is looked for first
+PARTS = dict.fromkeys(("decision_id", "approval_id"), "1")  # of a job, which is looked for first
 NOBODYS_ARGUMENTS: dict[str, Any] = {
-    "name": "nap", "filename": "legwork.css", "tab": "items", "format": "csv", "place": 0, "instance_number": 0,
+    "name": "nap", "kind": "nap", "filename": "legwork.css", "tab": "items", "format": "csv", "place": 0, "instance_number": 0,
     "queue_name": "io", "registry_name": "queued", "per_page": 8, "order": "asc", "page": 1, "secret": "none",
     "queue": "io", "worker": "none", "what": "pause", "how": "finish",
 }  # fmt: skip
 BODIES: dict[str, Any] = {
     "schedules_api.change_schedule": {"paused": True},
     "chat_api.ask": {"text": "hello"},
-    "chat_api.change": {"title": MARK},
-    "chat_api.attach": {"file": "sample:shop-handbook.md"},
+    "chat_api.change_conversation": {"title": MARK},
+    "chat_api.attach_file": {"file": "sample:shop-handbook.md"},
     "reviews_api.decide": {"item": "1", "verdict": "allow"},
     "reviews_api.set_thresholds": {"thresholds": {"hate": 0.5}},
     "api.answer": {"approve": True},

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import re
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,10 +14,9 @@ from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from jobs.engine.db import models
 from jobs.engine.kinds import catalogue
 from webapp import openapi
-from webapp.api import schemas
+from webapp.api.records import Body, Record
 
 
 @pytest.fixture
@@ -68,10 +69,34 @@ def test_operation_names_are_unique(description: dict[str, Any]) -> None:
     assert len(names) == len(set(names))
 
 
-def test_the_states_are_those_of_the_tables() -> None:
-    assert schemas.JOB_STATES == models.JOB_STATES
-    assert schemas.ITEM_STATES == models.ITEM_STATES
-    assert schemas.VERDICTS == models.VERDICTS
+def test_no_two_records_have_one_name() -> None:
+    def below(model: type[Record] | type[Body]) -> set[type[Record] | type[Body]]:
+        return {
+            sub for one in model.__subclasses__() for sub in {one} | below(one) if sub.__module__.startswith("webapp.")
+        }
+
+    names = Counter(openapi.schema_name(one.__name__) for one in below(Record) | below(Body))
+    assert len(names) > 50
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_descriptions_are_sentences(description: dict[str, Any]) -> None:
+    """A summary says what an operation does: it begins with a verb and has no full stop."""
+    operations = [one for path in description["paths"].values() for name, one in path.items() if name != "parameters"]
+    assert [one["summary"] for one in operations if not re.fullmatch(r"[A-Z][a-z]+ .*[^.]", one["summary"])] == []
+    ours = {name: one for name, one in description["components"]["schemas"].items() if "." not in name}
+    said = list(_descriptions([ours, [one["responses"] for one in operations], description["components"]["responses"]]))
+    assert len(said) > 100
+    assert [text for text in said if not re.fullmatch(r"[A-Z0-9`].*\.|null .*\.", text, re.S)] == []
+
+
+def _descriptions(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if isinstance(value.get("description"), str):
+            yield value["description"]
+        yield from (text for inner in value.values() for text in _descriptions(inner))
+    elif isinstance(value, list):
+        yield from (text for inner in value for text in _descriptions(inner))
 
 
 def test_it_is_sent_once(client: FlaskClient) -> None:
@@ -125,9 +150,3 @@ def _resolved(description: dict[str, Any], response: dict[str, Any]) -> dict[str
     name = response.get("$ref", "").rsplit("/", 1)[-1]
     found: dict[str, Any] = description["components"]["responses"][name] if name else response
     return found
-
-
-def test_no_room_describes_what_another_does() -> None:
-    for kept in ("RECORDS", "PARAMETERS", "PATHS"):
-        names = [name for room in (schemas, *openapi.ROOMS) for name in getattr(room, kept, ())]
-        assert sorted(names) == sorted(set(names))

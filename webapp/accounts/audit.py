@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from flask import Blueprint, Response, jsonify, render_template, request
+from flask import Blueprint, render_template, request
 
 from jobs.engine import accounts
-from webapp.api import serializers
-from webapp.http import parsing
+from webapp.accounts.records import AuditEntries, AuditEntryRecord
+from webapp.api.operation import operation
+from webapp.api.parameters import AFTER, Choice, Limit, Text
 from webapp.http.identity import operators
 
 blueprint = Blueprint("audit", __name__)
 PAGE = 50
+WORDS = Text("q", "Only entries with this text in who, target or address.", 200)
+ACTION = Choice("action", "Only entries of this action.", accounts.ACTIONS)
+LIMIT = Limit("entries", 1_000)
 
 
 @blueprint.get("/audit")
@@ -29,24 +31,15 @@ def index() -> str:
 
 @blueprint.get("/api/v1/audit")
 @operators
-def listed() -> Response:
-    limit = parsing.whole_number("limit", 50, 1, 1_000)
-    action = parsing.text("action", 40)
-    if action and action not in accounts.ACTIONS:
-        raise parsing.invalid("action", f"action must be one of {', '.join(accounts.ACTIONS)}.")
-    page = accounts.audit_entries(
-        q=parsing.text("q", 200), action=action, after=parsing.text("after", 200), limit=limit
-    )
-    return jsonify(entries=[_entry(row) for row in page.rows], next=page.next)
-
-
-def _entry(row: Any) -> dict[str, Any]:
-    return {
-        "id": str(row.id),
-        "at": serializers.moment(row.at),
-        "who": row.who,
-        "action": row.action,
-        "target": row.target,
-        "address": row.address,
-        "detail": row.detail,
-    }
+@operation(
+    "List who did what, the latest first; for operators",
+    "A page of entries.",
+    AuditEntries,
+    parameters=(WORDS, ACTION, AFTER, LIMIT),
+    problems=(404,),
+)
+def list_audit_entries() -> AuditEntries:
+    limit = LIMIT.read()
+    action = ACTION.read() if request.args.get("action") else None  # an empty one asks for all
+    page = accounts.audit_entries(q=WORDS.read(), action=action, after=AFTER.read(), limit=limit)
+    return AuditEntries(entries=[AuditEntryRecord.of(row) for row in page.rows], next=page.next)

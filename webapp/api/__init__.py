@@ -1,1 +1,1 @@
-"""What all rooms of the JSON API share."""
+"""The JSON API: what its packages share."""

@@ -2,133 +2,167 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint
+from werkzeug.wrappers import Response
 
 from jobs.engine import chat
 from jobs.engine.chat import ConversationSettings
-from webapp.api import serializers
+from webapp.api.operation import Content, operation
+from webapp.api.parameters import AFTER, Limit, Parameter, Text
 from webapp.chat import sse
-from webapp.http import parsing
+from webapp.chat.records import (
+    Answer,
+    ConversationFile,
+    ConversationFileRead,
+    ConversationRecord,
+    ConversationRow,
+    Conversations,
+    ConversationSettingsBody,
+    FilePassage,
+    NewConversationFile,
+    NewQuestion,
+)
 from webapp.http.guards import current_owner
 
+WORDS = Text("q", "Only conversations with this text.", 200)
+LIMIT = Limit("conversations", 200)
+SEEN = Parameter(
+    "Last-Event-ID",
+    "How many characters the reader has: the id of the last event. What is no such number counts as 0.",
+    {"type": "string"},
+    place="header",
+)
+STREAM = "Server-Sent Events. One without a name has `{at, text, tokens}`: text from an offset on; `end`: how it ended."
+BEGUN = "The answer; read its `stream`, or poll its `url`."
+
 blueprint = Blueprint("chat_api", __name__, url_prefix="/api/v1/chat")
-_WORDS = ("text", "message", "content")  # what clients call what is said; one of them
-_SETTINGS: dict[str, tuple[type, ...]] = {
-    "title": (str,),
-    "model": (str,),
-    "system": (str,),
-    "temperature": (int, float, type(None)),
-    "library": (bool,),
-    "collection": (str, type(None)),
-}
 
 
 @blueprint.get("")
-def index() -> Response:
-    limit = parsing.whole_number("limit", 50, 1, 200)
-    q, after = parsing.text("q", 200), parsing.text("after", 200)
-    page = chat.list_conversations(current_owner(), q=q, after=after, limit=limit)
-    return jsonify(conversations=[serializers.conversation_row(row) for row in page.rows], next=page.next)
+@operation(
+    "List your conversations, the last changed first",
+    "A page of conversations.",
+    Conversations,
+    parameters=(WORDS, AFTER, LIMIT),
+    problems=(404,),
+)
+def list_conversations() -> Conversations:
+    page = chat.list_conversations(current_owner(), q=WORDS.read(), after=AFTER.read(), limit=LIMIT.read())
+    return Conversations(conversations=[ConversationRow.of(row) for row in page.rows], next=page.next)
 
 
 @blueprint.post("")
-def create() -> Response:
-    talk = chat.start_conversation(_talk(ConversationSettings()), owner=current_owner())
-    return _at(serializers.conversation_row(talk), 201)
+@operation(
+    "Create a conversation", "The conversation is stored.", ConversationRow, status=201, body=ConversationSettingsBody
+)
+def create_conversation(body: ConversationSettingsBody) -> ConversationRow:
+    settings = ConversationSettings(**body.model_dump(exclude_unset=True))
+    return ConversationRow.of(chat.start_conversation(settings, owner=current_owner()))
 
 
-@blueprint.get("/<id>")
-def show(id: str) -> Response:
-    talk = chat.conversation(id, current_owner())
-    return jsonify(serializers.conversation_whole(talk, chat.turns(talk.id), chat.list_attachments(talk.id)))
+@blueprint.get("/<conversation_id>")
+@operation("Show a conversation and its messages", "The conversation.", ConversationRecord)
+def show_conversation(conversation_id: str) -> ConversationRecord:
+    talk = chat.conversation(conversation_id, current_owner())
+    messages = [part for turn in chat.turns(talk.id) for part in (turn.question, turn.answer) if part is not None]
+    return ConversationRecord.with_messages(talk, messages, chat.list_attachments(talk.id))
 
 
-@blueprint.patch("/<id>")
-def change(id: str) -> Response:
-    talk = chat.conversation(id, current_owner())
-    before = ConversationSettings(**{name: getattr(talk, name) for name in _SETTINGS})
-    return jsonify(serializers.conversation_row(chat.change_conversation(id, _talk(before), owner=current_owner())))
+@blueprint.patch("/<conversation_id>")
+@operation(
+    "Change the settings of a conversation",
+    "The conversation as it is now.",
+    ConversationRow,
+    body=ConversationSettingsBody,
+    lookup=chat.conversation,
+)
+def change_conversation(conversation_id: str, body: ConversationSettingsBody) -> ConversationRow:
+    owner = current_owner()
+    talk = chat.conversation(conversation_id, owner)
+    before = {name: getattr(talk, name) for name in ConversationSettingsBody.model_fields}
+    settings = ConversationSettings(**before | body.model_dump(exclude_unset=True))
+    return ConversationRow.of(chat.change_conversation(conversation_id, settings, owner=owner))
 
 
-@blueprint.delete("/<id>")
-def delete(id: str) -> Response:
-    chat.delete_conversation(id, owner=current_owner())
-    return Response(status=204)
+@blueprint.delete("/<conversation_id>")
+@operation("Delete a conversation", "The conversation is deleted.")
+def delete_conversation(conversation_id: str) -> None:
+    chat.delete_conversation(conversation_id, owner=current_owner())
 
 
-@blueprint.post("/<id>/messages")
-def ask(id: str) -> Response:
-    body = parsing.fields(parsing.json_object(), dict.fromkeys(_WORDS, str))
-    if len(body) != 1:
-        raise parsing.invalid("text", "text must be the message, as a text.")
-    return _accepted(chat.ask(id, *body.values(), owner=current_owner()))
+@blueprint.post("/<conversation_id>/messages")
+@operation(
+    "Ask a question; its answer is begun",
+    BEGUN,
+    Answer,
+    status=202,
+    body=NewQuestion,
+    lookup=chat.conversation,
+    problems=(409, 429),
+)
+def ask(conversation_id: str, body: NewQuestion) -> Answer:
+    return Answer.of(chat.ask(conversation_id, body.text, owner=current_owner()))
 
 
-@blueprint.post("/<id>/files")
-def attach(id: str) -> Response:
-    """Let it answer from a file too: an upload or an output, by its id."""
-    file = parsing.fields(parsing.json_object(), {"file": str}, required=("file",))["file"]
-    return _at(serializers.attachment(chat.attach_files(id, [file], owner=current_owner())[0]), 201)
+@blueprint.post("/<conversation_id>/files")
+@operation(
+    "Attach a file to a conversation, which answers from it from then on",
+    "The file was read.",
+    ConversationFile,
+    status=201,
+    body=NewConversationFile,
+    lookup=chat.conversation,
+    problems=(429,),
+)
+def attach_file(conversation_id: str, body: NewConversationFile) -> ConversationFile:
+    return ConversationFile.of(chat.attach_files(conversation_id, [body.file], owner=current_owner())[0])
 
 
-@blueprint.get("/files/<id>")
-def file(id: str) -> Response:
-    found = chat.attachment(id, current_owner())
-    return jsonify(serializers.attachment_whole(found, chat.attachment_passages(found)))
+@blueprint.get("/files/<attachment_id>")
+@operation("Show a file of a conversation, as it was read", "The file and its passages.", ConversationFileRead)
+def show_attached_file(attachment_id: str) -> ConversationFileRead:
+    found = chat.attachment(attachment_id, current_owner())
+    passages = [FilePassage.of(one) for one in chat.attachment_passages(found)]
+    return ConversationFileRead.of(found, text=passages)
 
 
-@blueprint.delete("/files/<id>")
-def detach(id: str) -> Response:
-    chat.detach_file(id, owner=current_owner())
-    return Response(status=204)
+@blueprint.delete("/files/<attachment_id>")
+@operation("Detach a file from its conversation", "The conversation does not answer from the file any more.")
+def detach_file(attachment_id: str) -> None:
+    chat.detach_file(attachment_id, owner=current_owner())
 
 
-@blueprint.get("/answers/<id>")
-def answer(id: str) -> Response:
-    return jsonify(serializers.message(chat.answer_status(id, owner=current_owner())))
+@blueprint.get("/answers/<answer_id>")
+@operation("Show an answer as it is now", "The answer.", Answer)
+def show_answer(answer_id: str) -> Answer:
+    return Answer.of(chat.answer_status(answer_id, owner=current_owner()))
 
 
-@blueprint.get("/answers/<id>/stream")
-def stream(id: str) -> Response:
-    return sse.respond(id)
+@blueprint.get("/answers/<answer_id>/stream")
+@operation(
+    "Read an answer while it is written, from any place on",
+    STREAM,
+    Content("text/event-stream", {"type": "string"}),
+    parameters=(SEEN,),
+    problems=(429,),
+)
+def read_answer(answer_id: str) -> Response:
+    return sse.respond(answer_id)
 
 
-@blueprint.post("/answers/<id>/stop")
-def stop(id: str) -> Response:
-    return _accepted(chat.stop_answer(id, owner=current_owner()))
+@blueprint.post("/answers/<answer_id>/stop")
+@operation("Stop an answer", "The answer was asked to stop.", Answer, status=202)
+def stop_answer(answer_id: str) -> Answer:
+    return Answer.of(chat.stop_answer(answer_id, owner=current_owner()))
 
 
-@blueprint.post("/answers/<id>/again")
-def again(id: str) -> Response:
-    return _accepted(chat.ask_again(id, owner=current_owner()))
+@blueprint.post("/answers/<answer_id>/again")
+@operation("Ask for another answer to the same question", BEGUN, Answer, status=202, problems=(409, 429))
+def ask_again(answer_id: str) -> Answer:
+    return Answer.of(chat.ask_again(answer_id, owner=current_owner()))
 
 
-@blueprint.post("/answers/<id>/continue")
-def go_on(id: str) -> Response:
-    return _accepted(chat.continue_answer(id, owner=current_owner()))
-
-
-def _accepted(answer: Any) -> Response:
-    return _at(serializers.message(answer), 202)
-
-
-def _at(body: dict[str, Any], status: int) -> Response:
-    response = jsonify(body)
-    response.status_code = status
-    response.headers["Location"] = body["url"]
-    return response
-
-
-def _talk(before: ConversationSettings) -> ConversationSettings:
-    """The settings in the body, over those before. Raises InvalidParams for a name or type that is none."""
-    body = parsing.json_object()
-    for name, value in body.items():
-        if name not in _SETTINGS:
-            raise parsing.invalid(
-                parsing.printable(name), f"There is no setting of that name; there are {', '.join(_SETTINGS)}."
-            )
-        if not isinstance(value, _SETTINGS[name]) or (isinstance(value, bool) and bool not in _SETTINGS[name]):
-            raise parsing.invalid(name, f"{name} is of the wrong type.")
-    return ConversationSettings(**vars(before) | body)
+@blueprint.post("/answers/<answer_id>/continue")
+@operation("Continue the last answer of a conversation", BEGUN, Answer, status=202, problems=(409, 429))
+def continue_answer(answer_id: str) -> Answer:
+    return Answer.of(chat.continue_answer(answer_id, owner=current_owner()))

@@ -13,8 +13,8 @@ from jobs.engine import chat, kinds, library, llm
 from jobs.engine import files as engine_files
 from jobs.engine.chat import ConversationSettings
 from jobs.engine.errors import BadInput, Conflict, FieldError, InvalidParams, NotFound, TooLarge, TooMany
-from webapp.api import serializers
 from webapp.chat import sse
+from webapp.chat.records import Answer, tokens_per_second
 from webapp.http.guards import current_owner
 from webapp.ui import markdown
 
@@ -109,7 +109,7 @@ def stream(id: str) -> Response:
 def stop(id: str) -> ResponseReturnValue:
     found = chat.stop_answer(id, owner=current_owner())
     if _by_script():
-        return jsonify(serializers.message(found)), 202
+        return jsonify(Answer.of(found).model_dump(mode="json")), 202
     return redirect(f"/chat/{found.conversation_id}#end", 303)
 
 
@@ -160,7 +160,7 @@ def _page(talk: Any | None) -> dict[str, Any]:
 def _words() -> dict[str, Any]:
     return {
         "render": markdown.render,
-        "pace": serializers.tokens_per_second,
+        "pace": tokens_per_second,
         "draft": "",
         "refusal": None,
         "most_text": chat.MOST_ATTACHED_TEXT,

@@ -21,7 +21,7 @@ from jobs.engine import chat
 from jobs.engine.accounts import Identity
 from jobs.engine.chat import LiveText, TextPiece
 from jobs.engine.errors import DatabaseUnavailable, NotFound, TooMany
-from webapp.api.serializers import answer_ended
+from webapp.chat.records import AnswerEnd
 from webapp.http import client_gone, identity
 from webapp.http.stream_socket import Lined, SocketLine
 from webapp.ui.markdown import Painter
@@ -96,7 +96,7 @@ class _AnswerReader:
             seen = self._seen if self._seen <= len(text) else 0
             if text[seen:]:
                 yield _text(seen, text[seen:], self._answer.completion_tokens or 0)
-            yield _event("end", len(text), answer_ended(self._answer))
+            yield _event("end", len(text), AnswerEnd.of(self._answer).model_dump(mode="json"))
         except _ClientGone:
             return
         except _SignedOut:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -78,24 +77,6 @@ def moment_ahead(name: str, now: datetime, most: timedelta) -> datetime | None:
     if not timedelta(0) < ahead <= most:
         raise invalid(name, f"{name} must be in the future, at most {most.days} days ahead.")
     return at
-
-
-def fields(
-    body: dict[str, Any], known: Mapping[str, type | tuple[type, ...]], required: tuple[str, ...] = ()
-) -> dict[str, Any]:
-    """The body, checked: only known names, each with one of its types, and all required ones. Raises InvalidParams."""
-    errors = [FieldError(name[:80], "There is no such field.") for name in body if name not in known]
-    errors += [FieldError(name, "This is missing.") for name in required if name not in body]
-    for name, wanted in known.items():
-        if name in body and not isinstance(body[name], wanted):
-            types = wanted if isinstance(wanted, tuple) else (wanted,)
-            errors.append(FieldError(name, f"This must be {' or '.join(_TYPES[one] for one in types)}."))
-    if errors:
-        raise InvalidParams(errors)
-    return body
-
-
-_TYPES = {str: "a text", dict: "an object", bool: "true or false", list: "a list"}
 
 
 def invalid(field: str, message: str) -> InvalidParams:

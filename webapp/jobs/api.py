@@ -1,134 +1,220 @@
-"""The site's verbs in JSON, under /api/v1. openapi.py describes them."""
+"""Kinds, jobs and files in JSON, under /api/v1."""
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta
-from typing import Any, BinaryIO, cast
+from datetime import UTC, datetime
+from typing import BinaryIO, cast
 
-from flask import Blueprint, Response, jsonify, request
-from flask.typing import ResponseReturnValue
+from flask import Blueprint, request
 from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.wrappers import Response
 
 from jobs.engine import files as engine_files
 from jobs.engine import kinds as engine_kinds
 from jobs.engine import queue
-from webapp.api import serializers
-from webapp.api.schemas import ITEM_STATES, JOB_FILTERS, VERDICTS
+from jobs.engine.db.models import ITEM_STATES, JOB_STATES, VERDICTS
+from webapp.api.operation import Content, operation
+from webapp.api.parameters import AFTER, IDEMPOTENCY_KEY, After, Choice, Limit, Parameter, Text
 from webapp.http import parsing
 from webapp.http.guards import current_owner
 from webapp.jobs import files
+from webapp.jobs.records import (
+    ApprovalAnswerBody,
+    ApprovalRecord,
+    Approvals,
+    FileRecord,
+    ItemRecord,
+    Items,
+    JobRecord,
+    JobRow,
+    Jobs,
+    KindRecord,
+    KindRow,
+    Kinds,
+    Log,
+    LogLineRecord,
+)
 
-MAX_SAMPLE = 1_000
-MAX_AHEAD = timedelta(days=365)
-POLL_SECONDS = 1
-CHANNELS = ("mail", "webhook")
+JOB_FILTERS = (*JOB_STATES, "waiting", "scheduled")
+UPLOAD = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {"file": {"type": "string", "contentMediaType": "application/octet-stream"}},
+}
+
+SAMPLE = Parameter(
+    "sample", "The job takes only the first N items.", {"type": "integer", "minimum": 1, "maximum": queue.MOST_SAMPLE}
+)
+RUN_AT = Parameter(
+    "run_at",
+    f"The job does not start before this time (RFC 3339), which may lie at most {queue.MOST_AHEAD.days} days ahead.",
+    {"type": "string", "format": "date-time"},
+)
+NOTIFY = {
+    "mail": Text("notify_mail", "The mail address that is written to when the job has ended.", 2_000),
+    "webhook": Text("notify_webhook", "The address that a signed request is sent to when the job has ended.", 2_000),
+}
+STATES = Parameter(
+    "state", "Only jobs in this state; may be repeated.", {"type": "array", "items": {"enum": list(JOB_FILTERS)}}
+)
+KIND = Text("kind", "Only jobs of this kind.", 100)
+JOB_WORDS = Text("q", "Only jobs with this text.", 200)
+JOBS_LIMIT = Limit("jobs", 200)
+ITEM_STATE = Parameter("state", "Only items in this state.", {"enum": list(ITEM_STATES)})
+VERDICT = Choice("verdict", "Only items with this verdict.", VERDICTS)
+ITEMS_AFTER = After(2_000)
+ITEMS_LIMIT = Limit("items", 1_000)
+LINES_LIMIT = Limit("lines", 1_000, 500)
+RETRIED = Choice(
+    "items",
+    "Which items run again: all, those that failed, or those of which nobody knows whether they happened.",
+    ("all", "failed", "unknown"),
+    "all",
+)
+
+ACCEPTED = "The job is in the database; poll it at `Location`."
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 
 
 @blueprint.get("/kinds")
-def kinds() -> Response:
-    return jsonify(kinds=[serializers.kind_row(kind) for kind in engine_kinds.kinds()], next=None)
+@operation("List all kinds of job", "The kinds.", Kinds)
+def list_kinds() -> Kinds:
+    return Kinds(kinds=[KindRow.of(kind) for kind in engine_kinds.kinds()], next=None)
 
 
-@blueprint.get("/kinds/<name>")
-def kind(name: str) -> Response:
-    return jsonify(serializers.kind_whole(engine_kinds.offered(name)))
+@blueprint.get("/kinds/<kind>")
+@operation("Show a kind of job with its schema and an example", "The kind.", KindRecord)
+def show_kind(kind: str) -> KindRecord:
+    return KindRecord.of(engine_kinds.offered(kind))
 
 
-@blueprint.post("/kinds/<name>/jobs")
-def submit(name: str) -> Response:
-    """The row is written before this answers; Redis may be away."""
-    found = engine_kinds.offered(name)
-    key = idempotency_key()
-    sample = parsing.whole_number("sample", 1, 1, MAX_SAMPLE) if "sample" in request.args else None
-    run_at = parsing.moment_ahead("run_at", datetime.now(UTC), MAX_AHEAD)
+@blueprint.post("/kinds/<kind>/jobs")
+@operation(
+    "Start a job",
+    ACCEPTED,
+    JobRecord,
+    status=202,
+    body=Content("application/json", {"type": "object"}),
+    parameters=(SAMPLE, RUN_AT, *NOTIFY.values(), IDEMPOTENCY_KEY),
+    problems=(409, 429),
+)
+def submit(kind: str) -> JobRecord:
+    """The row is written before this answers; Redis may be away. The description has an operation for each kind."""
+    found = engine_kinds.offered(kind)
+    key = IDEMPOTENCY_KEY.read()
+    sample = parsing.whole_number("sample", 1, 1, queue.MOST_SAMPLE) if "sample" in request.args else None
+    run_at = parsing.moment_ahead("run_at", datetime.now(UTC), queue.MOST_AHEAD)
     params = parsing.json_object()
-    told = [{"channel": one, "target": target} for one in CHANNELS if (target := parsing.text(f"notify_{one}", 2_000))]
+    notify = [{"channel": one, "target": target} for one, said in NOTIFY.items() if (target := said.read())]
     job = queue.submit(
-        found.name,
-        params,
-        owner=current_owner(),
-        sample=sample,
-        run_at=run_at,
-        idempotency_key=key,
-        notify=told,
+        found.name, params, owner=current_owner(), sample=sample, run_at=run_at, idempotency_key=key, notify=notify
     )
-    return accepted(job)
+    return JobRecord.of(job)
 
 
 @blueprint.get("/jobs")
-def jobs() -> Response:
+@operation(
+    "List your jobs, newest first",
+    "A page of jobs.",
+    Jobs,
+    parameters=(STATES, KIND, JOB_WORDS, AFTER, JOBS_LIMIT),
+    problems=(404,),
+)
+def list_jobs() -> Jobs:
     page = queue.list_jobs(
         current_owner(),
         states=_states(JOB_FILTERS),
-        kind=parsing.text("kind", 100),
-        q=parsing.text("q", 200),
-        after=parsing.text("after", 200),
-        limit=parsing.whole_number("limit", 50, 1, 200),
+        kind=KIND.read(),
+        q=JOB_WORDS.read(),
+        after=AFTER.read(),
+        limit=JOBS_LIMIT.read(),
     )
-    return jsonify(jobs=[serializers.job_row(job) for job in page.rows], next=_text(page.next))
+    return Jobs(jobs=[JobRow.of(job) for job in page.rows], next=page.next)
 
 
-@blueprint.get("/jobs/<id>")
-def job(id: str) -> Response:
-    return jsonify(serializers.job_whole(queue.job_status(id, current_owner())))
+@blueprint.get("/jobs/<job_id>")
+@operation("Show a job", "The job.", JobRecord)
+def show_job(job_id: str) -> JobRecord:
+    return JobRecord.of(queue.job_status(job_id, current_owner()))
 
 
-@blueprint.delete("/jobs/<id>")
-def delete(id: str) -> Response:
-    """An ended job with its items, log and files."""
-    queue.delete(id, owner=current_owner())
-    return Response(status=204)
+@blueprint.delete("/jobs/<job_id>")
+@operation("Delete a job that has ended, with its items, log and outputs", "The job is deleted.", problems=(409,))
+def delete_job(job_id: str) -> None:
+    queue.delete(job_id, owner=current_owner())
 
 
-@blueprint.get("/jobs/<id>/items")
-def items(id: str) -> Response:
+@blueprint.get("/jobs/<job_id>/items")
+@operation(
+    "List the items of a job, in the order of the input",
+    "A page of items.",
+    Items,
+    parameters=(ITEM_STATE, VERDICT, ITEMS_AFTER, ITEMS_LIMIT),
+)
+def list_items(job_id: str) -> Items:
     page = queue.items(
-        queue.readable_job(id, current_owner()),
+        queue.readable_job(job_id, current_owner()),
         state=next(iter(_states(ITEM_STATES)), None),
-        verdict=parsing.one_of("verdict", VERDICTS, "") if "verdict" in request.args else None,
-        after=parsing.text("after", 2_000),
-        limit=parsing.whole_number("limit", 50, 1, 1_000),
+        verdict=VERDICT.read() or None,
+        after=ITEMS_AFTER.read(),
+        limit=ITEMS_LIMIT.read(),
     )
-    return jsonify(items=[serializers.item(row) for row in page.rows], next=_text(page.next))
+    return Items(items=[ItemRecord.of(row) for row in page.rows], next=page.next)
 
 
-@blueprint.get("/jobs/<id>/log")
-def log(id: str) -> Response:
-    limit = parsing.whole_number("limit", 500, 1, 1_000)
-    page = queue.read_log(queue.readable_job(id, current_owner()), after=parsing.text("after", 200), limit=limit)
-    return jsonify(lines=[serializers.log_line(row) for row in page.rows], next=_text(page.next))
+@blueprint.get("/jobs/<job_id>/log")
+@operation("Read the log of a job", "Lines of the log.", Log, parameters=(AFTER, LINES_LIMIT))
+def read_log(job_id: str) -> Log:
+    limit = LINES_LIMIT.read()
+    page = queue.read_log(queue.readable_job(job_id, current_owner()), after=AFTER.read(), limit=limit)
+    return Log(lines=[LogLineRecord.of(row) for row in page.rows], next=page.next)
 
 
-@blueprint.post("/jobs/<id>/cancel")
-def cancel(id: str) -> Response:
-    return accepted(queue.cancel(id, owner=current_owner()))
+@blueprint.post("/jobs/<job_id>/cancel")
+@operation("Ask a job to stop", "The job was asked to stop.", JobRecord, status=202, problems=(409,))
+def cancel_job(job_id: str) -> JobRecord:
+    return JobRecord.of(queue.cancel(job_id, owner=current_owner()))
 
 
-@blueprint.post("/jobs/<id>/retry")
-def retry(id: str) -> Response:
-    which = parsing.one_of("items", ("all", "failed", "unknown"), "all")
-    return accepted(queue.retry(id, owner=current_owner(), items=which))
+@blueprint.post("/jobs/<job_id>/retry")
+@operation(
+    "Run a job that has ended again",
+    "The job is queued.",
+    JobRecord,
+    status=202,
+    parameters=(RETRIED,),
+    problems=(409,),
+)
+def retry_job(job_id: str) -> JobRecord:
+    return JobRecord.of(queue.retry(job_id, owner=current_owner(), items=RETRIED.read()))
 
 
-@blueprint.get("/jobs/<id>/approvals")
-def approvals(id: str) -> Response:
-    rows = queue.approvals_of(queue.readable_job(id, current_owner()))
-    return jsonify(approvals=[serializers.approval(row) for row in rows], next=None)
+@blueprint.get("/jobs/<job_id>/approvals")
+@operation("List the calls that a job asked about", "The calls.", Approvals)
+def list_approvals(job_id: str) -> Approvals:
+    rows = queue.approvals_of(queue.readable_job(job_id, current_owner()))
+    return Approvals(approvals=[ApprovalRecord.of(row) for row in rows], next=None)
 
 
-@blueprint.post("/jobs/<id>/approvals/<approval>")
-def answer(id: str, approval: str) -> Response:
-    """Say yes (`approve`: true) or no to a call."""
-    body = parsing.fields(parsing.json_object(), {"approve": bool, "reason": str}, required=("approve",))
-    reason = body.get("reason", "")
-    return accepted(queue.answer_approval(id, approval, body["approve"], reason, owner=current_owner()))
+@blueprint.post("/jobs/<job_id>/approvals/<approval_id>")
+@operation(
+    "Say yes or no to a call",
+    "The answer is stored; the job goes on after the last open call.",
+    JobRecord,
+    status=202,
+    body=ApprovalAnswerBody,
+    lookup=queue.job,
+    problems=(409,),
+)
+def answer(job_id: str, approval_id: str, body: ApprovalAnswerBody) -> JobRecord:
+    owner = current_owner()
+    return JobRecord.of(queue.answer_approval(job_id, approval_id, body.approve, body.reason, owner=owner))
 
 
 @blueprint.post("/files")
-def upload() -> Response:
+@operation("Upload a file", "The file is stored.", FileRecord, status=201, body=Content("multipart/form-data", UPLOAD))
+def upload_file() -> FileRecord:
     """The body is streamed to a temporary file by the form parser, then into storage."""
     if request.mimetype != "multipart/form-data":
         raise UnsupportedMediaType("Send the file as the field `file` of a multipart/form-data body.")
@@ -136,32 +222,15 @@ def upload() -> Response:
     if len(sent) != 1:
         raise parsing.invalid("file", "Send exactly one file, in the field `file`.")
     name = parsing.printable(sent[0].filename or "", 255) or "file"
-    kept = serializers.file(engine_files.upload(cast(BinaryIO, sent[0].stream), name, owner=current_owner()))
-    return Response(jsonify(kept).get_data(), 201, {"Location": kept["url"]}, content_type="application/json")
+    return FileRecord.of(engine_files.upload(cast(BinaryIO, sent[0].stream), name, owner=current_owner()))
 
 
-@blueprint.get("/files/<id>")
-def file(id: str) -> ResponseReturnValue:
-    """The bytes, as the page's own download gives them."""
-    return files.download(id)
-
-
-def accepted(job: Any) -> Response:
-    response = jsonify(serializers.job_whole(job))
-    response.status_code = 202
-    response.headers["Location"] = f"/api/v1/jobs/{job.id}"
-    if not job.ended:
-        response.headers["Retry-After"] = str(POLL_SECONDS)
-    return response
-
-
-def idempotency_key() -> str | None:
-    key = request.headers.get("Idempotency-Key")
-    if key is not None and not re.fullmatch(r"[!-~]{1,200}", key):
-        raise parsing.invalid(
-            "Idempotency-Key", "Idempotency-Key must be 1 to 200 visible ASCII characters without spaces."
-        )
-    return key
+@blueprint.get("/files/<file_id>")
+@operation(
+    "Download a file", "The bytes of the file.", Content("*/*", {"contentMediaType": "application/octet-stream"})
+)
+def download_file(file_id: str) -> Response:
+    return files.download(file_id)
 
 
 def _states(known: tuple[str, ...]) -> tuple[str, ...]:
@@ -169,7 +238,3 @@ def _states(known: tuple[str, ...]) -> tuple[str, ...]:
     if not set(asked) <= set(known):
         raise parsing.invalid("state", f"state must be one of {', '.join(known)}.")
     return asked
-
-
-def _text(cursor: Any) -> str | None:
-    return None if cursor is None else str(cursor)

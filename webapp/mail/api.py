@@ -1,80 +1,82 @@
-"""The outbox and the addresses that must not be written to, in JSON, under /api/v1."""
+"""The outbox and suppressed addresses in JSON, under /api/v1."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint
 
 from jobs.engine import mail
-from webapp.api import serializers
-from webapp.http import parsing
+from webapp.api.operation import operation
+from webapp.api.parameters import AFTER, After, Limit, Text
 from webapp.http.guards import current_owner
+from webapp.mail.records import (
+    MailHeader,
+    MessageRecord,
+    MessageRow,
+    Messages,
+    Suppress,
+    Suppressed,
+    SuppressionRecord,
+    Suppressions,
+)
+
+WORDS = Text("q", "Only messages with this text in recipient or subject.", 200)
+LIMIT = Limit("messages", 200)
+ADDRESS = Text("q", "Only addresses with this text.", 200)
+ADDRESSES_AFTER = After(300)
+ADDRESSES_LIMIT = Limit("addresses", 1_000, 100)
 
 blueprint = Blueprint("outbox_api", __name__, url_prefix="/api/v1")
 
 
 @blueprint.get("/outbox")
-def messages() -> Response:
-    page = mail.outbox_messages(
-        current_owner(),
-        q=parsing.text("q", 200),
-        after=parsing.text("after", 200),
-        limit=parsing.whole_number("limit", 50, 1, 200),
-    )
-    return jsonify(messages=[_row(row) for row in page.rows], next=page.next)
+@operation(
+    "List mail that was kept instead of sent, newest first",
+    "A page of messages.",
+    Messages,
+    parameters=(WORDS, AFTER, LIMIT),
+    problems=(404,),
+)
+def list_outbox() -> Messages:
+    page = mail.outbox_messages(current_owner(), q=WORDS.read(), after=AFTER.read(), limit=LIMIT.read())
+    return Messages(messages=[MessageRow.of(row) for row in page.rows], next=page.next)
 
 
-@blueprint.get("/outbox/<id>")
-def message(id: str) -> Response:
-    row = mail.outbox_message(id, current_owner())
+@blueprint.get("/outbox/<message_id>")
+@operation("Show a message", "The message.", MessageRecord)
+def show_message(message_id: str) -> MessageRecord:
+    row = mail.outbox_message(message_id, current_owner())
     opened = mail.open_outbox_message(row)
-    headers = [{"name": name, "value": value} for name, value in opened.headers]
-    return jsonify(_row(row) | {"headers": headers, "text": opened.text, "html": opened.html})
+    headers = [MailHeader(name=name, value=value) for name, value in opened.headers]
+    return MessageRecord.of(row, headers=headers, text=opened.text, html=opened.html)
 
 
 @blueprint.delete("/outbox")
-def clear() -> Response:
+@operation("Delete all messages of the outbox", "The outbox is empty.")
+def clear_outbox() -> None:
     mail.clear_outbox(owner=current_owner())
-    return Response(status=204)
 
 
 @blueprint.get("/suppressions")
-def suppressions() -> Response:
-    limit = parsing.whole_number("limit", 100, 1, 1_000)
-    page = mail.list_suppressed(
-        current_owner(), q=parsing.text("q", 200), after=parsing.text("after", 300), limit=limit
-    )
-    rows = [{"address": row.address, "created_at": serializers.moment(row.created_at)} for row in page.rows]
-    return jsonify(suppressions=rows, next=page.next)
+@operation(
+    "List the addresses that no mail is sent to",
+    "A page of addresses.",
+    Suppressions,
+    parameters=(ADDRESS, ADDRESSES_AFTER, ADDRESSES_LIMIT),
+)
+def list_suppressions() -> Suppressions:
+    limit = ADDRESSES_LIMIT.read()
+    page = mail.list_suppressed(current_owner(), q=ADDRESS.read(), after=ADDRESSES_AFTER.read(), limit=limit)
+    return Suppressions(suppressions=[SuppressionRecord.of(row) for row in page.rows], next=page.next)
 
 
 @blueprint.post("/suppressions")
-def suppress() -> Response:
-    """Body: `addresses`, a list or a text with one to a line."""
-    given = parsing.fields(parsing.json_object(), {"addresses": (str, list)}, required=("addresses",))["addresses"]
-    lines: list[Any] = given if isinstance(given, list) else [given]
-    if not all(isinstance(line, str) for line in lines):
-        raise parsing.invalid("addresses", "addresses must be a list of addresses.")
-    return jsonify(added=mail.suppress_addresses("\n".join(lines), owner=current_owner()))
+@operation("Send no more mail to some addresses", "The addresses are on the list.", Suppressed, body=Suppress)
+def suppress(body: Suppress) -> Suppressed:
+    lines = body.addresses if isinstance(body.addresses, list) else [body.addresses]
+    return Suppressed(added=mail.suppress_addresses("\n".join(lines), owner=current_owner()))
 
 
 @blueprint.delete("/suppressions/<address>")
-def allow(address: str) -> Response:
+@operation("Let mail be sent to an address again", "The address is off the list.")
+def allow(address: str) -> None:
     mail.allow_address(address, owner=current_owner())
-    return Response(status=204)
-
-
-def _row(row: Any) -> dict[str, Any]:
-    return {
-        "id": str(row.id),
-        "job": str(row.job_id) if row.job_id else None,
-        "message_id": row.message_id,
-        "from": row.sender,
-        "to": row.recipient,
-        "subject": row.subject,
-        "attachments": row.attachments,
-        "bytes": row.bytes,
-        "created_at": serializers.moment(row.created_at),
-        "url": f"/outbox/{row.id}/message.eml",
-    }

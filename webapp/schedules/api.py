@@ -5,69 +5,87 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint
 
 from jobs.engine import queue
 from jobs.engine.queue import SchedulePlan
-from webapp.api import serializers
+from webapp.api.operation import operation
+from webapp.api.parameters import IDEMPOTENCY_KEY
 from webapp.http import parsing
 from webapp.http.guards import current_owner
-from webapp.jobs import api
+from webapp.jobs.records import JobRecord
+from webapp.schedules.records import ChangedSchedule, NewSchedule, ScheduleRecord, Schedules
 
 blueprint = Blueprint("schedules_api", __name__, url_prefix="/api/v1/schedules")
 
-NEW = {"job": str, "kind": str, "params": dict, "cron": str, "zone": str}
-CHANGED = {"cron": str, "zone": str, "paused": bool}
-
 
 @blueprint.get("")
-def schedules() -> Response:
-    return jsonify(schedules=[serializers.schedule(one) for one in queue.list_schedules(current_owner())], next=None)
+@operation("List your schedules", "The schedules.", Schedules)
+def list_schedules() -> Schedules:
+    return Schedules(schedules=[ScheduleRecord.of(one) for one in queue.list_schedules(current_owner())], next=None)
 
 
 @blueprint.post("")
-def create_schedule() -> Response:
-    """Of a job that was (`job`), or of a `kind` and `params`."""
-    body = parsing.fields(parsing.json_object(), NEW, required=("cron",))
-    kind, params = _what(body)
-    plan = SchedulePlan(kind, params, body["cron"], body.get("zone", "UTC"))
-    kept = serializers.schedule(queue.create_schedule(plan, owner=current_owner()))
-    answer = jsonify(kept)
-    answer.status_code = 201
-    answer.headers["Location"] = kept["url"]
-    return answer
+@operation(
+    "Create a schedule, which repeats a job",
+    "The schedule is stored.",
+    ScheduleRecord,
+    status=201,
+    body=NewSchedule,
+    problems=(404, 409, 429),
+)
+def create_schedule(body: NewSchedule) -> ScheduleRecord:
+    kind, params = _repeated(body)
+    plan = SchedulePlan(kind, params, body.cron, body.zone)
+    return ScheduleRecord.of(queue.create_schedule(plan, owner=current_owner()))
 
 
-@blueprint.get("/<id>")
-def schedule(id: str) -> Response:
-    return jsonify(serializers.schedule(queue.schedule(id, current_owner())))
+@blueprint.get("/<schedule_id>")
+@operation("Show a schedule", "The schedule.", ScheduleRecord)
+def show_schedule(schedule_id: str) -> ScheduleRecord:
+    return ScheduleRecord.of(queue.schedule(schedule_id, current_owner()))
 
 
-@blueprint.patch("/<id>")
-def change_schedule(id: str) -> Response:
-    """Other times, or a pause (`paused`: true) and its end."""
-    body = parsing.fields(parsing.json_object(), CHANGED)
-    return jsonify(serializers.schedule(queue.change_schedule(id, owner=current_owner(), **body)))
+@blueprint.patch("/<schedule_id>")
+@operation(
+    "Change the times of a schedule, pause it or resume it",
+    "The schedule as it is now.",
+    ScheduleRecord,
+    body=ChangedSchedule,
+    lookup=queue.schedule,
+)
+def change_schedule(schedule_id: str, body: ChangedSchedule) -> ScheduleRecord:
+    changed = body.model_dump(exclude_unset=True)
+    return ScheduleRecord.of(queue.change_schedule(schedule_id, owner=current_owner(), **changed))
 
 
-@blueprint.delete("/<id>")
-def delete_schedule(id: str) -> Response:
-    queue.delete_schedule(id, owner=current_owner())
-    return Response(status=204)
+@blueprint.delete("/<schedule_id>")
+@operation("Delete a schedule; its jobs stay", "The schedule is deleted.")
+def delete_schedule(schedule_id: str) -> None:
+    queue.delete_schedule(schedule_id, owner=current_owner())
 
 
-@blueprint.post("/<id>/run")
-def run_schedule(id: str) -> Response:
-    key = api.idempotency_key() or uuid4().hex
-    return api.accepted(queue.run_schedule(id, owner=current_owner(), key=key))
+@blueprint.post("/<schedule_id>/run")
+@operation(
+    "Start the job of a schedule now",
+    "The job is in the database; poll it at `Location`.",
+    JobRecord,
+    status=202,
+    parameters=(IDEMPOTENCY_KEY,),
+    problems=(409, 422, 429),
+)
+def run_schedule(schedule_id: str) -> JobRecord:
+    key = IDEMPOTENCY_KEY.read() or uuid4().hex
+    return JobRecord.of(queue.run_schedule(schedule_id, owner=current_owner(), key=key))
 
 
-def _what(body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    if ("job" in body) == ("kind" in body):
+def _repeated(body: NewSchedule) -> tuple[str, dict[str, Any]]:
+    given = body.model_fields_set
+    if ("job" in given) == ("kind" in given):
         raise parsing.invalid("job", "Name the job that is to be repeated as `job`, or its `kind` and `params`.")
-    if "kind" in body:
-        return body["kind"], body.get("params", {})
-    if "params" in body:
+    if "kind" in given:
+        return body.kind, body.params
+    if "params" in given:
         raise parsing.invalid("params", "The params are those of the job; leave them out, or name a `kind`.")
-    found = queue.job(body["job"], current_owner())
+    found = queue.job(body.job, current_owner())
     return found.kind, found.params

@@ -21,12 +21,19 @@ from jobs.engine.chat.commands import (
     start_conversation,
     stop_answer,
 )
-from jobs.engine.chat.conversations import ConversationSettings, answering_conversations, conversation, turns
+from jobs.engine.chat.conversations import (
+    LIMITS,
+    ConversationSettings,
+    answering_conversations,
+    conversation,
+    turns,
+)
 from jobs.engine.chat.lists import list_conversations
 from jobs.engine.chat.live_text import LiveText, TextPiece
 from jobs.engine.chat.trials import TrialRun, try_out
 
 __all__ = [
+    "LIMITS",
     "MOST_ATTACHED_TEXT",
     "ConversationSettings",
     "LiveText",
