@@ -30,7 +30,7 @@ from jobs.engine.db import postgres
 from jobs.engine.errors import DatabaseUnavailable
 from jobs.engine.queue import ledger
 from jobs.engine.sandbox.parent_death import call_process, die_with_parent
-from jobs.engine.worker import leak_check, prefork, threads
+from jobs.engine.worker import leak_check, outcome_writer, prefork
 from jobs.engine.worker.rq_records import Bookkeeper, Commands
 from jobs.engine.worker.run import Run
 
@@ -149,7 +149,7 @@ def serve(worker: Keeper, line: prefork.ChildChannel) -> None:
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     prefork.listen()
     sentry.begin("worker")
-    threads.ready()
+    outcome_writer.start_threads()
     _connect()
     before = leak_check.snapshot()
     for number in itertools.count(1):
