@@ -30,7 +30,7 @@ def begin(role: str) -> None:
     if not chosen.sentry_dsn:
         return
     import sentry_sdk
-    from sentry_sdk.integrations.logging import LoggingIntegration, ignore_logger
+    from sentry_sdk.integrations.logging import LoggingIntegration
 
     _masker.add(chosen.secrets)
     sentry_sdk.init(
@@ -44,7 +44,6 @@ def begin(role: str) -> None:
         before_send=_masked,
     )
     sentry_sdk.set_tag("role", role)
-    ignore_logger("rq.worker")  # RQ logs every failed job as an error; report() sends the unexpected ones
 
 
 def report(error: BaseException, masker: SecretMasker) -> None:

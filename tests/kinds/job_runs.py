@@ -30,7 +30,9 @@ def run(job: Job) -> Job:
     with postgres.session() as session:
         claim = ledger.claim(session.connection(), job.id, "test")
     assert claim
-    Run(claim).go()
+    attempt = Run(claim)
+    attempt.work()
+    attempt.settle()
     job = queries.job(job.id, OWNER)
     print(job.state, job.reason, job.message, job.detail)  # shown where a test fails
     return job

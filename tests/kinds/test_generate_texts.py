@@ -54,7 +54,9 @@ def run(job: Job) -> Job:
     with postgres.session() as session:
         claim = ledger.claim(session.connection(), job.id, "test")
     assert claim
-    Run(claim).go()
+    attempt = Run(claim)
+    attempt.work()
+    attempt.settle()
     with postgres.session() as session:
         return session.get_one(Job, job.id)
 
@@ -241,7 +243,9 @@ from jobs.engine.worker.run import Run
 
 with database.session() as session:
     claim = ledger.claim(session.connection(), sys.argv[1], "to be killed")
-Run(claim).go()
+attempt = Run(claim)
+attempt.work()
+attempt.settle()
 """
 
 

@@ -61,7 +61,8 @@ def test_it_goes_on_from_its_last_step(provider: FakeProvider, monkeypatch: pyte
     assert claim
     once = Run(claim)
     monkeypatch.setattr(run_agent, "_output", _dies)
-    once.go()
+    once.work()
+    once.settle()
     monkeypatch.undo()
     assert len(provider.calls()) == 1
     job = run(queries.job(job.id, OWNER))

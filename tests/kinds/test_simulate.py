@@ -133,7 +133,8 @@ def test_an_attempt_after_a_kill_has_all_the_trials(environment: Callable[..., N
     assert claim
     attempt = Run(claim)
     attempt.shut_down()
-    attempt.go()
+    attempt.work()
+    attempt.settle()
     assert run(job).result | {"seconds": 0} == whole | {"seconds": 0}
 
 
@@ -152,7 +153,8 @@ def _run_until(job: Job, batches: int, end: RunEnded | None = None) -> None:
             attempt.writer.end(end or StopAsked())
 
     attempt.writer.put = counting  # type: ignore[method-assign]
-    assert attempt.go() == ("queued" if isinstance(end, ShuttingDown) else "cancelled")
+    attempt.work()
+    assert attempt.settle() == ("queued" if isinstance(end, ShuttingDown) else "cancelled")
 
 
 def test_a_try_takes_the_first_batches(environment: Callable[..., None]) -> None:

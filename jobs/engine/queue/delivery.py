@@ -1,4 +1,4 @@
-"""Messages: a job's JSON description on its way through Redis. With worker.py and its neighbours all that knows RQ.
+"""Messages: a job's JSON description on its way through Redis. Of the queue package, only this and fair_share know RQ.
 
 A message only rings: the worker reads the job from its row. Losing one costs a delay, two of them are harmless.
 """
@@ -34,7 +34,7 @@ LOOKED_AT = 1_000  # keys, when it is asked whose database of the broker this is
 TEXT_CHARACTERS = 500  # of one text in a message: it is a description, not the job
 
 
-# From the first queue that is not empty: the queue, the job and its hash, in one trip where RQ makes two.
+# From the first queue that is not empty: the queue, the job and its hash. RQ makes two round trips of it.
 _TAKE = """
     for _, key in ipairs(KEYS) do
         local id = redis.call('LPOP', key)
@@ -47,7 +47,7 @@ _TAKE = """
 
 
 class MessageQueue(Queue):
-    """RQ's queue, whose messages never wait for one another."""
+    """RQ's queue, which takes a message and its hash in one round trip."""
 
     @classmethod
     def dequeue_any(
@@ -61,10 +61,6 @@ class MessageQueue(Queue):
             if fields:
                 return _restored(str(job_id, "utf-8", "replace"), fields, connection), keys[key.decode()]
         return super().dequeue_any(keys.values(), timeout, connection, *rest, **named) if timeout else None
-
-    def move_dependents_to_ready(self, *_: Any, **__: Any) -> dict[str, list[str]]:
-        """None: RQ would ask Redis for them at the end of each."""
-        return {}
 
 
 def _restored(job_id: str, fields: Sequence[bytes], connection: Redis) -> Message:
@@ -204,7 +200,7 @@ def _message(job: Job) -> dict[str, Any]:
 
 
 def _keeping(job: Job) -> dict[str, Any]:
-    # RQ's own limit is a net far below ours: worker.py ends a job at its time limit.
+    # To RQ the timeout only says how long its records of a running job last: worker/lease.py ends a job at its time limit.
     return {"timeout": job.time_limit + 600, "result_ttl": RESULT_SECONDS, "failure_ttl": FAILURE_SECONDS}
 
 

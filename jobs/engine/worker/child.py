@@ -1,221 +1,225 @@
-"""The worker's child: takes one job after another from its parent, and leaves when a job may not meet what was before it.
+"""The worker's child process: forked before a job comes, given one job after another over a pipe, ended with all it started.
 
-It is born before it is needed and waits. A job of a kind that says REUSE_PROCESS may be followed by others of such kinds; any
-other is the first and the last of its process. Whatever its kind, a job that ended badly, or left something behind, is the last.
+    child = Child(serve)                 # in the parent
+    child.give(task)
+    child.wait(seconds)                  # True when there is something to receive
+    child.receive()                      # TAKEN, ENDING, then STAYS or LEAVES; or DIED
+
+A job of a kind with REUSE_PROCESS may be followed by others of such kinds; any other job is the first and last of its process.
+So is a job that ended badly or left something behind, whatever its kind.
 """
 
 from __future__ import annotations
 
 import itertools
 import logging
+import multiprocessing
+import os
 import random
 import signal
+import socket
+import struct
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
-from functools import partial
-from typing import Any
-
-from redis.exceptions import RedisError
-from rq import Queue
-from rq.executions import Execution
-from rq.job import Job as Message
-from rq.serializers import JSONSerializer
-from rq.timeouts import BaseDeathPenalty, HorseMonitorTimeoutException
+from multiprocessing.connection import Connection, wait
 
 from jobs.engine import logs, sentry, tracing
 from jobs.engine.db import postgres
 from jobs.engine.errors import DatabaseUnavailable
-from jobs.engine.queue import ledger
+from jobs.engine.queue.ledger import Claim
 from jobs.engine.sandbox.parent_death import call_process, die_with_parent
-from jobs.engine.worker import leak_check, outcome_writer, prefork
-from jobs.engine.worker.rq_records import Bookkeeper, Commands
+from jobs.engine.worker import leak_check, outcome_writer
 from jobs.engine.worker.run import Run
 
 MOST_JOBS = 500  # of one process
-IDLE_SECONDS = 5  # before its connections to Postgres are closed
+IDLE_SECONDS = 5  # before an idle child closes its connections to Postgres
+SEND_SECONDS = 3  # for a child to read a task that is larger than the pipe's buffer
+LEAVE_SECONDS = 1.0  # for a child without a task to exit by itself
 GOOD_ENDS = ("succeeded", "partial")
-IDLE, BUSY = "legwork-idle", "legwork-job"  # what the process is called
+IDLE, BUSY = "legwork-idle", "legwork-job"  # names of the process
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+
+# What the child sends of each task. DIED is not sent: it is what receive() returns once there is nothing more to come.
+TAKEN = "taken"  # the attempt begins
+ENDING = "ending"  # the kind's work is done and only the row has to be settled; for jobs after which the child may stay
+STAYS = "stays"  # the row is settled, and the child takes another task
+LEAVES = "leaves"  # the row is settled, and this is the child's last act
+DIED = "died"
 
 log = logging.getLogger("legwork.worker")
 
+_FORK = multiprocessing.get_context("fork")
 _current: Run | None = None  # of this process
 
 
 @dataclass(frozen=True)
 class Task:
-    """A claimed job, and what RQ's parent knows of its message."""
+    """A claimed job, and the fields of its message's hash in Redis."""
 
-    claim: ledger.Claim
+    claim: Claim
     reuse: bool  # others may come after it in the same process
     message: dict[str, bytes]
-    queue: str
-    execution: tuple[str, datetime]
-    opening: Commands  # what is to be told of it first
-    redis_version: Any
 
 
-def task(claim: ledger.Claim, reuse: bool, message: Message, queue: Queue, worker: Bookkeeper) -> Task:
-    execution = worker.execution
-    assert execution is not None
-    fields = {name: _bytes(value) for name, value in message.to_dict(include_meta=False, include_result=False).items()}
-    started = execution.id, execution.created_at
-    return Task(claim, reuse, fields, queue.name, started, worker.opening, message.redis_server_version)
+RecordEnd = Callable[[Task, str], None]  # writes the state a task ended in to RQ's records
 
 
-def current() -> Run:
-    assert _current is not None, "only the child of a LegworkWorker runs jobs"
-    return _current
+class Child:
+    """The parent's end, and the process. It leads a process group, which is ended as a whole."""
 
+    def __init__(self, serve: Callable[[Connection], None]):
+        self.fresh = True  # no task was sent to it yet
+        self.taken = False  # it has begun the task that was sent last
+        self._doomed = False
+        self._pipe, theirs = _FORK.Pipe()
+        _limit_sends(self._pipe)
+        self._process = _FORK.Process(target=_be_child, args=(serve, theirs, self._pipe))
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until the child has handlers of its own
+        self._process.start()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        theirs.close()
+        self._pid = self._process.pid or 0
+        with suppress(OSError):  # both processes set it, so that it is set whichever runs first
+            os.setpgid(self._pid, self._pid)
 
-class NoAlarm(BaseDeathPenalty):
-    """RQ ends a wait by an alarm, whose exception may strike in the handler of SIGTERM. Here waits end by themselves."""
+    @property
+    def alive(self) -> bool:
+        """Whether it may be given a task. It may be dying all the same: only TAKEN says that a task has begun."""
+        return not self._doomed and self._process.is_alive()
 
-    def setup_death_penalty(self) -> None:
-        """None is set."""
-
-    def cancel_death_penalty(self) -> None:
-        """None was set."""
-
-
-class Keeper(Bookkeeper):
-    """RQ's worker with a child that is kept. What differs is how a job comes to the child, and how it is told to have ended."""
-
-    death_penalty_class = NoAlarm
-    _child: prefork.PreforkedChild | None = None
-
-    def be_ready(self) -> None:
-        """Have a child, and a connection to claim by, before a job comes."""
-        before = self._child
-        if self._have_child() is not before:
-            _connect()
-
-    def look_ahead(self) -> None:
-        """The child has done its work, and only has to settle it: a next job may be looked for."""
-
-    def give(self, given: Task) -> None:
-        """Hand the job to the child; to another one, where that is dead or may not be used for it."""
-        child = self._have_child(fresh=not given.reuse)
+    def give(self, task: object) -> None:
+        """Send a task. A child that does not read it is killed, which wait() and receive() then tell."""
+        self.fresh = self.taken = False
         try:
-            child.give(given)
+            self._pipe.send(task)
         except OSError:
-            self._let_go()
-            child = self._have_child()
-            child.give(given)
-        self._horse_pid = child.pid
+            self.signal(signal.SIGKILL)
 
-    def wait_for_horse(self) -> Any:
-        if self._child is None:
-            return None, None, None
-        status = self._child.wait(self.job_monitoring_interval)
-        if status is None:
-            raise HorseMonitorTimeoutException
-        return self._child.pid, status, None
+    def wait(self, seconds: float) -> bool:
+        """Wait until there is something to receive. Nothing is read, so an exception out of a signal handler loses nothing.
 
-    def kill_horse(self, sig: signal.Signals = signal.SIGKILL) -> None:
-        if self._horse_pid and self._child:
-            self._child.signal(sig)
+        Call it with a limit: a signal that arrives just before the system call does not interrupt it. The process is asked
+        for as well, because what it has forked may hold its ends of the pipes open.
+        """
+        return bool(wait([self._pipe, self._process.sentinel], seconds)) or not self._process.is_alive()
 
-    def take_back(self) -> None:
-        """After a job: keep the child if it may do another."""
-        self._horse_pid = 0
-        if self._child and not self._child.done():
-            self._let_go()
+    def receive(self) -> str:
+        """What the child sent next; DIED, and then it is dead, where it will send no more."""
+        with suppress(EOFError, OSError):
+            if self._pipe.poll():
+                word: str = self._pipe.recv()
+                self.taken, self._doomed = True, self._doomed or word == LEAVES
+                return word
+        self.signal(signal.SIGKILL)
+        self._process.join()
+        return DIED
 
-    def teardown(self) -> None:
-        self._let_go()
-        super().teardown()
+    def signal(self, number: int) -> None:
+        """Send a signal to the child and all it has started. After a SIGKILL it is given nothing any more."""
+        self._doomed = self._doomed or number == signal.SIGKILL
+        with suppress(ProcessLookupError):
+            os.killpg(self._pid, number)
 
-    def _have_child(self, fresh: bool = False) -> prefork.PreforkedChild:
-        if self._child is None or not self._child.alive or (fresh and not self._child.fresh):
-            self._let_go()
-            self._child = prefork.PreforkedChild(lambda line: serve(self, line), self.look_ahead)
-        return self._child
-
-    def _let_go(self) -> None:
-        child, self._child = self._child, None
-        if child is not None:
-            child.close()
+    def close(self) -> None:
+        """End the child and all it has started. One that waits for a task exits by itself, within LEAVE_SECONDS."""
+        self._pipe.close()
+        if not self._doomed:
+            self._process.join(LEAVE_SECONDS)
+        self.signal(signal.SIGKILL)
+        self._process.join()
+        self._process.close()
 
 
-def serve(worker: Keeper, line: prefork.ChildChannel) -> None:
-    """Do what comes along the line, until the parent wants no more or this process is not to be used again."""
-    die_with_parent(worker.pid or 0)
-    worker._is_horse = True
+def _limit_sends(pipe: Connection) -> None:
+    """Have a send that a stopped child does not read raise OSError after SEND_SECONDS: the parent has a lease to renew."""
+    with socket.socket(fileno=os.dup(pipe.fileno())) as end:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", SEND_SECONDS, 0))
+
+
+def _be_child(serve: Callable[[Connection], None], pipe: Connection, parents: Connection) -> None:
+    """In the fork: serve, and exit without the parent's exit handlers and without waiting for threads."""
+    status = 1
+    try:
+        parents.close()
+        with suppress(OSError):
+            os.setpgid(0, 0)
+        serve(pipe)
+        status = 0
+    except BaseException as error:
+        log.exception("a worker's child could not go on: %s", error)
+    finally:
+        os._exit(status)
+
+
+def serve(pipe: Connection, parent: int, record_end: RecordEnd) -> None:
+    """In the child: run the tasks that come, until the parent sends no more or this process may not be used again."""
+    die_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: _current.shut_down() if _current else None)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    prefork.listen()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     sentry.begin("worker")
     outcome_writer.start_threads()
-    _connect()
+    connect()
     before = leak_check.snapshot()
     for number in itertools.count(1):
         call_process(IDLE)
-        given = line.take(postgres.engine().dispose, IDLE_SECONDS)
-        if given is None:
+        if not pipe.poll(IDLE_SECONDS):
+            postgres.engine().dispose()
+        try:
+            task: Task = pipe.recv()
+        except EOFError:
             return
+        pipe.send(TAKEN)
         call_process(BUSY)
-        stays = given.reuse and number < MOST_JOBS
-        worker.on_settled = partial(_settled, line, given, before, stays)
-        _do(worker, given, line.ends if stays else _nothing)
-        if not line.answered:
-            line.answer(stays=False)
+        if not _run(pipe, task, before, task.reuse and number < MOST_JOBS, record_end):
+            pipe.send(LEAVES)
             return
 
 
-def _connect() -> None:
-    """Have a connection before it is needed. One that is there at a fork stays the parent's alone: a child forgets it."""
+def connect() -> None:
+    """Open a connection before it is needed. One that is open at a fork stays the parent's: a child forgets it."""
     with suppress(DatabaseUnavailable), postgres.driver_connection():
         return
 
 
-def _settled(line: prefork.ChildChannel, given: Task, before: leak_check.ProcessState, stays: bool) -> None:
-    """The row is settled. Where another job may come, the parent claims it while this process tells RQ of the last."""
-    if line.answered or not (stays and current().state in GOOD_ENDS):
-        return
-    if left := before.left():
-        log.info("job %s left its process with other %s: it is not used again", given.claim.job_id, ", ".join(left))
-        return
-    sys.stdout.flush()
-    sys.stderr.flush()
-    line.answer(stays=True)
-
-
-def _nothing() -> None:
-    """Nobody is told."""
-
-
-def _do(worker: Keeper, given: Task, ends: Callable[[], None]) -> None:
-    """Run the job as RQ's child does."""
+def _run(pipe: Connection, task: Task, before: leak_check.ProcessState, may_stay: bool, record_end: RecordEnd) -> bool:
+    """Run a job and settle its row. Returns whether the process stays for another; the parent knows by then."""
     global _current
-    logs.hold(given.claim.job_id)
+    claim = task.claim
+    logs.hold(claim.job_id)
     random.seed()
-    run = _current = Run(given.claim)
-    message = Message(str(given.claim.job_id), worker.connection, JSONSerializer)
-    message.restore(given.message)
-    message.redis_server_version = given.redis_version
-    execution = Execution(given.execution[0], message.id, worker.connection, worker.name)
-    execution.created_at, execution._job = given.execution[1], message
-    worker.executions, worker.opening, worker.brief = {execution.id: execution}, given.opening, given.reuse
-    run.writer.begun, run.ends = worker.tell_opening, ends
-    span = tracing.attempt(given.claim.job_id, given.claim.kind, given.claim.attempt)
+    run = _current = Run(claim)
+    span = tracing.attempt(claim.job_id, claim.kind, claim.attempt)
     try:
-        worker.perform_job(message, next(one for one in worker.queues if one.name == given.queue), execution)
-    except RedisError as error:  # the row is settled; what is missing is only RQ's own record of it
-        log.warning("job %s: the broker does not answer: %s", message.id, error)
+        if run.work() and may_stay:
+            pipe.send(ENDING)
+        state = run.settle()
+        log.info("job %s: %s", claim.job_id, state)
+        stays = may_stay and state in GOOD_ENDS and not _left_behind(claim, before)
+        if stays:  # sent before RQ's records are written: the parent claims the next job meanwhile
+            _flush()
+            pipe.send(STAYS)
+        record_end(task, state)
     finally:
-        worker.executions, _current = {}, None
+        _current = None
         if span is not None:  # sent now: the process may be ended as soon as the job has
             span.end({"legwork.state": run.state}, failed=run.state == "failed")
             tracing.send([span])
         logs.hold()
+    return stays
 
 
-def _bytes(value: Any) -> bytes:
-    """A value of a hash as Redis gives it back. A word of an enum is a text, and not its name."""
-    if isinstance(value, bytes):
-        return value
-    return value.encode() if isinstance(value, str) else str(value).encode()
+def _left_behind(claim: Claim, before: leak_check.ProcessState) -> bool:
+    left = before.left()
+    if left:
+        log.info("job %s left its process with other %s: it is not used again", claim.job_id, ", ".join(left))
+    return bool(left)
+
+
+def _flush() -> None:
+    """Write out what the job printed: the process may be killed as soon as the parent knows that the row is settled."""
+    sys.stdout.flush()
+    sys.stderr.flush()

@@ -1,14 +1,13 @@
-"""The one writer of a run: a thread that takes whatever waits, commits it in one statement, and takes again.
+"""Group commit of a run's outcomes, log lines and progress: a thread writes all that waits in one statement, and again.
 
-So an outcome is durable milliseconds after it is known, and ten thousand a second still cost few commits. Each commit reads
-back whether a stop was asked; with nothing to write it looks every TICK_SECONDS.
+So an outcome is durable milliseconds after it is known, and ten thousand a second cost few commits. Each commit reads back
+whether a stop was asked for; with nothing to write, the thread asks every TICK_SECONDS.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from jobs.engine.db import postgres
@@ -37,7 +36,7 @@ def start_threads() -> None:
 
 
 class OutcomeWriter:
-    """Give it outcomes, lines and progress from any thread; look at `ended` to learn that the run must end."""
+    """Takes outcomes, lines and progress from any thread. `ended` says why the run must end, once it must."""
 
     def __init__(self, claim: ledger.Claim):
         self.claim = claim
@@ -46,13 +45,12 @@ class OutcomeWriter:
         self.prompt_tokens = 0
         self.completion_tokens = 0
         self.counts: Counts | None = None  # as of the last batch
-        self.begun: Callable[[], None] = lambda: None  # called with the first commit: the run has lasted for a moment
         self._lines = 0
         self.traces = 0  # of unexpected errors, that went into the log
         self._deadline = time.monotonic() + claim.time_limit
         self._batch = Batch()
-        self._handed = 0  # outcomes, all in all
-        self._kept = 0  # of them, those that are in the database
+        self._handed = 0  # outcomes that were put
+        self._kept = 0  # of these, those in the database
         self._change = threading.Condition()
         self._writing = False
         self._flushing = False
@@ -64,7 +62,7 @@ class OutcomeWriter:
         self._done = _threads.submit(self._write_on)
 
     def put(self, outcome: Outcome, prompt_tokens: int = 0, completion_tokens: int = 0) -> None:
-        """Hand over what came of an item; waits only while MOST_WAITING others are on their way."""
+        """Add an item's outcome. Waits only while MOST_WAITING others are still to be written."""
         outcome.input, outcome.output = self.hider.value(outcome.input), self.hider.value(outcome.output)
         outcome.error = self.hider.value(outcome.error)
         with self._change:
@@ -94,7 +92,7 @@ class OutcomeWriter:
             )
 
     def flush(self) -> None:
-        """Wait until all that was handed over is in the database. Raises what ended the run, if it has ended."""
+        """Wait until everything put so far is in the database. Raises what ended the run, if it has ended."""
         with self._change:
             self._flushing = True
             self._change.notify_all()
@@ -119,7 +117,7 @@ class OutcomeWriter:
             self.ended = how
 
     def close(self) -> None:
-        """Write what waits, then stop the thread. Raises LeaseLost if it could not be written for that reason."""
+        """Write what waits and end the thread's work. Raises what kept it from writing, such as LeaseLost."""
         with self._change:
             self._closing = True
             self._change.notify_all()
@@ -139,10 +137,9 @@ class OutcomeWriter:
             while (batch := self._next()) is not None:
                 self._commit(batch)
                 self._kept += len(batch.outcomes)
-                self.begun()
         except LeaseLost as lost:
-            self.ended = lost  # whatever ended the run before: nothing may be written any more
-        except BaseException as error:  # the thread must not die in silence: the run raises it
+            self.ended = lost  # also where something else ended the run before: nothing may be written any more
+        except BaseException as error:  # not lost with the thread: the run raises it
             self._error = error
         finally:
             with self._change:
@@ -167,7 +164,7 @@ class OutcomeWriter:
         return self._closing or self._flushing or len(self._batch.outcomes) >= MOST_OUTCOMES
 
     def _commit(self, batch: Batch) -> None:
-        """On a connection that the run's own questions use too: each is a process of Postgres, and takes time to make."""
+        """On a pooled connection, which the run's own queries use too: each is a process of Postgres and takes time to open."""
         while True:
             try:
                 with postgres.driver_connection() as connection:

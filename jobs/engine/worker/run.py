@@ -1,11 +1,10 @@
-"""One run of one job, in the worker's child: build what the kind is handed, run it, settle the row."""
+"""One attempt at one job, in the worker's child: build the kind's params and context, run it, settle the row."""
 
 from __future__ import annotations
 
 import random
 import time
 import traceback
-from collections.abc import Callable
 from typing import Any
 
 from pydantic import ValidationError
@@ -38,54 +37,61 @@ RETRY_SECONDS = (2, 15, 60)  # before attempts 2, 3 and later, each with up to h
 
 
 class Run:
-    """`go()` runs the job to its end and returns the state its row was left in; `shut_down()` may be called meanwhile."""
+    """`work()` runs the kind, `settle()` writes how it ended; `shut_down()` may be called meanwhile."""
 
     def __init__(self, claim: Claim):
         self.claim = claim
         self.writer = OutcomeWriter(claim)
         self.context = Context(claim, self.writer)
-        self.ends: Callable[[], None] = lambda: None  # called when all went well, and only the row is to be settled
-        self.state = "running"  # of the row, as this run left it; lost where another holds it
+        self.state = "running"  # of the row, as this run left it; lost where another run holds it
+        self._result: Any = None
+        self._error: BaseException | None = None
 
     def shut_down(self) -> None:
         """Have the run end soon and give its job back. Safe in a signal handler."""
         self.writer.end(ShuttingDown())
 
-    def go(self) -> str:
+    def work(self) -> bool:
+        """Run the kind and write the outcomes of its items. False if it raised; what it raised is kept for settle()."""
         self.writer.start()
         try:
-            result, error = self._work()
-            self.writer.close()
-            if error is None:
-                self.ends()
-            self.state = self._end_for_sure(result, error)
-        except LeaseLost:
-            self.state = "lost"
-        return self.state
+            try:
+                self._result = self._call()
+            finally:
+                self.writer.close()
+        except BaseException as error:
+            self._error = error
+        return self._error is None
 
-    def _work(self) -> tuple[Any, BaseException | None]:
-        """What run() returned, or what it raised. Nothing is allowed past: how it ended must be written."""
+    def settle(self) -> str:
+        """Write how the run ended, and return the state its row was left in.
+
+        Tries again while the database is away: the parent ends this process when the lease is at risk.
+        """
+        while True:
+            try:
+                self.state = self._end(self._result, self._error)
+            except LeaseLost:
+                self.state = "lost"
+            except DatabaseUnavailable:
+                time.sleep(AWAY_SECONDS)
+                continue
+            return self.state
+
+    def _call(self) -> Any:
         try:
             kind = catalogue.kind(self.claim.kind)
             params = _fitting(kind, self.claim.params)
             self.writer.hider.add(secrets.secret_values(params))
-            return self.writer.hider.value(kind.run(params, self.context)), None
-        except BaseException as error:
-            return None, error
+            return self.writer.hider.value(kind.run(params, self.context))
         finally:
             self.context.loop.close()
 
-    def _end_for_sure(self, result: Any, error: BaseException | None) -> str:
-        """Settle, however long the database is away: the parent ends this process when the lease is at risk."""
-        while True:
-            try:
-                return self._end(result, error)
-            except DatabaseUnavailable:
-                time.sleep(AWAY_SECONDS)
-
     def _end(self, result: Any, error: BaseException | None) -> str:
+        if isinstance(error, LeaseLost):
+            return "lost"
         if isinstance(error, ShuttingDown | NotFound | KindUnavailable):
-            return self._release()  # a kind this worker does not know is another worker's work; no attempt is burnt
+            return self._release()  # a kind this worker does not know is left to another worker; no attempt is counted
         if error is None:
             return self._settle(*self._verdict(), result=result, whole=self.context.mapped)
         if isinstance(error, ApprovalNeeded) and self._wait(error):
@@ -100,7 +106,7 @@ class Run:
         return self._fail(error)
 
     def _verdict(self) -> tuple[str, str | None, str | None]:
-        """succeeded, partial or failed, as the items say."""
+        """The job's state by those of its items: succeeded, partial or failed."""
         counts = self._counts()
         unwell = counts.failed + counts.unknown
         if unwell == 0:
@@ -141,7 +147,7 @@ class Run:
             return approvals.ask_approval(session.connection(), self.claim, needed)
 
     def _delay(self, error: LegworkError) -> float:
-        """Seconds to wait: what the other side asked for, else by the attempt, with jitter."""
+        """Seconds to wait: what a provider asked for, else by the number of the attempt, with jitter."""
         asked = getattr(error, "retry_after", None)
         usual = RETRY_SECONDS[min(self.claim.attempt, len(RETRY_SECONDS)) - 1]
         return asked if asked is not None else usual * random.uniform(1, 1.5)  # noqa: S311  (jitter)
@@ -166,7 +172,7 @@ class Run:
 
 
 def _fitting(kind: catalogue.Kind, params: dict[str, Any]) -> KindParams:
-    """The params as the kind's model. They fitted when the job was submitted: if not now, the kind has changed."""
+    """The params as the kind's model. They were valid when the job was submitted: if not now, the kind has changed."""
     try:
         return kind.Params.model_validate(params)
     except ValidationError as error:

@@ -15,20 +15,25 @@ from jobs.engine.queue import commands, delivery, ledger, queries
 from jobs.engine.worker.rq_worker import LegworkWorker
 from tests.engine.workers import CODE, running, until
 
-ENDS = """
-from jobs.engine.worker import prefork
+FOLLOW = """
+from jobs.engine.worker import child
+from jobs.engine.worker.rq_worker import LegworkWorker
 
-def serve(line):
-    while line.take(int, 60):
-        line.ends()
-        line.answer(stays=True)
+def serve(pipe):
+    while pipe.recv():
+        for word in (child.TAKEN, child.ENDING, child.STAYS):
+            pipe.send(word)
 
 looked = []
-child = prefork.PreforkedChild(serve, lambda: looked.append(len(looked)))
+worker = LegworkWorker(["cpu"], "ahead")
+worker.look_ahead = lambda: looked.append(len(looked))
+process = child.Child(serve)
 for _ in range(3):
-    child.give("a task")
-    print(child.wait(60), looked, child.done())
-child.close()
+    process.give("a task")
+    print(worker._follow(process, None, None), looked, process.alive)
+process.signal(9)
+print(worker._follow(process, None, None), process.alive)
+process.close()
 """
 
 
@@ -127,5 +132,5 @@ def test_a_message_that_a_killed_worker_had_taken_ahead_is_rung_again() -> None:
 
 @pytest.mark.slow
 def test_looking_ahead_does_not_end_the_wait_for_the_child() -> None:
-    said = subprocess.check_output([sys.executable, "-c", ENDS], cwd=CODE, text=True)
-    assert said.splitlines() == ["0 [0] True", "0 [0, 1] True", "0 [0, 1, 2] True"]
+    said = subprocess.check_output([sys.executable, "-c", FOLLOW], cwd=CODE, text=True)
+    assert said.splitlines() == ["True [0] True", "True [0, 1] True", "True [0, 1, 2] True", "False False"]

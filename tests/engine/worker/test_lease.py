@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
+from jobs.engine.worker.lease import Watchdog
 from jobs.engine.worker.supervisor import worker_name
-from jobs.engine.worker.watchdog import Watchdog
 from tests.engine.workers import until
 
 RISK = 0.3

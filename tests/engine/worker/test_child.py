@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -29,16 +30,39 @@ rq_worker.work(["cpu"], "kept")
 
 WAIT = """
 import time
-from jobs.engine.worker import prefork
+from jobs.engine.worker.child import Child
 
-def serve(line):
-    line.take(int, 60)
+def serve(pipe):
+    pipe.recv()
     time.sleep(1)
-    line.answer(stays=False)
+    pipe.send("done")
 
-child = prefork.PreforkedChild(serve)
+child = Child(serve)
 child.give("a task")
-print(child.wait(0.05), child.wait(60))
+print(child.wait(0.05), child.wait(60), child.receive())
+child.close()
+"""
+
+BREAK = """
+import os, signal
+from jobs.engine.worker.child import Child
+
+def serve(pipe):
+    pipe.recv()
+    os.kill(os.getppid(), signal.SIGALRM)
+    pipe.send("done")
+
+def handler(*_):
+    raise RuntimeError
+
+signal.signal(signal.SIGALRM, handler)
+child = Child(serve)
+try:
+    child.give("a task")
+    while True:
+        child.wait(60)
+except RuntimeError:
+    print("broken", child.receive() if child.wait(60) else None, child.receive(), child.alive)
 child.close()
 """
 
@@ -134,6 +158,15 @@ class TestSignals:
             job = ended(submit())
             assert (job.state, hows(job)) == ("succeeded", ["succeeded"])
 
+    def test_a_job_given_to_a_child_that_never_took_it_goes_to_another_in_the_same_attempt(self, worker: int) -> None:
+        until(lambda: [name_of(child) for child in children(worker)] == ["legwork-idle"])
+        (child,) = children(worker)
+        os.kill(child, signal.SIGSTOP)
+        job = submit()
+        until(lambda: queries.job(job.id, "local").state == "running")
+        kill(child)
+        assert (ended(job).state, hows(job)) == ("succeeded", ["succeeded"])
+
     def test_a_child_that_dies_at_a_job_is(self, worker: int) -> None:
         job = submit(seconds=1.5)
         until(lambda: queries.job(job.id, "local").note == "at it")
@@ -142,6 +175,16 @@ class TestSignals:
 
 
 @pytest.mark.slow
+def test_an_exception_out_of_a_signal_handler_loses_nothing_the_child_sent() -> None:
+    said = subprocess.check_output([sys.executable, "-c", BREAK], cwd=CODE, text=True).split()
+    assert said == ["broken", "done", "died", "False"]
+
+
+@pytest.mark.slow
 def test_no_wait_for_a_child_is_without_end() -> None:
     """A worker that waits on has missed a signal if that came an instant before it began to."""
-    assert subprocess.check_output([sys.executable, "-c", WAIT], cwd=CODE, text=True).split() == ["None", "0"]
+    assert subprocess.check_output([sys.executable, "-c", WAIT], cwd=CODE, text=True).split() == [
+        "False",
+        "True",
+        "done",
+    ]
