@@ -1,4 +1,4 @@
-"""Workers: taking messages, running kinds, watching over both; and the clock."""
+"""Workers: take messages, run jobs in child processes, and recover what was lost (the clock)."""
 
 from __future__ import annotations
 

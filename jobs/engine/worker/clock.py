@@ -1,7 +1,7 @@
-"""The clock: puts right, each second, what got lost on the way.
+"""The clock: each second, recovers what was lost, delivers what is due, and runs schedules.
 
-Silent workers' jobs are freed; due jobs without a message get one; now and then, what is over is cleared away. Every worker
-program brings a clock along; a Postgres advisory lock lets one of them tick, and the next takes over when its session ends.
+Jobs of silent workers are freed, due jobs without a message get one, and from time to time what has expired is deleted. Every
+worker program starts a clock. A Postgres advisory lock elects one; the next takes over when its session ends.
 """
 
 from __future__ import annotations
@@ -24,34 +24,34 @@ from jobs.engine.kinds.catalogue import QUEUES
 from jobs.engine.queue import commands, delivery, ledger, notifications, queries, retention, worker_registry
 
 TICK_SECONDS = 1.0
-FRONT = 100  # rows of a queue, the oldest, whose messages are looked for each second
-MESSAGES_PER_ROW = 10  # that are looked through for them: they are not quite in the order of the rows
+FRONT = 100  # oldest rows of a queue whose messages are looked for each second
+MESSAGES_PER_ROW = 10  # searched for them: messages are not quite in the order of the rows
 FULL_LOOK_SECONDS = 10  # how often all messages are compared with the rows
-ROWS_PER_SECOND = 2_000  # that comparing may cost: a long queue is looked through less often
+ROWS_PER_SECOND = 2_000  # to compare on average: a long queue is compared less often
 TIDY_SECONDS = 60
-SWEEP_SECONDS = 3_600  # between looks for what uploads that were cut off left behind
-STALE_SECONDS = 86_400  # an upload that has not grown for a day never will
+SWEEP_SECONDS = 3_600  # between searches for the remains of interrupted uploads
+STALE_SECONDS = 86_400  # an upload that has not grown for a day is abandoned
 
 log = logging.getLogger("legwork.clock")
 
 _LOCK = 7_023_462
 _ELECT = text("select pg_try_advisory_lock(:lock)")
 _STILL = text("select 1")
-_NAME = text("select set_config('application_name', :name, false)")  # so that operators see which clock ticks
+_NAME = text("select set_config('application_name', :name, false)")  # shows operators which clock was elected
 
 
 class Clock:
     def __init__(self) -> None:
         self._leaving = threading.Event()
-        self._missing: dict[str, set[UUID]] = {}  # by queue: due rows that had no message at the last look
-        self._looked: dict[str, float] = {}  # by queue: when all of it was looked through
+        self._missing: dict[str, set[UUID]] = {}  # by queue: due rows without a message at the last check
+        self._looked: dict[str, float] = {}  # by queue: when all of it was compared
         self._tidied = 0.0
         self._swept = 0.0
         self._telling: threading.Thread | None = None
         self._keeping: threading.Thread | None = None
 
     def run(self) -> None:
-        """Tick until told to leave; while another clock holds the lock, wait for it."""
+        """Tick until told to leave; wait while another clock holds the lock."""
         signal.signal(signal.SIGTERM, self._leave)
         signal.signal(signal.SIGINT, self._leave)
         while not self._leaving.is_set():
@@ -78,7 +78,7 @@ class Clock:
             self._leaving.wait(max(0.0, TICK_SECONDS - (time.monotonic() - began)))
 
     def tick(self) -> None:
-        """One second's work. The broker being away stops deliveries only."""
+        """One second's work. Without the broker only deliveries stop."""
         with postgres.session() as session:
             for job_id in ledger.recover_expired(session.connection()):
                 log.warning("job %s: its worker was silent; freed", job_id)
@@ -93,30 +93,30 @@ class Clock:
         if time.monotonic() - self._tidied > TIDY_SECONDS:
             self._tidied = time.monotonic()
             tidy()
-            self._keep_house()
+            self._delete_expired()
         if time.monotonic() - self._swept > SWEEP_SECONDS:
             self._swept = time.monotonic()
             sweep()
 
     def _tell(self) -> None:
-        """Tell of ended jobs beside the ticks: whoever is told may be slow."""
+        """Send notifications of ended jobs in a thread: their receivers may be slow."""
         if (self._telling is None or not self._telling.is_alive()) and notifications.is_due():
-            self._telling = threading.Thread(target=_tell_all, name="telling", daemon=True)
+            self._telling = threading.Thread(target=_tell_all, name="notifications", daemon=True)
             self._telling.start()
 
-    def _keep_house(self) -> None:
-        """Remove what is over beside the ticks: a job can have a million items, and a bucket may be slow."""
+    def _delete_expired(self) -> None:
+        """Delete what has expired in a thread: a job can have a million items, and a bucket may be slow."""
         if self._keeping is None or not self._keeping.is_alive():
-            self._keeping = threading.Thread(target=retention.tidy, name="keeping house", daemon=True)
+            self._keeping = threading.Thread(target=retention.tidy, name="retention", daemon=True)
             self._keeping.start()
 
     def _notice_lost(self, queue: str) -> None:
-        """Have delivered again what was delivered, is still queued, and had no message in Redis at two looks in a row.
+        """Mark as undelivered the rows that were delivered, are queued, and had no message in Redis at two checks in a row.
 
-        Two looks, because a message that a worker has just taken is in neither place for a moment. The list that RQ keeps of
-        messages on their way is not counted: a dead worker's stay in it. Messages get lost at the front, where they are
-        taken, or all at once: so the front is looked at each second, the whole queue only now and then, and what was missing
-        is then looked for alone. However long a queue is, a second costs the same.
+        Two checks, because a message that a worker has just taken is in neither place for a moment. RQ's intermediate list is
+        not counted: messages of a dead worker stay in it. Messages get lost at the front, where they are taken, or all at
+        once: so the front is checked each second, the whole queue from time to time, and then only what was missing. A second
+        costs the same however long a queue is.
         """
         if missing := self._missing.pop(queue, None):
             with postgres.session() as session:
@@ -125,11 +125,11 @@ class Clock:
             if not lost:
                 return
             log.warning("queue %s: %d messages were lost; delivering again", queue, len(lost))
-            self._looked.pop(queue, None)  # there may be more of them
+            self._looked.pop(queue, None)  # more may be lost
         self._missing[queue] = self._look(queue)
 
     def _look(self, queue: str) -> set[UUID]:
-        """Those without a message: among the oldest, or among all where it is time for that or nothing is left in Redis."""
+        """Rows without a message: of the oldest, or of all if that is due or Redis has no message left."""
         with postgres.reading() as session:
             expected = queries.delivered_ids(session, queue, most=FRONT)
             if not expected:
@@ -150,10 +150,7 @@ def _tell_all() -> None:
 
 
 def deliver_due(seconds: float = float("inf")) -> None:
-    """Deliver the due jobs that have no message yet, the oldest first; for so long, and what is left the next time.
-
-    Raises BrokerAway.
-    """
+    """Deliver due jobs that have no message yet, oldest first, for at most so many seconds. Raises BrokerUnavailable."""
     began = time.monotonic()
     while time.monotonic() - began < seconds:
         with postgres.session() as session:
@@ -166,7 +163,7 @@ def deliver_due(seconds: float = float("inf")) -> None:
 
 
 def tidy() -> None:
-    """Clear away what nobody can see any more."""
+    """Delete workers that are gone and files that no page shows."""
     with postgres.session() as session:
         worker_registry.forget_silent(session)
         blobs = ledger.forget_hidden_files(session.connection())
@@ -175,10 +172,10 @@ def tidy() -> None:
 
 
 def sweep() -> None:
-    """Remove the pieces of uploads that nobody will complete."""
+    """Remove the pieces of abandoned uploads."""
     try:
         if pieces := blob_storage().sweep(STALE_SECONDS):
-            log.info("removed %d pieces of uploads that were cut off", pieces)
+            log.info("removed %d pieces of interrupted uploads", pieces)
     except (OSError, LegworkError) as error:
         log.warning("could not sweep the storage: %s", error)
 

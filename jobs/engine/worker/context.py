@@ -1,4 +1,4 @@
-"""What a run is handed: items, progress, log, files, stop, budget."""
+"""The context passed to a kind's run(): items, steps, progress, log, files, stop, token budget."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ __all__ = ["Context", "Counts", "Handle", "Output"]
 
 
 class Context:
-    """One run of one job. Thread-safe, except `map` and `items`, which belong to the thread that runs the kind."""
+    """Of one attempt at one job. Thread-safe, except `map` and `items`, which only the thread that runs the kind may call."""
 
     def __init__(self, claim: ledger.Claim, writer: OutcomeWriter):
         self.job = claim
         self._writer = writer
-        self.mapped = False  # whether the kind went through all its items
+        self.mapped = False  # all items were gone through
         self.loop = item_loop.ItemLoop()
         self._so_far: dict[str, Any] | None = None
 
@@ -42,7 +42,7 @@ class Context:
 
     @property
     def so_far(self) -> dict[str, Any] | None:
-        """The result if the run ends before its end. Once set it is in the row, where a kill leaves it, and on the page."""
+        """The result if the run ends early. Once set it is in the row, where it survives a kill, and on the page."""
         return self._so_far
 
     @so_far.setter
@@ -65,19 +65,19 @@ class Context:
         ready: Callable[[Any], Any] | None = None,
         at_most_once: bool = False,
     ) -> Counts:
-        """Run `function` over `items`, each to its recorded end, and go on after what earlier attempts finished.
+        """Run `function` over `items` and record each outcome; items that earlier attempts finished are skipped.
 
-        function: takes an item and returns a dict or an Output, whose columns are kept with the item. A coroutine function
-            runs in this process's one event loop, any other in threads. Raising Skip skips the item, JobFailed and
-            BudgetSpent end the job, Doubtful leaves it `unknown`, any other exception fails this item alone.
-        items: any iterable, never held whole. key: what makes an item the same one in a later attempt (default: its place).
-        row: the item as a row of a table, kept as its input (default: the item itself where it is a dict).
-        total: how many there are, if it is known. concurrency: how many at a time.
-        using: for coroutines: entered once around all calls; what it gives is the function's second argument.
-        ready: called with the item before its start is recorded, as a coroutine where the function is one: the place to
-            wait for a turn. What it raises is the item's outcome, as if the function had raised it.
+        function: takes an item and returns a dict or an Output, whose columns are stored with the item. A coroutine function
+            runs in the process's one event loop, any other in threads. Raising Skip skips the item, JobFailed and BudgetSpent
+            end the job, OutcomeUnknown leaves the item `unknown`, any other exception fails this item alone.
+        items: any iterable; never held in memory whole. key: identifies an item in later attempts (default: its position).
+        row: the item as a row of a table, stored as its input (default: the item itself if it is a dict).
+        total: the number of items, if known. concurrency: how many run at a time.
+        using: for coroutines: an async context manager around all calls; its value is the function's second argument.
+        ready: called with the item before its start is recorded, as a coroutine if the function is one: the place to wait
+            for a rate limit. What it raises is the item's outcome, as if the function had raised it.
         at_most_once: record the start before each call; an item that was started and never ended is `unknown` and is not
-            done again.
+            repeated.
         """
         entries = self._entries(items, key, row, total)
         self.loop.run(function, entries, self._writer, concurrency, using, item_loop.ItemPolicy(ready, at_most_once))
@@ -92,7 +92,7 @@ class Context:
         total: int | None = None,
         at_most_once: bool = False,
     ) -> Iterator[Handle]:
-        """`map` one at a time: `for handle in context.items(rows): with handle as item: handle.output = {...}`."""
+        """As `map`, one at a time: `for handle in context.items(rows): with handle as item: handle.output = {...}`."""
         for entry in self._entries(items, key, row, total):
             self.check()
             if at_most_once:
@@ -102,9 +102,9 @@ class Context:
         self._whole()
 
     def once(self, key: str, function: Callable[[], Any], *, at_most_once: bool = False) -> Any:
-        """The JSON result of a step, computed once however many attempts the job takes.
+        """The JSON result of a step, which later attempts read instead of computing it again.
 
-        at_most_once: a step that was started and never ended raises JobFailed in a later attempt instead of being repeated.
+        at_most_once: if an earlier attempt started the step and never ended it, raise JobFailed instead of repeating it.
         """
         self._writer.flush()
         with postgres.session() as session:
@@ -119,26 +119,26 @@ class Context:
         return result
 
     def progress(self, done: int | None = None, total: int | None = None, note: str | None = None) -> None:
-        """Where the work is. `done` only in kinds without items: items count themselves."""
+        """Show progress. `done` only in kinds without items: items are counted."""
         self._writer.progress(done=done, total=total, note=note)
 
     def log(self, text: str, level: str = "info") -> None:
-        """A line in the job's log: info, warning or error."""
+        """Add a line to the job's log. Levels: info, warning, error."""
         self._writer.line(level, text)
 
     def check(self) -> None:
-        """Raise if the run must end: a stop was asked, the time is over, the worker shuts down, the lease is lost."""
+        """Raise if the run must end: a stop was asked for, the time limit passed, the worker shuts down, the lease was lost."""
         self._writer.check()
 
     def open(self, ref: str) -> inputs.Input:
-        """An upload, an output or a sample that the owner of this job may read. Raises BadInput."""
+        """An upload, an output file or a sample that the job's owner may read. Raises BadInput."""
         return inputs.find_input(ref, self.job.owner)
 
     def save(self, name: str, data: bytes | str | Path, media_type: str = "application/octet-stream") -> UUID:
-        """Keep an output file; it is shown when the job has ended. Returns its id.
+        """Store an output file, shown once the job has ended. Returns its id.
 
-        Secrets of the params are taken out of `data`, unless it is a path. Raises NoRoom, which ends the job, where its owner
-        has no room left.
+        Secret params are masked in `data`, unless it is a path. Raises QuotaExceeded, which ends the job, if the owner's storage
+        is full.
         """
         held = (self.job.job_id, self.job.lease)
         with _stream(data, self._writer.hider) as stream:
@@ -166,7 +166,7 @@ class Context:
         return self._unfinished(entries) if self.job.resumed else entries
 
     def _unfinished(self, entries: Iterator[WorkItem]) -> Iterator[WorkItem]:
-        """Those that no earlier attempt has finished; looked up a few hundred at a time."""
+        """Items that no earlier attempt has finished, looked up a few hundred at a time."""
         for some in item_loop.chunks(entries, 500):
             with postgres.session() as session:
                 finished = queries.finished_keys(session, self.job.job_id, [entry.key for entry in some])

@@ -1,7 +1,7 @@
 """The durable loop: one function over many items, in this thread, in several, or in one event loop.
 
-Whatever the shape, an item's outcome is handed to the writer as it ends, and the loop looks after each item whether the run
-must end. What was in flight then is not recorded, and is done again by the next attempt.
+An item's outcome goes to the writer as soon as it ends, and after each item the loop checks whether the run must end. Items in
+flight at that moment are not recorded; the next attempt repeats them.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from jobs.engine.errors import BudgetSpent, JobFailed, LegworkError, OutcomeUnkn
 from jobs.engine.queue.ledger import Outcome
 from jobs.engine.worker.outcome_writer import OutcomeWriter
 
-SLOW_SECONDS = 0.01  # an item that takes this long may wait for those before it to be in the database
-LOOK_SECONDS = 0.05  # how often waiting work is asked whether the run must end
-MOST_TRACES = 5  # unexpected errors whose trace goes into the log
+SLOW_SECONDS = 0.01  # an item that takes this long may wait until those before it are in the database
+LOOK_SECONDS = 0.05  # between checks whether the run must end, while items run
+MOST_TRACES = 5  # unexpected errors whose traceback is logged
 
 
 @dataclass(frozen=True, slots=True)
 class WorkItem:
-    """An item on its way: its place in the input from 1, its key, its value, and the value as a row of a table."""
+    """An item: its position in the input, from 1, its key, its value, and the value as a row of a table."""
 
     position: int
     key: str
@@ -39,7 +39,7 @@ class WorkItem:
 
 @dataclass(frozen=True, slots=True)
 class ItemPolicy:
-    """What is done before an item's function is called. `ready` is called with the item's value; then the start is recorded."""
+    """What precedes the call of an item's function: `ready`, called with the item's value, then the record of its start."""
 
     ready: Callable[[Any], Any] | None = None
     at_most_once: bool = False
@@ -47,12 +47,12 @@ class ItemPolicy:
 
 @dataclass(slots=True)
 class Output:
-    """What a function may return instead of a plain dict: the columns, what they cost, what they were judged to be."""
+    """A function's result with more than columns: the tokens it cost, and its verdict."""
 
     columns: dict[str, Any]
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    verdict: str | None = None  # where items are judged
+    verdict: str | None = None  # of moderation
 
 
 def entries(
@@ -61,7 +61,7 @@ def entries(
     row: Callable[[Any], dict[str, Any]] | None,
     sample: int | None,
 ) -> Iterator[WorkItem]:
-    """Number the items, from 1; only the first `sample` of them if it is given."""
+    """Number the items from 1; only the first `sample`, if given."""
     for position, value in enumerate(itertools.islice(items, sample), start=1):
         shown = row(value) if row else value if isinstance(value, dict) else None
         yield WorkItem(position, key(value) if key else str(position), value, shown)
@@ -82,7 +82,7 @@ def ends_job(error: BaseException) -> bool:
 
 
 def put(writer: OutcomeWriter, item: WorkItem, came: Any, seconds: float) -> None:
-    """Hand the outcome of an item to the writer. `came` is what the function returned, or the exception it raised."""
+    """Give the outcome of an item to the writer. `came`: what the function returned, or the exception it raised."""
     outcome = Outcome(item.key, item.position, "done", input=item.row, seconds=round(seconds, 4))
     output = came if isinstance(came, Output) else Output(came if isinstance(came, dict) else {})
     if isinstance(came, Skip):
@@ -91,13 +91,14 @@ def put(writer: OutcomeWriter, item: WorkItem, came: Any, seconds: float) -> Non
         outcome.state = "unknown" if isinstance(came, OutcomeUnknown) else "failed"
         outcome.reason, outcome.error = came.reason, came.message
     elif isinstance(came, Exception):
-        said = writer.hider.text(f"{type(came).__name__}: {came}")[:1_000]  # half of a secret would not be known again
+        # masked before it is cut: half of a secret would not be recognised
+        said = writer.hider.text(f"{type(came).__name__}: {came}")[:1_000]
         outcome.state, outcome.reason, outcome.error = "failed", "unexpected", said
         _trace(writer, item, came)
     else:
         outcome.output, outcome.verdict = output.columns, output.verdict
         outcome.tokens = output.prompt_tokens + output.completion_tokens or None
-    paid = came if isinstance(came, BaseException) else output  # an answer that was refused was paid for all the same
+    paid = came if isinstance(came, BaseException) else output  # a rejected answer costs tokens too
     writer.put(outcome, getattr(paid, "prompt_tokens", 0), getattr(paid, "completion_tokens", 0))
 
 
@@ -109,7 +110,7 @@ def _trace(writer: OutcomeWriter, item: WorkItem, error: Exception) -> None:
 
 
 class ItemLoop:
-    """Runs the loops of one run. One event loop serves them all: some clients break in a second one."""
+    """Runs the loops of one run, all in one event loop: some clients do not work in a second one."""
 
     def __init__(self) -> None:
         self._runner: asyncio.Runner | None = None
@@ -141,7 +142,7 @@ class ItemLoop:
 
 
 def _one(function: Callable[[Any], Any], item: WorkItem, writer: OutcomeWriter, care: ItemPolicy) -> float:
-    """Do one item and hand over its outcome. Returns the seconds that it took."""
+    """Run one item and record its outcome. Returns the seconds it took."""
     began = time.monotonic()
     try:
         if care.ready:
@@ -162,8 +163,8 @@ def _one(function: Callable[[Any], Any], item: WorkItem, writer: OutcomeWriter, 
 def _spread(
     function: Callable[[Any], Any], items: Iterator[WorkItem], writer: OutcomeWriter, concurrency: int, care: ItemPolicy
 ) -> None:
-    """In threads that take from the same iterator. When the run must end, they take no more; what is in flight has until
-    the parent's patience ends."""
+    """In threads that share the iterator. When the run must end they take no more; items in flight may go on until the
+    parent kills the process."""
     shared = _Shared(items)
     pool = ThreadPoolExecutor(concurrency, thread_name_prefix="item")
     takers = {pool.submit(_keep_taking, function, shared, writer, care) for _ in range(concurrency)}
@@ -185,7 +186,7 @@ def _keep_taking(function: Callable[[Any], Any], items: _Shared, writer: Outcome
 
 
 class _Shared:
-    """An iterator that several threads take from, one at a time, until it is closed."""
+    """An iterator that several threads share, until it is closed."""
 
     def __init__(self, items: Iterator[WorkItem]):
         self._items = items
@@ -213,7 +214,7 @@ async def _gather(
     using: AbstractAsyncContextManager[Any] | None,
     care: ItemPolicy,
 ) -> None:
-    """In one event loop: `concurrency` tasks take from the same iterator; the end of the run cancels them."""
+    """In one event loop: `concurrency` tasks share the iterator; the end of the run cancels them."""
     async with using or nullcontext() as shared:
         arguments = () if using is None else (shared,)
         tasks = [asyncio.create_task(_take(function, items, writer, arguments, care)) for _ in range(concurrency)]

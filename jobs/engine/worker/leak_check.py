@@ -1,4 +1,4 @@
-"""What a job leaves behind in its process, so that the next one does not meet it."""
+"""Detect what a job left behind in its process, before the process is given another job."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-MOST_GROWTH = 200_000_000  # bytes that a process may have taken since it was born
-THREADS_SECONDS = 0.02  # for threads that have just ended to be gone
+MOST_GROWTH = 200_000_000  # bytes of memory since the process was forked
+THREADS_SECONDS = 0.02  # for threads that have just ended to disappear
 
 _STATUS = Path("/proc/self/status")
 _MASKS = ("Umask", "SigBlk", "SigIgn", "SigCgt")
@@ -26,7 +26,7 @@ _LIMITS = [getattr(resource, name) for name in dir(resource) if name.startswith(
 
 @dataclass(frozen=True)
 class ProcessState:
-    """What can be seen of a process from within. Without /proc threads are those of Python, and memory is not known."""
+    """What a process can see of itself. Without /proc, only Python's threads are counted, and memory is unknown."""
 
     threads: int
     memory: int
@@ -40,7 +40,7 @@ class ProcessState:
     patience: float | None
 
     def left(self) -> list[str]:
-        """The names of what is otherwise now, or of what has become too much; empty where nothing was left behind."""
+        """The names of what differs now or has grown too much; empty if nothing was left behind."""
         now = snapshot()
         deadline = time.monotonic() + THREADS_SECONDS
         while now.threads > self.threads and time.monotonic() < deadline:
@@ -76,7 +76,7 @@ def _status() -> dict[str, str]:
 
 
 def _children() -> str:
-    """The ids of what this process has started and not waited for, whichever of its threads did it."""
+    """The ids of child processes that were not waited for, of all threads."""
     try:
         return "".join(sorted(map(_children_of, os.listdir("/proc/self/task"))))
     except OSError:

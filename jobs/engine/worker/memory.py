@@ -1,4 +1,4 @@
-"""The memory of a process, told fairly: pages that several share count by their share."""
+"""Memory of a process as PSS: pages that processes share are divided among them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def memory_of_tree(pid: int) -> int | None:
-    """Bytes of a process and its children, as PSS. None where that cannot be told: the process is gone, or not on Linux."""
+    """PSS of a process and its children, in bytes. None if unknown: the process is gone, or this is not Linux."""
     own = _of_one(pid)
     if own is None:
         return None

@@ -1,10 +1,10 @@
-"""Values that come one at a time from the items of a job, and are worked on many at a time: one transaction for hundreds of rows.
+"""Micro-batching: collect values that a job's items produce one at a time, and process many at once, such as in one transaction.
 
-    async with Gathered(write_them, 250) as writes:
-        came = await writes.of(row)     # with the rows of the other items that wait
+    async with MicroBatcher(write_them, 250) as writes:
+        came = await writes.of(row)     # in a batch with the rows of other items that wait
 
-One batch is worked on at a time, in the order in which the values came. The values that come meanwhile make up the
-next. After a JobFailed there is no next one.
+One batch is processed at a time, in the order of the values. Values that come meanwhile make up the next batch. After a JobFailed
+there is no next batch.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from jobs.engine.llm.embeddings.batching import run_in_thread
 
 
 class MicroBatcher:
-    """`work` runs in a thread. It takes a list and gives an equally long one: for each value what came of it, or its exception."""
+    """`work` runs in a thread. It takes a list of values and returns their results or exceptions, in the same order."""
 
     def __init__(self, work: Callable[[list[Any]], Sequence[Any]], most: int):
         self._work = work
@@ -40,7 +40,7 @@ class MicroBatcher:
             await self._task
 
     async def of(self, value: Any) -> Any:
-        """What came of this value. Raises its exception."""
+        """The result of this value. Raises its exception."""
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append((value, future))
         self._came.set()
@@ -60,7 +60,7 @@ class MicroBatcher:
                 return
 
     async def _outcomes(self, values: list[Any]) -> Sequence[Any]:
-        """If the whole batch fails, each value is tried alone, so that one that cannot be worked on fails alone."""
+        """If the whole batch fails, try each value alone, so that a bad one fails alone."""
         try:
             return await run_in_thread(lambda: self._work(values))
         except LegworkError as error:

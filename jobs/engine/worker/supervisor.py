@@ -1,11 +1,11 @@
-"""`python -m jobs worker`: one program that keeps some RQ workers and a clock running.
+"""`python -m jobs worker`: a program that keeps RQ workers and a clock running.
 
-It imports what its queues' kinds need once, before it forks, so that the workers, their children and the clock share that
+It imports what the kinds of its queues need once, before it forks, so that workers, their children and the clock share that
 memory and start at once. It restarts what dies, reports its workers to the database, and passes a shutdown on.
 
-Between `--min` and `--max` it keeps as many workers as capacity.py asks for. Only idle ones are sent away, by SIGUSR1, on
-which a worker finishes what it may have begun meanwhile. Operators can send single workers away (presence.ask). SIGUSR1 to
-this program sends all away so, and ends it after the last job.
+Between `--min` and `--max` it keeps as many workers as capacity.py asks for. Only idle workers are stopped, by SIGUSR1, on which a
+worker finishes a job it may have begun meanwhile. Operators can stop single workers (worker_registry). SIGUSR1 to this program
+stops all of them in that way, and ends it after the last job.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ from jobs.engine.worker.autoscaler import Scale
 from jobs.engine.worker.clock import Clock
 
 BEAT_SECONDS = 2
-NEED_SECONDS = 1  # between looks at how many workers are needed
-MEASURE_SECONDS = 10  # between looks at their memory
+NEED_SECONDS = 1  # between checks how many workers are needed
+MEASURE_SECONDS = 10  # between measurements of their memory
 LOOK_SECONDS = 0.2
-PATIENCE_SECONDS = 12  # for workers at a shutdown: more than a worker gives its child
+PATIENCE_SECONDS = 12  # for workers to end at a shutdown: more than a worker gives its child
 RESTART_SECONDS = 1.0  # between starts of a slot that dies at once
-WORKER, CLOCK = "legwork-worker", "legwork-clock"  # what the processes are called
+WORKER, CLOCK = "legwork-worker", "legwork-clock"  # names of the processes
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 log = logging.getLogger("legwork.supervisor")
@@ -49,7 +49,7 @@ log = logging.getLogger("legwork.supervisor")
 
 @dataclass
 class Slot:
-    """One process, an RQ worker or the clock, kept running until it is told to leave."""
+    """A process, RQ worker or clock, that is kept running until it is told to leave."""
 
     pid: int = 0
     name: str = ""
@@ -72,7 +72,7 @@ class Supervisor:
         self._beaten = self._looked = self._measured = 0.0
 
     def run(self) -> None:
-        """Until SIGTERM or SIGINT, or SIGUSR1 and the end of what runs; returns when every worker has left."""
+        """Until SIGTERM or SIGINT, or SIGUSR1 and the end of running jobs; returns when every worker has left."""
         for number in SIGNALS:
             signal.signal(number, self._finish if number == signal.SIGUSR1 else self._leave)
         preload(self.queues)
@@ -123,10 +123,10 @@ class Supervisor:
                 slot.pid = 0
         gone = [slot for slot in self.slots if slot.told is not None and not slot.pid]
         self.slots = [slot for slot in self.slots if slot not in gone]
-        _say_goodbye([slot.name for slot in gone if slot.name])
+        _report_end([slot.name for slot in gone if slot.name])
         _free(dead)
 
-    # As many as are needed.
+    # Scaling.
 
     def _resize(self) -> None:
         if not self.scale.elastic or self.finishing or time.monotonic() - self._looked < NEED_SECONDS:
@@ -163,7 +163,7 @@ class Supervisor:
         if len(now) != before:
             log.info("%d workers instead of %d. %s", len(now), before, reason)
 
-    # To the database and back.
+    # Reports to the database, and orders from it.
 
     def _report(self) -> None:
         now = time.monotonic()
@@ -187,7 +187,7 @@ class Supervisor:
             self._obey(slot, asked.get(slot.name))
 
     def _obey(self, slot: Slot, asked: str | None) -> None:
-        """Send a worker away as an operator asked; it is not replaced until this program is started again."""
+        """Stop a worker as an operator asked; it is not replaced until this program is started again."""
         number = {"finish": signal.SIGUSR1, "stop": signal.SIGTERM}.get(asked or "")
         if number is None or slot.told in (number, signal.SIGTERM):
             return
@@ -208,24 +208,24 @@ class Supervisor:
             time.sleep(0.05)
         for slot in [self.clock, *self.slots]:
             _signal(slot.pid, signal.SIGKILL)
-        _say_goodbye(names)
+        _report_end(names)
 
 
 def _free(dead: list[str]) -> None:
-    """Give back what workers held that died, and ring: their children died with them, and the clock may be dead too."""
+    """Free the jobs of dead workers and deliver them: their children died with them, and the clock may be dead too."""
     if not dead:
         return
     try:
         with postgres.session(postgres.unpooled_engine()) as session:
             freed = set(ledger.recover_dead(session.connection(), dead))
         if freed:
-            log.warning("freed what dead workers held: %s", ", ".join(map(str, freed)))
-            _ring_again(freed)
+            log.warning("freed the jobs of dead workers: %s", ", ".join(map(str, freed)))
+            _deliver_again(freed)
     except (DatabaseUnavailable, BrokerUnavailable) as error:
-        log.warning("what dead workers held is left to the clock: %s", error)
+        log.warning("the jobs of dead workers are left to the clock: %s", error)
 
 
-def _ring_again(freed: set[UUID]) -> None:
+def _deliver_again(freed: set[UUID]) -> None:
     try:
         with postgres.session(postgres.unpooled_engine()) as session:
             due = queries.undelivered(session, only=freed)
@@ -235,14 +235,14 @@ def _ring_again(freed: set[UUID]) -> None:
         redis.broker().close()  # no connection may exist at a fork
 
 
-def _say_goodbye(names: list[str]) -> None:
+def _report_end(names: list[str]) -> None:
     if not names:
         return
     try:
         with postgres.session(postgres.unpooled_engine()) as session:
             worker_registry.leave(session, names)
     except DatabaseUnavailable:
-        log.warning("could not say goodbye: the database does not answer")
+        log.warning("could not report the end of workers: the database does not answer")
 
 
 def _warn_of_broker() -> None:
@@ -255,12 +255,12 @@ def _warn_of_broker() -> None:
 
 
 def worker_name(pid: int, tag: str) -> str:
-    """Of one process alone: hosts may share a name, and containers count their processes from one."""
+    """A name that only one process has: hosts may share a name, and containers number processes from one."""
     return f"{socket.gethostname()}-{pid}-{tag[:4]}"
 
 
 def preload(queues: list[str]) -> None:
-    """Import what the kinds of these queues need, then freeze it, so that forks share the memory."""
+    """Import what the kinds of these queues need, then freeze the garbage collector, so that forks share the memory."""
     for kind in catalogue.kinds(hidden=True):
         if kind.available and kind.queue in queues:
             for need in kind.needs:
@@ -279,12 +279,12 @@ def _has_ended(slot: Slot) -> bool:
 
 
 def _fork(slot: Slot, called: str, work: Callable[[], object]) -> None:
-    """Have a process of that name do the work. It shares what was imported, and holds no connection: here none is kept."""
+    """Fork a process of that name to do the work. It shares what was imported, and no connection: none is open here."""
     slot.started = time.monotonic()
     parent = os.getpid()
     sys.stdout.flush()
     sys.stderr.flush()
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # one that came to the child here would be lost
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # a signal to the child here would be lost
     slot.pid = os.fork()
     if slot.pid == 0:
         _be_child(parent, called, work)
@@ -309,7 +309,7 @@ def _be_child(supervisor: int, called: str, work: Callable[[], object]) -> None:
 
 
 def _tell(slot: Slot, number: signal.Signals) -> None:
-    """Have a worker leave: by SIGUSR1 after the job at hand, by SIGTERM giving it back."""
+    """Tell a worker to leave: by SIGUSR1 after its current job, by SIGTERM giving the job back."""
     if slot.told not in (number, signal.SIGTERM):
         slot.told = number
         _signal(slot.pid, number)

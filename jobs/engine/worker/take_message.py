@@ -1,4 +1,4 @@
-"""From a message to the claim of its row: whether it is one of ours, whether it is this job's turn, whether it is due."""
+"""Turn an RQ message into a claimed job: check that it is ours, due, and next in fair order."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from jobs.engine.errors import LegworkError
 from jobs.engine.kinds import catalogue
 from jobs.engine.queue import delivery, fair_share, ledger
 
-AGAIN_SECONDS = 10  # until a job of a kind that this worker does not know is offered again
+AGAIN_SECONDS = 10  # until a job of a kind that this worker does not know is delivered again
 
 log = logging.getLogger("legwork.worker")
 
 
 def claimed(message: Message, queue: Queue, worker: str) -> tuple[Message, ledger.Claim | None]:
-    """The message of the owner whose turn it is, which may be another than was taken, and its claim by this worker."""
+    """Claim the job of this message, or of another if it is another owner's turn. Returns the message of the job it claimed."""
     try:
         if message.func_name != delivery.FUNCTION or not _is_known(message):
             return message, None
@@ -32,13 +32,13 @@ def claimed(message: Message, queue: Queue, worker: str) -> tuple[Message, ledge
                 return message, ledger.claim(connection, UUID(message.id), worker) if _is_known(message) else None
     except (ValueError, TypeError, AttributeError, LegworkError) as error:
         log.warning("message %s: %s", message.id, error)
-    except Exception as error:  # RQ raises many things for a broken hash; the row, if there is one, is rung again
+    except Exception as error:  # RQ raises many things for a broken hash; the row, if there is one, is delivered again
         log.warning("dropped message %s: %r", message.id, error)
     return message, None
 
 
 def drop(message: Message, queue: Queue) -> None:
-    """Forget the message. Its hash may belong to a run of the same job elsewhere, so it is only given an end."""
+    """Drop the message. Its hash may belong to a run of the same job elsewhere, so it only gets an expiry."""
     with queue.connection.pipeline() as pipeline:
         pipeline.lrem(queue.intermediate_queue_key, 1, message.id)
         pipeline.expire(message.key, delivery.RESULT_SECONDS, nx=True)
@@ -46,7 +46,7 @@ def drop(message: Message, queue: Queue) -> None:
 
 
 def _is_known(message: Message) -> bool:
-    """Whether its kind of job can be run here. One that cannot is offered again later."""
+    """Whether its kind can run here. If not, the job is delivered again later."""
     kind = str(message.kwargs.get("kind"))
     trouble = catalogue.unavailable_reason(kind)
     if trouble is None:

@@ -120,7 +120,7 @@ def test_the_queues_come_in_their_order(worker: LegworkWorker) -> None:
 
 
 @pytest.mark.slow
-def test_a_message_that_a_killed_worker_had_taken_ahead_is_rung_again() -> None:
+def test_a_message_that_a_killed_worker_had_taken_ahead_is_delivered_again() -> None:
     job = submit()
     lost = LegworkWorker(["cpu"], "lost")
     lost.run_maintenance_tasks()
