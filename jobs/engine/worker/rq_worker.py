@@ -245,11 +245,12 @@ class LegworkWorker(Worker):
                 together.execute()
 
     def set_state(self, state: str, pipeline: Pipeline | None = None) -> None:
-        """As RQ's, but written only where it changes, and each RECORD_SECONDS."""
+        """As RQ's, but written only where it changes, and each RECORD_SECONDS. Without Redis it is written the next time."""
         self._state = state
         if pipeline is not None or state != self._shown_state or self._is_due():
-            super().set_state(state, pipeline)
-            self._shown_state = state
+            with suppress(RedisError):
+                super().set_state(state, pipeline)
+                self._shown_state = state
 
     def check_for_suspension(self, burst: bool) -> None:
         if time.monotonic() - self._asked > RECORD_SECONDS:
