@@ -86,7 +86,7 @@ def _created(job: Job, targets: Sequence[NotificationTarget]) -> Job:
     """Commit the job's row, with the targets of its notifications."""
     how: Any = {"delivered": job.run_at is None, "most": limits.max_waiting_jobs()}
     if not targets:
-        with postgres.driver_connection() as connection:
+        with postgres.autocommit() as connection:
             return ledger.create(connection, job, **how)
     with postgres.session() as session:
         made = ledger.create(session.connection(), job, **how)
@@ -182,11 +182,7 @@ def _send(job: Job) -> None:
     except BrokerUnavailable:
         mark = ledger.mark_undelivered if job.delivered_at else None
     if mark is not None:
-        with (
-            suppress(DatabaseUnavailable),
-            postgres.database_errors(),
-            postgres.autocommit_engine().connect() as connection,
-        ):
+        with suppress(DatabaseUnavailable), postgres.autocommit() as connection:
             mark(connection, [job.id])  # else the clock finds it out: the job itself is there
 
 

@@ -17,9 +17,9 @@ from rq import Queue
 from rq.exceptions import NoSuchJobError
 from rq.job import Job as Message
 from rq.serializers import JSONSerializer
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-from jobs.engine.db import redis
+from jobs.engine.db import postgres, redis
 
 _TURNS = "legwork:turns:{}"
 
@@ -47,15 +47,15 @@ _DELIVERED_OF_OTHERS = """exists (select from jobs as other where state = 'queue
 # Whether owners other than that of `jobs` have delivered jobs in its queue: two ranges, each of which the index serves.
 OTHERS_WAIT = f"({_DELIVERED_OF_OTHERS.format('<')} or {_DELIVERED_OF_OTHERS.format('>')})"
 
-_WAITING = text(f"""
-    with recursive {QUEUED_OWNERS.format(queue=":queue")}
+_WAITING = f"""
+    with recursive {QUEUED_OWNERS.format(queue="%(queue)s")}
     select owners.owner, oldest.id as job_id, (select count(*) from jobs where state in ('running', 'stopping')
-        and jobs.queue = :queue and jobs.owner = owners.owner) as running
-    from owners cross join lateral (select id from jobs where state = 'queued' and queue = :queue
+        and jobs.queue = %(queue)s and jobs.owner = owners.owner) as running
+    from owners cross join lateral (select id from jobs where state = 'queued' and queue = %(queue)s
         and jobs.owner = owners.owner and delivered_at is not null and (run_at is null or run_at <= now())
         order by id limit 1) as oldest
-""")  # noqa: S608 (of our own fragments)
-_OWNER = text("select owner from jobs where id = :id and state = 'queued'")
+"""  # noqa: S608 (of our own fragments)
+_OWNER = "select owner from jobs where id = %(id)s and state = 'queued'"
 
 
 def message_in_turn(connection: Connection, message: Message, queue: Queue) -> Message:
@@ -75,12 +75,13 @@ def message_in_turn(connection: Connection, message: Message, queue: Queue) -> M
 
 def waiting_owners(connection: Connection, queue: str) -> list[WaitingOwner]:
     """The owners that have a delivered, due job in this queue."""
-    return [WaitingOwner(*row) for row in connection.execute(_WAITING, {"queue": queue})]
+    return [WaitingOwner(*row) for row in postgres.execute(connection, _WAITING, {"queue": queue})]
 
 
 def _owner_of(connection: Connection, job_id: UUID) -> str | None:
     """The owner of a queued job; None if it is not queued any more."""
-    return connection.execute(_OWNER, {"id": job_id}).scalar_one_or_none()
+    found = postgres.execute(connection, _OWNER, {"id": job_id})
+    return str(found[0][0]) if found else None
 
 
 def next_owner(waiting: list[WaitingOwner], had: Mapping[str, float]) -> WaitingOwner:

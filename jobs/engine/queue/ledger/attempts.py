@@ -5,25 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
+from jobs.engine.db.postgres import execute
 from jobs.engine.jsonsafe import clean_text
 
 MESSAGE_CHARACTERS = 2_000
 DETAIL_CHARACTERS = 20_000
 
-_END_ATTEMPTS = text("""
-    update attempts set ended_at = now(), how = :how, message = :message,
+_END_ATTEMPTS = """
+    update attempts set ended_at = now(), how = %(how)s, message = %(message)s,
         finished = (select done + failed + skipped + unknown from jobs where jobs.id = attempts.job_id)
-    where job_id = :id and lease = :lease and ended_at is null
-""")
+    where job_id = %(id)s and lease = %(lease)s and ended_at is null
+"""
 
 
 def end_attempts(connection: Connection, held: Sequence[tuple[UUID, int]], how: str, message: str | None) -> None:
     """Write how the attempts of these jobs, each with its lease, came to an end."""
     for job_id, lease in held:
         values = {"id": job_id, "lease": lease, "how": how, "message": cut(message, MESSAGE_CHARACTERS)}
-        connection.execute(_END_ATTEMPTS, values)
+        execute(connection, _END_ATTEMPTS, values)
 
 
 def cut(words: str | None, most: int) -> str | None:
@@ -38,21 +39,21 @@ def cut(words: str | None, most: int) -> str | None:
 DOUBTED = """update items set state = 'unknown', finished_at = now(), reason = 'interrupted',
     error = 'It was started and never heard of again: it may have happened. It is not repeated by itself.'"""
 
-_DOUBT = text(f"""
-    with doubted as ({DOUBTED} where job_id = :id and state = 'started' returning 1)
+_DOUBT = f"""
+    with doubted as ({DOUBTED} where job_id = %(id)s and state = 'started' returning 1)
     update jobs set unknown = unknown + (select count(*) from doubted)
-    where id = :id and exists (select 1 from doubted)
-""")
+    where id = %(id)s and exists (select 1 from doubted)
+"""
 
 
 def mark_started_unknown(connection: Connection, job_id: UUID) -> None:
     """Items that were started and never ended are `unknown`: whether their side effect happened cannot be told."""
-    connection.execute(_DOUBT, {"id": job_id})
+    execute(connection, _DOUBT, {"id": job_id})
 
 
-_NOTE = text("insert into job_log (job_id, level, text) values (:id, :level, :text)")
+_NOTE = "insert into job_log (job_id, level, text) values (%(id)s, %(level)s, %(text)s)"
 
 
 def note(connection: Connection, job_id: UUID, level: str, line: str) -> None:
     """Add a line to the job's log from outside its run."""
-    connection.execute(_NOTE, {"id": job_id, "level": level, "text": clean_text(line)})
+    execute(connection, _NOTE, {"id": job_id, "level": level, "text": clean_text(line)})

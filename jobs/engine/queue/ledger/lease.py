@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, insert, select, text, update
+from sqlalchemy import Connection
 
-from jobs.engine.db import postgres
-from jobs.engine.db.models import Counts, File, Step, new_id
-from jobs.engine.db.postgres import Driver
+from jobs.engine.db.models import Counts, new_id
+from jobs.engine.db.postgres import execute
 from jobs.engine.errors import LeaseLost, LegworkError
 from jobs.engine.files.storage import Blob
-from jobs.engine.jsonsafe import clean, clean_text, dumps
+from jobs.engine.jsonsafe import clean_text, dumps
 from jobs.engine.queue.ledger.attempts import DETAIL_CHARACTERS, DOUBTED, MESSAGE_CHARACTERS, cut, end_attempts
 from jobs.engine.queue.ledger.claims import LEASE_SECONDS, Claim
 
@@ -58,17 +57,17 @@ class Batch:
     completion_tokens: int = 0
 
 
-_BEAT = text(f"""
+_BEAT = f"""
     update jobs set lease_until = now() + interval '{LEASE_SECONDS} s'
-    where id = :id and lease = :lease and state in ('running', 'stopping')
-    returning extract(epoch from now() - cancel_requested_at)::float8 as stop_asked_seconds
-""")
+    where id = %(id)s and lease = %(lease)s and state in ('running', 'stopping')
+    returning extract(epoch from now() - cancel_requested_at)::float8
+"""
 
 
 def beat(connection: Connection, job_id: UUID, lease: int) -> Signal | None:
     """Hold the job for another LEASE_SECONDS; None if it is no longer held by this lease."""
-    row = connection.execute(_BEAT, {"id": job_id, "lease": lease}).mappings().one_or_none()
-    return Signal(**row) if row else None
+    found = execute(connection, _BEAT, {"id": job_id, "lease": lease})
+    return Signal(*found[0]) if found else None
 
 
 # One statement, so that one round trip writes items, log, counts and tokens, or nothing of them.
@@ -107,7 +106,7 @@ _RECORD = """
 """
 
 
-def record(connection: Connection | Driver, job_id: UUID, lease: int, batch: Batch) -> Signal:
+def record(connection: Connection, job_id: UUID, lease: int, batch: Batch) -> Signal:
     """Write a batch whole or not at all. Raises LeaseLost if the job is held by another lease, or by none."""
     values = {
         "id": job_id,
@@ -121,7 +120,7 @@ def record(connection: Connection | Driver, job_id: UUID, lease: int, batch: Bat
         "prompt_tokens": batch.prompt_tokens,
         "completion_tokens": batch.completion_tokens,
     }
-    recorded = postgres.rows(connection, _RECORD, values)
+    recorded = execute(connection, _RECORD, values)
     if not recorded:
         raise LeaseLost
     stop_asked, prompt_tokens, completion_tokens, *counts = recorded[0]
@@ -161,7 +160,7 @@ _SETTLE = f"""
 
 
 def settle(
-    connection: Connection | Driver,
+    connection: Connection,
     job_id: UUID,
     lease: int,
     state: str,
@@ -191,37 +190,38 @@ def settle(
         "result": kept,
         "whole": whole,
     }
-    ended = postgres.rows(connection, _SETTLE, values)
+    ended = execute(connection, _SETTLE, values)
     if not ended:
         raise LeaseLost
     return str(ended[0][0])
 
 
-_RELEASE = text("""
+_RELEASE = """
     update jobs set state = case when state = 'stopping' then 'cancelled' else 'queued' end, attempt = attempt - 1,
         reason = case when state = 'stopping' then 'stopped' else 'shutdown' end,
         message = case when state = 'stopping' then 'Stopped by a person. What was done is kept.'
             else 'Its worker was shut down; another goes on after the last finished item.' end,
         finished_at = case when state = 'stopping' then now() end, lease_until = null, delivered_at = null, worker = null
-    where id = :id and lease = :lease and state in ('running', 'stopping')
+    where id = %(id)s and lease = %(lease)s and state in ('running', 'stopping')
     returning queue
-""")
+"""
 
 
 def release(connection: Connection, job_id: UUID, lease: int) -> str | None:
     """Give the job back at a shutdown; the attempt is not counted. Returns its queue, or None if it was not ours."""
-    queue = connection.execute(_RELEASE, {"id": job_id, "lease": lease}).scalar_one_or_none()
-    if queue is not None:
-        end_attempts(connection, [(job_id, lease)], "shutdown", None)
-    return queue
+    released = execute(connection, _RELEASE, {"id": job_id, "lease": lease})
+    if not released:
+        return None
+    end_attempts(connection, [(job_id, lease)], "shutdown", None)
+    return str(released[0][0])
 
 
-_POSTPONE = text("""
-    update jobs set state = 'queued', run_at = now() + make_interval(secs => :seconds), reason = :reason,
-        message = :message, detail = :detail, lease_until = null, delivered_at = null, worker = null
-    where id = :id and lease = :lease and state = 'running' and attempt < max_attempts
+_POSTPONE = """
+    update jobs set state = 'queued', run_at = now() + make_interval(secs => %(seconds)s), reason = %(reason)s,
+        message = %(message)s, detail = %(detail)s, lease_until = null, delivered_at = null, worker = null
+    where id = %(id)s and lease = %(lease)s and state = 'running' and attempt < max_attempts
     returning id
-""")
+"""
 
 
 def postpone(
@@ -230,18 +230,18 @@ def postpone(
     """Queue the job again for later, after an error that may pass. False if no attempt is left or a stop was asked."""
     values = {"id": job_id, "lease": lease, "seconds": seconds, "reason": reason}
     values |= {"message": cut(message, MESSAGE_CHARACTERS), "detail": cut(detail, DETAIL_CHARACTERS)}
-    if connection.execute(_POSTPONE, values).scalar_one_or_none() is None:
+    if not execute(connection, _POSTPONE, values):
         return False
     end_attempts(connection, [(job_id, lease)], "retry", message)
     return True
 
 
-_WAIT = text("""
-    update jobs set state = 'queued', run_at = :until, reason = 'approval', message = :message, attempt = attempt - 1,
+_WAIT = """
+    update jobs set state = 'queued', run_at = %(until)s, reason = 'approval', message = %(message)s, attempt = attempt - 1,
         lease_until = null, delivered_at = null, worker = null
-    where id = :id and lease = :lease and state = 'running'
+    where id = %(id)s and lease = %(lease)s and state = 'running'
     returning id
-""")
+"""
 
 
 def wait(connection: Connection, job_id: UUID, lease: int, until: datetime | None, message: str) -> bool:
@@ -250,47 +250,65 @@ def wait(connection: Connection, job_id: UUID, lease: int, until: datetime | Non
     False if a stop was asked.
     """
     values = {"id": job_id, "lease": lease, "until": until, "message": cut(message, MESSAGE_CHARACTERS)}
-    if connection.execute(_WAIT, values).scalar_one_or_none() is None:
+    if not execute(connection, _WAIT, values):
         return False
     end_attempts(connection, [(job_id, lease)], "approval", message)
     return True
 
 
-_HELD = text("select 1 from jobs where id = :id and lease = :lease and state in ('running', 'stopping') for update")
-_START_STEP = text("""
-    insert into steps (job_id, key, state) values (:id, :key, 'started') on conflict (job_id, key) do nothing
-""")
+_HELD = "select 1 from jobs where id = %(id)s and lease = %(lease)s and state in ('running', 'stopping') for update"
 
 
-def start_step(connection: Connection, job_id: UUID, lease: int, key: str) -> Row[Any] | None:
+class StepState(NamedTuple):
+    """A step as it was recorded. `state`: started or done."""
+
+    state: str
+    result: Any
+
+
+_KNOWN_STEP = "select state, result from steps where job_id = %(id)s and key = %(key)s"
+_START_STEP = """
+    insert into steps (job_id, key, state) values (%(id)s, %(key)s, 'started') on conflict (job_id, key) do nothing
+"""
+
+
+def start_step(connection: Connection, job_id: UUID, lease: int, key: str) -> StepState | None:
     """Record that a step begins, and return it as an earlier attempt left it, if one did. Raises LeaseLost."""
     lock(connection, job_id, lease)
-    known = connection.execute(
-        select(Step.state, Step.result).where(Step.job_id == job_id, Step.key == key)
-    ).one_or_none()
-    connection.execute(_START_STEP, {"id": job_id, "key": key})
-    return known
+    known = execute(connection, _KNOWN_STEP, {"id": job_id, "key": key})
+    execute(connection, _START_STEP, {"id": job_id, "key": key})
+    return StepState(*known[0]) if known else None
+
+
+_END_STEP = """
+    update steps set state = 'done', result = cast(%(result)s as jsonb) where job_id = %(id)s and key = %(key)s
+"""
 
 
 def end_step(connection: Connection, job_id: UUID, lease: int, key: str, result: Any) -> None:
     """Keep the result of a step. Raises LeaseLost."""
     lock(connection, job_id, lease)
-    ended = update(Step).where(Step.job_id == job_id, Step.key == key)
-    connection.execute(ended.values(state="done", result=clean(result)))
+    execute(connection, _END_STEP, {"id": job_id, "key": key, "result": dumps(result)})
+
+
+_ADD_FILE = """
+    insert into files (id, owner, job_id, lease, visible, name, media_type, blob, bytes, sha256)
+    values (%(id)s, %(owner)s, %(job_id)s, %(lease)s, false, %(name)s, %(media_type)s, %(blob)s, %(bytes)s, %(sha256)s)
+"""
 
 
 def add_file(connection: Connection, claim: Claim, name: str, media_type: str, blob: Blob) -> UUID:
     """Record an output; it is hidden until its job is settled by the same lease. Raises LeaseLost."""
     lock(connection, claim.job_id, claim.lease)
     file_id = new_id()
-    whose = {"owner": claim.owner, "job_id": claim.job_id, "lease": claim.lease, "visible": False}
+    whose = {"id": file_id, "owner": claim.owner, "job_id": claim.job_id, "lease": claim.lease}
     what = {"name": clean_text(name)[:255], "media_type": media_type}
     kept = {"blob": blob.key, "bytes": blob.bytes, "sha256": blob.sha256}
-    connection.execute(insert(File).values(id=file_id, **whose, **what, **kept))
+    execute(connection, _ADD_FILE, whose | what | kept)
     return file_id
 
 
 def lock(connection: Connection, job_id: UUID, lease: int) -> None:
     """Lock the row until the end of the transaction. Raises LeaseLost if another lease holds the job, or none."""
-    if connection.execute(_HELD, {"id": job_id, "lease": lease}).one_or_none() is None:
+    if not execute(connection, _HELD, {"id": job_id, "lease": lease}):
         raise LeaseLost

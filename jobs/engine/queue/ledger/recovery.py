@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
+from jobs.engine.db.postgres import execute
 from jobs.engine.queue.ledger.attempts import end_attempts, mark_started_unknown, note
 
 # A worker that died after finishing items is not held against the job: only attempts in a row that got nowhere are counted.
@@ -27,45 +28,50 @@ _LOSE = """
     where {which} and state in ('running', 'stopping')
     returning id, lease, state
 """
-_LOSE_ONE = text(_LOSE.format(which="id = :id and lease = :lease", most="max_attempts"))
-_LOSE_SILENT = text(
-    _LOSE.format(
-        which="""id in (select id from jobs where state in ('running', 'stopping') and lease_until < now()
-            order by id limit 500 for update skip locked)""",
-        most="2 * max_attempts",
-    )
+_LOSE_ONE = _LOSE.format(which="id = %(id)s and lease = %(lease)s", most="max_attempts")
+_LOSE_EXPIRED = _LOSE.format(
+    which="""id in (select id from jobs where state in ('running', 'stopping') and lease_until < now()
+        order by id limit 500 for update skip locked)""",
+    most="2 * max_attempts",
 )
-_LOSE_DEAD = text(_LOSE.format(which="worker = any(:workers)", most="2 * max_attempts"))
+_LOSE_DEAD = _LOSE.format(which="worker = any(%(workers)s)", most="2 * max_attempts")
+
+
+class LostJob(NamedTuple):
+    """A job whose worker or child process died, and the state it is in now."""
+
+    id: UUID
+    lease: int
+    state: str
 
 
 def give_up(connection: Connection, job_id: UUID, lease: int) -> str | None:
-    """Free a job whose child died, as its worker sees it. Returns the state it is in now; None if it was not ours."""
-    lost = connection.execute(_LOSE_ONE, {"id": job_id, "lease": lease}).all()
-    _after_loss(connection, lost)
+    """Free a job whose child process died. Returns the state it is in now; None if this lease did not hold it."""
+    lost = _recover(connection, _LOSE_ONE, {"id": job_id, "lease": lease})
     return lost[0].state if lost else None
 
 
 def recover_expired(connection: Connection) -> list[UUID]:
-    """Free the jobs whose workers have been silent for longer than their lease. Returns their ids."""
-    lost = connection.execute(_LOSE_SILENT).all()
-    _after_loss(connection, lost)
-    return [row.id for row in lost]
+    """Free the jobs whose lease has expired. Returns their ids."""
+    return [job.id for job in _recover(connection, _LOSE_EXPIRED)]
 
 
 def recover_dead(connection: Connection, workers: Sequence[str]) -> list[UUID]:
     """Free the jobs of workers that their supervisor saw end, at once. Returns their ids."""
-    lost = connection.execute(_LOSE_DEAD, {"workers": list(workers)}).all()
-    _after_loss(connection, lost)
-    return [row.id for row in lost]
+    return [job.id for job in _recover(connection, _LOSE_DEAD, {"workers": list(workers)})]
 
 
-def _after_loss(connection: Connection, lost: Sequence[Any]) -> None:
-    for row in lost:
-        mark_started_unknown(connection, row.id)
-    end_attempts(connection, [(row.id, row.lease) for row in lost], "lost", None)
-    words = {
-        "queued": "its worker was lost; back in the queue, what is finished is kept",
-        "failed": "its worker was lost",
-    }
-    for row in lost:
-        note(connection, row.id, "warning", words.get(row.state, "its worker was lost while it was being stopped"))
+def _recover(connection: Connection, statement: str, values: Mapping[str, Any] | None = None) -> list[LostJob]:
+    lost = [LostJob(*row) for row in execute(connection, statement, values)]
+    for job in lost:
+        mark_started_unknown(connection, job.id)
+    end_attempts(connection, [(job.id, job.lease) for job in lost], "lost", None)
+    for job in lost:
+        note(connection, job.id, "warning", _LINES.get(job.state, "its worker was lost while it was being stopped"))
+    return lost
+
+
+_LINES = {
+    "queued": "its worker was lost; back in the queue, what is finished is kept",
+    "failed": "its worker was lost",
+}

@@ -7,11 +7,10 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-from jobs.engine.db import postgres
 from jobs.engine.db.models import Job, new_id
-from jobs.engine.db.postgres import Driver
+from jobs.engine.db.postgres import execute
 from jobs.engine.jsonsafe import dumps
 from jobs.engine.queue.ledger.attempts import MESSAGE_CHARACTERS, cut, note
 
@@ -24,7 +23,7 @@ class TooManyWaiting(Exception):
     """Nothing was created: as many jobs of the owner wait as may."""
 
 
-def create(connection: Connection | Driver, job: Job, *, delivered: bool = False, most: int | None = None) -> Job:
+def create(connection: Connection, job: Job, *, delivered: bool = False, most: int | None = None) -> Job:
     """Put a new job into the queue. The caller commits, and only then delivers. Raises KeyTaken, TooManyWaiting.
 
     most: jobs of the owner that may wait, this one included; None for any number.
@@ -33,7 +32,7 @@ def create(connection: Connection | Driver, job: Job, *, delivered: bool = False
     """
     values = {"id": new_id()} | {name: value for name, value in vars(job).items() if not name.startswith("_")}
     asked = values | {"params": dumps(job.params), "_most": most}
-    ((full, *made),) = postgres.rows(connection, _creating(tuple(values), delivered), asked)
+    ((full, *made),) = execute(connection, _creating(tuple(values), delivered), asked)
     if full:
         raise TooManyWaiting
     if made[0] is None:
@@ -60,82 +59,83 @@ def _creating(names: tuple[str, ...], delivered: bool) -> str:
     """
 
 
-_DELIVERED = text("update jobs set delivered_at = now() where id = any(:ids) and state = 'queued'")
+_DELIVERED = "update jobs set delivered_at = now() where id = any(%(ids)s) and state = 'queued'"
 
 
 def mark_delivered(connection: Connection, job_ids: Sequence[UUID]) -> None:
     """Remember that messages for these jobs were put into Redis just now."""
-    connection.execute(_DELIVERED, {"ids": list(job_ids)})
+    execute(connection, _DELIVERED, {"ids": list(job_ids)})
 
 
-_LOST = text("update jobs set delivered_at = null where id = any(:ids) and state = 'queued'")
+_UNDELIVERED = "update jobs set delivered_at = null where id = any(%(ids)s) and state = 'queued'"
 
 
 def mark_undelivered(connection: Connection, job_ids: Sequence[UUID]) -> None:
     """The messages of these jobs are gone from Redis; the clock delivers them again."""
     if job_ids:
-        connection.execute(_LOST, {"ids": list(job_ids)})
+        execute(connection, _UNDELIVERED, {"ids": list(job_ids)})
 
 
-_UNDELIVER = text("""
-    update jobs set delivered_at = null where state = 'queued' and queue = :queue and delivered_at is not null
-""")
+_UNDELIVER_QUEUE = """
+    update jobs set delivered_at = null where state = 'queued' and queue = %(queue)s and delivered_at is not null
+"""
 
 
 def undeliver(connection: Connection, queue: str) -> None:
     """No job of this queue has a message any more; the clock delivers those that are due."""
-    connection.execute(_UNDELIVER, {"queue": queue})
+    execute(connection, _UNDELIVER_QUEUE, {"queue": queue})
 
 
-_SET_ASIDE = text("""
-    update jobs set run_at = now() + make_interval(secs => :seconds), reason = 'no_kind', message = :message,
+_DEFER = """
+    update jobs set run_at = now() + make_interval(secs => %(seconds)s), reason = 'no_kind', message = %(message)s,
         delivered_at = null
-    where id = :id and kind = :kind and state = 'queued' and (run_at is null or run_at <= now())
-""")
+    where id = %(id)s and kind = %(kind)s and state = 'queued' and (run_at is null or run_at <= now())
+"""
 
 
 def defer_unknown_kind(connection: Connection, job_id: UUID, kind: str, seconds: float, message: str) -> None:
     """A worker that cannot run a due job of this kind leaves it to others, and to later. No attempt is counted."""
     values = {"id": job_id, "kind": kind, "seconds": seconds, "message": cut(message, MESSAGE_CHARACTERS)}
-    connection.execute(_SET_ASIDE, values)
+    execute(connection, _DEFER, values)
 
 
-_GO_ON = text("""
+_RESUME = """
     update jobs set run_at = null, delivered_at = null, reason = 'answered', message = 'It has its answer and goes on.'
-    where id = :id and state = 'queued' and reason = 'approval'
-""")
+    where id = %(id)s and state = 'queued' and reason = 'approval'
+"""
 
 
 def resume(connection: Connection, job_id: UUID) -> None:
     """Free a job that waited for a person. The caller commits, and only then delivers."""
-    connection.execute(_GO_ON, {"id": job_id})
+    execute(connection, _RESUME, {"id": job_id})
 
 
-_ASK_STOP = text("""
+_ASK_STOP = """
     update jobs set state = case when state = 'queued' then 'cancelled' else 'stopping' end,
         cancel_requested_at = coalesce(cancel_requested_at, now()),
         finished_at = case when state = 'queued' then now() end, reason = 'stopped',
         message = case when state = 'queued' then 'Stopped by a person before it began.'
             else 'A stop was asked; the work is ending.' end
-    where id = :id and state in ('queued', 'running') returning state
-""")
+    where id = %(id)s and state in ('queued', 'running') returning state
+"""
 
 
 def ask_stop(connection: Connection, job_id: UUID) -> str | None:
     """Stop a queued job at once, a running one as soon as it looks. None if it is neither."""
-    return connection.execute(_ASK_STOP, {"id": job_id}).scalar_one_or_none()
+    asked = execute(connection, _ASK_STOP, {"id": job_id})
+    return str(asked[0][0]) if asked else None
 
 
-_RETRY = text("""
+_RETRY = """
     update jobs set state = 'queued', attempt = 0, advanced = false, reason = null, message = null, detail = null,
         result = null, run_at = null, delivered_at = null, cancel_requested_at = null, finished_at = null, worker = null,
-        started_at = null, failed = case when :everything or :failed then 0 else failed end,
-        done = case when :everything then 0 else done end, skipped = case when :everything then 0 else skipped end,
-        unknown = case when :everything or :doubtful then 0 else unknown end,
-        total = case when :everything then null else total end,
+        started_at = null, failed = case when %(everything)s or %(failed)s then 0 else failed end,
+        done = case when %(everything)s then 0 else done end, skipped = case when %(everything)s then 0 else skipped end,
+        unknown = case when %(everything)s or %(doubtful)s then 0 else unknown end,
+        total = case when %(everything)s then null else total end,
         note = null
-    where id = :id and state in ('succeeded', 'partial', 'failed', 'cancelled') returning id
-""")
+    where id = %(id)s and state in ('succeeded', 'partial', 'failed', 'cancelled') returning id
+"""
 
 
 def retry(
@@ -146,75 +146,75 @@ def retry(
     failed: those that failed are done again. doubtful: those that are `unknown` are done again.
     """
     wanted = {"id": job_id, "everything": everything, "failed": failed, "doubtful": doubtful}
-    if connection.execute(_RETRY, wanted).scalar_one_or_none() is None:
+    if not execute(connection, _RETRY, wanted):
         return False
-    connection.execute(_FORGET_ITEMS, wanted)
+    execute(connection, _FORGET_ITEMS, wanted)
     if everything:
-        connection.execute(_FORGET_STEPS, {"id": job_id})
-        connection.execute(_FORGET_APPROVALS, {"id": job_id})
-    connection.execute(_HIDE_FILES, {"id": job_id})
+        execute(connection, _FORGET_STEPS, {"id": job_id})
+        execute(connection, _FORGET_APPROVALS, {"id": job_id})
+    execute(connection, _HIDE_FILES, {"id": job_id})
     note(connection, job_id, "info", "started again by a person" + ("" if everything else ", keeping what is done"))
     return True
 
 
-_FORGET_ITEMS = text("""
-    delete from items where job_id = :id
-        and (:everything or (cast(:failed as boolean) and state = 'failed')
-            or (cast(:doubtful as boolean) and state = 'unknown'))
-""")
-_FORGET_STEPS = text("delete from steps where job_id = :id")
-_FORGET_APPROVALS = text("delete from approvals where job_id = :id")
-_HIDE_FILES = text("update files set visible = false where job_id = :id and lease is not null")
+_FORGET_ITEMS = """
+    delete from items where job_id = %(id)s
+        and (%(everything)s or (cast(%(failed)s as boolean) and state = 'failed')
+            or (cast(%(doubtful)s as boolean) and state = 'unknown'))
+"""
+_FORGET_STEPS = "delete from steps where job_id = %(id)s"
+_FORGET_APPROVALS = "delete from approvals where job_id = %(id)s"
+_HIDE_FILES = "update files set visible = false where job_id = %(id)s and lease is not null"
 
 
 def pin(connection: Connection, job_id: UUID, pinned: bool) -> None:
     """Keep a job from being deleted, or let go of it."""
-    connection.execute(text("update jobs set pinned = :pinned where id = :id"), {"id": job_id, "pinned": pinned})
+    execute(connection, "update jobs set pinned = %(pinned)s where id = %(id)s", {"id": job_id, "pinned": pinned})
 
 
 def delete(connection: Connection, job_id: UUID) -> list[str]:
     """Remove an ended job with all that hangs on it. Returns the blobs to remove after the commit."""
-    blobs = [row.blob for row in connection.execute(_DELETE_FILES, {"id": job_id})]
+    blobs = [blob for (blob,) in execute(connection, _DELETE_FILES, {"id": job_id})]
     for statement in _DELETE:
-        connection.execute(statement, {"id": job_id})
+        execute(connection, statement, {"id": job_id})
     return blobs
 
 
-_DELETE_FILES = text("delete from files where job_id = :id returning blob")
+_DELETE_FILES = "delete from files where job_id = %(id)s returning blob"
 _DELETE = [
-    text(f"delete from {table} where {column} = :id")
+    f"delete from {table} where {column} = %(id)s"
     for table, column in (("items", "job_id"), ("job_log", "job_id"), ("jobs", "id"))
 ]
 
 # Outputs that were not shown when their job ended. While it goes on, a later attempt may still take them over.
-_FORGET_FILES = text("""
+_FORGET_FILES = """
     delete from files using jobs
     where files.job_id = jobs.id and not files.visible
         and jobs.state in ('succeeded', 'partial', 'failed', 'cancelled')
     returning files.blob
-""")
+"""
 
 
 def forget_hidden_files(connection: Connection) -> list[str]:
     """Drop the outputs that will never be shown. Returns the blobs to remove after the commit."""
-    return list(connection.execute(_FORGET_FILES).scalars())
+    return [blob for (blob,) in execute(connection, _FORGET_FILES)]
 
 
-_REVISE = text("""
+_REVISE = """
     update items set verdict = r.verdict, output = r.output
-    from json_to_recordset(cast(:rows as json)) as r(key text, verdict text, output json)
-    where items.job_id = :id and items.key = r.key and items.state = 'done'
-""")
+    from json_to_recordset(cast(%(rows)s as json)) as r(key text, verdict text, output json)
+    where items.job_id = %(id)s and items.key = r.key and items.state = 'done'
+"""
 
 
 def revise(connection: Connection, job_id: UUID, rows: Sequence[dict[str, Any]]) -> None:
     """Give items that are done another verdict. Each row: key, verdict and the whole output. The caller holds the job's row."""
-    connection.execute(_REVISE, {"id": job_id, "rows": dumps(rows)})
+    execute(connection, _REVISE, {"id": job_id, "rows": dumps(rows)})
 
 
-_REVISE_RESULT = text("update jobs set result = cast(:result as json) where id = :id and result is not null")
+_REVISE_RESULT = "update jobs set result = cast(%(result)s as json) where id = %(id)s and result is not null"
 
 
 def revise_result(connection: Connection, job_id: UUID, result: dict[str, Any]) -> None:
     """Have an ended job's result follow what was revised in its items."""
-    connection.execute(_REVISE_RESULT, {"id": job_id, "result": dumps(result)})
+    execute(connection, _REVISE_RESULT, {"id": job_id, "result": dumps(result)})
