@@ -177,7 +177,3 @@ def _forget_after_fork() -> None:
 
 
 os.register_at_fork(after_in_child=_forget_after_fork)
-
-
-driver_connection = autocommit
-autocommit_engine = _autocommit_engine

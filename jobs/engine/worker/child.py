@@ -181,7 +181,7 @@ def serve(pipe: Connection, parent: int, record_end: RecordEnd) -> None:
 
 def connect() -> None:
     """Open a connection before it is needed. One that is open at a fork stays the parent's: a child forgets it."""
-    with suppress(DatabaseUnavailable), postgres.driver_connection():
+    with suppress(DatabaseUnavailable), postgres.autocommit():
         return
 
 

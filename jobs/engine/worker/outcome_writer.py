@@ -167,7 +167,7 @@ class OutcomeWriter:
         """On a pooled connection, which the run's own queries use too: each is a process of Postgres and takes time to open."""
         while True:
             try:
-                with postgres.driver_connection() as connection:
+                with postgres.autocommit() as connection:
                     self._look(ledger.record(connection, self.claim.job_id, self.claim.lease, batch))
                 return
             except DatabaseUnavailable:

@@ -154,7 +154,7 @@ class Run:
 
     def _settle(self, state: str, reason: str | None = None, message: str | None = None, **more: Any) -> str:
         message = self.writer.hider.value(message)
-        with postgres.driver_connection() as connection:
+        with postgres.autocommit() as connection:
             return ledger.settle(connection, *self._held, state, reason=reason, message=message, **more)
 
     def _release(self) -> str:

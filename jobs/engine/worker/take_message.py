@@ -24,10 +24,10 @@ def claimed(message: Message, queue: Queue, worker: str) -> tuple[Message, ledge
         if message.func_name != delivery.FUNCTION or not _is_known(message):
             return message, None
         try:
-            with postgres.driver_connection() as connection:
+            with postgres.autocommit() as connection:
                 return message, ledger.claim_if_uncontended(connection, UUID(message.id), worker)
         except ledger.Contended:
-            with postgres.database_errors(), postgres.autocommit_engine().connect() as connection:
+            with postgres.autocommit() as connection:
                 message = fair_share.message_in_turn(connection, message, queue)
                 return message, ledger.claim(connection, UUID(message.id), worker) if _is_known(message) else None
     except (ValueError, TypeError, AttributeError, LegworkError) as error:
