@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session
 
 from jobs.engine import llm, queue
 from jobs.engine.db import postgres
-from jobs.engine.db.models import Job
 from jobs.engine.kits.bulk import Candidate, Selection
 from jobs.engine.kits.bulk import selection as bulk_selection
 from jobs.engine.library import bulk, edits, upkeep
@@ -149,7 +148,7 @@ def _of_job(params: Params, context: Context) -> Selection:
     return Selection(_images(job), job.done)
 
 
-def _undo_error(job: Job) -> str | None:
+def _undo_error(job: queue.JobView) -> str | None:
     if job.kind != "bulk_update":
         return "That job is not a bulk update, so it cannot be undone."
     if not job.ended:
@@ -163,7 +162,7 @@ def _undo_error(job: Job) -> str | None:
     return None if job.done else "That job changed nothing, so there is nothing to undo."
 
 
-def _images(job: Job) -> Iterator[Candidate]:
+def _images(job: queue.JobView) -> Iterator[Candidate]:
     after: str | None = None
     while True:
         page = queue.items(job, state="done", after=after, limit=PAGE)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from jobs.engine import library, queue
-from jobs.engine.db.models import VERDICTS, Job
+from jobs.engine.db.models import VERDICTS
 from jobs.engine.kits import moderation
 from jobs.engine.kits.moderation import Judge, JudgeChoice, Judged, Threshold
 from jobs.engine.library import Document
@@ -213,7 +213,7 @@ def _entry(document: Document, owner: str) -> tuple[str, str, dict[str, Any]]:
     return f"{document.id}-{digest}", text, shown
 
 
-def view(job: Job, query: Mapping[str, str]) -> dict[str, Any] | None:
+def view(job: queue.JobView, query: Mapping[str, str]) -> dict[str, Any] | None:
     """Variables of the job's page: the counts of verdicts, the texts with one verdict, the last decisions and changes."""
     standing = moderation.review_status(job)
     if not standing.judged:

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from jobs.engine.accounts import audit
 from jobs.engine.db import postgres
+from jobs.engine.db.job_view import JobView, columns, views
 from jobs.engine.db.models import Guest, Job, Share, new_id
 from jobs.engine.db.records import owned
 from jobs.engine.errors import NotFound
@@ -33,7 +34,7 @@ def unshare(job_id: str | UUID, *, owner: str, address: str | None = None) -> No
             audit.record(session, owner, "job_unshare", job.id, address=address)
 
 
-def share_of(job: Job) -> Share | None:
+def share_of(job: JobView) -> Share | None:
     with postgres.session() as session:
         return session.scalar(select(Share).where(Share.job_id == job.id))
 
@@ -54,8 +55,8 @@ def accept(secret: str, *, owner: str, address: str | None = None) -> UUID:
         return job_id
 
 
-def shared_jobs(owner: str, limit: int = 100) -> list[Job]:
+def shared_jobs(owner: str, limit: int = 100) -> list[JobView]:
     """The jobs of others that are shared with this owner, the last opened first."""
     with postgres.session() as session:
-        open_ = select(Job).join(Share, Share.job_id == Job.id).join(Guest, Guest.share_id == Share.id)
-        return list(session.scalars(open_.where(Guest.owner == owner).order_by(Guest.opened_at.desc()).limit(limit)))
+        open_ = select(*columns()).join(Share, Share.job_id == Job.id).join(Guest, Guest.share_id == Share.id)
+        return views(session, open_.where(Guest.owner == owner).order_by(Guest.opened_at.desc()).limit(limit))

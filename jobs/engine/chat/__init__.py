@@ -30,7 +30,7 @@ from jobs.engine.chat.conversations import (
 )
 from jobs.engine.chat.lists import list_conversations
 from jobs.engine.chat.live_text import LiveText, TextPiece
-from jobs.engine.chat.trials import TrialRun, try_out
+from jobs.engine.chat.trials import Trial, TrialRun, try_out
 
 __all__ = [
     "LIMITS",
@@ -38,6 +38,7 @@ __all__ = [
     "ConversationSettings",
     "LiveText",
     "TextPiece",
+    "Trial",
     "TrialRun",
     "answer_status",
     "answering_conversations",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jobs.engine.db.job_view import JobView
 from jobs.engine.queue.approvals import approvals_of
 from jobs.engine.queue.commands import (
     MOST_AHEAD,
@@ -21,7 +22,7 @@ from jobs.engine.queue.job_log import log_count, read_log
 from jobs.engine.queue.limits import usage
 from jobs.engine.queue.lists import SEARCHED, SHOWN_STATES, job_counts, list_jobs, working_count
 from jobs.engine.queue.notifications import NotificationTarget, checked_notifications, notifications_of, webhook_secret
-from jobs.engine.queue.polling import JobStatus, job_status, readable_job
+from jobs.engine.queue.polling import job_status, readable_job
 from jobs.engine.queue.queries import (
     attempts,
     export,
@@ -43,16 +44,17 @@ from jobs.engine.queue.schedules import (
     schedule,
     scheduled_jobs,
 )
-from jobs.engine.queue.waiting import jobs_ahead, pace, why_waiting
+from jobs.engine.queue.waiting import Waiting, jobs_ahead, pace, why_waiting
 
 __all__ = [
     "MOST_AHEAD",
     "MOST_SAMPLE",
     "SEARCHED",
     "SHOWN_STATES",
-    "JobStatus",
+    "JobView",
     "NotificationTarget",
     "SchedulePlan",
+    "Waiting",
     "answer_approval",
     "approvals_of",
     "attempts",

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from jobs.engine import accounts
 from jobs.engine.db import postgres
+from jobs.engine.db.job_view import JobView
 from jobs.engine.db.models import Approval, Job, new_id
 from jobs.engine.db.records import as_id, owned
 from jobs.engine.errors import ApprovalNeeded, Conflict, NotFound
@@ -63,13 +64,13 @@ def answers(job_id: UUID) -> dict[str, ApprovalAnswer]:
     }
 
 
-def approvals_of(job: Job) -> list[Approval]:
+def approvals_of(job: JobView) -> list[Approval]:
     """The questions of a job, the oldest first."""
     with postgres.reading() as session:
         return list(session.scalars(select(Approval).where(Approval.job_id == job.id).order_by(Approval.id)))
 
 
-def decide_approval(job_id: str | UUID, approval_id: str | UUID, approved: bool, reason: str, owner: str) -> Job:
+def decide_approval(job_id: str | UUID, approval_id: str | UUID, approved: bool, reason: str, owner: str) -> JobView:
     """Answer a question; the last answer sets the job free. Once given, an answer stands: the same again changes nothing.
 
     Raises NotFound, and Conflict where the question is closed: answered otherwise, too old, or its job has ended.
@@ -80,7 +81,7 @@ def decide_approval(job_id: str | UUID, approval_id: str | UUID, approved: bool,
         if asked is None or asked.job_id != job.id:
             raise NotFound
         if asked.approved is approved:
-            return job
+            return JobView.of(job)
         connection = session.connection()
         answered = None if job.state != "queued" else _answer(connection, asked.id, approved, reason, owner)
         if answered is None:
@@ -94,7 +95,7 @@ def decide_approval(job_id: str | UUID, approval_id: str | UUID, approved: bool,
         if connection.execute(select(func.count()).select_from(Approval).where(*_open(job.id))).scalar_one() == 0:
             ledger.resume(connection, job.id)
         session.refresh(job)
-        return job
+        return JobView.of(job)
 
 
 def _answer(

@@ -11,10 +11,10 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from jobs.engine import accounts
 from jobs.engine.db import postgres
+from jobs.engine.db.job_view import JobView
 from jobs.engine.db.models import Job, Schedule
 from jobs.engine.db.records import owned
 from jobs.engine.errors import BrokerUnavailable, Conflict, DatabaseUnavailable, FieldError, InvalidParams, NotFound
@@ -41,7 +41,7 @@ def submit(
     parent: UUID | None = None,
     schedule_id: UUID | None = None,
     notify: Sequence[NotificationTarget | Mapping[str, str]] = (),
-) -> Job:
+) -> JobView:
     """Create a job and send for a worker. The job is safe once this returns, whether or not the broker answers.
 
     params, notify: raw values are validated here; ValidParams (for this owner) and NotificationTargets are not.
@@ -54,7 +54,7 @@ def submit(
     valid = params if isinstance(params, ValidParams) else validate(kind_name, params, owner=owner)
     _check_options(sample, run_at)
     targets = notifications.checked_notifications(notify)
-    job = Job(
+    new = Job(
         kind=valid.kind.name,
         label=clean_text(valid.kind.label(valid.params, finder(owner)))[:200],
         params=valid.json,
@@ -70,7 +70,7 @@ def submit(
         run_at=run_at,
     )
     try:
-        job = _created(job, targets)
+        job = _created(new, targets)
     except ledger.TooManyWaiting:
         raise limits.too_many_waiting() from None
     except ledger.KeyTaken:  # the same key came twice at once, and the other was first
@@ -82,7 +82,7 @@ def submit(
     return job
 
 
-def _created(job: Job, targets: Sequence[NotificationTarget]) -> Job:
+def _created(job: Job, targets: Sequence[NotificationTarget]) -> JobView:
     """Commit the job's row, with the targets of its notifications."""
     how: Any = {"delivered": job.run_at is None, "most": limits.max_waiting_jobs()}
     if not targets:
@@ -94,7 +94,7 @@ def _created(job: Job, targets: Sequence[NotificationTarget]) -> Job:
         return made
 
 
-def cancel(job_id: str | UUID, *, owner: str) -> Job:
+def cancel(job_id: str | UUID, *, owner: str) -> JobView:
     """Stop a job: at once if it waits, as soon as it looks if it runs. Raises NotFound, Conflict if it has ended."""
     with postgres.session() as session:
         job = owned(session, Job, job_id, owner)
@@ -102,14 +102,15 @@ def cancel(job_id: str | UUID, *, owner: str) -> Job:
         if asked is not None:
             accounts.record(session, owner, "job_stop", job.id, kind=job.kind)
         session.refresh(job)
+        view = JobView.of(job)
     if asked is None and job.state not in ("stopping", "cancelled"):
         raise Conflict(f"This job has ended already ({job.state}); there is nothing to stop.")
     if asked == "cancelled":
-        delivery.withdraw(job)
-    return job
+        delivery.withdraw(view)
+    return view
 
 
-def retry(job_id: str | UUID, *, owner: str, items: str = "all") -> Job:
+def retry(job_id: str | UUID, *, owner: str, items: str = "all") -> JobView:
     """Run an ended job again: `all` from nothing, `failed` keeping what is done, `unknown` only what may have happened.
 
     In a kind that does nothing twice, `all` is all that failed, that is unknown or that was never begun.
@@ -131,11 +132,12 @@ def retry(job_id: str | UUID, *, owner: str, items: str = "all") -> Job:
             raise Conflict("This job has not ended yet; stop it first.")
         notifications.reopen(session.connection(), job.id)
         session.refresh(job)
-    _send(job)
-    return job
+        view = JobView.of(job)
+    _send(view)
+    return view
 
 
-def answer_approval(job_id: str, approval_id: str, approved: bool, reason: str, *, owner: str) -> Job:
+def answer_approval(job_id: str, approval_id: str, approved: bool, reason: str, *, owner: str) -> JobView:
     """Say yes or no to a call that a job waits with. Raises NotFound, Conflict if the question is closed."""
     job = approvals.decide_approval(job_id, approval_id, approved, reason, owner)
     if job.run_at is None:
@@ -172,7 +174,7 @@ def delete(job_id: str | UUID, *, owner: str) -> None:
         blob_storage().delete(blob)
 
 
-def _send(job: Job) -> None:
+def _send(job: JobView) -> None:
     """Deliver a job that is committed. If the broker is away the clock does it later."""
     if job.run_at is not None and job.run_at > job.created_at:  # by the database's clock: this host's may be wrong
         return
@@ -186,16 +188,13 @@ def _send(job: Job) -> None:
             mark(connection, [job.id])  # else the clock finds it out: the job itself is there
 
 
-def _known(owner: str, key: str, fingerprint: str) -> Job | None:
-    with postgres.session() as session:
-        job = _by_key(session, owner, key)
+def _known(owner: str, key: str, fingerprint: str) -> JobView | None:
+    """The job that this owner submitted with this key. Raises Conflict if it was another one."""
+    with postgres.reading() as session:
+        job = session.scalar(select(Job).where(Job.owner == owner, Job.idempotency_key == key))
     if job is not None and job.fingerprint != fingerprint:
         raise Conflict("This Idempotency-Key was used for another job; take a new one.")
-    return job
-
-
-def _by_key(session: Session, owner: str, key: str) -> Job | None:
-    return session.scalar(select(Job).where(Job.owner == owner, Job.idempotency_key == key))
+    return JobView.of(job) if job is not None else None
 
 
 def _fingerprint(kind: str, params: dict[str, Any], sample: int | None, run_at: datetime | None) -> str:
@@ -224,7 +223,7 @@ def create_schedule(plan: SchedulePlan, *, owner: str) -> Schedule:
     return schedules.create(replace(plan, params=fit.json, label=label), owner)
 
 
-def run_schedule(schedule_id: str | UUID, *, owner: str, key: str) -> Job:
+def run_schedule(schedule_id: str | UUID, *, owner: str, key: str) -> JobView:
     """Its job, now; pressed twice with one key it is one job."""
     return schedules.run_now(schedule_id, owner=owner, key=key, submit=submit)
 

@@ -18,7 +18,7 @@ from rq.job import Job as Message
 from rq.serializers import JSONSerializer
 
 from jobs.engine.db import redis
-from jobs.engine.db.models import Job
+from jobs.engine.db.job_view import JobView
 from jobs.engine.errors import BrokerUnavailable
 from jobs.engine.kinds import catalogue
 
@@ -77,7 +77,7 @@ def queue(name: str, connection: Redis | None = None) -> Queue:
     return MessageQueue(name, connection=connection or redis.broker(), serializer=JSONSerializer)
 
 
-def deliver(jobs: Sequence[Job]) -> None:
+def deliver(jobs: Sequence[JobView]) -> None:
     """Put a message for each job into its queue: a first attempt at the back, any other at the front.
 
     Raises BrokerAway; some may have been delivered then.
@@ -95,7 +95,7 @@ def deliver(jobs: Sequence[Job]) -> None:
         ) from error
 
 
-def _note(name: str, jobs: Sequence[Job]) -> None:
+def _note(name: str, jobs: Sequence[JobView]) -> None:
     for job in jobs[:NOTED]:
         log.info("job %s: sent to queue %s", job.id, name)
     if len(jobs) > NOTED:
@@ -166,7 +166,7 @@ def _stranger() -> str:
     return next(iter(foreign), "")[:80]
 
 
-def withdraw(job: Job) -> None:
+def withdraw(job: JobView) -> None:
     """Take a job's message out of its queue where that is easy; one that stays is harmless."""
     try:
         redis.broker().lrem(queue(job.queue).key, 1, str(job.id))
@@ -182,24 +182,24 @@ def withdraw_all(name: str) -> None:
         raise BrokerUnavailable("The broker does not answer.") from error
 
 
-def _to_the_back(queue: Queue, jobs: Sequence[Job]) -> None:
+def _to_the_back(queue: Queue, jobs: Sequence[JobView]) -> None:
     if jobs:
         queue.enqueue_many([Queue.prepare_data(FUNCTION, **_message(job), **_keeping(job)) for job in jobs])
 
 
-def _to_the_front(queue: Queue, jobs: Iterable[Job]) -> None:
+def _to_the_front(queue: Queue, jobs: Iterable[JobView]) -> None:
     for job in sorted(jobs, key=lambda job: job.id, reverse=True):  # the oldest goes in last, so it comes out first
         queue.enqueue_call(FUNCTION, **_message(job), **_keeping(job), at_front=True)
 
 
-def _message(job: Job) -> dict[str, Any]:
+def _message(job: JobView) -> dict[str, Any]:
     """What rq-dashboard and redis-cli show of a job."""
     params = {name: _shown_param(value) for name, value in catalogue.shown_params(job.kind, job.params).items()}
     kwargs = {"job": str(job.id), "kind": job.kind, "attempt": job.attempt + 1, "params": params}
     return {"kwargs": kwargs, "job_id": str(job.id), "description": shown(f"{job.kind}: {job.label}", 200)}
 
 
-def _keeping(job: Job) -> dict[str, Any]:
+def _keeping(job: JobView) -> dict[str, Any]:
     # To RQ the timeout only says how long its records of a running job last: worker/lease.py ends a job at its time limit.
     return {"timeout": job.time_limit + 600, "result_ttl": RESULT_SECONDS, "failure_ttl": FAILURE_SECONDS}
 

@@ -8,13 +8,14 @@ from typing import Any
 from sqlalchemy import Select, func, select
 
 from jobs.engine.db import postgres
-from jobs.engine.db.models import Job, LogLine
+from jobs.engine.db.job_view import JobView
+from jobs.engine.db.models import LogLine
 from jobs.engine.db.records import COUNT_CAP, Page, escaped
 from jobs.engine.errors import NotFound
 
 
 def read_log(
-    job: Job,
+    job: JobView,
     *,
     after: str | int | None = None,
     limit: int = 500,
@@ -31,14 +32,14 @@ def read_log(
     return Page(rows[:limit], str(rows[limit - 1].id) if len(rows) > limit else None)
 
 
-def log_count(job: Job, levels: Collection[str] = (), q: str = "") -> int:
+def log_count(job: JobView, levels: Collection[str] = (), q: str = "") -> int:
     """How many lines there are, up to COUNT_CAP."""
     with postgres.reading() as session:
         lines = _lines(job, 0, levels, q).with_only_columns(LogLine.id).limit(COUNT_CAP)
         return session.scalar(select(func.count()).select_from(lines.subquery())) or 0
 
 
-def _lines(job: Job, seen: int, levels: Collection[str], q: str) -> Select[Any]:
+def _lines(job: JobView, seen: int, levels: Collection[str], q: str) -> Select[Any]:
     query = select(LogLine).where(LogLine.job_id == job.id, LogLine.id > seen)
     if q:
         query = query.where(LogLine.text.ilike(f"%{escaped(q)}%"))

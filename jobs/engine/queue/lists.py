@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from jobs.engine.db import postgres
+from jobs.engine.db.job_view import JobView, columns, views
 from jobs.engine.db.models import Job
 from jobs.engine.db.records import COUNT_CAP, Page, as_id, escaped
 
@@ -30,14 +31,14 @@ def list_jobs(
     after: str | None = None,
     before: str | None = None,
     limit: int = 50,
-) -> Page[Job]:
+) -> Page[JobView]:
     """The jobs of an owner, the newest first.
 
     states: of SHOWN_STATES. q: looks in label, note, message and kind of SEARCHED jobs a page, so that a page may be short
     though another follows. since: submitted then or later. by: "schedule" for those that a schedule started, "person" for
     the others.
     """
-    query = _filtered(select(Job), owner, states, kind or None, _first_id(since), by)
+    query = _filtered(select(*columns()), owner, states, kind or None, _first_id(since), by)
     with postgres.reading() as session:
         if before is not None:
             newer = query.where(Job.id > as_id(before)).order_by(Job.id)
@@ -52,13 +53,15 @@ def list_jobs(
         return Page(rows, str(last) if last else None, first)
 
 
-def _found(session: Session, query: Select[Any], q: str | None, limit: int, *, newest_first: bool = True) -> list[Job]:
+def _found(
+    session: Session, query: Select[Any], q: str | None, limit: int, *, newest_first: bool = True
+) -> list[JobView]:
     """The first rows of an ordered query; with `q`, of those of its first SEARCHED that have these words."""
     if not q:
-        return list(session.scalars(query.limit(limit)))
+        return views(session, query.limit(limit))
     looked_at = aliased(Job, query.limit(SEARCHED).subquery())
     order = looked_at.id.desc() if newest_first else looked_at.id
-    return list(session.scalars(select(looked_at).where(_says(looked_at, q)).order_by(order).limit(limit)))
+    return views(session, select(*columns(looked_at)).where(_says(looked_at, q)).order_by(order).limit(limit))
 
 
 def _end_of_search(session: Session, query: Select[Any]) -> UUID | None:

@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 
 from jobs.engine import settings
 from jobs.engine.db import postgres
+from jobs.engine.db.job_view import JobView
 from jobs.engine.db.models import ENDED_STATES, Job, Notification
 from jobs.engine.errors import BadInput, FieldError, InvalidParams, LegworkError, Transient
 from jobs.engine.mail import addresses, smtp
@@ -71,7 +72,7 @@ def add(session: Session, job_id: UUID, targets: Sequence[NotificationTarget]) -
     session.add_all([Notification(job_id=job_id, channel=one.channel, target=one.target) for one in targets])
 
 
-def notifications_of(job: Job) -> list[Notification]:
+def notifications_of(job: JobView) -> list[Notification]:
     with postgres.reading() as session:
         found = select(Notification).where(Notification.job_id == job.id)
         return list(session.scalars(found.order_by(Notification.id)))

@@ -10,27 +10,27 @@ from sqlalchemy import ColumnElement, Text, bindparam, cast, func, or_, select, 
 from sqlalchemy.orm import Session
 
 from jobs.engine.db import postgres
+from jobs.engine.db.job_view import JobView, columns, views
 from jobs.engine.db.models import Attempt, Counts, File, Item, Job, PausedQueue, WorkerProcess
 from jobs.engine.db.records import Page, escaped, owned
 from jobs.engine.errors import NotFound
 from jobs.engine.formats import exports
 from jobs.engine.queue import worker_registry
-from jobs.engine.queue.polling import JobStatus
 
 # Jobs.
 
 
-def job(job_id: str | UUID, owner: str) -> Job:
+def job(job_id: str | UUID, owner: str) -> JobView:
     """The one way to a job by its id: NotFound where there is none or it is somebody else's."""
     with postgres.reading() as session:
-        return owned(session, Job, job_id, owner)
+        return JobView.of(owned(session, Job, job_id, owner))
 
 
 # Items.
 
 
 def items(
-    job: Job,
+    job: JobView,
     *,
     state: str | None = None,
     verdict: str | None = None,
@@ -75,13 +75,13 @@ def _places(column: str | None) -> list[ColumnElement[Any]]:
     return [func.json_extract_path_text(part, column) for part in (Item.input, Item.output)]
 
 
-def item(job: Job, key: str) -> Item | None:
+def item(job: JobView, key: str) -> Item | None:
     """The item of that key, if it has been recorded."""
     with postgres.reading() as session:
         return session.get(Item, (job.id, key))
 
 
-def item_columns(job: Job, look_at: int = 200) -> list[str]:
+def item_columns(job: JobView, look_at: int = 200) -> list[str]:
     """The columns of the result table: the input's, then the output's, as the first items have them."""
     with postgres.reading() as session:
         rows = session.execute(
@@ -91,7 +91,7 @@ def item_columns(job: Job, look_at: int = 200) -> list[str]:
     return list(dict.fromkeys(inputs_ + [name for row in rows for name in row.output or {}]))
 
 
-def item_rows(job: Job, state: str | None = None) -> Iterator[dict[str, Any]]:
+def item_rows(job: JobView, state: str | None = None) -> Iterator[dict[str, Any]]:
     """Every recorded item as one row: input, output, `_state`, `_error`. Read through a cursor, in constant memory."""
     query = select(Item.input, Item.output, Item.state, Item.error).where(Item.job_id == job.id)
     if state:
@@ -103,7 +103,7 @@ def item_rows(job: Job, state: str | None = None) -> Iterator[dict[str, Any]]:
             yield {**(row.input or {}), **(row.output or {}), "_state": row.state, "_error": row.error}
 
 
-def export(job: Job, format: str, state: str | None = None) -> tuple[str, str, Iterator[bytes]]:
+def export(job: JobView, format: str, state: str | None = None) -> tuple[str, str, Iterator[bytes]]:
     """The result table as a download: media type, file name, and its bytes as they are made."""
     if format not in exports.FORMATS:
         raise NotFound(f"There is no download as {format[:20]!r}; there are {', '.join(exports.FORMATS)}.")
@@ -147,7 +147,7 @@ def _cursor(item: Item) -> str:
 # What hangs on a job.
 
 
-def attempts(job: Job) -> list[Attempt]:
+def attempts(job: JobView) -> list[Attempt]:
     with postgres.reading() as session:
         return list(session.scalars(select(Attempt).where(Attempt.job_id == job.id).order_by(Attempt.lease)))
 
@@ -155,15 +155,15 @@ def attempts(job: Job) -> list[Attempt]:
 _FILES = select(File).where(File.job_id == bindparam("job"), File.visible).order_by(File.id)
 
 
-def output_files(job: Job) -> list[File]:
+def output_files(job: JobView) -> list[File]:
     """The outputs that may be seen."""
-    if isinstance(job, JobStatus) and not job.file_count:
+    if job.file_count == 0:
         return []
     with postgres.reading() as session:
         return list(session.scalars(_FILES, {"job": job.id}))
 
 
-# The house as a whole.
+# Workers.
 
 
 def workers() -> list[WorkerProcess]:
@@ -179,16 +179,18 @@ def served_queues() -> set[str]:
 # What the clock asks.
 
 
-def undelivered(session: Session, *, only: Collection[UUID] | None = None) -> list[Job]:
+def undelivered(session: Session, *, only: Collection[UUID] | None = None) -> list[JobView]:
     """Due queued jobs that no message was put out for, the oldest first; of these only, if they are given.
 
     At most 1,000: those with a time of their own, then the others, in the order of the index that has them and nothing else.
     """
-    due = select(Job).where(Job.state == "queued", or_(Job.run_at.is_(None), Job.run_at <= func.now()), _not_paused())
+    due = select(*columns()).where(
+        Job.state == "queued", or_(Job.run_at.is_(None), Job.run_at <= func.now()), _not_paused()
+    )
     if only is not None:
         due = due.where(Job.id.in_(only))
-    some = session.scalars(due.where(Job.delivered_at.is_(None)).order_by(Job.run_at, Job.id).limit(1_000))
-    return sorted(some, key=lambda job: job.id)
+    some = due.where(Job.delivered_at.is_(None)).order_by(Job.run_at, Job.id).limit(1_000)
+    return sorted(views(session, some), key=lambda job: job.id)
 
 
 _SETTLED_IN = text("interval '2 s'")  # a message younger than this may still be on its way

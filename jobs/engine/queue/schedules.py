@@ -21,6 +21,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from jobs.engine.db import postgres
+from jobs.engine.db.job_view import JobView, columns, views
 from jobs.engine.db.models import Job, Schedule
 from jobs.engine.db.records import Page, as_id, owned
 from jobs.engine.errors import LegworkError, TooMany
@@ -30,7 +31,7 @@ MOST = 200  # schedules of one owner
 AT_ONCE = 100
 
 log = logging.getLogger("legwork.schedules")
-Submit = Callable[..., Job]
+Submit = Callable[..., JobView]
 
 
 @dataclass(frozen=True)
@@ -78,21 +79,21 @@ def list_schedules(owner: str) -> list[Schedule]:
         return list(session.scalars(select(Schedule).where(Schedule.owner == owner).order_by(Schedule.id.desc())))
 
 
-def scheduled_jobs(schedule: Schedule, *, after: str | None = None, limit: int = 20) -> Page[Job]:
+def scheduled_jobs(schedule: Schedule, *, after: str | None = None, limit: int = 20) -> Page[JobView]:
     """The jobs that a schedule made, the newest first."""
-    query = select(Job).where(Job.schedule_id == schedule.id, Job.owner == schedule.owner)
+    query = select(*columns()).where(Job.schedule_id == schedule.id, Job.owner == schedule.owner)
     if after is not None:
         query = query.where(Job.id < as_id(after))
     with postgres.session() as session:
-        rows = list(session.scalars(query.order_by(Job.id.desc()).limit(limit + 1)))
+        rows = views(session, query.order_by(Job.id.desc()).limit(limit + 1))
     return Page(rows[:limit], str(rows[limit - 1].id) if len(rows) > limit else None)
 
 
-def latest_jobs(ids: list[UUID]) -> dict[UUID, Job]:
+def latest_jobs(ids: list[UUID]) -> dict[UUID, JobView]:
     """The last job of each of these schedules."""
-    query = select(Job).where(Job.schedule_id.in_(ids)).ext(distinct_on(Job.schedule_id))
+    query = select(*columns()).where(Job.schedule_id.in_(ids)).ext(distinct_on(Job.schedule_id))
     with postgres.session() as session:
-        found = session.scalars(query.order_by(Job.schedule_id, Job.id.desc()))
+        found = views(session, query.order_by(Job.schedule_id, Job.id.desc()))
         return {job.schedule_id: job for job in found if job.schedule_id}
 
 
@@ -121,7 +122,7 @@ def delete_schedule(schedule_id: str | UUID, *, owner: str) -> None:
         session.delete(owned(session, Schedule, schedule_id, owner))
 
 
-def run_now(schedule_id: str | UUID, *, owner: str, key: str, submit: Submit) -> Job:
+def run_now(schedule_id: str | UUID, *, owner: str, key: str, submit: Submit) -> JobView:
     """One job beside the schedule's times; the same key gives the same job again."""
     return _job(schedule(schedule_id, owner), f"now:{key}", submit)
 
@@ -160,7 +161,7 @@ def _trouble(due: Schedule, submit: Submit) -> str | None:
     return None
 
 
-def _job(schedule: Schedule, when: str, submit: Submit) -> Job:
+def _job(schedule: Schedule, when: str, submit: Submit) -> JobView:
     return submit(
         schedule.kind,
         schedule.params,

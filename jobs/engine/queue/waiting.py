@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, func, select
 
 from jobs.engine.db import postgres
+from jobs.engine.db.job_view import JobView
 from jobs.engine.db.models import Job
 from jobs.engine.db.records import COUNT_CAP
 from jobs.engine.queue import fair_share, worker_registry
-from jobs.engine.queue.polling import JobStatus, lately
+from jobs.engine.queue.polling import recent_items
 
 RECENT = 50  # ended jobs of a queue that say how long one takes
 BROKER_SECONDS = 3  # that a due job may be without a message before it is said that the broker does not answer
@@ -63,7 +64,7 @@ def jobs_ahead(queue: str) -> JobsAhead:
     return JobsAhead(len(serving), busy, jobs, None if each is None else each * (jobs + 1) / len(serving))
 
 
-def why_waiting(job: Job | JobStatus) -> Waiting | None:
+def why_waiting(job: JobView) -> Waiting | None:
     """Why this job waits; None if it does not."""
     if job.state != "queued":
         return None
@@ -90,7 +91,7 @@ def why_waiting(job: Job | JobStatus) -> Waiting | None:
 _BROKER = "The broker does not answer. The job is safe in the database and starts when it is back."
 
 
-def _later(job: Job | JobStatus, seconds: float) -> Waiting:
+def _later(job: JobView, seconds: float) -> Waiting:
     if job.reason == "approval":
         return Waiting("approval", job.message or "It waits for your yes or no.")
     if job.reason == "no_kind":
@@ -144,11 +145,11 @@ def _due(queue: str) -> list[ColumnElement[bool]]:
     return [Job.state == "queued", Job.queue == queue, (Job.run_at.is_(None)) | (Job.run_at <= func.now())]
 
 
-def pace(job: Job | JobStatus) -> Pace | None:
+def pace(job: JobView) -> Pace | None:
     """How fast the items of a running job end."""
     if job.state not in ("running", "stopping"):
         return None
-    ended, seconds = lately(job)
+    ended, seconds = recent_items(job)
     if not ended or not seconds or seconds <= 0:
         return None
     rate = ended / seconds

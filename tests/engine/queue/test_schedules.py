@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job, Schedule
@@ -108,7 +108,9 @@ def test_a_due_schedule_makes_one_job_and_moves_on() -> None:
     assert commands.run_due_schedules() == 0
     (job,) = jobs_of(schedule)
     assert (job.kind, job.owner, job.params["naps"], job.state) == ("nap", "local", 2, "queued")
-    assert schedule.next_at and job.idempotency_key == f"schedule:{schedule.id}:{schedule.next_at.isoformat()}"
+    with postgres.session() as session:
+        key = session.scalar(select(Job.idempotency_key).where(Job.id == job.id))
+    assert schedule.next_at and key == f"schedule:{schedule.id}:{schedule.next_at.isoformat()}"
     moved = again(schedule)
     assert moved.next_at and moved.next_at > datetime.now(UTC)
     assert moved.ran_at is not None

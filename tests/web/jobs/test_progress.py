@@ -14,8 +14,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from jobs.engine.db import postgres
+from jobs.engine.db.job_view import COLUMNS
 from jobs.engine.db.models import Job
-from jobs.engine.queue import commands, ledger, polling, queries, waiting
+from jobs.engine.queue import commands, ledger, polling, waiting
 from tests.web import factories
 from webapp.http.guards import LOCAL_OWNER
 from webapp.jobs import tabs
@@ -276,11 +277,13 @@ def _noted(cursor: Any, execute: Any, asked: list[str], query: Any, *values: Any
     return execute(cursor, query, *values, **options)
 
 
-def test_a_glance_is_the_row() -> None:
+def test_a_status_is_the_row() -> None:
     running, _ = factories.running(factories.waiting(), total=10)
     for made in (factories.waiting(), running, factories.ended(factories.waiting(), "failed")):
-        row, seen = queries.job(made.id, LOCAL_OWNER), polling.readable_job(made.id, LOCAL_OWNER)
-        for name in (*(column.name for column in Job.__table__.columns), "ended", "finished", "pending"):
+        with postgres.session() as session:
+            row = session.get_one(Job, made.id)
+        seen = polling.readable_job(made.id, LOCAL_OWNER)
+        for name in (*COLUMNS, "ended", "finished", "pending"):
             assert getattr(seen, name) == getattr(row, name)
         assert waiting.pace(seen) == waiting.pace(polling.job_status(made.id, LOCAL_OWNER))
 

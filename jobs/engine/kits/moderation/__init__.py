@@ -9,6 +9,7 @@ from __future__ import annotations
 from jobs.engine.kits.moderation.classifier import built_in_classifier
 from jobs.engine.kits.moderation.judges import BUILT_IN, Judge, JudgeChoice, Judged, choose, judge, setup_error
 from jobs.engine.kits.moderation.reviews import (
+    ReviewStatus,
     decide_item,
     decided,
     figures,
@@ -32,6 +33,7 @@ __all__ = [
     "Judge",
     "JudgeChoice",
     "Judged",
+    "ReviewStatus",
     "Threshold",
     "Verdict",
     "built_in_classifier",

@@ -17,6 +17,7 @@ from sqlalchemy import func, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from jobs.engine.db import postgres
+from jobs.engine.db.job_view import JobView
 from jobs.engine.db.models import VERDICTS, Decision, Item, Job, ThresholdChange
 from jobs.engine.db.records import Page, owned
 from jobs.engine.errors import Conflict, FieldError, InvalidParams, NotFound
@@ -59,19 +60,19 @@ class ReviewStatus:
         return limits.threshold_of(category, self.thresholds)
 
 
-def judges(job: Job) -> bool:
+def judges(job: Job | JobView) -> bool:
     """Whether this job's items get verdicts."""
     return isinstance(job.params.get("thresholds"), dict)
 
 
-def review_status(job: Job) -> ReviewStatus:
+def review_status(job: JobView) -> ReviewStatus:
     """The state of a job's verdicts. Raises NotFound if it is not a moderation job."""
     _check(job)
     with postgres.session() as session:
         return _standing(session, job)
 
 
-def list_decisions(job: Job, *, after: str | None = None, limit: int = 50) -> Page[Decision]:
+def list_decisions(job: JobView, *, after: str | None = None, limit: int = 50) -> Page[Decision]:
     """The decisions of people, latest first, including undone ones."""
     _check(job)
     query = select(Decision).where(Decision.job_id == job.id)
@@ -82,7 +83,7 @@ def list_decisions(job: Job, *, after: str | None = None, limit: int = 50) -> Pa
     return Page(rows[:limit], str(rows[limit - 1].id) if len(rows) > limit else None)
 
 
-def threshold_changes(job: Job, limit: int = 20) -> list[ThresholdChange]:
+def threshold_changes(job: JobView, limit: int = 20) -> list[ThresholdChange]:
     """The thresholds that people set, latest first."""
     _check(job)
     query = select(ThresholdChange).where(ThresholdChange.job_id == job.id).order_by(ThresholdChange.id.desc())
@@ -90,7 +91,7 @@ def threshold_changes(job: Job, limit: int = 20) -> list[ThresholdChange]:
         return list(session.scalars(query.limit(limit)))
 
 
-def score_distribution(job: Job) -> dict[str, list[int]]:
+def score_distribution(job: JobView) -> dict[str, list[int]]:
     """A histogram of the first items' scores for each category: counts for ten intervals from 0 to 1."""
     _check(job)
     found: dict[str, list[int]] = {}
@@ -216,12 +217,12 @@ def _locked(session: Session, job_id: str | UUID, owner: str) -> Job:
     return job
 
 
-def _check(job: Job) -> None:
+def _check(job: Job | JobView) -> None:
     if not judges(job):
         raise NotFound("This is not a moderation job.")
 
 
-def _standing(session: Session, job: Job) -> ReviewStatus:
+def _standing(session: Session, job: Job | JobView) -> ReviewStatus:
     change = _latest(session, job.id)
     first = session.scalar(
         select(Item.output).where(Item.job_id == job.id, Item.verdict.is_not(None)).order_by(Item.position).limit(1)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from jobs.engine.db.job_view import COLUMNS, JobView
 from jobs.engine.db.models import Job, new_id
 from jobs.engine.db.postgres import execute
 from jobs.engine.jsonsafe import dumps
@@ -23,7 +24,7 @@ class TooManyWaiting(Exception):
     """Nothing was created: as many jobs of the owner wait as may."""
 
 
-def create(connection: Connection, job: Job, *, delivered: bool = False, most: int | None = None) -> Job:
+def create(connection: Connection, job: Job, *, delivered: bool = False, most: int | None = None) -> JobView:
     """Put a new job into the queue. The caller commits, and only then delivers. Raises KeyTaken, TooManyWaiting.
 
     most: jobs of the owner that may wait, this one included; None for any number.
@@ -37,10 +38,7 @@ def create(connection: Connection, job: Job, *, delivered: bool = False, most: i
         raise TooManyWaiting
     if made[0] is None:
         raise KeyTaken
-    return Job(**dict(zip(_COLUMNS, made, strict=True)))
-
-
-_COLUMNS = tuple(column.name for column in Job.__table__.columns)
+    return JobView(*made)
 
 
 @cache
@@ -53,7 +51,7 @@ def _creating(names: tuple[str, ...], delivered: bool) -> str:
                 select from jobs where owner = %(owner)s and state = 'queued' limit %(_most)s) as counted
         ), made as (
             insert into jobs ({", ".join(columns)}) select {", ".join(values)} from waiting where waiting.full is not true
-            on conflict do nothing returning {", ".join(_COLUMNS)}
+            on conflict do nothing returning {", ".join(COLUMNS)}
         )
         select waiting.full, made.* from waiting left join made on true
     """
