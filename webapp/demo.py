@@ -124,7 +124,7 @@ def _row(outcome: DemoResult) -> list[Any]:
     return [outcome.kind, outcome.state, outcome.items, round(outcome.seconds, 1), outcome.message]
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return " ".join(text.split())
 
@@ -143,7 +143,7 @@ def _get(url: str) -> Any:
         return json.load(answer)
 
 
-def _post(url: str, body: Any) -> Any:
+def _post(url: str, body: object) -> Any:
     request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})  # noqa: S310
     with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
         return json.load(answer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 from flask import Blueprint, redirect, render_template, request
 from flask.typing import ResponseReturnValue
@@ -74,7 +74,7 @@ def set_password(account_id: str) -> ResponseReturnValue:
     return _done(lambda who: accounts.set_password(account_id, password, by=who, address=identity.address()))
 
 
-def _done(change: Any) -> ResponseReturnValue:
+def _done(change: Callable[[str], object]) -> ResponseReturnValue:
     identity.account()  # without accounts there is none to change
     try:
         change(identity.current_owner())

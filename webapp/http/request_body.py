@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gevent import Timeout
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import BadRequest, RequestTimeout
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse
 
 PATIENCE_SECONDS = 25.0  # for the next STEP bytes, or the rest
 STEP = 64 * 1024
@@ -20,7 +23,7 @@ TOO_SLOW = "The body came too slowly and was discarded. Send it again over a fas
 CUT_OFF = "The body ended before its Content-Length and was discarded. Send it again."
 MALFORMED = "The chunks of the body are malformed."
 
-Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
+Application = Callable[[dict[str, Any], "StartResponse"], Iterable[bytes]]
 
 
 class Incoming:
@@ -29,7 +32,7 @@ class Incoming:
     def __init__(self, application: Application) -> None:
         self._application = application
 
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         length = environ.get("CONTENT_LENGTH")
         environ["wsgi.input"] = TimedBody(environ["wsgi.input"], int(length) if length else None)
         return self._application(environ, start_response)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from flask import Flask, Response, g, request
 
@@ -45,7 +44,7 @@ def _note(response: Response) -> Response:
     return response
 
 
-def _end(_: Any) -> None:
+def _end(_: object) -> None:
     if span := g.pop("span", None):
         about = g.pop("span_about")
         span.end(about, failed=about.get("http.response.status_code", 500) >= 500)

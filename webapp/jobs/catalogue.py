@@ -81,16 +81,11 @@ def titles() -> dict[str, str]:
     return {kind.name: kind.title for kind in engine_kinds.kinds(hidden=True)}
 
 
-def noun_of(job: Any) -> tuple[str, str]:
-    """What the items of this job are called."""
-    return nouns().get(job.kind, ("item", "items"))
-
-
 def nouns() -> dict[str, tuple[str, str]]:
     return {kind.name: kind.noun for kind in engine_kinds.kinds(hidden=True)}
 
 
-def _draft(kind: Any) -> drafts.Draft:
+def _draft(kind: engine_kinds.Kind) -> drafts.Draft:
     if source := request.args.get("from"):
         job = queue.job(source, current_owner())
         if job.kind != kind.name:
@@ -113,7 +108,7 @@ def _prefill(draft: drafts.Draft, given: Mapping[str, str]) -> None:
     draft.raw |= {name: text for name, text in forms.posted(named, request.args).items()}
 
 
-def _matches(kind: Any, wanted: str) -> bool:
+def _matches(kind: engine_kinds.Kind, wanted: str) -> bool:
     text = f"{kind.title} {kind.name} {kind.group} {kind.summary}".casefold()
     return all(part in text for part in wanted.casefold().split())
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +15,35 @@ _WHOLE = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?([0-9]{1,18}(\.[0-9]{0,30})?|\.[0-9]{1,30})", re.ASCII)
 
 
-def text_of(field: Any, value: Any) -> str | list[str]:
+@dataclass(frozen=True)
+class Field:
+    """One param, as its form shows it."""
+
+    name: str
+    label: str
+    help: str
+    control: str  # line, text, code, sql, number, checkbox, radios, select, checks, file, files, column, lines, pairs, json, secret
+    required: bool
+    nullable: bool
+    default: Any
+    unit: str
+    minimum: float | None
+    maximum: float | None
+    longest: int | None
+    integer: bool  # it, or each of its values
+    numbers: bool  # each of its values is one
+    words: Mapping[str, str]  # what an option is called
+    options: tuple[Any, ...]
+    advanced: bool
+    accept: str
+    columns_of: str | None
+
+    @property
+    def id(self) -> str:
+        return f"f-{self.name}"
+
+
+def text_of(field: Field, value: object) -> str | list[str]:
     """A value as the text of its control."""
     if field.control == "pairs":
         return [str(part) for pair in value.items() for part in pair] if isinstance(value, dict) else []
@@ -30,14 +60,14 @@ def text_of(field: Any, value: Any) -> str | list[str]:
     return figure(value)
 
 
-def figure(value: Any) -> str:
+def figure(value: object) -> str:
     """A value in a line: a number without an exponent, a text as it is."""
     if isinstance(value, float):
         return f"{Decimal(repr(value)):f}"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def value(field: Any, raw: str | list[str]) -> Any:
+def value(field: Field, raw: str | list[str]) -> Any:
     """What the text stands for; NOTHING where the default does."""
     if isinstance(raw, list):
         return _many(field, raw)
@@ -76,12 +106,12 @@ def _pairs(raw: list[str]) -> dict[str, str]:
     return found
 
 
-def _lines(field: Any, raw: str) -> list[Any]:
+def _lines(field: Field, raw: str) -> list[Any]:
     texts = [text.strip() for text in raw.splitlines() if text.strip()]
     return [_number(field, text) if field.numbers else text for text in texts]
 
 
-def _many(field: Any, raw: list[str]) -> Any:
+def _many(field: Field, raw: list[str]) -> Any:
     if field.control == "pairs":
         return _pairs(raw)
     if not raw and field.required:
@@ -89,7 +119,7 @@ def _many(field: Any, raw: list[str]) -> Any:
     return [_choice(field, text) for text in raw] if field.control == "checks" else raw
 
 
-def _empty(field: Any, raw: str) -> Any:
+def _empty(field: Field, raw: str) -> Any:
     """What nothing means: none, where that is allowed; an empty text; the default; else an error."""
     if field.nullable:
         return None
@@ -111,7 +141,7 @@ _WANTED = {
 }
 
 
-def _number(field: Any, text: str) -> int | float:
+def _number(field: Field, text: str) -> int | float:
     if field.integer:
         if not _WHOLE.fullmatch(text):
             raise ValueError(
@@ -127,12 +157,12 @@ def grouped(text: str | list[str]) -> str:
     return f"{int(text):,}" if isinstance(text, str) and _WHOLE.fullmatch(text) else str(text)
 
 
-def _such_as(field: Any, otherwise: str) -> str:
+def _such_as(field: Field, otherwise: str) -> str:
     given = field.default if isinstance(field.default, (int, float)) else field.minimum
     return str(text_of(field, given)) if given is not None else otherwise
 
 
-def _choice(field: Any, text: str) -> Any:
+def _choice(field: Field, text: str) -> Any:
     for option in field.options:
         if text_of(field, option) == text or str(option) == text:
             return option

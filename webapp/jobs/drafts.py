@@ -26,7 +26,7 @@ SAMPLE_ROWS = 3
 class Draft:
     """One form, as filled in so far. `key` makes submissions of the same form the same job."""
 
-    kind: Any
+    kind: kinds.Kind
     raw: forms.Raw
     errors: list[FieldError] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
@@ -75,7 +75,7 @@ class Draft:
             return ""
         return kinds.fill_in(text, table["first"][0]) or ""
 
-    def estimate(self) -> Any:
+    def estimate(self) -> kinds.Estimate | None:
         """What it would take; None while the form is not complete."""
         if self.errors:
             return None
@@ -112,11 +112,11 @@ class Draft:
             return {"error": str(error)}
 
 
-def blank(kind: Any) -> Draft:
+def blank(kind: kinds.Kind) -> Draft:
     return Draft(kind, forms.blank(forms.fields(kind.schema())))
 
 
-def of_params(kind: Any, params: Mapping[str, Any]) -> Draft:
+def of_params(kind: kinds.Kind, params: Mapping[str, Any]) -> Draft:
     """A form that stands for these params; what the kind does not know any more is dropped, with a notice."""
     found = forms.fields(kind.schema())
     draft = Draft(kind, forms.filled(found, params))
@@ -187,18 +187,18 @@ def run_at(draft: Draft) -> datetime | None:
     return moment
 
 
-def is_served(kind: Any) -> bool:
+def is_served(kind: kinds.Kind) -> bool:
     """Whether a worker that is alive takes this kind's jobs."""
     return kind.queue in queue.served_queues()
 
 
-def notes_of(about: Any) -> list[str]:
+def notes_of(about: kinds.Estimate | None) -> list[str]:
     """What a person should read before the start, as sentences."""
     notes = about.notes if about else ()
     return [f"{note[:1].upper()}{note[1:]}{'' if note.endswith(('.', '?', '!')) else '.'}" for note in notes]
 
 
-def _starts(kind: Any) -> str:
+def _starts(kind: kinds.Kind) -> str:
     """When a job of this kind would start if it were submitted now, and what is before it."""
     ahead = queue.jobs_ahead(kind.queue)
     if not ahead.workers:

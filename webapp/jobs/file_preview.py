@@ -14,6 +14,7 @@ from werkzeug.wsgi import FileWrapper
 
 from jobs.engine import files as engine_files
 from jobs.engine import queue
+from jobs.engine.db import models
 from jobs.engine.errors import BadInput, LegworkError, NotFound
 from webapp.http.guards import current_owner
 from webapp.jobs import catalogue, files
@@ -51,7 +52,7 @@ _MAGIC = {
 }
 
 
-def previewable(file: Any) -> bool:
+def previewable(file: models.File) -> bool:
     """Whether there is something to see, by its name and type; the look itself judges by its bytes."""
     if file.media_type in _MAGIC:
         return bool(file.bytes <= MOST_IMAGE)
@@ -88,7 +89,7 @@ def raw(file_id: str) -> Response:
     return response
 
 
-def _look(file: Any) -> dict[str, Any]:
+def _look(file: models.File) -> dict[str, Any]:
     if file.media_type == PDF:
         return {"image": None, "table": None, "text": None} | _page(file)
     if file.media_type in _MAGIC:
@@ -106,7 +107,7 @@ def _under_the_title(html: Markup) -> Markup:
     return Markup(re.sub(r"(</?h)([456])>", lambda found: f"{found[1]}{int(found[2]) - 2}>", html))  # noqa: S704
 
 
-def _page(file: Any) -> dict[str, Any]:
+def _page(file: models.File) -> dict[str, Any]:
     """The page of a PDF that is asked for, or why it cannot be shown."""
     asked = request.args.get("page", "1")
     number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 7 else 1
@@ -116,7 +117,7 @@ def _page(file: Any) -> dict[str, Any]:
         return {"trouble": error.message}
 
 
-def _image(file: Any) -> str | None:
+def _image(file: models.File) -> str | None:
     """Its type, if its first bytes say the same."""
     starts = _MAGIC.get(file.media_type)
     if starts is None or file.bytes > MOST_IMAGE:
@@ -126,7 +127,7 @@ def _image(file: Any) -> str | None:
     return str(file.media_type) if head.startswith(starts) and webp else None
 
 
-def _table(file: Any) -> dict[str, Any] | None:
+def _table(file: models.File) -> dict[str, Any] | None:
     if not (file.table or file.name.lower().endswith((".csv", ".tsv", ".jsonl"))):
         return None
     try:
@@ -138,7 +139,7 @@ def _table(file: Any) -> dict[str, Any] | None:
     return found | {"first": found["first"][:ROWS]}
 
 
-def _text(file: Any) -> dict[str, Any]:
+def _text(file: models.File) -> dict[str, Any]:
     head = _head(file, MOST_TEXT)
     text = head.decode("utf-8", "replace")
     if file.name.lower().endswith(".json") and len(head) == file.bytes:
@@ -147,12 +148,12 @@ def _text(file: Any) -> dict[str, Any]:
     return {"text": text.replace("\x00", "\ufffd"), "cut": file.bytes > len(head)}
 
 
-def _head(file: Any, count: int) -> bytes:
+def _head(file: models.File, count: int) -> bytes:
     with engine_files.open_file(file) as stream:
         return stream.read(count)
 
 
-def _job_of(file: Any) -> Any:
+def _job_of(file: models.File) -> queue.JobView | None:
     try:
         return queue.readable_job(file.job_id, current_owner()) if file.job_id else None
     except NotFound:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
@@ -77,7 +76,7 @@ def attachment(chunks: Iterable[bytes], media_type: str, name: str) -> Response:
     return response
 
 
-def log_lines(job: Any) -> Iterator[bytes]:
+def log_lines(job: queue.JobView) -> Iterator[bytes]:
     """A job's whole log, a line at a time."""
     after = None
     while True:

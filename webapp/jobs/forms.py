@@ -8,48 +8,19 @@ a mapping is the list of its names and values in turn, any other list has a line
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
 from jobs.engine.errors import FieldError
 from webapp.jobs import controls
-from webapp.jobs.controls import MANY, NOTHING, text_of
+from webapp.jobs.controls import MANY, NOTHING, Field, text_of
 
-__all__ = ["text_of"]
+__all__ = ["Field", "text_of"]
 
 Raw = dict[str, str | list[str]]
 WIDGETS = ("text", "code", "sql", "json", "secret", "line")
 _PLAIN = ("string", "integer", "number")
-
-
-@dataclass(frozen=True)
-class Field:
-    """One param, as its form shows it."""
-
-    name: str
-    label: str
-    help: str
-    control: str  # line, text, code, sql, number, checkbox, radios, select, checks, file, files, column, lines, pairs, json, secret
-    required: bool
-    nullable: bool
-    default: Any
-    unit: str
-    minimum: float | None
-    maximum: float | None
-    longest: int | None
-    integer: bool  # it, or each of its values
-    numbers: bool  # each of its values is one
-    words: Mapping[str, str]  # what an option is called
-    options: tuple[Any, ...]
-    advanced: bool
-    accept: str
-    columns_of: str | None
-
-    @property
-    def id(self) -> str:
-        return f"f-{self.name}"
 
 
 def fields(schema: Mapping[str, Any]) -> list[Field]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date, datetime, time
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from flask import Blueprint, flash, redirect, render_template, request
 from werkzeug.wrappers import Response
@@ -131,7 +131,7 @@ def address(given: Mapping[str, str] | None = None, **changed: str | None) -> st
     return f"/jobs?{query}" if query else "/jobs"
 
 
-def reasons(rows: list[Any]) -> dict[Any, Any]:
+def reasons(rows: list[queue.JobView]) -> dict[UUID, queue.Waiting | None]:
     """Why the first few jobs wait; to ask it for each of a long list would keep the database busy."""
     return {job.id: queue.why_waiting(job) for job in [job for job in rows if job.state == "queued"][:EXPLAINED]}
 

@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, make_response, render_template, request
 
 from jobs.engine import kinds, queue
+from jobs.engine.db import models
 from jobs.engine.errors import LegworkError, NotFound
 from webapp.http.guards import current_owner
 from webapp.jobs import tabs
@@ -44,27 +45,27 @@ def fragment(job_id: str) -> Response:
     return response
 
 
-def title_of(job: Any, title: str) -> str:
+def title_of(job: queue.JobView, title: str) -> str:
     """What the browser's tab says: the share first while it runs, then how it ended."""
     share = words.percent(job)
     moving = job.state in words.MOVING and share is not None
     return f"{f'{share}%' if moving else words.state_of(job).text} · {title}{f', {job.label}' if job.label else ''}"
 
 
-def announcement(job: Any, nouns: tuple[str, str]) -> str:
+def announcement(job: queue.JobView, nouns: tuple[str, str]) -> str:
     """The sentence of the live region. It changes at the start, at half and at the end, not at each poll."""
     if job.ended:
         return (
             f"{words.state_of(job).text}: {words.counted(job, nouns)}." if job.total else f"{words.state_of(job).text}."
         )
     share = words.percent(job) or 0
-    if job.state == "running" and share >= 50:
+    if job.state == "running" and job.total and share >= 50:
         half = (job.total + 1) // 2
         return f"Half done: {words.number(half)} of {words.number(job.total)} {words.noun(nouns, job.total)}."
     return f"{words.state_of(job).text}."
 
 
-def _view(job: Any, tab: str) -> dict[str, Any]:
+def _view(job: queue.JobView, tab: str) -> dict[str, Any]:
     kind = _kind(job)
     nouns = kind.noun if kind else ("item", "items")
     title = kind.title if kind else job.kind
@@ -86,21 +87,21 @@ def _view(job: Any, tab: str) -> dict[str, Any]:
     }
 
 
-def questions(job: Any) -> list[Any]:
+def questions(job: queue.JobView) -> list[models.Approval]:
     """The calls that wait for a yes or no on the page."""
     if not (job.state == "queued" and job.reason == "approval") or job.owner != current_owner():
         return []
     return [asked for asked in queue.approvals_of(job) if asked.decided_at is None and asked.expires_at > words.now()]
 
 
-def _kind(job: Any) -> Any:
+def _kind(job: queue.JobView) -> kinds.Kind | None:
     try:
         return kinds.kind(job.kind)
     except NotFound:
         return None
 
 
-def _every(job: Any) -> str:
+def _every(job: queue.JobView) -> str:
     """How often the page asks: less often for what starts later."""
     if job.state == "queued" and job.reason == "approval":
         return "5s"
@@ -108,7 +109,7 @@ def _every(job: Any) -> str:
     return "15s" if ahead > 60 else "2s" if job.state == "queued" else "1s"
 
 
-def _whole(job: Any) -> int | None:
+def _whole(job: queue.JobView) -> int | None:
     """How many items the job would have without the limit of a try."""
     try:
         estimate = kinds.estimate(job.kind, job.params, owner=job.owner)
@@ -117,7 +118,7 @@ def _whole(job: Any) -> int | None:
     return estimate.items if estimate else None
 
 
-def _version(job: Any, tab: str) -> str:
+def _version(job: queue.JobView, tab: str) -> str:
     """What the fragment is made of, cheap to read: the row, the viewer's zone, and for ages a few seconds' worth of time."""
     age = None if job.ended else int(words.now().timestamp()) // AGES
     row = (job.id, job.state, job.reason, job.message, job.lease, job.cancel_requested_at, job.run_at, job.finished_at)

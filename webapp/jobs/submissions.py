@@ -40,7 +40,7 @@ def submit(name: str) -> Any:
     return _start(draft, draft.valid) if complete and draft.valid else drafts.page(draft, 422)
 
 
-def posted(kind: Any) -> drafts.Draft:
+def posted(kind: kinds.Kind) -> drafts.Draft:
     """The form that this request brings, with its new files stored."""
     form = request.form
     draft = drafts.blank(kind)
@@ -122,7 +122,7 @@ def _key(draft: drafts.Draft) -> str:
     return f"{draft.key}-{hashlib.sha256(body.encode()).hexdigest()[:16]}"
 
 
-def _pasted(kind: Any) -> Any:
+def _pasted(kind: kinds.Kind) -> Any:
     """The form filled from the JSON that was pasted."""
     text = request.form.get("_pasted", "")
     try:

@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from jobs.engine import kinds, queue
+from jobs.engine.db import models
 from jobs.engine.errors import LegworkError, NotFound
 from webapp.jobs import drafts, forms
 from webapp.ui import safe_text, words
@@ -41,12 +42,12 @@ class Given(NamedTuple):
     files: list[Any]
 
 
-def content(tab: str, job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
+def content(tab: str, job: queue.JobView, asked: Mapping[str, str]) -> dict[str, Any]:
     """What the template of that tab needs."""
     return _CONTENT[tab](job, asked) | {"formats": FORMATS}
 
 
-def _result(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
+def _result(job: queue.JobView, asked: Mapping[str, str]) -> dict[str, Any]:
     rows = queue.items(job, state="done", limit=FIRST_ROWS).rows if job.done else []
     facts = {key: value for key, value in (job.result or {}).items() if not isinstance(value, (dict, list))}
     rest = {key: value for key, value in (job.result or {}).items() if isinstance(value, (dict, list)) and value}
@@ -63,7 +64,7 @@ def _result(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _items(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
+def _items(job: queue.JobView, asked: Mapping[str, str]) -> dict[str, Any]:
     state = asked.get("state") if asked.get("state") in ITEM_STATES else None
     q = asked.get("q", "").strip()[:200] or None
     columns = queue.item_columns(job)
@@ -74,11 +75,11 @@ def _items(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
     return asked_for | {"page": page, "columns": columns, "item_states": ITEM_STATES, "main_of": main_of}
 
 
-def _files(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
+def _files(job: queue.JobView, asked: Mapping[str, str]) -> dict[str, Any]:
     return {"files": queue.output_files(job)}
 
 
-def _log(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
+def _log(job: queue.JobView, asked: Mapping[str, str]) -> dict[str, Any]:
     level = asked.get("level") if asked.get("level") in LEVELS else None
     q = asked.get("q", "").strip()[:200]
     latest = asked.get("latest") == "1" or not (job.ended or asked.get("after") or asked.get("start"))
@@ -88,13 +89,11 @@ def _log(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
     return asked_for | {"page": page, "level_counts": counts}
 
 
-def _input(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
-    fields = {one.name: one for one in _fields(job)}
-    names = [name for name in fields if name in job.params] + [name for name in job.params if name not in fields]
-    return {"given": [_given(name, job.params[name], fields.get(name)) for name in names]}
+def _input(job: queue.JobView, asked: Mapping[str, str]) -> dict[str, Any]:
+    return {"given": given(job.kind, job.params)}
 
 
-def _timeline(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
+def _timeline(job: queue.JobView, asked: Mapping[str, str]) -> dict[str, Any]:
     told = [step for one in queue.notifications_of(job) for step in _told(one)]
     questions = [step for one in queue.approvals_of(job) for step in _asked(one)]
     known = steps(job, queue.attempts(job))
@@ -104,19 +103,19 @@ def _timeline(job: Any, asked: Mapping[str, str]) -> dict[str, Any]:
 _CONTENT = {"result": _result, "items": _items, "files": _files, "log": _log, "input": _input, "timeline": _timeline}
 
 
-def main_of(row: Any) -> str | None:
+def main_of(row: models.Item) -> str | None:
     """The name of the output that says most: its longest text that is for people."""
     output = row.output or {}
     texts = {name: value for name, value in output.items() if isinstance(value, str) and not _is_mark(value)}
     return max(texts, key=lambda name: (" " in texts[name], len(texts[name])), default=None)
 
 
-def _is_mark(value: Any) -> bool:
+def _is_mark(value: object) -> bool:
     """Whether a text is for machines: a checksum, an id, a moment, a media type."""
     return isinstance(value, str) and bool(_MARK.fullmatch(value))
 
 
-def steps(job: Any, attempts: list[Any]) -> list[TimelineStep]:
+def steps(job: queue.JobView, attempts: list[models.Attempt]) -> list[TimelineStep]:
     """Submitted, each wait, each run of a worker and how it ended, a stop asked, the end."""
     found = [TimelineStep(job.created_at, "Submitted", "as a try" if job.sample else "", None)]
     free = job.created_at
@@ -140,7 +139,7 @@ def steps(job: Any, attempts: list[Any]) -> list[TimelineStep]:
     return [step for step, after in pairwise([*ordered, None]) if step and (step.what != "Waited" or after)]
 
 
-def _asked(approval: Any) -> list[TimelineStep]:
+def _asked(approval: models.Approval) -> list[TimelineStep]:
     """A question to a person, and the answer."""
     found = [TimelineStep(approval.asked_at, "Asked", f"whether it may call {approval.tool}", None)]
     if approval.decided_at:
@@ -150,7 +149,7 @@ def _asked(approval: Any) -> list[TimelineStep]:
     return found
 
 
-def _told(notification: Any) -> list[TimelineStep]:
+def _told(notification: models.Notification) -> list[TimelineStep]:
     """The tries to tell somebody of the end."""
     what = "Mail" if notification.channel == "mail" else "Webhook"
     target = safe_text.cell(notification.target, 120)
@@ -165,7 +164,7 @@ def _told(notification: Any) -> list[TimelineStep]:
     return tries
 
 
-def _attempt(attempt: Any) -> TimelineStep:
+def _attempt(attempt: models.Attempt) -> TimelineStep:
     ended = words.ending(attempt.how) if attempt.ended_at else "at work"
     finished = f", {words.number(attempt.finished)} finished" if attempt.finished is not None else ""
     detail = f"worker {attempt.worker}, {ended}{finished}"
@@ -177,7 +176,7 @@ def _apart(start: datetime | None, end: datetime | None) -> float | None:
     return max((end - start).total_seconds(), 0.0) if start and end else None
 
 
-def _columns(rows: list[Any]) -> list[str]:
+def _columns(rows: list[models.Item]) -> list[str]:
     """The columns of the result's table: the one that says most, those of the outputs, those of the input, then marks."""
     found: dict[str, list[Any]] = {name: [] for row in rows if (name := main_of(row))}
     for part in ("output", "input"):
@@ -187,9 +186,16 @@ def _columns(rows: list[Any]) -> list[str]:
     return sorted(found, key=lambda name: all(map(_is_mark, found[name])))[:8]
 
 
-def _fields(job: Any) -> list[forms.Field]:
+def given(kind: str, params: Mapping[str, Any]) -> list[Given]:
+    """The params of a job or a schedule, in the order of the form."""
+    fields = {one.name: one for one in _fields(kind)}
+    names = [name for name in fields if name in params] + [name for name in params if name not in fields]
+    return [_given(name, params[name], fields.get(name)) for name in names]
+
+
+def _fields(kind: str) -> list[forms.Field]:
     try:
-        return forms.fields(kinds.kind(job.kind).schema())
+        return forms.fields(kinds.kind(kind).schema())
     except LegworkError:
         return []
 
@@ -214,7 +220,7 @@ def _given(name: str, value: Any, field: forms.Field | None) -> Given:
     return Given(label, f"{text}{unit}", "\n" in text or len(text) > 120, [])
 
 
-def _view(job: Any, asked: Mapping[str, str]) -> dict[str, Any] | None:
+def _view(job: queue.JobView, asked: Mapping[str, str]) -> dict[str, Any] | None:
     """What that template needs beside the job, of a kind that says so."""
     try:
         kind = kinds.kind(job.kind)
@@ -223,7 +229,7 @@ def _view(job: Any, asked: Mapping[str, str]) -> dict[str, Any] | None:
     return kind.view(job, asked) if kind.available else None
 
 
-def _result_template(job: Any) -> str | None:
+def _result_template(job: queue.JobView) -> str | None:
     """The kind's own template for its result, if it names one."""
     try:
         return getattr(kinds.kind(job.kind).module, "RESULT_TEMPLATE", None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from typing import Any
 
 from flask import Blueprint, Response, stream_template
 from flask.typing import ResponseReturnValue
@@ -55,14 +54,14 @@ class _Heard:
     def __init__(self, connection: socket.socket | None) -> None:
         self._connection = connection
 
-    def __call__(self, trial: Any) -> Iterator[str]:
+    def __call__(self, trial: chat.Trial) -> Iterator[str]:
         for piece in trial.pieces():
             if not piece and self._connection is not None and client_gone.has_left(self._connection):
                 raise _Left
             yield piece
 
 
-def _flushed(page: Iterator[str], trials: Any) -> Iterator[str]:
+def _flushed(page: Iterator[str], trials: chat.TrialRun) -> Iterator[str]:
     """The page in fewer and larger writes, but nothing held back while an answer is waited for."""
     held = ""
     try:

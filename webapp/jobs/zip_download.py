@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from flask import Blueprint, Response
 
 from jobs.engine import files as engine_files
 from jobs.engine import queue
+from jobs.engine.db import models
 from webapp.http.guards import current_owner
 from webapp.jobs import files
 
@@ -23,7 +23,7 @@ def download(job_id: str) -> Response:
     return files.attachment(_zipped(_parts(job)), "application/zip", f"{job.label or job.kind} {str(job.id)[:8]}.zip")
 
 
-def _parts(job: Any) -> Iterator[tuple[str, str, Iterable[bytes]]]:
+def _parts(job: queue.JobView) -> Iterator[tuple[str, str, Iterable[bytes]]]:
     """Name, media type and bytes of each part; a name that comes twice gets a number."""
     taken: set[str] = set()
     for file in queue.output_files(job):
@@ -44,7 +44,7 @@ def _free(name: str, taken: set[str]) -> str:
     return found
 
 
-def _chunks(file: Any) -> Iterator[bytes]:
+def _chunks(file: models.File) -> Iterator[bytes]:
     with engine_files.open_file(file) as stream:
         while chunk := stream.read(files.CHUNK):
             yield chunk

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from flask import Blueprint, Response, abort, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from jobs.engine import files, library
+from jobs.engine.db import models
 from jobs.engine.errors import NotFound
 from webapp.http.guards import current_owner
 
@@ -96,7 +97,7 @@ def search() -> str:
     )
 
 
-def address(**changed: Any) -> str:
+def address(**changed: str | None) -> str:
     """The address of this list with other filters, on its first page."""
     filters = {name: request.args.get(name) for name in ("collection", "q")} | changed
     query = urlencode({name: value for name, value in filters.items() if value})
@@ -126,7 +127,7 @@ def _offset(characters: int) -> int:
     return min(start, max(characters - 1, 0)) // TEXT_PAGE * TEXT_PAGE
 
 
-def _file(file_id: Any) -> Any:
+def _file(file_id: UUID | None) -> models.File | None:
     try:
         return files.file(file_id, current_owner()) if file_id else None
     except NotFound:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import BinaryIO
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request
@@ -82,7 +82,7 @@ def _chunks(stream: BinaryIO) -> Iterator[bytes]:
             yield chunk
 
 
-def _address(**changed: Any) -> str:
+def _address(**changed: str | None) -> str:
     """The address of another page of this list."""
     parameters = {"q": request.args.get("q")} | changed
     query = urlencode({name: value for name, value in parameters.items() if value})

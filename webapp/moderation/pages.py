@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -87,7 +87,7 @@ def _back(job_id: str) -> str:
     return f"/jobs/{job_id}{f'?{urlencode(parameters)}' if parameters else ''}#queue"
 
 
-def _typed(listed: Any) -> dict[str, dict[str, str]]:
+def _typed(listed: Callable[[str], list[str]]) -> dict[str, dict[str, str]]:
     """By category, the form's values as they were typed."""
     names = listed("category")[:MOST_CATEGORIES]
     columns = [[*listed(limit), *[""] * len(names)] for limit in LIMITS]
@@ -107,7 +107,12 @@ def _read(typed: Mapping[str, Mapping[str, str]]) -> tuple[dict[str, Any], list[
     return thresholds, errors
 
 
-def _form(job: Any, standing: Any, typed: Mapping[str, Mapping[str, str]] | None = None, errors: Any = ()) -> str:
+def _form(
+    job: queue.JobView,
+    standing: moderation.ReviewStatus,
+    typed: Mapping[str, Mapping[str, str]] | None = None,
+    errors: Sequence[str] = (),
+) -> str:
     return render_template(
         "moderation/thresholds.html",
         job=job,

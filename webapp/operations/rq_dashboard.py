@@ -11,6 +11,7 @@ import json
 import re
 import secrets
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, Flask, Response, abort, current_app, request
@@ -76,7 +77,7 @@ class ShownJob(Job):
     """A message; values that are not readable JSON are shown as absent."""
 
     @classmethod
-    def fetch(cls, id: str, connection: Redis | None = None, serializer: Any = None) -> Job:
+    def fetch(cls, id: str, connection: Redis | None = None, serializer: object = None) -> Job:
         try:
             return super().fetch(id, connection=connection, serializer=JSONSerializer)
         except UNREADABLE as error:
@@ -105,7 +106,7 @@ class ShownJob(Job):
         call: str | None = self._readable(super().get_call_string, self.description)
         return call
 
-    def _readable(self, read: Any, otherwise: Any) -> Any:
+    def _readable(self, read: Callable[[], Any], otherwise: Any) -> Any:
         try:
             return read()
         except UNREADABLE:
@@ -125,7 +126,7 @@ class ShownQueue(Queue):
 
 class ShownWorkers(Worker):
     @classmethod
-    def all(cls, connection: Redis | None = None, **_: Any) -> list[Any]:  # type: ignore[override]
+    def all(cls, connection: Redis | None = None, **_: object) -> list[Any]:  # type: ignore[override]
         return Worker.all(connection=connection, job_class=ShownJob, queue_class=ShownQueue, serializer=JSONSerializer)
 
 

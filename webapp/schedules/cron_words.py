@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from jobs.engine.errors import FieldError, InvalidParams
@@ -126,7 +126,7 @@ def _clock(chosen: Mapping[str, str], name: str) -> str:
     return f"{int(match[2])} {int(match[1])}"
 
 
-def _one_of(chosen: Mapping[str, str], name: str, known: Any) -> str:
+def _one_of(chosen: Mapping[str, str], name: str, known: Container[str]) -> str:
     if not chosen[name] or chosen[name] not in known:
         raise InvalidParams([FieldError(name, "Choose a day.")])
     return chosen[name]

@@ -9,6 +9,7 @@ from flask import Blueprint, flash, redirect, render_template, request
 from werkzeug.wrappers import Response
 
 from jobs.engine import kinds, queue
+from jobs.engine.db import models
 from jobs.engine.errors import BadInput, FieldError, InvalidParams, NotFound
 from jobs.engine.queue import SchedulePlan
 from webapp.http import parsing
@@ -108,20 +109,24 @@ def delete(schedule_id: str) -> Response:
     return redirect("/schedules", 303)
 
 
-def _job(job_id: str) -> Any:
+def _job(job_id: str) -> queue.JobView:
     return queue.job(job_id, current_owner())
 
 
-def _to(schedule: Any) -> Response:
+def _to(schedule: models.Schedule) -> Response:
     return redirect(f"/schedules/{schedule.id}", 303)
 
 
-def _title(one: Any) -> str:
+def _title(one: queue.JobView | models.Schedule) -> str:
     return str(catalogue.titles().get(one.kind, one.kind))
 
 
 def _form(
-    job: Any, chosen: dict[str, str], zone: str, errors: list[FieldError] | None = None, runs: list[Any] | None = None
+    job: queue.JobView,
+    chosen: dict[str, str],
+    zone: str,
+    errors: list[FieldError] | None = None,
+    runs: list[Any] | None = None,
 ) -> str:
     at_field, general = _by_field(errors or [])
     return render_template(
@@ -135,7 +140,7 @@ def _form(
     )
 
 
-def _page(schedule: Any, errors: list[FieldError] | None = None, **typed: Any) -> str:
+def _page(schedule: models.Schedule, errors: list[FieldError] | None = None, **typed: str | None) -> str:
     at_field, _ = _by_field(errors or [])
     page = queue.scheduled_jobs(schedule, after=request.args.get("after"))
     shown = {
@@ -151,9 +156,8 @@ def _page(schedule: Any, errors: list[FieldError] | None = None, **typed: Any) -
         "nouns": catalogue.nouns(),
         "reasons": history.reasons(page.rows),
     }
-    given = tabs.content("input", schedule, {})
     times = cron_words.view(cron_words.chosen_of(schedule.cron), schedule.zone) | typed
-    return render_template("schedules/show.html", **shown, **given, **times)
+    return render_template("schedules/show.html", given=tabs.given(schedule.kind, schedule.params), **shown, **times)
 
 
 def _by_field(errors: list[FieldError]) -> tuple[dict[str, str], list[str]]:

@@ -121,7 +121,7 @@ def _inline(state: StateCore) -> None:
             time.sleep(0)
 
 
-def _text(tokens: list[Token], index: int, _: Any, env: dict[str, Any]) -> str:
+def _text(tokens: list[Token], index: int, _: object, env: dict[str, Any]) -> str:
     """Text, with citation numbers as links to the passages."""
     plain = str(escape(tokens[index].content))
     return _CITE.sub(lambda found: _cite(found, env), plain) if env["cites"] else plain

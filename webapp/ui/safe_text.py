@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import re
 from decimal import Decimal
-from typing import Any
 
 from markupsafe import Markup, escape
 
 _OVERRIDES = re.compile("[\u202a-\u202e\u2066-\u2069\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
-def harmless(value: Any) -> Any:
+def harmless(value: object) -> object:
     """Text with control characters and bidi overrides as visible codes, so that they have no effect."""
     if not isinstance(value, str) or isinstance(value, Markup) or value.isprintable():
         return value
@@ -24,7 +23,7 @@ def verbatim(value: str) -> Markup:
     return escape(value.replace("\x00", ""))
 
 
-def cell(value: Any, limit: int = 300) -> str:
+def cell(value: object, limit: int = 300) -> str:
     """A value of a table, on one line."""
     if value is None:
         return ""
@@ -32,12 +31,12 @@ def cell(value: Any, limit: int = 300) -> str:
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
-def written(value: Any) -> str:
+def written(value: object) -> str:
     """A JSON value, for display."""
     return json.dumps(value, ensure_ascii=False, indent=2, default=str)
 
 
-def is_figure(value: Any) -> bool:
+def is_figure(value: object) -> bool:
     """Whether a value of a table is a number or looks like one, and is aligned to the right."""
     text = value if isinstance(value, str) else ""
     if text:
@@ -45,7 +44,7 @@ def is_figure(value: Any) -> bool:
     return isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):

@@ -10,7 +10,7 @@ from flask.blueprints import BlueprintSetupState
 from werkzeug.routing import Map
 from werkzeug.wrappers import Response
 
-from jobs.engine import queue, settings
+from jobs.engine import accounts, queue, settings
 from jobs.engine.errors import LegworkError
 from webapp.http import identity
 from webapp.http.guards import current_owner, local_path
@@ -59,7 +59,7 @@ def choose() -> Response:
     return response
 
 
-def _menu(viewer: Any) -> list[tuple[str, str]]:
+def _menu(viewer: accounts.Identity | None) -> list[tuple[str, str]]:
     """The menu entries that the viewer may open. The outbox is one only while mail is not set up."""
     there = _addresses(current_app.url_map)
     there -= {"/outbox"} if settings.current().smtp_url else set()

@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from flask import Flask, has_request_context, request
 from markupsafe import Markup
 
 from jobs.engine.db import records
+from jobs.engine.queue import JobView
 from webapp.ui.safe_text import cell, harmless, is_figure, verbatim, written
 
 MOVING = ("running", "stopping")
@@ -92,7 +93,7 @@ def word(state: str) -> Word:
     return _JOB_WORDS.get(state) or Word(state.capitalize(), "waiting")
 
 
-def state_of(job: Any) -> Word:
+def state_of(job: JobView) -> Word:
     """The word for the current state of a job."""
     if job.state == "queued":
         return word(_queued(job))
@@ -110,7 +111,7 @@ def ending(how: str | None) -> str:
     return _ENDINGS.get(how or "", how or "")
 
 
-def _queued(job: Any) -> str:
+def _queued(job: JobView) -> str:
     if job.run_at and job.run_at > now():
         if job.reason == "approval":
             return "asking"
@@ -148,7 +149,7 @@ def size(count: int | None) -> str:
     return f"{amount:,.0f} {unit}" if amount >= 9.95 else f"{amount:.1f} {unit}"
 
 
-def percent(job: Any) -> int | None:
+def percent(job: JobView) -> int | None:
     """The finished share of a job, rounded down; 100 only once it has ended; None while the total is unknown."""
     if not job.total:
         return 100 if job.state == "succeeded" else None
@@ -159,14 +160,14 @@ def noun(nouns: tuple[str, str], count: int | None) -> str:
     return nouns[0] if count == 1 else nouns[1]
 
 
-def counted(job: Any, nouns: tuple[str, str]) -> str:
+def counted(job: JobView, nouns: tuple[str, str]) -> str:
     """756 of 1,204 rows. While the total is unknown: 756 rows so far."""
     if job.total is None:
         return f"{number(job.finished)} {noun(nouns, job.finished)} so far" if job.finished else ""
     return f"{number(job.finished)} of {number(job.total)} {noun(nouns, job.total)}"
 
 
-def bar(job: Any, thin: bool = False) -> list[dict[str, str]]:
+def bar(job: JobView, thin: bool = False) -> list[dict[str, str]]:
     """The SVG rects of a progress bar. Non-empty parts have a minimum width, so that few failures are visible."""
     least = 1.5 if thin else 0.7
     parts = [("done", job.done, 0.0), ("failed", job.failed, least), ("skipped", job.skipped + job.unknown, 1.0)]
@@ -210,7 +211,7 @@ def duration(value: float | timedelta | None) -> str:
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
 
 
-def took(job: Any) -> float | None:
+def took(job: JobView) -> float | None:
     """Seconds from the first start to the end, or until now."""
     if not job.started_at:
         return None
