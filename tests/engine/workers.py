@@ -15,11 +15,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import IO
 
+from jobs.engine.db import redis
 from jobs.engine.db.models import Job
-from jobs.engine.queue import queries
+from jobs.engine.queue import delivery, queries
 
 CODE = Path(__file__).parents[2]
 PATIENCE = 60.0  # generous: the machine may be busy
+
+
+def messages(queue: str) -> set[str]:
+    """The ids of the jobs that have a message in this queue."""
+    entries: list[bytes] = redis.broker().lrange(delivery.queue(queue).key, 0, -1)  # type: ignore[assignment]
+    return {entry.decode() for entry in entries}
 
 
 class Workers:

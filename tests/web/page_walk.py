@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import threading
 from collections.abc import Iterator
 from email.message import EmailMessage
 from typing import Any
@@ -15,7 +16,6 @@ from sqlalchemy import select, text
 from werkzeug.routing import Rule
 
 from jobs.engine import accounts
-from jobs.engine.chat import attachments
 from jobs.engine.chat import commands as chat_commands
 from jobs.engine.chat.conversations import ConversationSettings
 from jobs.engine.db import postgres
@@ -161,9 +161,13 @@ def is_for_operators(rule: Rule) -> bool:
     return rule.rule.startswith(("/rq", "/operations", "/metrics", "/audit", "/api/v1/audit", "/webhooks"))
 
 
+def _threads(prefix: str) -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith(prefix)]
+
+
 def kept() -> dict[str, str]:
     """A digest of each table, but for those that remember who looked, once nothing is written beside the requests."""
-    until(lambda: not attachments.embedding_now(), "the vectors of files that were attached")
+    until(lambda: not _threads("vectors of "), "the vectors of files that were attached")
     with postgres.session() as session:
         names = session.scalars(
             text(

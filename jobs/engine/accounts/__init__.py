@@ -9,7 +9,6 @@ from jobs.engine.accounts.audit import ACTIONS, audit_entries, record
 from jobs.engine.accounts.first_account import new_secret, opens
 from jobs.engine.accounts.sessions import (
     Identity,
-    end_other_sessions,
     end_session,
     identity_of_session,
     list_sessions,
@@ -45,7 +44,6 @@ __all__ = [
     "audit_entries",
     "change_password",
     "change_role",
-    "end_other_sessions",
     "end_session",
     "find",
     "identity_of_session",

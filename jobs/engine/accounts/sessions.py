@@ -126,12 +126,6 @@ def end_session(account: Account, sign_in: str | UUID, *, address: str | None = 
         audit.record(session, account.owner, "sign_out", account.name, address=address)
 
 
-def end_other_sessions(account: Account, keep: UUID | None) -> None:
-    """Sign all other browsers of this account out."""
-    with postgres.session() as session:
-        users.end_sign_ins(session, account, keep)
-
-
 def digest(secret: str) -> str:
     """The stored digest of a secret. SHA-256 is enough, because the secret is random."""
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()

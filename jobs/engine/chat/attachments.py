@@ -232,11 +232,6 @@ _SET = text("""
 """)
 
 
-def embedding_now() -> int:
-    """How many files this process makes vectors for."""
-    return len(_embedding)
-
-
 # Reading.
 
 

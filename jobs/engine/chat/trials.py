@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,11 +125,6 @@ class TrialRun:
                 del _open[self._owner]
         for row in self.rows:
             row.stop()
-
-
-def open_now() -> Mapping[str, int]:
-    """How many forms are being tried out, by owner."""
-    return dict(_open)
 
 
 def try_out(kind_name: str, params: dict[str, Any], rows: int, *, owner: str) -> TrialRun:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from jobs.engine.db.models.library import Document, Generation
 from jobs.engine.library import bulk, chunking, edits, fields, indexing, upkeep
 from jobs.engine.library.documents import (
-    DEFAULT_COLLECTION,
     Collection,
     Duplicate,
     add,
@@ -31,7 +30,6 @@ from jobs.engine.library.hybrid_search import (
 )
 
 __all__ = [
-    "DEFAULT_COLLECTION",
     "Collection",
     "Document",
     "Duplicate",

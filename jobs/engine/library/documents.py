@@ -22,7 +22,6 @@ from jobs.engine.jsonsafe import clean, clean_text
 
 LONGEST_TEXT = 20_000_000  # characters
 LONGEST_NAME = 100
-DEFAULT_COLLECTION = "library"
 
 
 class Duplicate(Skip):

@@ -80,7 +80,7 @@ def queue(name: str, connection: Redis | None = None) -> Queue:
 def deliver(jobs: Sequence[JobView]) -> None:
     """Put a message for each job into its queue: a first attempt at the back, any other at the front.
 
-    Raises BrokerAway; some may have been delivered then.
+    Raises BrokerUnavailable; some may have been delivered then.
     """
     try:
         for name in {job.queue for job in jobs}:
@@ -102,17 +102,8 @@ def _note(name: str, jobs: Sequence[JobView]) -> None:
         log.info("and %d more jobs sent to queue %s", len(jobs) - NOTED, name)
 
 
-def waiting_ids(name: str) -> set[str]:
-    """The job ids of the messages that wait in a queue. Raises BrokerAway."""
-    try:
-        entries: list[Any] = redis.broker().lrange(queue(name).key, 0, -1)
-        return {str(entry, "ascii", "replace") for entry in entries}
-    except RedisError as error:
-        raise BrokerUnavailable("The broker does not answer.") from error
-
-
 def missing_messages(name: str, job_ids: Collection[UUID], front: int | None = None) -> set[UUID]:
-    """Those of these jobs whose message is not in a queue, or not among its first so many. Raises BrokerAway."""
+    """Those of these jobs whose message is not in a queue, or not among its first so many. Raises BrokerUnavailable."""
     try:
         if front is None and len(job_ids) <= SOUGHT:
             with redis.broker().pipeline(transaction=False) as pipeline:
@@ -128,7 +119,7 @@ def missing_messages(name: str, job_ids: Collection[UUID], front: int | None = N
 
 
 def waiting_count(name: str) -> int:
-    """How many messages wait in a queue. Raises BrokerAway."""
+    """How many messages wait in a queue. Raises BrokerUnavailable."""
     try:
         return redis.broker().llen(queue(name).key)
     except RedisError as error:
@@ -136,7 +127,7 @@ def waiting_count(name: str) -> int:
 
 
 def broker_problem() -> str | None:
-    """What is wrong with the broker's own settings, in a sentence; None if nothing. Raises BrokerAway."""
+    """What is wrong with the broker's own settings, in a sentence; None if nothing. Raises BrokerUnavailable."""
     try:
         memory = redis.broker().info("memory")
         stranger = _stranger()
@@ -175,7 +166,7 @@ def withdraw(job: JobView) -> None:
 
 
 def withdraw_all(name: str) -> None:
-    """Take all messages out of a queue. Raises BrokerAway."""
+    """Take all messages out of a queue. Raises BrokerUnavailable."""
     try:
         queue(name).empty()
     except RedisError as error:

@@ -18,11 +18,12 @@ from jobs.engine.files import lookup
 from jobs.engine.files.storage import blob_storage
 from jobs.engine.operations import backups
 from jobs.engine.operations.backups import BackupFailed
-from jobs.engine.queue import commands, delivery, ledger, queries, worker_registry
+from jobs.engine.queue import commands, ledger, queries, worker_registry
 from jobs.engine.queue.ledger import Batch, Outcome
 from jobs.engine.queue.worker_registry import Seen
 from jobs.engine.worker import clock
 from tests.conftest import Database
+from tests.engine.workers import messages
 
 Change = Callable[..., None]
 
@@ -77,7 +78,7 @@ def test_all_of_it_comes_back_elsewhere(
             session.execute(text("update jobs set delivered_at = now() - interval '1 min' where state = 'queued'"))
         for _ in range(2):
             ticking.tick()
-        assert delivery.waiting_ids("cpu") == {str(waits.id)}
+        assert messages("cpu") == {str(waits.id)}
         environment()  # lets go of the database, which is dropped now
 
 

@@ -22,7 +22,7 @@ from jobs.engine.queue import commands, delivery, ledger, lists, queries
 from jobs.engine.queue import waiting as engine_waiting
 from jobs.engine.queue.ledger import Batch, Outcome
 from jobs.engine.worker import clock
-from tests.engine.workers import until
+from tests.engine.workers import messages, until
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +55,7 @@ class TestSubmit:
     def test_the_row_is_there_and_its_message_too(self) -> None:
         job = nap()
         assert (job.state, job.queue, job.kind) == ("queued", "cpu", "nap")
-        assert delivery.waiting_ids("cpu") == {str(job.id)}
+        assert messages("cpu") == {str(job.id)}
         assert queries.job(job.id, "local").delivered_at is not None
 
     @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ class TestSubmit:
 
     def test_a_job_for_later_is_not_delivered_yet(self) -> None:
         job = nap(run_at=datetime.now(UTC) + timedelta(hours=1))
-        assert delivery.waiting_ids("cpu") == set()
+        assert messages("cpu") == set()
         waiting = engine_waiting.why_waiting(job)
         assert waiting is not None
         assert waiting.code == "scheduled"
@@ -148,7 +148,7 @@ class TestBroker:
             os.kill(redis.process.pid, signal.SIGCONT)
         assert queries.job(job.id, "local").delivered_at is None
         clock.Clock().tick()
-        assert str(job.id) in delivery.waiting_ids("cpu")
+        assert str(job.id) in messages("cpu")
 
 
 class TestOwnership:
@@ -176,7 +176,7 @@ class TestEnding:
     def test_a_waiting_job_is_stopped_at_once_and_its_message_withdrawn(self) -> None:
         job = commands.cancel(nap().id, owner="local")
         assert job.state == "cancelled"
-        assert delivery.waiting_ids("cpu") == set()
+        assert messages("cpu") == set()
         assert commands.cancel(job.id, owner="local").state == "cancelled"
 
     def test_only_what_has_ended_is_retried_or_deleted(self) -> None:
@@ -289,9 +289,9 @@ class TestClock:
         _age("delivered_at", 10)
         ticking = clock.Clock()
         ticking.tick()
-        assert delivery.waiting_ids("cpu") == set()  # the first look only remembers
+        assert messages("cpu") == set()  # the first look only remembers
         ticking.tick()
-        assert delivery.waiting_ids("cpu") == {str(job.id) for job in jobs}
+        assert messages("cpu") == {str(job.id) for job in jobs}
         ticking.tick()
         assert delivery.waiting_count("cpu") == 5
 
@@ -304,10 +304,10 @@ class TestClock:
             nap()
         monkeypatch.undo()
         (job,) = lists.list_jobs("local").rows
-        assert delivery.waiting_ids("cpu") == set()
+        assert messages("cpu") == set()
         _age("delivered_at", 10)
         ticking = clock.Clock()
-        until(lambda: ticking.tick() or delivery.waiting_ids("cpu") == {str(job.id)})
+        until(lambda: ticking.tick() or messages("cpu") == {str(job.id)})
 
     def test_a_job_that_cannot_be_delivered_is_known_to_be_undelivered(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def refuse(_: object) -> None:
@@ -318,7 +318,7 @@ class TestClock:
         monkeypatch.undo()
         assert queries.job(job.id, "local").delivered_at is None
         clock.deliver_due()
-        assert delivery.waiting_ids("cpu") == {str(job.id)}
+        assert messages("cpu") == {str(job.id)}
         assert queries.job(job.id, "local").delivered_at is not None
 
     def test_however_many_were_lost_are_delivered_again_the_oldest_first(self) -> None:
@@ -336,7 +336,7 @@ class TestClock:
         db_redis.broker().flushall()
         _age("delivered_at", 10)
         ticking = clock.Clock()
-        until(lambda: ticking.tick() or delivery.waiting_ids("cpu") == ids)  # a busy machine counts less often
+        until(lambda: ticking.tick() or messages("cpu") == ids)  # a busy machine counts less often
         assert delivery.waiting_count("cpu") == len(ids)
         assert db_redis.broker().lindex("rq:queue:cpu", 0) == str(min(ids)).encode()
 
@@ -348,16 +348,16 @@ class TestClock:
         key = delivery.queue("cpu").key
         for job in jobs[:2]:  # taken by workers that died before they claimed
             assert db_redis.broker().lrem(key, 1, str(job.id)) == 1
-        until(lambda: ticking.tick() or delivery.waiting_ids("cpu") == {str(job.id) for job in jobs})
+        until(lambda: ticking.tick() or messages("cpu") == {str(job.id) for job in jobs})
         assert delivery.waiting_count("cpu") == 150
 
     def test_what_was_never_delivered_is(self, redis: Redis) -> None:
         job = nap(run_at=datetime.now(UTC) + timedelta(seconds=30))
         clock.Clock().tick()
-        assert delivery.waiting_ids("cpu") == set()
+        assert messages("cpu") == set()
         _age("run_at", 60)
         clock.Clock().tick()
-        assert delivery.waiting_ids("cpu") == {str(job.id)}
+        assert messages("cpu") == {str(job.id)}
 
     def test_silent_workers_jobs_come_back_at_the_front(self) -> None:
         job, other = nap(), nap()

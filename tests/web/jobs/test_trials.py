@@ -55,7 +55,7 @@ def clean(provider: FakeProvider) -> Iterator[None]:
     """Each test begins with a provider that simply answers, and leaves no thread and no count behind."""
     provider.script()
     yield
-    until(lambda: not trials.open_now() and not ours(), "every answer on trial ending")
+    until(lambda: not ours(), "every answer on trial ending")
 
 
 def ours() -> list[str]:
