@@ -1,4 +1,4 @@
-"""Say yes or no to a call that a job asks about."""
+"""Answer an approval."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ blueprint = Blueprint("approvals", __name__)
 
 @blueprint.post("/jobs/<job_id>/approvals/<approval_id>")
 def create(job_id: str, approval_id: str) -> Response:
-    """`answer` is yes or no. A question that was closed a moment earlier needs none; the page says what came of it."""
+    """`answer` is yes or no. One that was closed a moment earlier is left as it is; the page shows its answer."""
     answer = request.form.get("answer")
     if answer not in ("yes", "no"):
         abort(400)

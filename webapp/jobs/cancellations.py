@@ -16,7 +16,7 @@ blueprint = Blueprint("cancellations", __name__)
 
 @blueprint.post("/jobs/<job_id>/cancel")
 def create(job_id: str) -> Response:
-    """Ask for a stop. A job that ended a moment earlier needs none; its page says how it ended."""
+    """Request a stop. If the job ended a moment earlier, its page shows how."""
     with suppress(Conflict):
         queue.cancel(job_id, owner=current_owner())
     return redirect(f"/jobs/{job_id}", 303)

@@ -54,7 +54,7 @@ def hide_welcome() -> Response:
 
 @cache
 def _wants(name: str) -> str:
-    """What a job of this kind works with, in a few words: a table, the model."""
+    """What a job of this kind needs, in a few words: a table, the model."""
     kind = engine_kinds.kind(name)
     fields = forms.fields(kind.schema()) if kind.available else []
     files = [one for one in fields if one.control in ("file", "files")]
@@ -114,7 +114,7 @@ def _matches(kind: engine_kinds.Kind, wanted: str) -> bool:
 
 
 def _mine() -> dict[str, Any]:
-    """The viewer's jobs that move or wait, and the last that ended."""
+    """The viewer's running and waiting jobs, and the last that ended."""
     owner = current_owner()
     return {
         "live": queue.list_jobs(owner, states=_LIVE, limit=6).rows,

@@ -1,4 +1,4 @@
-"""A job that is being written: what its form holds, and the page that shows it."""
+"""A draft: a job's form as filled in so far, and its page."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Draft:
         return list((table or {}).get("columns") or ())
 
     def first_row(self, one: forms.Field) -> str:
-        """What the template in this field makes of the table's first row; empty while it cannot be told."""
+        """The template in this field, filled from the table's first row; empty where there is none."""
         table = self.tables.get(one.columns_of or "")
         text = self.raw.get(one.name)
         if not table or not table.get("first") or not isinstance(text, str):

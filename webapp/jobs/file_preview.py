@@ -1,5 +1,4 @@
-"""A look at a file without saving it: text as text, Markdown laid out, a table as a table, a picture as a picture, a PDF
-page by page. Nothing in it can run."""
+"""Preview of a file: text, rendered Markdown, a table, a picture, a PDF page by page. No script in it can run."""
 
 from __future__ import annotations
 
@@ -53,7 +52,7 @@ _MAGIC = {
 
 
 def previewable(file: models.File) -> bool:
-    """Whether there is something to see, by its name and type; the look itself judges by its bytes."""
+    """Whether a preview is possible, by name and type; the preview itself looks at the bytes."""
     if file.media_type in _MAGIC:
         return bool(file.bytes <= MOST_IMAGE)
     if file.media_type == PDF:

@@ -1,4 +1,4 @@
-"""Files out: uploads and outputs by id, and a job's items as a table."""
+"""Downloads: uploads and outputs by id, a job's items as a table, its log."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def log(job_id: str) -> Response:
 
 
 class ExportBody(FileWrapper):
-    """A file that is sent. It is closed at its end, and by whoever sends it if that comes earlier."""
+    """The body of a download. Closes the file at its end; the server closes it where the client leaves earlier."""
 
     def __next__(self) -> bytes:
         try:
@@ -64,7 +64,7 @@ class ExportBody(FileWrapper):
 
 
 def safe_name(name: str) -> str:
-    """A name that no file system and no reader takes for something else."""
+    """A file name that is safe on every file system."""
     return _UNSAFE.sub("_", name).strip(" .")[:150] or "file"
 
 

@@ -1,7 +1,7 @@
 """A kind's params as a form: schema -> fields; posted texts -> params, or errors by field.
 
-Between the browser and the params stands `Raw`: for each field the text in its control, exactly as it was typed, so that a
-form that comes back with errors has lost nothing. A checkbox is "1" or "", a choice of many and a list of files are lists,
+`Raw` has for each field the text of its control, exactly as it was typed, so that a form that comes back with errors has lost
+nothing. A checkbox is "1" or "", a choice of many and a list of files are lists,
 a mapping is the list of its names and values in turn, any other list has a line for each value.
 """
 

@@ -1,4 +1,4 @@
-"""The list of jobs: filters in the address, pages by key, live by a polled fragment; deleting one, and changing many."""
+"""The list of jobs: filters in the address, pages by key, a polled fragment; deleting one, and bulk actions."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def bulk() -> Any:
 @blueprint.post("/jobs/views")
 @person
 def keep_view() -> Response:
-    """Keep these filters under a name, or forget a name, in this browser."""
+    """Save these filters under a name, or delete a saved name, in this browser."""
     form = request.form
     query = address(form).partition("?")[2]
     changed = (
@@ -99,7 +99,7 @@ def keep_view() -> Response:
 
 @blueprint.post("/jobs/<job_id>/pin")
 def pin(job_id: str) -> Response:
-    """Keep a job from being deleted."""
+    """Protect a job from deletion."""
     queue.pin(job_id, True, owner=current_owner())
     return redirect(f"/jobs/{job_id}", 303)
 
@@ -132,7 +132,7 @@ def address(given: Mapping[str, str] | None = None, **changed: str | None) -> st
 
 
 def reasons(rows: list[queue.JobView]) -> dict[UUID, queue.Waiting | None]:
-    """Why the first few jobs wait; to ask it for each of a long list would keep the database busy."""
+    """Why the first EXPLAINED waiting jobs wait: one query each, so not for all of a long list."""
     return {job.id: queue.why_waiting(job) for job in [job for job in rows if job.state == "queued"][:EXPLAINED]}
 
 
@@ -173,7 +173,7 @@ def _states(state: str) -> tuple[str, ...]:
 
 
 def _query(wanted: Wanted) -> dict[str, Any]:
-    """Its filters but the state, as queries.py takes them."""
+    """The filters except the state, as arguments of queue.list_jobs."""
     return {
         "kind": wanted.kind or None,
         "q": wanted.q or None,

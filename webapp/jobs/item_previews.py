@@ -1,4 +1,4 @@
-"""What one item of a job would become, before it is started: the message of any row of a mailing."""
+"""Preview one item of a job before it is started, such as the message of any row of a mailing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One job's page, and the fragment that it polls while the job is not over."""
+"""A job's page, and the fragment that it polls until the job has ended."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def show(job_id: str, tab: str) -> str:
 
 @blueprint.get("/jobs/<job_id>/progress")
 def fragment(job_id: str) -> Response:
-    """The live part. 304 while nothing changed; once the job is over it polls no more and tells the page so."""
+    """The live part; 304 while nothing changed. When the job has ended, the page polls no more."""
     job = queue.job_status(job_id, current_owner())
     tab = request.args.get("tab", "result")
     response = make_response()
@@ -46,7 +46,7 @@ def fragment(job_id: str) -> Response:
 
 
 def title_of(job: queue.JobView, title: str) -> str:
-    """What the browser's tab says: the share first while it runs, then how it ended."""
+    """The title of the browser's tab: the percentage while it runs, then how it ended."""
     share = words.percent(job)
     moving = job.state in words.MOVING and share is not None
     return f"{f'{share}%' if moving else words.state_of(job).text} · {title}{f', {job.label}' if job.label else ''}"
@@ -88,7 +88,7 @@ def _view(job: queue.JobView, tab: str) -> dict[str, Any]:
 
 
 def questions(job: queue.JobView) -> list[models.Approval]:
-    """The calls that wait for a yes or no on the page."""
+    """The open approvals that the viewer can answer on the page."""
     if not (job.state == "queued" and job.reason == "approval") or job.owner != current_owner():
         return []
     return [asked for asked in queue.approvals_of(job) if asked.decided_at is None and asked.expires_at > words.now()]
@@ -102,7 +102,7 @@ def _kind(job: queue.JobView) -> kinds.Kind | None:
 
 
 def _every(job: queue.JobView) -> str:
-    """How often the page asks: less often for what starts later."""
+    """The polling interval: longer for a job that starts later."""
     if job.state == "queued" and job.reason == "approval":
         return "5s"
     ahead = (job.run_at - words.now()).total_seconds() if job.state == "queued" and job.run_at else 0
@@ -110,7 +110,7 @@ def _every(job: queue.JobView) -> str:
 
 
 def _whole(job: queue.JobView) -> int | None:
-    """How many items the job would have without the limit of a try."""
+    """How many items the job would have if it were not a sample."""
     try:
         estimate = kinds.estimate(job.kind, job.params, owner=job.owner)
     except LegworkError:
@@ -119,7 +119,7 @@ def _whole(job: queue.JobView) -> int | None:
 
 
 def _version(job: queue.JobView, tab: str) -> str:
-    """What the fragment is made of, cheap to read: the row, the viewer's zone, and for ages a few seconds' worth of time."""
+    """A digest of what the fragment shows: the row, the viewer's time zone, and the time in steps of AGES, for ages."""
     age = None if job.ended else int(words.now().timestamp()) // AGES
     row = (job.id, job.state, job.reason, job.message, job.lease, job.cancel_requested_at, job.run_at, job.finished_at)
     counts = (

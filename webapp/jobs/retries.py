@@ -1,4 +1,4 @@
-"""Do a job again: as it was, only what failed, or whole after a try."""
+"""Run a job again: all of it, only what failed, or in full after a sample."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def create(job_id: str) -> Response:
 
 @blueprint.post("/jobs/<job_id>/whole")
 def whole(job_id: str) -> Response:
-    """Start the job of which this one was a try on a few items. Pressed twice, it is one job."""
+    """Start the full job after a sample. Pressed twice, it is one job."""
     owner = current_owner()
     tried = queue.job(job_id, owner)
     told = [{"channel": one.channel, "target": one.target} for one in queue.notifications_of(tried)]

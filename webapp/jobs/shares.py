@@ -1,4 +1,4 @@
-"""Letting others look at a job: its owner makes a link and withdraws it; whoever opens it may look, once signed in."""
+"""Share links: the owner of a job makes and withdraws a link; every account that opens it may read the job."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def withdraw(job_id: str) -> Response:
 @blueprint.get("/shared")
 @person
 def index() -> str:
-    """The jobs of others that the viewer has opened."""
+    """The shared jobs that the viewer has opened."""
     rows = accounts.shared_jobs(current_owner())
     return render_template("jobs/shared.html", rows=rows, titles=catalogue.titles(), nouns=catalogue.nouns())
 
@@ -47,5 +47,5 @@ def index() -> str:
 @blueprint.get("/shared/<secret>")
 @person
 def open_link(secret: str) -> Response:
-    """Remember that the viewer was let in, and show the job."""
+    """Note that the viewer may read the job, and show it."""
     return redirect(f"/jobs/{accounts.accept(secret, owner=current_owner(), address=identity.address())}", 303)

@@ -1,4 +1,4 @@
-"""Form in, row out, 303 to the job. Nothing that was typed or chosen is lost on the way."""
+"""Submit a form: validate it, create the job, redirect to its page. A form with errors comes back as it was filled in."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def submit(name: str) -> Any:
 
 
 def posted(kind: kinds.Kind) -> drafts.Draft:
-    """The form that this request brings, with its new files stored."""
+    """The draft of a posted form; its new files are stored."""
     form = request.form
     draft = drafts.blank(kind)
     draft.raw = forms.posted(draft.fields, form)
@@ -57,7 +57,7 @@ def posted(kind: kinds.Kind) -> drafts.Draft:
 
 
 def _take_files(draft: drafts.Draft, field: forms.Field) -> None:
-    """What was uploaded now goes before what was picked from earlier uploads, and that before what was chosen before."""
+    """Choose the files of a field: uploads of this request first, then earlier uploads picked, then the ones chosen before."""
     picked = [ref for ref in request.form.getlist(f"{field.name}.earlier") if ref]
     uploaded = [ref for part in request.files.getlist(field.name) if (ref := _stored(draft, field, part))]
     dropped = set(request.form.getlist(f"{field.name}.drop"))
@@ -123,7 +123,7 @@ def _key(draft: drafts.Draft) -> str:
 
 
 def _pasted(kind: kinds.Kind) -> Any:
-    """The form filled from the JSON that was pasted."""
+    """The form, filled from pasted JSON."""
     text = request.form.get("_pasted", "")
     try:
         draft = drafts.of_params(kind, forms.from_json(text))

@@ -1,4 +1,4 @@
-"""What stands under each tab of a job's page."""
+"""The content of each tab of a job's page."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class TimelineStep(NamedTuple):
 
 
 class Given(NamedTuple):
-    """One param, as it was given."""
+    """One param, as it was entered."""
 
     label: str
     value: str
@@ -43,7 +43,7 @@ class Given(NamedTuple):
 
 
 def content(tab: str, job: queue.JobView, asked: Mapping[str, str]) -> dict[str, Any]:
-    """What the template of that tab needs."""
+    """The variables of that tab's template. asked: the query of the page."""
     return _CONTENT[tab](job, asked) | {"formats": FORMATS}
 
 
@@ -94,17 +94,17 @@ def _input(job: queue.JobView, asked: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _timeline(job: queue.JobView, asked: Mapping[str, str]) -> dict[str, Any]:
-    told = [step for one in queue.notifications_of(job) for step in _told(one)]
-    questions = [step for one in queue.approvals_of(job) for step in _asked(one)]
+    sent = [step for one in queue.notifications_of(job) for step in _notification_steps(one)]
+    approvals = [step for one in queue.approvals_of(job) for step in _approval_steps(one)]
     known = steps(job, queue.attempts(job))
-    return {"steps": sorted([*known, *told, *questions], key=lambda step: step.at or words.now())}
+    return {"steps": sorted([*known, *sent, *approvals], key=lambda step: step.at or words.now())}
 
 
 _CONTENT = {"result": _result, "items": _items, "files": _files, "log": _log, "input": _input, "timeline": _timeline}
 
 
 def main_of(row: models.Item) -> str | None:
-    """The name of the output that says most: its longest text that is for people."""
+    """The name of the output to show first: its longest text that is for people."""
     output = row.output or {}
     texts = {name: value for name, value in output.items() if isinstance(value, str) and not _is_mark(value)}
     return max(texts, key=lambda name: (" " in texts[name], len(texts[name])), default=None)
@@ -116,7 +116,7 @@ def _is_mark(value: object) -> bool:
 
 
 def steps(job: queue.JobView, attempts: list[models.Attempt]) -> list[TimelineStep]:
-    """Submitted, each wait, each run of a worker and how it ended, a stop asked, the end."""
+    """Submission, waits, attempts and how they ended, a requested stop, the end."""
     found = [TimelineStep(job.created_at, "Submitted", "as a try" if job.sample else "", None)]
     free = job.created_at
     for attempt in attempts:
@@ -139,8 +139,8 @@ def steps(job: queue.JobView, attempts: list[models.Attempt]) -> list[TimelineSt
     return [step for step, after in pairwise([*ordered, None]) if step and (step.what != "Waited" or after)]
 
 
-def _asked(approval: models.Approval) -> list[TimelineStep]:
-    """A question to a person, and the answer."""
+def _approval_steps(approval: models.Approval) -> list[TimelineStep]:
+    """An approval and its answer."""
     found = [TimelineStep(approval.asked_at, "Asked", f"whether it may call {approval.tool}", None)]
     if approval.decided_at:
         waited = _apart(approval.asked_at, approval.decided_at)
@@ -149,8 +149,8 @@ def _asked(approval: models.Approval) -> list[TimelineStep]:
     return found
 
 
-def _told(notification: models.Notification) -> list[TimelineStep]:
-    """The tries to tell somebody of the end."""
+def _notification_steps(notification: models.Notification) -> list[TimelineStep]:
+    """The tries to send a notification."""
     what = "Mail" if notification.channel == "mail" else "Webhook"
     target = safe_text.cell(notification.target, 120)
     tries = [
@@ -177,7 +177,7 @@ def _apart(start: datetime | None, end: datetime | None) -> float | None:
 
 
 def _columns(rows: list[models.Item]) -> list[str]:
-    """The columns of the result's table: the one that says most, those of the outputs, those of the input, then marks."""
+    """The columns of the result table: the main text, other outputs, inputs, and last ids, checksums and the like."""
     found: dict[str, list[Any]] = {name: [] for row in rows if (name := main_of(row))}
     for part in ("output", "input"):
         for row in rows:
@@ -221,7 +221,7 @@ def _given(name: str, value: Any, field: forms.Field | None) -> Given:
 
 
 def _view(job: queue.JobView, asked: Mapping[str, str]) -> dict[str, Any] | None:
-    """What that template needs beside the job, of a kind that says so."""
+    """The variables of the kind's own template, where the kind has a `view`."""
     try:
         kind = kinds.kind(job.kind)
     except NotFound:

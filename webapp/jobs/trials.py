@@ -1,4 +1,4 @@
-"""A form tried out on its first rows: the answers are streamed into a page, with or without script, and no job is made."""
+"""Trials: the first rows of a form, answered by the model at once and streamed into a page, without a job."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything of a job in one zip: its files, its items as CSV, its log. Written as it is sent, never held."""
+"""A job as one zip: its files, its items as CSV, its log. Streamed, so that it needs no memory and no disk."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _chunks(file: models.File) -> Iterator[bytes]:
 
 
 class _Pipe:
-    """What zipfile writes into; it cannot be sought in, so that sizes come after the bytes."""
+    """A stream for zipfile to write to. It has no seek, so sizes are written after the data."""
 
     def __init__(self) -> None:
         self._waiting: list[bytes] = []

@@ -1,4 +1,4 @@
-"""Postgres: one engine a process, made at first use and made anew after a fork."""
+"""Postgres: one engine per process, created at first use, with new connections after a fork."""
 
 from __future__ import annotations
 
@@ -25,43 +25,43 @@ from jobs.engine.errors import DatabaseUnavailable
 
 CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 10
-POOL_SECONDS = 3  # in which no connection comes back
-FRESH_SECONDS = 1.0  # a connection used so lately is not asked first whether it still lives
+POOL_SECONDS = 3  # without a returned connection, until a waiter times out
+FRESH_SECONDS = 1.0  # a connection used within this time is not pinged at checkout
 
-# A host that vanishes says nothing: each end asks after 3 silent seconds whether the other is there, and gives it up after 9.
-# Without it the server would keep a lost session, its locks and the clock's election for two hours.
-LIVELY: dict[str, Any] = {
+# TCP keepalive, on both ends: probes after 3 idle seconds, failed after 9. Without it the server would keep the session of a
+# host that vanished, its locks and the clock's election for two hours.
+KEEPALIVE: dict[str, Any] = {
     "keepalives_idle": 3,
     "keepalives_interval": 2,
     "keepalives_count": 3,
     "tcp_user_timeout": 9_000,  # ms
 }
-SERVER_LIVELY = (
+SERVER_KEEPALIVE = (
     "-c tcp_keepalives_idle=3 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3 -c tcp_user_timeout=9000"
 )
 
 
 def url() -> str:
-    """DATABASE_URL in the form that SQLAlchemy and psycopg 3 take."""
+    """DATABASE_URL, with the driver in it as SQLAlchemy wants."""
     settings.current().require("database_url")
     return "postgresql+psycopg://" + settings.current().database_url.split("://", 1)[1]
 
 
 def connect(**options: Any) -> Engine:
-    """A new engine on DATABASE_URL. `engine()` is the one to use, unless a process needs one of another shape."""
+    """A new engine on DATABASE_URL. Use `engine()` unless the process needs another pool."""
     made = create_engine(
         url(),
         connect_args={
             "connect_timeout": CONNECT_SECONDS,
-            "options": f"-c statement_timeout={STATEMENT_SECONDS}s -c timezone=UTC {SERVER_LIVELY}",
+            "options": f"-c statement_timeout={STATEMENT_SECONDS}s -c timezone=UTC {SERVER_KEEPALIVE}",
             "application_name": "legwork",
-            **LIVELY,
+            **KEEPALIVE,
         },
         **options,
     )
     if options.get("poolclass") is not NullPool:
         event.listen(made, "checkin", _note_use)
-        event.listen(made, "checkout", partial(_look_first, made))
+        event.listen(made, "checkout", partial(_ping_if_idle, made))
     return made
 
 
@@ -69,8 +69,8 @@ def _note_use(_connection: Any, record: Any) -> None:
     record.info["used"] = time.monotonic()
 
 
-def _look_first(made: Engine, connection: Any, record: Any, _proxy: Any) -> None:
-    """SQLAlchemy's own pre-ping, which costs a round trip each time, but only of connections that have lain idle."""
+def _ping_if_idle(made: Engine, connection: Any, record: Any, _proxy: Any) -> None:
+    """SQLAlchemy's pre-ping, but only of idle connections: it costs a round trip each time."""
     if time.monotonic() - record.info.get("used", math.inf) < FRESH_SECONDS:
         return
     try:
@@ -87,15 +87,15 @@ def engine() -> Engine:
 
 @cache
 def unpooled_engine() -> Engine:
-    """An engine that keeps no connection, for programs that ask now and then, and fork."""
+    """An engine that keeps no connection, for programs that query now and then, and fork."""
     return connect(poolclass=NullPool)
 
 
 @contextmanager
 def session(on: Engine | None = None) -> Iterator[Session]:
-    """One transaction: committed at the end, rolled back on an exception. Objects stay readable afterwards.
+    """One transaction: committed at the end, rolled back on an exception. Objects can be read afterwards.
 
-    Raises DatabaseAway where Postgres cannot be reached, is shutting down or takes too long.
+    Raises DatabaseUnavailable where Postgres cannot be reached, is shutting down or takes too long.
     """
     with database_errors(), Session(on or engine(), expire_on_commit=False) as opened, opened.begin():
         yield opened
@@ -103,7 +103,7 @@ def session(on: Engine | None = None) -> Iterator[Session]:
 
 @contextmanager
 def reading() -> Iterator[Session]:
-    """To read for a page: each statement sees what is committed then, and costs one round trip. Raises as `session` does."""
+    """A session for reads of a page, in autocommit mode: one round trip a statement. Raises as `session` does."""
     with database_errors(), Session(_autocommit_engine(), expire_on_commit=False) as opened:
         yield opened
 
@@ -145,7 +145,7 @@ def _driver(connection: Connection) -> psycopg.Connection[tuple[Any, ...]]:
 
 
 def now(session: Session) -> datetime:
-    """The time by the one clock that decides anything: hosts' own may differ, and jump."""
+    """The database's time. Hosts' clocks may differ, and jump."""
     return session.scalars(select(func.now())).one()
 
 
@@ -154,7 +154,7 @@ _AWAY = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.Int
 
 @contextmanager
 def database_errors() -> Iterator[None]:
-    """Turn the driver's ways of saying "not reachable" into DatabaseAway."""
+    """Turn the driver's errors for an unreachable database into DatabaseUnavailable."""
     try:
         yield
     except (*_AWAY, PoolTimeout) as error:
@@ -168,9 +168,9 @@ def database_errors() -> Iterator[None]:
 
 
 def _forget_after_fork() -> None:
-    """A child must not use its parent's connections: psycopg then gives wrong answers. It must not close them either.
+    """A child process must not use or close its parent's connections: psycopg then returns wrong results.
 
-    The engine itself stays: what it has learnt of the server and compiled is worth some 50 ms to each child.
+    The engine stays: what it has compiled and read of the server saves each child process 50 ms.
     """
     if engine.cache_info().currsize:
         engine().dispose(close=False)

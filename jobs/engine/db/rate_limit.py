@@ -1,6 +1,6 @@
-"""Holding calls back, for all workers together: a pause that a provider asked for, and a pace that a person set.
+"""Rate limits for all workers together: a pause that a provider asked for (Retry-After), and calls per minute that a person set.
 
-Both live in Redis under short-lived keys. Without Redis each process keeps to the same pause and pace by itself.
+Both are in Redis under short-lived keys. Without Redis each process applies the same limits by itself.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-REDIS_SECONDS = 0.5  # longer than this and Redis counts as away
-AWAY_SECONDS = 5.0  # and is then left alone for so long
+REDIS_SECONDS = 0.5  # timeout of a call to Redis
+AWAY_SECONDS = 5.0  # after a timeout, until Redis is tried again
 LOOK_SECONDS = 0.1  # how old the news of a pause may be
 
 # Keep the longer of two pauses. Milliseconds.
@@ -51,7 +51,7 @@ class RateLimiter:
             await asyncio.sleep(left + late)
 
     async def pause(self, name: str, seconds: float) -> None:
-        """Let nobody start a call under this name for so long."""
+        """Start no call under this name for that many seconds, in any process."""
         one = self._one(name)
         one.paused_until = max(one.paused_until, time.monotonic() + seconds)
         await self._ask(_PAUSE, one.pause_key, max(1, round(seconds * 1000)))
@@ -93,7 +93,7 @@ class RateLimiter:
             one.paused_until = max(one.paused_until, one.looked_at + left / 1000)
 
     async def _ask(self, script: str, key: str, *arguments: int) -> int | None:
-        """Run a script; None, at once for a while, where Redis does not answer."""
+        """Run a script; None where Redis does not answer, and then at once for AWAY_SECONDS."""
         from redis.exceptions import RedisError
 
         if not self._redis_url or time.monotonic() < self._away_until:

@@ -1,4 +1,4 @@
-"""Finding records: by an id that may be anything, for an owner, a page at a time."""
+"""Finding records: by an untrusted id, of an owner, a page at a time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jobs.engine.db.models import File, Guest, Share
 from jobs.engine.errors import NotFound
 
 Row = TypeVar("Row")
-COUNT_CAP = 1_000  # a count goes no further: what it says of a million rows must cost what it does of a thousand
+COUNT_CAP = 1_000  # counts stop here, so that a count of a million rows costs no more than of a thousand
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def owned(session: Session, model: type[Row], record_id: str | UUID, owner: str,
 
 
 def readable_file(session: Session, file_id: str | UUID, owner: str) -> File:
-    """A file as `owned` finds it; or one that hangs on a job whose link this owner has opened. To look at, only."""
+    """A file of this owner, or of a job whose share link the owner has opened. For reading only."""
     shared = select(Share.job_id).join(Guest, Guest.share_id == Share.id).where(Guest.owner == owner)
     found = session.scalar(
         select(File).where(File.id == as_id(file_id), (File.owner == owner) | File.job_id.in_(shared))
@@ -56,5 +56,5 @@ def as_id(text: str | UUID) -> UUID:
 
 
 def escaped(words: str) -> str:
-    """Words for ILIKE, in which nothing is a pattern."""
+    """Text for ILIKE, with its wildcards escaped."""
     return words.replace("\x00", "").replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")

@@ -18,14 +18,14 @@ SENTINEL_SECONDS = 1.0  # for a sentinel to say where the master is
 
 @cache
 def broker() -> Redis:
-    """A client for short questions: it gives up within two seconds and never repeats a write by itself."""
+    """A client for short commands: it times out within two seconds and never repeats a write."""
     return connect(socket_timeout=1.5, socket_connect_timeout=1)
 
 
 def connect(**options: Any) -> Redis:
     """A client on REDIS_URL without redis-py's own retries, which can hang for a minute and push one message twice."""
     settings.current().require("redis_url")
-    # No greeting with the library's name: it costs each new connection two round trips and a look into package metadata.
+    # No CLIENT SETINFO: it costs each new connection two round trips, and reading package metadata.
     options |= {"retry": Retry(NoBackoff(), 0), "driver_info": DriverInfo(name=None, lib_version=None), "protocol": 2}
     url = settings.current().redis_url
     if "+sentinel://" not in url:

@@ -1,4 +1,4 @@
-"""Jobs: submitting them, their rows, their messages, and everything that reads or changes them."""
+"""Jobs: submitting, reading and changing them, their messages, schedules and notifications."""
 
 from __future__ import annotations
 

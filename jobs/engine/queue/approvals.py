@@ -1,7 +1,7 @@
-"""Questions that a job asks a person before it goes on.
+"""Approvals: a job asks a person before it goes on.
 
-A run that needs an answer ends, and its row waits in the queue: no process is held, and a kill, a deploy or a week changes
-nothing. The answer, or the end of the time for it, sets the row free, and the next run finds what was said.
+An attempt that needs an answer ends, and its row waits in the queue: it holds no process, and a kill, a deploy or a week changes
+nothing. After the answer, or when the time for it is over, the job runs again and reads the answer.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SHOWN = 300  # characters of arguments in the log
 
 @dataclass(frozen=True)
 class ApprovalAnswer:
-    """What came of a question. approved is None as long as it is open; expired: nobody answered in time."""
+    """The answer to an approval. `approved` is None while it is open; expired: nobody answered in time."""
 
     approved: bool | None
     reason: str
@@ -38,7 +38,7 @@ class ApprovalAnswer:
 
 
 def ask_approval(connection: Connection, claim: Claim, needed: ApprovalNeeded) -> bool:
-    """Keep the questions and let the job wait for their answers. False if a stop was asked. Raises LeaseLost."""
+    """Store the approvals and let the job wait for the answers. False if a stop was requested. Raises LeaseLost."""
     ledger.lock(connection, claim.job_id, claim.lease)
     expires = func.now() + timedelta(hours=needed.hours)
     for question in needed.questions:
@@ -54,7 +54,7 @@ def ask_approval(connection: Connection, claim: Claim, needed: ApprovalNeeded) -
 
 
 def answers(job_id: UUID) -> dict[str, ApprovalAnswer]:
-    """What came of each question of a job, by its call."""
+    """The answers to the approvals of a job, by call."""
     expired = (Approval.expires_at <= func.now()).label("expired")
     query = select(Approval.call, Approval.approved, Approval.reason, expired).where(Approval.job_id == job_id)
     with postgres.session() as session:
@@ -65,15 +65,15 @@ def answers(job_id: UUID) -> dict[str, ApprovalAnswer]:
 
 
 def approvals_of(job: JobView) -> list[Approval]:
-    """The questions of a job, the oldest first."""
+    """The approvals of a job, the oldest first."""
     with postgres.reading() as session:
         return list(session.scalars(select(Approval).where(Approval.job_id == job.id).order_by(Approval.id)))
 
 
 def decide_approval(job_id: str | UUID, approval_id: str | UUID, approved: bool, reason: str, owner: str) -> JobView:
-    """Answer a question; the last answer sets the job free. Once given, an answer stands: the same again changes nothing.
+    """Answer an approval; after the last answer the job goes on. An answer is final: the same one again changes nothing.
 
-    Raises NotFound, and Conflict where the question is closed: answered otherwise, too old, or its job has ended.
+    Raises NotFound, and Conflict where it is closed: answered otherwise, too old, or its job has ended.
     """
     with postgres.session() as session:
         job = owned(session, Job, job_id, owner, for_update=True)

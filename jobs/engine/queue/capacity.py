@@ -1,8 +1,8 @@
-"""How many workers are needed now, and why: from what waits, how long such jobs take of late, and for how long one may wait.
+"""Capacity: how many workers are needed now, and why, from what waits, how long such jobs took, and how long one may wait.
 
-`loads` reads it in one statement that looks at waiting and running jobs and at the last few ended ones, however many have
-ended. `needed` is arithmetic: with W seconds of work waiting and T seconds left until the oldest job has waited for as long
-as it may, it takes W / T workers beside the busy ones, and never more than one for each waiting job.
+`loads` reads that in one statement: waiting and running jobs, and the last few ended ones. `needed` calculates: with W seconds of
+work waiting and T seconds until the oldest job has waited as long as it may, W / T workers are needed beside the busy ones, at most
+one for each waiting job.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RECENT = 100  # ended jobs of a queue that say how long its kinds take
 
 @dataclass(frozen=True)
 class Load:
-    """What one kind asks of one queue. `seconds`: what such a job takes, the median of the last ones; None if unknown."""
+    """The jobs of one kind in one queue. `seconds`: the median duration of the last ones; None if unknown."""
 
     queue: str
     kind: str
@@ -76,7 +76,7 @@ _LOADS = text(f"""
 
 
 def loads(session: Session, queues: Sequence[str]) -> list[Load]:
-    """What each kind with a waiting or running job asks of these queues."""
+    """The load of each kind that has waiting or running jobs in these queues."""
     return [Load(**row) for row in session.execute(_LOADS, {"queues": list(queues)}).mappings()]
 
 

@@ -42,7 +42,7 @@ def submit(
     schedule_id: UUID | None = None,
     notify: Sequence[NotificationTarget | Mapping[str, str]] = (),
 ) -> JobView:
-    """Create a job and send for a worker. The job is safe once this returns, whether or not the broker answers.
+    """Create a job and deliver its message. The job is stored once this returns, whether or not the broker answers.
 
     params, notify: raw values are validated here; ValidParams (for this owner) and NotificationTargets are not.
     The same idempotency_key returns the same job; with another body it raises Conflict.
@@ -73,7 +73,7 @@ def submit(
         job = _created(new, targets)
     except ledger.TooManyWaiting:
         raise limits.too_many_waiting() from None
-    except ledger.KeyTaken:  # the same key came twice at once, and the other was first
+    except ledger.KeyTaken:  # a request with the same key was first
         known = _known(owner, idempotency_key or "", fingerprint)
         if known is None:
             raise
@@ -95,7 +95,7 @@ def _created(job: Job, targets: Sequence[NotificationTarget]) -> JobView:
 
 
 def cancel(job_id: str | UUID, *, owner: str) -> JobView:
-    """Stop a job: at once if it waits, as soon as it looks if it runs. Raises NotFound, Conflict if it has ended."""
+    """Stop a job: at once if it waits, at its next check if it runs. Raises NotFound, Conflict if it has ended."""
     with postgres.session() as session:
         job = owned(session, Job, job_id, owner)
         asked = ledger.ask_stop(session.connection(), job.id)
@@ -111,9 +111,9 @@ def cancel(job_id: str | UUID, *, owner: str) -> JobView:
 
 
 def retry(job_id: str | UUID, *, owner: str, items: str = "all") -> JobView:
-    """Run an ended job again: `all` from nothing, `failed` keeping what is done, `unknown` only what may have happened.
+    """Run an ended job again: `all` from the start, `failed` keeping what is done, `unknown` only what may have happened.
 
-    In a kind that does nothing twice, `all` is all that failed, that is unknown or that was never begun.
+    For a kind with AT_MOST_ONCE, `all` is what failed, what is unknown and what was never started.
     Raises NotFound, Conflict.
     """
     with postgres.session() as session:
@@ -138,7 +138,7 @@ def retry(job_id: str | UUID, *, owner: str, items: str = "all") -> JobView:
 
 
 def answer_approval(job_id: str, approval_id: str, approved: bool, reason: str, *, owner: str) -> JobView:
-    """Say yes or no to a call that a job waits with. Raises NotFound, Conflict if the question is closed."""
+    """Answer an approval that a job waits for. Raises NotFound, Conflict if it is closed."""
     job = approvals.decide_approval(job_id, approval_id, approved, reason, owner)
     if job.run_at is None:
         _send(job)
@@ -148,17 +148,17 @@ def answer_approval(job_id: str, approval_id: str, approved: bool, reason: str, 
 def _at_most_once(kind_name: str) -> bool:
     with suppress(NotFound):
         return catalogue.kind(kind_name).at_most_once
-    return True  # nobody knows the kind any more
+    return True  # the kind is unknown now
 
 
 def pin(job_id: str | UUID, pinned: bool, *, owner: str) -> None:
-    """Keep a job from being deleted until it is unpinned. Raises NotFound."""
+    """Protect a job from deletion until it is unpinned. Raises NotFound."""
     with postgres.session() as session:
         ledger.pin(session.connection(), owned(session, Job, job_id, owner).id, pinned)
 
 
 def delete(job_id: str | UUID, *, owner: str) -> None:
-    """Remove an ended job, its items, log and outputs. Uploads stay.
+    """Delete an ended job, its items, log and outputs. Uploads stay.
 
     Raises NotFound, Conflict if it has not ended or is pinned.
     """
@@ -176,7 +176,7 @@ def delete(job_id: str | UUID, *, owner: str) -> None:
 
 def _send(job: JobView) -> None:
     """Deliver a job that is committed. If the broker is away the clock does it later."""
-    if job.run_at is not None and job.run_at > job.created_at:  # by the database's clock: this host's may be wrong
+    if job.run_at is not None and job.run_at > job.created_at:  # both are the database's time
         return
     mark = None if job.delivered_at else ledger.mark_delivered
     try:
@@ -185,7 +185,7 @@ def _send(job: JobView) -> None:
         mark = ledger.mark_undelivered if job.delivered_at else None
     if mark is not None:
         with suppress(DatabaseUnavailable), postgres.autocommit() as connection:
-            mark(connection, [job.id])  # else the clock finds it out: the job itself is there
+            mark(connection, [job.id])  # if that fails, the clock corrects it
 
 
 def _known(owner: str, key: str, fingerprint: str) -> JobView | None:
@@ -217,17 +217,17 @@ def _check_options(sample: int | None, run_at: datetime | None) -> None:
 
 
 def create_schedule(plan: SchedulePlan, *, owner: str) -> Schedule:
-    """Repeat a job. Raises what validate raises, InvalidParams for the times, TooMany."""
+    """Create a schedule. Raises what validate raises, InvalidParams for the times, TooMany."""
     fit = validate(plan.kind, plan.params, owner=owner)
     label = clean_text(fit.kind.label(fit.params, finder(owner)))[:200]
     return schedules.create(replace(plan, params=fit.json, label=label), owner)
 
 
 def run_schedule(schedule_id: str | UUID, *, owner: str, key: str) -> JobView:
-    """Its job, now; pressed twice with one key it is one job."""
+    """Submit the schedule's job now; the same key gives the same job again."""
     return schedules.run_now(schedule_id, owner=owner, key=key, submit=submit)
 
 
 def run_due_schedules() -> int:
-    """What the clock does each second. Raises DatabaseAway."""
+    """Submit the jobs of all schedules that are due; the clock calls it each second. Raises DatabaseUnavailable."""
     return schedules.run_due(submit)

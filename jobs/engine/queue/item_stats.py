@@ -1,4 +1,4 @@
-"""What the items of a job came to: counts, and which are done."""
+"""Statistics over the items of a job: counts by value, examples, which are done."""
 
 from __future__ import annotations
 

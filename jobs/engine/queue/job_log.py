@@ -1,4 +1,4 @@
-"""Reads a job's log: from a place on, or its end."""
+"""Read a job's log: from a line on, or its end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def read_log(
     q: str = "",
     latest: bool = False,
 ) -> Page[LogLine]:
-    """Lines in their order, of these levels or of all, with these words; `latest`: the last ones, and then no `next`."""
+    """Lines in order, of these levels or of all, with this text; `latest`: the last ones, and then no `next`."""
     query = _lines(job, _place(after), levels, q)
     with postgres.reading() as session:
         if latest:

@@ -1,4 +1,4 @@
-"""How many jobs of one owner may wait, and what an owner has of everything that is limited."""
+"""Limits of an owner: waiting jobs, and with them the use of storage."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jobs.engine.files import quota
 
 @dataclass(frozen=True)
 class Usage:
-    """How much an owner has, and may have. most_bytes 0: as much as there is room for."""
+    """How much an owner uses, and may use. most_bytes 0: no quota."""
 
     waiting: int
     most_waiting: int
@@ -33,7 +33,7 @@ def max_waiting_jobs() -> int:
 
 
 def too_many_waiting() -> TooMany:
-    """What is said to an owner of whose jobs as many wait as may."""
+    """The error for an owner who has reached the limit of waiting jobs."""
     sentence = (
         f"{max_waiting_jobs():,} of your jobs are waiting, and no more may wait at a time. Let some end, or stop some."
     )

@@ -1,4 +1,4 @@
-"""Lists of jobs: filtered, counted, a page at a time by key. Read through queries.py."""
+"""Lists of jobs: filtered, counted, paged by key."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def list_jobs(
 def _found(
     session: Session, query: Select[Any], q: str | None, limit: int, *, newest_first: bool = True
 ) -> list[JobView]:
-    """The first rows of an ordered query; with `q`, of those of its first SEARCHED that have these words."""
+    """The first rows of an ordered query; with `q`, those with this text among its first SEARCHED."""
     if not q:
         return views(session, query.limit(limit))
     looked_at = aliased(Job, query.limit(SEARCHED).subquery())
@@ -65,7 +65,7 @@ def _found(
 
 
 def _end_of_search(session: Session, query: Select[Any]) -> UUID | None:
-    """The last job that was looked at, if there are more behind it."""
+    """The last job that the search looked at, if there are more after it."""
     ids = session.scalars(query.with_only_columns(Job.id).offset(SEARCHED - 1).limit(2)).all()
     return ids[0] if len(ids) > 1 else None
 
@@ -94,7 +94,7 @@ def job_counts(
 
 @cache
 def _counting(kind: bool, first: bool, by: str | None) -> Select[Any]:
-    """Its eight counts take longer to put together than to find."""
+    """The statement of the counts. Cached: building it takes longer than running it."""
     given: dict[str, Any] = {name: bindparam(name) for name in ("owner", "kind", "first")}
     given |= {} if kind else {"kind": None}
     given |= {} if first else {"first": None}
@@ -110,7 +110,7 @@ _AT_WORK = """
 
 
 def working_count(owner: str) -> int:
-    """How many of an owner's jobs run or stop: two of the counts above, for the menu of each page."""
+    """How many jobs of an owner are running or stopping: two of the counts above, for the menu of each page."""
     return int(postgres.fetch_all(_AT_WORK, {"owner": owner, "cap": COUNT_CAP})[0][0])
 
 
@@ -122,7 +122,7 @@ def _filtered(
     first: Any,
     by: str | None,
 ) -> Select[Any]:
-    """The values may be parameters that are given later."""
+    """The query with these filters. Values may be bind parameters."""
     query = query.where(Job.owner == owner)
     if states:
         query = query.where(or_(*(_in_state(state) for state in states)))

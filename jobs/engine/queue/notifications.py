@@ -1,4 +1,4 @@
-"""Telling somebody that a job has ended: by mail, or by a signed request to an address.
+"""Notifications that a job has ended: by mail, or by a signed webhook request.
 
 Each try is claimed by an update that is committed before anything is sent: it counts the try and puts the next one off, so
 that two clocks do not send the same, and a clock that dies in the middle costs one try. A webhook is signed as
@@ -40,7 +40,7 @@ _WORDS = {"succeeded": "Succeeded", "partial": "Partly done", "failed": "Failed"
 
 
 class NotificationTarget(NamedTuple):
-    """A valid address that a message about the end of a job goes to: of a mailbox, or of a webhook."""
+    """A valid address for a notification: of a mailbox, or of a webhook."""
 
     channel: str
     target: str
@@ -82,7 +82,7 @@ _REOPEN = text("update notifications set state = 'open', attempts = 0, next_at =
 
 
 def reopen(connection: Connection, job_id: UUID) -> None:
-    """The job runs again, so its end is told again."""
+    """Notify again: the job runs again."""
     connection.execute(_REOPEN, {"id": job_id})
 
 
@@ -92,7 +92,7 @@ def is_due() -> bool:
 
 
 def send_due() -> int:
-    """Make one try for each that is due. Returns how many were made."""
+    """Make one try for each notification that is due. Returns how many were made."""
     with postgres.session() as session:
         due = list(session.scalars(_due().limit(AT_ONCE)))
     return sum(_tell(notification_id) for notification_id in due)
@@ -184,7 +184,7 @@ _SENDERS = {"webhook": _by_webhook, "mail": _by_mail}
 
 
 def _told(job: Job) -> dict[str, Any]:
-    """What a webhook says: which job and how it ended, not what was in it."""
+    """The body of a webhook: which job, and how it ended, without its params and results."""
     counts = {name: getattr(job, name) for name in ("done", "failed", "skipped", "unknown", "total")}
     return {
         "type": "job.ended",
@@ -205,7 +205,7 @@ def _told(job: Job) -> dict[str, Any]:
 
 
 def _address(job: Job) -> str:
-    """Its page, as well as it can be known here."""
+    """The address of the job's page, as far as the settings tell."""
     now = settings.current()
     host = (
         f"http://{now.host}:{now.port}" if now.loopback or not now.trusted_hosts else f"https://{now.trusted_hosts[0]}"

@@ -22,7 +22,7 @@ from jobs.engine.queue import delivery, ledger
 
 
 def pause(queue: str, *, owner: str, address: str | None = None) -> None:
-    """Let no job of this queue start; one that is paused already stays so. Raises NotFound, DatabaseAway."""
+    """Let no job of this queue start; one that is paused already stays so. Raises NotFound, DatabaseUnavailable."""
     _check(queue)
     with postgres.session() as session:
         row = insert(PausedQueue).values(queue=queue, paused_by=audit.name_of(session, owner))
@@ -34,7 +34,7 @@ def pause(queue: str, *, owner: str, address: str | None = None) -> None:
 
 
 def resume(queue: str, *, owner: str, address: str | None = None) -> None:
-    """Let its jobs start again; the clock delivers them within a second. Raises NotFound, DatabaseAway."""
+    """Let its jobs start again; the clock delivers them within a second. Raises NotFound, DatabaseUnavailable."""
     _check(queue)
     with postgres.session() as session:
         gone = delete(PausedQueue).where(PausedQueue.queue == queue).returning(PausedQueue.queue)

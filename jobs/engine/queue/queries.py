@@ -1,4 +1,4 @@
-"""Reads for pages and for the engine: no function here changes anything. Rows come detached from their session."""
+"""Reads for pages and for the engine. Rows are detached from their session."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from jobs.engine.queue import worker_registry
 
 
 def job(job_id: str | UUID, owner: str) -> JobView:
-    """The one way to a job by its id: NotFound where there is none or it is somebody else's."""
+    """A job of this owner. Raises NotFound where there is none, or it is somebody else's."""
     with postgres.reading() as session:
         return JobView.of(owned(session, Job, job_id, owner))
 
@@ -69,7 +69,7 @@ def items(
 
 
 def _places(column: str | None) -> list[ColumnElement[Any]]:
-    """Where the words of a search may stand."""
+    """The columns that a search looks in."""
     if column is None:
         return [cast(Item.input, Text), cast(Item.output, Text), Item.error.expression]
     return [func.json_extract_path_text(part, column) for part in (Item.input, Item.output)]
@@ -104,7 +104,7 @@ def item_rows(job: JobView, state: str | None = None) -> Iterator[dict[str, Any]
 
 
 def export(job: JobView, format: str, state: str | None = None) -> tuple[str, str, Iterator[bytes]]:
-    """The result table as a download: media type, file name, and its bytes as they are made."""
+    """The result table as a download: media type, file name, and a stream of its bytes."""
     if format not in exports.FORMATS:
         raise NotFound(f"There is no download as {format[:20]!r}; there are {', '.join(exports.FORMATS)}.")
     columns = [*item_columns(job), "_state", "_error"]
@@ -113,7 +113,7 @@ def export(job: JobView, format: str, state: str | None = None) -> tuple[str, st
 
 
 def finished_keys(session: Session, job_id: UUID, keys: Sequence[str]) -> set[str]:
-    """Which of these items need nothing more."""
+    """Which of these items have ended."""
     query = select(Item.key).where(Item.job_id == job_id, Item.key.in_(keys), Item.state != "started")
     return set(session.scalars(query))
 
@@ -144,7 +144,7 @@ def _cursor(item: Item) -> str:
     return f"{item.position}~{item.key}"
 
 
-# What hangs on a job.
+# Attempts and outputs.
 
 
 def attempts(job: JobView) -> list[Attempt]:
@@ -176,13 +176,13 @@ def served_queues() -> set[str]:
     return {queue for worker in workers() for queue in worker.queues}
 
 
-# What the clock asks.
+# For the clock.
 
 
 def undelivered(session: Session, *, only: Collection[UUID] | None = None) -> list[JobView]:
-    """Due queued jobs that no message was put out for, the oldest first; of these only, if they are given.
+    """Due queued jobs without a message, the oldest first; `only`: among these.
 
-    At most 1,000: those with a time of their own, then the others, in the order of the index that has them and nothing else.
+    At most 1,000: those with a `run_at` first, in the order of the index jobs_undelivered.
     """
     due = select(*columns()).where(
         Job.state == "queued", or_(Job.run_at.is_(None), Job.run_at <= func.now()), _not_paused()
@@ -199,9 +199,9 @@ _SETTLED_IN = text("interval '2 s'")  # a message younger than this may still be
 def delivered_ids(
     session: Session, queue: str, *, among: Collection[UUID] | None = None, most: int | None = None
 ) -> set[UUID]:
-    """Queued jobs whose message must be in Redis by now: all, those among some, or so many whose message went out first.
+    """Queued jobs whose message must be in Redis by now: all, those `among` some, or the `most` that were delivered first.
 
-    The order is that of an index of its own. By id it would be another index's too, which has all jobs there ever were.
+    In the order of the index jobs_delivered: by id, Postgres might choose an index of all jobs that ever were.
     """
     ids = select(Job.id).where(*_delivered(queue)).order_by(Job.delivered_at).limit(most)
     return set(session.scalars(ids if among is None else ids.where(Job.id == func.any(list(among)))))

@@ -1,9 +1,8 @@
-"""What is kept for how long, as the settings say: ended jobs with all that hangs on them, and files.
+"""Retention: delete ended jobs with their items, logs and files, and old uploads, after the days that the settings name.
 
-The clock calls `tidy` once a minute, beside its ticks, and each call does a bounded piece of work. Bytes go before the row
-that names them: whoever is killed between the two finds the row again the next time, and nothing is left without a row.
-Pinned jobs, their files and what they were made from are kept; so is an upload that a schedule, an unfinished job or a
-document of the library needs.
+The clock calls `tidy` once a minute, in a thread of its own; each call does a bounded amount of work. The blob is deleted before
+the row that names it: after a kill between the two the row is found again, and no blob is left without a row. Pinned jobs with
+their files and inputs stay, and uploads that a schedule, an unfinished job or a document of the library needs.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ _looked_to = UUID(int=0)  # the last file that was looked at; the next call goes
 
 
 def periods() -> dict[str, int]:
-    """For how many days an ended job is kept, by its state; 0: until somebody deletes it."""
+    """Days until an ended job is deleted, by state; 0: never."""
     chosen = settings.current()
     return {
         "succeeded": chosen.keep_succeeded_days,
@@ -45,7 +44,7 @@ def periods() -> dict[str, int]:
 
 
 def tidy() -> int:
-    """Remove some of what is over. Returns how many jobs and files went. A storage that is away ends it until the next call."""
+    """Delete some old jobs and files. Returns how many. If the storage does not answer, the next call goes on."""
     gone = 0
     try:
         for state, days in periods().items():
@@ -55,9 +54,9 @@ def tidy() -> int:
         if days := settings.current().keep_files_days:
             gone += _some_files(days)
     except (LegworkError, OSError) as error:
-        log.warning("what is over stays for now: %s", error)
+        log.warning("old jobs and files stay until the next run: %s", error)
     if gone:
-        log.info("removed %d jobs and files that were over", gone)
+        log.info("deleted %d old jobs and files", gone)
     return gone
 
 
@@ -93,7 +92,7 @@ _FORGET_FILES = text("delete from files where id = any(:ids)")
 
 
 def _some_files(days: int) -> int:
-    """Looks at the next FILES_AT_ONCE old files, round and round, so that those that stay do not stop the others."""
+    """Look at the next FILES_AT_ONCE old files, in a cycle, so that files that stay do not block the others."""
     global _looked_to
     before = _before(days)
     newest = UUID(int=int(before.timestamp() * 1000) << 80)
@@ -116,7 +115,7 @@ _NEEDING = text("""
 
 
 def _unneeded(session: Session, uploads: Sequence[UUID]) -> list[UUID]:
-    """Those of these uploads that no waiting, running, repeated or pinned job was given."""
+    """Those of these uploads that no waiting, running or pinned job and no schedule has in its params."""
     if not uploads:
         return []
     needed: set[str] = set()

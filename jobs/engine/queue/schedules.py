@@ -1,4 +1,4 @@
-"""Jobs that repeat. A schedule holds what a job is made of and when; each time it is due it makes one job.
+"""Schedules: a kind, its params and a cron expression; each time a schedule is due it makes one job.
 
 How a due time makes exactly one job, however many clocks look and whenever one is killed:
 1. The job's idempotency key is `schedule:<id>:<due time>`: submitting it again gives the same job.
@@ -36,7 +36,7 @@ Submit = Callable[..., JobView]
 
 @dataclass(frozen=True)
 class SchedulePlan:
-    """What is to be repeated, and when."""
+    """What a schedule runs, and when."""
 
     kind: str
     params: dict[str, Any]
@@ -47,7 +47,7 @@ class SchedulePlan:
 
 
 def create(plan: SchedulePlan, owner: str) -> Schedule:
-    """Keep a plan whose params are known to fit. Raises InvalidParams for its times, TooMany."""
+    """Store a plan whose params are valid. Raises InvalidParams for its times, TooMany."""
     cron, zone = queue_cron.checked_cron(plan.cron, plan.zone)
     with postgres.session() as session:
         if (session.scalar(select(func.count()).where(Schedule.owner == owner)) or 0) >= MOST:
@@ -100,7 +100,7 @@ def latest_jobs(ids: list[UUID]) -> dict[UUID, JobView]:
 def change_schedule(
     schedule_id: str | UUID, *, owner: str, cron: str | None = None, zone: str | None = None, paused: bool | None = None
 ) -> Schedule:
-    """Other times, or a pause, or its end. What was missed during a pause is not made up for."""
+    """Change the times, pause or resume. Times missed during a pause are not made up for."""
     with postgres.session() as session:
         found = owned(session, Schedule, schedule_id, owner, for_update=True)
         times = queue_cron.checked_cron(
@@ -117,13 +117,13 @@ def change_schedule(
 
 
 def delete_schedule(schedule_id: str | UUID, *, owner: str) -> None:
-    """Its jobs stay."""
+    """Delete a schedule; its jobs stay."""
     with postgres.session() as session:
         session.delete(owned(session, Schedule, schedule_id, owner))
 
 
 def run_now(schedule_id: str | UUID, *, owner: str, key: str, submit: Submit) -> JobView:
-    """One job beside the schedule's times; the same key gives the same job again."""
+    """Submit the schedule's job now, outside its times; the same key gives the same job again."""
     return _job(schedule(schedule_id, owner), f"now:{key}", submit)
 
 
@@ -145,7 +145,7 @@ def _due(session: Session) -> list[Schedule]:
 
 
 def _trouble(due: Schedule, submit: Submit) -> str | None:
-    """Submit, and say why it could not be done. What may pass is raised."""
+    """Submit; returns why that failed. Raises retryable errors."""
     assert due.next_at is not None
     try:
         _job(due, due.next_at.astimezone(UTC).isoformat(timespec="seconds"), submit)

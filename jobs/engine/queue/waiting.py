@@ -1,4 +1,4 @@
-"""Why a job waits, how fast one runs, and when it would be done: what its page says beside the state."""
+"""Why a job waits, how fast one runs, and when it will be done."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Pace:
-    """Items a second of late, and the seconds left at that rate; None where it cannot be told."""
+    """Items per second in the last minute, and the seconds left at that rate; None while the total is unknown."""
 
     per_second: float
     seconds_left: float | None
@@ -40,9 +40,9 @@ class Pace:
 
 @dataclass(frozen=True)
 class JobsAhead:
-    """What a job of a queue would have before it. `busy`: no worker is free. jobs: those that wait, up to COUNT_CAP.
+    """What is ahead of a new job of a queue. `busy`: no worker is free. jobs: those that wait, up to COUNT_CAP.
 
-    seconds: until a worker is free; None where it cannot be told.
+    seconds: until a worker is free; None where no job of the queue has succeeded yet.
     """
 
     workers: int
@@ -52,7 +52,7 @@ class JobsAhead:
 
 
 def jobs_ahead(queue: str) -> JobsAhead:
-    """What a job that is submitted now would wait for."""
+    """What a job that is submitted now will wait for."""
     with postgres.reading() as session:
         serving = [worker.queues for worker in worker_registry.alive(session) if queue in worker.queues]
         held = Job.state.in_(("running", "stopping")) & Job.queue.in_({name for queues in serving for name in queues})
@@ -106,7 +106,7 @@ def _later(job: JobView, seconds: float) -> Waiting:
 
 _UNTIL = "select extract(epoch from %(at)s - now())::float8"
 
-# The median time that the last jobs of a queue took that succeeded.
+# The median duration of the last jobs of a queue that succeeded.
 _EACH = f"""
     select percentile_cont(0.5) within group (order by took)::float8 from (
         select extract(epoch from finished_at - started_at) as took from jobs
@@ -115,8 +115,8 @@ _EACH = f"""
     ) as recent
 """  # noqa: S608 (of our own making)
 
-# Before a job come the owner's own older ones, and of everybody else's as many as they get turns till then. The owners are
-# found by leaps in the index jobs_turns, and no more jobs are looked at than are counted.
+# Ahead of a job are the owner's older ones, and of each other owner as many as get turns until then (fair_share.py). Owners are
+# found by skipping through the index jobs_turns, and no more jobs are read than are counted.
 _PLACE = f"""
     with recursive mine as (
         select count(*) as many from (

@@ -1,4 +1,4 @@
-"""Which workers are there: their supervisors report them every two seconds; ten silent seconds mean gone."""
+"""Registry of living workers: supervisors report them every two seconds; one not reported for ten seconds is gone."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def forget_silent(session: Session) -> None:
 
 
 def alive(session: Session) -> list[WorkerProcess]:
-    """The workers that were heard of within ten seconds."""
+    """The workers that were reported within ten seconds."""
     heard = select(WorkerProcess).where(WorkerProcess.beat_at > func.now() - SILENT).order_by(WorkerProcess.name)
     return list(session.scalars(heard))
 

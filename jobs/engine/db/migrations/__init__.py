@@ -1,6 +1,6 @@
-"""Bring the database to the tables of this version: `upgrade()`, run by `release` and at a local start.
+"""Migrations: `upgrade()` brings the database to the schema of this version; `release` and a local start run it.
 
-The files in `versions/` are named `<revision>_<words>.py`, their revisions count up.
+The files in `versions/` are named `<revision>_<words>.py`; revisions are numbers that go up.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 from jobs.engine.db import postgres
 
 _HERE = Path(__file__).parent
-_LOCK = 7_023_461  # any number: two releases at once must not both migrate
+_LOCK = 7_023_461  # an arbitrary number: only one release may migrate at a time
 _FOUND = text("select version_num from alembic_version")
 _THERE = text("select to_regclass('alembic_version') is not null")
 

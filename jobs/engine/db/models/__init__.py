@@ -1,4 +1,4 @@
-"""The tables. The row in `jobs` is the job; everything else hangs on it."""
+"""The tables, one class each, by area."""
 
 from __future__ import annotations
 

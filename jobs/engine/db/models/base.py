@@ -1,4 +1,4 @@
-"""What every table stands on: its naming, its types, its ids."""
+"""The base class of all tables: names of constraints, column types, ids."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 
 def new_id() -> UUID:
-    """A UUIDv7 (RFC 9562): unguessable, and in the order of creation."""
+    """A UUIDv7 (RFC 9562): cannot be guessed, and sorts by creation."""
     return UUID(int=uuid6.uuid7().int)
 
 

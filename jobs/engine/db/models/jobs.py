@@ -1,4 +1,4 @@
-"""The job and what hangs on it. The row in `jobs` is the job."""
+"""Jobs, their attempts, items, steps and log lines. The row in `jobs` is the job."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ VERDICTS = ("allow", "review", "block")
 
 
 class Standing:
-    """What follows from the columns of a job, whatever they were read by."""
+    """What follows from the columns of a job: for the table, `Job`, and for what is read of it, `JobView`."""
 
     state: Any
     done: Any
@@ -45,25 +45,25 @@ class Standing:
 
 
 class Job(Standing, Base):
-    """One piece of work. `state` changes only in ledger.py; docs/architecture.md draws every arrow."""
+    """One piece of work. `state` changes only in queue/ledger; docs/architecture.md has a diagram of the changes."""
 
     __tablename__ = "jobs"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     kind: Mapped[str]
-    label: Mapped[str] = mapped_column(server_default="")  # what the work is on, for lists: a file's name
+    label: Mapped[str] = mapped_column(server_default="")  # what the job works on, for lists, such as a file's name
     params: Mapped[dict[str, Any]] = mapped_column(JSON)
     sample: Mapped[int | None]  # only the first N items
     owner: Mapped[str]
     queue: Mapped[str]
-    parent: Mapped[UUID | None]  # the job this one repeats
+    parent: Mapped[UUID | None]  # the job that this one repeats
     schedule_id: Mapped[UUID | None] = mapped_column(ForeignKey("schedules.id", ondelete="SET NULL"))
     idempotency_key: Mapped[str | None]
     fingerprint: Mapped[str | None]  # of the body that came with the key
 
     state: Mapped[str] = mapped_column(server_default="queued")
-    reason: Mapped[str | None]  # why it is so, as a word
-    message: Mapped[str | None]  # and as a sentence
+    reason: Mapped[str | None]  # why it is in this state, as a word
+    message: Mapped[str | None]  # the same as a sentence
     detail: Mapped[str | None]  # the trace, for a developer
     lease: Mapped[int] = mapped_column(server_default="0")  # the fence: one more at each claim, named by each write
     lease_until: Mapped[datetime | None]  # by the database's clock
@@ -88,7 +88,7 @@ class Job(Standing, Base):
     prompt_tokens: Mapped[int] = mapped_column(server_default="0")
     completion_tokens: Mapped[int] = mapped_column(server_default="0")
     result: Mapped[dict[str, Any] | None] = mapped_column(JSON)
-    pinned: Mapped[bool] = mapped_column(server_default="false")  # kept: not deleted before a person lets go of it
+    pinned: Mapped[bool] = mapped_column(server_default="false")  # not deleted until a person unpins it
 
     __table_args__ = (
         CheckConstraint(
@@ -162,12 +162,12 @@ class Item(Base):
     __tablename__ = "items"
 
     job_id: Mapped[UUID] = mapped_column(primary_key=True)
-    key: Mapped[str] = mapped_column(primary_key=True)  # what makes it the same item in a later attempt
+    key: Mapped[str] = mapped_column(primary_key=True)  # identifies the item in later attempts
     position: Mapped[int]  # its place in the input, from 1
     state: Mapped[str]
     # json, not jsonb: the order of the columns is the table's.
     input: Mapped[dict[str, Any] | None] = mapped_column(JSON)  # as a row of a table
-    output: Mapped[dict[str, Any] | None] = mapped_column(JSON)  # what came of it, as more columns of that row
+    output: Mapped[dict[str, Any] | None] = mapped_column(JSON)  # its result, as more columns of that row
     reason: Mapped[str | None]
     error: Mapped[str | None]  # the sentence
     tokens: Mapped[int | None]
@@ -184,7 +184,7 @@ class Item(Base):
 
 
 class Step(Base):
-    """The kept result of `context.once(key, ...)`."""
+    """The stored result of `context.once(key, ...)`."""
 
     __tablename__ = "steps"
 

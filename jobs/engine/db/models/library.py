@@ -1,4 +1,4 @@
-"""The tables of the library. `chunks` and `entries` have no class: they are read and written by finding.py and building.py."""
+"""The tables of the library. `chunks` and `entries` have no class: library/hybrid_search.py and library/indexing.py use SQL."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Document(Base):
     title: Mapped[str]
     name: Mapped[str] = mapped_column(server_default="")  # of the file, for showing only; never a path
     media_type: Mapped[str] = mapped_column(server_default="text/plain")
-    language: Mapped[str | None]  # ISO 639-1, as far as it could be told
+    language: Mapped[str | None]  # ISO 639-1, where it was recognised
     pages: Mapped[int | None]
     words: Mapped[int] = mapped_column(server_default="0")
     bytes: Mapped[int] = mapped_column(server_default="0")
@@ -36,7 +36,7 @@ class Document(Base):
     thumbnail: Mapped[Picture | None] = mapped_column(LargeBinary, deferred=True)  # PNG
     tags: Mapped[list[str]] = mapped_column(server_default="{}")
     meta: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
-    source: Mapped[str | None]  # what makes it the same one when the work that adds it is done again
+    source: Mapped[str | None]  # identifies it when the work that adds it is repeated
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 

@@ -48,13 +48,13 @@ def _connected() -> Iterator[Any]:
     from psycopg.rows import dict_row
 
     url = postgres.url().replace("postgresql+psycopg://", "postgresql://", 1)
-    options = f"-c search_path={SCHEMA},public -c timezone=UTC {postgres.SERVER_LIVELY}"
+    options = f"-c search_path={SCHEMA},public -c timezone=UTC {postgres.SERVER_KEEPALIVE}"
     arguments = {
         "autocommit": True,
         "row_factory": dict_row,
         "prepare_threshold": 0,
         "options": options,
-        **postgres.LIVELY,
+        **postgres.KEEPALIVE,
     }
     try:
         with psycopg.connect(url, **arguments) as connection:

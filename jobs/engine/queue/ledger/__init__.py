@@ -1,16 +1,16 @@
-"""The only writer of job rows. Every arrow of docs/architecture.md is one function here.
+"""The only writer of job rows. Each change of state in the diagram of docs/architecture.md is one function here.
 
-How a job is held, in five steps:
+How a worker holds a job, in five steps:
 1. `claim` moves a due `queued` row to `running`, adds one to its `lease` and gives it until `lease_until`. Of any number of
    workers that try, the row lock lets one see `queued`.
-2. `beat` pushes `lease_until` on while the work goes on. All times are the database's.
-3. `record` writes what came of items, the log and the progress. Like every write of a run it names the lease; a run whose
-   lease is no longer the row's writes nothing and is told so by LeaseLost.
-4. `settle`, `release`, `postpone` or `give_up` ends the hold, again by naming the lease.
-5. A row whose `lease_until` has passed is freed by `free_silent`; whoever held it finds its lease gone at its next write.
+2. `beat` extends `lease_until` while the work goes on. All times are the database's.
+3. `record` writes the outcomes of items, the log and the progress. Like every write of an attempt it names the lease; if the row
+   has another lease by now, it writes nothing and raises LeaseLost.
+4. `settle`, `release`, `postpone`, `wait` or `give_up` ends the lease, again by naming it.
+5. `recover_expired` puts a row back whose `lease_until` has passed; the worker that held it gets LeaseLost at its next write.
 
-`claiming` is how a worker takes a job, `holding` what it does with it, `losing` what is done for workers that died, `asking`
-what people and the clock ask of a job.
+`claims` has the claim, `lease` the writes of the worker that holds a job, `recovery` what is done for workers that were lost,
+`requests` what people and the clock ask for.
 """
 
 from jobs.engine.queue.ledger.attempts import mark_started_unknown, note

@@ -1,4 +1,4 @@
-"""How an attempt ended, and what that leaves in doubt: what all endings share."""
+"""What all endings of an attempt share: the attempt's row, items that may have happened, lines in the log."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ _END_ATTEMPTS = """
 
 
 def end_attempts(connection: Connection, held: Sequence[tuple[UUID, int]], how: str, message: str | None) -> None:
-    """Write how the attempts of these jobs, each with its lease, came to an end."""
+    """Write how the attempts of these jobs, each with its lease, ended."""
     for job_id, lease in held:
         values = {"id": job_id, "lease": lease, "how": how, "message": cut(message, MESSAGE_CHARACTERS)}
         execute(connection, _END_ATTEMPTS, values)
 
 
 def cut(words: str | None, most: int) -> str | None:
-    """Words that Postgres takes, at most so many characters of them."""
+    """Text that Postgres accepts, cut to `most` characters."""
     if words is None:
         return None
     words = clean_text(words)
     return words if len(words) <= most else words[: most - 1] + "…"
 
 
-# What an item that was started becomes; the statement goes on with which.
+# The start of a statement that marks started items as `unknown`; it goes on with a `where`.
 DOUBTED = """update items set state = 'unknown', finished_at = now(), reason = 'interrupted',
     error = 'It was started and never heard of again: it may have happened. It is not repeated by itself.'"""
 
@@ -47,7 +47,7 @@ _DOUBT = f"""
 
 
 def mark_started_unknown(connection: Connection, job_id: UUID) -> None:
-    """Items that were started and never ended are `unknown`: whether their side effect happened cannot be told."""
+    """Mark items that were started and never ended as `unknown`: nobody knows whether their side effect happened."""
     execute(connection, _DOUBT, {"id": job_id})
 
 
@@ -55,5 +55,5 @@ _NOTE = "insert into job_log (job_id, level, text) values (%(id)s, %(level)s, %(
 
 
 def note(connection: Connection, job_id: UUID, level: str, line: str) -> None:
-    """Add a line to the job's log from outside its run."""
+    """Add a line to the job's log, from outside its attempt."""
     execute(connection, _NOTE, {"id": job_id, "level": level, "text": clean_text(line)})

@@ -1,4 +1,4 @@
-"""How a worker takes a job."""
+"""How a worker claims a job."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LEASE_SECONDS = 6
 
 @dataclass(frozen=True)
 class Claim:
-    """A job that this worker holds now."""
+    """A job that a worker has claimed."""
 
     job_id: UUID
     lease: int
@@ -32,7 +32,7 @@ class Claim:
 
 
 class Contended(Exception):
-    """Nothing was taken: jobs of other owners wait in the same queue, and it is to be seen first whose turn it is."""
+    """Nothing was claimed: jobs of other owners wait in the same queue, so fair share decides first."""
 
 
 # One statement, so that one round trip claims on a connection in autocommit mode.
@@ -62,7 +62,7 @@ _CLAIM_ANYWAY = _CLAIM.format(contested="false")
 
 
 def claim(connection: Connection, job_id: UUID, worker: str) -> Claim | None:
-    """Take a due queued job for this worker, or None: it is taken, stopped, gone, paused or not due yet.
+    """Claim a due queued job for this worker; None if it is claimed, stopped, deleted, paused or not due yet.
 
     Items that an earlier attempt started and never ended are `unknown` from here on.
     """

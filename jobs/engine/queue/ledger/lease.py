@@ -1,4 +1,4 @@
-"""What a worker does with the job that it holds. Every write names the lease."""
+"""What the worker that has claimed a job writes. Every write names the lease."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RESULT_BYTES = 1_000_000
 
 @dataclass(frozen=True)
 class Signal:
-    """What the row says back to its run."""
+    """What a write returns to the attempt."""
 
     stop_asked_seconds: float | None  # how long ago a person asked for a stop
     prompt_tokens: int = 0
@@ -32,7 +32,7 @@ class Signal:
 
 @dataclass
 class Outcome:
-    """What came of one item. `state` is one of models.ITEM_STATES."""
+    """The outcome of one item. `state` is one of models.ITEM_STATES."""
 
     key: str
     position: int
@@ -48,7 +48,7 @@ class Outcome:
 
 @dataclass
 class Batch:
-    """What one transaction of a run writes."""
+    """What one transaction of an attempt writes."""
 
     outcomes: list[Outcome] = field(default_factory=list)
     lines: list[tuple[str, str]] = field(default_factory=list)  # level, text
@@ -65,7 +65,7 @@ _BEAT = f"""
 
 
 def beat(connection: Connection, job_id: UUID, lease: int) -> Signal | None:
-    """Hold the job for another LEASE_SECONDS; None if it is no longer held by this lease."""
+    """Extend the lease by LEASE_SECONDS; None if the job has another lease by now, or none."""
     found = execute(connection, _BEAT, {"id": job_id, "lease": lease})
     return Signal(*found[0]) if found else None
 
@@ -107,7 +107,7 @@ _RECORD = """
 
 
 def record(connection: Connection, job_id: UUID, lease: int, batch: Batch) -> Signal:
-    """Write a batch whole or not at all. Raises LeaseLost if the job is held by another lease, or by none."""
+    """Write a whole batch or nothing. Raises LeaseLost if the job has another lease by now, or none."""
     values = {
         "id": job_id,
         "lease": lease,
@@ -127,8 +127,8 @@ def record(connection: Connection, job_id: UUID, lease: int, batch: Batch) -> Si
     return Signal(stop_asked, prompt_tokens, completion_tokens, Counts(*counts))
 
 
-# A run that saw its whole input settles what `total` is; one that ended early keeps the total it had. As with the claim,
-# one statement does it all: doubt what was started, end the job and its attempt, show its files.
+# One statement, so that one round trip marks started items as unknown, ends the job and its attempt, and shows its files.
+# An attempt that saw its whole input sets `total`; one that ended early leaves it.
 _SETTLE = f"""
     with held as (
         select id from jobs where id = %(id)s and lease = %(lease)s and state in ('running', 'stopping') for update
@@ -174,7 +174,7 @@ def settle(
     """End the job as succeeded, partial, failed or cancelled; show its files. Raises LeaseLost.
 
     A job that was asked to stop is cancelled whatever `state` says. Returns the state it ended in.
-    `whole`: the run saw its whole input. `result` is JSON of at most RESULT_BYTES; None leaves what was recorded so far.
+    `whole`: the attempt saw its whole input. `result` is JSON of at most RESULT_BYTES; None leaves what was recorded so far.
     """
     kept = dumps(result) if result is not None else None
     if kept is not None and len(kept.encode()) > RESULT_BYTES:
@@ -208,7 +208,7 @@ _RELEASE = """
 
 
 def release(connection: Connection, job_id: UUID, lease: int) -> str | None:
-    """Give the job back at a shutdown; the attempt is not counted. Returns its queue, or None if it was not ours."""
+    """Put the job back into the queue at a shutdown; the attempt is not counted. Returns its queue; None if this lease is over."""
     released = execute(connection, _RELEASE, {"id": job_id, "lease": lease})
     if not released:
         return None
@@ -286,7 +286,7 @@ _END_STEP = """
 
 
 def end_step(connection: Connection, job_id: UUID, lease: int, key: str, result: Any) -> None:
-    """Keep the result of a step. Raises LeaseLost."""
+    """Store the result of a step. Raises LeaseLost."""
     lock(connection, job_id, lease)
     execute(connection, _END_STEP, {"id": job_id, "key": key, "result": dumps(result)})
 
@@ -309,6 +309,6 @@ def add_file(connection: Connection, claim: Claim, name: str, media_type: str, b
 
 
 def lock(connection: Connection, job_id: UUID, lease: int) -> None:
-    """Lock the row until the end of the transaction. Raises LeaseLost if another lease holds the job, or none."""
+    """Lock the row until the end of the transaction. Raises LeaseLost if the job has another lease by now, or none."""
     if not execute(connection, _HELD, {"id": job_id, "lease": lease}):
         raise LeaseLost

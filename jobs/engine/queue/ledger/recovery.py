@@ -1,4 +1,4 @@
-"""What is done for workers that died in the middle of a job."""
+"""Recovery: put back into the queue, or fail, the jobs of workers that were lost."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 from jobs.engine.db.postgres import execute
 from jobs.engine.queue.ledger.attempts import end_attempts, mark_started_unknown, note
 
-# A worker that died after finishing items is not held against the job: only attempts in a row that got nowhere are counted.
-# {most} of those are the end: a child that dies has most likely died of the job, a whole worker that vanishes has not.
+# Only attempts in a row that finished no item count, and after {most} of them the job fails: fewer where a child process died,
+# most likely of the job itself, than where a whole worker vanished.
 _LOSE = """
     update jobs set
         state = case when state = 'stopping' then 'cancelled'

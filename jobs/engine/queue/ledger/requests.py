@@ -1,4 +1,4 @@
-"""What people and the clock ask of a job that no worker holds, or that one is to let go of."""
+"""What people and the clock ask for: create, stop, retry, pin and delete jobs, and mark their messages."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from jobs.engine.queue.ledger.attempts import MESSAGE_CHARACTERS, cut, note
 
 
 class KeyTaken(Exception):
-    """Nothing was created: the owner has a job of that idempotency key."""
+    """Nothing was created: the owner has a job with this idempotency key."""
 
 
 class TooManyWaiting(Exception):
-    """Nothing was created: as many jobs of the owner wait as may."""
+    """Nothing was created: the owner has as many waiting jobs as the limit allows."""
 
 
 def create(connection: Connection, job: Job, *, delivered: bool = False, most: int | None = None) -> JobView:
@@ -61,7 +61,7 @@ _DELIVERED = "update jobs set delivered_at = now() where id = any(%(ids)s) and s
 
 
 def mark_delivered(connection: Connection, job_ids: Sequence[UUID]) -> None:
-    """Remember that messages for these jobs were put into Redis just now."""
+    """Note that messages for these jobs were put into Redis just now."""
     execute(connection, _DELIVERED, {"ids": list(job_ids)})
 
 
@@ -69,7 +69,7 @@ _UNDELIVERED = "update jobs set delivered_at = null where id = any(%(ids)s) and 
 
 
 def mark_undelivered(connection: Connection, job_ids: Sequence[UUID]) -> None:
-    """The messages of these jobs are gone from Redis; the clock delivers them again."""
+    """Note that the messages of these jobs are gone from Redis; the clock delivers them again."""
     if job_ids:
         execute(connection, _UNDELIVERED, {"ids": list(job_ids)})
 
@@ -80,7 +80,7 @@ _UNDELIVER_QUEUE = """
 
 
 def undeliver(connection: Connection, queue: str) -> None:
-    """No job of this queue has a message any more; the clock delivers those that are due."""
+    """Note that all messages of this queue are gone; the clock delivers the jobs that are due."""
     execute(connection, _UNDELIVER_QUEUE, {"queue": queue})
 
 
@@ -92,7 +92,7 @@ _DEFER = """
 
 
 def defer_unknown_kind(connection: Connection, job_id: UUID, kind: str, seconds: float, message: str) -> None:
-    """A worker that cannot run a due job of this kind leaves it to others, and to later. No attempt is counted."""
+    """Put off a due job that this worker cannot run, because it does not know the kind. No attempt is counted."""
     values = {"id": job_id, "kind": kind, "seconds": seconds, "message": cut(message, MESSAGE_CHARACTERS)}
     execute(connection, _DEFER, values)
 
@@ -104,7 +104,7 @@ _RESUME = """
 
 
 def resume(connection: Connection, job_id: UUID) -> None:
-    """Free a job that waited for a person. The caller commits, and only then delivers."""
+    """Let a job go on that waited for a person. The caller commits, and only then delivers."""
     execute(connection, _RESUME, {"id": job_id})
 
 
@@ -119,7 +119,7 @@ _ASK_STOP = """
 
 
 def ask_stop(connection: Connection, job_id: UUID) -> str | None:
-    """Stop a queued job at once, a running one as soon as it looks. None if it is neither."""
+    """Stop a queued job at once, a running one at its next check. Returns its new state; None if it was neither."""
     asked = execute(connection, _ASK_STOP, {"id": job_id})
     return str(asked[0][0]) if asked else None
 
@@ -166,12 +166,12 @@ _HIDE_FILES = "update files set visible = false where job_id = %(id)s and lease 
 
 
 def pin(connection: Connection, job_id: UUID, pinned: bool) -> None:
-    """Keep a job from being deleted, or let go of it."""
+    """Protect a job from deletion, or no longer."""
     execute(connection, "update jobs set pinned = %(pinned)s where id = %(id)s", {"id": job_id, "pinned": pinned})
 
 
 def delete(connection: Connection, job_id: UUID) -> list[str]:
-    """Remove an ended job with all that hangs on it. Returns the blobs to remove after the commit."""
+    """Delete an ended job with its items, log and outputs. Returns the blobs to remove after the commit."""
     blobs = [blob for (blob,) in execute(connection, _DELETE_FILES, {"id": job_id})]
     for statement in _DELETE:
         execute(connection, statement, {"id": job_id})
@@ -194,7 +194,7 @@ _FORGET_FILES = """
 
 
 def forget_hidden_files(connection: Connection) -> list[str]:
-    """Drop the outputs that will never be shown. Returns the blobs to remove after the commit."""
+    """Delete the outputs that will never be shown. Returns the blobs to remove after the commit."""
     return [blob for (blob,) in execute(connection, _FORGET_FILES)]
 
 
@@ -206,7 +206,7 @@ _REVISE = """
 
 
 def revise(connection: Connection, job_id: UUID, rows: Sequence[dict[str, Any]]) -> None:
-    """Give items that are done another verdict. Each row: key, verdict and the whole output. The caller holds the job's row."""
+    """Give finished items another verdict. Each row: key, verdict and the whole output. The caller has locked the job's row."""
     execute(connection, _REVISE, {"id": job_id, "rows": dumps(rows)})
 
 
@@ -214,5 +214,5 @@ _REVISE_RESULT = "update jobs set result = cast(%(result)s as json) where id = %
 
 
 def revise_result(connection: Connection, job_id: UUID, result: dict[str, Any]) -> None:
-    """Have an ended job's result follow what was revised in its items."""
+    """Set the result of an ended job after its items were revised."""
     execute(connection, _REVISE_RESULT, {"id": job_id, "result": dumps(result)})
