@@ -102,6 +102,8 @@ def _start(draft: drafts.Draft, valid: kinds.ValidParams) -> Any:
 
 def _parent(draft: drafts.Draft) -> UUID | None:
     """The job that this one repeats, if it is there and the viewer's."""
+    if not draft.parent:
+        return None
     with suppress(NotFound):
         return queue.job(draft.parent, current_owner()).id
     return None
