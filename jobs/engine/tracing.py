@@ -1,7 +1,8 @@
 """Spans to an OpenTelemetry collector, as OTLP over HTTP in JSON, where OTEL_EXPORTER_OTLP_ENDPOINT is set.
 
-Not by OpenTelemetry's own package: redis-py imports all of it wherever it is installed, 7 MB and 50 ms in each process.
-A span that cannot be sent is dropped; nothing waits for a collector for longer than a second, nor twice in half a minute.
+By hand, because redis-py 8.1 imports 61 modules of OpenTelemetry's package wherever it is installed, with tracing off too:
+60 ms and 3.8 MB in each process that imports redis; the exporter takes another 40 ms and 2 MB.
+A span that cannot be sent is dropped. Nothing waits for a collector longer than a second, or twice within half a minute.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ _away_until = 0.0
 
 @dataclass
 class Span:
-    """One piece of work. `about`: its attributes; `trace` and `parent` in hex."""
+    """A span. `about`: its attributes; `trace` and `parent` in hex."""
 
     name: str
     kind: int
@@ -61,7 +62,7 @@ class Span:
 
 
 def attempt(job_id: UUID, kind: str, number: int) -> Span | None:
-    """Begin the span of an attempt, in a trace that has the job's id; None where spans are not asked for."""
+    """Begin the span of an attempt, in a trace that has the job's id; None where tracing is off."""
     if not settings.current().otlp_endpoint:
         return None
     about: dict[str, str | int] = {"legwork.job": str(job_id), "legwork.kind": kind, "legwork.attempt": number}
@@ -69,7 +70,7 @@ def attempt(job_id: UUID, kind: str, number: int) -> Span | None:
 
 
 def request(name: str, about: dict[str, str | int], traceparent: str = "") -> Span | None:
-    """Begin the span of a request, in the trace of whoever asked if they say so; None if they want none of it."""
+    """Begin the span of a request, in the client's trace if it sends `traceparent`; None if that says not to sample."""
     found = _PARENT.fullmatch(traceparent)
     if found and not int(found[3], 16) & 1:
         return None
@@ -77,7 +78,7 @@ def request(name: str, about: dict[str, str | int], traceparent: str = "") -> Sp
 
 
 def send(spans: list[Span]) -> None:
-    """Have the collector take them, now."""
+    """Send spans to the collector, now."""
     global _away_until
     if not spans or time.monotonic() < _away_until:
         return
@@ -94,7 +95,7 @@ def send(spans: list[Span]) -> None:
 
 
 def send_later(span: Span) -> None:
-    """Have the collector take it within about a second, or when this process ends. For processes that fork no more."""
+    """Send a span within about a second, or when this process ends. For processes that no longer fork."""
     _deliver_on()
     with suppress(queue.Full):
         _waiting.put_nowait(span)

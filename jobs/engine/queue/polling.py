@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from uuid import UUID
 
 from jobs.engine.db import postgres
@@ -37,7 +36,9 @@ _RECENT = """
 """
 
 _READ = f"select {_NAMES}, {_FILE_COUNT} from jobs {_READABLE}"  # noqa: S608 (the names of columns, from models)
-_READ_WITH_RECENT = f"select {_NAMES}, {_FILE_COUNT}, ({_RECENT}) from jobs {_READABLE}"  # noqa: S608
+_READ_WITH_RECENT = f"""
+    select {_NAMES}, {_FILE_COUNT}, coalesce(({_RECENT}), '[0, null]') from jobs {_READABLE}
+"""  # noqa: S608
 _RECENT_OF_ONE = f"select ({_RECENT}) from jobs where id = %(id)s"  # noqa: S608
 
 
@@ -48,8 +49,7 @@ def readable_job(job_id: str | UUID, owner: str) -> JobView:
 
 def job_status(job_id: str | UUID, owner: str) -> JobView:
     """As `readable_job`, with what `pace` needs, in the same query."""
-    found = _read(_READ_WITH_RECENT, job_id, owner)
-    return found if found.recent else replace(found, recent=(0, None))
+    return _read(_READ_WITH_RECENT, job_id, owner)
 
 
 def recent_items(job: JobView) -> tuple[int, float | None]:

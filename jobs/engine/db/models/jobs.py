@@ -22,6 +22,8 @@ VERDICTS = ("allow", "review", "block")
 class Standing:
     """What follows from the columns of a job: for the table, `Job`, and for what is read of it, `JobView`."""
 
+    __slots__ = ()
+
     state: Any
     done: Any
     failed: Any
