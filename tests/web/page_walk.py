@@ -16,7 +16,7 @@ from sqlalchemy import select, text
 from werkzeug.routing import Rule
 
 from jobs.engine import accounts
-from jobs.engine.chat import commands as chat_commands
+from jobs.engine.chat import attachments, conversations
 from jobs.engine.chat.conversations import ConversationSettings
 from jobs.engine.db import postgres
 from jobs.engine.db.models import File, Message, OutboxMessage, SignIn
@@ -77,8 +77,8 @@ def things_of(whose: Person, mark: str = MARK) -> dict[str, str]:
     owner = whose.owner
     upload = uploads.upload(io.BytesIO(b"a,b\n1,2\n"), f"{mark}.csv", owner=owner)
     job = factories.ended(factories.waiting(), "partial", outcomes=factories.outcomes(2, 1, text=mark), message=mark)
-    talk = chat_commands.start_conversation(ConversationSettings(title=mark), owner=owner)
-    attachment = chat_commands.attach_files(talk.id, ["sample:shop-handbook.md"], owner=owner)[0]
+    talk = conversations.start_conversation(ConversationSettings(title=mark), owner=owner)
+    attachment = attachments.attach_files(talk.id, ["sample:shop-handbook.md"], owner=owner)[0]
     schedule = queue_commands.create_schedule(SchedulePlan("nap", {}, "0 6 * * 1", "UTC"), owner=owner)
     suppressions.suppress_addresses(f"{MARK}@example.org", owner=owner)
     OutboxSender(owner).send(_mail(mark))

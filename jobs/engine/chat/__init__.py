@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-from jobs.engine.chat.attachments import MOST_ATTACHED_TEXT, attachment, attachment_passages, list_attachments
-from jobs.engine.chat.commands import (
-    answer_status,
-    ask,
-    ask_again,
+from jobs.engine.chat.answer_readers import answer_status, find_answer, read_answer
+from jobs.engine.chat.answer_threads import count_answers, flush_answers, stop_answer
+from jobs.engine.chat.attachments import (
+    MOST_ATTACHED_TEXT,
     attach_files,
-    begin_conversation,
-    change_conversation,
-    continue_answer,
-    count_answers,
-    delete_conversation,
+    attachment,
+    attachment_passages,
     detach_file,
-    edit_question,
-    find_answer,
-    flush_answers,
-    read_answer,
-    start_conversation,
-    stop_answer,
+    list_attachments,
 )
 from jobs.engine.chat.conversations import (
     LIMITS,
     ConversationSettings,
     answering_conversations,
+    change_conversation,
     conversation,
+    delete_conversation,
+    start_conversation,
     turns,
 )
 from jobs.engine.chat.lists import list_conversations
 from jobs.engine.chat.live_text import LiveText, TextPiece
+from jobs.engine.chat.questions import ask, ask_again, begin_conversation, continue_answer, edit_question
 from jobs.engine.chat.trials import Trial, TrialRun, try_out
 
 __all__ = [

@@ -24,7 +24,7 @@ _lock = threading.Lock()
 
 
 @contextmanager
-def reading(answer: Message) -> Iterator[LiveText]:
+def read_answer(answer: Message) -> Iterator[LiveText]:
     """The answer as it grows. It is followed for as long as somebody reads it."""
     live = _join(answer)
     try:
@@ -34,12 +34,17 @@ def reading(answer: Message) -> Iterator[LiveText]:
             live.readers -= 1
 
 
-def readable(answer_id: str, owner: str) -> Message:
+def find_answer(answer_id: str, owner: str) -> Message:
     """An answer's row, to read on from. One that is written here is not asked for in the database: a reader waits."""
-    return answer_threads.row_here(answer_id, owner) or mended(conversations.answer(answer_id, owner))
+    return answer_threads.row_here(answer_id, owner) or answer_status(answer_id, owner)
 
 
-def mended(answer: Message) -> Message:
+def answer_status(answer_id: str | UUID, owner: str) -> Message:
+    """An answer as it is now. One whose writer is gone is marked, and given what Redis still has of its text."""
+    return _mended(conversations.answer(answer_id, owner))
+
+
+def _mended(answer: Message) -> Message:
     """A broken answer with the end of its text, which Redis may have where the row is a second older."""
     if answer.reason != "writer_lost":
         return answer
@@ -112,7 +117,7 @@ class _Follower:
             time.sleep(wait)
         self._looked = time.monotonic()
         try:
-            answer = mended(conversations.answer(self._live.answer_id, self._owner))
+            answer = answer_status(self._live.answer_id, self._owner)
         except DatabaseUnavailable:
             return
         except NotFound:  # deleted while it was read

@@ -19,9 +19,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from uuid import UUID
 
-from jobs.engine.chat import answer_rows, redis_stream
-from jobs.engine.chat.answer_writer import AnswerWriter
-from jobs.engine.chat.conversations import PendingAnswer
+from jobs.engine.chat import answer_rows, conversations, redis_stream
+from jobs.engine.chat.answer_writer import AnswerWriter, PendingAnswer
 from jobs.engine.chat.live_text import LiveText
 from jobs.engine.db.models import Message
 from jobs.engine.errors import DatabaseUnavailable
@@ -73,22 +72,25 @@ def row_here(answer_id: str, owner: str) -> Message | None:
     return None
 
 
-def stop_here(answer_id: UUID) -> bool:
-    """Stop an answer at once if this process writes it; any other sees the wish in the row."""
-    writing = _writing.get(answer_id)
+def stop_answer(answer_id: str | UUID, *, owner: str) -> Message:
+    """Stop an answer, whichever web process writes it: this one at once, another when it hears of it."""
+    answer = conversations.ask_stop(answer_id, owner)
+    writing = _writing.get(answer.id)
     if writing is not None:
         writing.stop()
-    return writing is not None
+    else:
+        redis_stream.wake_writer(answer.id)
+    return answer
 
 
-def hand_in() -> None:
-    """This process ends: keep what its answers have, and mark them, rather than let others find them silent."""
+def flush_answers() -> None:
+    """This process ends: store what its answers have, and mark them, rather than let others find them silent."""
     for writing in list(_writing.values()):
         writing.hand_in()
     keep_alive.close_idle()
 
 
-def count() -> int:
+def count_answers() -> int:
     """How many answers this process writes."""
     return len(_writing)
 

@@ -8,14 +8,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from jobs.engine import library as engine_library
 from jobs.engine.chat import answer_rows, attachments, redis_stream
 from jobs.engine.chat.answer_rows import Ending
-from jobs.engine.chat.conversations import PendingAnswer
 from jobs.engine.chat.live_text import LiveText
-from jobs.engine.db.models import Conversation
+from jobs.engine.db.models import Conversation, Message
 from jobs.engine.errors import DatabaseUnavailable, LegworkError, Transient
 from jobs.engine.llm import client
 from jobs.engine.llm.stream import Stream, StreamStopped
@@ -35,6 +35,15 @@ READ = (
     "like [1]. Where they do not hold it, say so."
 )
 GO_ON = "Go on exactly where your last message ended. Repeat nothing of it and do not comment."
+
+
+@dataclass(frozen=True)
+class PendingAnswer:
+    """An answer that is to be written, its conversation, and the messages before it as a provider takes them."""
+
+    answer: Message
+    conversation: Conversation
+    messages: list[dict[str, str]]
 
 
 class AnswerWriter:
@@ -98,7 +107,7 @@ class AnswerWriter:
     def _write(self) -> Ending:
         """Ask and take what comes, to whatever end."""
         try:
-            talk, messages = self._asked.talk, self._asked.said
+            talk, messages = self._asked.conversation, self._asked.messages
             if talk.library or talk.attached:
                 self.committed.wait()
                 messages = self._with_passages(talk, messages)

@@ -19,6 +19,7 @@ from uuid import UUID
 
 from sqlalchemy import delete, select, text, update
 
+from jobs.engine.chat import conversations
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Attachment, Conversation
 from jobs.engine.db.records import owned
@@ -71,6 +72,18 @@ def read(ref: str, owner: str) -> ReadFile:
     return ReadFile(UUID(source.ref) if source.blob else None, source.name, found.media_type, pieces)
 
 
+def read_all(refs: Sequence[str], owner: str) -> list[ReadFile]:
+    if len(refs) > MOST_FILES:
+        raise TooMany(f"A conversation can answer from {MOST_FILES} files at most.")
+    return [read(ref, owner) for ref in refs]
+
+
+def attach_files(conversation_id: str | UUID, refs: Sequence[str], owner: str) -> list[Attachment]:
+    """Let a conversation answer from uploads too, each by its id. Raises NotFound, BadInput, TooMany; then none is taken."""
+    conversations.conversation(conversation_id, owner)
+    return attach(conversation_id, read_all(refs, owner), owner)
+
+
 def attach(conversation_id: str | UUID, files: Sequence[ReadFile], owner: str) -> list[Attachment]:
     """Let a conversation answer from these files too. Raises NotFound, TooMany; then none of them is kept."""
     with postgres.session() as session:
@@ -116,7 +129,7 @@ def attachment(attachment_id: str | UUID, owner: str) -> Attachment:
         return owned(session, Attachment, attachment_id, owner)
 
 
-def detach(attachment_id: str | UUID, owner: str) -> Attachment:
+def detach_file(attachment_id: str | UUID, owner: str) -> Attachment:
     """Answer from this file no more. The upload itself stays as long as uploads do."""
     with postgres.session() as session:
         found = owned(session, Attachment, attachment_id, owner)
@@ -222,7 +235,7 @@ def _keep(attachment_id: UUID, model: str, dimension: int, vectors: dict[int, st
         whole = update(Attachment).where(Attachment.id == attachment_id)
         session.execute(
             whole.values(model=model, dimension=dimension)
-        )  # first, as `detach` does: else both wait forever
+        )  # first, as `detach_file` does: else both wait forever
         session.execute(_SET, rows)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from jobs.engine.chat import conversations
+from jobs.engine.chat import questions
 from webapp.chat import openai_compat, sse
 from webapp.wsgi import app
 
-conversations.MOST_WRITING = 100_000
+questions.MOST_WRITING = 100_000
 sse.MOST_OPEN = 100_000
 openai_compat.MOST_OPEN = 100_000
 

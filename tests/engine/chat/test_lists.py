@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.engine.chat import commands, lists
+from jobs.engine.chat import conversations, lists
 from jobs.engine.chat.conversations import ConversationSettings
 
 
@@ -12,9 +12,9 @@ def test_a_search_looks_at_the_latest_and_then_at_those_before(
     environment: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner = "who searches"
-    far = commands.start_conversation(ConversationSettings(title="A faraway one"), owner=owner)
+    far = conversations.start_conversation(ConversationSettings(title="A faraway one"), owner=owner)
     for number in range(5):
-        commands.start_conversation(ConversationSettings(title=f"Near {number}"), owner=owner)
+        conversations.start_conversation(ConversationSettings(title=f"Near {number}"), owner=owner)
     monkeypatch.setattr(lists, "SEARCHED", 4)
     page = lists.list_conversations(owner, q="faraway")
     assert page.rows == [] and page.next

@@ -3,27 +3,48 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text, update
 
-from jobs.engine.chat import conversations, questions
+from jobs.engine.chat import answer_rows, conversations, questions
+from jobs.engine.chat.answer_writer import PendingAnswer
 from jobs.engine.chat.conversations import ConversationSettings
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Message
 from jobs.engine.errors import Conflict, LegworkError, NotFound, TooMany
+from jobs.engine.llm import client
 
-pytestmark = pytest.mark.usefixtures("environment")
+pytestmark = pytest.mark.usefixtures("environment", "model")
+
+
+@pytest.fixture
+def model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "default_model", lambda: "of the day")
 
 
 def talk(owner: str, **set_to: str) -> UUID:
-    return conversations.start(ConversationSettings(**set_to), owner).id
+    return conversations.start_conversation(ConversationSettings(**set_to), owner).id
 
 
-def put(conversation: UUID, owner: str, question: str = "Hello") -> questions.PendingAnswer:
-    with questions.ask(conversation, question, owner, model="of the day") as asked:
+def put(conversation: UUID, owner: str, question: str = "Hello") -> PendingAnswer:
+    with questions.pending(questions.ASK, conversation, owner, question) as asked:
         return asked
+
+
+def begun(action: Any, message: Message, question: str = "") -> PendingAnswer:
+    with questions.pending(action, message.id, message.owner, question) as asked:
+        return asked
+
+
+def said(asked: PendingAnswer) -> list[str]:
+    return [each["content"] for each in asked.messages]
+
+
+def finish(answer: Message, text: str) -> None:
+    assert answer_rows.finish(answer.id, answer.run, answer_rows.Ending("done", text))
 
 
 def age(conversation: UUID) -> None:
@@ -35,8 +56,8 @@ def age(conversation: UUID) -> None:
 
 def test_what_is_asked_is_kept() -> None:
     conversation = talk("asker", system="Be kind.")
-    asked = put(conversation, "asker", " What is\nthis? ")
-    assert asked.said == [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "What is\nthis?"}]
+    asked = put(conversation, "asker", "What is\nthis?")
+    assert asked.messages == [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "What is\nthis?"}]
     (turn,) = conversations.turns(conversation)
     assert turn.question is not None and turn.answer is not None
     assert turn.question.text == "What is\nthis?"
@@ -51,7 +72,7 @@ def test_what_was_said_before_goes_along() -> None:
     put(conversation, "asker", "First")
     age(conversation)
     asked = put(conversation, "asker", "Second")
-    assert [each["content"] for each in asked.said] == ["First", "What came", "Second"]
+    assert said(asked) == ["First", "What came", "Second"]
     assert asked.answer.model == "its own"
     assert conversations.conversation(conversation, "asker").title == "Named"
     first, second = conversations.turns(conversation)
@@ -69,10 +90,67 @@ def test_what_is_not_there_or_not_theirs() -> None:
 
 def test_nothing_is_kept_where_it_goes_wrong_before_the_commit() -> None:
     conversation = talk("asker")
-    with pytest.raises(KeyError), questions.ask(conversation, "Hello", "asker", model="m"):
+    with pytest.raises(KeyError), questions.pending(questions.ASK, conversation, "asker", "Hello"):
         raise KeyError
     assert conversations.turns(conversation) == []
     assert conversations.conversation(conversation, "asker").title == ""
+
+
+def test_an_edit_takes_the_place_of_the_question_and_all_after_it() -> None:
+    conversation = talk("asker")
+    for number, question in enumerate(("First", "Second")):
+        finish(put(conversation, "asker", question).answer, f"Answer {number}")
+    second = conversations.turns(conversation)[1].question
+    assert second is not None
+    asked = begun(questions.EDIT, second, "Other")
+    assert said(asked) == ["First", "Answer 0", "Other"]
+    left = conversations.turns(conversation)
+    assert [turn.question and turn.question.text for turn in left] == ["First", "Other"]
+    assert left[1].answer is not None and left[1].answer.id == asked.answer.id
+
+
+def test_another_answer_keeps_the_question_and_the_one_before() -> None:
+    conversation = talk("asker", system="Be kind.")
+    first = put(conversation, "asker", "First").answer
+    finish(first, "Old")
+    asked = begun(questions.AGAIN, first)
+    assert said(asked) == ["Be kind.", "First"]
+    (turn,) = conversations.turns(conversation)
+    assert turn.answer is not None and turn.answer.id == asked.answer.id
+    assert [each.text for each in turn.earlier] == ["Old"]
+
+
+def test_the_last_answer_goes_on_as_another_run_of_the_same_row() -> None:
+    conversation = talk("asker")
+    first = put(conversation, "asker", "First").answer
+    age(conversation)
+    asked = begun(questions.CONTINUE, first)
+    assert (asked.answer.id, asked.answer.run, asked.answer.state) == (first.id, 2, "writing")
+    assert (asked.answer.text, asked.answer.reason, asked.answer.finished_at) == ("What came", None, None)
+    assert said(asked) == ["First"]
+    assert len(conversations.turns(conversation)) == 1
+
+
+def test_what_is_not_there_to_start_from_is_refused() -> None:
+    conversation = talk("asker")
+    first = put(conversation, "asker", "First").answer
+    for action in (questions.EDIT, questions.AGAIN, questions.CONTINUE):
+        with pytest.raises(Conflict, match="An answer is being written"):
+            begun(action, first, "x")
+    finish(first, "Answer")
+    finish(put(conversation, "asker", "Second").answer, "Answer")
+    question = conversations.turns(conversation)[0].question
+    assert question is not None
+    for action, message in ((questions.EDIT, first), (questions.AGAIN, question), (questions.CONTINUE, first)):
+        with pytest.raises(Conflict, match="Only"):
+            begun(action, message, "x")
+    before = conversations.turns(conversation)
+    assert [turn.answer and turn.answer.state for turn in before] == ["done", "done"]
+    finish(begun(questions.EDIT, question, "Other").answer, "Answer")
+    with pytest.raises(Conflict, match="Only"):  # no longer part of the conversation
+        begun(questions.EDIT, question, "x")
+    with pytest.raises(NotFound), questions.pending(questions.AGAIN, first.id, "somebody else"):
+        pass
 
 
 def outcomes(asked: list[UUID], owner: str) -> list[str]:
@@ -96,7 +174,7 @@ def test_of_questions_at_the_same_time_one_is_taken() -> None:
 
 
 def test_no_more_than_the_cap_are_taken_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conversations, "MOST_WRITING", 3)
+    monkeypatch.setattr(questions, "MOST_WRITING", 3)
     several = [talk("busy") for _ in range(8)]
     assert outcomes(several, "busy") == [TooMany.__name__] * 5 + ["asked"] * 3
     for conversation in several:

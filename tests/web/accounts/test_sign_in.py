@@ -14,8 +14,7 @@ from sqlalchemy import text
 
 from jobs.engine import accounts
 from jobs.engine.accounts import passwords
-from jobs.engine.chat import commands
-from jobs.engine.chat import questions as chat_ask
+from jobs.engine.chat import conversations, questions
 from jobs.engine.chat.conversations import ConversationSettings
 from jobs.engine.db import postgres
 from jobs.engine.errors import Conflict, InvalidParams
@@ -205,8 +204,8 @@ def test_an_open_stream_ends_with_a_word(
     app: Flask, admin: Person, somebody: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = somebody()
-    talk = commands.start_conversation(ConversationSettings(title="long"), owner=one.owner)
-    with chat_ask.ask(talk.id, "hello", one.owner, model="m") as asked:  # nobody writes it, and it stays open
+    talk = conversations.start_conversation(ConversationSettings(title="long"), owner=one.owner)
+    with questions.pending(questions.ASK, talk.id, one.owner, "hello") as asked:  # nobody writes it, and it stays open
         answer = asked.answer
     with postgres.session() as session:
         session.execute(

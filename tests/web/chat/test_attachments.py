@@ -17,7 +17,7 @@ from flask.testing import FlaskClient
 from playwright.sync_api import Page
 from sqlalchemy import text
 
-from jobs.engine.chat import answer_threads, attachments, commands, conversations
+from jobs.engine.chat import answer_threads, attachments, conversations
 from jobs.engine.db import postgres
 from jobs.engine.embedded.redis import Redis
 from jobs.engine.errors import JobFailed
@@ -206,8 +206,8 @@ def test_a_file_without_a_message_makes_nothing(client: FlaskClient) -> None:
 
 def test_another_s_file_and_conversation_are_refused(client: FlaskClient) -> None:
     theirs = uploads.upload(io.BytesIO(LEASE.encode()), "theirs.md", owner="somebody else")
-    foreign = conversations.start(conversations.ConversationSettings(), "somebody else")
-    held = commands.attach_files(foreign.id, [str(theirs.id)], owner="somebody else")[0]
+    foreign = conversations.start_conversation(conversations.ConversationSettings(), "somebody else")
+    held = attachments.attach_files(foreign.id, [str(theirs.id)], owner="somebody else")[0]
     mine = talk(client)
     for ref in (str(theirs.id), str(uuid4()), "no-id", "../../etc/passwd", "sample:../x"):
         assert attach(client, mine, ref).status_code == 422

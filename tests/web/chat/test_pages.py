@@ -18,8 +18,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import text, update
 
 from jobs.engine import library
-from jobs.engine.chat import answer_threads, answer_writer, conversations, redis_stream
-from jobs.engine.chat import questions as chat_ask
+from jobs.engine.chat import answer_threads, answer_writer, conversations, questions, redis_stream
 from jobs.engine.db import postgres
 from jobs.engine.db import redis as db_redis
 from jobs.engine.db.models import Message
@@ -337,7 +336,7 @@ def test_one_answer_at_a_time_in_a_conversation(client: FlaskClient, provider: F
 def test_too_many_answers_at_a_time(
     client: FlaskClient, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conversations, "MOST_WRITING", 2)
+    monkeypatch.setattr(questions, "MOST_WRITING", 2)
     provider.script(do=[{"do": "endless", "token_seconds": 0.05, "calls": 2}])
     two = [ask(client), ask(client)]
     refused = client.post(f"/api/v1/chat/{talk(client)}/messages", json={"text": "Third"})
@@ -356,7 +355,7 @@ def test_too_many_streams(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) 
 
 def test_what_nobody_writes_is_broken_and_mended(client: FlaskClient) -> None:
     conversation = talk(client)
-    with chat_ask.ask(conversation, "Hello", "local", model="fake-small") as asked:
+    with questions.pending(questions.ASK, conversation, "local", "Hello") as asked:
         lost = asked.answer  # of a process that died at once
     redis_stream.add([(redis_stream.key(lost.id, 1), 0, "What came "), (redis_stream.key(lost.id, 1), 10, "before")])
     assert client.get(f"/api/v1/chat/answers/{lost.id}").json["state"] == "writing"
@@ -371,7 +370,7 @@ def test_a_process_that_ends_hands_in_what_it_has(client: FlaskClient, provider:
     provider.script(do=[{"do": "endless", "token_seconds": 0.02}])
     answer = ask(client)
     until(lambda: streamed_so_far(answer) > 60, "some text")
-    answer_threads.hand_in()
+    answer_threads.flush_answers()
     kept = now(client, answer)
     assert (kept["state"], kept["reason"]) == ("broken", "writer_lost") and len(kept["text"]) > 60
     until(lambda: provider.calls()[-1].get("left"), "the provider seeing it")
@@ -411,7 +410,7 @@ def test_a_reader_elsewhere_survives_without_redis(
 def follow(row: Message) -> Any:
     from jobs.engine.chat import answer_readers
 
-    return answer_readers.reading(row)
+    return answer_readers.read_answer(row)
 
 
 def test_pages_without_script(client: FlaskClient, provider: FakeProvider) -> None:
@@ -473,8 +472,8 @@ def test_messages_that_are_none(client: FlaskClient, words: Any) -> None:
 
 
 def test_what_is_not_there_or_not_yours(client: FlaskClient, app: Flask) -> None:
-    theirs = conversations.start(conversations.ConversationSettings(), "somebody else")
-    with chat_ask.ask(theirs.id, "Hello", "somebody else", model="fake-small") as asked:
+    theirs = conversations.start_conversation(conversations.ConversationSettings(), "somebody else")
+    with questions.pending(questions.ASK, theirs.id, "somebody else", "Hello") as asked:
         answer = asked.answer
     question = conversations.turns(theirs.id)[0].question
     assert question is not None
@@ -490,7 +489,7 @@ def test_what_is_not_there_or_not_yours(client: FlaskClient, app: Flask) -> None
                 tried += 1
     assert tried > 60
     assert conversations.message(answer.id, "somebody else").stop_asked_at is None
-    conversations.remove(theirs.id, "somebody else")
+    conversations.delete_conversation(theirs.id, "somebody else")
 
 
 def test_passages_are_cited(client: FlaskClient, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
