@@ -41,14 +41,14 @@ def note_sources(answer: Message, sources: Sequence[dict[str, Any]]) -> None:
         session.execute(_held(answer.id, answer.run).values(sources=clean(list(sources))))
 
 
-def keep(texts: Iterable[tuple[UUID, int, str]]) -> None:
-    """Keep the text so far of some answers, and hold them for another SILENT_SECONDS."""
+def save(texts: Iterable[tuple[UUID, int, str]]) -> None:
+    """Save the text so far of some answers, and hold them for another SILENT_SECONDS."""
     ids, runs, words = zip(*texts, strict=True)
     with postgres.session() as session:
-        session.execute(_KEEP, {"ids": list(ids), "runs": list(runs), "words": list(words)})
+        session.execute(_SAVE, {"ids": list(ids), "runs": list(runs), "words": list(words)})
 
 
-_KEEP = text("""
+_SAVE = text("""
     update messages set text = new.words, beat_at = now(), state = 'writing', reason = null, message = null, finished_at = null
     from unnest(cast(:ids as uuid[]), cast(:runs as int[]), cast(:words as text[])) as new (id, run, words)
     where messages.id = new.id and messages.run = new.run and (state = 'writing' or reason = 'writer_lost')

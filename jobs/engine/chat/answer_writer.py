@@ -1,5 +1,5 @@
-"""One answer on its way from the provider: asked for, taken in, ended. Its thread is all it needs; answering.py shows it
-to readers and keeps it.
+"""One answer on its way from the provider: requested, received, ended. It owns what is known of that answer here: its text,
+how much of it Redis and the row have, and when the row was last held. answer_threads.py has the threads that act on it.
 """
 
 from __future__ import annotations
@@ -7,7 +7,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +23,8 @@ from jobs.engine.llm.stream_text import CUT_OFF, StreamedReply
 log = logging.getLogger(__name__)
 
 NUDGE_SECONDS = 2.0
+SAVE_SECONDS = 1.0  # from one save of a growing text to the next
+BEAT_SECONDS = 2.0  # and for a row whose text does not grow
 LONGEST_SECONDS = 1_800.0
 LONGEST_TEXT = 100_000  # characters
 FINISH_TRIES = 300  # a second apart, while the database is away
@@ -46,21 +47,21 @@ class PendingAnswer:
     messages: list[dict[str, str]]
 
 
-class AnswerWriter:
-    """One answer on its way from the provider."""
+first_text = threading.Event()  # set at the first text of any answer here: readers elsewhere wait for it
 
-    def __init__(self, asked: PendingAnswer, began: Callable[[], None], ended: Callable[[AnswerWriter], None]) -> None:
-        """began: called at the first text. ended: called at the very end."""
-        self._asked, self._has_begun, self._has_ended = asked, began, ended
+
+class AnswerWriter:
+    """One answer on its way from the provider. `run` is for its own thread, the rest for the others."""
+
+    def __init__(self, asked: PendingAnswer) -> None:
+        self._asked = asked
         self.answer = answer = asked.answer
         self.live = LiveText(answer.id, answer.run, answer.text)
-        self.stream_key = redis_stream.key(answer.id, answer.run)
-        self.relayed = self.live.length  # how far the Redis stream has it,
-        self.kept = self.live.length  # and the row
-        self.beaten = time.monotonic()
-        self._began = self._nudged = time.monotonic()
-        self._first: float | None = None
         self.committed = threading.Event()
+        self._key = redis_stream.key(answer.id, answer.run)
+        self._relayed = self._saved = self.live.length  # how far the Redis stream has it, and the row
+        self._beaten = self._began = self._nudged = time.monotonic()
+        self._first: float | None = None
         self._stopping = False
         self._settled = False
         self._stream: Stream | None = None
@@ -72,8 +73,28 @@ class AnswerWriter:
         finally:
             if self._stream is not None:
                 self._stream.release()
-            self._has_ended(self)
-            self.live.end()
+
+    def unrelayed(self) -> tuple[str, int, str]:
+        """The Redis stream's key, and the offset and text of what it does not have yet."""
+        at = self._relayed
+        return self._key, at, self.live.after(at)
+
+    def note_relayed(self, length: int) -> None:
+        self._relayed = max(self._relayed, length)
+
+    def is_unsaved(self, now: float) -> bool:
+        """Whether the row is to be given text that it does not have."""
+        return self.live.length > self._saved and now - self._beaten >= SAVE_SECONDS
+
+    def is_unheld(self, now: float) -> bool:
+        """Whether the row has not been written to for so long that others would take its writer for dead."""
+        return now - self._beaten >= BEAT_SECONDS
+
+    def note_saved(self, length: int, now: float) -> None:
+        self._saved, self._beaten = length, now
+
+    def note_held(self, now: float) -> None:
+        self._beaten = now
 
     def stop(self) -> None:
         """End the provider's request. The thread that reads from it writes the end; one that still connects is passed."""
@@ -99,7 +120,8 @@ class AnswerWriter:
         self.committed.set()
         self.stop()
 
-    def hand_in(self) -> None:
+    def flush(self) -> None:
+        """Write what there is to the row: this process ends."""
         sentence = "The web process that wrote this answer was restarted. What came is kept."
         self._settle(self._ending("broken", "writer_lost", sentence))
         self.stop()
@@ -160,7 +182,7 @@ class AnswerWriter:
         self.live.add(text, tokens)
         if self._first is None:
             self._first = time.monotonic() - self._began
-            self._has_begun()
+            first_text.set()
 
     def _whole(self) -> Ending:
         """The ending of a stream that came to its end."""
@@ -203,7 +225,7 @@ class AnswerWriter:
                 break
             except DatabaseUnavailable:
                 time.sleep(1)
-        redis_stream.end(self.stream_key, self.relayed, self.live.after(self.relayed))
+        redis_stream.end(*self.unrelayed())
         self.live.end()
 
 

@@ -67,11 +67,11 @@ def text_of(answer_id: UUID, run: int) -> tuple[int, str] | None:
 
 def wake_writer(answer_id: UUID) -> None:
     """Tell whoever writes this answer to look at its row now. Where nobody hears it, the next look comes anyway."""
-    _asked(lambda: redis.broker().publish(_HURRY, str(answer_id)))
+    _asked(lambda: redis.broker().publish(_WAKE, str(answer_id)))
 
 
 class WakeSignals:
-    """What was said by `hurry`, by anybody, since this began to listen."""
+    """Hears `wake_writer`, called in any process since this began to listen."""
 
     def __init__(self) -> None:
         self._listening: Any = None
@@ -93,11 +93,11 @@ class WakeSignals:
     def _hear(self, seconds: float) -> bool:
         if self._listening is None:
             self._listening = redis.broker().pubsub(ignore_subscribe_messages=True)
-            self._listening.subscribe(_HURRY)
+            self._listening.subscribe(_WAKE)
         return self._listening.get_message(timeout=seconds) is not None
 
 
-_HURRY = "legwork:answers:hurry"
+_WAKE = "legwork:answers:wake"
 
 
 def key(answer_id: UUID, run: int) -> str:

@@ -55,7 +55,7 @@ def app(
 def clean(provider: FakeProvider, app: Flask) -> Iterator[None]:
     provider.script()
     yield
-    until(lambda: not answer_threads._writing and not ours(), "every thread of an answer and of a file ending")
+    until(lambda: not answer_threads._writers and not ours(), "every thread of an answer and of a file ending")
 
 
 def ours() -> list[str]:

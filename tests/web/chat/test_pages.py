@@ -67,7 +67,7 @@ def clean(provider: FakeProvider, app: Flask) -> Iterator[None]:
     provider.script()
     redis_stream._away_until = 0.0
     yield
-    for each in list(answer_threads._writing.values()):  # of a test that failed
+    for each in list(answer_threads._writers.values()):  # of a test that failed
         each.stop()
     until(lambda: not ours(), "every thread of an answer ending")
 
@@ -160,7 +160,7 @@ def test_a_reader_resumes_where_it_was(client: FlaskClient, provider: FakeProvid
 
 def streamed_so_far(answer: dict[str, Any]) -> int:
     writing = next(
-        (each for each in list(answer_threads._writing.values()) if str(each.answer.id) == answer["id"]), None
+        (each for each in list(answer_threads._writers.values()) if str(each.answer.id) == answer["id"]), None
     )
     return writing.live.length if writing else 10**6
 
@@ -384,9 +384,9 @@ def test_a_reader_elsewhere_survives_an_emptied_redis(client: FlaskClient, provi
     provider.script(do=[{"do": "slow", "text": WORDS * 6, "token_seconds": 0.03}])
     answer = ask(client)
     row = conversations.answer(answer["id"], "local")
-    writing = answer_threads._writing.pop(row.id)  # as if it were not here
+    writing = answer_threads._writers.pop(row.id)  # as if it were not here
     with follow(row) as live:
-        answer_threads._writing[row.id] = writing
+        answer_threads._writers[row.id] = writing
         until(lambda: live.length > 100, "some text")
         db_redis.broker().flushall()
         until(lambda: live.ended, "the end")
@@ -400,9 +400,9 @@ def test_a_reader_elsewhere_survives_without_redis(
     provider.script(do=[{"do": "slow", "text": WORDS * 3, "token_seconds": 0.05}])
     answer = ask(client)
     row = conversations.answer(answer["id"], "local")
-    writing = answer_threads._writing.pop(row.id)
+    writing = answer_threads._writers.pop(row.id)
     with follow(row) as live:
-        answer_threads._writing[row.id] = writing
+        answer_threads._writers[row.id] = writing
         until(lambda: live.ended, "the end")
         assert live.after(0) == WORDS * 3 + " "
 
