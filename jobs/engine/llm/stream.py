@@ -17,17 +17,16 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any
 from urllib.parse import urlsplit
 
+import orjson
+
 from jobs.engine.errors import BadInput, JobFailed, LegworkError, Transient
 from jobs.engine.llm import keep_alive, responses
-from jobs.engine.llm.event_shape import Shape
 from jobs.engine.llm.http_body import ResponseBody
 from jobs.engine.llm.keep_alive import Provider
 
 LEAVE_SECONDS = 0.2  # that the end of a body may take after its last event, for its connection to be kept
 LONGEST_EVENT = 1_000_000  # bytes
 LONGEST_PROBLEM = 100_000  # bytes of an error that are read
-
-Event = str | dict[str, Any]  # one that says nothing but text is that text
 
 
 class StreamStopped(Exception):
@@ -50,7 +49,6 @@ class Stream:
         )
         self._response: HTTPResponse | None = None
         self._body: ResponseBody | None = None
-        self._shape = Shape()
         self._lock = threading.Lock()  # whoever ends the stream must not end the next one on its connection
 
     @property
@@ -85,7 +83,7 @@ class Stream:
             if self.closed:
                 raise StreamStopped
 
-    def events(self) -> Iterator[list[Event]]:
+    def events(self) -> Iterator[list[dict[str, Any]]]:
         """The body's events, read, as many as come at a time; ends at [DONE]. Raises also where one of them is no part
         of an answer, after those before it, or where silent ones come for too long."""
         heard = time.monotonic()
@@ -109,21 +107,18 @@ class Stream:
         if trouble is not None:
             raise trouble
 
-    def _read(self, lines: list[bytes]) -> tuple[list[Event], LegworkError | None, bool]:
+    def _read(self, lines: list[bytes]) -> tuple[list[dict[str, Any]], LegworkError | None, bool]:
         """The events in some lines, what is wrong with the one behind them, and whether that was the end."""
-        found: list[Event] = []
+        found: list[dict[str, Any]] = []
         for line in lines:
-            if (text := self._shape.text(line)) is not None:
-                found.append(text)
-            elif line.startswith(b"data:"):
+            if line.startswith(b"data:"):
                 data = line[5:].strip()
                 if data == b"[DONE]":
                     return found, None, True
                 try:
-                    found.append(event := self._event(data))
+                    found.append(self._event(data))
                 except LegworkError as error:
                     return found, error, False
-                self._shape.learn(line, event)
         return found, None, False
 
     def whole(self) -> bytes:
@@ -218,7 +213,7 @@ class Stream:
 
     def _event(self, data: bytes) -> dict[str, Any]:
         try:
-            event = json.loads(data.decode())
+            event = _json(data)
         except (ValueError, RecursionError):
             raise _rubbish() from None
         if not isinstance(event, dict):
@@ -234,6 +229,13 @@ class Stream:
 
     def _translated(self) -> _Translated:
         return _Translated(self)
+
+
+def _json(data: bytes) -> Any:
+    try:
+        return orjson.loads(data)
+    except ValueError:  # half of a character, which some providers send: only the standard library reads it
+        return json.loads(data.decode())
 
 
 class _OtherOptions(Exception):

@@ -7,7 +7,7 @@ from typing import Any
 
 from jobs.engine.errors import Transient
 from jobs.engine.llm import responses
-from jobs.engine.llm.stream import Event, Stream
+from jobs.engine.llm.stream import Stream
 
 CUT_OFF = "The answer was cut off at the model's limit of tokens."
 
@@ -36,7 +36,7 @@ class StreamedReply:
         count = self.usage.get(name)
         return count if isinstance(count, int) and count > 0 else None
 
-    def _events(self) -> Iterator[list[Event]]:
+    def _events(self) -> Iterator[list[dict[str, Any]]]:
         if self._stream.media_type == "text/event-stream":
             yield from self._stream.events()
             return
@@ -47,10 +47,8 @@ class StreamedReply:
         usage = {"prompt_tokens": whole.prompt_tokens, "completion_tokens": whole.completion_tokens}
         yield [{"choices": [{"delta": {"content": whole.text}, "finish_reason": whole.finish_reason}], "usage": usage}]
 
-    def _said(self, event: Event) -> str:
+    def _said(self, event: dict[str, Any]) -> str:
         """The text that an event brings; what else it says is noted."""
-        if isinstance(event, str):
-            return event
         if isinstance(usage := event.get("usage"), dict):
             self.usage = usage
         choices = event.get("choices")

@@ -18,6 +18,7 @@ from jobs.engine.llm import keep_alive
 from jobs.engine.llm.http_body import ResponseBody
 from jobs.engine.llm.keep_alive import Provider
 from jobs.engine.llm.stream import Stream
+from jobs.engine.llm.stream_text import StreamedReply
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 EVENT = b'data: {"choices": [{"delta": {"content": "one "}, "finish_reason": null}]}\n\n'
@@ -213,6 +214,15 @@ def test_events_before_a_bad_one_count(server: _Server) -> None:
     assert len(next(events)) == 1
     with pytest.raises(Transient, match="not part of an answer"):
         next(events)
+    stream.release()
+
+
+def test_the_halves_of_a_character_are_put_together(server: _Server) -> None:
+    halves = [b'data: {"choices": [{"delta": {"content": "%s"}}]}\n\n' % half for half in (rb"a\ud83d", rb"\ude42 b")]
+    server.answers = [CHUNKED + b"".join(map(chunk, [*halves, LAST])) + b"0\r\n\r\n"]
+    stream = Stream(server.provider, {"model": "m", "messages": []})
+    stream.open()
+    assert "".join(text for text, _ in StreamedReply(stream).texts()) == "a🙂 b"
     stream.release()
 
 
