@@ -229,9 +229,9 @@ def _empty(redis: Redis) -> None:
 def forget() -> None:
     """Have this process read its settings anew, and open no connection that it had before."""
     from jobs.engine.db import postgres as db_postgres
-    from jobs.engine.llm import keep_alive
+    from jobs.engine.llm import connections
 
-    keep_alive.close_idle()
+    connections.close_idle()
     if db_postgres.engine.cache_info().currsize:
         _wait_for_connections(db_postgres.engine())
         db_postgres.engine().dispose()

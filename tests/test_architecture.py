@@ -84,6 +84,8 @@ HIDDEN_ALLOWED = {
     ("webapp.gunicorn", "jobs.engine.chat"): "gunicorn reads its file before gevent has patched what this imports",
 }
 
+TOUCHING_ALLOWED = ("('::1', 0))",)  # urllib3 looks for IPv6 by a socket that it closes at once
+
 # Not imported but run, by a server or by Alembic.
 DOORS = {"webapp.wsgi", "webapp.gunicorn", "jobs.engine.db.migrations.env"}
 
@@ -386,6 +388,7 @@ for name in {names!r}:
 ours = sorted(asked & {set(SETTINGS)!r})
 print(json.dumps({{"touched": touched, "asked": ours, "threads": threading.active_count()}}))
 """)
+    told["touched"] = [one for one in told["touched"] if not one.endswith(TOUCHING_ALLOWED)]
     assert told == {"touched": [], "asked": [], "threads": 1}
 
 

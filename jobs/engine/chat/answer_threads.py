@@ -24,7 +24,7 @@ from jobs.engine.chat.answer_writer import AnswerWriter, PendingAnswer
 from jobs.engine.chat.live_text import LiveText
 from jobs.engine.db.models import Message
 from jobs.engine.errors import DatabaseUnavailable
-from jobs.engine.llm import keep_alive
+from jobs.engine.llm import connections
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ def flush_answers() -> None:
     """This process ends: store what its answers have, and mark them, rather than let others find them silent."""
     for writer in list(_writers.values()):
         writer.flush()
-    keep_alive.close_idle()
+    connections.close_idle()
 
 
 def count_answers() -> int:

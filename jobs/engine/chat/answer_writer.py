@@ -17,8 +17,7 @@ from jobs.engine.chat.live_text import LiveText
 from jobs.engine.db.models import Conversation, Message
 from jobs.engine.errors import DatabaseUnavailable, LegworkError, Transient
 from jobs.engine.llm import client
-from jobs.engine.llm.stream import Stream, StreamStopped
-from jobs.engine.llm.stream_text import CUT_OFF, StreamedReply
+from jobs.engine.llm.stream import CUT_OFF, Stream, StreamStopped
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +64,6 @@ class AnswerWriter:
         self._stopping = False
         self._settled = False
         self._stream: Stream | None = None
-        self._reply: StreamedReply | None = None
 
     def run(self) -> None:
         try:
@@ -170,8 +168,7 @@ class AnswerWriter:
         if self._stopping:
             raise StreamStopped
         self._stream.open()
-        self._reply = StreamedReply(self._stream)
-        for text, tokens in self._reply.texts():
+        for text, tokens in self._stream.texts():
             self._add(text, tokens)
             if self.live.length > LONGEST_TEXT:
                 raise _limit(f"at {LONGEST_TEXT:,} characters")
@@ -186,7 +183,7 @@ class AnswerWriter:
 
     def _whole(self) -> Ending:
         """The ending of a stream that came to its end."""
-        why = self._reply.finish_reason if self._reply else ""
+        why = self._stream.finish_reason if self._stream else ""
         if why == "length":
             return self._ending("done", "length", CUT_OFF)
         if not self.live.after(0).strip():
@@ -201,14 +198,14 @@ class AnswerWriter:
         seconds = time.monotonic() - self._began
         before = self.answer
         earlier = before.completion_tokens or 0 if before.text else 0
-        reply = self._reply
+        stream = self._stream
         return Ending(
             state,
             self.live.after(0),
             reason,
             message,
-            reply.counted("prompt_tokens") if reply else None,
-            earlier + ((reply and reply.counted("completion_tokens")) or self.live.tokens),
+            stream.counted("prompt_tokens") if stream else None,
+            earlier + ((stream and stream.counted("completion_tokens")) or self.live.tokens),
             (before.seconds or 0 if before.text else 0) + seconds,
             before.first_token_seconds if before.text else self._first,
         )

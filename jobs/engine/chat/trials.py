@@ -17,8 +17,7 @@ from jobs.engine.errors import LegworkError, TooMany
 from jobs.engine.kinds.catalogue import TrialPrompt
 from jobs.engine.kinds.checks import finder, validate
 from jobs.engine.llm import client
-from jobs.engine.llm.stream import Stream, StreamStopped
-from jobs.engine.llm.stream_text import CUT_OFF, StreamedReply
+from jobs.engine.llm.stream import CUT_OFF, Stream, StreamStopped
 
 log = logging.getLogger(__name__)
 
@@ -82,16 +81,15 @@ class Trial:
         if self.stopped:
             raise StreamStopped
         self.stream.open()
-        reply = StreamedReply(self.stream)
-        for text, tokens in reply.texts():
+        for text, tokens in self.stream.texts():
             if self.first_seconds is None:
                 self.first_seconds = time.monotonic() - began
             self.live.add(text, tokens)
             self.tokens += tokens
             if self.live.length > LONGEST_TEXT or time.monotonic() - began > LONGEST_SECONDS:
                 raise LegworkError("The answer was ended: it is longer than one may be.", reason="limit")
-        self.tokens = reply.counted("completion_tokens") or self.tokens
-        self.ended = CUT_OFF if reply.finish_reason == "length" else ""
+        self.tokens = self.stream.counted("completion_tokens") or self.tokens
+        self.ended = CUT_OFF if self.stream.finish_reason == "length" else ""
 
 
 class TrialRun:

@@ -27,7 +27,7 @@ from jobs.engine.db.rate_limit import RateLimiter
 from jobs.engine.errors import BadInput, JobFailed, Transient
 from jobs.engine.llm import json_schema as llm_json_schema
 from jobs.engine.llm import responses
-from jobs.engine.llm.keep_alive import Provider
+from jobs.engine.llm.connections import Provider
 from jobs.engine.llm.responses import Completion, Unwell
 from jobs.engine.llm.stream import Stream, StreamStopped
 

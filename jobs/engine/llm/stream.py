@@ -1,8 +1,7 @@
-"""One answer of the provider, as its bytes come: for text that somebody waits for.
+"""One answer of the provider as it comes, for text that somebody waits for.
 
-The standard library's HTTP client is enough for the head of a stream, costs a quarter of the processor time of the
-provider's own package, and lets another thread (under gevent: another greenlet) end it by shutting the socket down. A
-connection whose answer was read to its end is kept for the next.
+urllib3 keeps the connections, and costs a fraction of the provider's own package. Another thread (under gevent: another
+greenlet) can end a request at any moment by shutting its socket down, also before the provider has said a word.
 """
 
 from __future__ import annotations
@@ -12,21 +11,22 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from http.client import HTTPConnection, HTTPException, HTTPResponse
+from contextlib import contextmanager, suppress
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
+from urllib3 import BaseHTTPResponse, Timeout
+from urllib3.exceptions import HTTPError, ProtocolError
 
-from jobs.engine.errors import BadInput, JobFailed, LegworkError, Transient
-from jobs.engine.llm import keep_alive, responses
-from jobs.engine.llm.http_body import ResponseBody
-from jobs.engine.llm.keep_alive import Provider
+from jobs.engine.errors import LegworkError, Transient
+from jobs.engine.llm import connections, responses, stream_errors
+from jobs.engine.llm.connections import Provider
 
+READ_BYTES = 65_536
 LEAVE_SECONDS = 0.2  # that the end of a body may take after its last event, for its connection to be kept
 LONGEST_EVENT = 1_000_000  # bytes
 LONGEST_PROBLEM = 100_000  # bytes of an error that are read
+CUT_OFF = "The answer was cut off at the model's limit of tokens."
 
 
 class StreamStopped(Exception):
@@ -40,16 +40,15 @@ class Stream:
         self.provider = provider
         self.body = dict(body)
         self.closed = False
+        self.usage: dict[str, Any] = {}  # the provider's own counts, known at the end, as is
+        self.finish_reason = ""
         self._silenced = False
         self._heard = 0.0  # when the last bytes came, once there is an answer
-        self.media_type = ""
-        self._connection: HTTPConnection | None = None
-        self._socket: socket.socket | None = (
-            None  # of our own keeping: the connection forgets it at "Connection: close"
-        )
-        self._response: HTTPResponse | None = None
-        self._body: ResponseBody | None = None
-        self._lock = threading.Lock()  # whoever ends the stream must not end the next one on its connection
+        self._half = ""  # of a character, whose other half is in the next event
+        self._reused = False  # whether the connection has served another answer
+        self._socket: socket.socket | None = None
+        self._response: BaseHTTPResponse | None = None
+        self._lock = threading.Lock()
 
     @property
     def connected(self) -> bool:
@@ -58,40 +57,157 @@ class Stream:
     def open(self) -> None:
         """Send the request and read the head of the answer.
 
-        Raises Stopped, Transient (away, slow or busy), BadInput (this request is refused) or JobFailed (no request can
-        succeed).
+        Raises StreamStopped, Transient (away, slow or busy), BadInput (this request is refused) or JobFailed (no request
+        can succeed).
         """
-        while True:
-            try:
-                return self._send()
-            except _OtherOptions as other:
-                self.body = other.body
-                if self._connection is not None:
-                    self._connection.close()
+        with self._translated():
+            while (response := self._send()).status != 200:
+                said, code = responses.sentence_of(response.read1(LONGEST_PROBLEM), self.provider.api_key)
+                response.close()
+                self.body = self._other_options(response.status, said) or self._refused(response, said, code)
 
     def chunks(self) -> Iterator[bytes]:
-        """The body as it comes. Raises Stopped, or Transient where the connection breaks, or `end_silent` ended it."""
-        assert self._body is not None
+        """The body as it comes. Raises StreamStopped, or Transient where the connection breaks or `end_silent` ended it."""
+        assert self._response is not None
         with self._translated():
-            self._silence(None)  # a timer for each token would cost more than to read it
+            self._limit(None)  # a timer for each token would cost more than to read it
             self._heard = time.monotonic()
-            while chunk := self._body.read():
+            while chunk := self._response.read1(READ_BYTES, decode_content=False):
                 self._heard = time.monotonic()
                 yield chunk
-            if self._silenced:
-                raise _silent(self.provider.silence_seconds)
             if self.closed:
-                raise StreamStopped
+                raise ProtocolError("ended from this side")
 
-    def events(self) -> Iterator[list[dict[str, Any]]]:
-        """The body's events, read, as many as come at a time; ends at [DONE]. Raises also where one of them is no part
-        of an answer, after those before it, or where silent ones come for too long."""
-        heard = time.monotonic()
-        left = b""
+    def texts(self) -> Iterator[tuple[str, int]]:
+        """Pieces of text as they come, each with its number of tokens. Raises what `chunks` raises, and Transient where the
+        stream ends before the answer, or brings what is no part of one."""
+        for events in self._events():
+            said = [text for event in events if (text := self._text(event))]
+            if said and (whole := self._readable("".join(said))):
+                yield whole, len(said)
+        if not self.finish_reason:
+            raise Transient("The provider's connection ended before the answer did.", reason="provider_broke")
+
+    def counted(self, name: str) -> int | None:
+        """`prompt_tokens` or `completion_tokens`, where the provider said."""
+        count = self.usage.get(name)
+        return count if isinstance(count, int) and count > 0 else None
+
+    def whole(self) -> bytes:
+        """The body of an answer that is not streamed."""
+        body = bytearray()
+        for chunk in self.chunks():
+            body += chunk
+            if len(body) > responses.LONGEST_ANSWER:
+                raise Transient("The provider's answer was longer than any answer can be.", reason="provider_unwell")
+        return bytes(body)
+
+    def close(self) -> None:
+        """End the request at once: its reader gets StreamStopped."""
+        with self._lock:
+            self.closed = True
+            ours = self._response is None or self._response.connection is not None  # else another answer may have it
+            if self._socket is not None and ours:
+                with suppress(OSError):  # of the plain socket: TLS would first say goodbye
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def end_silent(self) -> None:
+        """End the request if nothing has come for too long. Somebody has to call this now and then."""
+        if self._heard and not self.closed and time.monotonic() - self._heard > self.provider.silence_seconds:
+            self._silenced = True
+            self.close()
+
+    def release(self) -> None:
+        """Keep the connection for another answer if this one was read to its end, or close it. Only for the reader."""
+        response = self._response
+        if response is not None and not self.closed:
+            with suppress(OSError, HTTPError, ValueError):
+                self._limit(LEAVE_SECONDS)
+                response.read1(READ_BYTES, decode_content=False)  # at its end, urllib3 keeps the connection
+        with self._lock:
+            self.closed, self._socket = True, None
+        if response is not None:
+            response.close()
+
+    def connected_to(self, connection: socket.socket, reused: bool) -> None:
+        """This request is about to go out over a connection."""
+        with self._lock:
+            self._socket, self._reused = connection, reused
+        if self.closed:  # also while the connection was being made
+            raise StreamStopped
+
+    def _send(self) -> BaseHTTPResponse:
+        self._socket = self._response = None
+        timeout = Timeout(connect=connections.CONNECT_SECONDS, read=self.provider.first_seconds)
+        body, headers = json.dumps(self.body).encode(), self._headers()
+        while True:
+            try:
+                self._response = connections.post(self.provider, body, headers, timeout, self.connected_to)
+                break
+            except ProtocolError as error:  # of a kept connection that its server has closed in this moment
+                if self.closed or not self._reused or not isinstance(error.args[-1], ConnectionError):
+                    raise
+        if self.closed:  # a head that was cut off counts as whole
+            raise StreamStopped
+        return self._response
+
+    def _headers(self) -> dict[str, str]:
+        key = {"Authorization": f"Bearer {self.provider.api_key}"} if self.provider.api_key else {}
+        return {"Content-Type": "application/json", "Accept": "text/event-stream, application/json", **key}
+
+    def _other_options(self, status: int, said: str) -> dict[str, Any] | None:
+        """The same request for a provider that is too old for `stream_options`, or too new for `max_tokens`."""
+        if status in (400, 422) and "stream_options" in said and "stream_options" in self.body:
+            return {name: value for name, value in self.body.items() if name != "stream_options"}
+        if status == 400 and responses.wants_other_limit_name(said, self.body):
+            return responses.renamed_limit(self.body)
+        return None
+
+    def _refused(self, response: BaseHTTPResponse, said: str, code: str) -> dict[str, Any]:
+        model = str(self.body.get("model"))
+        raise stream_errors.refusal(self.provider, response.status, response.headers, said, code, model)
+
+    def _limit(self, seconds: float | None) -> None:
+        """Let a read take no longer than this."""
+        if self._socket is not None:
+            self._socket.settimeout(seconds)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn the ways in which a connection ends into our errors; into StreamStopped once the stream was closed."""
+        try:
+            yield
+        except (HTTPError, OSError, ValueError) as error:
+            if self._silenced:
+                raise stream_errors.silent(self.provider.silence_seconds) from error
+            if self.closed:
+                raise StreamStopped from error
+            answered = self._response is not None
+            raise stream_errors.broken(self.provider, error, sent=self.connected, answered=answered) from error
+
+    # What the bytes say.
+
+    def _events(self) -> Iterator[list[dict[str, Any]]]:
+        """The events, as many as come at a time, to [DONE]. An answer that does not stream is one event."""
+        assert self._response is not None
+        media_type = self._response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if media_type == "text/event-stream":
+            yield from self._streamed()
+            return
+        try:
+            whole = responses.parse(self.whole(), self.body, 0.0)
+        except responses.Unwell as error:
+            raise Transient(f"{error}.", reason="provider_unwell") from error
+        usage = {"prompt_tokens": whole.prompt_tokens, "completion_tokens": whole.completion_tokens}
+        yield [{"choices": [{"delta": {"content": whole.text}, "finish_reason": whole.finish_reason}], "usage": usage}]
+
+    def _streamed(self) -> Iterator[list[dict[str, Any]]]:
+        """The events of a stream. Raises also where one of them is no part of an answer, after those before it."""
+        heard, left = time.monotonic(), b""
         for chunk in self.chunks():
             *lines, left = (left + chunk).split(b"\n")
             if len(left) > LONGEST_EVENT:
-                raise _rubbish()
+                raise stream_errors.rubbish()
             found, trouble, done = self._read(lines)
             if found:
                 heard = time.monotonic()
@@ -101,7 +217,7 @@ class Stream:
             if done:
                 return
             if not found and time.monotonic() - heard > self.provider.silence_seconds:
-                raise _silent(self.provider.silence_seconds)
+                raise stream_errors.silent(self.provider.silence_seconds)
         found, trouble, _ = self._read([left])  # a last line without an end is one too
         yield found
         if trouble is not None:
@@ -121,114 +237,39 @@ class Stream:
                     return found, error, False
         return found, None, False
 
-    def whole(self) -> bytes:
-        """The body of an answer that is not streamed."""
-        body = bytearray()
-        for chunk in self.chunks():
-            body += chunk
-            if len(body) > responses.LONGEST_ANSWER:
-                raise Transient("The provider's answer was longer than any answer can be.", reason="provider_unwell")
-        return bytes(body)
-
-    def close(self) -> None:
-        """End the request at once: whoever reads from it gets Stopped."""
-        with self._lock:
-            self.closed = True
-            if self._socket is not None:
-                with suppress(OSError):  # of the plain socket: TLS would first say goodbye
-                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
-
-    def end_silent(self) -> None:
-        """End the request if nothing has come for too long. Somebody has to call this now and then."""
-        if self._heard and not self.closed and time.monotonic() - self._heard > self.provider.silence_seconds:
-            self._silenced = True
-            self.close()
-
-    def release(self) -> None:
-        """Keep the connection for another answer, or give it back to the system. Only for the one who reads."""
-        whole = self._read_out()
-        with self._lock:
-            keep = whole and not self.closed
-            self.closed, self._socket = True, None
-        response, self._response = self._response, None
-        connection, self._connection = self._connection, None
-        if response is not None:
-            with suppress(OSError, ValueError, HTTPException):
-                response.close()
-        if connection is not None and keep:
-            keep_alive.give(self.provider, connection)
-        elif connection is not None:
-            with suppress(OSError, ValueError, HTTPException):
-                connection.close()
-
-    def _read_out(self) -> bool:
-        """Whether the body has ended, and its connection can be used again."""
-        if self.closed or self._body is None:
-            return False
-        with suppress(OSError, ValueError, HTTPException):
-            self._silence(LEAVE_SECONDS)
-            while not self._body.ended:
-                if self._body.read():  # more than a last event: whoever sends on is not waited for
-                    return False
-            return self._body.reusable
-        return False
-
-    def _send(self) -> None:
-        with self._translated():
-            if (kept := keep_alive.take(self.provider)) is not None:
-                with suppress(ConnectionError):  # closed by its server in this moment, before it said a word
-                    return self._send_over(kept)
-                kept.close()
-            fresh = self._connection = keep_alive.fresh(self.provider)
-            if not self.closed:
-                fresh.connect()
-            self._send_over(fresh)
-
-    def _send_over(self, connection: HTTPConnection) -> None:
-        with self._lock:
-            self._connection, self._socket = connection, connection.sock
-        if self.closed:  # also while the connection was being made
-            raise StreamStopped
-        self._silence(self.provider.first_seconds)
-        connection.request("POST", _target(self.provider), json.dumps(self.body).encode(), self._headers())
-        response = self._response = connection.getresponse()
-        self._body = ResponseBody(response, self._socket)
-        self.media_type = (response.getheader("Content-Type") or "").partition(";")[0].strip().lower()
-        if response.status != 200:
-            raise self._refused(response)
-
-    def _headers(self) -> dict[str, str]:
-        key = {"Authorization": f"Bearer {self.provider.api_key}"} if self.provider.api_key else {}
-        return {"Content-Type": "application/json", "Accept": "text/event-stream, application/json", **key}
-
-    def _refused(self, response: HTTPResponse) -> Exception:
-        raw = response.read1(LONGEST_PROBLEM)
-        response.close()
-        said, code = responses.sentence_of(raw, self.provider.api_key)
-        if response.status in (400, 422) and "stream_options" in said and "stream_options" in self.body:
-            return _OtherOptions({name: value for name, value in self.body.items() if name != "stream_options"})
-        if response.status == 400 and responses.wants_other_limit_name(said, self.body):
-            return _OtherOptions(responses.renamed_limit(self.body))
-        return _refusal(self.provider, response.status, response.headers, said, code, str(self.body.get("model")))
-
     def _event(self, data: bytes) -> dict[str, Any]:
         try:
             event = _json(data)
         except (ValueError, RecursionError):
-            raise _rubbish() from None
+            raise stream_errors.rubbish() from None
         if not isinstance(event, dict):
-            raise _rubbish()
+            raise stream_errors.rubbish()
         if event.get("error"):
             said, _ = responses.sentence_of(data, self.provider.api_key)
             raise Transient(f"The provider ended the answer with an error. It says: {said}", reason="provider_unwell")
         return event
 
-    def _silence(self, seconds: float | None) -> None:
-        if self._socket is not None:
-            self._socket.settimeout(seconds)
+    def _text(self, event: dict[str, Any]) -> str:
+        """The text that an event brings; what else it says is noted."""
+        if isinstance(usage := event.get("usage"), dict):
+            self.usage = usage
+        choices = event.get("choices")
+        choice = choices[0] if isinstance(choices, list) and choices else {}
+        delta = choice.get("delta") if isinstance(choice, dict) else None
+        if not isinstance(delta, dict):
+            return ""
+        self.finish_reason = str(choice.get("finish_reason") or self.finish_reason)
+        said = delta.get("content") or delta.get("refusal")
+        return said if isinstance(said, str) else ""
 
-    def _translated(self) -> _Translated:
-        return _Translated(self)
+    def _readable(self, text: str) -> str:
+        """Text that can be stored: no NUL, and the halves of a character, which may come one by one, put together."""
+        if text.isascii() and not self._half:
+            return text.replace("\x00", "")
+        text = (self._half + text).replace("\x00", "")
+        self._half = text[-1] if text and "\ud800" <= text[-1] <= "\udbff" else ""
+        whole = text[: len(text) - len(self._half)]
+        return whole.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _json(data: bytes) -> Any:
@@ -236,92 +277,3 @@ def _json(data: bytes) -> Any:
         return orjson.loads(data)
     except ValueError:  # half of a character, which some providers send: only the standard library reads it
         return json.loads(data.decode())
-
-
-class _OtherOptions(Exception):
-    """This provider wants the same in other words: an older one does not know `stream_options`, a newer one `max_tokens`."""
-
-    def __init__(self, body: dict[str, Any]) -> None:
-        super().__init__()
-        self.body = body
-
-
-class _Translated:
-    """Turns the ways in which a connection ends into our own errors; into Stopped once the stream was closed."""
-
-    def __init__(self, stream: Stream) -> None:
-        self._stream = stream
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if error is None or isinstance(error, LegworkError | StreamStopped | _OtherOptions | GeneratorExit):
-            return
-        if self._stream._silenced:
-            raise _silent(self._stream.provider.silence_seconds) from error
-        if self._stream.closed:
-            raise StreamStopped from error
-        if isinstance(error, OSError | HTTPException | ValueError):
-            raise _broken(self._stream, error) from error
-
-
-def _broken(stream: Stream, error: Exception) -> LegworkError:
-    provider, answered = stream.provider, stream._response is not None
-    if isinstance(error, TimeoutError):
-        if stream._socket is None:
-            return Transient(_away(provider, f" within {keep_alive.CONNECT_SECONDS:g} s"), reason="provider_away")
-        return _silent(provider.silence_seconds) if answered else _slow(provider.first_seconds)
-    if answered:
-        return Transient("The connection to the provider broke before the answer ended.", reason="provider_broke")
-    if isinstance(error, ValueError):
-        return JobFailed("OPENAI_BASE_URL is not an address that can be called.", reason="settings")
-    return Transient(_away(provider, ""), reason="provider_away")
-
-
-def _away(provider: Provider, within: str) -> str:
-    return f"The provider at {provider.host} could not be reached{within}. Try again in a moment."
-
-
-def _silent(seconds: float) -> Transient:
-    return Transient(f"The model fell silent: nothing came for {seconds:g} s.", reason="provider_silent")
-
-
-def _slow(seconds: float) -> Transient:
-    return Transient(f"The model did not begin to answer within {seconds:g} s.", reason="provider_silent")
-
-
-def _rubbish() -> Transient:
-    return Transient("The provider sent something that is not part of an answer.", reason="provider_unwell")
-
-
-def _refusal(provider: Provider, status: int, headers: Any, said: str, code: str, model: str) -> LegworkError:
-    """What an answer other than 200 means. Somebody waits, so nothing is tried again by itself."""
-    if status == 429:
-        return _busy(responses.busy(headers, said, code))
-    if status in (408, 409, 425) or status >= 500:
-        return Transient(f"The provider had an error ({status}). Try again in a moment.", reason="provider_unwell")
-    if status in (401, 403):
-        sentence = f"The provider refused the key in OPENAI_API_KEY ({status}). It says: {said}"
-        return JobFailed(sentence, reason="provider_refused_key")
-    if status == 402:
-        return JobFailed(f"The provider asks for payment first. It says: {said}", reason="provider_credit")
-    if status < 400 or status in (404, 405):
-        sentence = f"The provider at {provider.host} has no model “{model}”, or no chat at this address ({status})."
-        return JobFailed(f"{sentence} It says: {said}", reason="no_model")
-    return BadInput(f"The provider refused this request. It says: {said}", reason="provider_refused")
-
-
-def _busy(error: Exception) -> LegworkError:
-    if not isinstance(error, responses.Busy):
-        assert isinstance(error, LegworkError)
-        return error
-    wait = f" It asks for a wait of {error.seconds:.0f} s." if error.seconds and error.seconds >= 1 else ""
-    sentence = f"The provider is too busy for another answer now (429).{wait} Then try again."
-    return Transient(sentence, reason="provider_busy", retry_after=error.seconds)
-
-
-def _target(provider: Provider) -> str:
-    parts = urlsplit(provider.base_url)
-    path = f"{parts.path.rstrip('/')}/chat/completions" + (f"?{parts.query}" if parts.query else "")
-    return f"{parts.scheme}://{parts.netloc}{path}" if provider.proxy and parts.scheme == "http" else path

@@ -24,7 +24,7 @@ from jobs.engine.db import redis as db_redis
 from jobs.engine.db.models import Message
 from jobs.engine.embedded.redis import Redis
 from jobs.engine.llm import client as llm_client
-from jobs.engine.llm.keep_alive import Provider
+from jobs.engine.llm.connections import Provider
 from jobs.engine.llm.stream import Stream
 from tests.conftest import Database
 from tests.fake_provider import FakeProvider
@@ -201,7 +201,7 @@ def unreachable() -> Iterator[str]:
 def test_stop_while_the_provider_is_not_reached(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch, unreachable: str
 ) -> None:
-    monkeypatch.setattr("jobs.engine.llm.keep_alive.CONNECT_SECONDS", 3)
+    monkeypatch.setattr("jobs.engine.llm.connections.CONNECT_SECONDS", 3)
     monkeypatch.setattr(llm_client, "stream_chat", lambda body: Stream(Provider(unreachable, "", 5, 5), body))
     answer = ask(client)
     client.post(f"{answer['url']}/stop")
