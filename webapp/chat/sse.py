@@ -7,7 +7,6 @@ Each event's id is the offset, in characters, behind what it brings; a reader th
 
 from __future__ import annotations
 
-import json
 import re
 import socket
 import time
@@ -15,15 +14,15 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
 from flask import Response, request
 
 from jobs.engine import chat
 from jobs.engine.accounts import Identity
-from jobs.engine.chat import LiveText, TextPiece
+from jobs.engine.chat import LiveText
 from jobs.engine.errors import DatabaseUnavailable, NotFound, TooMany
 from webapp.chat.records import AnswerEnd
 from webapp.http import client_gone, identity
-from webapp.http.stream_socket import Lined, SocketLine
 from webapp.ui.markdown import Painter
 
 HEARTBEAT_SECONDS = 15.0
@@ -50,13 +49,10 @@ def respond(answer_id: str, *, painted: bool = False) -> Response:
     if (connection := client_gone.connection()) is not None:
         connection.settimeout(STUCK_SECONDS)
     painter = Painter(len(answer.sources or ()), str(answer.id)) if painted else None
-    line = SocketLine(connection)
-    events = _AnswerReader(answer, who, painter, connection, line).events(_last_seen())
+    events = _AnswerReader(answer, who, painter, connection).events(_last_seen())
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
     content_type = "text/event-stream; charset=utf-8"
-    response = Lined(_counted(events, owner), headers=headers, content_type=content_type, direct_passthrough=True)
-    response.line = line
-    return response
+    return Response(_counted(events, owner), headers=headers, content_type=content_type, direct_passthrough=True)
 
 
 def count_open() -> int:
@@ -73,16 +69,12 @@ class _SignedOut(Exception):
 
 
 class _AnswerReader:
-    def __init__(
-        self, answer: Any, who: Identity, painter: Painter | None, connection: socket.socket | None, line: SocketLine
-    ) -> None:
+    def __init__(self, answer: Any, who: Identity, painter: Painter | None, connection: socket.socket | None) -> None:
         self._answer = answer
         self._who = who
         self._painter = painter
         self._connection = connection
-        self._line = line
         self._seen = 0
-        self._limited = False  # whether its greenlet wakes by itself before long
         self._said = time.monotonic()
 
     def events(self, seen: int) -> Iterator[bytes]:
@@ -116,30 +108,14 @@ class _AnswerReader:
 
     def _next(self, live: LiveText) -> Iterator[bytes]:
         """What comes next, waited for."""
-        seen = self._seen
-        due = self._painter.due_in(live.length) if self._painter and seen == live.length else None
-        text = self._wait(live, due)
+        due = self._painter.due_in(live.length) if self._painter and self._seen == live.length else None
+        text = live.wait(self._seen, due)
         if text:
             self._seen += len(text)
-            yield _text(self._seen - len(text), text, live.tokens)
-        if self._seen > seen:
             self._said = time.monotonic()
+            yield _text(self._seen - len(text), text, live.tokens)
         elif due is None and not live.ended:
             yield from self._waited()
-
-    def _wait(self, live: LiveText, due: float | None) -> str:
-        """Text that is still to be sent; what came while this waited may have been sent already."""
-        if not self._line.open:
-            return live.wait(self._seen, due)
-        self._limited = due is not None
-        live.watch(self._seen, self._take, due)
-        self._line.flush()
-        return live.after(self._seen)
-
-    def _take(self, piece: TextPiece) -> bool:
-        """Send a piece in the greenlet that has it. Where not all could be sent, or it is to be painted, ours is woken."""
-        self._seen = piece.at + len(piece.text)
-        return self._line.send(_rendered(piece)) and (self._painter is None or self._limited)
 
     def _painted(self, live: LiveText, painter: Painter) -> Iterator[bytes]:
         for part in painter.paint(live.after(painter.settled)[: self._seen - painter.settled]):
@@ -169,30 +145,13 @@ def _counted(events: Iterator[bytes], owner: str) -> Iterator[bytes]:
         _open[owner] -= 1
 
 
-def _rendered(piece: TextPiece) -> bytes:
-    """The event of a piece, made once for all who read it at the same time."""
-    global _last
-    if _last[0] is not piece:
-        _last = piece, _text(*piece)
-    return _last[1]
-
-
-_last: tuple[TextPiece | None, bytes] = (None, b"")
-
-
 def _text(at: int, text: str, tokens: int) -> bytes:
-    return b'id: %d\ndata: {"at": %d, "text": %s, "tokens": %d}\n\n' % (at + len(text), at, _json(text), tokens)
+    data = b'{"at": %d, "text": %s, "tokens": %d}' % (at, orjson.dumps(text), tokens)
+    return b"id: %d\ndata: %s\n\n" % (at + len(text), data)
 
 
 def _event(name: str, offset: int, data: dict[str, Any]) -> bytes:
-    return b"event: %s\nid: %d\ndata: %s\n\n" % (name.encode(), offset, _json(data))
-
-
-def _json(data: Any) -> bytes:
-    return _ENCODER.encode(data).encode()
-
-
-_ENCODER = json.JSONEncoder(ensure_ascii=False)  # dumps() makes one for each call that is not plain
+    return b"event: %s\nid: %d\ndata: %s\n\n" % (name.encode(), offset, orjson.dumps(data))
 
 
 def _last_seen() -> int:

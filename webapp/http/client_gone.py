@@ -1,4 +1,4 @@
-"""Whether the one who reads a long answer is still there: only the server's connection can tell before the next write."""
+"""Detect a disconnected client before the next write, by peeking at the server's socket."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def connection() -> socket.socket | None:
 
 
 def has_left(reader: socket.socket) -> bool:
-    look = select.poll()  # select() would not know the thousandth connection
+    look = select.poll()  # select() takes no descriptor above 1023
     try:
         look.register(reader, select.POLLIN)
         return bool(look.poll(0)) and reader.recv(1, socket.MSG_PEEK) == b""

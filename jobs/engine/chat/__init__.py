@@ -23,7 +23,7 @@ from jobs.engine.chat.conversations import (
     turns,
 )
 from jobs.engine.chat.lists import list_conversations
-from jobs.engine.chat.live_text import LiveText, TextPiece
+from jobs.engine.chat.live_text import LiveText
 from jobs.engine.chat.questions import ask, ask_again, begin_conversation, continue_answer, edit_question
 from jobs.engine.chat.trials import Trial, TrialRun, try_out
 
@@ -32,7 +32,6 @@ __all__ = [
     "MOST_ATTACHED_TEXT",
     "ConversationSettings",
     "LiveText",
-    "TextPiece",
     "Trial",
     "TrialRun",
     "answer_status",

@@ -5,28 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from bisect import bisect_right
-from collections.abc import Callable
-from typing import NamedTuple
 from uuid import UUID
-
-
-class TextPiece(NamedTuple):
-    """Text that was added: its offset, and how many tokens the run has with it."""
-
-    at: int
-    text: str
-    tokens: int
-
-
-Take = Callable[[TextPiece], bool]
 
 
 class LiveText:
     """Text that only grows, from one writer: the thread that asks the provider, or one that follows another process.
 
     Offsets are in characters (code points) of the whole answer. The writer takes no lock, and wakes each reader by a lock
-    of that reader's own: a condition variable takes twice as long, for each token and each reader. One that said how to
-    take a piece sleeps on where the writer could hand it over: to wake a greenlet takes several times as long.
+    of that reader's own: a condition variable takes twice as long, for each token and each reader.
     """
 
     def __init__(self, answer_id: UUID, run: int, text: str) -> None:
@@ -39,7 +25,7 @@ class LiveText:
         self.readers = 0
         self._pieces: list[str] = []
         self._starts: list[int] = []
-        self._sleeping: list[_Sleeper] = []
+        self._sleeping: list[threading.Lock] = []
         if text:
             self.add(text)
 
@@ -48,9 +34,9 @@ class LiveText:
         self._pieces.append(text)
         self._starts.append(at)
         self.tokens += tokens
-        self.length = at + len(text)  # last: who sees it finds the rest
+        self.length = at + len(text)  # last: a reader that sees it finds the rest
         if self._sleeping:
-            self._hand(TextPiece(at, text, self.tokens))
+            self.nudge()
 
     def extend(self, at: int, text: str) -> bool:
         """Take a piece that begins at this offset, as far as it is new; False if something before it is missing."""
@@ -63,7 +49,7 @@ class LiveText:
     def end(self) -> None:
         """Nothing follows."""
         self.ended = True
-        self._wake()
+        self.nudge()
 
     def after(self, offset: int) -> str:
         """The text from this offset on."""
@@ -73,8 +59,10 @@ class LiveText:
         return "".join(self._pieces[first:])[offset - self._starts[first] :]
 
     def nudge(self) -> None:
-        """Wake all readers though there is nothing new: those who wait without a limit look after their own then."""
-        self._wake()
+        """Wake all readers, also where there is nothing new: those that wait without a limit look after their own then."""
+        sleeping, self._sleeping = self._sleeping, []
+        for lock in sleeping:
+            lock.release()
 
     def wait(self, offset: int, seconds: float | None = None) -> str:
         """The text from this offset on, waited for; empty after so many seconds, at a nudge, and at the end."""
@@ -89,44 +77,9 @@ class LiveText:
             self._sleep(self.length, left)
         return self.length >= offset
 
-    def watch(self, offset: int, take: Take, seconds: float | None = None) -> None:
-        """Wait, and have each piece behind this offset given to `take`, by the greenlet that adds it, until that says no: it
-        has not taken the piece, or wants to be woken. Ends also after so many seconds, at a nudge, and at the end.
-
-        Only under gevent, and `take` must not wait: then nothing can come between the last piece and the return.
-        """
-        if self.length <= offset and not self.ended:
-            self._sleep(offset, seconds, take)
-
-    def _sleep(self, offset: int, seconds: float | None, take: Take | None = None) -> None:
-        sleeper = _Sleeper(take)
-        self._sleeping.append(sleeper)
-        try:
-            if self.length <= offset and not self.ended:  # what came before the line above wakes nobody
-                sleeper.lock.acquire(timeout=-1 if seconds is None else seconds)
-        finally:
-            sleeper.take = None  # nothing is handed to one that is awake, for whatever reason
-
-    def _hand(self, piece: TextPiece) -> None:
-        sleeping, self._sleeping = self._sleeping, []
-        for sleeper in sleeping:
-            if sleeper.take is not None and sleeper.take(piece):
-                self._sleeping.append(sleeper)
-            else:
-                sleeper.lock.release()
-
-    def _wake(self) -> None:
-        sleeping, self._sleeping = self._sleeping, []
-        for sleeper in sleeping:
-            sleeper.lock.release()
-
-
-class _Sleeper:
-    """A reader that waits for its lock."""
-
-    __slots__ = ("lock", "take")
-
-    def __init__(self, take: Take | None) -> None:
-        self.lock = threading.Lock()
-        self.lock.acquire()
-        self.take = take
+    def _sleep(self, offset: int, seconds: float | None) -> None:
+        lock = threading.Lock()
+        lock.acquire()
+        self._sleeping.append(lock)
+        if self.length <= offset and not self.ended:  # what came before the line above wakes nobody
+            lock.acquire(timeout=-1 if seconds is None else seconds)

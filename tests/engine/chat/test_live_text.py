@@ -1,98 +1,64 @@
-"""A growing text and those who read it: what is handed over, what is left to be read, and nothing twice."""
+"""A growing text and its readers: each gets all of it, once, and none sleeps past the end."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
-from jobs.engine.chat.live_text import LiveText, TextPiece
+import pytest
+
+from jobs.engine.chat.live_text import LiveText
 
 LONG = 60.0  # seconds, that pass only where a test fails
 
 
+@pytest.fixture
 def live() -> LiveText:
     return LiveText(uuid4(), 1, "before ")
 
 
-class _Watcher(threading.Thread):
-    """A reader that takes pieces as they are handed to it, until it has so many."""
-
-    def __init__(self, live: LiveText, most: int, seconds: float | None = LONG) -> None:
-        super().__init__(daemon=True)
-        self.taken: list[TextPiece] = []
-        self._live, self._most, self._seconds = live, most, seconds
-        self._from = live.length
-
-    def run(self) -> None:
-        self._live.watch(self._from, self._take, self._seconds)
-
-    def _take(self, piece: TextPiece) -> bool:
-        self.taken.append(piece)
-        return len(self.taken) < self._most
+def read(live: LiveText, offset: int) -> str:
+    """All that follows this offset, to the end, as a reader gets it piece by piece."""
+    whole = ""
+    while not live.ended or live.length > offset + len(whole):
+        whole += live.wait(offset + len(whole), LONG)
+    return whole
 
 
-def watched(live: LiveText, most: int = 10**6, seconds: float | None = LONG) -> _Watcher:
-    watcher = _Watcher(live, most, seconds)
-    watcher.start()
+def test_readers_get_all_from_where_they_begin(live: LiveText) -> None:
+    words = [f"größer {number} 🙂 " for number in range(300)]
+    with ThreadPoolExecutor(4) as readers:
+        found = [readers.submit(read, live, offset) for offset in (0, 3, 7, 9)]
+        for word in words:
+            live.add(word, 2)
+        live.end()
+        whole = "before " + "".join(words)
+        assert [one.result(LONG) for one in found] == [whole[offset:] for offset in (0, 3, 7, 9)]
+    assert live.tokens == 600
+
+
+@pytest.mark.parametrize("wake", [LiveText.nudge, LiveText.end])
+def test_a_sleeping_reader_is_woken(live: LiveText, wake: Callable[[LiveText], None]) -> None:
+    got: list[str] = []
+    reader = threading.Thread(target=lambda: got.append(live.wait(live.length)), daemon=True)
+    reader.start()
     while not live._sleeping:
         pass
-    return watcher
+    wake(live)
+    reader.join(LONG)
+    assert got == [""]
 
 
-def test_pieces_are_handed_over_in_order() -> None:
-    text = live()
-    watcher = watched(text)
-    for word in ("one ", "two ", "three "):
-        text.add(word, 2)
-    assert watcher.is_alive()
-    assert watcher.taken == [TextPiece(7, "one ", 2), TextPiece(11, "two ", 4), TextPiece(15, "three ", 6)]
-    text.end()
-    watcher.join(LONG)
-    assert not watcher.is_alive()
+def test_a_reader_waits_no_longer_than_it_wants(live: LiveText) -> None:
+    assert live.wait(live.length, 0.01) == ""
+    assert not live.reaches(live.length + 1, 0.01)
+    live.add("more")  # wakes nobody, and breaks nothing
+    assert live.wait(7) == "more" and live.reaches(11, 0)
 
 
-def test_who_takes_no_more_is_woken_and_reads_the_rest() -> None:
-    text = live()
-    watcher = watched(text, most=2)
-    for word in ("one ", "two ", "three ", "four "):
-        text.add(word)
-    watcher.join(LONG)
-    assert [piece.text for piece in watcher.taken] == ["one ", "two "]
-    assert text.after(15) == "three four "
-
-
-def test_a_piece_is_made_once_for_all_who_take_it() -> None:
-    text = live()
-    first, second = watched(text), _Watcher(text, 10)
-    second.start()
-    while len(text._sleeping) < 2:
-        pass
-    text.add("one ")
-    text.end()
-    assert first.taken[0] is second.taken[0]
-
-
-def ends(live: LiveText, how: Callable[[], None], seconds: float | None = LONG) -> None:
-    """A watcher wakes, and is handed nothing any more."""
-    watcher = watched(live, seconds=seconds)
-    how()
-    watcher.join(LONG)
-    assert not watcher.is_alive()
-    live.add("later ")
-    assert watcher.taken == []
-
-
-def test_a_nudge_and_a_limit_end_the_watch() -> None:
-    text = live()
-    ends(text, text.nudge)
-    ends(text, lambda: None, seconds=0.05)
-
-
-def test_what_is_there_already_is_not_waited_for() -> None:
-    text = live()
-    handed: list[TextPiece] = []
-    text.watch(0, lambda piece: not handed.append(piece), None)
-    text.end()
-    text.watch(text.length, lambda piece: not handed.append(piece), None)
-    assert handed == []
+def test_a_piece_is_taken_as_far_as_it_is_new(live: LiveText) -> None:
+    assert live.extend(3, "ore and") and live.after(0) == "before and"
+    assert live.extend(0, "before") and live.length == 10
+    assert not live.extend(11, "later") and live.after(0) == "before and"
