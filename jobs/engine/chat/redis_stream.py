@@ -20,9 +20,10 @@ from jobs.engine.errors import LegworkError
 
 KEPT_SECONDS = 3_600
 AT_ONCE = 500  # pieces; many commands in one script cost the client a seventh of as many commands
-AWAY_SECONDS = 3.0  # a Redis that did not answer is left alone for so long
+AWAY_SECONDS = 3.0  # for which a Redis that did not answer is left alone
 WAIT_MILLISECONDS = 500
-_away_until = 0.0
+
+_breaker = redis.CircuitBreaker(AWAY_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -143,11 +144,10 @@ def _entry(id_: bytes, fields: dict[bytes, bytes]) -> StreamEntry:
 
 def _asked(question: Any, *arguments: Any) -> Any:
     """What Redis answers; None, at once for a while, where it does not."""
-    global _away_until
-    if time.monotonic() < _away_until:
+    if _breaker.is_open:
         return None
     try:
         return question(*arguments)
     except (RedisError, OSError, LegworkError):
-        _away_until = time.monotonic() + AWAY_SECONDS
+        _breaker.trip()
         return None

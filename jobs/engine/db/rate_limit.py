@@ -10,12 +10,18 @@ import hashlib
 import random
 import time
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from typing import TYPE_CHECKING
+
+from jobs.engine.db import redis
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
 
 REDIS_SECONDS = 0.5  # timeout of a call to Redis
 AWAY_SECONDS = 5.0  # after a timeout, until Redis is tried again
 LOOK_SECONDS = 0.1  # how old the news of a pause may be
+
+_BRIEF = {"socket_timeout": REDIS_SECONDS, "socket_connect_timeout": REDIS_SECONDS}
 
 # Keep the longer of two pauses. Milliseconds.
 _PAUSE = "if redis.call('pttl', KEYS[1]) < tonumber(ARGV[1]) then redis.call('set', KEYS[1], '1', 'px', ARGV[1]) end"
@@ -36,8 +42,8 @@ class RateLimiter:
 
     def __init__(self, redis_url: str) -> None:
         self._redis_url = redis_url
-        self._redis: Any = None
-        self._away_until = 0.0
+        self._redis: Redis | None = None
+        self._breaker = redis.CircuitBreaker(AWAY_SECONDS)
         self._names: dict[str, _Name] = {}
 
     async def wait(self, name: str, per_minute: int | None = None) -> None:
@@ -96,15 +102,15 @@ class RateLimiter:
         """Run a script; None where Redis does not answer, and then at once for AWAY_SECONDS."""
         from redis.exceptions import RedisError
 
-        if not self._redis_url or time.monotonic() < self._away_until:
+        if not self._redis_url or self._breaker.is_open:
             return None
         try:
             if self._redis is None:
-                self._redis = _connect(self._redis_url)
+                self._redis = redis.connect_async(self._redis_url, **_BRIEF)
             answer: int | None = await self._redis.eval(script, 1, key, *arguments)
             return answer
-        except (TimeoutError, RedisError, OSError):
-            self._away_until = time.monotonic() + AWAY_SECONDS
+        except (RedisError, OSError):
+            self._breaker.trip()
             return None
 
 
@@ -117,28 +123,3 @@ class _Name:
     paused_until: float = 0.0  # these three by this process's monotonic clock
     looked_at: float = float("-inf")
     next_at: float = 0.0
-
-
-def _connect(url: str) -> Any:
-    from redis.asyncio import Redis
-    from redis.asyncio.retry import Retry
-    from redis.asyncio.sentinel import Sentinel
-    from redis.backoff import NoBackoff
-
-    short: dict[str, Any] = {
-        "socket_connect_timeout": REDIS_SECONDS,
-        "socket_timeout": REDIS_SECONDS,
-        "retry": Retry(NoBackoff(), 0),
-    }
-    scheme, rest = url.split("://", 1)
-    if not scheme.endswith("+sentinel"):
-        return Redis.from_url(url, **short)
-    from redis_sentinel_url import parse_sentinel_url
-
-    if scheme == "rediss+sentinel":
-        short["ssl"] = True
-    short |= {name: value for name, value in parse_qsl(urlsplit(url).query) if name.startswith("ssl_")}
-    parsed = parse_sentinel_url(f"redis+sentinel://{rest}", client_options=short)
-    return Sentinel(parsed.hosts, sentinel_kwargs=short).master_for(
-        parsed.default_client.service, **parsed.client_options
-    )

@@ -1,19 +1,37 @@
-"""The client of Redis, also through sentinels."""
+"""The client of Redis, also through sentinels; and how to leave a Redis alone that does not answer."""
 
 from __future__ import annotations
 
+import time
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
-
-from redis import Redis
-from redis.backoff import NoBackoff
-from redis.driver_info import DriverInfo
-from redis.retry import Retry
 
 from jobs.engine import settings
 
+if TYPE_CHECKING:  # importing it takes 200 ms, and children that embed texts import this file
+    from redis import Redis
+    from redis.asyncio import Redis as AsyncRedis
+
 SENTINEL_SECONDS = 1.0  # for a sentinel to say where the master is
+
+
+class CircuitBreaker:
+    """Open for some seconds after a failure: nothing is asked meanwhile, so that what can do without does not wait."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._until = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        return time.monotonic() < self._until
+
+    def trip(self) -> None:
+        self._until = time.monotonic() + self._seconds
+
+    def reset(self) -> None:
+        self._until = 0.0
 
 
 @cache
@@ -24,18 +42,37 @@ def broker() -> Redis:
 
 def connect(**options: Any) -> Redis:
     """A client on REDIS_URL without redis-py's own retries, which can hang for a minute and push one message twice."""
-    settings.current().require("redis_url")
-    # No CLIENT SETINFO: it costs each new connection two round trips, and reading package metadata.
-    options |= {"retry": Retry(NoBackoff(), 0), "driver_info": DriverInfo(name=None, lib_version=None), "protocol": 2}
-    url = settings.current().redis_url
-    if "+sentinel://" not in url:
-        return Redis.from_url(url, **options)
-    return _of_sentinels(url, options)
-
-
-def _of_sentinels(url: str, options: dict[str, Any]) -> Redis:
-    """A client on the master that the sentinels name: redis+sentinel://:password@host:port,…/service/db, or rediss+…"""
+    from redis import Redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
     from redis.sentinel import Sentinel
+
+    settings.current().require("redis_url")
+    options["retry"] = Retry(NoBackoff(), 0)
+    client: Redis = _client(settings.current().redis_url, Redis, Sentinel, options)
+    return client
+
+
+def connect_async(url: str, **options: Any) -> AsyncRedis:
+    """The same on any URL, for an event loop."""
+    from redis.asyncio import Redis as AsyncRedis
+    from redis.asyncio.retry import Retry
+    from redis.asyncio.sentinel import Sentinel
+    from redis.backoff import NoBackoff
+
+    options["retry"] = Retry(NoBackoff(), 0)
+    client: AsyncRedis = _client(url, AsyncRedis, Sentinel, options)
+    return client
+
+
+def _client(url: str, plain: Any, sentinel: Any, options: dict[str, Any]) -> Any:
+    """A client on a server, or on the master that sentinels name: redis+sentinel://:password@host:port,…/service/db, rediss+…"""
+    from redis.driver_info import DriverInfo
+
+    # No greeting with the library's name: it costs each new connection two round trips and a look into package metadata.
+    options |= {"driver_info": DriverInfo(name=None, lib_version=None), "protocol": 2}
+    if "+sentinel://" not in url:
+        return plain.from_url(url, **options)
     from redis_sentinel_url import parse_sentinel_url
 
     parts = urlsplit(url)
@@ -44,6 +81,5 @@ def _of_sentinels(url: str, options: dict[str, Any]) -> Redis:
     common = {name: options[name] for name in ("retry", "driver_info", "protocol")} | secure
     brief = {"socket_timeout": SENTINEL_SECONDS, "socket_connect_timeout": SENTINEL_SECONDS}
     wanted = parse_sentinel_url("redis" + url[url.index("+") :], common | brief, options | secure)
-    sentinel = Sentinel(wanted.hosts, sentinel_kwargs=wanted.sentinel_options)
-    client: Redis = sentinel.master_for(wanted.default_client.service, **wanted.client_options)
-    return client
+    found = sentinel(wanted.hosts, sentinel_kwargs=wanted.sentinel_options)
+    return found.master_for(wanted.default_client.service, **wanted.client_options)

@@ -65,7 +65,7 @@ def app(
 def clean(provider: FakeProvider, app: Flask) -> Iterator[None]:
     """Each test begins with a provider that simply answers, and leaves no thread behind."""
     provider.script()
-    redis_stream._away_until = 0.0
+    redis_stream._breaker.reset()
     yield
     for each in list(answer_threads._writers.values()):  # of a test that failed
         each.stop()
@@ -396,7 +396,9 @@ def test_a_reader_elsewhere_survives_an_emptied_redis(client: FlaskClient, provi
 def test_a_reader_elsewhere_survives_without_redis(
     client: FlaskClient, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_stream, "_away_until", time.monotonic() + 60)
+    away = db_redis.CircuitBreaker(60)
+    away.trip()
+    monkeypatch.setattr(redis_stream, "_breaker", away)
     provider.script(do=[{"do": "slow", "text": WORDS * 3, "token_seconds": 0.05}])
     answer = ask(client)
     row = conversations.answer(answer["id"], "local")
