@@ -304,11 +304,17 @@ def provider_error() -> str:
             return ""
     except HTTPError as error:
         error.close()
-        if error.code in (401, 403):
-            return "The provider refuses the key. Look at OPENAI_API_KEY."
-        return f"The provider answers with {error.code}. Try again later." if error.code >= 500 else ""
+        return REFUSED_KEY if error.code in (401, 403) else failed(error.code)
     except (OSError, ValueError):
-        return "The provider does not answer. Look at OPENAI_BASE_URL, and whether this machine may reach it."
+        return NO_ANSWER
+
+
+def failed(status: int) -> str:
+    return f"The provider answers with {status}. Try again later." if status >= 500 else ""
+
+
+REFUSED_KEY = "The provider refuses the key. Look at OPENAI_API_KEY."
+NO_ANSWER = "The provider does not answer. Look at OPENAI_BASE_URL, and whether this machine may reach it."
 
 
 def _period() -> int:

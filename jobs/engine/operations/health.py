@@ -15,7 +15,7 @@ from jobs.engine import settings
 from jobs.engine.db import migrations, postgres, redis
 from jobs.engine.errors import LegworkError, SettingsError
 from jobs.engine.files.storage import blob_storage
-from jobs.engine.llm import client
+from jobs.engine.llm import client, openai_client
 from jobs.engine.mail import smtp
 from jobs.engine.queue import delivery
 
@@ -37,12 +37,12 @@ class Component:
 
 
 def components(*, thorough: bool = False) -> list[Component]:
-    """Check all components. `thorough`: also store a file and sign in to the mail server, which takes longer."""
+    """Check all components. `thorough`: also store a file, sign in to the mail server and look for the model by name (slower)."""
     checks = (
         database_health,
         broker_health,
         clock_health,
-        model_health,
+        lambda: model_health(thorough),
         lambda: files_health(thorough),
         lambda: mail_health(thorough),
     )
@@ -124,12 +124,13 @@ def clock_health() -> Component:
     return Component("Clock", "ok", f"Last round {max(row.age, 0):.1f} s ago", f"On {where}")
 
 
-def model_health() -> Component:
+def model_health(thorough: bool = False) -> Component:
     if (missing := client.setup_error()) is not None:
         return Component("Model", "off", "Not connected", missing.removeprefix("No model is connected. "))
     info = client.describe()
     detail = f"{info.name}{_built_in('model') or f', at {info.host}'}"
-    trouble = client.provider_error()
+    asked_for_its_name = thorough and "model" not in settings.current().built_in
+    trouble = openai_client.model_error() if asked_for_its_name else client.provider_error()
     return (
         Component("Model", "wrong", "Does not answer", detail, trouble)
         if trouble

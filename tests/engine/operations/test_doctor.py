@@ -15,6 +15,7 @@ from jobs.engine.operations.health import clock_health
 from jobs.engine.queue import pauses, queries
 from jobs.engine.settings import read
 from tests.engine.workers import CODE, running, until
+from tests.fake_provider import FakeProvider
 from tests.mail_server import MailServer
 
 
@@ -56,6 +57,16 @@ def test_each_thing_that_is_wrong_has_its_advice(environment: Callable[..., None
     assert line(lines, "Queue io").endswith("Start a worker: `python -m jobs worker --queues io`.")
     assert line(lines, "Queue mail").startswith("off Queue mail Paused by local.")
     assert lines[-1] == "5 things are wrong."
+
+
+@pytest.mark.slow
+def test_a_model_that_the_provider_does_not_offer_is_named(environment: Callable[..., None]) -> None:
+    with FakeProvider() as provider:
+        given = {"OPENAI_BASE_URL": provider.base_url, "OPENAI_API_KEY": "sk-test", "OPENAI_MODEL": "gpt-9"}
+        _, lines = doctor(**given)
+        assert "no model “gpt-9”. It offers: fake-small, fake-large. Look at OPENAI_MODEL." in line(lines, "Model")
+        _, lines = doctor(**given | {"OPENAI_MODEL": "fake-large"})
+        assert line(lines, "Model").startswith("ok Model Answers")
 
 
 @pytest.mark.slow
