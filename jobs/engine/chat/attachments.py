@@ -213,6 +213,8 @@ def _embed(attachment_id: UUID, done: threading.Event) -> None:
         model, vectors = embeddings.default_model(), dict[int, str]()
         with postgres.session() as session:
             rows = session.execute(_ALL, {"attachment": attachment_id}).all()
+        if not rows:
+            return  # the file has been removed meanwhile
         for first in range(0, len(rows), EMBEDDED_AT_ONCE):
             some = rows[first : first + EMBEDDED_AT_ONCE]
             texts = [chunking.Chunk(*row).embedded for row in some]
