@@ -1,4 +1,7 @@
-"""The command line: `python -m jobs migrate | worker | clock`, which the Procfile starts, and `doctor | backup | restore`."""
+"""The command line: `python -m jobs migrate | worker | clock`, which the Procfile starts, and `doctor | backup | restore`.
+
+Each command imports what it needs itself: importing everything takes a second, and starting the app runs three of them.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from jobs.engine import logs, operations, settings
-from jobs.engine.db import migrations, postgres
-from jobs.engine.embedded import discovery, with_database
+from jobs.engine import logs, settings
 from jobs.engine.errors import DatabaseUnavailable, LegworkError, SettingsError
-from jobs.engine.kinds.catalogue import QUEUES
-from jobs.engine.operations import backups
-from jobs.engine.worker import clock, supervisor
-from jobs.engine.worker.autoscaler import CALM_SECONDS, Scale
 
 DEFAULT_PROCESSES = 2
 MOST_BY_DEFAULT = 8  # --max, if only --min is given
@@ -40,18 +37,24 @@ def main() -> int:
 
 
 def _migrate(_: argparse.Namespace) -> int:
+    from jobs.engine.db import migrations
+
     migrations.upgrade()
     return 0
 
 
 def _worker(arguments: argparse.Namespace) -> NoReturn:
     settings.current().require("database_url", "redis_url")
-    postgres.url()
     least, most = _bounds(arguments)
+    from jobs.engine.db import postgres
+    from jobs.engine.kinds import QUEUES
+    from jobs.engine.worker.autoscaler import CALM_SECONDS, Scale
+    from jobs.engine.worker.supervisor import Supervisor
+
+    postgres.url()
     target = arguments.target_wait or settings.current().target_wait_seconds
-    supervisor.Supervisor(
-        arguments.queues, Scale(least, most, arguments.calm), target, clock=not arguments.no_clock
-    ).run()
+    scale = Scale(least, most, arguments.calm or CALM_SECONDS)
+    Supervisor(arguments.queues or list(QUEUES), scale, target, clock=not arguments.no_clock).run()
     _leave()
 
 
@@ -78,7 +81,9 @@ def _bounds(arguments: argparse.Namespace) -> tuple[int, int]:
 
 def _clock(_: argparse.Namespace) -> int:
     settings.current().require("database_url", "redis_url")
-    clock.Clock().run()
+    from jobs.engine.worker.clock import Clock
+
+    Clock().run()
     return 0
 
 
@@ -89,6 +94,8 @@ def _count(text: str) -> int:
 
 
 def _doctor(_: argparse.Namespace) -> int:
+    from jobs.engine import operations
+
     with suppress(SettingsError):  # examine() reports it
         _find_built_in()
     found = operations.examine()
@@ -97,7 +104,10 @@ def _doctor(_: argparse.Namespace) -> int:
 
 
 def _backup(arguments: argparse.Namespace) -> int:
-    with with_database.with_database():
+    from jobs.engine.embedded.with_database import with_database
+    from jobs.engine.operations import backups
+
+    with with_database():
         summary = backups.write(arguments.file)
     print(f"{arguments.file}: the database and {summary.files:,} files, {summary.bytes:,} bytes.")
     if summary.missing:
@@ -109,7 +119,10 @@ def _backup(arguments: argparse.Namespace) -> int:
 
 
 def _restore(arguments: argparse.Namespace) -> int:
-    with with_database.with_database():
+    from jobs.engine.embedded.with_database import with_database
+    from jobs.engine.operations import backups
+
+    with with_database():
         summary = backups.read(arguments.file, replace=arguments.replace)
     print(
         f"The database and {summary.files:,} files are restored. Start Legwork; unfinished jobs continue by themselves."
@@ -121,12 +134,16 @@ def _restore(arguments: argparse.Namespace) -> int:
 
 def _find_built_in() -> None:
     """If no database is set, use the services that `python -m webapp` started for this data folder."""
+    from jobs.engine.embedded import discovery
+
     chosen = settings.current()
     if not chosen.database_url:
         settings.adopt(discovery.remembered(chosen.data_dir))
 
 
 def _queues(text: str) -> list[str]:
+    from jobs.engine.kinds import QUEUES
+
     names = [name.strip() for name in text.split(",") if name.strip()]
     unknown = [name for name in names if name not in QUEUES]
     if unknown or not names:
@@ -139,7 +156,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("migrate", help="update the database schema to this version")
     worker = commands.add_parser("worker", help="run jobs, and the clock")
-    worker.add_argument("--queues", type=_queues, default=list(QUEUES), help="queues to work on, in order of priority")
+    worker.add_argument("--queues", type=_queues, help="queues to work on, in order of priority")
     worker.add_argument("--processes", type=_count, help=f"number of jobs at a time (default: {DEFAULT_PROCESSES})")
     worker.add_argument("--min", type=_count, help="minimum number of workers; more are started up to --max as needed")
     worker.add_argument("--max", type=_count, help=f"maximum number of workers (default: {MOST_BY_DEFAULT})")
@@ -147,8 +164,7 @@ def _parser() -> argparse.ArgumentParser:
     worker.add_argument(
         "--calm",
         type=_count,
-        default=CALM_SECONDS,
-        help="seconds for which fewer workers must be enough before any are stopped (default: %(default)s)",
+        help="seconds for which fewer workers must be enough before any are stopped (default: 15)",
     )
     worker.add_argument("--no-clock", action="store_true", help="do not run the clock; another process does")
     commands.add_parser("doctor", help="check every setting and service; exits with 1 if something is wrong")

@@ -49,7 +49,7 @@ def standing(house: House) -> Iterator[Standing]:
         provider.script(latency=0.05)
         model = {"OPENAI_BASE_URL": provider.base_url, "OPENAI_API_KEY": "key", "OPENAI_MODEL": "fake-small"}
         with house(EXTRA_KINDS="tests.sample_kinds", **model), running("--processes", "2") as workers:
-            from webapp import create_app
+            from webapp.app import create_app
 
             until(lambda: queries.served_queues() >= set(catalogue.QUEUES))
             yield Standing(workers, create_app({"TESTING": True}).test_client())

@@ -1,35 +1,4 @@
-"""The web side of Legwork: speaks HTTP, never does the work."""
+"""The web side of Legwork: speaks HTTP, never does the work.
 
-from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any
-
-from flask import Flask
-
-from jobs.engine import settings
-from webapp import accounts, chat, jobs, library, mail, moderation, openapi, operations, schedules, ui
-from webapp.http import errors, guards
-from webapp.http.routing import LazyRule
-from webapp.operations import rq_dashboard
-
-PACKAGES = (ui, jobs, moderation, schedules, library, chat, mail, accounts, operations)
-
-
-def create_app(config: Mapping[str, Any] | None = None) -> Flask:
-    """The WSGI application. `config` overrides Flask's own, for tests. Opens no connection."""
-    app = Flask(__name__, template_folder="../templates")
-    app.url_rule_class = LazyRule
-    guards.guard(app, settings.current())
-    errors.answer_errors(app)
-    for package in PACKAGES:
-        for blueprint in package.PAGES:
-            app.register_blueprint(blueprint)
-        for blueprint in package.API:
-            app.register_blueprint(blueprint)
-            guards.csrf.exempt(blueprint)  # guarded by Origin and Sec-Fetch-Site instead
-    app.register_blueprint(openapi.blueprint)  # /api/v1/openapi.json
-    rq_dashboard.mount(app)  # /rq
-    app.json.sort_keys = False  # type: ignore[attr-defined]
-    app.config.update(config or {})
-    return app
+`webapp.app` makes the application. It is not imported here, so that the command `python -m webapp` starts quickly.
+"""

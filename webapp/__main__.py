@@ -20,12 +20,11 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from jobs.engine import accounts, embedded, settings
+from jobs.engine import embedded, settings
 from jobs.engine.embedded import Postgres, Process, ProcfileSupervisor, ServiceFailed, read_procfile, with_programs
 from jobs.engine.errors import LegworkError, SettingsError
 from jobs.engine.settings import Settings
 from webapp import demo
-from webapp.accounts import command as accounts_command
 
 CODE = Path(__file__).resolve().parent.parent
 READY_SECONDS = 120.0
@@ -34,12 +33,11 @@ LOOK_SECONDS = 0.2
 
 def main(arguments: list[str] | None = None) -> int:
     """Run until stopped. Returns 0; 1 where something could not be started; 2 where a setting is wrong."""
-    options = _parser().parse_args(arguments)
+    options, of_accounts = _parse(arguments)
     try:
         chosen = settings.read(_with_free_port(os.environ) if options.demo else os.environ)
         if options.command == "accounts":
-            with _database(chosen):
-                return accounts_command.run(options)
+            return _accounts(chosen, of_accounts)
         with _Stop() as stop:
             return _run(chosen, Path(options.procfile), stop, demo=options.demo)
     except SettingsError as error:
@@ -48,6 +46,14 @@ def main(arguments: list[str] | None = None) -> int:
     except LegworkError as error:
         _say(error.message)
         return 1
+
+
+def _accounts(chosen: Settings, arguments: list[str]) -> int:
+    from webapp.accounts import command  # not above: it loads half of the site, a second that every start would wait
+
+    options = command.parser().parse_args(arguments)
+    with _database(chosen):
+        return command.run(options)
 
 
 class StopSignal(Exception):
@@ -99,7 +105,7 @@ def _start(
     environ = with_programs(os.environ) | _start_services(chosen, supervisor, stop)
     if "release" in lines:
         _release(lines["release"], folder, environ, chosen.data_dir)
-    secret = "" if _somebody_can_sign_in(chosen, environ) else accounts.new_secret()
+    secret = "" if _somebody_can_sign_in(chosen, environ) else _new_secret()
     environ["LEGWORK_FIRST_ACCOUNT"] = secret
     stop.check()
     for name, line in lines.items():
@@ -142,6 +148,12 @@ def _somebody_can_sign_in(chosen: Settings, environ: Mapping[str, str]) -> bool:
     command = [sys.executable, "-m", "webapp", "accounts", "check"]
     done = subprocess.run(command, env=dict(environ), cwd=CODE, capture_output=True, text=True, check=False)
     return done.returncode != 2
+
+
+def _new_secret() -> str:
+    from jobs.engine import accounts  # not above: only the first start of a site that others can reach needs it
+
+    return accounts.new_secret()
 
 
 @contextmanager
@@ -255,15 +267,19 @@ def _short(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parse(arguments: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
+    """The options, and what comes after `accounts`: its own parser reads that."""
     parser = argparse.ArgumentParser(prog="python -m webapp", description="Start Legwork and everything it needs.")
     parser.add_argument("--demo", action="store_true", help="run the sample jobs, print what came out, and end")
     parser.add_argument(
         "--procfile", default=str(CODE / "Procfile"), help="the processes to run (default: the checkout's)"
     )
     commands = parser.add_subparsers(dest="command")
-    accounts_command.add_parser(commands.add_parser("accounts", help="add an account, list them, give a new password"))
-    return parser
+    commands.add_parser("accounts", add_help=False, help="add an account, list them, give a new password")
+    options, others = parser.parse_known_args(arguments)
+    if others and options.command != "accounts":
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
+    return options, others
 
 
 def _say(sentence: str) -> None:

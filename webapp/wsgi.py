@@ -8,7 +8,7 @@ THRESHOLD = 20_000  # objects that are new; a page makes some thousand, and Pyth
 
 gc.disable()  # looking for garbage among what is imported, and stays, takes a tenth of the time to start
 
-from webapp import create_app  # noqa: E402
+from webapp.app import create_app  # noqa: E402
 from webapp.http import tracing  # noqa: E402
 from webapp.http.request_body import Incoming  # noqa: E402
 

@@ -14,8 +14,8 @@ PAGES = ("/", "/jobs", "/kinds/generate_texts", "/chat")
 PROGRAM = """
 import time
 began = time.perf_counter()
-import webapp
-webapp.create_app()
+from webapp.app import create_app
+create_app()
 print(time.perf_counter() - began)
 """
 

@@ -26,7 +26,7 @@ from jobs.engine.queue import commands, queries
 from jobs.engine.sandbox import spawn
 from tests.engine import workers
 from tests.kinds.job_runs import OWNER, content, done, errors, run, upload
-from webapp import create_app
+from webapp.app import create_app
 
 TABLE = b"""id,name,zip,price,day,at,ok,Note,some
 1,=cmd,007,1.50,2026-01-02,2026-01-02 10:00:00,true,,

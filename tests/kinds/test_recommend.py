@@ -17,7 +17,7 @@ from jobs.engine.kits.recommendation import recommenders
 from jobs.engine.kits.recommendation.interactions import Gathering
 from jobs.engine.queue import queries
 from tests.kinds.job_runs import content, done, errors, items, upload
-from webapp import create_app
+from webapp.app import create_app
 
 TEA, BIKE = ("kettle", "tea", "cup"), ("bike", "pump", "bell")
 

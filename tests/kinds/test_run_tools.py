@@ -22,7 +22,7 @@ from jobs.engine.kits.tools.registry import TOOLS
 from jobs.engine.queue import job_log, queries
 from jobs.engine.sandbox import http as sandbox_http
 from tests.kinds.job_runs import OWNER, content, done, errors, items, upload
-from webapp import create_app
+from webapp.app import create_app
 
 PAGE = b"<title>Bakery</title><style>p{}</style><script>alert(1)</script><p>Bread &amp; rolls</p>"
 

@@ -16,7 +16,7 @@ from jobs.engine.kinds import estimates
 from jobs.engine.queue import commands, ledger, queries
 from jobs.engine.worker.run import Run
 from tests.kinds.job_runs import OWNER, done, errors, items, run
-from webapp import create_app
+from webapp.app import create_app
 
 SUM = {
     "formula": "a + 2 * b",

@@ -24,7 +24,7 @@ KINDS = "tests.sample_kinds,tests.web.sample_kinds"
 
 @pytest.fixture(scope="module")
 def app(fresh_database: Database, redis: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    from webapp import create_app
+    from webapp.app import create_app
 
     with (
         fresh_database() as url,

@@ -23,7 +23,7 @@ from jobs.engine.queue import lists, queries, schedules
 from tests.web import signed_in
 from tests.web.page_walk import ARGUMENTS, MARK, PARTS, address_of, is_for_operators, routes, send, things_of
 from tests.web.signed_in import Person
-from webapp import create_app
+from webapp.app import create_app
 from webapp.http import identity
 
 OPEN = {"/healthz", "/readyz", "/login", "/login/provider", "/login/callback", "/logout", "/theme"}

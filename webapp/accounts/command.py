@@ -14,8 +14,9 @@ NONE_YET = (
 )
 
 
-def add_parser(parser: argparse.ArgumentParser) -> None:
-    """The commands, below `accounts`."""
+def parser() -> argparse.ArgumentParser:
+    """The parser of the arguments after `accounts`."""
+    parser = argparse.ArgumentParser(prog="python -m webapp accounts")
     commands = parser.add_subparsers(dest="accounts", required=True)
     adding = commands.add_parser(
         "add", help="add an account; the password is prompted for, or read from standard input"
@@ -26,6 +27,7 @@ def add_parser(parser: argparse.ArgumentParser) -> None:
     renewing.add_argument("name")
     commands.add_parser("list", help="list all accounts with their roles, and whether they are suspended")
     commands.add_parser("check", help="exit with code 2 if there is no account yet")
+    return parser
 
 
 def run(options: argparse.Namespace) -> int:

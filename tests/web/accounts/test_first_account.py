@@ -17,7 +17,7 @@ from jobs.engine.db import postgres
 from tests.conftest import House
 from tests.web.signed_in import PASSWORD, hidden
 from tests.web.test_accessibility import axe, violations
-from webapp import create_app
+from webapp.app import create_app
 
 __all__ = ["axe"]
 

@@ -41,7 +41,7 @@ def provider() -> Iterator[FakeProvider]:
 def app(
     fresh_database: Database, redis: Redis, tmp_path_factory: pytest.TempPathFactory, provider: FakeProvider
 ) -> Iterator[Flask]:
-    from webapp import create_app
+    from webapp.app import create_app
 
     address = {"OPENAI_BASE_URL": provider.base_url, "OPENAI_API_KEY": "key", "OPENAI_MODEL": "fake-small"}
     with (

@@ -45,7 +45,7 @@ def provider() -> Iterator[FakeProvider]:
 def app(
     fresh_database: Database, redis: Redis, tmp_path_factory: pytest.TempPathFactory, provider: FakeProvider
 ) -> Iterator[Flask]:
-    from webapp import create_app
+    from webapp.app import create_app
 
     with (
         fresh_database() as url,

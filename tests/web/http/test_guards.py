@@ -18,7 +18,7 @@ from werkzeug.test import TestResponse
 
 from jobs.engine.errors import Conflict, DatabaseUnavailable, KindUnavailable, SettingsError, TooLarge, Transient
 from jobs.engine.settings import read
-from webapp import create_app
+from webapp.app import create_app
 from webapp.http import guards
 
 NAPS = "/api/v1/kinds/nap/jobs"

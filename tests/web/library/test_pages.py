@@ -165,7 +165,7 @@ def test_words_are_marked_whole() -> None:
 @pytest.mark.slow
 def test_a_search_loads_nothing_heavy(app: Flask, filled: dict[str, str]) -> None:
     code = (
-        "import sys; from webapp import create_app; page = create_app({'TESTING': True}).test_client().get('/search?q=broken');"
+        "import sys; from webapp.app import create_app; page = create_app({'TESTING': True}).test_client().get('/search?q=broken');"
         "assert '<mark>Broken</mark>' in page.text, page.text;"
         "print(sorted({'numpy', 'onnxruntime', 'tokenizers', 'aiohttp', 'openai', 'PIL', 'duckdb'} & set(sys.modules)))"
     )

@@ -1,0 +1,35 @@
+"""The WSGI application: every page and the API, from the packages of `webapp`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Flask
+
+from jobs.engine import settings
+from webapp import accounts, chat, jobs, library, mail, moderation, openapi, operations, schedules, ui
+from webapp.http import errors, guards
+from webapp.http.routing import LazyRule
+from webapp.operations import rq_dashboard
+
+PACKAGES = (ui, jobs, moderation, schedules, library, chat, mail, accounts, operations)
+
+
+def create_app(config: Mapping[str, Any] | None = None) -> Flask:
+    """The WSGI application. `config` overrides Flask's own, for tests. Opens no connection."""
+    app = Flask("webapp", template_folder="../templates")
+    app.url_rule_class = LazyRule
+    guards.guard(app, settings.current())
+    errors.answer_errors(app)
+    for package in PACKAGES:
+        for blueprint in package.PAGES:
+            app.register_blueprint(blueprint)
+        for blueprint in package.API:
+            app.register_blueprint(blueprint)
+            guards.csrf.exempt(blueprint)  # guarded by Origin and Sec-Fetch-Site instead
+    app.register_blueprint(openapi.blueprint)  # /api/v1/openapi.json
+    rq_dashboard.mount(app)  # /rq
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.config.update(config or {})
+    return app
