@@ -16,14 +16,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.conftest import _open_folder
-from tests.stories.app_process import CODE, App, end, start
+from tests.stories.app_process import CODE, NO_MODEL, App, end, start, write_procfile
 from tests.stories.site_client import environment_of
 
 PASSWORD = "four plain words here"
-NO_MODEL = {"OPENAI_BASE_URL": "http://127.0.0.1:9/v1", "OPENAI_API_KEY": "none"}
-PROCFILE = """release: env --chdir={code} {python} -m jobs migrate
-web: env --chdir={code} gunicorn --config webapp/gunicorn.py webapp.wsgi:app
-"""  # no worker: thousands of jobs are sent in, and none needs to run
 SOME_KINDS = ("generate_texts", "simulate", "export_data")  # the short form sends to these only
 SHORT = ["--phases", "examples,coverage", "--exclude-operation-id-regex", rf"^submit_(?!({'|'.join(SOME_KINDS)})$)"]
 LINE = 400  # characters of a line that are shown: a request may be a megabyte
@@ -34,8 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Returns 0 if nothing was found."""
     options = _arguments(arguments)
     with _open_folder() as folder:
-        procfile = folder / "Procfile"
-        procfile.write_text(PROCFILE.format(code=CODE, python=sys.executable))
+        procfile = write_procfile(folder / "Procfile", "web")  # thousands of jobs are sent in, and none needs to run
         app = start(folder / "data", folder, ("--procfile", str(procfile)), NO_MODEL)
         try:
             found = _tried(app.wait_ready(), folder, options)

@@ -20,13 +20,12 @@ import redis
 from jobs.engine.embedded.postgres import Postgres
 from jobs.engine.embedded.redis import Redis
 from tests.conftest import _open_folder
-from tests.stories.app_process import CODE, App, end, start
+from tests.stories.app_process import NO_MODEL, App, end, start, write_procfile
 from tests.stories.site_client import Answer, Site
 
 PATIENCE_SECONDS = 90.0
 AWAY = (urllib.error.URLError, ConnectionError, TimeoutError, http.client.HTTPException)
 SPECIMENS = {"EXTRA_KINDS": "tests.sample_kinds"}
-NO_MODEL = {"OPENAI_BASE_URL": "http://127.0.0.1:9/v1", "OPENAI_API_KEY": "none"}  # and none is started
 
 
 class PatientSite(Site):
@@ -81,9 +80,7 @@ class House:
 
     def set_worker(self, line: str) -> None:
         """The command of the Procfile's worker, for the next start; empty for none."""
-        lines = [each.replace("webapp/", f"{CODE}/webapp/") for each in (CODE / "Procfile").read_text().splitlines()]
-        kept = [each for each in lines if not each.startswith("worker")]
-        self.procfile.write_text("\n".join([*kept, *([f"worker: {line}"] if line else [])]) + "\n")
+        write_procfile(self.procfile, "web", worker=line)
 
     def stop_postgres(self) -> None:
         """The immediate way: like a crash, it has to recover."""
@@ -132,7 +129,7 @@ def open_house(
                 service.launch()
             for service in services:
                 service.wait_ready()
-            given = {"DATABASE_URL": services[0].url, "REDIS_URL": services[1].url, "PYTHONPATH": str(CODE)}
+            given = {"DATABASE_URL": services[0].url, "REDIS_URL": services[1].url}
             house.environ = given | SPECIMENS | NO_MODEL | environ
             house.set_worker(f"python -m jobs worker --processes {processes}")
             if started:

@@ -6,9 +6,9 @@ import hashlib
 import random
 from pathlib import Path
 
-from tests.chaos.installation import NO_MODEL, SPECIMENS, PatientSite
+from tests.chaos.installation import SPECIMENS, PatientSite
 from tests.chaos.verdicts import Verdict
-from tests.stories.app_process import App, end, start
+from tests.stories.app_process import NO_MODEL, App, end, start
 
 A_ROUND = 10  # results, in one house, between two ends of everything
 

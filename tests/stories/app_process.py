@@ -23,6 +23,7 @@ from tests.stories.site_client import until
 CODE = Path(__file__).parents[2]
 READY_SECONDS = 120.0
 STOP_SECONDS = 40.0
+NO_MODEL = {"OPENAI_BASE_URL": "http://127.0.0.1:9/v1", "OPENAI_API_KEY": "none"}  # and none is started
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,15 @@ class App:
 Start = Callable[..., App]
 
 
+def write_procfile(path: Path, *names: str, worker: str = "") -> Path:
+    """The checkout's Procfile with `release` and these of its processes alone, and with a worker of another command."""
+    lines = (CODE / "Procfile").read_text().splitlines()
+    kept = [line for line in lines if line.partition(":")[0] in ("release", *names)]
+    kept += [f"worker: {worker}"] * bool(worker)
+    path.write_text("".join(f"{line.replace('webapp/', f'{CODE}/webapp/')}\n" for line in kept))
+    return path
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -107,7 +117,7 @@ def free_port() -> int:
 def start(data_dir: Path, folder: Path, arguments: tuple[str, ...], extra: dict[str, str]) -> App:
     port = extra.get("PORT") or str(free_port())
     kept = {name: value for name, value in os.environ.items() if name not in OURS}
-    environ = {**kept, "PORT": port, "DATA_DIR": str(data_dir), **extra}
+    environ = {**kept, "PORT": port, "DATA_DIR": str(data_dir), "PYTHONPATH": str(CODE), **extra}
     said = folder / f"terminal{port}.txt"
     with said.open("ab") as terminal:
         command = [sys.executable, "-m", "webapp", *arguments]

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import _open_folder
 from tests.fake_provider import FakeProvider
-from tests.stories.app_process import App, Start, end, free_port, start
+from tests.stories.app_process import App, Start, end, free_port, start, write_procfile
 from tests.stories.site_client import Site
 
 
 @pytest.fixture
 def start_app() -> Iterator[Start]:
     """Starts apps: `start_app(SMTP_URL=…)` waits until it is ready. `data_dir=` starts on a folder used before,
-    `wait=False` comes back at once, `arguments=` is given to the command. All are stopped after the test."""
+    `wait=False` comes back at once, `arguments=` is given to the command, `only=["web"]` leaves out the other processes
+    of the Procfile. All are stopped after the test."""
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(_open_folder())
 
         def begin(
-            *, data_dir: Path | None = None, wait: bool = True, arguments: tuple[str, ...] = (), **extra: str
+            *,
+            data_dir: Path | None = None,
+            wait: bool = True,
+            arguments: tuple[str, ...] = (),
+            only: Sequence[str] = (),
+            **extra: str,
         ) -> App:
+            if only:
+                arguments += ("--procfile", str(write_procfile(folder / "Procfile", *only)))
             app = start(data_dir or folder / f"data{free_port()}", folder, arguments, extra)
             stack.callback(end, app)
             return app.wait_ready() if wait else app
@@ -40,12 +48,6 @@ def app() -> Iterator[App]:
             yield started.wait_ready()
         finally:
             end(started)
-
-
-@pytest.fixture
-def app_process(start_app: Start) -> App:
-    """A running app of this test's own, to be broken."""
-    return start_app()
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlencode, urlsplit
 
-from tests.stories.app_process import Start
+from tests.stories.app_process import NO_MODEL, Start
 from tests.stories.site_client import Site, until
 
 PASSWORD = "four plain words here"
@@ -13,7 +13,7 @@ LINK = re.compile(r"http://\S+/first/\S+")
 
 
 def test_the_first_account_is_made_through_the_link_on_the_console(start_app: Start) -> None:
-    app = start_app(HOST="0.0.0.0", SECRET_KEY="k" * 40, OPENAI_BASE_URL="http://127.0.0.1:9/v1")
+    app = start_app(only=["web"], HOST="0.0.0.0", SECRET_KEY="k" * 40, **NO_MODEL)
     until(lambda: LINK.search(app.said.read_text()), "the link")
     (link,) = LINK.findall(app.said.read_text())
     site, path = Site(app.url), urlsplit(link).path

@@ -9,25 +9,17 @@ import re
 import signal
 import socket
 import stat
-import time
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from tests.stories.app_process import App, Start, free_port, there
+from tests.stories.app_process import NO_MODEL, App, Start, free_port, there
+from tests.stories.site_client import Site, until
 
 ROLES = {"web", "worker", "rq worker", "clock", "postgres", "redis", "model"}
-
-
-def until(condition: Callable[[], object], what: str, seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not happen within {seconds:.0f} s"
-        time.sleep(0.1)
 
 
 def up(app: App) -> bool:
@@ -61,67 +53,55 @@ def state(app: App, job: str) -> str:
     return json.loads(get(f"{app.url}/api/v1/jobs/{job}"))["state"]
 
 
-def test_one_command_brings_everything_and_takes_it_away(app_process: App) -> None:
-    app = app_process
+def test_one_command_brings_everything_back_and_takes_it_away(start_app: Start) -> None:
+    """The built-in model too: a job of the main kind runs before every process is killed, and another afterwards."""
+    app = start_app()
     until(lambda: up(app), "every process being there")
     ready = f"Legwork is ready at {app.url} (Ctrl-C stops it; data in {app.data_dir}/)\n"
     until(lambda: app.said.read_text() == ready, "the one line")
     assert stat.S_IMODE((app.data_dir / "secret_key").stat().st_mode) == 0o600
-    everything = [each.pid for each in app.processes()]
-    listening = {(end.ip, end.port) for pid in everything for end in listeners(pid)}
+    before = {each.pid for each in app.processes()}
+    listening = {(end.ip, end.port) for pid in before for end in listeners(pid)}
     assert {ip for ip, _ in listening} == {"127.0.0.1"}
     assert len(listening) == 2  # the web's and the model's; Postgres and Redis have sockets in the folder
 
-    assert app.stop(signal.SIGINT) == 0
-    assert [pid for pid in everything if there(pid)] == []
-    assert app.said.read_text() == ready
-
-
-def test_jobs_survive_a_restart(start_app: Start) -> None:
-    first = start_app()
-    job = submit(first)
-    until(lambda: state(first, job) == "succeeded", "the job's success")
-    assert first.stop() == 0
-    again = start_app(data_dir=first.data_dir)
-    assert state(again, job) == "succeeded"
-
-
-def test_whatever_dies_comes_back(app_process: App) -> None:
-    app = app_process
-    until(lambda: up(app), "every process being there")
-    before = {each.pid for each in app.processes()}
     for role in ("postgres", "redis", "model", "worker", "web"):
         app.kill(role)
     until(lambda: up(app) and before.isdisjoint({each.pid for each in app.processes()}), "the return of every process")
     app.wait_ready()
     job = submit(app)
     until(lambda: state(app, job) == "succeeded", "the success of a job afterwards")
-    assert re.search(
-        r"^postgres was ended by signal 9; it is started again in \d+ s\. Its log: ", app.said.read_text(), re.M
-    )
+    restarts = app.said.read_text()
+    assert re.search(r"^postgres was ended by signal 9; it is started again in \d+ s\. Its log: ", restarts, re.M)
 
-
-def test_nothing_is_left_when_the_command_is_killed(app_process: App) -> None:
-    app = app_process
-    until(lambda: up(app), "every process being there")
     everything = [each.pid for each in app.processes()]
-    os.kill(app.pid, signal.SIGKILL)
-    app.running.wait()
+    assert app.stop(signal.SIGINT) == 0
+    assert [pid for pid in everything if there(pid)] == []
+    assert app.said.read_text() == restarts
+
+
+def test_its_data_outlives_a_stop_and_a_kill(start_app: Start) -> None:
+    """Started again right after being killed: nothing of the killed one is in the way, and nothing of it is left."""
+    specimens = NO_MODEL | {"EXTRA_KINDS": "tests.sample_kinds"}
+    first = start_app(**specimens)
+    site = Site(first.url)
+    job = site.submit("keepsake", bytes=1_000)
+    assert site.ended(job)["state"] == "succeeded"
+    assert first.stop() == 0
+    second = start_app(data_dir=first.data_dir, **specimens)
+    assert state(second, job) == "succeeded"
+    everything = [each.pid for each in second.processes()]
+    os.kill(second.pid, signal.SIGKILL)
+    second.running.wait()
+    third = start_app(data_dir=first.data_dir, **specimens)
+    assert state(third, job) == "succeeded"
     until(lambda: not any(map(there, everything)), "the end of every process")
 
 
-def test_it_starts_again_right_after_being_killed(start_app: Start) -> None:
-    first = start_app()
-    os.kill(first.pid, signal.SIGKILL)
-    first.running.wait()
-    again = start_app(data_dir=first.data_dir)
-    assert get(f"{again.url}/readyz")
-
-
 def test_two_run_side_by_side_but_not_on_one_folder(start_app: Start) -> None:
-    first, second = start_app(), start_app()
+    first, second = start_app(only=["web"], **NO_MODEL), start_app(only=["web"], **NO_MODEL)
     assert get(f"{first.url}/readyz") == get(f"{second.url}/readyz")
-    third = start_app(data_dir=first.data_dir, wait=False)
+    third = start_app(data_dir=first.data_dir, wait=False, **NO_MODEL)
     assert third.running.wait(30) == 2
     assert f"{first.data_dir} is in use by another Legwork (process {first.pid})." in third.said.read_text()
 
@@ -163,7 +143,7 @@ def test_a_wrong_setting_is_one_sentence(start_app: Start, name: str, value: str
 def test_a_release_that_fails_stops_the_start(start_app: Start, tmp_path: Path) -> None:
     procfile = tmp_path / "Procfile"
     procfile.write_text("release: sh -c 'echo no such table; exit 3'\nweb: sleep 1000\n")
-    app = start_app(wait=False, arguments=("--procfile", str(procfile)))
+    app = start_app(wait=False, arguments=("--procfile", str(procfile)), **NO_MODEL)
     assert app.running.wait(60) == 1
     assert "ended with code 3" in app.said.read_text()
     assert "no such table" in app.said.read_text()

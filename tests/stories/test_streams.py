@@ -12,7 +12,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,7 +19,7 @@ import psutil
 import pytest
 
 from tests.fake_provider import FakeProvider
-from tests.stories.app_process import CODE, App, Start
+from tests.stories.app_process import App, Start
 
 TEXT = "Grüße 🙂 and a line\n\n- one **two** three\n" * 12
 
@@ -32,14 +31,9 @@ def provider() -> Iterator[FakeProvider]:
 
 
 @pytest.fixture
-def site(start_app: Start, provider: FakeProvider, tmp_path: Path) -> App:
-    """The app without its workers: its Procfile has the web processes only."""
-    lines = (CODE / "Procfile").read_text().splitlines()
-    only = tmp_path / "Procfile"
-    kept = [line.replace("webapp/", f"{CODE}/webapp/") for line in lines if not line.startswith("worker")]
-    only.write_text("\n".join(kept) + "\n")
+def site(start_app: Start, provider: FakeProvider) -> App:
     environ = {"OPENAI_BASE_URL": provider.base_url, "OPENAI_API_KEY": "x", "OPENAI_MODEL": "fake-small"}
-    app = start_app(**environ, WEB_CONCURRENCY="2", arguments=("--procfile", str(only)), PYTHONPATH=str(CODE))
+    app = start_app(only=["web"], WEB_CONCURRENCY="2", **environ)
     assert not app.processes("worker")
     until(lambda: len(web_pids(app)) == 2, "two web processes")
     return app
