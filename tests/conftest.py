@@ -5,7 +5,6 @@ Test modules ask for `environment` to have the engine of this process point at t
 
 from __future__ import annotations
 
-import functools
 import itertools
 import os
 import shutil
@@ -21,61 +20,57 @@ from typing import Any
 import pytest
 from hypothesis import settings as properties
 
+from jobs.engine import settings
 from jobs.engine.embedded.postgres import Postgres
 from jobs.engine.embedded.redis import Redis
 
 CODE = Path(__file__).parents[1]
 TEMPLATE = "legwork_template"
-OURS = (
-    *(
-        "DATABASE_URL",
-        "REDIS_URL",
-        "OPENAI_BASE_URL",
-        "OPENAI_API_KEY",
-        "OPENAI_MODEL",
-        "EMBEDDING_MODEL",
-        "STORAGE_URL",
-    ),
-    *(
-        "SMTP_URL",
-        "SECRET_KEY",
-        "TRUSTED_HOSTS",
-        "MAX_UPLOAD_MB",
-        "HOST",
-        "PORT",
-        "DATA_DIR",
-        "WEB_CONCURRENCY",
-        "LEGWORK_BUILT_IN",
-        "LEGWORK_FIRST_ACCOUNT",
-        "EXTRA_KINDS",
-        "OUTGOING_PRIVATE",
-        "TRUSTED_PROXIES",
-        "MAX_WAITING_JOBS",
-        "MAX_STORAGE_MB",
-        "TARGET_WAIT_SECONDS",
-        "LOG_FORMAT",
-        "SENTRY_DSN",
-        "OTEL_EXPORTER_OTLP_ENDPOINT",
-        "OTEL_EXPORTER_OTLP_HEADERS",
-        "KEEP_SUCCEEDED_DAYS",
-        "KEEP_FAILED_DAYS",
-        "KEEP_STOPPED_DAYS",
-        "KEEP_FILES_DAYS",
-    ),
-    *(
-        "OIDC_ISSUER",
-        "OIDC_CLIENT_ID",
-        "OIDC_CLIENT_SECRET",
-        "OIDC_NEW_ACCOUNTS",
-    ),
-)
+# What this process reads from its settings once and remembers: `forget` has it read again. By module, since most import few.
+REMEMBERED = {
+    "jobs.engine.settings": ("current",),
+    "jobs.engine.db.postgres": ("engine", "_autocommit_engine", "unpooled_engine"),
+    "jobs.engine.db.redis": ("broker",),
+    "jobs.engine.files.storage": ("blob_storage",),
+    "jobs.engine.accounts.users": ("_seen",),
+    "jobs.engine.kinds.catalogue": ("_found",),
+    "jobs.engine.chat.redis_stream": ("_script",),
+    "jobs.engine.llm.client": ("_listed",),
+    "jobs.engine.llm.embeddings.warm_child": ("_home",),
+    "jobs.engine.operations.overview": ("_parts",),
+    "webapp.jobs.catalogue": ("_wants",),
+    "webapp.openapi": ("written",),
+    "webapp.ui.theme": ("_addresses",),
+}
 # The same examples for every change in CI, so that what fails is the change's fault; at home others each time.
 properties.register_profile("house", deadline=None, derandomize="CI" in os.environ)
 properties.load_profile("house")
 _numbers = itertools.count(1)
 
+
+class _Asked(dict[str, str]):
+    """An environment in which nothing is set, and which notes what it is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.names.add(name)
+        return default
+
+
+def _names_of_settings() -> frozenset[str]:
+    asked = _Asked()
+    settings.read(asked)
+    return frozenset(asked.names)
+
+
+OURS = _names_of_settings()
+
 Database = Callable[[], AbstractContextManager[str]]
-House = Callable[..., AbstractContextManager[None]]
+Change = Callable[..., None]
+House = Callable[..., AbstractContextManager[Change]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -155,24 +150,35 @@ def redis_url(redis: Redis) -> str:
     return f"{redis.url}?db=1"
 
 
+@contextmanager
+def engine_environment(database_url: str, redis_url: str, folder: Path, **variables: str | None) -> Iterator[Change]:
+    """The engine of this process uses this database, Redis and folder, and no model, for as long as this is open."""
+    with pytest.MonkeyPatch.context() as patch:
+
+        def change(**variables: str | None) -> None:
+            for name, value in variables.items():
+                patch.delenv(name, raising=False) if value is None else patch.setenv(name, value)
+            forget()
+
+        ours = {
+            "DATABASE_URL": database_url,
+            "REDIS_URL": redis_url,
+            "DATA_DIR": str(folder),
+            "SECRET_KEY": "for tests",
+        }
+        change(**dict.fromkeys(OURS) | ours | variables)
+        yield change
+    forget()
+
+
 @pytest.fixture
-def environment(
-    database_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., None]]:
+def environment(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Change]:
     """The engine of this process uses this test's database, Redis and folder, and no model.
 
     The value sets more variables: `environment(OPENAI_BASE_URL=url)`; None removes one.
     """
-
-    def change(**variables: str | None) -> None:
-        for name, value in variables.items():
-            monkeypatch.delenv(name, raising=False) if value is None else monkeypatch.setenv(name, value)
-        forget()
-
-    change(**dict.fromkeys(OURS))
-    change(DATABASE_URL=database_url, REDIS_URL=redis_url, DATA_DIR=str(tmp_path / "data"), SECRET_KEY="only for tests")
-    yield change
-    forget()
+    with engine_environment(database_url, redis_url, tmp_path / "data") as change:
+        yield change
 
 
 @pytest.fixture(scope="session")
@@ -183,23 +189,11 @@ def house(fresh_database: Database, redis: Redis, open_folder: Path) -> House:
     """
 
     @contextmanager
-    def stand(**variables: str) -> Iterator[None]:
+    def stand(**variables: str) -> Iterator[Change]:
+        _empty(redis)
         folder = open_folder / f"house{next(_numbers)}"
-        with fresh_database() as url, pytest.MonkeyPatch.context() as patch:
-            for name in OURS:
-                patch.delenv(name, raising=False)
-            _empty(redis)
-            values = {
-                "DATABASE_URL": url,
-                "REDIS_URL": redis.url,
-                "DATA_DIR": str(folder),
-                "SECRET_KEY": "only for tests",
-            }
-            for name, value in (values | variables).items():
-                patch.setenv(name, value)
-            forget()
-            yield
-        forget()
+        with fresh_database() as url, engine_environment(url, redis.url, folder, **variables) as change:
+            yield change
 
     return stand
 
@@ -235,11 +229,10 @@ def forget() -> None:
     if db_postgres.engine.cache_info().currsize:
         _wait_for_connections(db_postgres.engine())
         db_postgres.engine().dispose()
-    for name, module in list(sys.modules.items()):
-        if name.startswith(("jobs.engine", "webapp")):
-            for value in list(vars(module).values()):
-                if isinstance(value, functools._lru_cache_wrapper):  # a look at an attribute would wake Flask's proxies
-                    value.cache_clear()
+    for module, names in REMEMBERED.items():
+        if module in sys.modules:
+            for name in names:
+                getattr(sys.modules[module], name).cache_clear()
 
 
 def _wait_for_connections(engine: Any) -> None:

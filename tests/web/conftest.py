@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -13,24 +11,55 @@ from flask.testing import FlaskClient
 from playwright.sync_api import Browser, Page, sync_playwright
 from werkzeug.serving import make_server
 
-from jobs.engine.embedded.redis import Redis
-from jobs.engine.kinds import catalogue
-from tests.conftest import OURS, Database, forget
+from jobs.engine.chat import answer_threads, redis_stream, trials
+from tests.conftest import House
 from tests.engine import workers
+from tests.engine.workers import until
+from tests.fake_provider import FakeProvider
 
 PATIENCE = 60_000  # ms; the machine may be busy
 KINDS = "tests.sample_kinds,tests.web.sample_kinds"
 
 
 @pytest.fixture(scope="module")
-def app(fresh_database: Database, redis: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+def app(house: House) -> Iterator[Flask]:
     from webapp.app import create_app
 
-    with (
-        fresh_database() as url,
-        _environment(DATABASE_URL=url, REDIS_URL=redis.url, DATA_DIR=tmp_path_factory.mktemp("data")),
-    ):
+    with house(EXTRA_KINDS=KINDS):
         yield create_app({"TESTING": True})
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[FakeProvider]:
+    with FakeProvider() as provider:
+        yield provider
+
+
+@pytest.fixture(scope="module")
+def app_with_model(house: House, provider: FakeProvider) -> Iterator[Flask]:
+    """Where a module calls this one `app`, its site asks the scripted provider, and wants no CSRF tokens."""
+    from webapp.app import create_app
+
+    model = {"OPENAI_BASE_URL": provider.base_url, "OPENAI_API_KEY": "sk-secret-of-ours", "OPENAI_MODEL": "fake-small"}
+    with house(EXTRA_KINDS=KINDS, **model):
+        yield create_app({"TESTING": True, "WTF_CSRF_ENABLED": False})
+
+
+@pytest.fixture
+def clean(provider: FakeProvider, app: Flask) -> Iterator[None]:
+    """The test begins with a provider that simply answers, and leaves no thread of an answer behind."""
+    provider.script()
+    redis_stream._breaker.reset()
+    yield
+    for each in list(answer_threads._writers.values()):  # of a test that failed
+        each.stop()
+    until(lambda: not trials._open and not answering())
+
+
+def answering() -> list[str]:
+    """The threads that write or read an answer, or embed an attached file."""
+    names = ("answer", "follow", "reader of", "vectors of")
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith(names)]
 
 
 @pytest.fixture
@@ -80,20 +109,3 @@ def complaints(tab: Page) -> Iterator[list[str]]:
 def worker(site: str) -> Iterator[None]:
     with workers.running("--processes", "1"):
         yield
-
-
-@contextmanager
-def _environment(**variables: str | Path) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name in OURS:
-            patch.delenv(name, raising=False)
-        for name, value in {"SECRET_KEY": "only for tests", "EXTRA_KINDS": KINDS, **variables}.items():
-            patch.setenv(name, str(value))
-        _forget()
-        yield
-    _forget()
-
-
-def _forget() -> None:
-    forget()
-    catalogue._found.cache_clear()

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import threading
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,57 +14,24 @@ from flask.testing import FlaskClient
 from playwright.sync_api import Page
 from sqlalchemy import text
 
-from jobs.engine.chat import answer_threads, attachments, conversations
+from jobs.engine.chat import attachments, conversations
 from jobs.engine.db import postgres
-from jobs.engine.embedded.redis import Redis
 from jobs.engine.errors import JobFailed
 from jobs.engine.files import uploads
 from jobs.engine.queue import lists
-from tests.conftest import Database
 from tests.fake_provider import FakeProvider
-from tests.web.conftest import _environment
+from tests.stories.site_client import until
 
 LEASE = "# Lease\n\n## Notice\n\nThe notice period is three months to the end of a quarter.\n\n## Pets\n\nDogs are allowed.\n"
 SAMPLES = Path(__file__).parents[3] / "jobs" / "samples"
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[FakeProvider]:
-    with FakeProvider() as provider:
-        yield provider
+def app(app_with_model: Flask) -> Flask:
+    return app_with_model
 
 
-@pytest.fixture(scope="module")
-def app(
-    fresh_database: Database, redis: Redis, tmp_path_factory: pytest.TempPathFactory, provider: FakeProvider
-) -> Iterator[Flask]:
-    from webapp.app import create_app
-
-    address = {"OPENAI_BASE_URL": provider.base_url, "OPENAI_API_KEY": "key", "OPENAI_MODEL": "fake-small"}
-    with (
-        fresh_database() as url,
-        _environment(DATABASE_URL=url, REDIS_URL=redis.url, DATA_DIR=tmp_path_factory.mktemp("data"), **address),
-    ):
-        yield create_app({"TESTING": True, "WTF_CSRF_ENABLED": False})
-
-
-@pytest.fixture(autouse=True)
-def clean(provider: FakeProvider, app: Flask) -> Iterator[None]:
-    provider.script()
-    yield
-    until(lambda: not answer_threads._writers and not ours(), "every thread of an answer and of a file ending")
-
-
-def ours() -> list[str]:
-    names = ("answer", "vectors of")
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith(names)]
-
-
-def until(condition: Callable[[], object], what: str, seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not happen within {seconds:.0f} s"
-        time.sleep(0.02)
+pytestmark = pytest.mark.usefixtures("clean")
 
 
 def upload(client: FlaskClient, content: bytes | str, name: str = "lease.md") -> str:

@@ -7,8 +7,7 @@ import json
 import re
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -22,13 +21,12 @@ from jobs.engine.chat import answer_threads, answer_writer, conversations, quest
 from jobs.engine.db import postgres
 from jobs.engine.db import redis as db_redis
 from jobs.engine.db.models import Message
-from jobs.engine.embedded.redis import Redis
 from jobs.engine.llm import client as llm_client
 from jobs.engine.llm.connections import Provider
 from jobs.engine.llm.stream import Stream
-from tests.conftest import Database
 from tests.fake_provider import FakeProvider
-from tests.web.conftest import _environment
+from tests.stories.site_client import until
+from tests.web.conftest import answering
 from webapp.chat import openai_compat, sse
 from webapp.ui import markdown
 
@@ -36,52 +34,11 @@ WORDS = "One two three four five six seven eight nine ten eleven twelve"
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[FakeProvider]:
-    with FakeProvider() as provider:
-        yield provider
+def app(app_with_model: Flask) -> Flask:
+    return app_with_model
 
 
-@pytest.fixture(scope="module")
-def app(
-    fresh_database: Database, redis: Redis, tmp_path_factory: pytest.TempPathFactory, provider: FakeProvider
-) -> Iterator[Flask]:
-    from webapp.app import create_app
-
-    with (
-        fresh_database() as url,
-        _environment(
-            DATABASE_URL=url,
-            REDIS_URL=redis.url,
-            DATA_DIR=tmp_path_factory.mktemp("data"),
-            OPENAI_BASE_URL=provider.base_url,
-            OPENAI_API_KEY="sk-secret-of-ours",
-            OPENAI_MODEL="fake-small",
-        ),
-    ):
-        yield create_app({"TESTING": True, "WTF_CSRF_ENABLED": False})
-
-
-@pytest.fixture(autouse=True)
-def clean(provider: FakeProvider, app: Flask) -> Iterator[None]:
-    """Each test begins with a provider that simply answers, and leaves no thread behind."""
-    provider.script()
-    redis_stream._breaker.reset()
-    yield
-    for each in list(answer_threads._writers.values()):  # of a test that failed
-        each.stop()
-    until(lambda: not ours(), "every thread of an answer ending")
-
-
-def ours() -> list[str]:
-    names = ("answer", "follow", "reader of")
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith(names)]
-
-
-def until(condition: Callable[[], object], what: str, seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not happen within {seconds:.0f} s"
-        time.sleep(0.02)
+pytestmark = pytest.mark.usefixtures("clean")
 
 
 def talk(client: FlaskClient, **settings: Any) -> str:
@@ -374,7 +331,7 @@ def test_a_process_that_ends_hands_in_what_it_has(client: FlaskClient, provider:
     kept = now(client, answer)
     assert (kept["state"], kept["reason"]) == ("broken", "writer_lost") and len(kept["text"]) > 60
     until(lambda: provider.calls()[-1].get("left"), "the provider seeing it")
-    until(lambda: not ours(), "the end of the thread")
+    until(lambda: not answering(), "the end of the thread")
     assert now(client, answer)["state"] == "broken"
 
 

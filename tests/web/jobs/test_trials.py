@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
-import time
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -14,11 +11,9 @@ from flask.testing import FlaskClient
 from playwright.sync_api import Page, expect
 
 from jobs.engine.chat import trials
-from jobs.engine.embedded.redis import Redis
 from jobs.engine.llm import client as llm_client
-from tests.conftest import Database
 from tests.fake_provider import FakeProvider
-from tests.web.conftest import _environment
+from tests.stories.site_client import until
 
 FORM = {
     "source": "sample:reviews.csv",
@@ -31,42 +26,11 @@ FORM = {
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[FakeProvider]:
-    with FakeProvider() as provider:
-        yield provider
+def app(app_with_model: Flask) -> Flask:
+    return app_with_model
 
 
-@pytest.fixture(scope="module")
-def app(
-    fresh_database: Database, redis: Redis, tmp_path_factory: pytest.TempPathFactory, provider: FakeProvider
-) -> Iterator[Flask]:
-    from webapp.app import create_app
-
-    address = {"OPENAI_BASE_URL": provider.base_url, "OPENAI_API_KEY": "key", "OPENAI_MODEL": "fake-small"}
-    with (
-        fresh_database() as url,
-        _environment(DATABASE_URL=url, REDIS_URL=redis.url, DATA_DIR=tmp_path_factory.mktemp("data"), **address),
-    ):
-        yield create_app({"TESTING": True, "WTF_CSRF_ENABLED": False})
-
-
-@pytest.fixture(autouse=True)
-def clean(provider: FakeProvider) -> Iterator[None]:
-    """Each test begins with a provider that simply answers, and leaves no thread and no count behind."""
-    provider.script()
-    yield
-    until(lambda: not ours(), "every answer on trial ending")
-
-
-def ours() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("answer on trial")]
-
-
-def until(condition: Callable[[], object], what: str, seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not happen within {seconds:.0f} s"
-        time.sleep(0.02)
+pytestmark = pytest.mark.usefixtures("clean")
 
 
 def tried(client: FlaskClient, **other: Any) -> str:
