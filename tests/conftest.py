@@ -44,6 +44,41 @@ REMEMBERED = {
     "webapp.openapi": ("written",),
     "webapp.ui.theme": ("_addresses",),
 }
+# The files that use the app that stories share (`served`), those that harm it most last.
+SERVED = (
+    "stories/test_refusals.py",
+    "stories/test_retries.py",
+    "stories/test_in_a_browser.py",
+    "stories/test_queue.py",
+    "stories/test_kills.py",
+)
+# The files that take more than half a minute, the longest first: so that none is left alone at the end.
+LONGEST = (
+    *SERVED,
+    "stories/test_promises.py",
+    "stories/test_several_hosts.py",
+    "test_every_kind.py",
+    "stories/test_run.py",
+    "stories/test_hostile_http.py",
+    "stories/test_fuzz.py",
+    "stories/test_streams.py",
+    "stories/test_demo.py",
+    "web/test_browser.py",
+    "web/test_url_map.py",
+    "web/test_accessibility.py",
+    "stories/test_deploys.py",
+    "stories/test_first_account_link.py",
+    "kinds/test_agent_kills.py",
+    "engine/worker/test_hard_times.py",
+    "engine/worker/test_rq_worker.py",
+    "engine/operations/test_backups.py",
+    "engine/operations/test_doctor.py",
+    "kinds/test_convert_files.py",
+    "kinds/test_query_data.py",
+    "engine/embedded/test_services.py",
+    "engine/sandbox/test_hostile_texts.py",
+    "engine/sandbox/test_hostile_properties.py",
+)
 # The same examples for every change in CI, so that what fails is the change's fault; at home others each time.
 properties.register_profile("house", deadline=None, derandomize="CI" in os.environ)
 properties.load_profile("house")
@@ -76,11 +111,26 @@ House = Callable[..., AbstractContextManager[Change]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The stories first: they take longest, and several files run at a time. All of them, and all with a browser, are slow."""
-    items.sort(key=lambda item: "/stories/" not in item.path.as_posix())
+    """The longest files first, several run at a time. All stories, and all tests with a browser, are slow."""
+    first = {name: place for place, name in enumerate(LONGEST)}
+    places = {item: item.path.relative_to(CODE / "tests").as_posix() for item in items}
+    items.sort(key=lambda item: first.get(places[item], len(first)))
     for item in items:
-        if "/stories/" in item.path.as_posix() or "chromium" in getattr(item, "fixturenames", ()):
+        if places[item].startswith("stories/") or "chromium" in getattr(item, "fixturenames", ()):
             item.add_marker("slow")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A file stays in one process, and so do the files that share an app: it is started once."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "served" if file.removeprefix("tests/") in SERVED else file
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.conftest import _open_folder
-from tests.stories.app_process import CODE, NO_MODEL, App, end, start, write_procfile
+from tests.stories.app_process import CODE, NO_MODEL, App, running
 from tests.stories.site_client import environment_of
 
 PASSWORD = "four plain words here"
@@ -29,14 +29,9 @@ LINES = 120
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns 0 if nothing was found."""
     options = _arguments(arguments)
-    with _open_folder() as folder:
-        procfile = write_procfile(folder / "Procfile", "web")  # thousands of jobs are sent in, and none needs to run
-        app = start(folder / "data", folder, ("--procfile", str(procfile)), NO_MODEL)
-        try:
-            found = _tried(app.wait_ready(), folder, options)
-            faults = _faults(app)
-        finally:
-            end(app)
+    with _open_folder() as folder, running("web", **NO_MODEL) as app:  # thousands of jobs, and none needs to run
+        found = _tried(app, folder, options)
+        faults = _faults(app)
     print("\n".join(faults))
     return found or int(bool(faults))
 

@@ -11,13 +11,13 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import OURS
+from tests.conftest import OURS, _open_folder
 from tests.stories.site_client import until
 
 CODE = Path(__file__).parents[2]
@@ -123,6 +123,18 @@ def start(data_dir: Path, folder: Path, arguments: tuple[str, ...], extra: dict[
         command = [sys.executable, "-m", "webapp", *arguments]
         running = subprocess.Popen(command, stdout=terminal, stderr=terminal, env=environ, cwd=CODE)
     return App(f"http://127.0.0.1:{port}", data_dir, running, said, extra)
+
+
+@contextlib.contextmanager
+def running(*only: str, **extra: str) -> Iterator[App]:
+    """An app until the end of the block, with these processes of the Procfile or all of them."""
+    with _open_folder() as folder:
+        arguments = ("--procfile", str(write_procfile(folder / "Procfile", *only))) if only else ()
+        app = start(folder / "data", folder, arguments, extra)
+        try:
+            yield app.wait_ready()
+        finally:
+            end(app)
 
 
 def end(app: App) -> None:

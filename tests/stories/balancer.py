@@ -67,12 +67,12 @@ class Balanced(Site):
 
     @contextmanager
     def polled(self, paths: list[str]) -> Iterator[list[str]]:
-        """These pages are asked for without a pause until the end of the block. What went wrong, as it goes wrong."""
+        """These pages are asked for, ten a second, until the end of the block. What went wrong, as it goes wrong."""
         wrong: list[str] = []
         over = threading.Event()
 
         def ask() -> None:
-            for path in itertools.takewhile(lambda _: not over.wait(0.02), itertools.cycle(paths)):
+            for path in itertools.takewhile(lambda _: not over.wait(0.1), itertools.cycle(paths)):
                 try:
                     answer = self.send("GET", path)
                     wrong.extend([f"{path}: {answer.status} {answer.text[:300]}"] * (answer.status != 200))

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import _open_folder
 from tests.fake_provider import FakeProvider
-from tests.stories.app_process import App, Start, end, free_port, start, write_procfile
+from tests.stories.app_process import App, Start, end, free_port, running, start, write_procfile
 from tests.stories.site_client import Site
 
 
@@ -39,40 +39,25 @@ def start_app() -> Iterator[Start]:
         yield begin
 
 
-@pytest.fixture(scope="module")
-def app() -> Iterator[App]:
-    """One running app for all tests of a module that do not break it."""
-    with _open_folder() as folder:
-        started = start(folder / "data", folder, (), {})
-        try:
-            yield started.wait_ready()
-        finally:
-            end(started)
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def provider() -> Iterator[FakeProvider]:
     """A model provider that counts what it was asked."""
     with FakeProvider() as server:
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def with_provider(provider: FakeProvider) -> dict[str, str]:
     """The variables of an app that asks this provider and has the specimens among its kinds."""
     address = {"OPENAI_BASE_URL": provider.base_url, "OPENAI_API_KEY": "key", "OPENAI_MODEL": "fake-small"}
     return address | {"EXTRA_KINDS": "tests.sample_kinds"}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def served(with_provider: dict[str, str]) -> Iterator[App]:
-    """One such app for all tests of a module that do not break it for good."""
-    with _open_folder() as folder:
-        started = start(folder / "data", folder, (), with_provider)
-        try:
-            yield started.wait_ready()
-        finally:
-            end(started)
+    """One such app for all tests that do not break it for good. The files that use it run one after the other."""
+    with running(**with_provider) as app:
+        yield app
 
 
 @pytest.fixture

@@ -145,7 +145,7 @@ class _Stay(urllib.request.HTTPRedirectHandler):
         """A redirect is an answer like any other."""
 
 
-def until(condition: Callable[[], object], what: str, seconds: float = PATIENCE, look: float = 0.1) -> None:
+def until(condition: Callable[[], object], what: str, seconds: float = PATIENCE, look: float = 0.2) -> None:
     """Wait for something to become true; fail naming it if it does not."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.stories.app_process import App
+from tests.stories.app_process import NO_MODEL, App, running
 from tests.stories.site_client import Site, until
 
 SECRET = "lw_not-to-be-written-down-anywhere-at-all"
@@ -26,8 +26,10 @@ HELD_SECONDS = 90.0  # generous: they are let go after 30
 
 
 @pytest.fixture(scope="module")
-def with_provider(with_provider: dict[str, str]) -> dict[str, str]:
-    return with_provider | {"MAX_UPLOAD_MB": str(MOST_UPLOADED // 1_000_000)}
+def served() -> Iterator[App]:
+    specimens = NO_MODEL | {"EXTRA_KINDS": "tests.sample_kinds"}
+    with running("web", MAX_UPLOAD_MB=str(MOST_UPLOADED // 1_000_000), **specimens) as app:
+        yield app
 
 
 class Answer:
@@ -116,7 +118,7 @@ def unharmed(served: App, site: Site, crowd: list[Slow]) -> Iterator[None]:
     """After each test all processes are those from before it, no job was made, and the logs tell neither faults nor secrets."""
 
     def standing() -> set[int]:
-        return {each.pid for each in served.processes() if each.role in ("web", "worker", "rq worker")}
+        return {each.pid for each in served.processes() if each.role == "web"}
 
     jobs, processes, written = site.jobs(), standing(), _written(served)
     yield
