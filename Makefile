@@ -16,15 +16,15 @@ run: install
 	@exec $(PYTHON) -m webapp
 
 demo: install
-	@exec $(PYTHON) -m webapp --demo
+	@exec $(PYTHON) -m webapp --demo $(ARGS)
 
-# Three files at a time: most tests wait for something. One process: make test TOGETHER=
+# Every test, and how much of the code they run. Three files at a time: most tests wait for something. One process: TOGETHER=
 test: $(VENV)/tested
-	$(PYTHON) -m pytest $(TOGETHER)
+	$(PYTHON) -m pytest $(TOGETHER) --cov --cov-report=term
 
-# What whoever edits a line runs: no stories, no browsers, nothing that starts programs. Under two minutes.
+# For while you edit: no stories, no browsers, nothing that starts programs. Under two minutes.
 quick: $(VENV)/tested
-	$(PYTHON) -m pytest -n 2 --dist loadfile -m "not slow" -q --ignore tests/stories
+	$(PYTHON) -m pytest $(TOGETHER) -m "not slow" -q --ignore tests/stories
 
 chaos: $(VENV)/tested
 	$(PYTHON) -m tests.chaos $(ARGS)

@@ -39,7 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "accounts":
             return _accounts(chosen, of_accounts)
         with _Stop() as stop:
-            return _run(chosen, Path(options.procfile), stop, demo=options.demo)
+            kinds = [name for name in options.kinds.split(",") if name]
+            return _run(chosen, Path(options.procfile), stop, demo=options.demo, kinds=kinds)
     except SettingsError as error:
         _say(error.message)
         return 2
@@ -83,7 +84,7 @@ class _Stop:
         self.asked = True
 
 
-def _run(chosen: Settings, procfile: Path, stop: _Stop, *, demo: bool) -> int:
+def _run(chosen: Settings, procfile: Path, stop: _Stop, *, demo: bool, kinds: list[str]) -> int:
     lines = read_procfile(procfile)
     chosen.refuse_open_host()
     _refuse_taken_port(chosen)
@@ -91,7 +92,7 @@ def _run(chosen: Settings, procfile: Path, stop: _Stop, *, demo: bool) -> int:
         supervisor = ProcfileSupervisor(_say)
         try:
             secret = _start(chosen, lines, procfile.resolve().parent, supervisor, stop)
-            return _demo(chosen, supervisor, stop) if demo else _serve(chosen, supervisor, stop, secret)
+            return _demo(chosen, supervisor, stop, kinds) if demo else _serve(chosen, supervisor, stop, secret)
         except StopSignal:
             return 0 if not demo else 1
         finally:
@@ -213,12 +214,12 @@ def _serve(chosen: Settings, supervisor: ProcfileSupervisor, stop: _Stop, secret
     return 0
 
 
-def _demo(chosen: Settings, supervisor: ProcfileSupervisor, stop: _Stop) -> int:
+def _demo(chosen: Settings, supervisor: ProcfileSupervisor, stop: _Stop, kinds: list[str]) -> int:
     def between() -> None:
         stop.check()
         supervisor.look()
 
-    return 0 if demo.run(_address(chosen), between) else 1
+    return 0 if demo.run(_address(chosen), between, kinds) else 1
 
 
 def _refuse_taken_port(chosen: Settings) -> None:
@@ -271,6 +272,7 @@ def _parse(arguments: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
     """The options, and what comes after `accounts`: its own parser reads that."""
     parser = argparse.ArgumentParser(prog="python -m webapp", description="Start Legwork and everything it needs.")
     parser.add_argument("--demo", action="store_true", help="run the sample jobs, print what came out, and end")
+    parser.add_argument("--kinds", default="", metavar="KIND,...", help="with --demo: the jobs of these kinds alone")
     parser.add_argument(
         "--procfile", default=str(CODE / "Procfile"), help="the processes to run (default: the checkout's)"
     )
