@@ -13,6 +13,7 @@ An answer follows from the prompt alone, so two runs agree. A behaviour is used 
 retry_after, retry_after_date), hang, drip, cut, rubbish, no_choices, empty, wrong_json, refusal, content_filter, length,
 slow (with latency); of streams: break, silence, garbage (each `after` so many words), endless, and any with `text`,
 `token_seconds`, or `lines` that go out before the first word.
+Any answer with `hold` waits, after so many words of a stream, for the next script.
 And tool, with `calls_tool`: a tool's name and arguments. Of judgements: status, hang, rubbish, one_less,
 with `scores` any scores instead.
 With `keep` false in its script it remembers no call; with `whole` it remembers all messages of each.
@@ -92,6 +93,7 @@ class Server:
         self._keep_seconds = keep_seconds
         self.calls: list[dict[str, Any]] = []
         self.busy = self.busiest = 0
+        self._next_script = asyncio.Event()
         self._set({})
 
     async def start(self, port: int = 0, host: str = "127.0.0.1") -> int:
@@ -184,6 +186,8 @@ class Server:
         try:
             behaviour = self._behaviour(call)
             await asyncio.sleep(behaviour.get("latency", self._latency))
+            if "hold" in behaviour and not body.get("stream"):
+                await self._next_script.wait()
             response = await self._answer(request, body, call, behaviour)
             call["ended"] = time.time()
             return response
@@ -192,6 +196,8 @@ class Server:
             self.busy -= 1
 
     def _set(self, script: dict[str, Any]) -> None:
+        self._next_script.set()
+        self._next_script = asyncio.Event()
         self._latency = script.get("latency", 0.0)
         self._key = script.get("key")
         self._keep = script.get("keep", True)
@@ -265,7 +271,7 @@ class Server:
         if did in ("drip", "cut"):
             return await _unwell(request, json.dumps(answer).encode(), did)
         if body.get("stream"):
-            return await _stream(request, body, answer, how)
+            return await _stream(request, body, answer, how, self._next_script)
         return web.json_response(answer)
 
 
@@ -367,7 +373,7 @@ async def _unwell(request: web.Request, body: bytes, did: str) -> web.StreamResp
 
 
 async def _stream(
-    request: web.Request, body: dict[str, Any], answer: dict[str, Any], how: dict[str, Any]
+    request: web.Request, body: dict[str, Any], answer: dict[str, Any], how: dict[str, Any], next_script: asyncio.Event
 ) -> web.StreamResponse:
     """Word by word, `token_seconds` apart. After `after` words a stream may `break`, fall into `silence`, or send `garbage`."""
     seconds, end = how.get("token_seconds", 0.0), how.get("after", 3)
@@ -384,6 +390,8 @@ async def _stream(
     for place, word in enumerate(_words(choice["message"]["content"], how)):
         if place == end and how.get("do") in ("break", "silence", "garbage"):
             return await _spoilt(request, response, how["do"])
+        if place == how.get("hold"):
+            await next_script.wait()
         delta = {"index": 0, "delta": {"content": word + " "}, "finish_reason": None}
         await response.write(b"data: " + json.dumps(head | {"choices": [delta]}).encode() + b"\n\n")
         await asyncio.sleep(seconds)

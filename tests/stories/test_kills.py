@@ -18,8 +18,8 @@ BEFORE_THE_KILL = 8
 
 
 def start(site: Site, provider: FakeProvider, prompt: str) -> str:
-    """A job that takes some seconds, with prompts that no other test uses."""
-    provider.script(latency=0.2)
+    """A job with prompts that no other test uses. It stands still before its end until `check` lets it go on."""
+    provider.script(do=[{"do": "slow", "latency": 0.2, "calls": 30}, {"do": "slow", "hold": 0, "calls": AT_A_TIME}])
     source = site.upload("words.csv", table(ROWS))
     return site.submit("generate_texts", source=source, prompt=f"{prompt} {{word}}", concurrency=AT_A_TIME)
 
@@ -41,6 +41,7 @@ def finished(site: Site, job: str) -> set[str]:
 
 def check(site: Site, provider: FakeProvider, job: str, prompt: str, before: set[str]) -> None:
     """All rows are done; those finished before the kill were paid for once, and at most the ones in flight twice."""
+    provider.script()
     ended = site.ended(job)
     assert (ended["state"], ended["progress"]["done"]) == ("succeeded", ROWS), ended
     assert ended["attempt"] == 1  # a worker that dies after finishing rows is not held against the job

@@ -8,12 +8,11 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from werkzeug.serving import make_server
 
 from jobs.engine.chat import answer_threads, redis_stream, trials
 from tests.conftest import House
-from tests.engine import workers
 from tests.engine.workers import until
 from tests.fake_provider import FakeProvider
 
@@ -69,6 +68,7 @@ def client(app: Flask) -> FlaskClient:
 
 @pytest.fixture(scope="module")
 def chrome(chromium: str) -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         yield playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
 
@@ -103,9 +103,3 @@ def complaints(tab: Page) -> Iterator[list[str]]:
     tab.on("pageerror", lambda error: found.append(str(error)))
     yield found
     assert not found
-
-
-@pytest.fixture
-def worker(site: str) -> Iterator[None]:
-    with workers.running("--processes", "1"):
-        yield

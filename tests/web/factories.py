@@ -26,6 +26,14 @@ def running(job: Job, total: int | None = None, **written: Any) -> tuple[Job, Cl
     return again(job), claim
 
 
+def goes_on(job: Job, claim: Claim, state: str = "", **written: Any) -> None:
+    """The worker that has the job writes more, and how it ended if `state` is given."""
+    with postgres.session() as session:
+        ledger.record(session.connection(), job.id, claim.lease, Batch(**written))
+        if state:
+            ledger.settle(session.connection(), job.id, claim.lease, state)
+
+
 def ended(job: Job, state: str = "succeeded", total: int | None = None, **how: Any) -> Job:
     """The job as a worker left it; `how` goes to ledger.settle, what is left of it into its items."""
     written = {name: how.pop(name) for name in ("outcomes", "lines") if name in how}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,40 +26,28 @@ def job_of(page: Page) -> Any:
     return queries.job(page.url.split("/jobs/")[1][:36], LOCAL_OWNER)
 
 
-@pytest.mark.slow
-def test_a_job_is_followed_to_its_end_without_a_reload(
-    tab: Page, site: str, worker: None, complaints: list[str]
-) -> None:
-    tab.goto(f"{site}/kinds/nap?naps=100&seconds=0.1")
-    tab.get_by_role("button", name="Start", exact=True).click()
-    tab.wait_for_url("**/jobs/*")
+@pytest.fixture(scope="module")
+def worker(site: str) -> Iterator[None]:
+    """For the tests at the end of this file: those before them find jobs as they left them."""
+    with workers.running("--processes", "1"):
+        yield
+
+
+def test_a_job_is_followed_to_its_end_without_a_reload(tab: Page, site: str, complaints: list[str]) -> None:
+    job, claim = factories.running(factories.waiting(naps=4), total=4, outcomes=factories.outcomes(done=1))
+    tab.goto(f"{site}/jobs/{job.id}")
     tab.evaluate("window.same = true")
     tab.get_by_role("link", name="Timeline").focus()
-    expect(tab).to_have_title(re.compile(r"^\d+% · Nap"), timeout=PATIENCE)
-    expect(tab.locator("#announce")).to_have_text("Succeeded: 100 of 100 naps.", timeout=PATIENCE)
+    expect(tab).to_have_title(re.compile(r"^25% · Nap"))
+    factories.goes_on(job, claim, outcomes=factories.outcomes(done=3)[1:])
+    expect(tab).to_have_title(re.compile(r"^75% · Nap"))
+    factories.goes_on(job, claim, "succeeded", outcomes=factories.outcomes(done=4)[3:])
+    expect(tab.locator("#announce")).to_have_text("Succeeded: 4 of 4 naps.")
     expect(tab).to_have_title("Succeeded · Nap · Legwork")
-    expect(tab.locator("#tab")).to_contain_text("of 40 done", timeout=PATIENCE)
+    expect(tab.locator("#tab")).to_contain_text("of 4 done")
     assert tab.evaluate("window.same")
     assert tab.evaluate("document.activeElement.textContent") == "Timeline"
     assert tab.locator("[hx-trigger]").count() == 0
-
-
-@pytest.mark.slow
-def test_a_running_job_is_stopped(tab: Page, site: str, worker: None, complaints: list[str]) -> None:
-    tab.goto(f"{site}/kinds/nap?naps=5000&seconds=0.1")
-    tab.get_by_role("button", name="Start", exact=True).click()
-    expect(tab.locator("#live")).to_contain_text("Running", timeout=PATIENCE)
-    tab.get_by_role("button", name="Stop").click()
-    expect(tab.locator("#live")).to_contain_text("Stopped by you", timeout=PATIENCE)
-    assert job_of(tab).state == "cancelled"
-
-
-@pytest.mark.slow
-def test_a_try_leads_to_all_of_it(tab: Page, site: str, worker: None, complaints: list[str]) -> None:
-    tab.goto(f"{site}/kinds/nap?example=1")
-    tab.get_by_role("button", name="Try on 3 naps").click()
-    tab.get_by_role("button", name="Start all").click()
-    expect(tab.locator("#announce")).to_have_text("Succeeded: 5 of 5 naps.", timeout=PATIENCE)
 
 
 def test_a_chosen_table_shows_itself_and_its_columns_go_into_the_text(
@@ -142,28 +131,6 @@ def test_enter_starts_the_whole_job_and_not_a_try(tab: Page, site: str, complain
     tab.get_by_label("Naps", exact=True).press("Enter")
     tab.wait_for_url("**/jobs/*")
     assert job_of(tab).sample is None
-
-
-@pytest.mark.slow
-def test_all_of_it_works_without_script(chrome: Browser, site: str, worker: None, tmp_path: Path) -> None:
-    table = tmp_path / "plain.csv"
-    table.write_text("name\nkettle\n")
-    context = chrome.new_context(java_script_enabled=False)
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE)
-    page.goto(f"{site}/kinds/questions")
-    page.get_by_label("Table: upload").set_input_files(table)
-    page.get_by_role("button", name="Use this table").click()
-    expect(page.get_by_text("1 row, 1 column.")).to_be_visible()
-    page.get_by_label("A word").fill("no script")
-    page.get_by_label("left").check()
-    page.get_by_role("button", name="Start", exact=True).click()
-    page.wait_for_url("**/jobs/*")
-    workers.ended(job_of(page))
-    expect(page.get_by_role("heading", level=1)).to_contain_text("no script")
-    page.reload()
-    expect(page.locator("#live")).to_contain_text("Succeeded")
-    context.close()
 
 
 @pytest.mark.slow
@@ -252,7 +219,7 @@ def test_what_is_chosen_stays_chosen_while_the_list_moves(tab: Page, site: str, 
     tab.locator(f"#tick-{chosen.id}").check()
     expect(bar).to_contain_text("1 selected")
     newer = factories.ended(factories.waiting())
-    expect(tab.locator(f"#job-{newer.id}")).to_be_visible(timeout=PATIENCE)
+    expect(tab.locator(f"#job-{newer.id}")).to_be_visible()
     expect(tab.locator(f"#tick-{chosen.id}")).to_be_checked()
     expect(tab.locator(f"#tick-{newer.id}")).not_to_be_checked()
     expect(bar).to_contain_text("1 selected")
@@ -262,7 +229,7 @@ def test_what_is_chosen_stays_chosen_while_the_list_moves(tab: Page, site: str, 
 
 
 @pytest.mark.slow
-def test_the_tab_follows_the_job_and_tells_of_its_end(chrome: Browser, site: str, worker: None) -> None:
+def test_the_tab_follows_the_job_and_tells_of_its_end(chrome: Browser, site: str) -> None:
     context = chrome.new_context(permissions=["notifications"])
     page = context.new_page()
     page.add_init_script(
@@ -270,17 +237,17 @@ def test_the_tab_follows_the_job_and_tells_of_its_end(chrome: Browser, site: str
         " static async requestPermission() { return 'granted'; } constructor(title, { body }) { told.push(`${title}: ${body}`); }"
         " close() {} };"
     )
-    page.goto(f"{site}/kinds/nap?naps=30&seconds=0.1")
-    page.get_by_role("button", name="Start", exact=True).click()
-    page.wait_for_url("**/jobs/*")
+    job, claim = factories.running(factories.waiting(naps=2), total=2, outcomes=factories.outcomes(done=1))
+    page.goto(f"{site}/jobs/{job.id}")
     icon = page.locator("link[rel=icon]")
     expect(icon).to_have_attribute("href", re.compile("^data:image/svg"))
     first = icon.get_attribute("href")
     page.get_by_role("button", name="Notify me when it ends").click()
-    expect(page.locator("#live")).to_have_attribute("data-over", "1", timeout=PATIENCE)
+    factories.goes_on(job, claim, "succeeded", outcomes=factories.outcomes(done=2)[1:])
+    expect(page.locator("#live")).to_have_attribute("data-over", "1")
     expect(icon).not_to_have_attribute("href", str(first))
     page.wait_for_function("told.length === 1")
-    assert page.evaluate("told[0]") == "Nap: Succeeded: 30 of 30 naps."
+    assert page.evaluate("told[0]") == "Nap: Succeeded: 2 of 2 naps."
     context.close()
 
 
@@ -288,6 +255,56 @@ def test_a_picture_that_a_job_left_is_seen(tab: Page, site: str, complaints: lis
     file = uploads.upload(io.BytesIO(png(40, 30)), "dot.png", owner=LOCAL_OWNER)
     tab.goto(f"{site}/files/{file.id}/preview")
     tab.wait_for_function("document.querySelector('img.shown').naturalWidth === 40")
+
+
+def test_a_double_click_starts_one_job(tab: Page, site: str, complaints: list[str]) -> None:
+    tab.goto(f"{site}/kinds/questions?word=twice&side=left")
+    tab.get_by_role("button", name="Start", exact=True).dblclick()
+    tab.wait_for_url("**/jobs/*")
+    assert len(lists.list_jobs(LOCAL_OWNER, q="twice").rows) == 1
+
+
+# With a worker.
+
+
+@pytest.mark.slow
+def test_a_running_job_is_stopped(tab: Page, site: str, worker: None, complaints: list[str]) -> None:
+    tab.goto(f"{site}/kinds/nap?naps=5000&seconds=0.1")
+    tab.get_by_role("button", name="Start", exact=True).click()
+    expect(tab.locator("#live")).to_contain_text("Running")
+    tab.get_by_role("button", name="Stop").click()
+    expect(tab.locator("#live")).to_contain_text("Stopped by you")
+    assert job_of(tab).state == "cancelled"
+
+
+@pytest.mark.slow
+def test_a_try_leads_to_all_of_it(tab: Page, site: str, worker: None, complaints: list[str]) -> None:
+    tab.goto(f"{site}/kinds/nap?example=1")
+    tab.get_by_role("button", name="Try on 3 naps").click()
+    tab.get_by_role("button", name="Start all").click()
+    expect(tab.locator("#announce")).to_have_text("Succeeded: 5 of 5 naps.")
+
+
+@pytest.mark.slow
+def test_all_of_it_works_without_script(chrome: Browser, site: str, worker: None, tmp_path: Path) -> None:
+    table = tmp_path / "plain.csv"
+    table.write_text("name\nkettle\n")
+    context = chrome.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(f"{site}/kinds/questions")
+    page.get_by_label("Table: upload").set_input_files(table)
+    page.get_by_role("button", name="Use this table").click()
+    expect(page.get_by_text("1 row, 1 column.")).to_be_visible()
+    page.get_by_label("A word").fill("no script")
+    page.get_by_label("left").check()
+    page.get_by_role("button", name="Start", exact=True).click()
+    page.wait_for_url("**/jobs/*")
+    workers.ended(job_of(page))
+    expect(page.get_by_role("heading", level=1)).to_contain_text("no script")
+    page.reload()
+    expect(page.locator("#live")).to_contain_text("Succeeded")
+    context.close()
 
 
 @pytest.mark.slow
@@ -302,7 +319,7 @@ def test_a_sample_job_is_started_by_keyboard_alone(tab: Page, site: str, worker:
     _tab_to(tab, "Start")
     tab.keyboard.press("Enter")
     tab.wait_for_url("**/jobs/*")
-    expect(tab.locator("#announce")).to_have_text("Succeeded: 5 of 5 naps.", timeout=PATIENCE)
+    expect(tab.locator("#announce")).to_have_text("Succeeded: 5 of 5 naps.")
 
 
 def _tab_to(page: Page, text: str) -> None:
@@ -317,13 +334,6 @@ def _tab_to(page: Page, text: str) -> None:
     raise AssertionError(f"Tab never came to {text}")
 
 
-def test_a_double_click_starts_one_job(tab: Page, site: str, complaints: list[str]) -> None:
-    tab.goto(f"{site}/kinds/questions?word=twice&side=left")
-    tab.get_by_role("button", name="Start", exact=True).dblclick()
-    tab.wait_for_url("**/jobs/*")
-    assert len(lists.list_jobs(LOCAL_OWNER, q="twice").rows) == 1
-
-
 @pytest.mark.slow
 def test_without_script_a_result_is_watched_and_downloaded(chrome: Browser, site: str, worker: None) -> None:
     context = chrome.new_context(java_script_enabled=False)
@@ -335,7 +345,7 @@ def test_without_script_a_result_is_watched_and_downloaded(chrome: Browser, site
     expect(page.get_by_label("Naps", exact=True)).to_have_value("5")
     page.get_by_role("button", name="Start", exact=True).click()
     page.wait_for_url("**/jobs/*")
-    expect(page.locator("#live")).to_contain_text("Succeeded", timeout=PATIENCE)  # it reloads itself
+    expect(page.locator("#live")).to_contain_text("Succeeded")  # it reloads itself
     with page.expect_download() as download:
         page.get_by_role("link", name="CSV, all items as a file").first.click()
     assert download.value.path().read_text(encoding="utf-8-sig").splitlines()[0] == "number,slept,_state,_error"

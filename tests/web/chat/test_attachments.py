@@ -215,7 +215,7 @@ def test_the_script_shows_each_word_once_and_in_its_place(
     """A file goes with a message by script; and at each look the page holds a beginning of the answer, marks left out."""
     (tmp_path / "lease.md").write_text(LEASE)
     words = "One **bold** word, two words.\n\n- a list\n- of two\n\nAnd more words in a row. " * 4
-    provider.script(do=[{"do": "slow", "text": "Hello"}, {"do": "slow", "text": words, "token_seconds": 0.04}])
+    provider.script(do=[{"do": "slow", "text": "Hello"}, {"do": "slow", "text": words, "hold": 20}])
     tab.goto(f"{site}/chat")
     tab.fill("#message", "Hello")
     tab.click("[data-send]")
@@ -224,12 +224,13 @@ def test_the_script_shows_each_word_once_and_in_its_place(
     tab.set_input_files("#attached", tmp_path / "lease.md")
     tab.click("[data-send]")
     tab.wait_for_selector("#files >> text=lease.md")
-    shown, looks = plain(tab.inner_text(".answer >> nth=-1 >> [data-text]")), 0
+    tab.wait_for_selector(".answer[data-state=writing] >> text=/a list/")
+    shown = plain(tab.inner_text(".answer >> nth=-1 >> [data-text]"))
+    provider.script()
     while tab.locator(".answer[data-state=writing]").count():
         assert plain(words).startswith(shown), shown
         text_ = tab.evaluate("document.querySelector('.answer[data-state=writing] [data-text]')?.innerText")
-        shown, looks = plain(text_ or shown), looks + 1
-    assert looks > 3
+        shown = plain(text_ or shown)
     assert plain(tab.inner_text(".answer >> nth=-1 >> [data-text]")) == plain(words)
 
 

@@ -53,13 +53,14 @@ def test_three_rows_are_answered_and_no_job_is_made(client: FlaskClient, provide
 
 def test_the_page_comes_as_the_answers_do(client: FlaskClient, provider: FakeProvider) -> None:
     """Without script, so what is read first must be sent first."""
-    provider.script(do=[{"do": "slow", "text": "one two three four", "token_seconds": 0.2, "calls": 3}])
+    provider.script(do=[{"do": "slow", "text": "one two three four", "hold": 2, "calls": 3}])
     answer = client.post("/kinds/generate_texts/try", data=FORM, buffered=False)
     parts = iter(answer.response)
     page = ""
     while "two" not in page:
         page += next(parts).decode()
     assert "three" not in page and 'id="row-2"' not in page
+    provider.script()
     whole = page + b"".join(parts).decode()
     assert whole.count("one two three four") == 3 and whole.rstrip().endswith("</html>")
     answer.close()
