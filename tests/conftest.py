@@ -79,6 +79,7 @@ LONGEST = (
     "engine/sandbox/test_hostile_texts.py",
     "engine/sandbox/test_hostile_properties.py",
 )
+PROGRAMS = {"chromium", "standing_workers", "up"}  # fixtures that start some
 # The same examples for every change in CI, so that what fails is the change's fault; at home others each time.
 properties.register_profile("house", deadline=None, derandomize="CI" in os.environ)
 properties.load_profile("house")
@@ -111,12 +112,12 @@ House = Callable[..., AbstractContextManager[Change]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files first, several run at a time. All stories, and all tests with a browser, are slow."""
+    """The longest files first, several run at a time. All stories, and all tests that start programs, are slow."""
     first = {name: place for place, name in enumerate(LONGEST)}
     places = {item: item.path.relative_to(CODE / "tests").as_posix() for item in items}
     items.sort(key=lambda item: first.get(places[item], len(first)))
     for item in items:
-        if places[item].startswith("stories/") or "chromium" in getattr(item, "fixturenames", ()):
+        if places[item].startswith("stories/") or PROGRAMS & set(getattr(item, "fixturenames", ())):
             item.add_marker("slow")
 
 

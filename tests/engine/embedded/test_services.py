@@ -173,6 +173,14 @@ def test_each_test_has_a_database_of_its_own(fresh_database: Database) -> None:
         assert one(first, "SELECT to_regclass('mine')") == "mine"
         assert one(second, "SELECT to_regclass('mine')") is None
         assert one(second, "SELECT to_regclass('jobs')") == "jobs"
+        with psycopg.connect(second) as connection:
+            connection.execute("INSERT INTO paused_queues (queue, paused_by) VALUES ('io', 'amara')")
+            connection.execute("SELECT nextval('job_log_id_seq')")
+    for _ in range(4):  # both are used again, or dropped
+        with fresh_database() as later:
+            assert one(later, "SELECT to_regclass('mine')") is None
+            assert one(later, "SELECT count(*) FROM paused_queues") == 0
+            assert one(later, "SELECT nextval('job_log_id_seq')") == 1
 
 
 # Redis

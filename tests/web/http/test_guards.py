@@ -294,6 +294,7 @@ def test_the_secret_of_a_local_site_is_made_once_and_kept_to_its_owner(tmp_path:
     assert [path.name for path in tmp_path.iterdir()] == ["secret_key"]
 
 
+@pytest.mark.slow
 def test_starting_and_the_first_page_load_nothing_heavy(app: Flask) -> None:
     code = (
         "import sys, webapp; page = webapp.create_app().test_client().get('/');"

@@ -20,7 +20,7 @@ from webapp.http.guards import LOCAL_OWNER
 
 
 @pytest.fixture(scope="module")
-def worker(app: Flask) -> Iterator[None]:
+def standing_workers(app: Flask) -> Iterator[None]:
     with workers.running("--processes", "1", "--queues", "io"):
         yield
 
@@ -57,7 +57,7 @@ def test_the_kind_is_not_offered(client: FlaskClient) -> None:
 
 
 @pytest.mark.slow
-def test_failed_items_are_retried_and_the_rest_is_left_alone(press: Any, worker: None) -> None:
+def test_failed_items_are_retried_and_the_rest_is_left_alone(press: Any, standing_workers: None) -> None:
     one, sound = failed(), factories.ended(factories.waiting(), outcomes=factories.outcomes(done=1), total=1)
     bulk = followed(press(action="retry_failed", job=[str(one.id), str(sound.id), str(uuid4())]))
     assert said(bulk) == [
@@ -69,14 +69,14 @@ def test_failed_items_are_retried_and_the_rest_is_left_alone(press: Any, worker:
     assert (factories.again(one).state, factories.again(one).done) == ("queued", 1)
 
 
-def test_stop_takes_what_waits_and_says_what_has_ended(press: Any, worker: None) -> None:
+def test_stop_takes_what_waits_and_says_what_has_ended(press: Any, standing_workers: None) -> None:
     waiting, over = factories.waiting(), factories.ended(factories.waiting())
     bulk = followed(press(action="stop", job=[str(waiting.id), str(over.id)]))
     assert [state for state, _ in said(bulk)] == ["done", "skipped"]
     assert factories.again(waiting).state == "cancelled"
 
 
-def test_delete_asks_with_the_number_first(client: FlaskClient, press: Any, worker: None) -> None:
+def test_delete_asks_with_the_number_first(client: FlaskClient, press: Any, standing_workers: None) -> None:
     jobs = [factories.ended(factories.waiting()) for _ in range(3)]
     ids = [str(job.id) for job in jobs]
     asked = press(action="delete", job=ids)
@@ -93,7 +93,7 @@ def test_delete_asks_with_the_number_first(client: FlaskClient, press: Any, work
     assert client.get(f"/jobs/{bulk.id}").status_code == 200
 
 
-def test_all_that_match_are_taken_and_no_others(client: FlaskClient, press: Any, worker: None) -> None:
+def test_all_that_match_are_taken_and_no_others(client: FlaskClient, press: Any, standing_workers: None) -> None:
     needles = [factories.waiting("questions", word=f"needle{n}", side="left") for n in range(3)]
     hay = factories.waiting("questions", word="hay", side="left")
     text = client.get("/jobs?q=needle&state=waiting&all=1").text
@@ -109,7 +109,7 @@ def test_nothing_chosen_is_said(press: Any, fields: dict[str, str]) -> None:
     assert press(**fields).status_code == 422
 
 
-def test_a_job_that_is_somebody_elses_is_not_there(press: Any, worker: None) -> None:
+def test_a_job_that_is_somebody_elses_is_not_there(press: Any, standing_workers: None) -> None:
     other = commands.submit("nap", {}, owner="somebody")
     assert said(followed(press(action="stop", job=[str(other.id)]))) == [("skipped", "It no longer exists.")]
     assert queries.job(other.id, "somebody").state == "queued"
@@ -127,7 +127,7 @@ def test_it_needs_its_token(client: FlaskClient) -> None:
     assert factories.again(job).state == "queued"
 
 
-def test_a_second_run_starts_with_the_same_jobs(worker: None) -> None:
+def test_a_second_run_starts_with_the_same_jobs(standing_workers: None) -> None:
     jobs = [failed() for _ in range(2)]
     params = {"action": "retry_failed", "jobs": [str(job.id) for job in jobs]}
     bulk = workers.ended(commands.submit("bulk_jobs", params, owner=LOCAL_OWNER))
