@@ -30,6 +30,7 @@ def job_of(page: Page) -> Any:
 def worker(site: str) -> Iterator[None]:
     """For the tests at the end of this file: those before them find jobs as they left them."""
     with workers.running("--processes", "1"):
+        workers.until(lambda: "cpu" in queries.served_queues(), seconds=180)
         yield
 
 
