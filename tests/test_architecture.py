@@ -54,6 +54,7 @@ HEAVY = {
 
 ENVIRONMENT_ALLOWED = {
     "jobs.engine.settings": "the one reader",
+    "jobs.engine.kinds.form_process": "hands it on to the helper processes, which are started without one",
     "jobs.engine.worker.leak_check": "looks whether a job has changed it",
     "webapp.__main__": "hands it to the settings, and on to the processes it starts",
 }
@@ -69,6 +70,10 @@ SWALLOWING_ALLOWED = {
     ("jobs.engine.chat.answer_readers", "_follow"): "a thread must not die in silence, and its readers must be told",
     ("jobs.engine.worker.micro_batches", "_outcomes"): "each value of a batch waits for its outcome, or for this error",
     ("jobs.engine.worker.run", "work"): "how a run ended must be written, whatever its kind raised",
+    (
+        "jobs.engine.kinds.form_process",
+        "_answer",
+    ): "a kind's own check may raise anything; the process that asked raises it",
     ("jobs.engine.sandbox.confined", "serve"): "a child reads what may be broken, and its parent must be told",
     ("jobs.engine.worker.child", "_be_child"): "a forked child must not run on in its parent's code",
     ("jobs.engine.queue.schedules", "_trouble"): "a kind's own check may raise anything, and the clock must live on",
@@ -98,6 +103,7 @@ HIDDEN_ALLOWED = {
     },
     ("webapp.__main__", "jobs.engine.accounts"): "as above",
     ("webapp.__main__", "webapp.accounts.command"): "as above",
+    ("webapp.gunicorn", "jobs.engine.kinds"): "gunicorn reads its file before gevent has patched what this imports",
     ("webapp.gunicorn", "jobs.engine.chat"): "gunicorn reads its file before gevent has patched what this imports",
 }
 

@@ -39,6 +39,13 @@ def post_fork(server: object, worker: object) -> None:
         handler.setFormatter(logs.formatter(_chosen.log_format))
 
 
+def post_worker_init(worker: object) -> None:
+    """What forms take to compute happens in helper processes."""
+    from jobs.engine import kinds  # not above: this file is read before gevent has patched the modules below
+
+    kinds.start_form_processes()
+
+
 def on_starting(server: object) -> None:
     """Nobody could sign in to a site without accounts that others can reach. Asked by another process: see below why."""
     command = [sys.executable, "-m", "webapp", "accounts", "check"]
@@ -48,6 +55,6 @@ def on_starting(server: object) -> None:
 
 def worker_exit(server: object, worker: object) -> None:
     """Answers that this process still writes are kept and marked now, not found silent later."""
-    from jobs.engine import chat  # not above: this file is read before gevent has patched the modules below
+    from jobs.engine import chat
 
     chat.flush_answers()

@@ -34,6 +34,7 @@ class Draft:
     later: str = ""  # of a datetime-local control; empty means now
     run_at: datetime | None = None
     zone: str = ""
+    posted: bool = False  # nothing is computed for a form that comes by its address alone: any site can link to it
     key: str = field(default_factory=lambda: uuid4().hex)
     pasted: str = ""
     tell: dict[str, str] = field(default_factory=dict)  # channel -> address, for when it has ended
@@ -76,8 +77,8 @@ class Draft:
         return kinds.fill_in(text, table["first"][0]) or ""
 
     def estimate(self) -> kinds.Estimate | None:
-        """What it would take; None while the form is not complete."""
-        if self.errors:
+        """What it would take; None while the form is not complete, or has not been posted."""
+        if self.errors or not self.posted:
             return None
         try:
             return kinds.estimate(self.kind.name, self.params, owner=current_owner())
@@ -103,7 +104,7 @@ class Draft:
         ref = next(iter(_refs(self.raw.get(one.name))), None)
         if ref is None or (one.control == "files" and one.accept != "table"):
             return None
-        how = {name: str(self.raw[name]) for name in ("encoding", "delimiter") if self.raw.get(name)}
+        how = {name: str(self.raw[name]) for name in ("encoding", "delimiter") if self.raw.get(name) and self.posted}
         try:
             return engine_files.describe_table(ref, current_owner(), **how)
         except NotFound:

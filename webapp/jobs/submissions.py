@@ -44,6 +44,7 @@ def posted(kind: kinds.Kind) -> drafts.Draft:
     """The draft of a posted form; its new files are stored."""
     form = request.form
     draft = drafts.blank(kind)
+    draft.posted = True
     draft.raw = forms.posted(draft.fields, form)
     draft.parent = form.get("_parent", "")
     draft.zone = form.get("_zone", "")
@@ -129,6 +130,7 @@ def _pasted(kind: kinds.Kind) -> Any:
     text = request.form.get("_pasted", "")
     try:
         draft = drafts.of_params(kind, forms.from_json(text))
+        draft.posted = True
     except ValueError as error:
         draft = posted(kind)
         draft.pasted = text

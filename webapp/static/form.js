@@ -132,4 +132,5 @@
 
   const ready = () => document.querySelectorAll("[data-add]").forEach((button) => { button.hidden = false; });
   ready();
+  if (document.querySelector("[data-unchecked]")) check();
 })();

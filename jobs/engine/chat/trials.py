@@ -14,8 +14,8 @@ from typing import Any
 from jobs.engine.chat.live_text import LiveText
 from jobs.engine.db.models import new_id
 from jobs.engine.errors import LegworkError, TooMany
+from jobs.engine.kinds import form_process
 from jobs.engine.kinds.catalogue import TrialPrompt
-from jobs.engine.kinds.checks import finder, validate
 from jobs.engine.llm import client
 from jobs.engine.llm.stream import CUT_OFF, Stream, StreamStopped
 
@@ -127,5 +127,4 @@ class TrialRun:
 
 def try_out(kind_name: str, params: dict[str, Any], rows: int, *, owner: str) -> TrialRun:
     """Ask the model about the first rows, without a job. Raises what validate raises, BadInput, TooMany."""
-    fit = validate(kind_name, params, owner=owner)
-    return TrialRun(fit.kind.questions(fit.params, finder(owner), rows), owner)
+    return TrialRun(form_process.questions(kind_name, params, rows, owner=owner), owner)

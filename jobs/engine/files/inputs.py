@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -83,10 +84,15 @@ def sample_path(name: str) -> Path:
     return path
 
 
+@cache
 def _sample(ref: str) -> Input:
     path = sample_path(ref.removeprefix(SAMPLE))
     media_type = MEDIA_TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    return Input(ref, path.name, media_type, path.stat().st_size)
+    try:
+        described = tables.describe(path, path.name).as_json()
+    except BadInput:
+        described = None
+    return Input(ref, path.name, media_type, path.stat().st_size, described=described)
 
 
 def _file(ref: str, owner: str) -> File:

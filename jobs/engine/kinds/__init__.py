@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from jobs.engine.formats.text_templates import as_text, fill_in, parse_template, template_errors
 from jobs.engine.kinds.catalogue import QUEUES, Estimate, Find, Kind, TrialPrompt, kind, kinds, offered, shown_params
-from jobs.engine.kinds.checks import ValidParams, validate
-from jobs.engine.kinds.estimates import estimate, preview
+from jobs.engine.kinds.checks import ValidParams
+from jobs.engine.kinds.form_process import estimate, preview, questions, validate
+from jobs.engine.kinds.form_process import start as start_form_processes
 from jobs.engine.kinds.params import FileRef, KindParams, ShortText, TableFile, param
 
 __all__ = [
@@ -28,7 +29,9 @@ __all__ = [
     "param",
     "parse_template",
     "preview",
+    "questions",
     "shown_params",
+    "start_form_processes",
     "template_errors",
     "validate",
 ]

@@ -16,19 +16,27 @@ from jobs.engine.kinds.catalogue import Find, Kind
 from jobs.engine.kinds.params import KindParams, files_of
 from jobs.engine.validation import params_errors
 
+MOST_LABEL = 200  # characters
+
 
 @dataclass(frozen=True)
 class ValidParams:
-    """Valid params, as the model and as JSON."""
+    """Valid params, as JSON, and the label of their job."""
 
     kind: Kind
-    params: KindParams
     json: dict[str, Any]
+    label: str = ""
 
 
 def validate(kind_name: str, params: dict[str, Any], *, owner: str) -> ValidParams:
     """Validate the params of a job. Raises NotFound, KindUnavailable, InvalidParams."""
     kind = catalogue.kind(kind_name)
+    model = valid_model(kind, params, owner=owner)
+    return ValidParams(kind, model.model_dump(mode="json"), clean_text(kind.label(model, finder(owner)))[:MOST_LABEL])
+
+
+def valid_model(kind: Kind, params: dict[str, Any], *, owner: str) -> KindParams:
+    """The same params as their model. Raises KindUnavailable, InvalidParams."""
     try:
         model = kind.Params.model_validate(params)
     except ValidationError as error:
@@ -37,7 +45,7 @@ def validate(kind_name: str, params: dict[str, Any], *, owner: str) -> ValidPara
     errors = _text_errors(params) or kind.check(model, find) or _file_errors(model, find)
     if errors:
         raise InvalidParams(errors)
-    return ValidParams(kind, model, model.model_dump(mode="json"))
+    return model
 
 
 def finder(owner: str) -> Find:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from jobs.engine.kinds.catalogue import Estimate
-from jobs.engine.kinds.checks import finder, validate
+from jobs.engine.kinds import catalogue
+from jobs.engine.kinds.catalogue import Estimate, TrialPrompt
+from jobs.engine.kinds.checks import finder, valid_model
 
 
 def estimate(kind_name: str, params: dict[str, Any], *, owner: str, sample: int | None = None) -> Estimate | None:
     """What the job will need; None if the kind has no estimate. Raises what validate raises."""
-    fit = validate(kind_name, params, owner=owner)
-    whole = fit.kind.estimate(fit.params, finder(owner))
+    kind = catalogue.kind(kind_name)
+    whole = kind.estimate(valid_model(kind, params, owner=owner), finder(owner))
     if whole is None or not sample or not whole.items or whole.items <= sample:
         return whole
     share = sample / whole.items
@@ -23,5 +24,11 @@ def estimate(kind_name: str, params: dict[str, Any], *, owner: str, sample: int 
 
 def preview(kind_name: str, params: dict[str, Any], place: int, *, owner: str) -> dict[str, Any] | None:
     """The kind's preview of the item at this place, from 1; None if it has none. Raises what validate raises, BadInput."""
-    fit = validate(kind_name, params, owner=owner)
-    return fit.kind.preview(fit.params, finder(owner), place)
+    kind = catalogue.kind(kind_name)
+    return kind.preview(valid_model(kind, params, owner=owner), finder(owner), place)
+
+
+def questions(kind_name: str, params: dict[str, Any], rows: int, *, owner: str) -> list[TrialPrompt]:
+    """The prompts of a trial on the first rows. Raises what validate raises, BadInput."""
+    kind = catalogue.kind(kind_name)
+    return kind.questions(valid_model(kind, params, owner=owner), finder(owner), rows)

@@ -19,9 +19,10 @@ from jobs.engine.db.models import Job, Schedule
 from jobs.engine.db.records import owned
 from jobs.engine.errors import BrokerUnavailable, Conflict, DatabaseUnavailable, FieldError, InvalidParams, NotFound
 from jobs.engine.files.storage import blob_storage
-from jobs.engine.jsonsafe import clean_text, dumps
+from jobs.engine.jsonsafe import dumps
 from jobs.engine.kinds import catalogue
-from jobs.engine.kinds.checks import ValidParams, finder, validate
+from jobs.engine.kinds.checks import ValidParams
+from jobs.engine.kinds.form_process import validate
 from jobs.engine.queue import approvals, delivery, ledger, limits, notifications, schedules
 from jobs.engine.queue.notifications import NotificationTarget
 from jobs.engine.queue.schedules import SchedulePlan
@@ -56,7 +57,7 @@ def submit(
     targets = notifications.checked_notifications(notify)
     new = Job(
         kind=valid.kind.name,
-        label=clean_text(valid.kind.label(valid.params, finder(owner)))[:200],
+        label=valid.label,
         params=valid.json,
         sample=sample,
         owner=owner,
@@ -219,8 +220,7 @@ def _check_options(sample: int | None, run_at: datetime | None) -> None:
 def create_schedule(plan: SchedulePlan, *, owner: str) -> Schedule:
     """Create a schedule. Raises what validate raises, InvalidParams for the times, TooMany."""
     fit = validate(plan.kind, plan.params, owner=owner)
-    label = clean_text(fit.kind.label(fit.params, finder(owner)))[:200]
-    return schedules.create(replace(plan, params=fit.json, label=label), owner)
+    return schedules.create(replace(plan, params=fit.json, label=fit.label), owner)
 
 
 def run_schedule(schedule_id: str | UUID, *, owner: str, key: str) -> JobView:
