@@ -80,6 +80,7 @@ def guard(app: Flask, settings: Settings) -> None:
     app.wsgi_app = Forwarded(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
     identity.close(app, "static", "anybody")
     app.before_request(_refuse_other_hosts)
+    app.before_request(_refuse_embedding)
     app.before_request(_limit_body)
     app.before_request(identity.check)
     app.before_request(_refuse_other_sites)
@@ -177,6 +178,16 @@ def _limit_body() -> None:
 def has_body(environ: Mapping[str, Any]) -> bool:
     """Whether the request may have a body."""
     return environ.get("CONTENT_LENGTH", "0") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in environ
+
+
+def _refuse_embedding() -> None:
+    """Refuse what a page of another site loads into itself, such as a picture or a frame. Links to this site are fine."""
+    if request.headers.get("Sec-Fetch-Site", "none") in ("same-origin", "none") or identity.is_bearer():
+        return
+    if (request.headers.get("Sec-Fetch-Mode"), request.headers.get("Sec-Fetch-Dest")) != ("navigate", "document"):
+        abort(
+            403, "This request comes from a page of another site, which may link to this one but not load parts of it."
+        )
 
 
 def _refuse_other_sites() -> None:

@@ -104,7 +104,7 @@ def test_the_api_takes_no_change_from_another_site(client: FlaskClient, headers:
     refused = client.post(NAPS, json={}, headers=headers)
     assert refused.status_code == 403
     assert refused.content_type == "application/problem+json"
-    assert client.get("/api/v1/kinds", headers=headers).status_code == 200
+    assert client.get("/api/v1/kinds").status_code == 200
 
 
 def test_behind_a_proxy_that_ends_tls_its_own_pages_say_https(app: Flask) -> None:
@@ -320,3 +320,18 @@ def _never_returns(fail: Callable[[], None]) -> Callable[[], str]:
         return ""
 
     return view
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+@pytest.mark.parametrize(("mode", "dest"), [("no-cors", "image"), ("navigate", "iframe"), ("cors", "empty"), ("", "")])
+def test_a_page_of_another_site_cannot_load_parts_of_this_one(
+    client: FlaskClient, site: str, mode: str, dest: str
+) -> None:
+    headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": dest}
+    for path in ("/", "/kinds/query_data?example=1", "/static/legwork.css", "/api/v1/kinds"):
+        assert client.get(path, headers=headers).status_code == 403
+
+
+def test_a_page_of_another_site_can_link_to_this_one(client: FlaskClient) -> None:
+    headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    assert client.get("/", headers=headers).status_code == 200
