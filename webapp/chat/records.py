@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AliasChoices, Field
 
-from jobs.engine.chat import LIMITS
+from jobs.engine.chat import LIMITS, LONGEST_QUESTION
 from jobs.engine.db.models import Attachment, Conversation, Message
 from webapp.api.records import Body, Located, Moment, Next, Record, Whole, left_out, limits, one_of
 
@@ -154,7 +154,7 @@ class NewQuestion(Body):
     """A question, as `text`; clients that call it `message` or `content` are understood too."""
 
     text: str = Field(
-        min_length=1, max_length=LIMITS["text"], validation_alias=AliasChoices("text", "message", "content")
+        min_length=1, max_length=LONGEST_QUESTION, validation_alias=AliasChoices("text", "message", "content")
     )
 
 

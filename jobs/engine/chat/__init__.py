@@ -24,11 +24,19 @@ from jobs.engine.chat.conversations import (
 )
 from jobs.engine.chat.lists import list_conversations
 from jobs.engine.chat.live_text import LiveText
-from jobs.engine.chat.questions import ask, ask_again, begin_conversation, continue_answer, edit_question
+from jobs.engine.chat.questions import (
+    LONGEST_QUESTION,
+    ask,
+    ask_again,
+    begin_conversation,
+    continue_answer,
+    edit_question,
+)
 from jobs.engine.chat.trials import Trial, TrialRun, try_out
 
 __all__ = [
     "LIMITS",
+    "LONGEST_QUESTION",
     "MOST_ATTACHED_TEXT",
     "ConversationSettings",
     "LiveText",
