@@ -41,7 +41,7 @@ REMEMBERED = {
     "jobs.engine.llm.embeddings.warm_child": ("_home",),
     "jobs.engine.operations.overview": ("_parts",),
     "webapp.jobs.catalogue": ("_wants",),
-    "webapp.openapi": ("written",),
+    "webapp.openapi": ("_written",),
     "webapp.ui.theme": ("_addresses",),
 }
 # The files that use the app that stories share (`served`), those that harm it most last.
