@@ -44,7 +44,7 @@ FLOORS = (
     "jobs.engine",  # settings, errors, logs and the like
 )
 MOST_FILES = 20  # of Python in one folder
-MOST_ANY = 0.06  # share of the site's parameters that are typed as plain Any
+MOST_ANY = 0.03  # share of the site's parameters that are typed as plain Any
 
 HEAVY = {
     *("langchain", "openai", "duckdb", "numpy", "openpyxl", "xlsxwriter", "boto3", "aiohttp", "xllamacpp"),
