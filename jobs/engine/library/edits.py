@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from datetime import datetime
@@ -20,6 +21,8 @@ from jobs.engine.db.models import File
 from jobs.engine.db.models.library import Document
 from jobs.engine.errors import BadInput, Conflict, Skip
 from jobs.engine.library.documents import LONGEST_NAME
+
+_NAMED = re.compile(r"\{(title|name|collection)\}")  # what a new title may name of the document
 
 Operation = Literal["tag", "untag", "move", "rename", "replace", "set_meta", "delete"]
 Values = dict[str, Any]
@@ -171,9 +174,7 @@ def _untagged(document: Document, values: Values) -> Values:
 
 
 def _renamed(document: Document, values: Values) -> Values:
-    filled = values["title"]
-    for name in ("title", "name", "collection"):
-        filled = filled.replace("{" + name + "}", getattr(document, name) or "")
+    filled = _NAMED.sub(lambda found: getattr(document, found[1]) or "", values["title"])
     if not filled.strip():
         raise BadInput("Its title would be empty.")
     return {"title": filled.strip()[:500]}
