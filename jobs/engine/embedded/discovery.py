@@ -1,4 +1,4 @@
-"""Which parts of Legwork have no URL, and what the other processes are told of the ones started in their place."""
+"""Which services have no URL set, and the variables that name the embedded ones started instead."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def environment(chosen: Settings, services: list[Service]) -> dict[str, str]:
 
 
 def remembered(data_dir: Path) -> dict[str, str]:
-    """The variables that the processes of this data folder were last given, for commands that are typed beside them."""
+    """The variables last given to the processes of this data folder, for commands typed while they run."""
     try:
         found: dict[str, str] = json.loads((data_dir / ADDRESSES).read_text())
     except (OSError, ValueError):

@@ -111,7 +111,7 @@ def serve() -> None:
     """Run the server until the input ends."""
     wishes = json.loads(sys.stdin.readline())
     channel = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever llama.cpp prints belongs into the log
+    os.dup2(2, 1)  # what llama.cpp prints belongs in the log
     server = _server(wishes["port"], wishes["api_key"])
     print(json.dumps({"port": _port(server.listening_address)}), file=channel, flush=True)
     while sys.stdin.readline():

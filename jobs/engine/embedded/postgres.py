@@ -99,7 +99,7 @@ class Postgres(Service):
             connection.execute(statement.encode())
 
     def _create(self) -> None:
-        """Make the data folder, whole or not at all: initdb works beside it, then it is renamed."""
+        """Make the data folder, whole or not at all: initdb works in a folder next to it, which is then renamed."""
         if (self.home.data / "PG_VERSION").exists():
             return
         fresh = self.home.data.with_name("data.new")

@@ -81,7 +81,7 @@ class ProcfileSupervisor:
         return self.watched[-1]
 
     def look(self) -> None:
-        """Start again whatever ended and has waited long enough. Call it a few times a second."""
+        """Restart services that ended and have waited long enough. Call it a few times a second."""
         for watched in self.watched:
             if watched.due is not None:
                 self._restart_if_due(watched)

@@ -1,4 +1,4 @@
-"""What the embedded services share: a child that ends with its parent, its log, and folders for sockets."""
+"""Common parts of the embedded services: a process that ends with its parent, its log, and folders for sockets."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ServiceFailed(LegworkError):
 class Service:
     """One program, started and stopped by this process. Not for use from several threads.
 
-    A child is told to end when the *thread* that started it ends, so `launch` belongs into a thread that stays.
+    A child is told to end when the *thread* that started it ends, so call `launch` in a thread that stays.
     """
 
     name = "service"
@@ -60,7 +60,7 @@ class Service:
         raise NotImplementedError
 
     def prepare(self) -> None:
-        """What is to be done once, when it answers for the first time after a launch."""
+        """Called once, when it answers for the first time after a launch."""
 
     def alive(self) -> bool:
         return self.process is not None and self.process.poll() is None
@@ -93,7 +93,7 @@ class Service:
         self.forget()
 
     def forget(self) -> None:
-        """Clear away what a process that has ended left behind."""
+        """Clean up after a process that has ended."""
         if self.process is not None:
             kill_group(self.process)
             self.process.wait()
@@ -145,7 +145,7 @@ def _ended_within(process: subprocess.Popen[bytes], seconds: float) -> bool:
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill what is left of a child's session: nothing it started may outlive it."""
+    """Kill the rest of a child's session, so that nothing it started outlives it."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):

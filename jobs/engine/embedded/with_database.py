@@ -1,4 +1,4 @@
-"""For commands typed by hand: the built-in database of this data folder, running already or started for the while."""
+"""The embedded database for commands typed by hand: the running one of this data folder, or one started meanwhile."""
 
 from __future__ import annotations
 

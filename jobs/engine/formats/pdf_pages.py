@@ -1,4 +1,4 @@
-"""One page of a PDF to look at: a picture and its text, made in a confined child, whatever the file does.
+"""One page of a PDF as a picture and text, rendered in a confined child.
 
 `python -m jobs.engine.formats.pdf_pages` is that child.
 """

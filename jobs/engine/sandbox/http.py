@@ -1,8 +1,8 @@
-"""The one way out: requests to addresses that people write.
+"""Outgoing requests to addresses that users typed, protected against server-side request forgery (SSRF).
 
-Whoever runs Legwork may reach more of the network than whoever fills in its forms. So for each hop the name is resolved
-here, every address it stands for is judged, and the connection goes to the judged address itself: a name that changes its
-mind in between changes nothing. No proxy of the environment is asked. Time and size are limited.
+The server may reach more of the network than its users may. So for each hop the name is resolved here, every address of
+it is checked, and the connection goes to the checked address itself: a name that resolves to something else a moment
+later changes nothing. No proxy of the environment is used. Time and size are limited.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 @dataclass(frozen=True)
 class HttpReply:
-    """What came back; `body` is cut at MOST_BYTES."""
+    """The answer; `body` is cut at MOST_BYTES."""
 
     status: int
     body: bytes
@@ -48,7 +48,7 @@ class HttpReply:
 
 
 def check(url: str) -> SplitResult:
-    """The parts of an address that may be asked, as far as it can be told without asking. Raises BadInput."""
+    """The parts of a URL, checked as far as that works without resolving its name. Raises BadInput."""
     parts = _split(url)
     if parts.scheme not in ("http", "https"):
         raise BadInput("The address must begin with https:// or http://.")
@@ -65,7 +65,7 @@ def check(url: str) -> SplitResult:
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str]) -> HttpReply:
-    """Send `body`, follow what asks for it to be sent elsewhere, and return the last answer.
+    """Send `body`, follow redirects that keep the method, and return the last answer.
 
     Raises BadInput for an address that may not be asked, Transient for one that does not answer in time.
     """
@@ -82,8 +82,10 @@ def post(url: str, body: bytes, headers: Mapping[str, str]) -> HttpReply:
 
 
 def get(url: str, seconds: float, refuse: Callable[[str], None]) -> HttpReply:
-    """Fetch a page, and follow where it leads on. `refuse` is called with the host of each hop, and raises for one that
-    may not be asked. Raises BadInput and Transient as `post` does, and takes `seconds`, MOST_SECONDS at most."""
+    """Fetch a page, following redirects. `refuse` is called with the host of each hop, and raises for a forbidden one.
+
+    Raises BadInput and Transient as `post` does, and takes `seconds`, MOST_SECONDS at most.
+    """
     until = time.monotonic() + min(seconds, MOST_SECONDS)
     for _ in range(MOST_HOPS + 1):
         parts = check(url)
@@ -96,7 +98,7 @@ def get(url: str, seconds: float, refuse: Callable[[str], None]) -> HttpReply:
 
 
 def allowed(address: Address) -> bool:
-    """Whether an address is one of the open internet; with OUTGOING_PRIVATE also of this machine and its network."""
+    """Whether an address is public; with OUTGOING_PRIVATE also one of this machine and its network."""
     inner = getattr(address, "ipv4_mapped", None)
     if inner is not None:
         return allowed(inner)
@@ -122,7 +124,7 @@ def _split(url: str) -> SplitResult:
 
 
 def _is_plain(host: str) -> bool:
-    """Whether digits are an address as it is written everywhere, and not one of the odd ways that resolvers take."""
+    """Whether this is an IP address in its usual form, not one of the odd forms that resolvers accept."""
     try:
         return str(ipaddress.ip_address(host)) == host
     except ValueError:
@@ -158,7 +160,7 @@ def _one_hop(
 
 
 def _connected(host: str, port: int, until: float) -> socket.socket:
-    """A connection to one of the addresses that the name stands for, all of which were judged."""
+    """A connection to one of the addresses of a name, after all of them have been checked."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
@@ -181,7 +183,7 @@ def _connected(host: str, port: int, until: float) -> socket.socket:
 
 
 def _read(answer: http.client.HTTPResponse, stream: socket.socket, until: float) -> bytes:
-    """At most MOST_BYTES, and not for longer than the time that is left, however slowly they drip."""
+    """At most MOST_BYTES, within the time that is left, however slowly they come."""
     found = b""
     while len(found) < MOST_BYTES:
         stream.settimeout(_left(until))

@@ -1,8 +1,8 @@
-"""No network for this process and what it starts, from now on: for children that read what strangers wrote.
+"""Take the network from this process and what it starts: for children that read untrusted content.
 
-On Linux the kernel then refuses every socket, those of this machine included, which a database or a broker may listen on.
-Where it takes no such filter, the process moves into a network of its own with nothing in it. Elsewhere nothing can be
-done. `python -m jobs.engine.sandbox` is a child that answers how it went: that is what the doctor asks.
+On Linux a seccomp filter refuses every socket, local ones included, on which a database or a broker may listen. Where the
+kernel takes no such filter, the process moves into an empty network namespace. Elsewhere nothing can be done.
+`python -m jobs.engine.sandbox` is a child that answers which it is: the doctor asks it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import platform
 import struct
 import sys
 
-# A filter is a program of classic BPF, which looks at (number of the call, architecture, ...).
+# The filter is a program of classic BPF over (number of the system call, architecture, ...).
 _LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
-_NUMBER, _ARCHITECTURE = 0, 4  # offsets of what it looks at
+_NUMBER, _ARCHITECTURE = 0, 4  # offsets of its input
 _ALLOW, _REFUSE = 0x7FFF0000, 0x00050000 | 13  # with EACCES
-_FOREIGN = 0x40000000  # from here on they are the calls of x32, which have other numbers
+_FOREIGN = 0x40000000  # from here on: calls of the x32 ABI, which have other numbers
 _IO_URING_SETUP = 425  # opens sockets without the call for it
 _MACHINES = {"x86_64": (0xC000003E, 41, 317), "aarch64": (0xC00000B7, 198, 277)}  # architecture, socket, seccomp
 
@@ -31,7 +31,7 @@ class _Program(ctypes.Structure):
 
 
 def leave_network() -> str:
-    """Give it up for good. Returns how: "filter", "namespace", or "" where the machine permits neither."""
+    """Give up the network for good. Returns how: "filter", "namespace", or "" where the machine permits neither."""
     if sys.platform != "linux":
         return ""
     libc = ctypes.CDLL(None, use_errno=True)

@@ -1,4 +1,4 @@
-"""HTML of strangers, made fit for html.parser, which takes time by the square of the length of what is broken."""
+"""Sanitise untrusted HTML before parsing: html.parser takes quadratic time on malformed input."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 
 from jobs.engine.errors import BadInput
 
-MOST_OPEN = 500  # tags at a time; to mend what is nested takes time by the square of this
+MOST_OPEN = 500  # tags at a time; repairing nested tags is quadratic in this
 _TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)")
 _CLOSE_THEMSELVES = {
     *("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"),
@@ -16,7 +16,7 @@ _CLOSE_THEMSELVES = {
 
 
 def check(html: str) -> None:
-    """Raise BadInput where more than MOST_OPEN tags stand open at once."""
+    """Raise BadInput where more than MOST_OPEN tags are open at once."""
     opened: Counter[str] = Counter()
     count = 0
     for slash, written in _TAG.findall(html):
@@ -35,7 +35,7 @@ def check(html: str) -> None:
 
 
 def sanitized(html: str, keep: set[str], drop: set[str]) -> str:
-    """The same, well formed, with no tags but those of `keep`; those of `drop` go with what is in them. As `check`."""
+    """Well-formed HTML with the tags of `keep` only; those of `drop` are removed with their content. Raises as `check`."""
     import nh3
 
     check(html)

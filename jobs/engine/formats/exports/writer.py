@@ -76,7 +76,7 @@ def cell(value: Any) -> str:
 
 
 def _taken(text: io.StringIO) -> bytes:
-    """What has been written, and an empty page."""
+    """Return what has been written, and empty the buffer."""
     written = text.getvalue().encode()
     text.seek(0)
     text.truncate()

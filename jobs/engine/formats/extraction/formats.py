@@ -1,4 +1,4 @@
-"""What a file is, by what is in it. Its name only helps to tell one kind of text from another."""
+"""Detect the type of a file by its content. Its name only helps to tell one type of text from another."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _PAGE = re.compile(r"\s*(<\?xml[^>]*>\s*)?(?>(<!--.*?-->\s*)*)<(!doctype html|ht
 
 
 def is_archive(path: Path) -> bool:
-    """Whether this is a ZIP of files, and not a document that is kept as one. BadInput if it is a broken one."""
+    """Whether this is a ZIP of files, and not a document that is stored as one. BadInput if it is a broken one."""
     with path.open("rb") as opened:
         return opened.read(4) in (b"PK\x03\x04", b"PK\x05\x06") and _inside(path) is None
 

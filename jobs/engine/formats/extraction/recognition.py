@@ -1,4 +1,4 @@
-"""Text out of pictures of text, by the package rapidocr where somebody has installed it: it is large, and not everybody scans."""
+"""Text recognition (OCR) with the package rapidocr, where it is installed: it is large, and optional."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Text out of files: PDF, office documents, pages, mails, pictures, plain text.
 
-found = extract(path, "report.pdf")        # in a confined child process: whatever the file does, it does it there
+found = extract(path, "report.pdf")        # in a confined child process
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ WRITTEN = 400_000_000  # bytes, of any one file
 
 @dataclass(frozen=True)
 class Extracted:
-    """What a file says. `text` has Markdown's headings and \\f between pages; `note` is a sentence on what is missing."""
+    """The content of a file. `text` has Markdown's headings and \\f between pages; `note` is a sentence on what is missing."""
 
     media_type: str
     text: str

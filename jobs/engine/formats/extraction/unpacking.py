@@ -1,4 +1,4 @@
-"""Looks into documents that are ZIP archives, and counts: what a header says about a size may be a lie."""
+"""Measure the unpacked size of documents that are ZIP archives: the sizes in their headers may be wrong."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CHUNK = 1 << 20
 
 
 def measured(path: Path, most_bytes: int, most_members: int) -> None:
-    """Unpack everything into nothing. Raises BadInput at the limit, and for what is broken or locked."""
+    """Unpack everything, and drop it. Raises BadInput at the limit, and for what is broken or locked."""
     total = 0
     with archives.opened(path) as archive:
         members = archive.infolist()

@@ -1,4 +1,4 @@
-"""What a file is, from its first bytes, and in which encoding its text is written."""
+"""Detect the type of a file and the encoding of a text, from its first bytes."""
 
 from __future__ import annotations
 
