@@ -20,7 +20,7 @@ import pytest
 from jobs import build_report
 from jobs.engine.db.models import Job
 from jobs.engine.files.inputs import SAMPLES
-from jobs.engine.kits.reports import figures as reports_figures
+from jobs.engine.kits import reports
 from jobs.engine.kits.reports import measures, narrative
 from jobs.engine.queue import queries
 from tests.kinds.job_runs import content, done, errors, items, upload
@@ -66,8 +66,8 @@ def figures(path: Path, folder: Path, wanted: str, by: str = "", date: str = "",
     names = [row[0] for row in columns]
     plan = {"period": "auto", "most_groups": 50} | more
     keys = measures.columns_in(by, names)
-    return reports_figures.compute(
-        path, path.name, reports_figures.ReportPlan(measures.parse(wanted, names), keys, date, **plan), folder
+    return reports.compute(
+        path, path.name, reports.ReportPlan(measures.parse(wanted, names), keys, date, **plan), folder
     )
 
 

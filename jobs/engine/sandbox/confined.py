@@ -26,6 +26,10 @@ from jobs.engine.sandbox.parent_death import die_with_parent
 from jobs.engine.sandbox.rlimits import confine
 from jobs.engine.sandbox.spawn import Check, PipedChild
 
+# Packages that parse untrusted files or run in children for another reason. No process that stays imports them.
+CHILDREN_ONLY = frozenset(
+    {"duckdb", "openpyxl", "PIL", "pypandoc", "pypdfium2", "typst", "vl_convert", "xlsxwriter"},
+)
 Request = dict[str, Any]
 Answered = TypeVar("Answered", bound=dict[str, Any] | Iterable[Any])
 
@@ -51,7 +55,7 @@ class TooCostly(BadInput):
 
     def __init__(self, subject: str, advice: str, seconds: int | None = None):
         self.timed_out = seconds is not None
-        given_up = f"; it was given up after {seconds} s" if seconds else ""
+        given_up = f"; it was given up after {seconds} s" if self.timed_out else ""
         super().__init__(f"{subject} takes more time or memory than one file may have here{given_up}. {advice}")
 
 

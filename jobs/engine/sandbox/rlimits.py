@@ -1,4 +1,4 @@
-"""Limits that a child process of ours puts on itself before it touches what strangers wrote."""
+"""Limits that a child process puts on itself before it reads untrusted content."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import resource
 from jobs.engine.sandbox import offline
 
 MOST_OPEN = 256  # files
+_confined = False
 
 
 def confine(*, memory: int, cpu_seconds: int, file_bytes: int, address_space: bool = True) -> None:
     """Limit the memory and each file (bytes) and the processor time of this process, and take the network from it.
 
-    address_space: whether `memory` bounds all addresses, or only what is data: V8 reserves gigabytes that it never uses.
+    address_space: whether `memory` limits all addresses or only data; V8 reserves gigabytes that it never uses.
     """
+    global _confined
     offline.leave_network()
     for what, most in (
         (resource.RLIMIT_AS if address_space else resource.RLIMIT_DATA, memory),
@@ -23,6 +25,12 @@ def confine(*, memory: int, cpu_seconds: int, file_bytes: int, address_space: bo
         (resource.RLIMIT_CORE, 0),
     ):
         _lower(what, most)
+    _confined = True
+
+
+def is_confined() -> bool:
+    """Whether this process has limited itself."""
+    return _confined
 
 
 def _lower(what: int, most: int) -> None:

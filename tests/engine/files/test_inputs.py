@@ -58,7 +58,7 @@ def test_a_workbook_is_read_although_its_blob_has_no_suffix(upload: Callable[...
 
 
 def test_what_the_upload_found_out_is_not_found_out_again(upload: Callable[..., File]) -> None:
-    known = tables.describe(b"known,before\n1,2\n", "x.csv")
+    known = tables.describe_here(b"known,before\n1,2\n", "x.csv")
     file = upload(b"a,b\n1,2\n", table=known.as_json())
     assert inputs.find_input(str(file.id), ME).table() == known
     assert inputs.find_input(str(file.id), ME).table(encoding="utf-8").columns == ["a", "b"]

@@ -1,20 +1,26 @@
 from __future__ import annotations
 
+import base64
 import csv
 import json
+import random
+import resource
 import subprocess
 import sys
 import zipfile
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date, datetime, time
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import pytest
 
 from jobs.engine.errors import BadInput
-from jobs.engine.formats import tables
-from jobs.engine.formats.tables import TableInfo
+from jobs.engine.formats import exports, tables
+from jobs.engine.formats.tables import TableInfo, reader
 from jobs.engine.sandbox.spawn import ROOT
 
 Write = Callable[..., Path]
@@ -205,7 +211,7 @@ def test_the_head_of_a_long_file_is_enough(file: Write) -> None:
     path = file("x.csv", content)
     from_path, from_head = (
         tables.describe(path, "x.csv"),
-        tables.describe(content[:1_000_000], "x.csv", size=len(content)),
+        tables.describe_here(content[:1_000_000], "x.csv", size=len(content)),
     )
     assert from_path == from_head
     assert not from_head.exact
@@ -215,7 +221,7 @@ def test_the_head_of_a_long_file_is_enough(file: Write) -> None:
 @pytest.mark.parametrize("cut", range(1, 40))
 def test_a_head_may_end_anywhere(cut: int) -> None:
     content = 'näme,b\n1,"two\nlines ""é"" x"\n3,4\n'.encode()
-    info = tables.describe(content[:cut], "x.csv", size=len(content))
+    info = tables.describe_here(content[:cut], "x.csv", size=len(content))
     assert info.columns in ([], ["näme", "b"])
     assert info.rows is None or not info.exact or cut >= len(content)
 
@@ -535,3 +541,88 @@ def _read_lightly(path: Path, rows: int) -> None:
     print(f"{path.name}: {grown} MB more at the peak")
     assert read == counted == rows
     assert grown < 300
+
+
+# Files made to take long: of n parts.
+WORST: dict[str, Callable[[int], str | bytes]] = {
+    "short lines.csv": lambda n: "a\n" * n,
+    "records of two lines.csv": lambda n: "a\n" + '"x\ny"\n' * n,
+    "a quote never closed.csv": lambda n: 'a,b\n"' + "x\n" * n,
+    "quotes.csv": lambda n: "a,b\n" + '"' * (2 * n),
+    "quotes in fields.csv": lambda n: "a\n" + 'x"y"\n' * n,
+    "separators.csv": lambda n: ";,\t|" * (n // 4),
+    "columns.csv": lambda n: ",".join(map(str, range(n // 100))) + "\n1\n",
+    "one name for all columns.csv": lambda n: "name," * (n // 100) + "\n",
+    "not quite utf-8.csv": lambda n: b"a\n" + b"\xc3\xa9\n" * n + b"\xff\n",
+    "keys of an object.jsonl": lambda n: json.dumps(dict.fromkeys(map(str, range(n)), 1)) + "\n",
+    "keys of many objects.jsonl": lambda n: "".join(
+        json.dumps({f"{line}.{place}": 1 for place in range(n // 100)}) + "\n" for line in range(100)
+    ),
+    "one key twice.jsonl": lambda n: "{" + '"a": 1, ' * n + '"a": 1}\n',
+    "empty objects.jsonl": lambda n: "{}\n" * n,
+    "blank lines.jsonl": lambda n: "\n" * n + "{}\n",
+    "deep.jsonl": lambda n: '{"a": ' + "[" * n + "]" * n + "}\n",
+    "digits.jsonl": lambda n: '{"a": ' + "1" * n + "}\n",
+    "one long value.json": lambda n: json.dumps([{"a": "\\n" * n}]),
+    "objects.json": lambda n: "[" + '{"a": 1},\n' * n + "{}]",
+    "an object never closed.json": lambda n: '[{"a": 1}, {"b": "' + "x\n" * n,
+    "space.json": lambda n: "[" + " \n" * n + "{}]",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WORST)
+def test_no_text_takes_time_by_the_square_of_its_size(file: Write, name: str) -> None:
+    """Four times the size takes four times the time, or sixteen times where it goes by the square."""
+    least, most = (_work(file(name, WORST[name](n))) for n in (20_000, 80_000))  # up to the first megabyte
+    print(f"{name}: {least * 1000:.0f} ms, {most * 1000:.0f} ms")
+    assert most < 9 * max(least, 0.005)
+
+
+def _work(path: Path) -> float:
+    """Seconds of the processor: the least of some, for the machine has other work."""
+    found = []
+    for _ in range(3):
+        began = process_time()
+        for look in (tables.describe_here, lambda *given: deque(tables.read(*given), maxlen=0)):
+            with suppress(BadInput):
+                look(path, path.name)
+        found.append(process_time() - began)
+    return min(found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", ["rows", "columns", "cells"])
+@pytest.mark.parametrize("format", ["xlsx", "parquet"])
+def test_no_binary_table_takes_time_by_the_square_of_its_size(format: str, shape: str, tmp_path: Path) -> None:
+    least, most = (_work_of_child(_exported(tmp_path, format, shape, n)) for n in (1, 4))
+    print(f"{format} {shape}: {least * 1000:.0f} ms, {most * 1000:.0f} ms")
+    assert most < 9 * least
+
+
+def _exported(folder: Path, format: str, shape: str, n: int) -> Path:
+    rows, columns, length = {"rows": (10_000 * n, 2, 3), "columns": (20, 450 * n, 3), "cells": (20, 20, 6_000 * n)}[
+        shape
+    ]
+    names = [f"c{place}" for place in range(columns)]
+    path = folder / f"{shape} {n}.{format}"
+    texts = (base64.b64encode(random.Random(row).randbytes(length)).decode() for row in range(rows))
+    path.write_bytes(b"".join(exports.export((dict.fromkeys(names, text) for text in texts), names, format)))
+    return path
+
+
+def _work_of_child(path: Path) -> float:
+    began = resource.getrusage(resource.RUSAGE_CHILDREN)
+    tables.describe(path, path.name)
+    deque(tables.read(path, path.name), maxlen=0)
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return ended.ru_utime + ended.ru_stime - began.ru_utime - began.ru_stime
+
+
+def test_an_object_with_too_many_keys_is_refused_before_the_next_is_read() -> None:
+    lines = (json.dumps({str(place): 1 for place in range(3_000)}) for _ in range(100))
+    taken: list[str] = []
+    rows = (taken.append(line) or json.loads(line) for line in lines)
+    with pytest.raises(BadInput, match="3,000 columns"):
+        reader._keys(rows)
+    assert len(taken) == 1

@@ -96,14 +96,14 @@ def test_any_bytes_are_a_table_or_refused(tmp_path_factory: pytest.TempPathFacto
     assume(not content.startswith((b"PK", b"PAR1")))  # those are opened in a child; see below
     path = tmp_path_factory.getbasetemp() / "any"
     path.write_bytes(content)
-    for look in (lambda: tables.describe(path, name).first, lambda: tables.read(path, name)):
+    for look in (lambda: tables.describe_here(path, name).first, lambda: tables.read(path, name)):
         try:
             for row in look():
                 kept(row)
         except BadInput as error:
             in_a_sentence(error)
     with suppress(BadInput):
-        tables.describe(content, name, size=len(content) + 10**6)
+        tables.describe_here(content, name, size=len(content) + 10**6)
 
 
 @cache
@@ -136,7 +136,7 @@ def test_a_workbook_with_any_wrong_byte_is_a_table_or_refused(
     path = tmp_path_factory.getbasetemp() / "any.xlsx"
     path.write_bytes(spoilt)
     try:
-        for row in describe_here(path).first:
+        for row in describe_here(path, path.name).first:
             kept(row)
     except BadInput as error:
         in_a_sentence(error)

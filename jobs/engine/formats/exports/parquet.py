@@ -1,4 +1,4 @@
-"""Parquet, by DuckDB. The rows are put down once, to learn each column's type from all of them; then they are converted."""
+"""Parquet, written by DuckDB in a confined child. The rows go into a JSON file first, to learn each column's type from all."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from jobs.engine.errors import LegworkError
+from jobs.engine.sandbox import locked_duckdb
+from jobs.engine.sandbox.locked_duckdb import quoted, text
 
 INT64 = 1 << 63
+MEMORY = 512 << 20
 FLOATS = "FLOAT[]"  # a type whose values may come as the text of their JSON, which is many times faster
 GROUP_BYTES, LEAST_GROUP, MOST_GROUP = 8_000_000, 2_048, 20_000  # the last two: rows
-
 
 # Types that JSON has no value for, or a wider one, and that DuckDB reads back out of its text. DuckDB has no huge integer in
 # Parquet: it would become a float.
@@ -102,28 +104,16 @@ def _convert(columns: list[str], types: list[str], spool: Path, sizes: tuple[int
     # Lists of numbers are read as the text that they are, and then cast: they may have come as text.
     typed = ", ".join(f"c{index}: '{'VARCHAR' if name == FLOATS else name}'" for index, name in enumerate(types))
     named = ", ".join(
-        f"{f'cast(c{index} as {FLOATS})' if name == FLOATS else f'c{index}'} as {_quoted(column)}"
+        f"{f'cast(c{index} as {FLOATS})' if name == FLOATS else f'c{index}'} as {quoted(column)}"
         for index, (column, name) in enumerate(zip(columns, types, strict=True))
     )
-    source = f"read_json(?, format='newline_delimited', columns={{{typed}}}, maximum_object_size={max(longest + 1024, 1 << 20)})"
-    config: dict[str, Any] = {"threads": 1, "memory_limit": "512MB", "temp_directory": str(target.parent)}
+    options = f"format='newline_delimited', columns={{{typed}}}, maximum_object_size={max(longest + 1024, 1 << 20)}"
+    select = f"select {named} from read_json($spool, {options})"  # noqa: S608 - names are quoted
+    copy = f"copy ({select}) to {text(str(target))} (format parquet, row_group_size {group})"
     try:
-        with duckdb.connect(config=config) as database:
-            database.execute("set enable_progress_bar = false")  # it would be drawn on the standard output
-            database.execute("set timezone = 'UTC'")
-            select = f"select {named} from {source}"  # noqa: S608 - names are quoted
-            database.execute(
-                f"copy ({select}) to {_text(target)} (format parquet, row_group_size {group})", [str(spool)]
-            )
+        with locked_duckdb.opened(MEMORY, folder=target.parent) as database:
+            database.execute(copy, spool=str(spool))
     except duckdb.Error as error:
         raise LegworkError(
             f"The table could not be written as Parquet: {str(error).splitlines()[0][:200]}", reason="export_failed"
         ) from error
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _text(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobs.engine.formats.tables.reader import TableInfo, count, describe, describe_here, read
+from jobs.engine.formats.tables.reader import TableInfo, count, describe, describe_here, read, read_here
 
 __all__ = [
     "TableInfo",
@@ -10,4 +10,5 @@ __all__ = [
     "describe",
     "describe_here",
     "read",
+    "read_here",
 ]

@@ -1,16 +1,51 @@
-"""The child that looks at a workbook or Parquet file."""
+"""The child that reads a table: `do` says whether it describes it, counts its rows, or gives them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from jobs.engine.formats.tables.reader import describe_here
+from jobs.engine import jsonsafe
+from jobs.engine.errors import BadInput
+from jobs.engine.formats.tables.reader import count_here, describe_here, values_here
 from jobs.engine.sandbox import confined
 
+LINE = 1 << 18  # bytes of rows to send at a time
+LONGEST = 100_000_000
+FIRST_ROWS, MOST_ROWS = 16, 2_000
 
-def work(request: dict[str, Any], folder: Path) -> dict[str, Any]:
-    return describe_here(Path(request["path"])).as_json()
+
+def work(request: dict[str, Any], folder: Path) -> dict[str, Any] | Iterator[Any]:
+    path = Path(request["path"])
+    if request["do"] == "describe":
+        how = {"encoding": request["encoding"], "delimiter": request["delimiter"]}
+        return describe_here(path, request["name"], **how).as_json()
+    return {"rows": count_here(path)} if request["do"] == "count" else _lines(values_here(path))
+
+
+def _lines(rows: Iterator[list[Any]]) -> Iterator[bytes]:
+    """JSON lists of some rows: few at first, for some only want to see how a table begins."""
+    count = FIRST_ROWS
+    while batch := list(islice(rows, count)):
+        size = 1
+        for line in _in_lines(batch):
+            size += len(line)
+            yield line
+        count = max(1, min(2 * count, MOST_ROWS, count * LINE // size))
+
+
+def _in_lines(batch: list[list[Any]]) -> Iterator[bytes]:
+    """One line, or several where it would be too long."""
+    line = jsonsafe.dumps(batch).encode()
+    if len(line) <= LONGEST:
+        yield line
+    elif len(batch) == 1:
+        raise BadInput(f"A row is longer than {LONGEST:,} bytes, the most that is taken.")
+    else:
+        yield from _in_lines(batch[: len(batch) // 2])
+        yield from _in_lines(batch[len(batch) // 2 :])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Parquet, by DuckDB. Decimals, dates, bytes and nested values are turned into what JSON has."""
+"""Parquet, read by DuckDB in a confined child. Decimals, dates, bytes and nested values become JSON values."""
 
 from __future__ import annotations
 
@@ -7,57 +7,69 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.engine import jsonsafe
 from jobs.engine.errors import BadInput
 from jobs.engine.formats.tables.delimited import COLUMN_LIMIT, too_many_columns
+from jobs.engine.sandbox import locked_duckdb
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from jobs.engine.sandbox.locked_duckdb import LockedDuckDB
+
 BATCH = 1_000
+MEMORY = 512 << 20
 PLAIN = ("BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
 
 
-def rows(path: Path) -> Iterator[dict[str, Any]]:
-    with _connected() as database:
-        yield from _rows(database, path, "")
+def values(path: Path) -> Iterator[list[Any]]:
+    """The columns' names, then the values of each row."""
+    with _opened(path) as database:
+        yield columns(_all(database, " limit 0"))
+        yield from _rows(database, "")
 
 
 def count(path: Path) -> int:
-    with _connected() as database:
-        return _count(database, path)
+    with _opened(path) as database:
+        return _count(database)
 
 
 def look(path: Path, n: int) -> tuple[list[str], int, list[dict[str, Any]]]:
     """The columns, the number of rows, and the first n of them."""
-    with _connected() as database:
-        columns = _columns(database.execute("select * from read_parquet(?) limit 0", [literal(path)]))
-        return columns, _count(database, path), list(_rows(database, path, f" limit {n}"))
+    with _opened(path) as database:
+        names = columns(_all(database, " limit 0"))
+        first = [dict(zip(names, values, strict=True)) for values in _rows(database, f" limit {n}")]
+        return names, _count(database), first
 
 
-def _count(database: DuckDBPyConnection, path: Path) -> int:
-    [(found,)] = database.execute("select count(*) from read_parquet(?)", [literal(path)]).fetchall()
-    return int(found)
+def columns(result: DuckDBPyConnection) -> list[str]:
+    """The names of a result's columns. Raises BadInput for too many."""
+    names = [jsonsafe.clean_text(column[0]) for column in result.description]
+    if len(names) > COLUMN_LIMIT:
+        raise too_many_columns(len(names))
+    return names
+
+
+def _count(database: LockedDuckDB) -> int:
+    found = database.execute("select count(*) from read_parquet($source)", source=database.sources[0]).fetchone()
+    return int(found[0]) if found else 0
+
+
+def _all(database: LockedDuckDB, limit: str) -> DuckDBPyConnection:
+    return database.execute(f"select * from read_parquet($source){limit}", source=database.sources[0])  # noqa: S608 - a number of ours
 
 
 @contextmanager
-def _connected() -> Iterator[DuckDBPyConnection]:
-    """A DuckDB of its own, with little memory and nothing to load from elsewhere; its errors become sentences."""
+def _opened(path: Path) -> Iterator[LockedDuckDB]:
+    """The file in a DuckDB with little memory, whose errors become sentences."""
     import duckdb
 
-    config: dict[str, Any] = {
-        "threads": 1,
-        "memory_limit": "512MB",
-        "autoinstall_known_extensions": False,
-        "autoload_known_extensions": False,
-    }
     try:
-        with duckdb.connect(config=config) as database:
-            database.execute("set enable_progress_bar = false")  # it would be drawn on the standard output
-            database.execute("set timezone = 'UTC'")
+        with locked_duckdb.opened(MEMORY, reads=[path]) as database:
             yield database
     except duckdb.OutOfMemoryException:
         raise BadInput(
@@ -68,9 +80,9 @@ def _connected() -> Iterator[DuckDBPyConnection]:
         raise BadInput(f"The Parquet file cannot be read; it may be cut off or damaged. ({reason})") from None
 
 
-def _rows(database: DuckDBPyConnection, path: Path, limit: str) -> Iterator[dict[str, Any]]:
-    result = database.execute(f"select * from read_parquet(?){limit}", [literal(path)])  # noqa: S608 - the limit is a number of ours
-    columns = _columns(result)
+def _rows(database: LockedDuckDB, limit: str) -> Iterator[list[Any]]:
+    """The values of each row."""
+    result = _all(database, limit)
     found = ((index, converter(str(column[1]))) for index, column in enumerate(result.description))
     converters = [(index, convert) for index, convert in found if convert is not None]
     while batch := result.fetchmany(BATCH):
@@ -79,29 +91,34 @@ def _rows(database: DuckDBPyConnection, path: Path, limit: str) -> Iterator[dict
             for index, convert in converters:
                 if values[index] is not None:
                     values[index] = convert(values[index])
-            yield dict(zip(columns, values, strict=True))
-
-
-def _columns(result: DuckDBPyConnection) -> list[str]:
-    columns = [jsonsafe.clean_text(column[0]) for column in result.description]
-    if len(columns) > COLUMN_LIMIT:
-        raise too_many_columns(len(columns))
-    return columns
-
-
-def literal(path: Path) -> str:
-    """The path as DuckDB's pattern of file names: what would be a wildcard stands for itself."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path))
+            yield values
 
 
 def converter(type_name: str) -> Callable[[Any], Any] | None:
-    if type_name in PLAIN:
-        return None
-    return _text if type_name == "VARCHAR" else _plain
+    """What makes a value of this type one of JSON; None where it is one."""
+    return None if type_name in PLAIN else CONVERTERS.get(type_name, _plain)
 
 
 def _text(value: str) -> str:
     return jsonsafe.clean_text(value) if "\0" in value else value
+
+
+def _finite(value: float) -> float | None:
+    return value if isfinite(value) else None
+
+
+def _moment(value: date | str) -> str:
+    """DuckDB gives dates that Python has not as text."""
+    return value if isinstance(value, str) else value.isoformat()
+
+
+CONVERTERS: dict[str, Callable[[Any], Any]] = {
+    "VARCHAR": _text,
+    "DOUBLE": _finite,
+    "FLOAT": _finite,
+    "DATE": _moment,
+    "TIMESTAMP": _moment,
+}
 
 
 def _plain(value: Any) -> Any:

@@ -1,15 +1,17 @@
 """Tables out of files: CSV, TSV, JSON, JSON Lines, XLSX and Parquet.
 
-What a file is, is decided by what is in it; its name only helps where that leaves a choice. All values fit into JSON.
-`describe` is for the moment of the upload: it reads a megabyte, and has workbooks and Parquet looked at by a child process.
-`read` and `count` are for workers: they go through all of it in constant memory.
+What a file is, is decided by its content; its name only helps where that leaves a choice. All values fit into JSON.
+`describe` reads a megabyte. `read` and `count` go through all of a file in constant memory. All three read workbooks and Parquet
+in a confined child, so they may be called anywhere; `describe_here` and `read_here` are for confined children themselves.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -18,8 +20,12 @@ from jobs.engine.errors import BadInput
 from jobs.engine.formats.tables import delimited, detect, json_rows, parquet, workbook
 from jobs.engine.sandbox import confined
 
+MODULE = "jobs.engine.formats.tables"
 HEAD = 1_000_000
-LIMITS = confined.ProcessLimits(seconds=20, written=1 << 30)  # of a child that describes a table
+LITTLE = 64_000  # bytes of text that are described within some 50 ms
+DESCRIBE = confined.ProcessLimits(seconds=20, written=1 << 30)
+READ = confined.ProcessLimits(seconds=3_600, memory=4 << 30, written=1 << 30)
+ADVICE = "Save the table as CSV and upload that."
 SUSPICIOUS = 100_000  # characters of one record without an end in sight
 FIRST_ROWS = 10
 FIRST_BYTES = 200_000
@@ -55,7 +61,25 @@ class TableInfo:
         return cls(**value)
 
 
-def describe(
+def describe(path: Path, name: str, *, encoding: str | None = None, delimiter: str | None = None) -> TableInfo:
+    """What table this is. Raises BadInput with a sentence if it is none, or if its first megabyte is broken.
+
+    encoding, delimiter: instead of the detected ones. What is more than a little text is looked at in a child.
+    """
+    head = _head(path, LITTLE + 1)
+    if len(head) <= LITTLE and not detect.is_binary(head):
+        return describe_here(path, name, encoding=encoding, delimiter=delimiter)
+    request = {
+        "do": "describe",
+        "path": str(path.absolute()),
+        "name": name,
+        "encoding": encoding,
+        "delimiter": delimiter,
+    }
+    return TableInfo.from_json(confined.run(MODULE, request, DESCRIBE, subject=name, advice=ADVICE))
+
+
+def describe_here(
     source: Path | bytes,
     name: str,
     *,
@@ -63,16 +87,16 @@ def describe(
     delimiter: str | None = None,
     size: int | None = None,
 ) -> TableInfo:
-    """What table this is. Raises BadInput with a sentence if it is none, or if its first megabyte is broken.
-
-    source: a path, or the first megabyte of a text file of `size` bytes. encoding, delimiter: instead of the detected ones.
-    """
+    """As `describe`, in this process. source: a path, or the first megabyte of a text file of `size` bytes."""
     if isinstance(source, bytes):
         return _describe_text(source, name, encoding, delimiter, len(source) if size is None else size)
-    size = source.stat().st_size
-    head = _head(source, HEAD)
-    if detect.is_binary(head):
-        return _describe_in_child(source, name)
+    size, head = source.stat().st_size, _head(source, HEAD)
+    if head.startswith(detect.PARQUET):
+        columns, count, first = parquet.look(source, FIRST_ROWS)
+        return TableInfo("parquet", None, None, columns, count, True, _shortened(first, columns))
+    if head.startswith(detect.ZIP):
+        columns, count, exact, first = workbook.Sheet(source).look(FIRST_ROWS)
+        return TableInfo("xlsx", None, None, columns, count, exact, _shortened(first, columns))
     info = _describe_text(head, name, encoding, delimiter, size)
     if info.rows is None:
         info = _describe_text(_head(source, delimited.RECORD_LIMIT + HEAD), name, encoding, delimiter, size)
@@ -87,20 +111,30 @@ def read(
     Raises BadInput naming the line where the table breaks off; the rows before it have been given by then.
     """
     head = _head(path, HEAD)
-    if head.startswith(detect.ZIP):
-        return workbook.Sheet(path).rows()
-    if head.startswith(detect.PARQUET):
-        return parquet.rows(path)
+    if detect.is_binary(head):
+        return _rows_of_child(path, name)
     return _read_text(path, name, head, encoding, delimiter)
+
+
+def read_here(
+    path: Path, name: str, *, encoding: str | None = None, delimiter: str | None = None
+) -> Iterator[dict[str, Any]]:
+    """As `read`, in this process."""
+    head = _head(path, HEAD)
+    return _dicts(values_here(path)) if detect.is_binary(head) else _read_text(path, name, head, encoding, delimiter)
+
+
+def values_here(path: Path) -> Iterator[list[Any]]:
+    """The columns' names, then the values of each row, of a workbook or Parquet file, in this process."""
+    return parquet.values(path) if _head(path, 4) == detect.PARQUET else workbook.Sheet(path).values()
 
 
 def count(path: Path, name: str, *, encoding: str | None = None, delimiter: str | None = None) -> int:
     """How many rows `read` will give, exactly."""
     head = _head(path, HEAD)
-    if head.startswith(detect.PARQUET):
-        return parquet.count(path)
     if detect.is_binary(head):
-        return sum(1 for _ in read(path, name))
+        request = {"do": "count", "path": str(path.absolute())}
+        return int(confined.run(MODULE, request, READ, subject=name, advice=ADVICE)["rows"])
     layout = _layout(head, name, encoding, delimiter, path)
     with _opened(path, layout.encoding) as stream:
         if layout.format == "jsonl":
@@ -110,13 +144,21 @@ def count(path: Path, name: str, *, encoding: str | None = None, delimiter: str 
         return delimited.DelimitedTable(stream, layout.delimiter).count()
 
 
-def describe_here(path: Path) -> TableInfo:
-    """Describe a workbook or Parquet file in this very process: for the child."""
-    if _head(path, 4) == detect.PARQUET:
-        columns, rows, first = parquet.look(path, FIRST_ROWS)
-        return TableInfo("parquet", None, None, columns, rows, True, _shortened(first, columns))
-    columns, rows, exact, first = workbook.Sheet(path).look(FIRST_ROWS)
-    return TableInfo("xlsx", None, None, columns, rows, exact, _shortened(first, columns))
+def count_here(path: Path) -> int:
+    """As `count`, of a workbook or Parquet file, in this process."""
+    return parquet.count(path) if _head(path, 4) == detect.PARQUET else sum(1 for _ in values_here(path)) - 1
+
+
+def _rows_of_child(path: Path, name: str) -> Iterator[dict[str, Any]]:
+    request = {"do": "rows", "path": str(path.absolute())}
+    with closing(confined.stream(MODULE, request, READ, subject=name, advice=ADVICE)) as answers:
+        yield from _dicts(chain.from_iterable(answers))
+
+
+def _dicts(values: Iterator[list[Any]]) -> Iterator[dict[str, Any]]:
+    columns: list[str] = next(values)
+    for row in values:
+        yield dict(zip(columns, row, strict=True))
 
 
 @dataclass(frozen=True)
@@ -133,17 +175,15 @@ def _describe_text(head: bytes, name: str, encoding: str | None, delimiter: str 
     stream = io.StringIO(text, newline="")
     if layout.format in ("csv", "tsv"):
         table = delimited.DelimitedTable(stream, layout.delimiter, partial=not whole)
-        columns, rows = table.columns, table.rows()
+        columns = table.columns
+        first = list(islice(table.rows(), FIRST_ROWS))
+        seen = len(first) + table.count()
     else:
-        columns, rows = [], json_rows.rows(stream, layout.format, partial=not whole)
-    first, seen = [], 0
-    for seen, row in enumerate(rows, 1):
-        if seen <= FIRST_ROWS:
-            first.append(row)
-        if layout.format in ("json", "jsonl") and seen <= KEYS_OF_ROWS:
-            columns.extend(key for key in row if key not in columns)
-    if layout.format in ("json", "jsonl"):
-        _check_columns(columns, whole)
+        rows = json_rows.rows(stream, layout.format, partial=not whole)
+        columns, looked = _keys(islice(rows, KEYS_OF_ROWS))
+        first, seen = looked[:FIRST_ROWS], len(looked) + sum(1 for _ in rows)
+        if not columns and whole:
+            raise BadInput("There is not one row with a named value in this file.")
     if layout.format in ("csv", "tsv") and table.cut > SUSPICIOUS:
         seen = 0  # a lost quote may be swallowing the file: let more of it be looked at
     shown_delimiter = layout.delimiter if layout.format in ("csv", "tsv") else None
@@ -163,11 +203,16 @@ def _estimate(seen: int, used: int, text: str, size: int, head_bytes: int) -> in
     return max(seen, round(seen * size / max(bytes_used, 1)))
 
 
-def _check_columns(columns: list[str], whole: bool) -> None:
-    if not columns and whole:
-        raise BadInput("There is not one row with a named value in this file.")
-    if len(columns) > delimited.COLUMN_LIMIT:
-        raise delimited.too_many_columns(len(columns))
+def _keys(rows: Iterable[dict[str, Any]]) -> tuple[list[str], list[dict[str, Any]]]:
+    """The keys of some rows, each once, and the rows. Raises BadInput as soon as there are too many."""
+    keys: dict[str, None] = {}
+    kept = []
+    for row in rows:
+        keys |= dict.fromkeys(row)
+        if len(keys) > delimited.COLUMN_LIMIT:
+            raise delimited.too_many_columns(len(keys))
+        kept.append(row)
+    return list(keys), kept
 
 
 def _read_text(
@@ -221,12 +266,3 @@ def _cut(value: Any, longest: int) -> Any:
         text = jsonsafe.dumps(value)
         return value if len(text) <= longest else text[:longest] + "…"
     return value[:longest] + "…" if isinstance(value, str) and len(value) > longest else value
-
-
-def _describe_in_child(path: Path, name: str) -> TableInfo:
-    request = {"path": str(path.absolute())}
-    return TableInfo.from_json(
-        confined.run(
-            "jobs.engine.formats.tables", request, LIMITS, subject=name, advice="Save the table as CSV and upload that."
-        )
-    )

@@ -37,16 +37,19 @@ class Sheet:
     def __init__(self, path: Path):
         self._path = path
 
-    def rows(self) -> Iterator[dict[str, Any]]:
+    def values(self) -> Iterator[list[Any]]:
+        """The columns' names, then the values of each row."""
         with _opened(self._path) as sheet:
-            yield from _table(sheet)[1]
+            columns, rows = _table(sheet)
+            yield columns
+            yield from rows
 
     def look(self, n: int) -> tuple[list[str], int, bool, list[dict[str, Any]]]:
         """The columns, the number of rows, whether that is exact, and the first n rows."""
         with _opened(self._path) as sheet:
             said = sheet.max_row or 0
             columns, rows = _table(sheet)
-            first = list(islice(rows, n))
+            first = [dict(zip(columns, values, strict=True)) for values in islice(rows, n)]
             most = max(LOOKED_AT // len(columns), n)
             seen = len(first) + sum(1 for _ in islice(rows, most - len(first)))
             return (columns, seen, True, first) if seen < most else (columns, max(said - 1, seen), False, first)
@@ -69,7 +72,7 @@ def _opened(path: Path) -> Iterator[ReadOnlyWorksheet]:
 
 @contextmanager
 def _in_words() -> Iterator[None]:
-    """A damaged workbook makes openpyxl raise whatever it stumbles over, so here everything is caught."""
+    """Turn errors into sentences: openpyxl raises almost anything for a damaged workbook."""
     try:
         yield
     except (BadInput, GeneratorExit):
@@ -82,7 +85,7 @@ def _in_words() -> Iterator[None]:
 
 
 def _check_archive(path: Path) -> None:
-    """Refuse what is no workbook and what would unpack to too much.
+    """Refuse files that are no workbook, or would unpack to too much.
 
     The sizes are the archive's own words, and they hold: zipfile gives no more bytes of a part than it announces.
     """
@@ -114,25 +117,23 @@ def _other(names: set[str]) -> str:
     return "a ZIP archive; unpack it first"
 
 
-def _table(sheet: ReadOnlyWorksheet) -> tuple[list[str], Iterator[dict[str, Any]]]:
+def _table(sheet: ReadOnlyWorksheet) -> tuple[list[str], Iterator[list[Any]]]:
     sheet.reset_dimensions()  # what a writer put down as the sheet's size is often wrong
     cells = _filled_rows(sheet)
     number, header = next(cells, (0, ()))
     if not number:
         raise BadInput("The first sheet of the workbook is empty.")
     columns = header_names(["" if value is None else str(_plain(value)) for value in _trimmed(header)])
-    return columns, _rows(columns, cells)
+    return columns, _rows(len(columns), cells)
 
 
-def _rows(columns: list[str], cells: Iterator[tuple[int, tuple[Any, ...]]]) -> Iterator[dict[str, Any]]:
-    width = len(columns)
+def _rows(width: int, cells: Iterator[tuple[int, tuple[Any, ...]]]) -> Iterator[list[Any]]:
     for number, values in cells:
         if any(value is not None for value in values[width:]):
             raise BadInput(
                 f"Row {number:,} has a value right of the last column that has a name. Name that column, or empty the cell."
             )
-        fitted = [_plain(value) for value in values[:width]] + [None] * (width - len(values))
-        yield dict(zip(columns, fitted, strict=True))
+        yield [_plain(value) for value in values[:width]] + [None] * (width - len(values))
 
 
 def _filled_rows(sheet: ReadOnlyWorksheet) -> Iterator[tuple[int, tuple[Any, ...]]]:

@@ -45,7 +45,7 @@ class _Source:
     delimiter: str | None
 
     def rows(self) -> Iterator[Row]:
-        return tables.read(self.path, self.name, encoding=self.encoding, delimiter=self.delimiter)
+        return tables.read_here(self.path, self.name, encoding=self.encoding, delimiter=self.delimiter)
 
     @property
     def format(self) -> str:
@@ -53,11 +53,7 @@ class _Source:
 
     @property
     def _info(self) -> tables.TableInfo:
-        with self.path.open("rb") as opened:
-            binary = opened.read(4) in (b"PK\x03\x04", b"PAR1")
-        if binary:
-            return tables.describe_here(self.path)
-        return tables.describe(self.path, self.name, encoding=self.encoding, delimiter=self.delimiter)
+        return tables.describe_here(self.path, self.name, encoding=self.encoding, delimiter=self.delimiter)
 
     def columns(self) -> list[str]:
         """The columns of the header; for JSON, the keys of all rows."""

@@ -1,8 +1,8 @@
 """The child process that runs a query, or only checks it.
 
 1. It runs with limits and without a network, and dies with its parent.
-2. It loads the files into a database in the request's folder, and opens that again read-only.
-3. It disables external access and locks the configuration. Then it runs the query and yields the rows as they come.
+2. It loads the files into a database in the request's folder, with nothing else within reach.
+3. It opens that again read-only, with nothing else within reach. Then it runs the query and yields the rows as they come.
 
 The output is an object for each table, one for the columns, lists of rows, and an object for the end.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,21 +22,16 @@ from jobs.engine.formats.tables.delimited import COLUMN_LIMIT
 from jobs.engine.formats.tables.parquet import converter
 from jobs.engine.kits.sql import error_messages
 from jobs.engine.kits.sql.loading import load
-from jobs.engine.kits.sql.names import column_names, quoted
-from jobs.engine.sandbox import confined
+from jobs.engine.kits.sql.names import column_names
+from jobs.engine.sandbox import confined, locked_duckdb
+from jobs.engine.sandbox.locked_duckdb import LockedDuckDB, quoted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+AGAIN_SECONDS = 0.1
 BATCH = 500
 ROW_BYTES = 16_000_000
-LOCKS = (
-    "set enable_progress_bar = false",
-    "set timezone = 'UTC'",
-    "set temp_directory = ''",
-    "set enable_external_access = false",
-    "set lock_configuration = true",
-)
 
 
 class Refused(LegworkError):
@@ -51,37 +47,33 @@ def work(request: dict[str, Any], folder: Path) -> Iterator[Any]:
 
 
 class Watch:
-    """Interrupts the query at its time limit."""
+    """Interrupts the query at its time limit, again and again: a statement that begins just then would not notice once."""
 
     def __init__(self, seconds: int):
-        self.database: DuckDBPyConnection | None = None
+        self.database: LockedDuckDB | None = None
         self.timed_out = False
-        self._seconds = seconds
+        threading.Thread(target=self._interrupt, args=(seconds,), daemon=True).start()
 
-    def over(self, database: DuckDBPyConnection) -> DuckDBPyConnection:
-        self.database = database
-        timer = threading.Timer(self._seconds, self._time_out)
-        timer.daemon = True
-        timer.start()
-        return database
-
-    def _time_out(self) -> None:
+    def _interrupt(self, seconds: float) -> None:
+        time.sleep(seconds)
         self.timed_out = True
-        assert self.database is not None
-        self.database.interrupt()
+        while True:
+            if self.database is not None:
+                self.database.interrupt()
+            time.sleep(AGAIN_SECONDS)
 
 
 def _check(request: dict[str, Any], watch: Watch) -> dict[str, Any]:
     """Check a query on tables without rows. Errors that depend on the data are not reported."""
     import duckdb
 
-    with watch.over(duckdb.connect(config=_config(request))) as database:
+    with locked_duckdb.opened(request["memory"], threads=request["threads"]) as database:
+        watch.database = database
         for source in request["sources"]:
             columns = ", ".join(f"{quoted(name)} varchar" for name in column_names(source["columns"]))
             database.execute(f"create table {quoted(source['table'])} ({columns})")
-        _lock(database)
         try:
-            database.execute(f"explain {_select(request)}")
+            database.execute(f"explain {_select(database, request)}")
         except duckdb.Error as error:
             if wrong := error_messages.of(error, _tables(request)):
                 raise Refused(wrong[1], reason=wrong[0]) from None
@@ -91,17 +83,17 @@ def _check(request: dict[str, Any], watch: Watch) -> dict[str, Any]:
 def _answer(request: dict[str, Any], folder: Path, watch: Watch) -> Iterator[Any]:
     import duckdb
 
-    kept = folder / "tables.duckdb"
+    size = {"memory": request["memory"], "threads": request["threads"], "database": folder / "tables.duckdb"}
+    reads = [Path(source["path"]) for source in request["sources"]]
     try:
-        with watch.over(duckdb.connect(kept, config=_config(request))) as database:
-            database.execute("set enable_progress_bar = false")
-            for source in request["sources"]:
-                yield _loaded(database, source, folder)
-        with duckdb.connect(kept, read_only=True, config=_config(request)) as database:
+        with locked_duckdb.opened(**size, reads=reads, folder=folder) as database:
+            watch.database = database
+            for source, file in zip(request["sources"], database.sources, strict=True):
+                yield _loaded(database, source, file, folder)
+        with locked_duckdb.opened(**size, read_only=True) as database:
             watch.database = database
             shutil.rmtree(folder, ignore_errors=True)  # an open file, so it is gone when this process ends
-            _lock(database)
-            yield from _result(database.execute(_select(request)), request["rows"])
+            yield from _result(database.execute(_select(database, request)), request["rows"])
     except duckdb.InterruptException:
         raise Refused(_too_long(request) if watch.timed_out else "Stopped.", reason="time_limit") from None
     except duckdb.OutOfMemoryException:
@@ -112,21 +104,19 @@ def _answer(request: dict[str, Any], folder: Path, watch: Watch) -> Iterator[Any
         raise Refused(message, reason=reason) from None
 
 
-def _loaded(database: DuckDBPyConnection, source: dict[str, Any], folder: Path) -> dict[str, Any]:
+def _loaded(database: LockedDuckDB, source: dict[str, Any], file: str, folder: Path) -> dict[str, Any]:
     try:
-        return load(database, source, folder)
+        return load(database, source, file, folder)
     except BadInput as error:
         raise BadInput(f"{source['name']}: {error.message}", reason="bad_table") from None
 
 
-def _select(request: dict[str, Any]) -> str:
+def _select(database: LockedDuckDB, request: dict[str, Any]) -> str:
     """The query, if it is one SELECT. Raises Refused."""
-    import duckdb
-
-    statements = duckdb.extract_statements(request["sql"])
-    if wrong := error_messages.no_select([str(statement.type).rsplit(".", 1)[-1] for statement in statements]):
+    found = database.statements(request["sql"])
+    if wrong := error_messages.no_select([kind for kind, _ in found]):
         raise Refused(wrong, reason="no_select")
-    return str(statements[0].query)
+    return found[0][1]
 
 
 def _result(result: DuckDBPyConnection, most: int) -> Iterator[Any]:
@@ -166,21 +156,6 @@ def _in_lines(rows: Iterable[list[Any]]) -> Iterator[bytes]:
             yield f"[{','.join(batch)}]".encode()
             batch, size = [], 0
     yield f"[{','.join(batch)}]".encode()
-
-
-def _lock(database: DuckDBPyConnection) -> None:
-    for statement in LOCKS:
-        database.execute(statement)
-
-
-def _config(request: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "threads": request["threads"],
-        "memory_limit": f"{request['memory'] >> 20}MiB",
-        "autoinstall_known_extensions": False,
-        "autoload_known_extensions": False,
-        "python_enable_replacements": False,
-    }
 
 
 def _tables(request: dict[str, Any]) -> dict[str, list[str]]:

@@ -50,7 +50,3 @@ def column_names(columns: Iterable[str]) -> list[str]:
         taken.add(name.lower())
         names.append(name)
     return names
-
-
-def quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
