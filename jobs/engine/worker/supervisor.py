@@ -29,6 +29,7 @@ from jobs.engine.errors import BrokerUnavailable, DatabaseUnavailable
 from jobs.engine.kinds import catalogue
 from jobs.engine.queue import capacity, delivery, ledger, queries, worker_registry
 from jobs.engine.queue.worker_registry import Seen
+from jobs.engine.sandbox.confined import CHILDREN_ONLY
 from jobs.engine.sandbox.parent_death import call_process, die_with_parent
 from jobs.engine.worker import memory as worker_memory
 from jobs.engine.worker import rq_worker
@@ -264,7 +265,8 @@ def preload(queues: list[str]) -> None:
     for kind in catalogue.kinds(hidden=True):
         if kind.available and kind.queue in queues:
             for need in kind.needs:
-                importlib.import_module(need)
+                if need.partition(".")[0] not in CHILDREN_ONLY:
+                    importlib.import_module(need)
     sentry.load()
     gc.collect()
     gc.freeze()
