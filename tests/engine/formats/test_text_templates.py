@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from contextlib import suppress
 
 import pytest
@@ -71,6 +72,15 @@ def test_an_unknown_column_comes_with_the_nearest() -> None:
     ]
     assert "Did you mean {Stars}?" in parse_template("{stars}").unknown(columns, "reviews.csv")[0]
     assert "Its columns are: id, product, Stars." in parse_template("{weather}").unknown(columns, "reviews.csv")[0]
+
+
+def test_many_unknown_columns_of_a_wide_table_cost_few_comparisons(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[int] = []
+    monkeypatch.setattr(difflib, "get_close_matches", lambda _, names, **__: compared.append(len(names)) or [])
+    columns = [f"{'column' * 10}{place}" * 1_000 for place in range(2_000)]
+    wrong = template_errors("".join(f"{{{place}}}" for place in range(5_000)), columns, "wide.csv")
+    assert sum(compared) <= 1_000
+    assert 3 <= len(wrong) <= 50 and max(map(len, wrong)) < 1_000
 
 
 def test_what_is_wrong_is_said_before_anything_is_sent() -> None:
