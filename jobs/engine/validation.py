@@ -1,8 +1,10 @@
-"""Pydantic's validation errors as sentences for people."""
+"""Sentences about what people typed: pydantic's validation errors, and the name that was meant."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 from pydantic import ValidationError
@@ -32,6 +34,20 @@ _SENTENCES = {
     "dict_type": "This must be an object, as in {{}}.",
     "list_type": "This must be a list.",
 }
+
+
+MOST_CANDIDATES = 200  # difflib compares each with the name, character by character
+LONGEST_CANDIDATE = 80  # characters
+
+
+def nearest(name: str, candidates: Iterable[str]) -> str | None:
+    """The candidate that was probably meant by a misspelt name. Of untrusted lists it looks at the first ones only."""
+    if len(name) > LONGEST_CANDIDATE:
+        return None
+    fit = (one for one in candidates if len(one) <= LONGEST_CANDIDATE)
+    folded = {one.casefold(): one for one in islice(fit, MOST_CANDIDATES)}
+    close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
+    return folded[close[0]] if close else None
 
 
 def params_errors(error: ValidationError) -> list[FieldError]:

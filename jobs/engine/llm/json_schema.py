@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
 LONGEST_SENTENCE = 300
+MOST_REFERENCES = 2_000
 
 
 def schema_error(schema: Mapping[str, Any]) -> str | None:
@@ -41,7 +42,10 @@ def _wrong(schema: str) -> str | None:
         return "This schema is nested too deeply."
     if document.get("type") != "object":
         return 'The schema must describe an object: its "type" must be "object".'
-    lost = next((reference for reference in _references(document) if not _resolves(reference, document)), None)
+    references = set(_references(document))
+    if len(references) > MOST_REFERENCES:
+        return f"This schema has more than {MOST_REFERENCES:,} different references."
+    lost = _unresolvable(references, document)
     return f"The reference {lost[:80]} leads nowhere inside this schema." if lost else None
 
 
@@ -61,13 +65,16 @@ def _references(part: Any) -> Iterator[str]:
         yield from _references(inner)
 
 
-def _resolves(reference: str, document: dict[str, Any]) -> bool:
+def _unresolvable(references: Iterable[str], document: dict[str, Any]) -> str | None:
+    """The first reference that leads nowhere. The document is searched for anchors once."""
     from referencing import Registry
     from referencing.exceptions import Unresolvable
     from referencing.jsonschema import DRAFT202012
 
-    try:
-        Registry().with_resource("", DRAFT202012.create_resource(document)).resolver().lookup(reference)
-    except (Unresolvable, ValueError):
-        return False
-    return True
+    resolver = Registry().with_resource("", DRAFT202012.create_resource(document)).crawl().resolver()
+    for reference in sorted(references):
+        try:
+            resolver.lookup(reference)
+        except (Unresolvable, ValueError):
+            return reference
+    return None

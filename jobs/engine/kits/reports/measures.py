@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from jobs.engine.errors import BadInput
+from jobs.engine.validation import nearest
 
 HOWS = {
     "sum": "Sum of {}",
@@ -67,8 +67,8 @@ def columns_in(text: str, columns: Sequence[str]) -> list[str]:
 
 
 def no_column(name: str, columns: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, columns, 1, 0.6)
-    meant = f" Did you mean “{near[0]}”?" if near else ""
+    near = nearest(name, columns)
+    meant = f" Did you mean “{near}”?" if near else ""
     some = ", ".join(columns[:12]) + (", …" if len(columns) > 12 else "")
     return f"There is no column “{name[:80]}”.{meant} There are: {some}."
 
@@ -97,8 +97,8 @@ def _measure(piece: str, columns: Sequence[str]) -> Measure:
     word, column = found[1].lower(), found[2].strip()
     how = OTHER_WORDS.get(word, word)
     if how not in HOWS:
-        near = difflib.get_close_matches(word, [*HOWS, *OTHER_WORDS], 1, 0.5)
-        meant = f" Did you mean {OTHER_WORDS.get(near[0], near[0])}({column})?" if near else ""
+        near = nearest(word, [*HOWS, *OTHER_WORDS])
+        meant = f" Did you mean {OTHER_WORDS.get(near, near)}({column})?" if near else ""
         raise BadInput(f"“{word[:40]}” cannot be computed.{meant} There are: {', '.join(HOWS)}.")
     if column == ROWS and how != "count":
         raise BadInput(f"{how}(*) needs a column instead of *; only count(*) counts rows.")

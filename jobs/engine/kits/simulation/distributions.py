@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
+
+from jobs.engine.validation import nearest
 
 MOST_CHOICES = 1_000
 
@@ -67,8 +68,8 @@ def parse(value: Any) -> Distribution:
     if name == "choice":
         return _choice(given)
     if name not in KNOWN:
-        near = difflib.get_close_matches(name, [*KNOWN, "choice"], 1)
-        hint = f" Did you mean {near[0]}?" if near else ""
+        near = nearest(name, [*KNOWN, "choice"])
+        hint = f" Did you mean {near}?" if near else ""
         raise ValueError(f"there is no distribution “{name[:40]}”.{hint} There are {', '.join([*KNOWN, 'choice'])}.")
     params = _numbers(name, given)
     if wrong := _misfit(name, params):

@@ -7,9 +7,10 @@ calls or text. All numbers are floats, so that 9**9**9 is infinite at once inste
 from __future__ import annotations
 
 import ast
-import difflib
 from collections.abc import Mapping
 from typing import Any
+
+from jobs.engine.validation import nearest
 
 LONGEST = 2_000  # characters
 MOST_PARTS = 400
@@ -109,8 +110,8 @@ def _check_all(*nodes: ast.expr) -> None:
 
 def _check_call(name: str, arguments: list[ast.expr]) -> None:
     if name not in FUNCTIONS:
-        near = difflib.get_close_matches(name, list(FUNCTIONS), 1)
-        hint = f" Did you mean {near[0]}?" if near else ""
+        near = nearest(name, FUNCTIONS)
+        hint = f" Did you mean {near}?" if near else ""
         raise FormulaError(f"There is no function “{name[:40]}”.{hint} {ALLOWED}")
     least, most, _ = FUNCTIONS[name]
     if not least <= len(arguments) <= most:

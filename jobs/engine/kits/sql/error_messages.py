@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
+
+from jobs.engine.validation import nearest
 
 SHOWN_COLUMNS = 25
 
@@ -49,16 +50,14 @@ def no_select(kinds: list[str]) -> str | None:
 
 
 def _no_table(name: str, tables: Tables) -> str:
-    near = difflib.get_close_matches(name.strip('"').lower(), list(tables), 1)
-    hint = f" Did you mean {near[0]}?" if near else ""
+    near = nearest(name.strip('"'), tables)
+    hint = f" Did you mean {near}?" if near else ""
     return f"There is no table “{name[:80]}”.{hint} {_offer(tables)}"
 
 
 def _no_column(name: str, tables: Tables) -> str:
-    known = [column for columns in tables.values() for column in columns]
-    folded = {column.lower(): column for column in known}
-    near = difflib.get_close_matches(name.lower(), list(folded), 1)
-    hint = f" Did you mean {folded[near[0]]}?" if near else ""
+    near = nearest(name, (column for columns in tables.values() for column in columns))
+    hint = f" Did you mean {near}?" if near else ""
     return f"There is no column “{name[:80]}”.{hint} {_offer(tables)}"
 
 
