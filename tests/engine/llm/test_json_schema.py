@@ -36,6 +36,20 @@ def test_a_schema_that_cannot(schema: dict[str, Any], said: str) -> None:
     assert said in (schema_error(schema) or "")
 
 
+def test_many_references_search_the_schema_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from referencing import Registry
+
+    crawls: list[int] = []
+    crawl = Registry.crawl
+    monkeypatch.setattr(Registry, "crawl", lambda self: crawls.append(1) or crawl(self))
+    properties = {f"p{place}": {"$ref": f"#x{place % 1_000}"} for place in range(3_000)}
+    anchors = {f"x{place}": {"$anchor": f"x{place}", "type": "string"} for place in range(1_000)}
+    assert schema_error({"type": "object", "properties": properties, "$defs": anchors}) is None
+    assert len(crawls) <= 2
+    more = {f"p{place}": {"$ref": f"#x{place}"} for place in range(2_001)}
+    assert "more than 2,000" in (schema_error({"type": "object", "properties": more}) or "")
+
+
 def test_a_reference_is_never_fetched() -> None:
     with FakeProvider() as provider:
         provider.script(do=[])

@@ -18,7 +18,10 @@ from tests.engine.sandbox import caller
 
 REACHED = "IPv4 reached, IPv6 reached, Unix reached"
 REFUSED = "IPv4 PermissionError, IPv6 PermissionError, Unix PermissionError"
-WITH_NETWORK = {"jobs.engine.llm.embeddings": "it asks the provider of vectors, and opens no file"}
+WITH_NETWORK = {
+    "jobs.engine.llm.embeddings": "it asks the provider of vectors, and opens no file",
+    "jobs.engine.kinds": "it looks up files in the database; it reads them in confined children of its own",
+}
 
 
 @pytest.fixture
