@@ -207,7 +207,7 @@ def _records(operations: list[Operation]) -> dict[str, Schema]:
     return {schema_name(name): _plain(one) for name, one in schema["$defs"].items()}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     """A schema without the titles that pydantic gives, and with references by our names."""
     if isinstance(value, list):
         return [_plain(one) for one in value]
@@ -224,7 +224,7 @@ def _kind_schemas(kind: engine_kinds.Kind) -> dict[str, Schema]:
     return {f"{kind.name}.Params": schema} | {f"{kind.name}.{name}": body for name, body in inner.items()}
 
 
-def _moved(value: Any, prefix: str) -> Any:
+def _moved(value: object, prefix: str) -> Any:
     """The same schema with its references pointing into the components."""
     if isinstance(value, dict):
         return {name: _moved(inner, prefix) for name, inner in value.items()}

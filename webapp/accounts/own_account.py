@@ -87,7 +87,7 @@ def end(sign_in_id: str) -> ResponseReturnValue:
     return redirect("/account#sign-ins", 303)
 
 
-def _page(**more: Any) -> str:
+def _page(**more: object) -> str:
     account = identity.account()
     shown: dict[str, Any] = {"errors": {}, "message": "", "issued": None, "given": request.form} | more
     return render_template(

@@ -26,7 +26,7 @@ def one_of(values: Collection[str]) -> Any:
     return limits(enum=list(values))
 
 
-def left_out(value: Any) -> Any:
+def left_out(value: object) -> Any:
     """The value of a field that is not sent. It is no default in the description, because in a change it means: as it is."""
     return Field(default_factory=lambda: value)
 
@@ -42,7 +42,7 @@ class Record(BaseModel):
     model_config = ConfigDict(from_attributes=True, defer_build=True, serialize_by_alias=True)
 
     @classmethod
-    def of(cls, row: Any, **more: Any) -> Self:
+    def of(cls, row: Any, **more: object) -> Self:
         """The record of a row. `more`: fields that are not attributes of the row."""
         return cls.model_validate(_Attributes(row, more) if more else row)
 
@@ -56,7 +56,7 @@ class Located(Record):
     url: str
 
     @classmethod
-    def of(cls, row: Any, **more: Any) -> Self:
+    def of(cls, row: Any, **more: object) -> Self:
         return super().of(row, url=cls.ADDRESS.format(row=row), **more)
 
     @property

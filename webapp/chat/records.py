@@ -1,7 +1,7 @@
 """Conversations, questions and answers, as the API takes and shows them."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 from uuid import UUID
 
 from pydantic import AliasChoices, Field
@@ -119,7 +119,7 @@ class AnswerEnd(Record):
     finished_at: Moment | None
 
     @classmethod
-    def of(cls, row: Message, **more: Any) -> Self:
+    def of(cls, row: Message, **more: object) -> Self:
         return super().of(row, tokens_per_second=tokens_per_second(row), **more)
 
 
@@ -133,7 +133,7 @@ class Answer(Question, AnswerEnd, Located):
     stream: str
 
     @classmethod
-    def of(cls, row: Message, **more: Any) -> Self:
+    def of(cls, row: Message, **more: object) -> Self:
         stream = f"/api/v1/chat/answers/{row.id}/stream"
         return super().of(row, sources=row.sources or [], stream=stream, **more)
 

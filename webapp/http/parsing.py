@@ -128,7 +128,7 @@ def _integer(digits: str) -> int:
     return int(digits)
 
 
-def _check(value: Any, path: str, depth: int) -> None:
+def _check(value: object, path: str, depth: int) -> None:
     """Refuse values that a jsonb or bigint column cannot store, with their path."""
     if depth < 0:
         raise Malformed(f"The JSON is nested more than {MAX_DEPTH} levels deep.")

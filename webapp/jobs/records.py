@@ -37,7 +37,7 @@ class KindRecord(KindRow):
     max_attempts: Whole
 
     @classmethod
-    def of(cls, row: kinds.Kind, **more: Any) -> Self:
+    def of(cls, row: kinds.Kind, **more: object) -> Self:
         return super().of(row, schema_=row.schema() if row.available else None, **more)
 
 
@@ -94,7 +94,7 @@ class JobRow(Located):
     finished_at: Moment | None
 
     @classmethod
-    def of(cls, row: Any, **more: Any) -> Self:
+    def of(cls, row: Any, **more: object) -> Self:
         return super().of(row, progress=row, usage=row, **more)
 
     @property
@@ -134,7 +134,7 @@ class JobRecord(JobRow):
     waiting_for: WaitingReason | None
 
     @classmethod
-    def of(cls, row: Any, **more: Any) -> Self:
+    def of(cls, row: Any, **more: object) -> Self:
         params = kinds.shown_params(row.kind, row.params)
         files = [FileRecord.of(one) for one in queue.output_files(row)] if row.lease else []  # else it has never run
         return super().of(row, params=params, files=files, **_waiting(row), **more)

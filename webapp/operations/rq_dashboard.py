@@ -106,7 +106,7 @@ class ShownJob(Job):
         call: str | None = self._readable(super().get_call_string, self.description)
         return call
 
-    def _readable(self, read: Callable[[], Any], otherwise: Any) -> Any:
+    def _readable(self, read: Callable[[], Any], otherwise: object) -> Any:
         try:
             return read()
         except UNREADABLE:
@@ -186,7 +186,7 @@ def _secure(response: Response) -> Response:
     return response
 
 
-def _escaped(value: Any) -> Any:
+def _escaped(value: object) -> Any:
     """JSON with every text and key escaped for HTML, once: messages of ours hold escaped texts already."""
     match value:
         case str():

@@ -33,7 +33,7 @@ class ScheduleRecord(Located):
     created_at: Moment
 
     @classmethod
-    def of(cls, row: Schedule, **more: Any) -> Self:
+    def of(cls, row: Schedule, **more: object) -> Self:
         paused = row.paused_at is not None
         runs = [] if paused else queue.upcoming_runs(row.cron, row.zone, SHOWN_RUNS)
         params = kinds.shown_params(row.kind, row.params)
