@@ -39,8 +39,9 @@ class Lease:
         self.watchdog.beaten(self._began)
 
     def kill(self, why: str) -> None:
-        self.killed = self.killed or why
-        log.warning("job %s: killing its process: %s", self.claim.job_id, why)
+        if self.killed is None:
+            self.killed = why
+            log.warning("job %s: killing its process: %s", self.claim.job_id, why)
         self._kill()
 
     def beat(self, leaving_seconds: float) -> None:
