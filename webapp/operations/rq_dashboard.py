@@ -22,6 +22,7 @@ from rq.exceptions import DeserializationError, InvalidJobOperation, NoSuchJobEr
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
+from jobs.engine import queue
 from jobs.engine.db import redis
 from jobs.engine.errors import BrokerUnavailable, NotFound
 from webapp.http import guards, identity
@@ -73,8 +74,8 @@ def _make_safe(blueprint: Blueprint) -> None:
     blueprint.register_error_handler(RedisError, _broker_away)
 
 
-class ShownJob(Job):
-    """A message; values that are not readable JSON are shown as absent."""
+class ShownJob(queue.QueueMessage):
+    """A message; fields that are not Legwork's are left out, and values that are not readable JSON are shown as absent."""
 
     @classmethod
     def fetch(cls, id: str, connection: Redis | None = None, serializer: object = None) -> Job:
@@ -84,9 +85,9 @@ class ShownJob(Job):
             raise NoSuchJobError(f"{id} is not a message that can be read.") from error
 
     @property
-    def dependency_ids(self) -> list[bytes]:  # type: ignore[override]
-        """As rq-dashboard expects them: bytes."""
-        return [f"{id}".encode() for id in super().dependency_ids]
+    def dependency_ids(self) -> list[str]:
+        """None: Legwork's messages do not wait for others. rq-dashboard cannot read RQ's."""
+        return []
 
     def get_status(self, refresh: bool = True) -> JobStatus:
         status: JobStatus = self._readable(lambda: super(ShownJob, self).get_status(refresh), JobStatus.CREATED)

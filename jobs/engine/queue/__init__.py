@@ -17,6 +17,7 @@ from jobs.engine.queue.commands import (
     submit,
 )
 from jobs.engine.queue.cron import checked_cron, upcoming_runs
+from jobs.engine.queue.delivery import QueueMessage
 from jobs.engine.queue.item_stats import count_by_value, example_items, places, written_in_try
 from jobs.engine.queue.job_log import log_count, read_log
 from jobs.engine.queue.limits import usage
@@ -53,6 +54,7 @@ __all__ = [
     "SHOWN_STATES",
     "JobView",
     "NotificationTarget",
+    "QueueMessage",
     "SchedulePlan",
     "Waiting",
     "answer_approval",

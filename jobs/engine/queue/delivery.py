@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import html
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue
-from rq.job import Job as Message
+from rq.job import Job as RqJob
 from rq.serializers import JSONSerializer
 
 from jobs.engine.db import redis
@@ -34,6 +34,25 @@ LOOKED_AT = 1_000  # keys, when it is asked whose database of the broker this is
 TEXT_CHARACTERS = 500  # of one text in a message: it is a description, not the job
 
 
+# What deliver() and rq_records write of a message. With its other fields RQ would import callbacks, call webhooks, wait for
+# other jobs, or repeat this one.
+_FIELDS = frozenset(
+    ("created_at", "data", "description", "ended_at", "enqueued_at", "failure_ttl", "last_heartbeat", "origin", "result_ttl",
+     "started_at", "status", "timeout", "worker_name"),
+)  # fmt: skip
+
+
+class QueueMessage(RqJob):
+    """A job's hash in Redis. Whoever wrote it, RQ sees none of its fields but those that Legwork writes."""
+
+    foreign: tuple[str, ...] = ()  # the names of the others that were set
+
+    def restore(self, raw_data: Mapping[Any, Any]) -> None:
+        fields = {name.decode() if isinstance(name, bytes) else name: value for name, value in raw_data.items()}
+        self.foreign = tuple(sorted(name for name, value in fields.items() if value and name not in _FIELDS))
+        super().restore({name: value for name, value in fields.items() if name in _FIELDS})
+
+
 # From the first queue that is not empty: the queue, the job and its hash. RQ makes two round trips of it.
 _TAKE = """
     for _, key in ipairs(KEYS) do
@@ -49,23 +68,25 @@ _TAKE = """
 class MessageQueue(Queue):
     """RQ's queue, which takes a message and its hash in one round trip."""
 
+    job_class = QueueMessage
+
     @classmethod
     def dequeue_any(
         cls, queues: Iterable[Queue], timeout: int | None, connection: Redis, *rest: Any, **named: Any
-    ) -> tuple[Message, Queue] | None:
+    ) -> tuple[RqJob, Queue] | None:
         """As RQ's. One that has lost its hash is passed over; an error over a hash names its `job_id`."""
         keys = {queue.key: queue for queue in queues}
         take = connection.register_script(_TAKE)
-        while taken := take(list(keys), [Message.redis_job_namespace_prefix]):
+        while taken := take(list(keys), [QueueMessage.redis_job_namespace_prefix]):
             key, job_id, fields = taken
             if fields:
                 return _restored(str(job_id, "utf-8", "replace"), fields, connection), keys[key.decode()]
         return super().dequeue_any(keys.values(), timeout, connection, *rest, **named) if timeout else None
 
 
-def _restored(job_id: str, fields: Sequence[bytes], connection: Redis) -> Message:
+def _restored(job_id: str, fields: Sequence[bytes], connection: Redis) -> QueueMessage:
     try:
-        message = Message(job_id, connection, JSONSerializer)
+        message = QueueMessage(job_id, connection, JSONSerializer)
         message.restore(dict(zip(fields[::2], fields[1::2], strict=True)))
     except Exception as error:
         error.job_id = job_id  # type: ignore[attr-defined]  # as RQ does

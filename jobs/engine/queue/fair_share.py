@@ -15,11 +15,12 @@ from uuid import UUID
 from redis.exceptions import RedisError
 from rq import Queue
 from rq.exceptions import NoSuchJobError
-from rq.job import Job as Message
+from rq.job import Job as RqJob
 from rq.serializers import JSONSerializer
 from sqlalchemy import Connection
 
 from jobs.engine.db import postgres, redis
+from jobs.engine.queue.delivery import QueueMessage
 
 _TURNS = "legwork:turns:{}"
 
@@ -58,7 +59,7 @@ _WAITING = f"""
 _OWNER = "select owner from jobs where id = %(id)s and state = 'queued'"
 
 
-def message_in_turn(connection: Connection, message: Message, queue: Queue) -> Message:
+def message_in_turn(connection: Connection, message: RqJob, queue: Queue) -> RqJob:
     """This message, or the one it was exchanged for in the queue because it is another owner's turn."""
     waiting = waiting_owners(connection, queue.name)
     owner = _owner_of(connection, UUID(message.id)) if len(waiting) > 1 else None
@@ -66,7 +67,7 @@ def message_in_turn(connection: Connection, message: Message, queue: Queue) -> M
         return message
     with suppress(NoSuchJobError, RedisError):
         first = next_owner(waiting, _recorded_turns(queue.name))
-        wanted = first.owner != owner and Message.fetch(str(first.job_id), queue.connection, JSONSerializer)
+        wanted = first.owner != owner and QueueMessage.fetch(str(first.job_id), queue.connection, JSONSerializer)
         if wanted and _swap_messages(queue, message.id, wanted.id):
             message, owner = wanted, first.owner
         _record_turn(queue.name, owner)

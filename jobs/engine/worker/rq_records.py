@@ -8,7 +8,7 @@ from typing import Any
 from redis.exceptions import RedisError, WatchError
 from rq import Worker
 from rq.executions import Execution, ExecutionRegistry
-from rq.job import Job as Message
+from rq.job import Job as RqJob
 from rq.job import JobStatus
 from rq.serializers import JSONSerializer
 from rq.utils import now
@@ -16,13 +16,14 @@ from rq.worker import WorkerStatus
 
 from jobs.engine.db import redis
 from jobs.engine.queue import delivery
+from jobs.engine.queue.delivery import QueueMessage
 from jobs.engine.queue.ledger import Claim
 from jobs.engine.worker.child import DIED, Task
 
 log = logging.getLogger("legwork.worker")
 
 
-def task(claim: Claim, reuse: bool, message: Message, worker: Worker) -> Task:
+def task(claim: Claim, reuse: bool, message: RqJob, worker: Worker) -> Task:
     """What a child needs to run the job and to record its end."""
     message.worker_name, message.started_at = worker.name, now()
     fields = message.to_dict(include_meta=False, include_result=False)
@@ -34,7 +35,7 @@ def execution(claim: Claim, worker: Worker) -> Execution:
     return Execution(str(claim.lease), str(claim.job_id), redis.broker(), worker.name)
 
 
-def record_start(worker: Worker, message: Message, execution: Execution) -> None:
+def record_start(worker: Worker, message: RqJob, execution: Execution) -> None:
     """Show the job as started, unless its child has recorded its end by now."""
     lasts = worker.get_heartbeat_ttl(message)
     try:
@@ -59,7 +60,7 @@ def record_start(worker: Worker, message: Message, execution: Execution) -> None
 
 def record_end(worker: Worker, task: Task, state: str) -> None:
     """In the child, or in the parent for one that died: write the message with its end, whatever of it is in Redis."""
-    message = Message(str(task.claim.job_id), redis.broker(), JSONSerializer)
+    message = QueueMessage(str(task.claim.job_id), redis.broker(), JSONSerializer)
     message.restore(task.message)
     message.ended_at = message.last_heartbeat = ended = now()
     attempt = execution(task.claim, worker)
@@ -72,10 +73,10 @@ def record_end(worker: Worker, task: Task, state: str) -> None:
                 worker.increment_failed_job_count(pipeline)
                 message._status = JobStatus.FAILED
                 message.save(pipeline, include_meta=False, include_result=False)
-                message._handle_failure(f"job {message.id} {state}; its page says why", pipeline, **how)
+                message._handle_failure(delivery.shown(f"job {message.id} {state}; its page says why"), pipeline, **how)
             else:
                 worker.increment_successful_job_count(pipeline)
-                message._result = state
+                message._result = delivery.shown(state)
                 message._handle_success(delivery.RESULT_SECONDS, pipeline, **how)
                 message.cleanup(delivery.RESULT_SECONDS, pipeline, remove_from_queue=False)
             attempt.delete(message, pipeline)

@@ -25,7 +25,7 @@ from redis.exceptions import RedisError
 from rq import Queue, Worker
 from rq.exceptions import StopRequested
 from rq.executions import Execution
-from rq.job import Job as Message
+from rq.job import Job as RqJob
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 from sqlalchemy.exc import NoResultFound
@@ -35,6 +35,7 @@ from jobs.engine.db import postgres, redis
 from jobs.engine.errors import DatabaseUnavailable
 from jobs.engine.kinds import catalogue
 from jobs.engine.queue import delivery, queries
+from jobs.engine.queue.delivery import QueueMessage
 from jobs.engine.worker import child, rq_records, take_message
 from jobs.engine.worker.child import Child
 from jobs.engine.worker.lease import Lease
@@ -56,6 +57,7 @@ class LegworkWorker(Worker):
     """See the module's docstring."""
 
     queue_class = delivery.MessageQueue
+    job_class = QueueMessage
     max_connection_wait_time = 2.0  # seconds between tries while Redis is away
 
     def __init__(self, queues: list[str], name: str):
@@ -72,7 +74,7 @@ class LegworkWorker(Worker):
         self.log_job_description = False
         self._child: Child | None = None
         self._lease: Lease | None = None  # of the job at hand
-        self._ahead: tuple[Message, Queue] | None = None  # a message that was fetched before its turn
+        self._ahead: tuple[RqJob, Queue] | None = None  # a message that was fetched before its turn
         self._asked_at: float | None = None  # when this worker was told to leave
         self._shown_state = ""  # the state in Redis
         self._recorded = self._asked = 0.0  # when this worker's record was updated, and `rq suspend` looked for
@@ -134,12 +136,12 @@ class LegworkWorker(Worker):
         poison = getattr(error, "job_id", None)
         if poison is not None:
             log.warning("dropped message %s: %s", poison, error)
-            self.connection.delete(Message.key_for(poison))
+            self.connection.delete(QueueMessage.key_for(poison))
         return poison is not None
 
     # Running the job.
 
-    def execute_job(self, message: Message, queue: Queue) -> None:
+    def execute_job(self, message: RqJob, queue: Queue) -> None:
         """Claim the row that the message names; run it if it was due, drop the message if not."""
         self._state = WorkerStatus.BUSY  # from here on SIGTERM sets a flag; in an idle worker it raises
         message, claim = take_message.claimed(message, queue, self.name)
@@ -160,7 +162,7 @@ class LegworkWorker(Worker):
             lease.close(self._stop_requested)
             logs.hold()
 
-    def _run(self, lease: Lease, message: Message) -> None:
+    def _run(self, lease: Lease, message: RqJob) -> None:
         """Have a child run the job; a second one if the first was dying and has not begun it."""
         claim = lease.claim
         task = rq_records.task(claim, catalogue.kind(claim.kind).reuse_process, message, self)
@@ -176,7 +178,7 @@ class LegworkWorker(Worker):
         if not lease.settled:
             rq_records.record_end(self, task, child.DIED)
 
-    def _follow(self, process: Child, message: Message, execution: Execution) -> bool:
+    def _follow(self, process: Child, message: RqJob, execution: Execution) -> bool:
         """Send heartbeats until the child has settled the row; False if it died instead."""
         pause = SHOWN_SECONDS
         while True:
@@ -192,7 +194,7 @@ class LegworkWorker(Worker):
             else:
                 self.maintain_heartbeats(message, execution)
 
-    def maintain_heartbeats(self, message: Message, execution: Execution) -> None:
+    def maintain_heartbeats(self, message: RqJob, execution: Execution) -> None:
         """As RQ's, and the row's. RQ's own client waits 15 s for an answer, longer than a lease lasts; the broker's, two."""
         assert self._lease is not None
         patient = self.connection

@@ -6,22 +6,23 @@ import logging
 from uuid import UUID
 
 from rq import Queue
-from rq.job import Job as Message
+from rq.job import Job as RqJob
 
 from jobs.engine.db import postgres
 from jobs.engine.errors import LegworkError
 from jobs.engine.kinds import catalogue
 from jobs.engine.queue import delivery, fair_share, ledger
+from jobs.engine.queue.delivery import QueueMessage
 
 AGAIN_SECONDS = 10  # until a job of a kind that this worker does not know is delivered again
 
 log = logging.getLogger("legwork.worker")
 
 
-def claimed(message: Message, queue: Queue, worker: str) -> tuple[Message, ledger.Claim | None]:
+def claimed(message: RqJob, queue: Queue, worker: str) -> tuple[RqJob, ledger.Claim | None]:
     """Claim the job of this message, or of another if it is another owner's turn. Returns the message of the job it claimed."""
     try:
-        if message.func_name != delivery.FUNCTION or not _is_known(message):
+        if not _is_ours(message, queue) or not _is_known(message):
             return message, None
         try:
             with postgres.autocommit() as connection:
@@ -29,7 +30,8 @@ def claimed(message: Message, queue: Queue, worker: str) -> tuple[Message, ledge
         except ledger.Contended:
             with postgres.autocommit() as connection:
                 message = fair_share.message_in_turn(connection, message, queue)
-                return message, ledger.claim(connection, UUID(message.id), worker) if _is_known(message) else None
+                runs = _is_ours(message, queue) and _is_known(message)
+                return message, ledger.claim(connection, UUID(message.id), worker) if runs else None
     except (ValueError, TypeError, AttributeError, LegworkError) as error:
         log.warning("message %s: %s", message.id, error)
     except Exception as error:  # RQ raises many things for a broken hash; the row, if there is one, is delivered again
@@ -37,7 +39,17 @@ def claimed(message: Message, queue: Queue, worker: str) -> tuple[Message, ledge
     return message, None
 
 
-def drop(message: Message, queue: Queue) -> None:
+def _is_ours(message: RqJob, queue: Queue) -> bool:
+    """Whether Legwork wrote this message. The hash of one that was tampered with is deleted, so that it comes back clean."""
+    foreign = message.foreign if isinstance(message, QueueMessage) else ("all of it",)
+    if foreign or message.origin != queue.name:
+        log.warning("dropped message %s: it was changed: %s", message.id, ", ".join(foreign)[:200] or "its queue")
+        queue.connection.delete(message.key)
+        return False
+    return message.func_name == delivery.FUNCTION
+
+
+def drop(message: RqJob, queue: Queue) -> None:
     """Drop the message. Its hash may belong to a run of the same job elsewhere, so it only gets an expiry."""
     with queue.connection.pipeline() as pipeline:
         pipeline.lrem(queue.intermediate_queue_key, 1, message.id)
@@ -45,7 +57,7 @@ def drop(message: Message, queue: Queue) -> None:
         pipeline.execute()
 
 
-def _is_known(message: Message) -> bool:
+def _is_known(message: RqJob) -> bool:
     """Whether its kind can run here. If not, the job is delivered again later."""
     kind = str(message.kwargs.get("kind"))
     trouble = catalogue.unavailable_reason(kind)
