@@ -98,6 +98,47 @@ def test_nothing_is_read_or_fetched(into: Callable[..., Path], tmp_path: Path) -
     assert into.warnings == ["2 pictures were left out (not part of the file): secret.txt, x.png."]  # type: ignore[attr-defined]
 
 
+HOSTILE_TO_TYPST = {
+    "x.html": [
+        "<div data-typst:fill='panic(1+41)'>{}</div>",
+        "<div typst:fill='panic(1+41)'>{}</div>",
+        "<div DATA-TYPST:TEXT:FILL='panic(1+41)'>{}</div>",
+        "<p><span data-typst:text:fill='panic(1+41)'>{}</span></p>",
+        "<table><tr data-typst:fill='panic(1+41)'><td data-typst:fill='panic(1+41)'>{}</td></tr></table>",
+        "<table data-typst:fill='panic(1+41)'><thead><tr><th data-typst:text:fill='panic(1+41)'>{}</th></tr></thead></table>",
+        "<figure data-typst:figure:kind='panic(1+41)'><img src='data:image/png;base64,x'></figure><p>{}</p>",
+        "<pre class='x```#panic(1+41)'><code>{}</code></pre>",
+        "<pre class='`#panic(1+41)'>{}</pre>",
+        "<p><code class='x`#panic(1+41)'>{}</code></p>",
+        "<h1 id='x>#panic(1+41)<' data-typst:fill='panic(1+41)'>{}</h1>",
+        "<p lang='x\",fill:panic(1+41),y:\"'>{}</p>",
+        "<p dir='x,fill:panic(1+41)'>{}</p>",
+        "<p><a href='#\");panic(1+41);(\"' data-typst:fill='panic(1+41)'>{}</a></p>",
+        "<p>#panic(1+41) $panic(1+41)$ `#panic(1+41)` \\#panic(1+41) */#panic(1+41) {}</p>",
+        "<p style='width:panic(1+41)' width='panic(1+41)'>{}</p>",
+    ],
+    "x.md": [
+        "::: {{typst:fill='panic(1+41)'}}\n{}\n:::",
+        "[{}]{{typst:text:fill='panic(1+41)'}}",
+        "```{{=typst}}\n#panic(1+41)\n```\n\n{}",
+        "`#panic(1+41)`{{=typst}} {}",
+        '$\\text{{"#panic(1+41)"}}$ $\\operatorname{{"+panic(1+41)+"}}$ $#panic(1+41)$ {}',
+        "<div data-typst:fill='panic(1+41)'>x</div>\n\n{}",
+        "```x`#panic(1+41)\n{}\n```",
+        "![{}](data:image/png;base64,x){{typst:fill='panic(1+41)' width='panic(1+41)'}}",
+    ],
+    "x.rst": [".. raw:: typst\n\n   #panic(1+41)\n\n{}", ".. class:: x`#panic(1+41)\n\n{}"],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(HOSTILE_TO_TYPST))
+def test_nothing_in_a_document_runs_as_typst_code(into: Callable[..., Path], name: str) -> None:
+    for hostile in HOSTILE_TO_TYPST[name]:
+        page = pypdfium2.PdfDocument(into("pdf", hostile.format("seen").encode(), name))[0]
+        assert "seen" in page.get_textpage().get_text_range(), hostile
+
+
 def test_links_to_nowhere_and_odd_pictures_do_not_keep_a_pdf_from_being_set(into: Callable[..., Path]) -> None:
     broken = "data:image/png;base64,iVBORw0KGgo="
     made = into(

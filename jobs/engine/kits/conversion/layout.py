@@ -59,6 +59,41 @@ local function link(el)
   end
 end
 
+-- Pandoc writes attributes typst:... and the first class of code into Typst as they are, where they would run as its code.
+local function plain(attr)
+  local kept = {}
+  for _, name in ipairs({"width", "height"}) do
+    local value = attr.attributes[name]
+    if value and value:match("^[%d.]+%%?%a*$") then kept[name] = value end
+  end
+  return pandoc.Attr(attr.identifier, attr.classes:filter(function(word) return word:match("^[%w_+-]+$") end), kept)
+end
+
+local function defused(el)
+  el.attr = plain(el.attr)
+  return el
+end
+
+local function rows_defused(rows)
+  for _, row in ipairs(rows) do
+    row.attr = plain(row.attr)
+    for _, cell in ipairs(row.cells) do cell.attr = plain(cell.attr) end
+  end
+end
+
+local function table_defused(el)
+  for _, part in ipairs({el.head, el.foot}) do
+    part.attr = plain(part.attr)
+    rows_defused(part.rows)
+  end
+  for _, body in ipairs(el.bodies) do
+    body.attr = plain(body.attr)
+    rows_defused(body.head)
+    rows_defused(body.body)
+  end
+  return defused(el)
+end
+
 function Pandoc(doc)
   bare, verbatim = doc.meta.no_pictures, doc.meta.raw_is_text
   if not doc.meta.title and FORMAT:match("^epub") then doc.meta.title = doc.meta.title_if_none end
@@ -66,6 +101,10 @@ function Pandoc(doc)
   doc.meta.title_if_none, doc.meta.no_pictures, doc.meta.raw_is_text = nil, nil, nil
   doc = doc:walk({RawBlock = raw, RawInline = raw, Image = image}):walk({Figure = figure})
   if typst then
+    doc = doc:walk({
+      Code = defused, CodeBlock = defused, Div = defused, Figure = defused, Header = defused, Image = defused,
+      Link = defused, Span = defused, Table = table_defused
+    })
     local function note(el) if el.identifier and el.identifier ~= "" then ids[el.identifier] = (ids[el.identifier] or 0) + 1 end end
     doc:walk({Header = note, Div = note, Span = note, Figure = note, Table = note, Image = note, CodeBlock = note})
     doc = doc:walk({Link = link})
