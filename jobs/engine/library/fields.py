@@ -56,10 +56,8 @@ def key_of(row: Mapping[str, Any], column: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Without the apostrophe that exports.cell puts before a formula."""
-    if isinstance(value, str) and value[:1] == "'" and exports.FORMULA.match(value, 1):
-        return value[1:]
-    return value
+    """Without the apostrophes that exports.cell puts before formulas."""
+    return exports.without_apostrophes(value) if isinstance(value, str) else value
 
 
 def _shaped(field: str, value: Any) -> Any:

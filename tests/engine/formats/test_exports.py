@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -93,6 +94,24 @@ def test_a_formula_is_text_in_every_format(formula: str, tmp_path: Path) -> None
 @pytest.mark.parametrize("number", ["-3.5", "+49171", "-3,5", "-1e-5", -3.5, -7])
 def test_a_plain_number_stays_one(number: str | float) -> None:
     assert exports.cell(number) == str(number)
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "\n"])
+@pytest.mark.parametrize("formula", ["=1+1", "+cmd|' /C calc'!A0", "-SUM(A1)", "@SUM(A1)", "＝1+1"])
+def test_a_program_that_separates_cells_otherwise_finds_no_formula(
+    separator: str, formula: str, tmp_path: Path
+) -> None:
+    rows = [{"a": "x", "b": f"y{separator}{formula}", "c": {"d": f"z{separator}{formula}"}}]
+    written = b"".join(exports.export(rows, ["a", "b", "c"], "csv")).decode("utf-8-sig")
+    for line in written.splitlines():
+        for cell in re.split("[;\t]", line):
+            assert not cell.strip(' "').startswith(formula[0]), written
+    assert exports.without_apostrophes(exports.cell(rows[0]["b"])) == rows[0]["b"]
+
+
+@pytest.mark.parametrize("text", ["a; b", "5;-3;+4", "x\n- one\n- two", "a-b", "x\n---\ny", "a\n\n====", "1;-2,5\n-7"])
+def test_other_texts_are_not_touched(text: str) -> None:
+    assert exports.cell(text) == text
 
 
 def test_csv_begins_with_the_mark_that_spreadsheets_look_for(tmp_path: Path) -> None:

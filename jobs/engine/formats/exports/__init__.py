@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from jobs.engine.formats.exports.parquet import FLOATS
-from jobs.engine.formats.exports.writer import END, FORMATS, FORMULA, cell, export
+from jobs.engine.formats.exports.writer import END, FORMATS, cell, export, without_apostrophes
 
 __all__ = [
     "END",
     "FLOATS",
     "FORMATS",
-    "FORMULA",
     "cell",
     "export",
+    "without_apostrophes",
 ]

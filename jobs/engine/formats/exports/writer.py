@@ -31,6 +31,13 @@ CHUNK = 1 << 16
 LIMITS = confined.ProcessLimits(memory=4 << 30, written=1 << 40, cpu=86_400)  # the rows are ours, and may be many
 END = "end"  # the last line for a child; without it the rows were broken off
 FORMULA = re.compile(r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")  # the last four: their full-width forms
+# The same inside a cell, for programs that separate cells by semicolons or tabs. Lists in Markdown, "- one", are left alone.
+_INNER = re.compile(
+    r"(?<!\A[\t\r\n])"
+    r"(?:(?<=[;\t])(?P<gap> *)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])|(?<=[\r\n])(?=[=+\-@\uff1d\uff0b\uff0d\uff20][\w(]))"
+    r"(?![+-]?[\d.,]+(?:[;\t\r\n]|$))"
+)
+_INNER_DEFUSED = re.compile(r"(?<=[;\t\r\n])( *)'(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
 
 
@@ -67,12 +74,18 @@ def _csv(rows: Iterable[dict[str, Any]], columns: list[str]) -> Iterator[bytes]:
 def cell(value: Any) -> str:
     """A value as the text of one cell, with an apostrophe before what a spreadsheet program would run as a formula."""
     if isinstance(value, str):
-        text = jsonsafe.clean_text(value)
+        text = _INNER.sub(r"\g<gap>'", jsonsafe.clean_text(value))
         return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text
     value = jsonsafe.clean(value)
     if value is None:
         return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return _INNER.sub(r"\g<gap>'", value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def without_apostrophes(text: str) -> str:
+    """A cell's text without the apostrophes that `cell` puts before formulas."""
+    text = text[1:] if text[:1] == "'" and FORMULA.match(text, 1) else text
+    return _INNER_DEFUSED.sub(r"\1", text)
 
 
 def _taken(text: io.StringIO) -> bytes:
