@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -77,3 +78,43 @@ def test_a_schema_without_end_is_no_crash() -> None:
     endless = {"type": "object", "allOf": [{"$ref": "#"}]}
     assert schema_error(endless) is None
     assert "too deeply" in (mismatch("{}", endless) or "")
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {"a": {"pattern": "^(a+)+$"}}},
+        {"properties": {"a": {"allOf": [{"pattern": "^(a|a)*$"}, {"pattern": "^(([a-z])+.)+[A-Z]([a-z])+$"}]}}},
+        {"patternProperties": {"^(a+)+$": False}, "required": ["a"]},
+        {"patternProperties": {"^(a+)+$": True}, "additionalProperties": False},
+        {"propertyNames": {"pattern": "^(a+)+$"}},
+        {"$defs": {"x": {"pattern": "^(a+)+$"}}, "properties": {"a": {"$ref": "#/$defs/x"}}},
+        {"patternProperties": {"^(a+)+$": True}, "unevaluatedProperties": False},
+    ],
+)
+def test_no_pattern_takes_longer_than_its_text(schema: dict[str, Any]) -> None:
+    """Python's `re` would need longer than the test's time limit for 5,000 letters: each doubles it."""
+    many = "a" * 5_000 + "!"
+    if schema_error({"type": "object"} | schema) is None:
+        assert mismatch(json.dumps({"a": many, many: 1}), {"type": "object"} | schema) is not None
+
+
+@pytest.mark.parametrize("pattern", ["(?=a)b", "(?<!a)b", r"(a)\1", "((a{500}){500}){500}"])
+def test_a_pattern_that_cannot_be_bounded_is_refused(pattern: str) -> None:
+    assert "cannot be used" in str(schema_error({"type": "object", "properties": {"a": {"pattern": pattern}}}))
+    assert "cannot be used" in str(schema_error({"type": "object", "patternProperties": {pattern: True}}))
+    assert schema_error({"type": "object", "properties": {"pattern": {"const": {"pattern": pattern}}}}) is None
+
+
+def test_patterns_are_searched_for_as_json_schema_says() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"a": {"pattern": r"\d+-[A-Z]"}},
+        "patternProperties": {"^x_": {"type": "integer"}},
+        "additionalProperties": False,
+    }
+    assert schema_error(schema) is None
+    assert mismatch('{"a": "no 12-B", "x_1": 2}', schema) is None
+    assert "does not match" in str(mismatch('{"a": "12-b"}', schema))
+    assert "is not of type" in str(mismatch('{"x_1": "two"}', schema))
+    assert "Additional properties" in str(mismatch('{"y": 1}', schema))
