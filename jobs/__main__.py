@@ -1,4 +1,4 @@
-"""The command line: `python -m jobs migrate | worker | clock`, which the Procfile starts, and `doctor | backup | restore`.
+"""The command line: `python -m jobs migrate | worker | clock`, which the Procfile starts, and commands typed by hand.
 
 Each command imports what it needs itself: importing everything takes a second, and starting the app runs three of them.
 """
@@ -132,6 +132,27 @@ def _restore(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _rotate_secrets(arguments: argparse.Namespace) -> int:
+    from jobs.engine.embedded.with_database import with_database
+    from jobs.engine.operations.secret_rotation import rotate_secrets
+
+    try:
+        old_key = arguments.old_key_file.read_text().strip() if arguments.old_key_file else ""
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"The file with the old key cannot be read: {error}") from None
+    with with_database():
+        done = rotate_secrets(old_key)
+    print(f"The secrets of {done.encrypted:,} jobs and schedules are encrypted with SECRET_KEY as it is now.")
+    if done.emptied:
+        print(f"{done.emptied:,} jobs had ended; their secrets are deleted.")
+    if done.unreadable:
+        print(
+            f"{done.unreadable:,} could not be read: they are under another key. Give it with --old-key-file.",
+            file=sys.stderr,
+        )
+    return 1 if done.unreadable else 0
+
+
 def _find_built_in() -> None:
     """If no database is set, use the services that `python -m webapp` started for this data folder."""
     from jobs.engine.embedded import discovery
@@ -173,6 +194,12 @@ def _parser() -> argparse.ArgumentParser:
     restore = commands.add_parser("restore", help="restore a backup into an empty database")
     restore.add_argument("file", type=Path)
     restore.add_argument("--replace", action="store_true", help="delete the current contents of the database")
+    rotate = commands.add_parser(
+        "rotate-secrets", help="encrypt the secrets of jobs and schedules with SECRET_KEY, those of older versions too"
+    )
+    rotate.add_argument(
+        "--old-key-file", type=Path, help="a file that holds the SECRET_KEY of before, where it was changed"
+    )
     commands.add_parser("clock", help="recover lost jobs and start schedules; one clock is active, others stand by")
     return parser
 
@@ -184,6 +211,7 @@ _COMMANDS = {
     "doctor": _doctor,
     "backup": _backup,
     "restore": _restore,
+    "rotate-secrets": _rotate_secrets,
 }
 
 if __name__ == "__main__":

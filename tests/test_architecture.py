@@ -96,6 +96,7 @@ HIDDEN_ALLOWED = {
             "jobs.engine.embedded.with_database",
             "jobs.engine.kinds",
             "jobs.engine.operations.backups",
+            "jobs.engine.operations.secret_rotation",
             "jobs.engine.worker.autoscaler",
             "jobs.engine.worker.clock",
             "jobs.engine.worker.supervisor",

@@ -7,13 +7,10 @@ of this site.
 
 from __future__ import annotations
 
-import os
 import re
-import secrets
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,6 +22,7 @@ from itsdangerous import URLSafeTimedSerializer
 from werkzeug.exceptions import SecurityError
 from wtforms import ValidationError
 
+from jobs.engine.secret_key import made_secret_key
 from jobs.engine.settings import Settings, is_loopback
 from webapp.http import identity
 from webapp.http.identity import SAFE_METHODS, current_owner, require_operator
@@ -116,25 +114,7 @@ def is_api_path() -> bool:
 
 def _secret_key(settings: Settings) -> str:
     settings.refuse_open_host()
-    return settings.secret_key or _kept_secret(settings.data_dir / "secret_key")
-
-
-def _kept_secret(path: Path) -> str:
-    """The secret of this data folder, created once, so that sessions survive a restart and all web processes share it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    try:
-        return path.read_text().strip()
-    except FileNotFoundError:
-        draft.touch(mode=0o600)
-        draft.write_text(secrets.token_hex(32))
-    try:
-        os.link(draft, path)  # atomic: the first of several processes wins
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
-    return path.read_text().strip()
+    return made_secret_key(settings)
 
 
 def _refuse_other_hosts() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 import json
 from contextlib import suppress
 from typing import Any, BinaryIO, cast
 from uuid import UUID
 
-from flask import Blueprint, redirect, request
+from flask import Blueprint, current_app, redirect, request
 from werkzeug.datastructures import FileStorage
 
 from jobs.engine import files, kinds, queue
@@ -122,7 +122,8 @@ def _sample() -> int | None:
 def _key(draft: drafts.Draft) -> str:
     """The same form sent twice is one job; the same page sent again with other words is another job."""
     body = json.dumps([draft.params, _sample(), draft.later, draft.notify], sort_keys=True, default=str)
-    return f"{draft.key}-{hashlib.sha256(body.encode()).hexdigest()[:16]}"
+    key = str(current_app.secret_key).encode()  # it may hold a secret, which nobody is to guess from this
+    return f"{draft.key}-{hmac.digest(key, body.encode(), 'sha256').hex()[:16]}"
 
 
 def _pasted(kind: kinds.Kind) -> Any:

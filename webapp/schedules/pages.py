@@ -52,7 +52,8 @@ def create() -> Any:
             queue.checked_cron(cron, zone)
             return _form(job, chosen, zone, runs=queue.upcoming_runs(cron, zone, SHOWN_RUNS))
         notify = [{"channel": one.channel, "target": one.target} for one in queue.notifications_of(job)]
-        plan = SchedulePlan(job.kind, job.params, cron, zone, notify=notify)
+        secrets = {name: given for name in _secrets(job) if (given := request.form.get(f"secret-{name}"))}
+        plan = SchedulePlan(job.kind, job.params | secrets, cron, zone, notify=notify)
         return _to(queue.create_schedule(plan, owner=current_owner()))
     except InvalidParams as error:
         return _form(job, chosen, zone, errors=error.errors), 422
@@ -132,12 +133,18 @@ def _form(
     return render_template(
         "schedules/new.html",
         job=job,
+        secrets=_secrets(job),
         title=_title(job),
         errors=at_field,
         general=general,
         runs=runs,
         **cron_words.view(chosen, zone),
     )
+
+
+def _secrets(job: queue.JobView) -> dict[str, str]:
+    """The labels of the secrets that the job was given, which are entered again for its schedule."""
+    return {name: label for name, label in kinds.secret_params(job.kind).items() if job.params.get(name)}
 
 
 def _page(schedule: models.Schedule, errors: list[FieldError] | None = None, **typed: str | None) -> str:

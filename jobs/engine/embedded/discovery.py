@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from pathlib import Path
 
 from jobs.engine import settings
@@ -13,6 +12,7 @@ from jobs.engine.embedded.model import ModelServer
 from jobs.engine.embedded.postgres import Postgres
 from jobs.engine.embedded.redis import Redis
 from jobs.engine.embedded.service import Service
+from jobs.engine.secret_key import made_secret_key
 from jobs.engine.settings import Settings
 
 ADDRESSES = "addresses.json"
@@ -37,7 +37,7 @@ def environment(chosen: Settings, services: list[Service]) -> dict[str, str]:
         "HOST": chosen.host,
         "PORT": str(chosen.port),
         "DATA_DIR": str(chosen.data_dir),
-        "SECRET_KEY": chosen.secret_key or _kept_secret(chosen.data_dir / "secret_key"),
+        "SECRET_KEY": made_secret_key(chosen),
         "LEGWORK_BUILT_IN": ",".join(_BUILT_IN[service.name] for service in services),
     }
     for service in services:
@@ -68,11 +68,3 @@ def _addresses(service: Service) -> dict[str, str]:
         name = settings.BUILT_IN_MODEL
         return {"OPENAI_BASE_URL": service.url, "OPENAI_API_KEY": service.api_key, "OPENAI_MODEL": name}
     return {"DATABASE_URL" if isinstance(service, Postgres) else "REDIS_URL": service.url}
-
-
-def _kept_secret(path: Path) -> str:
-    """A secret of this data folder: made once, readable by its owner only."""
-    if not path.exists():
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_hex(32))
-    return path.read_text().strip()

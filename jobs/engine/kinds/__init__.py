@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from jobs.engine.formats.text_templates import as_text, fill_in, parse_template, template_errors
-from jobs.engine.kinds.catalogue import QUEUES, Estimate, Find, Kind, TrialPrompt, kind, kinds, offered, shown_params
+from jobs.engine.kinds.catalogue import (
+    QUEUES,
+    Estimate,
+    Find,
+    Kind,
+    TrialPrompt,
+    kind,
+    kinds,
+    offered,
+    secret_params,
+    shown_params,
+)
 from jobs.engine.kinds.checks import ValidParams
 from jobs.engine.kinds.form_process import estimate, preview, questions, validate
 from jobs.engine.kinds.form_process import start as start_form_processes
@@ -30,6 +41,7 @@ __all__ = [
     "parse_template",
     "preview",
     "questions",
+    "secret_params",
     "shown_params",
     "start_form_processes",
     "template_errors",

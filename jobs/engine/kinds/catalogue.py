@@ -192,6 +192,17 @@ def shown_params(name: str, params: dict[str, Any]) -> dict[str, Any]:
     return secrets.masked_params(known.Params, params) if known is not None and known.available else params
 
 
+def secret_params(name: str) -> dict[str, str]:
+    """The labels of a kind's secret params, by name."""
+    known = _found().get(name)
+    if known is None or not known.available:
+        return {}
+    return {
+        secret: known.Params.model_fields[secret].title or secret
+        for secret in sorted(secrets.secret_names(known.Params))
+    }
+
+
 def load(path: str) -> Kind:
     """The kind in the module of that dotted path; unavailable if the module fails to import or does not define a kind."""
     name = path.rsplit(".", 1)[-1]

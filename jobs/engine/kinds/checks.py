@@ -11,12 +11,13 @@ from pydantic import ValidationError
 from jobs.engine.errors import BadInput, FieldError, InvalidParams
 from jobs.engine.files import inputs
 from jobs.engine.jsonsafe import clean_text
-from jobs.engine.kinds import catalogue
+from jobs.engine.kinds import catalogue, sealing
 from jobs.engine.kinds.catalogue import Find, Kind
 from jobs.engine.kinds.params import KindParams, files_of
 from jobs.engine.validation import params_errors
 
 MOST_LABEL = 200  # characters
+_AGAIN = "Enter it again: the secret of another job is not copied, and is deleted when that job ends."
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class ValidParams:
 def validate(kind_name: str, params: dict[str, Any], *, owner: str) -> ValidParams:
     """Validate the params of a job. Raises NotFound, KindUnavailable, InvalidParams."""
     kind = catalogue.kind(kind_name)
+    if lost := sealing.lacking(kind, params):
+        raise InvalidParams([FieldError(name, _AGAIN) for name in lost])
     model = valid_model(kind, params, owner=owner)
     return ValidParams(kind, model.model_dump(mode="json"), clean_text(kind.label(model, finder(owner)))[:MOST_LABEL])
 

@@ -20,7 +20,7 @@ from jobs.engine.db.records import owned
 from jobs.engine.errors import BrokerUnavailable, Conflict, DatabaseUnavailable, FieldError, InvalidParams, NotFound
 from jobs.engine.files.storage import blob_storage
 from jobs.engine.jsonsafe import dumps
-from jobs.engine.kinds import catalogue
+from jobs.engine.kinds import catalogue, sealing
 from jobs.engine.kinds.checks import ValidParams
 from jobs.engine.kinds.form_process import validate
 from jobs.engine.queue import approvals, delivery, ledger, limits, notifications, schedules
@@ -55,10 +55,12 @@ def submit(
     valid = params if isinstance(params, ValidParams) else validate(kind_name, params, owner=owner)
     _check_options(sample, run_at)
     targets = notifications.checked_notifications(notify)
+    shown, sealed = sealing.sealed(valid.kind, valid.json)
     new = Job(
         kind=valid.kind.name,
         label=valid.label,
-        params=valid.json,
+        params=shown,
+        sealed=sealed,
         sample=sample,
         owner=owner,
         queue=valid.kind.queue,
@@ -129,6 +131,8 @@ def retry(job_id: str | UUID, *, owner: str, items: str = "all") -> JobView:
             "failed": items != "unknown",
             "doubtful": careful or items == "unknown",
         }
+        if job.ended and job.sealed is None and has_lost_secret(job):
+            raise Conflict(sealing.GONE)
         if not ledger.retry(session.connection(), job.id, **wanted):
             raise Conflict("This job has not ended yet; stop it first.")
         notifications.reopen(session.connection(), job.id)
@@ -136,6 +140,13 @@ def retry(job_id: str | UUID, *, owner: str, items: str = "all") -> JobView:
         view = JobView.of(job)
     _send(view)
     return view
+
+
+def has_lost_secret(job: Job | JobView) -> bool:
+    """Whether a secret param of this job was deleted, so that only its form can start it again."""
+    with suppress(NotFound):
+        return bool(sealing.lacking(catalogue.kind(job.kind), job.params))
+    return False
 
 
 def answer_approval(job_id: str, approval_id: str, approved: bool, reason: str, *, owner: str) -> JobView:
@@ -199,7 +210,7 @@ def _known(owner: str, key: str, fingerprint: str) -> JobView | None:
 
 
 def _fingerprint(kind: str, params: dict[str, Any], sample: int | None, run_at: datetime | None) -> str:
-    body = dumps([kind, sorted(params.items()), sample, run_at.isoformat() if run_at else None])
+    body = dumps([kind, sorted(sealing.digested(kind, params).items()), sample, run_at.isoformat() if run_at else None])
     return hashlib.sha256(body.encode()).hexdigest()
 
 
@@ -220,7 +231,8 @@ def _check_options(sample: int | None, run_at: datetime | None) -> None:
 def create_schedule(plan: SchedulePlan, *, owner: str) -> Schedule:
     """Create a schedule. Raises what validate raises, InvalidParams for the times, TooMany."""
     fit = validate(plan.kind, plan.params, owner=owner)
-    return schedules.create(replace(plan, params=fit.json, label=fit.label), owner)
+    shown, sealed = sealing.sealed(fit.kind, fit.json)
+    return schedules.create(replace(plan, params=shown, sealed=sealed, label=fit.label), owner)
 
 
 def run_schedule(schedule_id: str | UUID, *, owner: str, key: str) -> JobView:

@@ -28,6 +28,7 @@ from jobs.engine.db.models import ENDED_STATES, Job, Notification
 from jobs.engine.errors import BadInput, FieldError, InvalidParams, LegworkError, Transient
 from jobs.engine.mail import addresses, smtp
 from jobs.engine.sandbox import http
+from jobs.engine.secret_key import secret_key
 
 MOST_TRIES = 5
 MOST_TARGETS = 4
@@ -100,12 +101,9 @@ def send_due() -> int:
 
 def webhook_secret() -> str:
     """What webhooks are signed with, in the form that libraries take. Raises Transient before the web has made the key."""
-    key = settings.current().secret_key
+    key = secret_key()
     if not key:
-        try:
-            key = (settings.current().data_dir / "secret_key").read_text().strip()
-        except OSError:
-            raise Transient("There is no key to sign with yet; the web makes it when it starts.") from None
+        raise Transient("There is no key to sign with yet; the web makes it when it starts.")
     derived = hmac.digest(key.encode(), b"legwork webhooks", hashlib.sha256)
     return f"whsec_{base64.b64encode(derived).decode()}"
 

@@ -25,6 +25,7 @@ from jobs.engine.db.job_view import JobView, columns, views
 from jobs.engine.db.models import Job, Schedule
 from jobs.engine.db.records import Page, as_id, owned
 from jobs.engine.errors import LegworkError, TooMany
+from jobs.engine.kinds import catalogue, sealing
 from jobs.engine.queue import cron as queue_cron
 
 MOST = 200  # schedules of one owner
@@ -43,6 +44,7 @@ class SchedulePlan:
     cron: str
     zone: str
     label: str = ""
+    sealed: dict[str, str] | None = None  # secret params, encrypted
     notify: list[dict[str, str]] = field(default_factory=list)
 
 
@@ -57,6 +59,7 @@ def create(plan: SchedulePlan, owner: str) -> Schedule:
             kind=plan.kind,
             label=plan.label,
             params=plan.params,
+            sealed=plan.sealed,
             cron=cron,
             zone=zone,
             notify=plan.notify,
@@ -164,7 +167,7 @@ def _trouble(due: Schedule, submit: Submit) -> str | None:
 def _job(schedule: Schedule, when: str, submit: Submit) -> JobView:
     return submit(
         schedule.kind,
-        schedule.params,
+        sealing.opened(catalogue.kind(schedule.kind), schedule.params, schedule.sealed),
         owner=schedule.owner,
         idempotency_key=f"schedule:{schedule.id}:{when}",
         schedule_id=schedule.id,

@@ -25,7 +25,7 @@ from jobs.engine.errors import (
     StopAsked,
     TimeLimitReached,
 )
-from jobs.engine.kinds import catalogue, secrets
+from jobs.engine.kinds import catalogue, sealing, secrets
 from jobs.engine.kinds.params import KindParams
 from jobs.engine.queue import approvals, ledger, queries
 from jobs.engine.queue.ledger import Claim
@@ -81,7 +81,7 @@ class Run:
     def _call(self) -> Any:
         try:
             kind = catalogue.kind(self.claim.kind)
-            params = _fitting(kind, self.claim.params)
+            params = _fitting(kind, sealing.opened(kind, self.claim.params, self.claim.sealed))
             self.writer.hider.add(secrets.secret_values(params))
             return self.writer.hider.value(kind.run(params, self.context))
         finally:

@@ -131,6 +131,16 @@ def test_retry_takes_all_or_only_what_failed(press: Any) -> None:
     assert factories.again(job).done == 0 and factories.again(job).state == "queued"
 
 
+@pytest.mark.parametrize("how", ["retry", "whole"])
+def test_a_retry_of_a_job_whose_secret_is_gone_leads_to_its_form(client: FlaskClient, press: Any, how: str) -> None:
+    job = factories.ended(factories.waiting("whisper", sample=1, secret="hunter22"), "failed")
+    answer = press(f"/jobs/{job.id}/{how}")
+    assert (answer.status_code, answer.location) == (303, f"/kinds/whisper?from={job.id}")
+    page = client.get(answer.location).text
+    assert "Enter it again" in page and "hunter22" not in page and "•••" not in page
+    assert client.post(f"/api/v1/jobs/{job.id}/retry").status_code == 409
+
+
 def test_a_retry_that_cannot_be_is_a_page_with_the_reason(press: Any) -> None:
     job, _ = factories.running(factories.waiting())
     answer = press(f"/jobs/{job.id}/retry")

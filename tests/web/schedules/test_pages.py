@@ -91,6 +91,17 @@ def test_a_job_is_repeated_from_its_page(client: FlaskClient, press: Any) -> Non
     assert "Every day at 06:30" in client.get("/schedules").text
 
 
+def test_a_schedule_of_a_job_with_a_secret_asks_for_it(client: FlaskClient, press: Any) -> None:
+    job = commands.submit("whisper", {"secret": "hunter22"}, owner=LOCAL_OWNER)
+    times = {"job": job.id, "every": "day", "day_at": "06:30", "zone": "UTC"}
+    assert 'name="secret-secret"' in client.get(f"/schedules/new?job={job.id}").text
+    without = press("/schedules", **times)
+    assert (without.status_code, "Enter it again" in without.text) == (422, True)
+    assert press("/schedules", **times, **{"secret-secret": "hunter22"}).status_code == 303
+    (schedule,) = schedules.list_schedules(LOCAL_OWNER)
+    assert schedule.sealed and "hunter22" not in str([schedule.params, schedule.sealed])
+
+
 def test_what_was_typed_comes_back_with_the_reason(client: FlaskClient, press: Any) -> None:
     job = factories.waiting()
     answer = press("/schedules", job=job.id, every="cron", cron="every <day>", zone="Mars/Olympus")

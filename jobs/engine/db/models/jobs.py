@@ -55,6 +55,9 @@ class Job(Standing, Base):
     kind: Mapped[str]
     label: Mapped[str] = mapped_column(server_default="")  # what the job works on, for lists, such as a file's name
     params: Mapped[dict[str, Any]] = mapped_column(JSON)
+    sealed: Mapped[dict[str, str] | None] = mapped_column(
+        JSON(none_as_null=True)
+    )  # secret params, until the job has ended
     sample: Mapped[int | None]  # only the first N items
     owner: Mapped[str]
     queue: Mapped[str]

@@ -23,6 +23,7 @@ class Schedule(Base):
     kind: Mapped[str]
     label: Mapped[str] = mapped_column(server_default="")
     params: Mapped[dict[str, Any]] = mapped_column(JSON)
+    sealed: Mapped[dict[str, str] | None] = mapped_column(JSON(none_as_null=True))  # secret params
     cron: Mapped[str]  # five fields
     zone: Mapped[str]  # in which they are read
     notify: Mapped[list[Any]] = mapped_column(JSONB, server_default="[]")  # {channel, target} of each job to come

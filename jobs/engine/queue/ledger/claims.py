@@ -29,6 +29,7 @@ class Claim:
     sample: int | None
     time_limit: int
     resumed: bool  # an earlier attempt may have finished some items
+    sealed: dict[str, str] | None = None  # secret params, encrypted
 
 
 class Contended(Exception):
@@ -51,7 +52,7 @@ _CLAIM = f"""
             reason = null, message = null, detail = null, result = null
         from due where not contested and jobs.id = due.id
         returning jobs.id as job_id, jobs.lease, kind, params, owner, attempt, max_attempts, sample, time_limit,
-            (jobs.lease > 1) as resumed
+            (jobs.lease > 1) as resumed, sealed
     ), attempt as (
         insert into attempts (job_id, lease, attempt, worker) select job_id, lease, attempt, %(worker)s from taken
     )

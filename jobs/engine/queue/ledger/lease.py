@@ -141,7 +141,7 @@ _SETTLE = f"""
             reason = case when state = 'stopping' then 'stopped' else cast(%(reason)s as text) end,
             message = case when state = 'stopping' then cast(%(stop_message)s as text) else cast(%(message)s as text) end,
             detail = %(detail)s, result = coalesce(cast(%(result)s as json), result), lease_until = null, finished_at = now(),
-            unknown = unknown + many,
+            sealed = null, unknown = unknown + many,
             total = case when %(whole)s and state <> 'stopping'
                     and (total is not null or done + failed + skipped + unknown + many > 0)
                 then done + failed + skipped + unknown + many else total end
@@ -201,7 +201,8 @@ _RELEASE = """
         reason = case when state = 'stopping' then 'stopped' else 'shutdown' end,
         message = case when state = 'stopping' then 'Stopped by a person. What was done is kept.'
             else 'Its worker was shut down; another goes on after the last finished item.' end,
-        finished_at = case when state = 'stopping' then now() end, lease_until = null, delivered_at = null, worker = null
+        finished_at = case when state = 'stopping' then now() end,
+        sealed = case when state = 'stopping' then null else sealed end, lease_until = null, delivered_at = null, worker = null
     where id = %(id)s and lease = %(lease)s and state in ('running', 'stopping')
     returning queue
 """

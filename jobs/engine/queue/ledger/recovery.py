@@ -23,6 +23,7 @@ _LOSE = """
                 then 'Its worker died ' || attempt || ' times without finishing anything. Look at the log before trying again.'
             else 'Its worker was lost; another goes on after the last finished item.' end,
         finished_at = case when state = 'stopping' or attempt >= {most} and not advanced then now() end,
+        sealed = case when state = 'stopping' or attempt >= {most} and not advanced then null else sealed end,
         attempt = case when advanced and state = 'running' then 0 else attempt end,
         lease_until = null, delivered_at = null, worker = null
     where {which} and state in ('running', 'stopping')

@@ -32,7 +32,7 @@ def create(connection: Connection, job: Job, *, delivered: bool = False, most: i
     `mark_undelivered` if that fails; if the caller dies in between, the clock finds no message and delivers it.
     """
     values = {"id": new_id()} | {name: value for name, value in vars(job).items() if not name.startswith("_")}
-    asked = values | {"params": dumps(job.params), "_most": most}
+    asked = values | {"params": dumps(job.params), "sealed": job.sealed and dumps(job.sealed), "_most": most}
     ((full, *made),) = execute(connection, _creating(tuple(values), delivered), asked)
     if full:
         raise TooManyWaiting
@@ -112,6 +112,7 @@ _ASK_STOP = """
     update jobs set state = case when state = 'queued' then 'cancelled' else 'stopping' end,
         cancel_requested_at = coalesce(cancel_requested_at, now()),
         finished_at = case when state = 'queued' then now() end, reason = 'stopped',
+        sealed = case when state = 'queued' then null else sealed end,
         message = case when state = 'queued' then 'Stopped by a person before it began.'
             else 'A stop was asked; the work is ending.' end
     where id = %(id)s and state in ('queued', 'running') returning state
@@ -163,6 +164,18 @@ _FORGET_ITEMS = """
 _FORGET_STEPS = "delete from steps where job_id = %(id)s"
 _FORGET_APPROVALS = "delete from approvals where job_id = %(id)s"
 _HIDE_FILES = "update files set visible = false where job_id = %(id)s and lease is not null"
+
+
+_RESEAL = """
+    update jobs set params = cast(%(params)s as json), sealed = cast(%(sealed)s as json)
+    where id = %(id)s
+"""
+
+
+def reseal(connection: Connection, job_id: UUID, params: dict[str, Any], sealed: dict[str, str] | None) -> None:
+    """Store the secrets of a job under another key. The caller has locked the row."""
+    values = {"id": job_id, "params": dumps(params), "sealed": sealed and dumps(sealed)}
+    execute(connection, _RESEAL, values)
 
 
 def pin(connection: Connection, job_id: UUID, pinned: bool) -> None:
