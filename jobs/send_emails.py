@@ -296,7 +296,7 @@ def _address_errors(params: Params) -> list[FieldError]:
     for field, written in (("from", params.from_), ("reply_to", params.reply_to), ("test_to", params.test_to)):
         try:
             if written.strip() or field == "from":
-                mail.parse_address(written)
+                (mail.parse_sender if field == "from" else mail.parse_address)(written)
         except BadInput as error:
             errors.append(FieldError(field, error.message))
     return errors
@@ -339,7 +339,7 @@ def _attached(params: Params, find: Find) -> list[Input]:
 
 def _mailing(params: Params) -> MailMerge:
     return MailMerge(
-        sender=mail.parse_address(params.from_),
+        sender=mail.parse_sender(params.from_),
         reply_to=mail.parse_address(params.reply_to) if params.reply_to.strip() else None,
         subject=parse_template(params.subject),
         text=parse_template(params.text),

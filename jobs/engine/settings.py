@@ -45,6 +45,7 @@ class Settings:
     extra_kinds: tuple[str, ...]  # packages with more kinds, in addition to jobs/
     web_concurrency: int
     built_in: frozenset[str]
+    mail_senders: tuple[str, ...] = ()  # that mailings may be from: ann@example.org, or @example.org for a domain
     first_account: str = ""  # secret of the link that makes the first account
     outgoing_private: bool = False  # whether requests may go to this machine and private networks
     trusted_proxies: tuple[str, ...] = ()  # networks whose X-Forwarded-For and -Proto are believed
@@ -149,6 +150,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         built_in=_built_in(environ),
         first_account=environ.get("LEGWORK_FIRST_ACCOUNT", ""),  # set by `python -m webapp`, as LEGWORK_BUILT_IN
         outgoing_private=environ.get("OUTGOING_PRIVATE", "").strip() == "1",
+        mail_senders=_senders(environ),
         trusted_proxies=_networks(environ, "TRUSTED_PROXIES"),
         max_waiting_jobs=_number(environ, "MAX_WAITING_JOBS", default=10_000, least=1, most=10_000_000),
         max_storage_bytes=_number(environ, "MAX_STORAGE_MB", default=0, least=0, most=1_000_000_000) * 1_000_000,
@@ -207,6 +209,20 @@ def _built_in(environ: Mapping[str, str]) -> frozenset[str]:
 
 def _words(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in environ.get(name, "").split(",") if word.strip())
+
+
+def _senders(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """MAIL_SENDERS: addresses and domains, in lower case."""
+    found = []
+    for word in _words(environ, "MAIL_SENDERS"):
+        local, _, domain = word.casefold().rpartition("@")
+        try:
+            found.append(f"{local}@{domain.encode('idna').decode()}")
+        except UnicodeError:
+            domain = ""
+        if not domain or "@" in local or any(one.isspace() for one in word):
+            raise SettingsError(f"MAIL_SENDERS has {word!r}; it must list addresses, or domains such as example.org.")
+    return tuple(found)
 
 
 def _networks(environ: Mapping[str, str], name: str) -> tuple[str, ...]:

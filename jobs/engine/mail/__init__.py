@@ -16,6 +16,7 @@ from jobs.engine.mail.outbox import (
     outbox_source,
 )
 from jobs.engine.mail.recipients import Recipient, RecipientList
+from jobs.engine.mail.senders import parse_sender
 from jobs.engine.mail.smtp import NOT_SET_UP, delivery_target, is_configured
 from jobs.engine.mail.suppressions import allow_address, list_suppressed, suppress_addresses, suppressed_among
 
@@ -43,6 +44,7 @@ __all__ = [
     "outbox_part",
     "outbox_source",
     "parse_address",
+    "parse_sender",
     "suppress_addresses",
     "suppressed_among",
 ]
