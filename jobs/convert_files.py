@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jobs.engine import queue
+from jobs.engine.file_names import safe_name, unique_name
 from jobs.engine.files import blob_storage
 from jobs.engine.formats import extraction
 from jobs.engine.kits import conversion
@@ -161,7 +162,7 @@ def _sources(params: Params, context: Context) -> Iterator[SourceFile]:
         except BadInput:
             found = [("a file that no longer exists", None, None)]  # its item fails with this error
         for name, size, index in found:
-            yield SourceFile(ref, name, size, _free(name, params.to, taken), index)
+            yield SourceFile(ref, name, size, _target(name, params.to, taken), index)
 
 
 def _inside(file: Input) -> Iterator[tuple[str, int | None, int | None]]:
@@ -177,14 +178,8 @@ def _inside(file: Input) -> Iterator[tuple[str, int | None, int | None]]:
         yield from ((member.name, None, member.index) for member in members)
 
 
-def _free(name: str, to: str, taken: set[str]) -> str:
-    stem = name.rsplit(".", 1)[0][:150] or "file"
-    names = (
-        f"{stem}{number}{conversion.ending(to)}" for number in ("", *(f" ({place})" for place in range(2, 100_000)))
-    )
-    free = next(one for one in names if one.casefold() not in taken)
-    taken.add(free.casefold())
-    return free
+def _target(name: str, to: str, taken: set[str]) -> str:
+    return unique_name(safe_name(f"{name.rsplit('.', 1)[0] or 'file'}{conversion.ending(to)}"), taken)
 
 
 def _convert(source: SourceFile, params: Params, filled: dict[str, Any], context: Context) -> dict[str, Any]:

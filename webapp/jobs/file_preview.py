@@ -17,7 +17,7 @@ from jobs.engine.db import models
 from jobs.engine.errors import BadInput, LegworkError, NotFound
 from webapp.http.guards import current_owner
 from webapp.jobs import catalogue, files
-from webapp.ui import markdown
+from webapp.ui import headers, markdown
 
 blueprint = Blueprint("looks", __name__)
 MOST_TEXT = 64_000  # bytes
@@ -84,7 +84,7 @@ def raw(file_id: str) -> Response:
     response.content_length = file.bytes
     response.headers["Content-Security-Policy"] = RAW_POLICY
     response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers.set("Content-Disposition", "inline", filename=files.safe_name(file.name))
+    headers.name_file(response, file.name, "inline")
     return response
 
 

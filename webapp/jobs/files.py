@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 
 from flask import Blueprint, Response, request
@@ -13,10 +12,10 @@ from werkzeug.wsgi import FileWrapper
 from jobs.engine import files, queue
 from webapp.http.guards import current_owner
 from webapp.jobs import tabs
+from webapp.ui import headers
 
 blueprint = Blueprint("files", __name__)
 CHUNK = 256 * 1024
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]+")
 
 
 @blueprint.get("/files/<file_id>")
@@ -63,15 +62,10 @@ class ExportBody(FileWrapper):
             raise
 
 
-def safe_name(name: str) -> str:
-    """A file name that is safe on every file system."""
-    return _UNSAFE.sub("_", name).strip(" .")[:150] or "file"
-
-
 def attachment(chunks: Iterable[bytes], media_type: str, name: str) -> Response:
     """Something to save, never to be shown inside the site."""
     response = Response(chunks, content_type=media_type, direct_passthrough=False)
-    response.headers.set("Content-Disposition", "attachment", filename=safe_name(name))
+    headers.name_file(response, name)
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 

@@ -10,6 +10,7 @@ from flask import Blueprint, Response
 from jobs.engine import files as engine_files
 from jobs.engine import queue
 from jobs.engine.db import models
+from jobs.engine.file_names import safe_name, unique_name
 from webapp.http.guards import current_owner
 from webapp.jobs import files
 
@@ -27,21 +28,11 @@ def _parts(job: queue.JobView) -> Iterator[tuple[str, str, Iterable[bytes]]]:
     """Name, media type and bytes of each part; a name that comes twice gets a number."""
     taken: set[str] = set()
     for file in queue.output_files(job):
-        yield _free(files.safe_name(file.name), taken), file.media_type, _chunks(file)
+        yield unique_name(safe_name(file.name), taken), file.media_type, _chunks(file)
     if job.finished:
         media_type, _, chunks = queue.export(job, "csv")
-        yield _free("items.csv", taken), media_type, chunks
-    yield _free("log.txt", taken), "text/plain", files.log_lines(job)
-
-
-def _free(name: str, taken: set[str]) -> str:
-    stem, dot, ending = name.rpartition(".")
-    number, found = 1, name
-    while found.casefold() in taken:
-        number += 1
-        found = f"{stem} ({number}){dot}{ending}" if dot else f"{name} ({number})"
-    taken.add(found.casefold())
-    return found
+        yield unique_name("items.csv", taken), media_type, chunks
+    yield unique_name("log.txt", taken), "text/plain", files.log_lines(job)
 
 
 def _chunks(file: models.File) -> Iterator[bytes]:
