@@ -14,10 +14,13 @@ from html.parser import HTMLParser
 
 from jobs.engine.errors import BadInput
 from jobs.engine.files.inputs import Input
+from jobs.engine.mail import headers
 from jobs.engine.mail.addresses import Address, has_control_characters
 from jobs.engine.sandbox import sanitize_html
 
+HEADERS = headers.registry()
 LONGEST_SUBJECT = 500
+LONGEST_LINK = 900  # a line of a message has at most 998 characters, and a link is never folded
 ENCODED = (
     "=?"  # begins an encoded word (RFC 2047), which Python's email package decodes and which can hold a line break
 )
@@ -56,7 +59,7 @@ def compose_message(letter: OutgoingMail, attachments: Sequence[MailAttachment] 
     """The message to send. Raises BadInput for a header that is not one line, and for HTML that is nested too deeply."""
     addresses = [letter.to, letter.sender, *([letter.reply_to] if letter.reply_to else [])]
     ascii_only = all(address.local.isascii() for address in addresses)
-    made = EmailMessage(policy=(SMTP if ascii_only else SMTPUTF8).clone(cte_type="7bit"))
+    made = EmailMessage(policy=(SMTP if ascii_only else SMTPUTF8).clone(cte_type="7bit", header_factory=HEADERS))
     made["From"] = _header(letter.sender)
     made["To"] = _header(letter.to)
     if letter.reply_to:
@@ -65,7 +68,7 @@ def compose_message(letter: OutgoingMail, attachments: Sequence[MailAttachment] 
     made["Date"] = format_datetime(localtime())
     made["Message-ID"] = letter.message_id or message_id(letter.sender, str(letter.to), made["Date"], letter.subject)
     if letter.unsubscribe:
-        made["List-Unsubscribe"] = f"<{one_line(letter.unsubscribe, 'List-Unsubscribe')}>"
+        made["List-Unsubscribe"] = f"<{one_line(letter.unsubscribe, 'List-Unsubscribe', LONGEST_LINK)}>"
         if letter.one_click:
             made["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     made.set_content(letter.plain)
@@ -90,14 +93,14 @@ def message_id(sender: Address, *about: str) -> str:
     return f"<{digest}@{sender.domain}>"
 
 
-def one_line(text: str, what: str) -> str:
+def one_line(text: str, what: str, most: int = LONGEST_SUBJECT) -> str:
     """The text, if it is valid in a header. Raises BadInput."""
     if has_control_characters(text):
         raise BadInput(f"The {what} would have a line break or another control character in it.")
     if ENCODED in text:
         raise BadInput(f"The {what} would have {ENCODED} in it, which mail programs read as the start of encoded text.")
-    if len(text) > LONGEST_SUBJECT:
-        raise BadInput(f"The {what} would be longer than {LONGEST_SUBJECT} characters.")
+    if len(text) > most:
+        raise BadInput(f"The {what} would be longer than {most} characters.")
     return text
 
 
