@@ -27,6 +27,7 @@ from jobs.engine.sdk import (
     StopAsked,
     TableFile,
     TimeLimitReached,
+    as_text,
     param,
 )
 
@@ -181,5 +182,5 @@ def _sources(params: Params, find: Find, paths: list[str] | None = None) -> list
 
 def _short(value: Any) -> Any:
     if isinstance(value, dict | list):
-        value = str(value)
+        value = as_text(value)
     return value[:CELL] + "…" if isinstance(value, str) and len(value) > CELL else value

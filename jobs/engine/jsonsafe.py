@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 
 def dumps(value: Any) -> str:
@@ -40,13 +39,23 @@ def clean_text(text: str) -> str:
     return text.replace("\x00", "").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
+def duration(value: timedelta) -> str:
+    """Hours, minutes and seconds: 32:15:00, and -0:00:01.5 for what is negative."""
+    seconds, micros = divmod(abs(value) // timedelta(microseconds=1), 1_000_000)
+    fraction = f".{micros:06d}".rstrip("0") if micros else ""
+    sign = "-" if value < timedelta() else ""
+    return f"{sign}{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}{fraction}"
+
+
 def _as_text(value: Any) -> Any:
     if isinstance(value, Decimal):
         return float(value) if value.is_finite() else None
     if isinstance(value, datetime | date):
         return value.isoformat()
-    if isinstance(value, UUID):
-        return str(value)
+    if isinstance(value, timedelta):
+        return duration(value)
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace").replace("\x00", "")
+    if callable(scalar := getattr(value, "item", None)):  # of numpy, whose repr is np.int64(3)
+        return clean(scalar())
     return clean_text(str(value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jobs.engine.display import as_text
 from jobs.engine.errors import (
     BadInput,
     BudgetSpent,
@@ -18,7 +19,7 @@ from jobs.engine.errors import (
     Transient,
 )
 from jobs.engine.files.inputs import Input
-from jobs.engine.formats.text_templates import as_text, parse_template, template_errors
+from jobs.engine.formats.text_templates import parse_template, template_errors
 from jobs.engine.kinds.catalogue import Estimate, Find, TrialPrompt
 from jobs.engine.kinds.params import FileRef, KindParams, ShortText, TableFile, param
 from jobs.engine.worker.context import Context, Counts, Output

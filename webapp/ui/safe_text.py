@@ -8,6 +8,8 @@ from decimal import Decimal
 
 from markupsafe import Markup, escape
 
+from jobs.engine.display import as_text
+
 _OVERRIDES = re.compile("[\u202a-\u202e\u2066-\u2069\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -31,6 +33,11 @@ def cell(value: object, limit: int = 300) -> str:
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
+def figure(value: float | None) -> str:
+    """A computed figure, to six digits."""
+    return as_text(None if value is None else float(value), 6)
+
+
 def written(value: object) -> str:
     """A JSON value, for display."""
     return json.dumps(value, ensure_ascii=False, indent=2, default=str)
@@ -47,8 +54,4 @@ def is_figure(value: object) -> bool:
 def _plain(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, (dict, list)):
-        return json.dumps(value, ensure_ascii=False, default=str)
-    return str(value)
+    return as_text(value)

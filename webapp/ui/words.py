@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from jobs.engine.db import records
 from jobs.engine.queue import JobView
-from webapp.ui.safe_text import cell, harmless, is_figure, verbatim, written
+from webapp.ui.safe_text import cell, figure, harmless, is_figure, verbatim, written
 
 MOVING = ("running", "stopping")
 
@@ -78,6 +78,7 @@ def install(app: Flask) -> None:
         when=when,
         ago=ago,
         cell=cell,
+        figure=figure,
         verbatim=verbatim,
     )
     app.jinja_env.globals.update(

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jobs.engine.display import as_text
 from jobs.engine.errors import BadInput
 from jobs.engine.validation import nearest
 
@@ -77,10 +78,6 @@ def fill_in(text: str, row: Mapping[str, Any]) -> str | None:
     except BadInput:
         return None
     return template.render(row) if all(name in row for name in template.columns) else None
-
-
-def as_text(value: Any) -> str:
-    return "" if value is None else str(value)
 
 
 def _name(inner: str, text: str, at: int) -> str:

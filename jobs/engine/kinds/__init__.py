@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from jobs.engine.formats.text_templates import as_text, fill_in, parse_template, template_errors
+from jobs.engine.display import as_text
+from jobs.engine.formats.text_templates import fill_in, parse_template, template_errors
 from jobs.engine.kinds.catalogue import (
     QUEUES,
     Estimate,

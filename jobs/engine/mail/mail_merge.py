@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from jobs.engine.display import as_text
 from jobs.engine.errors import BadInput, FieldError
 from jobs.engine.formats import text_templates
-from jobs.engine.formats.text_templates import Template, as_text
+from jobs.engine.formats.text_templates import Template
 from jobs.engine.mail import addresses
 from jobs.engine.mail.addresses import Address
 from jobs.engine.mail.compose import OutgoingMail

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from typing import Any
 
+from jobs.engine.display import as_text
 from jobs.engine.errors import BadInput, LegworkError, Skip
 from jobs.engine.files.inputs import Input
-from jobs.engine.formats.text_templates import as_text
 from jobs.engine.mail import addresses
 from jobs.engine.mail.addresses import Address
 

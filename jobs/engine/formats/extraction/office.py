@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from jobs.engine.display import as_text
 from jobs.engine.errors import BadInput
 from jobs.engine.formats.extraction import unpacking
 from jobs.engine.formats.extraction.runner import MOST_TEXT, Extracted
@@ -86,7 +87,7 @@ def _lines(book: Any) -> Iterator[str]:
         yield f"\n# {sheet.title}\n"
         sheet.reset_dimensions()  # what a writer put down as the sheet's size is often wrong
         for row in sheet.iter_rows(values_only=True):
-            cells = [" ".join(str(value).split()) if value is not None else "" for value in row]
+            cells = [" ".join(as_text(value).split()) for value in row]
             if any(cells):
                 yield "\t".join(cells).rstrip("\t")
 

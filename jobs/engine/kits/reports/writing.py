@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jobs.engine.display import as_text
 from jobs.engine.errors import BadInput
 from jobs.engine.formats import text_templates
 
@@ -67,7 +68,7 @@ def shown(value: Any) -> str:
     if value is None:
         return "–"  # noqa: RUF001
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
+        return as_text(value)
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:,.2f}" if abs(value) >= 1 or value == 0 else f"{value:.4g}"
@@ -176,7 +177,7 @@ def _places(report: Report) -> dict[str, str]:
             "narrative": escaped(report.narrative),
             "notes": _notes(report),
         },
-        "totals": _table(["", "Overall"], list(zip(report.labels, figures["totals"], strict=True))),
+        "totals": _table(["", "Overall"], list(zip(report.labels, map(shown, figures["totals"]), strict=True))),
         "groups": _groups(report),
         "periods": _periods(report),
         "chart": f"![{escaped(report.labels[0])}]({report.chart})" if report.chart else "",
@@ -225,7 +226,7 @@ def _sheet(book: Any, name: str, rows: list[list[Any]], formats: dict[int, Any])
             if isinstance(value, int | float) and not isinstance(value, bool):
                 sheet.write_number(number, column, value)
             elif value is not None:
-                sheet.write_string(number, column, str(value)[:32_767], formats.get(number))
+                sheet.write_string(number, column, as_text(value)[:32_767], formats.get(number))
     return sheet
 
 
