@@ -5,6 +5,7 @@ Sizes are counted while unpacking, since a header may lie. Names are only ever s
 
 from __future__ import annotations
 
+import re
 import stat
 import zipfile
 from dataclasses import dataclass
@@ -17,6 +18,16 @@ MOST_MEMBERS = 10_000
 MOST_UNPACKED = 2_000_000_000  # bytes, of one archive
 MOST_DIRECTORY = 8_000_000  # bytes; zipfile takes all of the directory into memory
 CHUNK = 1 << 20
+UTF8_FLAG = 0x800
+_DRAWN = re.compile("[\u0370-\u03ff\u2190-\u25ff]")  # Greek, mathematics and frames of code page 437, rare in names
+_ENCODINGS = [
+    "cp932",
+    "gb18030",
+    "big5",
+    "cp949",
+    "cp866",
+    "cp1251",
+]  # of computers on which code page 437 is not the default
 _CLUTTER = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
 
 
@@ -51,9 +62,9 @@ def members(path: Path) -> list[Member]:
     if sum(one.file_size for one in listed) > MOST_UNPACKED:
         raise _too_much()
     return [
-        Member(index, _shown(one.filename), one.filename[-500:])
-        for index, one in enumerate(listed)
-        if not one.is_dir() and not any(part in _CLUTTER for part in PurePosixPath(one.filename).parts)
+        Member(index, _shown(name), name[-500:])
+        for index, (one, name) in enumerate(zip(listed, _names(listed), strict=True))
+        if not one.is_dir() and not any(part in _CLUTTER for part in PurePosixPath(name).parts)
     ]
 
 
@@ -76,6 +87,41 @@ def unpack(path: Path, index: int, target: BinaryIO, most: int) -> int:
             said = "There is no space left to unpack the archive. Free some space, then retry what failed."
             raise LegworkError(said, reason="no_space", retryable=True) from error
         raise BadInput("This file of the archive is broken and cannot be unpacked.", reason="broken") from error
+
+
+def _names(listed: list[zipfile.ZipInfo]) -> list[str]:
+    """The members' names. Without the flag for UTF-8 zipfile reads code page 437; many programs mean another encoding by that.
+
+    UTF-8 is taken where the bytes are that; else, where code page 437 has Greek or drawings among the letters, what a
+    detector says of all such names together.
+    """
+    old = {index: one.filename.encode("cp437") for index, one in enumerate(listed) if _without_encoding(one)}
+    names = [one.filename for one in listed]
+    names = [_utf8(old[index]) or name if index in old else name for index, name in enumerate(names)]
+    unsure = [index for index in old if names[index] == listed[index].filename]
+    drawn = any(_DRAWN.search(names[index]) for index in unsure)
+    if drawn and (encoding := _detected(b"\n".join(old[index] for index in unsure))):
+        for index in unsure:
+            names[index] = old[index].decode(encoding, "replace")
+    return names
+
+
+def _without_encoding(one: zipfile.ZipInfo) -> bool:
+    return not one.flag_bits & UTF8_FLAG and not one.filename.isascii() and one.filename == one.orig_filename
+
+
+def _utf8(name: bytes) -> str | None:
+    try:
+        return name.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _detected(names: bytes) -> str | None:
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(names, cp_isolation=_ENCODINGS).best()
+    return best.encoding if best else None
 
 
 def _copied(archive: zipfile.ZipFile, one: zipfile.ZipInfo, target: BinaryIO, most: int) -> int:
