@@ -12,6 +12,9 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jobs.engine.display import as_text
+from jobs.engine.logs import escaped
+
 FIRST = "generate_texts"
 ENDED = {"succeeded", "partial", "failed", "cancelled"}
 LOOK_SECONDS = 0.25
@@ -127,8 +130,7 @@ def _row(outcome: DemoResult) -> list[Any]:
 
 
 def _cell(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return " ".join(text.split())
+    return escaped(" ".join(as_text(value).split()))
 
 
 def _is_number(text: str) -> bool:

@@ -17,7 +17,7 @@ TEXT = "%(asctime)s %(name)s %(levelname)s %(message)s"
 
 _JOB = re.compile(r"\bjobs?[ /]([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b")
 _TOKEN = re.compile(r"\blw_[\w-]{20,}")
-_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _current_job = ""  # the id of the job of this process, in a worker and its child
 
 
@@ -48,8 +48,11 @@ class TextLines(logging.Formatter):
     """One line for each record, followed by the traceback if there is one."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        record.message = _CONTROL.sub(lambda found: repr(found[0])[1:-1], record.message)
+        record.message = escaped(record.message)
         return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:
+        return "\n".join(map(escaped, super().formatException(ei).split("\n")))
 
     def format(self, record: logging.LogRecord) -> str:
         return without_tokens(super().format(record))
@@ -72,6 +75,11 @@ class JsonLines(logging.Formatter):
         if record.exc_info:
             line["trace"] = without_tokens(self.formatException(record.exc_info))
         return json.dumps(line, ensure_ascii=False)
+
+
+def escaped(text: str) -> str:
+    """The text in one line for a log or a terminal: control characters and marks of direction as \\x1b, \\u202e."""
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 def without_tokens(text: str) -> str:

@@ -77,3 +77,14 @@ def test_what_strangers_send_begins_no_line_and_a_token_is_not_written_down(form
     assert [part for part in line.split("\n") if "all is well" in part] == [line.split("\n")[0]]
     assert "\r" not in line and "\x1b" not in line
     assert "fault at /x" in line and "ValueError: no such token" in line
+
+
+def test_a_terminal_gets_no_control_characters_of_a_name_or_an_error() -> None:
+    name = "\x1b[2J\x1b]0;mine\x07\u202efdp\u2028\x85東京 – “x” 😀.csv"
+    assert logs.escaped(name) == r"\x1b[2J\x1b]0;mine\x07\u202efdp\u2028\x85東京 – “x” 😀.csv"
+    try:
+        raise ValueError(f"{name}\nroot: forged")
+    except ValueError:
+        record = logging.LogRecord("legwork", logging.ERROR, "", 0, "%s is broken", (name,), sys.exc_info())
+    line = logs.formatter("text").format(record)
+    assert not set("\x1b\x07\u202e\u2028\x85") & set(line) and "東京" in line and "Traceback" in line

@@ -9,7 +9,7 @@ from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.wrappers import Response as BaseResponse
 from werkzeug.wsgi import FileWrapper
 
-from jobs.engine import files, queue
+from jobs.engine import files, logs, queue
 from webapp.http.guards import current_owner
 from webapp.jobs import tabs
 from webapp.ui import headers
@@ -76,7 +76,7 @@ def log_lines(job: queue.JobView) -> Iterator[bytes]:
     while True:
         page = queue.read_log(job, after=after, limit=1000)
         for line in page.rows:
-            yield f"{line.at.isoformat(timespec='milliseconds')}  {line.level:<7} {line.text}\n".encode()
+            yield f"{line.at.isoformat(timespec='milliseconds')}  {line.level:<7} {logs.escaped(line.text)}\n".encode()
         after = page.next
         if not after:
             return
