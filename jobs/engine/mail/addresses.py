@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from email_validator import ValidatedEmail
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_BLANK = " \t\r\n\xa0\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"  # cannot be seen; left over from a paste
+_MAILTO = re.compile("^mailto:", re.IGNORECASE)
 _NAMED = re.compile(r"(?P<name>[^<>]*)<(?P<address>[^<>]*)>")
 
 
@@ -37,11 +39,11 @@ class Address:
 
 def parse_address(text: str) -> Address:
     """Exactly one address: ann@example.org or Ann <ann@example.org>. Raises BadInput saying what is wrong with it."""
-    if has_control_characters(text):
+    if has_control_characters(text.strip(_BLANK)):
         raise BadInput("The address has a line break or another control character in it.")
-    text = text.strip()
+    text = _MAILTO.sub("", text.strip(_BLANK))
     named = _NAMED.fullmatch(text)
-    name, bare = (named["name"], named["address"].strip()) if named else ("", text)
+    name, bare = (named["name"], named["address"].strip(_BLANK)) if named else ("", text)
     if bare.count("@") > 1 or re.search(r"[,;]", bare):
         raise BadInput(f"“{_short(text)}” is more than one address. Write one to a row.")
     validate, refused = _validator()

@@ -104,6 +104,12 @@ def one_line(text: str, what: str, most: int = LONGEST_SUBJECT) -> str:
     return text
 
 
+def as_line(text: str) -> str:
+    """The text as `one_line` takes it: a blank for each line break, control character and mark of direction in it."""
+    plain = "".join(" " if has_control_characters(letter) else letter for letter in text).replace(ENCODED, "= ?")
+    return " ".join(plain.split())[:LONGEST_SUBJECT]
+
+
 def plain_text_of(html: str) -> str:
     """The plain text of an HTML body."""
     reader = _TextReader()

@@ -76,8 +76,8 @@ def sender(owner: str, job_id: UUID | None = None) -> Sender:
 
 
 def send(to: str, subject: str, text: str, *, owner: str, html: str = "", job_id: UUID | None = None) -> SmtpReply:
-    """Send a message to one person from Legwork's own address. Raises what Sender.send raises."""
-    letter = compose.OutgoingMail(addresses.parse_address(to), own_address(), subject, text, html)
+    """Send a message to one person from Legwork's own address; its subject may have any text. Raises what Sender.send raises."""
+    letter = compose.OutgoingMail(addresses.parse_address(to), own_address(), compose.as_line(subject), text, html)
     hand = sender(owner, job_id)
     try:
         return hand.send(compose.compose_message(letter))

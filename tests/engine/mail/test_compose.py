@@ -29,6 +29,9 @@ NASTY = st.text(max_size=80) | st.sampled_from(ODD)
         ("ann@straße.example", "ann@xn--strae-oqa.example"),
         ("üwe@example.org", "üwe@example.org"),
         ("ann@mail.local", "ann@mail.local"),
+        ("\ufeff ann@example.org\u200b\xa0", "ann@example.org"),
+        ("mailto:ann@example.org", "ann@example.org"),
+        ("Ann <\u200bann@example.org\u2060>", "ann@example.org"),
     ],
 )
 def test_an_address_is_read_as_people_write_it(written: str, is_it: str) -> None:

@@ -86,3 +86,13 @@ def test_an_address_outside_ascii_keeps_its_letters(delivered: Callable[..., byt
     source = delivered(OutgoingMail(parse_address("Jürgen <jürgen@exämple.org>"), NORA, "Grüße", "x"))
     assert "<jürgen@xn--exmple-cua.org>\r\n".encode() in source
     assert decoded(unfolded(message_from_bytes(source), "Subject")) == "Grüße"
+
+
+def test_legwork_tells_of_a_job_whatever_is_in_its_name(environment: Callable[..., None]) -> None:
+    with MailServer() as server:
+        environment(SMTP_URL=server.url)
+        smtp.send("ann@example.org", "Succeeded: a\nb\u202ec =?utf-8?q?x?= 東京", "x", owner="owner")
+        assert (
+            decoded(unfolded(message_from_bytes(server.sources[0]), "Subject"))
+            == "Succeeded: a b c = ?utf-8?q?x?= 東京"
+        )
