@@ -13,7 +13,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -31,10 +31,16 @@ _NUMBERS = re.compile(r"(0x[0-9a-f]+|[0-9]+)(\.(0x[0-9a-f]*|[0-9]+)){0,3}\.?", r
 _INSIDE = "{} is an address inside this machine or its network, which is not asked from here."
 _KEEPS_METHOD = (307, 308)
 _LEADS_ON = (301, 302, 303, *_KEEPS_METHOD)
-# What Python calls global although it leads inside, or to many: NAT64, 6to4, Teredo.
-_TUNNELS = [ipaddress.ip_network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")]
+# The addresses that the Internet's registries give out. Python calls more global, and how many depends on its version.
+_PUBLIC = [ipaddress.ip_network(net) for net in ("0.0.0.0/0", "2000::/3")]
+# Of those, what is reserved or leads elsewhere: IETF protocols with Teredo, documentation, 6to4, a 6to4 relay.
+_SPECIAL = [
+    ipaddress.ip_network(net)
+    for net in ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
+]
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True)
@@ -102,13 +108,15 @@ def allowed(address: Address) -> bool:
     inner = getattr(address, "ipv4_mapped", None)
     if inner is not None:
         return allowed(inner)
-    if any(address in net for net in _TUNNELS if net.version == address.version):
-        return False
-    if address.is_multicast or address.is_link_local or address.is_unspecified or address.is_reserved:
+    if address.is_multicast or address.is_link_local or address.is_unspecified or _is_in(address, _SPECIAL):
         return False
     if settings.current().outgoing_private and (address.is_private or address.is_loopback):
-        return True
-    return address.is_global
+        return not address.is_reserved or address.is_loopback
+    return _is_in(address, _PUBLIC) and address.is_global and not address.is_reserved
+
+
+def _is_in(address: Address, networks: Sequence[Network]) -> bool:
+    return any(address in net for net in networks if net.version == address.version)
 
 
 def _split(url: str) -> SplitResult:

@@ -20,6 +20,7 @@ INSIDE = [
     "http://169.254.169.254/latest/meta-data", "http://[fe80::1]/", "http://100.64.0.1/", "http://[fd00::1]/",
     "http://10.0.0.1/", "http://192.168.1.1/", "http://172.16.0.1/", "http://[64:ff9b::7f00:1]/", "http://[64:ff9b:1::1]/",
     "http://[2002:7f00:1::]/", "http://224.0.0.1/", "http://[ff02::1]/", "http://255.255.255.255/", "http://240.0.0.1/",
+    "http://[fec0::1]/", "http://[3fff::1]/",
 ]  # fmt: skip
 CROOKED = [
     "file:///etc/passwd", "gopher://127.0.0.1/", "ftp://example.org/", "javascript:alert(1)", "", "//example.org/", "http://",
@@ -89,15 +90,37 @@ def test_what_is_no_plain_address_is_refused_without_asking(url: str) -> None:
         http.check(url)
 
 
-@pytest.mark.parametrize("address", ["169.254.169.254", "224.0.0.1", "64:ff9b::7f00:1", "fe80::1", "0.0.0.0", "::"])
+# One address of each range that IANA's special-purpose registries name, and some at their edges.
+NOT_PUBLIC = """
+    0.0.0.0 0.1.2.3 10.0.0.1 100.64.0.1 100.127.255.255 127.0.0.1 127.255.255.254 169.254.169.254 172.16.0.1 172.31.255.255
+    192.0.0.1 192.0.0.9 192.0.2.1 192.88.99.1 192.168.0.1 198.18.0.1 198.51.100.1 203.0.113.1 224.0.0.1 239.1.2.3 240.0.0.1
+    255.255.255.255 :: ::1 ::127.0.0.1 ::8.8.8.8 ::ffff:10.0.0.1 ::ffff:127.0.0.1 ::ffff:0:127.0.0.1 64:ff9b::7f00:1
+    64:ff9b::a00:1 64:ff9b:1::1 100::1 100:0:0:1::1 200::1 2001::1 2001:2::1 2001:10::1 2001:20::1 2001:db8::1 2002:7f00:1::
+    2002:808:808:: 3fff::1 3fff:fff::1 4000::1 5f00::1 fc00::1 fd00::1 fe00::1 fe80::1 febf::1 fec0::1 feff::1 ff02::1
+"""
+PUBLIC = "1.1.1.1 8.8.8.8 93.184.215.14 ::ffff:8.8.8.8 2001:4860:4860::8888 2606:2800:21f:cb07::1 2a00:1450:4001::1"
+NEVER = [
+    "0.0.0.0",
+    "169.254.169.254",
+    "224.0.0.1",
+    "240.0.0.1",
+    "::",
+    "64:ff9b::7f00:1",
+    "2002::1",
+    "fe80::1",
+    "fec0::1",
+]
+
+
+@pytest.mark.parametrize("address", NEVER)
 def test_with_private_addresses_allowed_these_still_are_not(settings: Callable[..., None], address: str) -> None:
     settings(OUTGOING_PRIVATE="1")
     assert not http.allowed(ipaddress.ip_address(address))
 
 
-@pytest.mark.parametrize("address", ["93.184.215.14", "2606:2800:21f:cb07::1", "8.8.8.8"])
-def test_the_open_internet_is_allowed(address: str) -> None:
-    assert http.allowed(ipaddress.ip_address(address))
+def test_only_public_addresses_are_allowed() -> None:
+    tried = [ipaddress.ip_address(one) for one in f"{NOT_PUBLIC} {PUBLIC}".split()]
+    assert [one for one in tried if http.allowed(one)] == [ipaddress.ip_address(one) for one in PUBLIC.split()]
 
 
 def test_a_name_is_judged_by_all_that_it_stands_for(monkeypatch: pytest.MonkeyPatch) -> None:
