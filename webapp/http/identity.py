@@ -118,8 +118,14 @@ def account() -> Any:
 
 
 def require_operator() -> None:
-    """Raise NotFound unless this request comes from an operator; without accounts everybody is one."""
-    if ROLES.index(identity().role) < ROLES.index("operator"):
+    """Raise NotFound unless this request comes from an operator, Forbidden if its token may not operate.
+
+    Without accounts everybody is an operator.
+    """
+    who = identity()
+    if who.token is not None:
+        _check_token(who, "operator")
+    if ROLES.index(who.role) < ROLES.index("operator"):
         raise NotFound(NO_PAGE)
 
 

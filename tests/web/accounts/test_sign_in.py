@@ -299,6 +299,7 @@ def test_a_token_may_what_its_scope_says(
     assert client.get("/api/v1/jobs", headers=header).status_code == reads
     assert client.post(NAPS, json={}, headers=header).status_code == writes
     assert client.get("/api/v1/audit", headers=header).status_code == operates
+    assert client.get("/metrics", headers=header).status_code == operates
     assert client.get("/account", headers=header).status_code == 403
     assert client.get("/people", headers=header).status_code in (403, 404)
 
