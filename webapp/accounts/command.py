@@ -23,7 +23,9 @@ def parser() -> argparse.ArgumentParser:
     )
     adding.add_argument("name")
     adding.add_argument("--role", choices=accounts.ROLES, help="default: admin for the first account, else member")
-    renewing = commands.add_parser("password", help="set an account's password and sign it out everywhere")
+    renewing = commands.add_parser(
+        "password", help="set an account's password, sign it out everywhere and revoke its tokens"
+    )
     renewing.add_argument("name")
     commands.add_parser("list", help="list all accounts with their roles, and whether they are suspended")
     commands.add_parser("check", help="exit with code 2 if there is no account yet")
@@ -46,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
         if found is None:
             raise NotFound(f"There is no account named {options.name}.")
         accounts.set_password(found.id, _password(), by=None)
-        print(f"{found.name} has a new password and is signed out everywhere.")
+        print(f"{found.name} has a new password, is signed out everywhere, and has no tokens any more.")
     return 0
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from jobs.engine.accounts import audit, passwords
+from jobs.engine.accounts import audit, passwords, throttle
 from jobs.engine.db import postgres
 from jobs.engine.db.models import ROLES, Account, SignIn, Token, new_id
 from jobs.engine.db.records import as_id
@@ -143,31 +143,43 @@ def resume(account_id: str | UUID, *, by: str, address: str | None = None) -> Ac
 
 
 def set_password(account_id: str | UUID, password: str, *, by: str | None, address: str | None = None) -> Account:
-    """Set an account's password without the old one. All its sign-ins end. Raises InvalidParams."""
+    """Set an account's password without the old one. All its sign-ins and tokens end. Raises InvalidParams."""
     with postgres.session() as session:
         found = _one(session, account_id)
         found.password = passwords.hashed(passwords.checked(password, found.name))
         end_sign_ins(session, found)
         audit.record(session, by or found.owner, "password_change", found.name, address=address)
+        _revoke_tokens(session, found, by or found.owner, address)
     return found
 
 
 def change_password(
     account: Account, old: str, new: str, *, keep: UUID | None, tokens_too: bool = False, address: str | None = None
 ) -> None:
-    """Change one's own password. All sign-ins end but `keep`; the tokens too if requested. Raises InvalidParams."""
-    if account.password is not None and not passwords.matches(account.password, old):
-        raise InvalidParams([FieldError("old", "This is not your current password.")])
+    """Change one's own password. All sign-ins end but `keep`; the tokens too if requested. Raises InvalidParams, TooMany."""
+    if account.password is not None:
+        _check_old(account, account.password, old, address or "unknown")
     hashed = passwords.hashed(passwords.checked(new, account.name, "new"))
     with postgres.session() as session:
         session.execute(update(Account).where(Account.id == account.id).values(password=hashed))
         end_sign_ins(session, account, keep)
         audit.record(session, account.owner, "password_change", account.name, address=address)
         if tokens_too:
-            for name in session.scalars(
-                delete(Token).where(Token.account_id == account.id).returning(Token.name)
-            ).all():
-                audit.record(session, account.owner, "token_revoke", account.name, address=address, token=name)
+            _revoke_tokens(session, account, account.owner, address)
+
+
+def _revoke_tokens(session: Session, account: Account, by: str, address: str | None) -> None:
+    names = session.scalars(delete(Token).where(Token.account_id == account.id).returning(Token.name)).all()
+    for name in names:
+        audit.record(session, by, "token_revoke", account.name, address=address, token=name)
+
+
+def _check_old(account: Account, stored: str, old: str, address: str) -> None:
+    """Guesses count as those at sign-in do: whoever has a session could try passwords without end."""
+    throttle.count(account.name, address)
+    if not passwords.matches(stored, old):
+        raise InvalidParams([FieldError("old", "This is not your current password.")])
+    throttle.forget(account.name, address)
 
 
 def end_sign_ins(session: Session, account: Account, keep: UUID | None = None) -> None:

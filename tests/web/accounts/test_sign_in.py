@@ -153,6 +153,21 @@ def test_another_password_ends_all_other_sign_ins(app: Flask, somebody: Callable
     assert sign_in(other, one.account.name, new).status_code == 303
 
 
+def test_a_password_that_an_admin_sets_ends_sign_ins_and_tokens(
+    app: Flask, admin: Person, somebody: Callable[..., Person]
+) -> None:
+    one, client = somebody(), app.test_client()
+    header = one.token()
+    assert admin.post(f"/people/{one.account.id}/password", password="short").status_code == 422
+    assert client.get("/api/v1/jobs", headers=header).status_code == 200
+    assert admin.post(f"/people/{one.account.id}/password", password="another four plain words").status_code == 303
+    assert client.get("/api/v1/jobs", headers=header).status_code == 401
+    assert client.post(NAPS, json={}, headers=header).status_code == 401
+    assert one.client.get("/jobs").status_code == 303
+    entries = admin.client.get(f"/api/v1/audit?action=token_revoke&q={one.account.name}").get_json()["entries"]
+    assert [(entry["who"], entry["target"]) for entry in entries] == [("root", one.account.name)]
+
+
 def test_another_password_ends_tokens_too_if_that_is_asked(app: Flask, somebody: Callable[..., Person]) -> None:
     one, stranger = somebody(), somebody()
     headers, theirs = [one.token(), one.token("read")], stranger.token()
