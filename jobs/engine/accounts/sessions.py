@@ -48,7 +48,8 @@ def sign_in_by_password(name: str, password: str, *, address: str, browser: str)
         found = session.scalar(select(Account).where(Account.name == name))
     right = passwords.matches(found.password if found else None, password)
     if not found or not right or found.suspended_at is not None:
-        _refuse(name, address, "suspended" if found and right else "wrong name or password")
+        why = "suspended" if found and right else "wrong name or password"
+        _refuse(name, address, why, known=found is not None)
         raise NotAuthenticated(REFUSED)
     throttle.forget(name, address)
     return _begin(found, address, browser, "password")
@@ -73,7 +74,7 @@ def sign_in_by_provider(subject: str, name: str, *, new: bool, address: str, bro
                 f"An account named {name} exists already and does not belong to this provider. Sign in with its password."
             ) from None
     if found.suspended_at is not None:
-        _refuse(found.name, address, "suspended")
+        _refuse(found.name, address, "suspended", known=True)
         raise NotAuthenticated("This account is suspended. An administrator can reinstate it.")
     return _begin(found, address, browser, "provider")
 
@@ -142,6 +143,9 @@ def _begin(account: Account, address: str, browser: str, how: str) -> str:
     return secret
 
 
-def _refuse(name: str, address: str, why: str) -> None:
+def _refuse(name: str, address: str, why: str, *, known: bool = False) -> None:
+    """Record it once within the throttle's minutes for an address, and for each account: else anybody fills the log."""
     with postgres.session() as session:
+        if not throttle.first(session, f"{why} {name if known else ''}", address):
+            return
         audit.record(session, None, "sign_in_refused", name, who=name or "nobody", address=address, why=why)

@@ -105,6 +105,51 @@ def test_trying_too_often_is_slowed_for_any_name(app: Flask, somebody: Callable[
     _forget_tries()
 
 
+def test_right_passwords_are_not_counted(app: Flask, somebody: Callable[..., Person]) -> None:
+    one, other = somebody(), somebody()
+    assert [sign_in(app.test_client(), one.account.name).status_code for _ in range(65)] == [303] * 65
+    wrong = [sign_in(app.test_client(), f"nobody{number}", "wrong wrong wrong").status_code for number in range(61)]
+    assert wrong == [401] * 60 + [429]
+    assert sign_in(app.test_client(), other.account.name).status_code == 429  # 60 wrong ones from here are enough
+
+
+def test_a_network_counts_as_one_address(app: Flask, admin: Person) -> None:
+    def tried(address: str, number: int) -> int:
+        client = app.test_client()
+        client.environ_base["REMOTE_ADDR"] = address
+        return int(sign_in(client, f"nobody{number}", "wrong wrong wrong").status_code)
+
+    statuses = [tried(f"2001:db8:1:1:{number:x}::{number:x}", number) for number in range(62)]
+    assert statuses == [401] * 60 + [429] * 2
+    assert tried("2001:db8:1:2::1", 0) == 401
+    assert tried("::ffff:198.51.100.1", 0) == tried("198.51.100.1", 1) == 401
+
+
+def test_guesses_at_the_old_password_are_limited_as_at_sign_in(somebody: Callable[..., Person]) -> None:
+    one, new = somebody(), "another four plain words"
+    guesses = [one.post("/account/password", old=f"guess {n}", new=new, again=new).status_code for n in range(12)]
+    assert guesses == [422] * 10 + [429] * 2
+    assert one.post("/account/password", old=PASSWORD, new=new, again=new).status_code == 429
+    _forget_tries()
+    assert one.post("/account/password", old=PASSWORD, new=new, again=new).status_code == 200
+
+
+def test_nobody_fills_the_audit_log(app: Flask, admin: Person, somebody: Callable[..., Person]) -> None:
+    def entries() -> int:
+        with postgres.session() as session:
+            return int(session.execute(text("select count(*) from audit_log")).scalar_one())
+
+    one = somebody()
+    before = entries()
+    for number in range(80):
+        sign_in(app.test_client(), f"nobody{number}", "wrong wrong wrong")
+    assert entries() - before == 2  # one for wrong names, one for too many tries
+    _forget_tries()
+    for _ in range(80):
+        sign_in(app.test_client(), one.account.name, "wrong wrong wrong")
+    assert entries() - before == 4  # an account that is tried is named
+
+
 def test_a_form_from_elsewhere_signs_nobody_in(app: Flask, admin: Person) -> None:
     client = app.test_client()
     assert client.post("/login", data={"name": "root", "password": PASSWORD}).status_code == 400
