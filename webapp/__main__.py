@@ -144,7 +144,7 @@ def _release(line: str, folder: Path, environ: Mapping[str, str], data_dir: Path
 
 def _somebody_can_sign_in(chosen: Settings, environ: Mapping[str, str]) -> bool:
     """Whether there is an account, or only this machine can reach the site. In a process of its own: the database is new."""
-    if chosen.loopback:
+    if chosen.this_machine_only:
         return True
     command = [sys.executable, "-m", "webapp", "accounts", "check"]
     done = subprocess.run(command, env=dict(environ), cwd=CODE, capture_output=True, text=True, check=False)

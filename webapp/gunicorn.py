@@ -49,7 +49,11 @@ def post_worker_init(worker: object) -> None:
 def on_starting(server: object) -> None:
     """Nobody could sign in to a site without accounts that others can reach. Asked by another process: see below why."""
     command = [sys.executable, "-m", "webapp", "accounts", "check"]
-    if not _chosen.loopback and not _chosen.first_account and subprocess.run(command, check=False).returncode == 2:
+    if (
+        not _chosen.this_machine_only
+        and not _chosen.first_account
+        and subprocess.run(command, check=False).returncode == 2
+    ):
         raise SystemExit(2)
 
 

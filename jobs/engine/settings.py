@@ -71,6 +71,11 @@ class Settings:
         return is_loopback(self.host)
 
     @property
+    def this_machine_only(self) -> bool:
+        """Whether nobody on another machine uses the site: no other can reach it, and no proxy passes requests of others on."""
+        return self.loopback and not self.trusted_proxies and all(is_loopback(host) for host in self.trusted_hosts)
+
+    @property
     def has_model(self) -> bool:
         return bool(self.openai_base_url or self.openai_api_key)
 

@@ -1,7 +1,7 @@
 """Authentication of requests, and authorisation of routes.
 
 By default, a route needs the role viewer for reading and member for anything else. `@anybody`, `@person`, `@operators` and
-`@admins` change that. Without accounts, and reachable from this machine only, there is a single user with all rights.
+`@admins` change that. Without accounts, and where only this machine can reach the site, there is a single user with all rights.
 """
 
 from __future__ import annotations
@@ -135,11 +135,11 @@ def address() -> str:
 
 
 def signing_in_is_needed() -> bool:
-    """Whether this site has accounts, or other machines can reach it."""
+    """Whether this site has accounts, or others can reach it, directly or through a proxy."""
     state = current_app.extensions.setdefault("legwork_accounts", {"there": False})
     if not state["there"]:
         if "accounts_there" not in g:  # the same for the whole request
-            g.accounts_there = not settings.current().loopback or accounts.any_accounts()
+            g.accounts_there = not settings.current().this_machine_only or accounts.any_accounts()
         state["there"] = g.accounts_there
     return bool(state["there"])
 

@@ -45,7 +45,7 @@ def _site() -> dict[str, Any]:
         "theme": theme if theme in THEMES else "system",
         "menu": partial(_menu, viewer),
         "running": _running,
-        "this_machine": settings.current().loopback,
+        "this_machine": settings.current().this_machine_only,
     }
 
 

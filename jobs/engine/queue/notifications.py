@@ -206,7 +206,9 @@ def _address(job: Job) -> str:
     """The address of the job's page, as far as the settings tell."""
     now = settings.current()
     host = (
-        f"http://{now.host}:{now.port}" if now.loopback or not now.trusted_hosts else f"https://{now.trusted_hosts[0]}"
+        f"http://{now.host}:{now.port}"
+        if now.this_machine_only or not now.trusted_hosts
+        else f"https://{now.trusted_hosts[0]}"
     )
     return f"{host}/jobs/{job.id}"
 
