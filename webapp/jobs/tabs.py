@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from itertools import pairwise
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from jobs.engine import kinds, queue
 from jobs.engine.db import models
 from jobs.engine.errors import LegworkError, NotFound
+from webapp.http.guards import current_owner
 from webapp.jobs import drafts, forms
 from webapp.ui import safe_text, words
 
@@ -94,7 +96,8 @@ def _input(job: queue.JobView, asked: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _timeline(job: queue.JobView, asked: Mapping[str, str]) -> dict[str, Any]:
-    sent = [step for one in queue.notifications_of(job) for step in _notification_steps(one)]
+    mine = job.owner == current_owner()
+    sent = [step for one in queue.notifications_of(job) for step in _notification_steps(one, mine)]
     approvals = [step for one in queue.approvals_of(job) for step in _approval_steps(one)]
     known = steps(job, queue.attempts(job))
     return {"steps": sorted([*known, *sent, *approvals], key=lambda step: step.at or words.now())}
@@ -149,12 +152,11 @@ def _approval_steps(approval: models.Approval) -> list[TimelineStep]:
     return found
 
 
-def _notification_steps(notification: models.Notification) -> list[TimelineStep]:
+def _notification_steps(notification: models.Notification, mine: bool) -> list[TimelineStep]:
     """The tries to send a notification."""
     what = "Mail" if notification.channel == "mail" else "Webhook"
-    target = safe_text.cell(notification.target, 120)
     tries = [
-        TimelineStep(datetime.fromisoformat(one["at"]), what, f"{target}: {one['text']}", None)
+        TimelineStep(datetime.fromisoformat(one["at"]), what, _try(notification, one, mine), None)
         for one in notification.tries
     ]
     if tries and notification.state == "given_up":
@@ -162,6 +164,14 @@ def _notification_steps(notification: models.Notification) -> list[TimelineStep]
     elif tries and notification.state == "open":
         tries[-1] = tries[-1]._replace(detail=f"{tries[-1].detail}. Tried again {words.ago(notification.next_at)}")
     return tries
+
+
+def _try(notification: models.Notification, one: Mapping[str, str], mine: bool) -> str:
+    """What became of a try. The addresses are the owner's: others see a webhook's host, and no reply, which may quote them."""
+    if mine:
+        return f"{safe_text.cell(notification.target, 120)}: {one['text']}"
+    said = "sent" if one["state"] == "sent" else "not sent"
+    return f"{urlsplit(notification.target).hostname}: {said}" if notification.channel == "webhook" else said
 
 
 def _attempt(attempt: models.Attempt) -> TimelineStep:

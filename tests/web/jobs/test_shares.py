@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from jobs.engine.db import postgres
-from jobs.engine.db.models import File, Job
+from jobs.engine.db.models import File, Job, Notification
 from tests.web import factories, signed_in
 from tests.web.signed_in import Person
 
@@ -60,6 +60,20 @@ def test_a_link_lets_look_and_its_end_ends_that(owner: Person, guest: Person, jo
     assert guest.client.get(link).status_code == 404
     assert str(job.id) not in guest.client.get("/shared").text
     assert _link(owner, job) != link  # the old one stays dead
+
+
+def test_who_is_notified_is_the_owners_alone(owner: Person, guest: Person, job: Job) -> None:
+    tried = [{"at": "2026-11-30T10:00:00+00:00", "state": "given_up", "text": "550 <mia@private.example> is unknown"}]
+    targets = {"webhook": "https://hooks.example/SECRETPATH?key=1", "mail": "mia@private.example"}
+    with postgres.session() as session:
+        for channel, target in targets.items():
+            session.add(Notification(job_id=job.id, channel=channel, target=target, tries=tried, state="given_up"))
+    guest.client.get(_link(owner, job))
+    assert all(target.split("?")[0] in owner.client.get(f"/jobs/{job.id}/timeline").text for target in targets.values())
+    seen = {look: guest.client.get(look) for look in _looks(job)}
+    assert "hooks.example: not sent" in seen[f"/jobs/{job.id}/timeline"].text
+    for look, answer in seen.items():
+        assert not [word for word in (b"SECRETPATH", b"private.example") if word in answer.data], look
 
 
 def test_its_files_are_seen_and_no_others(owner: Person, guest: Person, job: Job) -> None:
