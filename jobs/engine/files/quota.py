@@ -24,7 +24,7 @@ def check_quota(owner: str, more: int = 0, job: tuple[UUID, int] | None = None) 
 
 
 def take_quota(session: Session, owner: str, more: int, job: tuple[UUID, int] | None = None) -> None:
-    """Raise QuotaExceeded if the owner's files with these `more` bytes are over the quota.
+    """Raise QuotaExceeded if the owner's files and outbox with these `more` bytes are over the quota.
 
     It locks the owner's quota until the transaction ends. job: id and lease of the job that makes the files; outputs of its
     earlier attempts that are not visible do not count.
@@ -37,11 +37,11 @@ def take_quota(session: Session, owner: str, more: int, job: tuple[UUID, int] | 
     if used + more > most or (not more and used == most):
         sentence = f"Your files take {used / 1e6:,.1f} MB of your {most / 1e6:,.0f} MB"
         needed = f"; {more / 1e6:,.1f} MB more do not fit" if more >= SHOWN_FROM else ""
-        raise QuotaExceeded(f"{sentence}{needed}. Delete jobs that have ended first.")
+        raise QuotaExceeded(f"{sentence}{needed}. Delete jobs that have ended, or empty the outbox.")
 
 
 def storage_used(session: Session, owner: str, job: tuple[UUID, int] | None = None) -> int:
-    """Bytes of an owner's files. job: as for `take_quota`."""
+    """Bytes of an owner's files and outbox. job: as for `take_quota`."""
     bytes_ = session.scalar(select(StorageUsed.bytes).where(StorageUsed.owner == owner)) or 0
     if job is None:
         return bytes_

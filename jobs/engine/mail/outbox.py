@@ -15,7 +15,8 @@ from sqlalchemy import delete, func, select
 from jobs.engine.db import postgres
 from jobs.engine.db.models import OutboxMessage
 from jobs.engine.db.records import Page, as_id, escaped, owned
-from jobs.engine.errors import NotFound
+from jobs.engine.errors import NotFound, QuotaExceeded
+from jobs.engine.files import quota
 from jobs.engine.files.storage import blob_storage
 from jobs.engine.jsonsafe import clean_text
 
@@ -64,7 +65,10 @@ class OutboxSender:
         """Does nothing: there is no connection."""
 
     def send(self, message: EmailMessage) -> SmtpReply:
-        blob = blob_storage().put(io.BytesIO(message.as_bytes()), limit=None)
+        """Store the message. Raises QuotaExceeded."""
+        content = message.as_bytes()
+        quota.check_quota(self._owner, len(content))
+        blob = blob_storage().put(io.BytesIO(content), limit=None)
         row = OutboxMessage(
             owner=self._owner,
             job_id=self._job_id,
@@ -76,8 +80,13 @@ class OutboxSender:
             bytes=blob.bytes,
             blob=blob.key,
         )
-        with postgres.session() as session:
-            session.add(row)
+        try:
+            with postgres.session() as session:
+                quota.take_quota(session, self._owner, blob.bytes)
+                session.add(row)
+        except QuotaExceeded:
+            blob_storage().delete(blob.key)
+            raise
         return SmtpReply(250, "stored in the outbox; mail is not set up")
 
     def close(self) -> None:

@@ -51,7 +51,12 @@ class BackupFailed(LegworkError):
 
 
 _SNAPSHOT = text("select pg_export_snapshot()")
-_BLOBS = text("select blob, max(bytes) as bytes from files group by blob order by blob")
+_HOLDERS = ("files", "outbox")  # tables whose rows name stored bytes
+_BLOBS = text(f"""
+    select blob, max(bytes) as bytes
+    from ({" union all ".join(f"select blob, bytes from {table}" for table in _HOLDERS)}) as held
+    group by blob order by blob
+""")  # noqa: S608 (the names of our tables)
 
 
 def write(target: Path) -> BackupReport:
@@ -178,7 +183,7 @@ def _clear_database(replace: bool) -> None:
 
 
 _ENVIRON = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}  # without libpq's variables, which could override the URL
-_MOVE = text("update files set blob = :new where blob = :old")
+_MOVES = [text(f"update {table} set blob = :new where blob = :old") for table in _HOLDERS]  # noqa: S608 (as above)
 
 
 def _restore_files(tar: tarfile.TarFile, members: Iterator[tarfile.TarInfo]) -> BackupReport:
@@ -190,7 +195,8 @@ def _restore_files(tar: tarfile.TarFile, members: Iterator[tarfile.TarInfo]) -> 
             raise BackupFailed(f"This is not a backup of Legwork: it contains {member.name[:80]!r}.")
         blob = blob_storage().put(content, None)  # type: ignore[arg-type]
         with postgres.session() as session:
-            session.execute(_MOVE, {"new": blob.key, "old": named[1]})
+            for move in _MOVES:
+                session.execute(move, {"new": blob.key, "old": named[1]})
         done, size = done + 1, size + blob.bytes
     with postgres.session() as session:
         count = len(session.execute(_BLOBS).all())

@@ -7,6 +7,7 @@ import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import delete, func, select
@@ -15,6 +16,7 @@ from jobs.engine.db import postgres
 from jobs.engine.db.models import File
 from jobs.engine.errors import QuotaExceeded, TooLarge
 from jobs.engine.files import uploads
+from jobs.engine.mail import outbox
 from jobs.engine.queue import commands, ledger, limits, queries
 from jobs.engine.worker.context import Context
 from jobs.engine.worker.outcome_writer import OutcomeWriter
@@ -44,7 +46,9 @@ def test_what_jobs_make_counts_too_and_a_full_room_ends_a_job(tmp_path: Path) ->
     kept = job_runs.done("keepsake", bytes=600_000)
     assert kept.state == "succeeded"
     full = job_runs.done("keepsake", bytes=600_000)
-    said = "Your files take 0.6 MB of your 1 MB; 0.6 MB more do not fit. Delete jobs that have ended first."
+    said = (
+        "Your files take 0.6 MB of your 1 MB; 0.6 MB more do not fit. Delete jobs that have ended, or empty the outbox."
+    )
     assert (full.state, full.reason, full.message) == ("failed", "storage_full", said)
     assert (queries.output_files(full), len(queries.output_files(kept)), len(_blobs(tmp_path))) == ([], 1, 1)
     with pytest.raises(TooLarge):
@@ -88,6 +92,22 @@ def test_files_out_of_an_archive_count_too(tmp_path: Path) -> None:
     assert 1 <= job.done <= 2 and job.failed == 0
     assert len(_blobs(tmp_path)) == 1 + job.done
     assert limits.usage("local").bytes <= 1_000_000
+
+
+def test_the_outbox_counts_and_a_mailing_ends_when_there_is_no_room(tmp_path: Path) -> None:
+    table = job_runs.upload(b"email\n" + b"".join(b"a%d@example.org\n" % place for place in range(6)), "people.csv")
+    attached = job_runs.upload(b"x" * 200_000, "a.txt")
+    mailing: dict[str, Any] = {"recipients": table, "from": "us@example.org", "subject": "x", "text": "y"}
+    job = job_runs.done("send_emails", **mailing, attachments=[attached], per_second=None, connections=1)
+    assert (job.state, job.reason, job.unknown) == ("failed", "storage_full", 0)
+    assert "or empty the outbox" in str(job.message)
+    kept = outbox.outbox_messages("local").rows
+    assert len(kept) == job.done > 0
+    assert limits.usage("local").bytes == sum(path.stat().st_size for path in _blobs(tmp_path)) <= 1_000_000
+    with pytest.raises(TooLarge):
+        uploads.upload(io.BytesIO(b"x" * 900_000), "b.txt", owner="local")
+    assert outbox.clear_outbox("local") == job.done
+    uploads.upload(io.BytesIO(b"x" * 700_000), "b.txt", owner="local")
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from jobs.engine.db import postgres, redis
 from jobs.engine.db.models import Job
 from jobs.engine.files import lookup
 from jobs.engine.files.storage import blob_storage
+from jobs.engine.mail import outbox, smtp
 from jobs.engine.operations import backups
 from jobs.engine.operations.backups import BackupFailed
 from jobs.engine.queue import commands, ledger, queries, worker_registry
@@ -41,6 +42,7 @@ def made() -> tuple[Job, Job, bytes]:
             connection, claim, "out.bin", "application/octet-stream", blob_storage().put(io.BytesIO(content), None)
         )
         ledger.settle(connection, done.id, claim.lease, "succeeded", result={"b": 1})
+    smtp.send("nora@example.org", "Kept", "in the outbox", owner="local")
     return done, waits, content
 
 
@@ -50,7 +52,8 @@ def backup(environment: Change, tmp_path: Path) -> tuple[Path, Job, Job, bytes]:
     job, waits, content = made()
     target = tmp_path / "legwork.tar"
     told = backups.write(target)
-    assert (told.files, told.bytes, told.missing) == (1, len(content), 0)
+    assert (told.files, told.missing) == (2, 0)
+    assert told.bytes == len(content) + outbox.outbox_messages("local").rows[0].bytes
     return target, job, waits, content
 
 
@@ -65,12 +68,13 @@ def test_all_of_it_comes_back_elsewhere(
         with pytest.raises(BackupFailed, match="not empty"):
             backups.read(target)
         told = backups.read(target, replace=True)
-        assert (told.files, told.missing) == (1, 0)
+        assert (told.files, told.missing) == (2, 0)
         back = queries.job(job.id, "local")
         assert (back.state, back.result, back.done) == ("succeeded", {"b": 1}, 1)
         assert queries.items(back).rows[0].input == {"a": "ä\u2028"}
         with lookup.open_file(queries.output_files(back)[0]) as opened:
             assert opened.read() == content
+        assert "in the outbox" in outbox.open_outbox_message(outbox.outbox_messages("local").rows[0]).text
         assert list((tmp_path / "other" / "files").rglob(queries.output_files(back)[0].blob))
         redis.broker().flushall()  # Redis is not in a backup
         ticking = clock.Clock()
@@ -80,6 +84,12 @@ def test_all_of_it_comes_back_elsewhere(
             ticking.tick()
         assert messages("cpu") == {str(waits.id)}
         environment()  # lets go of the database, which is dropped now
+
+
+def test_every_table_that_names_stored_bytes_is_backed_up(environment: Change) -> None:
+    named = text("select table_name from information_schema.columns where column_name like '%blob%' order by 1")
+    with postgres.session() as session:
+        assert tuple(session.scalars(named)) == backups._HOLDERS
 
 
 def test_nothing_is_replaced_under_workers(backup: tuple[Path, Job, Job, bytes]) -> None:

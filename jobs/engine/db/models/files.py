@@ -39,7 +39,7 @@ class File(Base):
 
 
 class StorageUsed(Base):
-    """How many bytes an owner's files take together. Postgres keeps it, by triggers on `files`; nobody else writes it."""
+    """How many bytes an owner's files and outbox take together. Postgres counts, by triggers; nobody else writes it."""
 
     __tablename__ = "storage_used"
 
