@@ -33,6 +33,7 @@ __all__ = ["current_owner", "require_operator"]
 LOCAL_OWNER = identity.LOCAL.owner  # without accounts
 API_PREFIXES = ("/api/", "/v1/")
 
+MAX_STRANGERS_BYTES = 64 * 1024  # of a body of any type, on routes that need no sign-in
 MAX_JSON_BYTES = 1_000_000
 MAX_FORM_BYTES = 2_000_000  # of text fields
 MAX_FORM_PARTS = 1_000
@@ -79,8 +80,8 @@ def guard(app: Flask, settings: Settings) -> None:
     identity.close(app, "static", "anybody")
     app.before_request(_refuse_other_hosts)
     app.before_request(_refuse_embedding)
+    app.before_request(identity.check)  # before a body is read: nobody who is not signed in sends a large one
     app.before_request(_limit_body)
-    app.before_request(identity.check)
     app.before_request(_refuse_other_sites)
     csrf.init_app(app)
     app.after_request(_add_headers)
@@ -141,10 +142,13 @@ def _name_in(host: str) -> str:
 
 
 def _limit_body() -> None:
-    """Limit the body by its type; one with a larger Content-Length is refused before it is read."""
-    if not has_body(request.environ) or request.mimetype == "multipart/form-data":
+    """Limit the body by its route and type; one with a larger Content-Length is refused before it is read."""
+    if not has_body(request.environ) or request.routing_exception:
         return
-    most = MAX_JSON_BYTES if is_api_path() else MAX_FORM_BYTES
+    open_to_all = identity.need_of(request.endpoint or "", request.method) == "anybody"
+    if request.mimetype == "multipart/form-data" and not open_to_all:
+        return
+    most = MAX_STRANGERS_BYTES if open_to_all else MAX_JSON_BYTES if is_api_path() else MAX_FORM_BYTES
     if (request.content_length or 0) > most:
         abort(413)
     request.max_content_length = most + 1  # werkzeug silently truncates a chunked body there
@@ -161,13 +165,12 @@ def has_body(environ: Mapping[str, Any]) -> bool:
 
 
 def _refuse_embedding() -> None:
-    """Refuse what a page of another site loads into itself, such as a picture or a frame. Links to this site are fine."""
+    """Refuse what a page of another site loads into itself, and its forms, before their bodies are read. Links are fine."""
     if request.headers.get("Sec-Fetch-Site", "none") in ("same-origin", "none") or identity.is_bearer():
         return
-    if (request.headers.get("Sec-Fetch-Mode"), request.headers.get("Sec-Fetch-Dest")) != ("navigate", "document"):
-        abort(
-            403, "This request comes from a page of another site, which may link to this one but not load parts of it."
-        )
+    how = (request.headers.get("Sec-Fetch-Mode"), request.headers.get("Sec-Fetch-Dest"))
+    if how != ("navigate", "document") or request.method not in SAFE_METHODS:
+        abort(403, "This request comes from a page of another site, which may link to this one and nothing else.")
 
 
 def _refuse_other_sites() -> None:

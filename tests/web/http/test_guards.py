@@ -332,6 +332,14 @@ def test_a_page_of_another_site_cannot_load_parts_of_this_one(
         assert client.get(path, headers=headers).status_code == 403
 
 
+def test_a_form_of_another_site_is_refused_before_its_body_is_read(client: FlaskClient) -> None:
+    headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    sent = client.post(
+        "/kinds/nap", content_type="multipart/form-data; boundary=b", content_length=10**6, headers=headers
+    )
+    assert sent.status_code == 403
+
+
 def test_a_page_of_another_site_can_link_to_this_one(client: FlaskClient) -> None:
     headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
     assert client.get("/", headers=headers).status_code == 200
