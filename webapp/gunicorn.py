@@ -20,7 +20,7 @@ _host = f"[{_chosen.host}]" if ":" in _chosen.host else _chosen.host
 
 bind = f"{_host}:{_chosen.port}"
 workers = _chosen.web_concurrency
-worker_class = "gevent"
+worker_class = "webapp.http.address_limit.Worker"  # gevent's, with a limit for each address
 worker_connections = 1000
 timeout = 60
 graceful_timeout = 10  # open streams end then; their readers resume with the next process

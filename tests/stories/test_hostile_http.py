@@ -75,10 +75,16 @@ def head(line: str, *headers: str, host: str = "localhost") -> bytes:
 
 @pytest.fixture(scope="module")
 def crowd(served: App) -> Iterator[list[Slow]]:
-    """Those who never come to an end: with a body that stops, one that trickles, and headers that trickle."""
+    """Those who never come to an end: with a body that stops, one that trickles, one that is slow, and headers that trickle."""
     stalled = head(f"POST {NAPS}", "Content-Type: application/json", "Content-Length: 500000") + b'{"naps": '
     trickled = head("POST /kinds/nap", f"Content-Type: {FORM}", "Content-Length: 500000")
-    sorts = [(stalled, b""), (trickled, b"x"), (b"GET /jobs HTTP/1.1\r\nHost: localhost\r\nX-Long: ", b"x")]
+    steady = head("POST /kinds/nap", f"Content-Type: {FORM}", "Content-Length: 1900000")
+    sorts = [
+        (stalled, b""),
+        (trickled, b"x"),
+        (steady, b"x" * 7_000),
+        (b"GET /jobs HTTP/1.1\r\nHost: localhost\r\nX-Long: ", b"x"),
+    ]
     with contextlib.ExitStack() as stack:
         yield [Slow(stack.enter_context(connected(served)), *sort) for sort in sorts for _ in range(SLOW)]
 
@@ -375,7 +381,7 @@ def test_another_protocol_is_not_spoken(served: App, sent: bytes) -> None:
 def test_who_does_not_come_to_an_end_is_let_go(crowd: list[Slow], site: Site) -> None:
     assert site.get("/jobs")
     until(lambda: not any(one.is_alive() for one in crowd), "the end of those who are slow", HELD_SECONDS + 5)
-    stalled, trickled, headers = crowd[:SLOW], crowd[SLOW : 2 * SLOW], crowd[2 * SLOW :]
-    assert {one.said.split()[1] for one in stalled + trickled} == {b"408"}
+    stalled, bodies, headers = crowd[:SLOW], crowd[: 3 * SLOW], crowd[3 * SLOW :]
+    assert {one.said.split()[1] for one in bodies} == {b"408"}
     assert {one.said for one in headers} == {b""}
     assert b"was discarded" in stalled[0].said

@@ -1,25 +1,23 @@
 """Rate limit for passwords: an attempt is counted before its password is checked, so that parallel attempts count too.
 
 There are three counters: name and address, address, name. The limit for a name is the highest, so that an attacker
-cannot easily lock a person out. A right password takes its attempt back. An IPv6 network /64 counts as one address, since
-one client usually has all of it.
+cannot easily lock a person out. A right password takes its attempt back.
 """
 
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 
 from sqlalchemy import delete, text
 from sqlalchemy.orm import Session
 
+from jobs.engine.client_address import network_of
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Tries
 from jobs.engine.errors import TooMany
 
 MINUTES = 15
 PAIR, ADDRESS, NAME = 10, 60, 200  # wrong attempts within MINUTES
-PREFIX = 64  # bits of an IPv6 address
 
 _COUNT = text("""
     insert into sign_in_tries (key, count) values (:key, 1)
@@ -51,7 +49,7 @@ def forget(name: str, address: str) -> None:
 def first(session: Session, what: str, address: str) -> bool:
     """Whether this happens for the first time within MINUTES from this address."""
     session.execute(_FORGET, {"minutes": MINUTES})
-    return session.scalar(_ONCE, {"key": f"{_digest(what)} noted {_network(address)}"}) is not None
+    return session.scalar(_ONCE, {"key": f"{_digest(what)} noted {network_of(address)}"}) is not None
 
 
 def _over(session: Session, key: str, most: int) -> bool:
@@ -59,22 +57,11 @@ def _over(session: Session, key: str, most: int) -> bool:
 
 
 def _from(address: str) -> str:
-    return f"from {_network(address)}"
+    return f"from {network_of(address)}"
 
 
 def _pair(name: str, address: str) -> str:
     return f"{_digest(name)} {_from(address)}"
-
-
-def _network(address: str) -> str:
-    """The address; of an IPv6 address the network that one client usually has."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(found, ipaddress.IPv4Address):
-        return str(found)
-    return str(found.ipv4_mapped or ipaddress.ip_network((found, PREFIX), strict=False))
 
 
 def _digest(name: str) -> str:
