@@ -17,6 +17,7 @@ from jobs.engine.errors import Conflict, Forbidden, NotAuthenticated, NotFound, 
 from jobs.engine.jsonsafe import clean_text
 
 IDLE_DAYS, WHOLE_DAYS = 14, 90
+SEVERAL = 3  # people, whom no one address has unless it is a proxy's or an office's
 REFUSED = "The name or the password is not right."
 _IDLE = text(f"interval '{IDLE_DAYS} days'")
 _WHOLE = text(f"interval '{WHOLE_DAYS} days'")
@@ -116,6 +117,16 @@ def list_sessions(account: Account) -> list[SignIn]:
     with postgres.reading() as session:
         query = select(SignIn).where(SignIn.account_id == account.id, SignIn.seen_at > func.now() - _IDLE)
         return list(session.scalars(query.order_by(SignIn.seen_at.desc()).limit(100)))
+
+
+def one_address() -> str | None:
+    """The address that all sign-ins of several accounts come from: usually that of a proxy. None if there are more, or few."""
+    with postgres.reading() as session:
+        query = select(
+            func.min(SignIn.address), func.count(SignIn.address.distinct()), func.count(SignIn.account_id.distinct())
+        )
+        address, addresses, people = session.execute(query.where(SignIn.seen_at > func.now() - _IDLE)).one()
+    return address if addresses == 1 and people >= SEVERAL else None
 
 
 def end_session(account: Account, sign_in: str | UUID, *, address: str | None = None) -> None:

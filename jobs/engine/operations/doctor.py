@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
+from contextlib import suppress
 
-from jobs.engine import settings
+from jobs.engine import accounts, settings
 from jobs.engine.db import postgres
 from jobs.engine.errors import LegworkError, SettingsError
 from jobs.engine.kinds import catalogue
@@ -21,7 +23,7 @@ def examine() -> list[Component]:
     except SettingsError as error:
         return [Component("Settings", "wrong", "Cannot be used", "", error.message)]
     found = [Component("Settings", "ok", "Can be read", f"Data in {chosen.data_dir}"), *components(thorough=True)]
-    return [*found, *_queue_parts(found), _kinds_part(), _confinement_part()]
+    return [*found, *_proxy_parts(found), *_queue_parts(found), _kinds_part(), _confinement_part()]
 
 
 def format_report(found: Sequence[Component]) -> str:
@@ -35,6 +37,19 @@ def format_report(found: Sequence[Component]) -> str:
 
 def _sentences(part: Component) -> str:
     return " ".join(f"{text.rstrip('.')}." for text in (part.words, part.detail, part.advice) if text)
+
+
+def _proxy_parts(found: Sequence[Component]) -> list[Component]:
+    """A warning where everybody seems to come from a proxy that TRUSTED_PROXIES does not name."""
+    if settings.current().trusted_proxies or any(part.name == "Database" and part.state == "wrong" for part in found):
+        return []
+    with suppress(LegworkError, ValueError):
+        if (address := accounts.one_address()) and not ipaddress.ip_address(address).is_global:
+            advice = (
+                f"If {address} is a proxy, set TRUSTED_PROXIES={address}: limits by address count all people as one"
+            )
+            return [Component("Proxy", "off", f"All people sign in from {address}", "", advice)]
+    return []
 
 
 def _queue_parts(found: Sequence[Component]) -> list[Component]:

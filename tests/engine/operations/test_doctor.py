@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from jobs.engine import accounts
 from jobs.engine.embedded import discovery
+from jobs.engine.operations import doctor as doctor_parts
 from jobs.engine.operations.health import clock_health
 from jobs.engine.queue import pauses, queries
 from jobs.engine.settings import read
@@ -113,3 +115,19 @@ def test_beside_a_running_app_its_own_parts_are_found(tmp_path: Path, database_u
     _, lines = doctor(DATA_DIR=str(tmp_path), DATABASE_URL="", REDIS_URL="")
     assert line(lines, "Database").startswith("ok Database")
     assert line(lines, "Broker").startswith("ok Broker")
+
+
+def test_a_proxy_that_is_not_named_is_told(environment: Callable[..., None]) -> None:
+    def told() -> list[str]:
+        return [part.words for part in doctor_parts._proxy_parts([])]
+
+    for place, name in enumerate(("root", "ben", "vera")):
+        assert told() == []
+        accounts.add(name, "member" if place else "admin", "four plain words here")
+        accounts.sign_in_by_password(name, "four plain words here", address="10.0.0.7", browser="")
+    assert told() == ["All people sign in from 10.0.0.7"]
+    environment(TRUSTED_PROXIES="10.0.0.7")
+    assert told() == []
+    environment(TRUSTED_PROXIES=None)
+    accounts.sign_in_by_password("ben", "four plain words here", address="10.0.0.8", browser="")
+    assert told() == []
