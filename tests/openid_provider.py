@@ -23,6 +23,7 @@ class Provider:
 
     def __init__(self) -> None:
         self.wrong = ""
+        self.slash = ""  # the end of its name for itself
         self.claims: dict[str, Any] = {"sub": "42", "preferred_username": "Amara.K"}
         self.key = RSAKey.generate_key(2048, {"kid": "one"}, private=True)
         self.codes: dict[str, dict[str, str]] = {}
@@ -55,7 +56,14 @@ class Provider:
 
     def _id_token(self, nonce: str) -> str:
         now = int(time.time()) - (7200 if self.wrong == "expired" else 0)
-        claims = {"iss": self.issuer, "aud": CLIENT, "iat": now, "exp": now + 600, "nonce": nonce, **self.claims}
+        claims = {
+            "iss": self.issuer + self.slash,
+            "aud": CLIENT,
+            "iat": now,
+            "exp": now + 600,
+            "nonce": nonce,
+            **self.claims,
+        }
         claims |= {"nonce": "another"} if self.wrong == "nonce" else {}
         claims |= {"aud": "another"} if self.wrong == "audience" else {}
         claims |= {"iss": "https://another.example"} if self.wrong == "issuer" else {}
@@ -66,7 +74,7 @@ class Provider:
         if path == "/jwks":
             return {"keys": [self.key.as_dict(private=False)]}
         addresses = {name: f"{self.issuer}/{end}" for name, end in _ENDPOINTS.items()}
-        return {"issuer": self.issuer, "id_token_signing_alg_values_supported": ["RS256"], **addresses}
+        return {"issuer": self.issuer + self.slash, "id_token_signing_alg_values_supported": ["RS256"], **addresses}
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         provider = self

@@ -68,7 +68,8 @@ def _claims(client: Any) -> dict[str, Any]:
     token = client.authorize_access_token()
     claims = dict(token.get("userinfo") or {})
     if (
-        claims.get("iss") != settings.current().oidc_issuer
+        str(claims.get("iss", "")).rstrip("/")
+        != settings.current().oidc_issuer  # the setting is kept without the slash
         or not isinstance(claims.get("sub"), str)
         or not claims["sub"]
     ):

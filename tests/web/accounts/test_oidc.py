@@ -81,6 +81,16 @@ def test_somebody_new_becomes_a_member_where_that_is_allowed(app: Flask, welcomi
     assert len([one for one in accounts.all_accounts() if one.name == "amara.k"]) == 1
 
 
+def test_an_issuer_may_end_in_a_slash(app: Flask, welcoming: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    welcoming.slash = "/"
+    welcoming.claims = {"sub": "11", "preferred_username": "ines"}
+    for written in (welcoming.issuer, f"{welcoming.issuer}/"):
+        monkeypatch.setenv("OIDC_ISSUER", written)
+        settings.current.cache_clear()
+        app.extensions.pop("legwork_oidc", None)
+        assert _go(app.test_client()).location == "/jobs"
+
+
 def test_somebody_new_is_refused_otherwise(app: Flask, admin: Person, provider: Provider) -> None:
     client = app.test_client()
     refused = _go(client)
