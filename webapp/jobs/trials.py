@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from flask import Blueprint, Response, stream_template
 from flask.typing import ResponseReturnValue
+from markupsafe import escape
 
 from jobs.engine import chat, kinds
 from jobs.engine.errors import BadInput, FieldError, LegworkError, NotFound
@@ -74,6 +75,6 @@ def _flushed(page: Iterator[str], trials: chat.TrialRun) -> Iterator[str]:
     except _Left:
         return
     except LegworkError as error:  # the page has begun: it can only say so
-        yield f"{held}<p>{error.message}</p>"
+        yield f"{held}<p>{escape(error.message)}</p>"
     finally:
         trials.close()
