@@ -119,7 +119,10 @@ def change_role(account_id: str | UUID, role: str, *, by: str, address: str | No
 
 
 def suspend(account_id: str | UUID, *, by: str, address: str | None = None) -> Account:
-    """Suspend an account: its sign-ins end, its tokens stop working, its jobs stay. Raises NotFound, Conflict."""
+    """Suspend an account: its sign-ins end, its tokens stop working, and the clock holds its jobs and schedules.
+
+    Raises NotFound, Conflict.
+    """
     with postgres.session() as session:
         session.execute(_ONE_AT_A_TIME)
         found = _one(session, account_id)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from jobs.engine import settings
 from jobs.engine.db.models import ENDED_STATES
 from jobs.engine.kinds.catalogue import QUEUES
-from jobs.engine.queue import capacity, pauses, worker_registry
+from jobs.engine.queue import capacity, fair_share, pauses, worker_registry
 
 MINUTES = 30  # of the chart
 RECENT = 100  # ended jobs of each state from which waiting times are computed
@@ -40,13 +40,13 @@ class QueueFigures:
     paused_at: datetime | None = None
 
 
-_WAITING = text("""
+_WAITING = text(f"""
     select queue, count(*) filter (where run_at is null or run_at <= now()) as waiting,
         extract(epoch from now() - min(coalesce(run_at, created_at)) filter (where run_at is null or run_at <= now()))::float8
             as oldest_seconds,
         extract(epoch from min(run_at) filter (where run_at > now()) - now())::float8 as next_seconds
-    from jobs where state = 'queued' and queue = any(:queues) group by queue
-""")
+    from jobs where state = 'queued' and queue = any(:queues) and {fair_share.MAY_WORK} group by queue
+""")  # noqa: S608
 _RUNNING = text("""
     select queue, count(*) as running from jobs
     where state in ('running', 'stopping') and queue = any(:queues) group by queue

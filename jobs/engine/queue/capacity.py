@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from jobs.engine.queue import fair_share
+
 TARGET_SECONDS = 10.0  # how long a job may wait, where nothing else is set
 ASSUMED_SECONDS = 5.0  # how long a job takes, where none of its queue has ended yet
 LEAST_SECONDS_LEFT = 1.0  # jobs that have waited too long already are to start within this
@@ -50,7 +52,7 @@ _LOADS = text(f"""
     ), waiting as (
         select queue, kind, count(*) as jobs, min(coalesce(run_at, created_at)) as since from jobs
         where state = 'queued' and queue = any(:queues) and (run_at is null or run_at <= now())
-            and queue not in (select queue from paused_queues)
+            and queue not in (select queue from paused_queues) and {fair_share.MAY_WORK}
         group by queue, kind
     ), running as (
         select queue, kind, count(*) as jobs from jobs

@@ -33,6 +33,10 @@ class WaitingOwner(NamedTuple):
     running: int
 
 
+# Whether the account of a job may work. While it is suspended its jobs wait; without accounts every owner may work.
+SUSPENDED = "select owner from accounts where suspended_at is not null"
+MAY_WORK = f"jobs.owner <> all(array({SUSPENDED}))"
+
 # The owners with queued jobs, for a `with recursive`; `{queue}` is the placeholder of the queue's name. They are found by
 # leaps in the index jobs_turns: as many steps as there are owners, not jobs.
 QUEUED_OWNERS = """owners as (

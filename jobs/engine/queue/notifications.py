@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 from jobs.engine import settings
 from jobs.engine.db import postgres
 from jobs.engine.db.job_view import JobView
-from jobs.engine.db.models import ENDED_STATES, Job, Notification
+from jobs.engine.db.models import ENDED_STATES, Account, Job, Notification
 from jobs.engine.errors import BadInput, FieldError, InvalidParams, LegworkError, Transient
 from jobs.engine.mail import addresses, smtp
 from jobs.engine.sandbox import http
@@ -116,6 +116,7 @@ def signature(notification_id: str, timestamp: int, body: bytes) -> str:
 
 def _due() -> Any:
     ended = select(Notification.id).join(Job, Job.id == Notification.job_id).where(Job.state.in_(ENDED_STATES))
+    ended = ended.where(Job.owner.not_in(select(Account.owner).where(Account.suspended_at.is_not(None))))
     return ended.where(Notification.state == "open", Notification.next_at <= func.now()).order_by(Notification.next_at)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, bindparam, cast, func, or_, select, text, tuple_
+from sqlalchemy import Boolean, ColumnElement, Text, bindparam, cast, func, literal_column, or_, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from jobs.engine.db import postgres
@@ -15,9 +15,11 @@ from jobs.engine.db.models import Attempt, Counts, File, Item, Job, PausedQueue,
 from jobs.engine.db.records import Page, escaped, owned
 from jobs.engine.errors import NotFound
 from jobs.engine.formats import exports
-from jobs.engine.queue import worker_registry
+from jobs.engine.queue import fair_share, worker_registry
 
 # Jobs.
+
+_MAY_WORK = literal_column(fair_share.MAY_WORK, Boolean())
 
 
 def job(job_id: str | UUID, owner: str) -> JobView:
@@ -185,7 +187,7 @@ def undelivered(session: Session, *, only: Collection[UUID] | None = None) -> li
     At most 1,000: those with a `run_at` first, in the order of the index jobs_undelivered.
     """
     due = select(*columns()).where(
-        Job.state == "queued", or_(Job.run_at.is_(None), Job.run_at <= func.now()), _not_paused()
+        Job.state == "queued", or_(Job.run_at.is_(None), Job.run_at <= func.now()), _not_paused(), _MAY_WORK
     )
     if only is not None:
         due = due.where(Job.id.in_(only))
@@ -208,7 +210,13 @@ def delivered_ids(
 
 
 def _delivered(queue: str) -> list[ColumnElement[bool]]:
-    return [Job.state == "queued", Job.queue == queue, Job.delivered_at < func.now() - _SETTLED_IN, _not_paused()]
+    return [
+        Job.state == "queued",
+        Job.queue == queue,
+        Job.delivered_at < func.now() - _SETTLED_IN,
+        _not_paused(),
+        _MAY_WORK,
+    ]
 
 
 def _not_paused() -> ColumnElement[bool]:

@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from psycopg import IntegrityError
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
@@ -142,7 +142,17 @@ def run_due(submit: Submit) -> int:
     return len(found)
 
 
+_PAUSE = text("""
+    update schedules set paused_at = now(), trouble = 'Its account ' || case when accounts.suspended_at is null
+        then 'may only view' else 'was suspended' end || ', so the schedule is paused.'
+    from accounts where accounts.owner = schedules.owner and schedules.paused_at is null
+        and (accounts.suspended_at is not null or accounts.role = 'viewer')
+""")
+
+
 def _due(session: Session) -> list[Schedule]:
+    """The schedules that are due. First those are paused whose account may start nothing."""
+    session.execute(_PAUSE)
     query = select(Schedule).where(Schedule.paused_at.is_(None), Schedule.next_at <= func.now())
     return list(session.scalars(query.order_by(Schedule.next_at).limit(AT_ONCE)))
 

@@ -21,7 +21,7 @@ BROKER_SECONDS = 3  # that a due job may be without a message before it is said 
 class Waiting:
     """Why a queued job does not run yet.
 
-    code: scheduled, retrying, approval, paused, worker_lost, no_worker, no_kind, undelivered, queue.
+    code: scheduled, retrying, approval, suspended, paused, worker_lost, no_worker, no_kind, undelivered, queue.
     """
 
     code: str
@@ -72,7 +72,9 @@ def why_waiting(job: JobView) -> Waiting | None:
         return _later(job, seconds)
     asked = {"id": job.id, "queue": job.queue, "owner": job.owner, "cap": COUNT_CAP}
     due = max(job.created_at, job.run_at or job.created_at)
-    ((waited, paused, serving, before, each),) = postgres.fetch_all(_PLACE, asked | {"due": due})
+    ((waited, may_work, paused, serving, before, each),) = postgres.fetch_all(_PLACE, asked | {"due": due})
+    if not may_work:
+        return Waiting("suspended", "Its account is suspended. It starts when an administrator reinstates the account.")
     if paused:
         return Waiting("paused", f"Queue {job.queue} is paused. It starts when an operator resumes the queue.", before)
     if serving == 0:
@@ -134,7 +136,8 @@ _PLACE = f"""
     ), place as (
         select least(mine.many + others.many, %(cap)s) as before from mine, others
     )
-    select extract(epoch from now() - %(due)s)::float8, exists (select from paused_queues where queue = %(queue)s),
+    select extract(epoch from now() - %(due)s)::float8,
+        cast(%(owner)s as text) <> all(array({fair_share.SUSPENDED})), exists (select from paused_queues where queue = %(queue)s),
         (select count(*) from workers where beat_at > now() - {worker_registry.SILENT} and %(queue)s = any(queues)),
         before, ({_EACH})
     from place

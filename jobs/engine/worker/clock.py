@@ -1,7 +1,8 @@
 """The clock: each second, recovers what was lost, delivers what is due, and runs schedules.
 
-Jobs of silent workers are freed, due jobs without a message get one, and from time to time what has expired is deleted. Every
-worker program starts a clock. A Postgres advisory lock elects one; the next takes over when its session ends.
+Jobs of silent workers are freed, those of suspended accounts held, due jobs without a message get one, and from time to time what
+has expired is deleted. Every worker program starts a clock. A Postgres advisory lock elects one; the next takes over when its
+session ends.
 """
 
 from __future__ import annotations
@@ -82,6 +83,8 @@ class Clock:
         with postgres.session() as session:
             for job_id in ledger.recover_expired(session.connection()):
                 log.warning("job %s: its worker was silent; freed", job_id)
+            for job_id in ledger.hold_suspended(session.connection()):
+                log.info("job %s: its account is suspended; stopping", job_id)
         commands.run_due_schedules()
         self._tell()
         try:

@@ -12,12 +12,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
-from jobs.engine import accounts
+from jobs.engine import accounts, queue
 from jobs.engine.accounts import passwords
 from jobs.engine.chat import conversations, questions
 from jobs.engine.chat.conversations import ConversationSettings
 from jobs.engine.db import postgres
 from jobs.engine.errors import Conflict, InvalidParams
+from jobs.engine.queue import SchedulePlan, commands
 from tests.web.signed_in import PASSWORD, Person, hidden, person, sign_in
 
 NAPS = "/api/v1/kinds/nap/jobs"
@@ -309,6 +310,17 @@ def test_another_role_holds_from_the_next_request_on(admin: Person, somebody: Ca
     assert one.client.get("/audit").status_code == 404
     assert one.post("/kinds/nap", naps="1").status_code == 403
     assert admin.post(f"/people/{one.account.id}/role", role="emperor").status_code == 422
+
+
+def test_a_viewers_schedules_are_paused_and_say_why(admin: Person, somebody: Callable[..., Person]) -> None:
+    one = somebody()
+    schedule = queue.create_schedule(SchedulePlan("nap", {}, "* * * * *", "UTC"), owner=one.owner)
+    admin.post(f"/people/{one.account.id}/role", role="viewer")
+    commands.run_due_schedules()
+    page = one.client.get(f"/schedules/{schedule.id}").text
+    assert "Paused" in page and "Its account may only view, so the schedule is paused." in page
+    assert "The next run tries again" not in page
+    assert "Its account may only view" in one.client.get("/schedules").text
 
 
 def test_the_last_admin_stays(admin: Person) -> None:

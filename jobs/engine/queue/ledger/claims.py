@@ -41,7 +41,8 @@ _CLAIM = f"""
     with due as (
         select id, lease, {{contested}} as contested from jobs
         where id = %(id)s and state = 'queued' and (run_at is null or run_at <= now())
-            and not exists (select from paused_queues where paused_queues.queue = jobs.queue) for update
+            and not exists (select from paused_queues where paused_queues.queue = jobs.queue)
+            and {fair_share.MAY_WORK} for update
     ), doubted as (
         {DOUBTED} from due where not contested and items.job_id = due.id and due.lease > 0 and items.state = 'started'
         returning 1
@@ -63,7 +64,8 @@ _CLAIM_ANYWAY = _CLAIM.format(contested="false")
 
 
 def claim(connection: Connection, job_id: UUID, worker: str) -> Claim | None:
-    """Claim a due queued job for this worker; None if it is claimed, stopped, deleted, paused or not due yet.
+    """Claim a due queued job for this worker; None if it is claimed, stopped, deleted, paused or not due yet,
+    or its owner's account is suspended.
 
     Items that an earlier attempt started and never ended are `unknown` from here on.
     """

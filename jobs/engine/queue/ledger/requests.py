@@ -13,6 +13,7 @@ from jobs.engine.db.job_view import COLUMNS, JobView
 from jobs.engine.db.models import Job, new_id
 from jobs.engine.db.postgres import execute
 from jobs.engine.jsonsafe import dumps
+from jobs.engine.queue import fair_share
 from jobs.engine.queue.ledger.attempts import MESSAGE_CHARACTERS, cut, note
 
 
@@ -123,6 +124,26 @@ def ask_stop(connection: Connection, job_id: UUID) -> str | None:
     """Stop a queued job at once, a running one at its next check. Returns its new state; None if it was neither."""
     asked = execute(connection, _ASK_STOP, {"id": job_id})
     return str(asked[0][0]) if asked else None
+
+
+_HOLD = """
+    update jobs set delivered_at = null
+    where state = 'queued' and delivered_at is not null and owner = any(%(owners)s)
+"""
+_STOP_RUNNING = """
+    update jobs set state = 'stopping', cancel_requested_at = now(), reason = 'stopped',
+        message = 'Its account was suspended; the work is ending.'
+    where state = 'running' and owner = any(%(owners)s) returning id
+"""
+
+
+def hold_suspended(connection: Connection) -> list[UUID]:
+    """Stop what suspended accounts have running, and let what they have waiting wait. Returns the stopped jobs."""
+    owners = [owner for (owner,) in execute(connection, fair_share.SUSPENDED)]
+    if not owners:
+        return []
+    execute(connection, _HOLD, {"owners": owners})
+    return [job_id for (job_id,) in execute(connection, _STOP_RUNNING, {"owners": owners})]
 
 
 _RETRY = """
