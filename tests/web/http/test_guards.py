@@ -297,7 +297,7 @@ def test_the_secret_of_a_local_site_is_made_once_and_kept_to_its_owner(tmp_path:
 @pytest.mark.slow
 def test_starting_and_the_first_page_load_nothing_heavy(app: Flask) -> None:
     code = (
-        "import sys, webapp; page = webapp.create_app().test_client().get('/');"
+        "import sys, webapp.app; page = webapp.app.create_app().test_client().get('/');"
         f"print(page.status_code, [name for name in {HEAVY!r} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
