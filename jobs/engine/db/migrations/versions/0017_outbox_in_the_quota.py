@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0016"
-down_revision = "0015"
+revision = "0017"
+down_revision = "0016"
 
 _ADD = """
     insert into storage_used (owner, bytes) select owner, {sign}sum(bytes) from outbox group by owner order by owner
