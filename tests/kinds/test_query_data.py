@@ -20,6 +20,7 @@ import pytest
 from jobs import query_data
 from jobs.engine.db.models import Job
 from jobs.engine.errors import StopAsked
+from jobs.engine.kinds import catalogue
 from jobs.engine.kits import sql
 from jobs.engine.kits.sql.names import RESERVED
 from jobs.engine.queue import commands, queries
@@ -101,7 +102,9 @@ def test_its_page_shows_the_first_rows(environment: Callable[..., None]) -> None
 
 
 def test_its_form_offers_no_braces(environment: Callable[..., None]) -> None:
-    form = create_app({"TESTING": True}).test_client().get("/kinds/query_data?example=1").text
+    client = create_app({"TESTING": True, "WTF_CSRF_ENABLED": False}).test_client()
+    example = json.dumps(catalogue.kind("query_data").example)
+    form = client.post("/kinds/query_data", data={"json": "1", "_pasted": example}).text
     assert "Table orders (id, customer_id" in form and "data-insert" not in form
     assert 'class="code"' in form.split('id="f-sql"')[1][:200]
 

@@ -72,7 +72,8 @@ def listening(pid: int) -> set[str]:
 # Postgres
 
 
-def test_postgres_is_the_real_thing(postgres: Postgres) -> None:
+def test_postgres_is_the_real_thing(folder: Path, up: Up) -> None:
+    postgres = up(Postgres(folder))
     assert one(postgres.url, "SHOW fsync") == "on"
     assert one(postgres.url, "SHOW max_connections") == "200"
     assert one(postgres.url, "SELECT '[1,2]'::vector <-> '[1,3]'::vector") == 1.0
