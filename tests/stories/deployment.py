@@ -49,6 +49,7 @@ class Deployment:
                 "SECRET_KEY": os.urandom(32).hex(),
                 "TRUSTED_HOSTS": NAME,
                 "PORT": "8000",
+                "MAIL_SENDERS": "workshop.example.org",
                 "EXTRA_KINDS": "tests.sample_kinds",
                 "LOG_FORMAT": "json",
                 "PYTHONPATH": str(CODE),
