@@ -92,11 +92,11 @@ class OutcomeWriter:
             )
 
     def flush(self) -> None:
-        """Wait until everything put so far is in the database. Raises what ended the run, if it has ended."""
+        """Wait until everything put so far is in the database, and `counts` is read. Raises what ended the run, if it has ended."""
         with self._change:
             self._flushing = True
             self._change.notify_all()
-            self._change.wait_for(lambda: self._over or not (self._writing or _full(self._batch)))
+            self._change.wait_for(lambda: self._over or not (self._flushing or self._writing or _full(self._batch)))
         self.check()
 
     def keep_up(self) -> None:

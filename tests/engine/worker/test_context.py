@@ -299,3 +299,14 @@ def test_the_time_limit_ends_a_run(environment: Callable[..., None]) -> None:
     with pytest.raises(TimeLimitReached):
         context.map(lambda _: time.sleep(0.02) or {}, range(10_000))
     context._writer.close()
+
+
+def test_an_attempt_that_finds_nothing_left_to_do_ends_well(bench: Bench) -> None:
+    first = bench.attempt()
+    assert first.map(lambda one: {"twice": one * 2}, iter([1, 2])).done == 2
+    again = bench.attempt()
+    assert again.map(lambda one: {"twice": one * 2}, iter([1, 2])).done == 2
+    assert bench.row.done == 2
+    empty = bench.attempt()
+    empty._writer.flush()
+    assert empty._writer.counts is not None  # also where nothing was put
