@@ -140,8 +140,8 @@ def test_requests_and_faults_of_the_web_are_told(environment: Callable[..., None
         job = told["job"]
     until(lambda: len(collector.spans) >= 3 and collector.events)
     about = {span["name"]: values(span) for span in collector.spans}
-    assert set(about) == {"POST /api/v1/kinds/<name>/jobs", "GET /jobs/<job_id>", "GET /fault"}
-    submitted = about["POST /api/v1/kinds/<name>/jobs"]
+    assert set(about) == {"POST /api/v1/kinds/<kind>/jobs", "GET /jobs/<job_id>", "GET /fault"}
+    submitted = about["POST /api/v1/kinds/<kind>/jobs"]
     assert (submitted["http.response.status_code"], submitted["legwork.job"]) == ("202", job)
     by_name = {span["name"]: span for span in collector.spans}
     assert by_name["GET /fault"]["status"] == {"code": 2}
