@@ -55,7 +55,7 @@ def test_limits_are_described_and_not_checked() -> None:
 
 def test_importing_the_site_builds_no_schema() -> None:
     code = (
-        "import webapp; from webapp.api.records import Body, Record\n"
+        "import webapp.app; from webapp.api.records import Body, Record\n"
         "def below(model): return [one for sub in model.__subclasses__() for one in (sub, *below(sub))]\n"
         "print(len(below(Record)) > 40, [one.__name__ for one in below(Record) + below(Body) if one.__pydantic_complete__])"
     )
