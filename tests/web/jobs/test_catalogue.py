@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from flask.testing import FlaskClient
 
+from jobs.engine import kinds
 from tests.web import factories
+from tests.web.signed_in import hidden
 
 
 def test_the_catalogue_shows_every_kind_in_its_group(client: FlaskClient) -> None:
@@ -53,7 +57,9 @@ def test_a_blank_form_has_no_errors_and_the_example_shows_its_table(client: Flas
     page = client.get("/kinds/questions?example=1").text
     assert "12 rows, 5 columns." in page
     assert 'data-insert="{product}"' in page
-    assert "1,234 answers" in page
+    assert "1,234 answers" not in page and "press Check to see it" in page  # an address alone computes nothing
+    fields = {"csrf_token": hidden(page), "json": "1", "_pasted": json.dumps(kinds.kind("questions").example)}
+    assert "1,234 answers" in client.post("/kinds/questions", data=fields).text
 
 
 def test_the_address_fills_fields_in_but_never_a_secret(client: FlaskClient) -> None:

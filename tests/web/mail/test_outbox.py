@@ -193,7 +193,7 @@ def form(client: FlaskClient, **more: str) -> dict[str, str]:
 
 
 def test_the_form_says_where_messages_go(client: FlaskClient) -> None:
-    page = client.get("/kinds/send_emails?example=1").text
+    page = client.post("/kinds/send_emails", data=form(client, check="1")).text
     assert "to the outbox and are not sent" in page
     assert 'formaction="/kinds/send_emails/preview"' in page
     assert 'name="from"' in page
