@@ -60,6 +60,7 @@ def test_the_page_comes_as_the_answers_do(client: FlaskClient, provider: FakePro
     while "two" not in page:
         page += next(parts).decode()
     assert "three" not in page and 'id="row-2"' not in page
+    until(lambda: len(provider.calls()) >= 3, "the third question")
     provider.script()
     whole = page + b"".join(parts).decode()
     assert whole.count("one two three four") == 3 and whole.rstrip().endswith("</html>")
