@@ -52,11 +52,8 @@ class BackupFailed(LegworkError):
 
 _SNAPSHOT = text("select pg_export_snapshot()")
 _HOLDERS = ("files", "outbox")  # tables whose rows name stored bytes
-_BLOBS = text(f"""
-    select blob, max(bytes) as bytes
-    from ({" union all ".join(f"select blob, bytes from {table}" for table in _HOLDERS)}) as held
-    group by blob order by blob
-""")  # noqa: S608 (the names of our tables)
+_HELD = " union all ".join(f"select blob, bytes from {table}" for table in _HOLDERS)  # noqa: S608 - names of ours
+_BLOBS = text(f"select blob, max(bytes) as bytes from ({_HELD}) as held group by blob order by blob")  # noqa: S608 - names of ours
 
 
 def write(target: Path) -> BackupReport:
