@@ -18,11 +18,12 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from jobs.engine import errors
+from jobs.engine import errors, jsonsafe
 from jobs.engine.errors import FieldError, InvalidParams, LegworkError, TooMany, Transient
 from jobs.engine.kinds import catalogue, checks, estimates
 from jobs.engine.kinds.catalogue import Estimate, TrialPrompt
 from jobs.engine.kinds.checks import ValidParams
+from jobs.engine.sandbox import rlimits
 from jobs.engine.sandbox.parent_death import call_process, die_with_parent
 from jobs.engine.sandbox.spawn import PipedChild
 
@@ -89,7 +90,9 @@ class Helper:
             return b""
         except TimeoutError:
             self.close()
-            raise _too_long() from None
+            if not self._ready:
+                raise Transient("The site is still starting. Try again in a moment.") from None
+            raise InvalidParams([_too_costly(f"took longer than {CALL_SECONDS:.0f} seconds")]) from None
         except BaseException:  # a greenlet was ended: what comes next out of this pipe would be another's answer
             self.close()
             raise
@@ -149,9 +152,8 @@ class Pool:
 _pool: Pool | None = None
 
 
-def _too_long() -> InvalidParams:
-    sentence = f"Checking this form took longer than {CALL_SECONDS:.0f} seconds, so it was not accepted."
-    return InvalidParams([FieldError("", f"{sentence} Try a shorter text, fewer columns, or a smaller file.")])
+def _too_costly(why: str) -> FieldError:
+    return FieldError("", f"Checking this form {why}. Try a shorter text, fewer columns, or a smaller file.")
 
 
 def _result(said: dict[str, Any]) -> Any:
@@ -173,14 +175,14 @@ def serve() -> None:
     """The helper's side: answer requests until there are no more, or the parent is gone."""
     die_with_parent(os.getppid())
     call_process("legwork-form")
-    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
+    rlimits.lower(resource.RLIMIT_DATA, MEMORY_BYTES)
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a kind prints is no answer
     catalogue.kinds()
     answers.write(b"ready\n")
     answers.flush()
     for line in requests:
-        answers.write(json.dumps(_answer(json.loads(line))).encode() + b"\n")
+        answers.write(jsonsafe.dumps(_answer(json.loads(line))).encode() + b"\n")
         answers.flush()
 
 
@@ -193,6 +195,8 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     except LegworkError as error:
         known = next(one.__name__ for one in type(error).__mro__ if getattr(errors, one.__name__, None) is one)
         return {"error": known, "message": error.message, "reason": error.reason}
+    except MemoryError:
+        return {"error": "InvalidParams", "errors": [asdict(_too_costly("needs more memory than it may have"))]}
     except Exception:  # the process that asked logs it and answers with 500
         return {"error": "fault", "message": traceback.format_exc()}
 

@@ -24,7 +24,7 @@ def confine(*, memory: int, cpu_seconds: int, file_bytes: int, address_space: bo
         (resource.RLIMIT_NOFILE, MOST_OPEN),
         (resource.RLIMIT_CORE, 0),
     ):
-        _lower(what, most)
+        lower(what, most)
     _confined = True
 
 
@@ -33,7 +33,7 @@ def is_confined() -> bool:
     return _confined
 
 
-def _lower(what: int, most: int) -> None:
+def lower(what: int, most: int) -> None:
     """A limit is never raised: one that stands below already stays."""
     _, hard = resource.getrlimit(what)
     least = most if hard == resource.RLIM_INFINITY else min(most, hard)
