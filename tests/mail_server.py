@@ -100,7 +100,7 @@ class MailServer:
             return "250 nobody hears this"
         if what == "refused":
             return "554 5.7.1 This looks like spam"
-        self.sources.append(envelope.original_content or b"")  # type: ignore[arg-type]
+        self.sources.append(envelope.original_content or b"")
         self.messages.append(message_from_bytes(envelope.original_content, policy=policy.default))  # type: ignore[arg-type]
         return f"250 taken as {len(self.messages)}"
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from jobs.engine.db import redis
 from jobs.engine.db.models import Job
@@ -25,7 +25,7 @@ PATIENCE = 60.0  # generous: the machine may be busy
 
 def messages(queue: str) -> set[str]:
     """The ids of the jobs that have a message in this queue."""
-    entries: list[bytes] = redis.broker().lrange(delivery.queue(queue).key, 0, -1)  # type: ignore[assignment]
+    entries: Any = redis.broker().lrange(delivery.queue(queue).key, 0, -1)
     return {entry.decode() for entry in entries}
 
 

@@ -51,18 +51,21 @@ class Documents(Record):
     next: Next
 
 
-class PassageRecord(Located):
-    """A part of a document that answers a question. The best score is about 1.5, `position` counts from 0."""
-
+class _FoundPassage(Located):
     ADDRESS: ClassVar[str] = "/api/v1/documents/{row.document_id}"
 
     document: Annotated[UUID, Field(validation_alias="document_id")]
     title: str
     collection: str
-    headings: str
     position: Whole
     text: str
     score: float
+
+
+class PassageRecord(_FoundPassage):
+    """A part of a document that answers a question. The best score is about 1.5, `position` counts from 0."""
+
+    headings: str
 
 
 class Passages(Record):
@@ -72,17 +75,8 @@ class Passages(Record):
     next: Next
 
 
-class SimilarDocumentRecord(Located):
+class SimilarDocumentRecord(_FoundPassage):
     """A document like another: `text` is its passage that is most like one of the other, `score` is from 0 to 1."""
-
-    ADDRESS: ClassVar[str] = "/api/v1/documents/{row.document_id}"
-
-    document: Annotated[UUID, Field(validation_alias="document_id")]
-    title: str
-    collection: str
-    position: Whole
-    text: str
-    score: float
 
 
 class SimilarDocuments(Record):
