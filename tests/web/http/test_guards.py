@@ -17,6 +17,7 @@ from markupsafe import escape
 from werkzeug.test import TestResponse
 
 from jobs.engine.errors import Conflict, DatabaseUnavailable, KindUnavailable, SettingsError, TooLarge, Transient
+from jobs.engine.secret_key import made_secret_key
 from jobs.engine.settings import read
 from webapp.app import create_app
 from webapp.http import guards
@@ -291,6 +292,14 @@ def test_the_secret_of_a_local_site_is_made_once_and_kept_to_its_owner(tmp_path:
     assert first.config["SECRET_KEY"] == second.config["SECRET_KEY"]
     assert len(first.config["SECRET_KEY"]) == 64
     assert stat.S_IMODE((tmp_path / "secret_key").stat().st_mode) == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["secret_key"]
+
+
+def test_a_secret_that_a_power_cut_emptied_is_made_anew_and_one_that_is_there_stays(tmp_path: Path) -> None:
+    (tmp_path / "secret_key").touch()
+    made = made_secret_key(read({"DATA_DIR": str(tmp_path)}))
+    assert len(made) == 64
+    assert made_secret_key(read({"DATA_DIR": str(tmp_path)})) == made
     assert [path.name for path in tmp_path.iterdir()] == ["secret_key"]
 
 
