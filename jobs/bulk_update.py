@@ -119,7 +119,7 @@ class Summary:
         if self._params.dry_run and self._written >= EXAMPLES:
             return Output({"before": {}, "after": {"summary": "not written in a dry run"}})
         self._written += 1
-        answer = await model.complete(**request)
+        answer = (await model.complete(**request)).given()
         wanted = {"operation": "set_meta", "values": {"meta": {"summary": answer.text.strip()}}}
         params = self._params.model_copy(update=wanted)
         columns = await asyncio.to_thread(_changed, params, self._context, one)

@@ -1,7 +1,8 @@
 """Write one text per row of a table.
 
-A language model answers your prompt once for each row, with the row's values filled in; the answers become a new column.
-Finished rows can be downloaded at any time. A file of requests for OpenAI's batch endpoint can be used unchanged.
+A language model answers your prompt once for each row, with the row's values filled in; the answers become a new column. What
+a model writes between <think> tags before its answer goes into a column “reasoning”. Finished rows can be downloaded at any
+time. A file of requests for OpenAI's batch endpoint can be used unchanged.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ NEEDS = ("aiohttp", "jsonschema")
 REUSE_PROCESS = True
 NOUN = ("row", "rows")
 
-OWN_COLUMNS = ("tokens", "finish_reason", "flag")
-REFUSED = "refused"
+OWN_COLUMNS = ("tokens", "finish_reason", "flag", "reasoning")
+REFUSED, FILTERED = "refused", "refused by the provider's content filter"
 BUILT_IN_TOKENS_PER_SECOND = 150  # of the built-in model on two cores, several rows at a time
 SECONDS_PER_CALL = 3.0  # of a typical provider
 CHECKED_AT_ONCE = 20_000_000  # bytes of a batch file whose ids are checked before the job is accepted
@@ -182,7 +183,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     async def write(row: dict[str, Any], model: llm.Chat) -> Output:
         body = ask(row)
         async with budget.room_for(most_tokens(body)) as spend:
-            answer = await model.send(body, params.requests_per_minute)
+            answer = await model.send(body, params.requests_per_minute, spend.again)
             spend.tokens = answer.tokens
         return Output(_columns(answer, params, table.columns), answer.prompt_tokens, answer.completion_tokens)
 
@@ -197,13 +198,14 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     )
     prompt_tokens, completion_tokens = context.used
     flags = queue.count_by_value(context.job.job_id, _free("flag", params, table.columns))
+    refused = flags.get(REFUSED, 0) + flags.get(FILTERED, 0)
     return {
         "rows": counts.done,
         "tokens": prompt_tokens + completion_tokens,
         "prompt_tokens": prompt_tokens,
         "completion_tokens": completion_tokens,
-        "cut_off": sum(flags.values()) - flags.get(REFUSED, 0),
-        "refused": flags.get(REFUSED, 0),
+        "cut_off": sum(flags.values()) - refused,
+        "refused": refused,
         "model": params.model or llm.default_model(),
         "seconds": round(time.monotonic() - began, 1),
     }
@@ -240,15 +242,19 @@ def _question(ask: Callable[[dict[str, Any]], dict[str, Any]], row: dict[str, An
 
 
 def _columns(answer: Completion, params: Params, taken: list[str]) -> dict[str, Any]:
-    """The columns added to a row: the text, the simple values of its JSON, tokens, finish reason and flag."""
+    """The columns added to a row: the text, the simple values of its JSON, tokens, finish reason, flag and reasoning."""
     properties: dict[str, Any] = {}
-    if params.json_schema is not None and not answer.refused:
+    if params.json_schema is not None and not answer.unwilling:
         properties = {
             name: value for name, value in json.loads(answer.text).items() if not isinstance(value, dict | list)
         }
     own: dict[str, Any] = {"tokens": answer.tokens, "finish_reason": answer.finish_reason}
-    if answer.refused or answer.cut_off:
-        own["flag"] = REFUSED if answer.refused else f"cut off at {answer.completion_tokens} tokens"
+    if answer.unwilling:
+        own["flag"] = FILTERED if answer.filtered else REFUSED
+    elif answer.cut_off:
+        own["flag"] = f"cut off at {answer.completion_tokens} tokens"
+    if answer.reasoning:
+        own["reasoning"] = answer.reasoning
     added = {_free(name, params, [*taken, *OWN_COLUMNS]): value for name, value in properties.items()}
     return {params.output_column: answer.text} | added | {_free(name, params, taken): own[name] for name in own}
 

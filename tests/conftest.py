@@ -37,7 +37,7 @@ REMEMBERED = {
     "jobs.engine.accounts.users": ("_seen",),
     "jobs.engine.kinds.catalogue": ("_found",),
     "jobs.engine.chat.redis_stream": ("_script",),
-    "jobs.engine.llm.client": ("_listed",),
+    "jobs.engine.llm.model_list": ("_listed",),
     "jobs.engine.llm.embeddings.warm_child": ("_home",),
     "jobs.engine.operations.overview": ("_parts",),
     "webapp.jobs.catalogue": ("_wants",),

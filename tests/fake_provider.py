@@ -14,9 +14,10 @@ retry_after, retry_after_date), hang, drip, cut, rubbish, no_choices, empty, wro
 slow (with latency); of streams: break, silence, garbage (each `after` so many words), endless, and any with `text`,
 `token_seconds`, or `lines` that go out before the first word.
 Any answer with `hold` waits, after so many words of a stream, for the next script.
-And tool, with `calls_tool`: a tool's name and arguments. Of judgements: status, hang, rubbish, one_less,
-with `scores` any scores instead.
-With `keep` false in its script it remembers no call; with `whole` it remembers all messages of each.
+And tool, with `calls_tool`: a tool's name and arguments. And body, with `body`: any JSON instead of an answer, in a stream
+each of a list as an event. Of judgements: status, hang, rubbish, one_less, with `scores` any scores instead.
+With `strict` in its script it checks schemas of strict mode as OpenAI does. With `keep` false in its script it remembers no
+call; with `whole` it remembers all messages of each.
 """
 
 from __future__ import annotations
@@ -204,6 +205,7 @@ class Server:
         self._left_out = () if script.get("whole") else ("messages",)
         self._dimension = script.get("dimension", 8)
         self._moderates = script.get("moderates", True)
+        self._strict = script.get("strict", False)
         self._behaviours = [
             dict(one, until=time.time() + one["seconds"]) if "seconds" in one else dict(one)
             for one in script.get("do", [])
@@ -259,7 +261,11 @@ class Server:
             )
         if did == "hang":
             await asyncio.sleep(3600)
+        if self._strict and (wrong := _not_strict(body)):
+            return _error(call, 400, f"Invalid schema for response_format 'answer': In context=(), {wrong}")
         call["status"] = 200
+        if did == "body":
+            return await _as_written(request, how["body"]) if body.get("stream") else web.json_response(how["body"])
         answer = _completion(body, call, did)
         if did == "tool":
             answer["choices"][0] |= {
@@ -356,6 +362,37 @@ def _instance(schema: dict[str, Any], text: str) -> Any:
         case "null":
             return None
     return text
+
+
+def _not_strict(body: dict[str, Any]) -> str | None:
+    """What OpenAI refuses about a schema in strict mode: https://platform.openai.com/docs/guides/structured-outputs."""
+    asked = (body.get("response_format") or {}).get("json_schema") or {}
+    return _open_object(asked["schema"]) if asked.get("strict") else None
+
+
+def _open_object(schema: Any) -> str | None:
+    if not isinstance(schema, dict):
+        return None
+    if schema.get("type") == "object" and schema.get("additionalProperties") is not False:
+        return "'additionalProperties' is required to be supplied and to be false."
+    if set(schema.get("required", [])) != set(schema.get("properties", {})):
+        return "'required' is required to be supplied and to be an array including every key in properties."
+    if unknown := {"oneOf", "allOf", "not", "if", "patternProperties", "default", "uniqueItems"} & schema.keys():
+        return f"'{unknown.pop()}' is not permitted."
+    inner = [*schema.get("properties", {}).values(), *schema.get("$defs", {}).values(), *schema.get("anyOf", [])]
+    return next(filter(None, map(_open_object, [*inner, schema.get("items")])), None)
+
+
+async def _as_written(request: web.Request, body: Any) -> web.StreamResponse:
+    """A body as it is; a list as the events of a stream."""
+    if not isinstance(body, list):
+        return web.json_response(body)
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+    for event in body:
+        await response.write(b"data: " + json.dumps(event).encode() + b"\n\n")
+    await response.write(b"data: [DONE]\n\n")
+    return response
 
 
 async def _unwell(request: web.Request, body: bytes, did: str) -> web.StreamResponse:

@@ -19,6 +19,7 @@ class LegworkError(Exception):
 
     reason = "error"
     retryable = False
+    prompt_tokens = completion_tokens = 0  # that a model took for what failed
 
     def __init__(self, message: str, *, reason: str | None = None, retryable: bool | None = None):
         super().__init__(message)

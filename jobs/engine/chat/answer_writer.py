@@ -15,9 +15,9 @@ from jobs.engine.chat import answer_rows, attachments, redis_stream
 from jobs.engine.chat.answer_rows import Ending
 from jobs.engine.chat.live_text import LiveText
 from jobs.engine.db.models import Conversation, Message
-from jobs.engine.errors import DatabaseUnavailable, LegworkError, Transient
+from jobs.engine.errors import DatabaseUnavailable, LegworkError
 from jobs.engine.llm import client
-from jobs.engine.llm.stream import CUT_OFF, Stream, StreamStopped
+from jobs.engine.llm.stream import Stream, StreamStopped
 
 log = logging.getLogger(__name__)
 
@@ -183,12 +183,9 @@ class AnswerWriter:
 
     def _whole(self) -> Ending:
         """The ending of a stream that came to its end."""
-        why = self._stream.finish_reason if self._stream else ""
-        if why == "length":
-            return self._ending("done", "length", CUT_OFF)
-        if not self.live.after(0).strip():
-            raise Transient("The model gave an empty answer.", reason="provider_unwell")
-        return self._ending("done", "refused" if why == "content_filter" else None)
+        has_text = bool(self.live.after(0).strip())
+        short = self._stream.ending(has_text) if self._stream else None
+        return self._ending("done" if has_text else "failed", *(short or ()))
 
     def _short(self) -> str:
         """What an answer is that did not come to its end."""

@@ -25,7 +25,7 @@ from jobs.engine.db.models import Base, Conversation, Message, new_id
 from jobs.engine.db.records import as_id
 from jobs.engine.errors import Conflict, FieldError, InvalidParams, NotFound, TooMany
 from jobs.engine.jsonsafe import clean_text
-from jobs.engine.llm import client
+from jobs.engine.llm import model_list
 
 MOST_WRITING = 20  # answers at a time for one person
 LONGEST_QUESTION = 100_000  # characters
@@ -150,7 +150,7 @@ def _values(action: _Action, id: UUID, owner: str, question: str) -> dict[str, A
         "answer_id": new_id(),
         "question": question,
         "title": _title(question),
-        "model": client.default_model(),
+        "model": model_list.default_model(),
         "owner": owner,
         "lock": f"chat {owner}",
         "most": MOST_WRITING,

@@ -17,7 +17,7 @@ from jobs.engine.errors import LegworkError, TooMany
 from jobs.engine.kinds import form_process
 from jobs.engine.kinds.catalogue import TrialPrompt
 from jobs.engine.llm import client
-from jobs.engine.llm.stream import CUT_OFF, Stream, StreamStopped
+from jobs.engine.llm.stream import Stream, StreamStopped
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,8 @@ class Trial:
             if self.live.length > LONGEST_TEXT or time.monotonic() - began > LONGEST_SECONDS:
                 raise LegworkError("The answer was ended: it is longer than one may be.", reason="limit")
         self.tokens = self.stream.counted("completion_tokens") or self.tokens
-        self.ended = CUT_OFF if self.stream.finish_reason == "length" else ""
+        short = self.stream.ending(has_text=self.live.length > 0)
+        self.ended = short[1] if short else ""
 
 
 class TrialRun:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from jobs.engine.llm import batch_requests, json_schema
-from jobs.engine.llm.client import Chat, default_model, describe, models, open_client, setup_error, stream_chat
-from jobs.engine.llm.responses import Completion, response_format
+from jobs.engine.llm.client import Chat, describe, open_client, setup_error, stream_chat
+from jobs.engine.llm.model_list import default_model, models
+from jobs.engine.llm.responses import Completion
 from jobs.engine.llm.stream import StreamStopped
+from jobs.engine.llm.strict_schema import response_format
 from jobs.engine.llm.token_budget import Budget, about_tokens, most_tokens
 
 __all__ = [

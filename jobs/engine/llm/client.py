@@ -14,26 +14,25 @@ import json
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Any, Self, TypeVar
-from urllib.error import HTTPError, URLError
+from typing import Any, Self, TypeVar, cast
 from urllib.parse import urlsplit
-from urllib.request import Request, getproxies, proxy_bypass, urlopen
+from urllib.request import getproxies, proxy_bypass
 
 from jobs.engine import settings
 from jobs.engine.db.rate_limit import RateLimiter
-from jobs.engine.errors import BadInput, JobFailed, Transient
+from jobs.engine.errors import BadInput, JobFailed
 from jobs.engine.llm import json_schema as llm_json_schema
-from jobs.engine.llm import responses
+from jobs.engine.llm import model_list, provider_errors, responses, strict_schema
 from jobs.engine.llm.connections import Provider
-from jobs.engine.llm.responses import Completion, Unwell
+from jobs.engine.llm.model_list import base_url, default_model
+from jobs.engine.llm.provider_errors import Unwell
+from jobs.engine.llm.responses import Completion
 from jobs.engine.llm.stream import Stream, StreamStopped
 
 __all__ = ["Stream", "StreamStopped"]  # what `stream` gives and raises
 
-OPENAI = "https://api.openai.com/v1"
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 60.0
 BUILT_IN_SECONDS = 600.0  # this machine's processor answers everybody in turn
@@ -42,11 +41,10 @@ SILENCE_SECONDS = 60.0  # and between two of its tokens
 TRIES = 4
 LONGEST_PAUSE = 600.0  # a provider that asks for more at once is given up for now,
 LONGEST_WAIT = 3600.0  # and so is one that asks again and again
-LIST_PATIENCE = 2  # seconds for that list: somebody waits for the form
-LIST_SECONDS = 60  # how long the list of models is believed
 
 Answer = TypeVar("Answer")
 Parse = Callable[[bytes, Mapping[str, Any], float], Answer]
+MayPay = Callable[[], bool]  # whether one more try still fits into the budget
 
 
 @dataclass(frozen=True)
@@ -60,19 +58,6 @@ class ModelInfo:
 
 def describe() -> ModelInfo:
     return ModelInfo(default_model(), "model" in settings.current().built_in, urlsplit(base_url()).hostname or "")
-
-
-def default_model() -> str:
-    return settings.current().model
-
-
-def models() -> list[str]:
-    """The models on offer, the default one first, and alone where the provider does not say."""
-    return list(dict.fromkeys([default_model(), *_listed(base_url(), settings.current().openai_api_key, _period())]))
-
-
-def base_url() -> str:
-    return settings.current().openai_base_url or OPENAI
 
 
 def setup_error() -> str | None:
@@ -108,6 +93,7 @@ class Chat:
 
         self._limits = RateLimiter(self.redis_url)
         self._newer_names: set[str] = set()  # models that know the limit of tokens as max_completion_tokens only
+        self._loose: set[str] = set()  # models that refused a schema in strict mode
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
             timeout=aiohttp.ClientTimeout(total=self.answer_seconds, sock_connect=self.connect_seconds),
@@ -144,65 +130,89 @@ class Chat:
             "temperature": temperature,
         }
         if json_schema is not None:
-            body["response_format"] = responses.response_format(json_schema)
+            body["response_format"] = strict_schema.response_format(json_schema)
         return await self.send({name: value for name, value in body.items() if value is not None}, requests_per_minute)
 
-    async def send(self, body: Mapping[str, Any], requests_per_minute: int | None = None) -> Completion:
-        """One answer to a request body as the provider takes it; an empty model is the default one."""
+    async def send(
+        self, body: Mapping[str, Any], requests_per_minute: int | None = None, again: MayPay | None = None
+    ) -> Completion:
+        """One answer to a request body as the provider takes it; an empty model is the default one.
+
+        again: asked before a second try after one that was paid.
+        """
         body = {**body, "model": body.get("model") or self.model, "stream": False}
         schema = responses.schema_of(body)
         if schema is None:
-            return await self._tried(body, requests_per_minute)
+            return await self._tried(body, requests_per_minute, again)
         if wrong := llm_json_schema.schema_error(schema):
             raise BadInput(wrong)
-        return await self._fitting(body, schema, requests_per_minute)
+        return await self._fitting(body, schema, requests_per_minute, again)
 
-    async def _fitting(self, body: dict[str, Any], schema: dict[str, Any], per_minute: int | None) -> Completion:
+    async def _fitting(
+        self, body: dict[str, Any], schema: dict[str, Any], per_minute: int | None, again: MayPay | None
+    ) -> Completion:
         """An answer that fits the schema, asked for once more if the first does not."""
-        answer = await self._tried(body, per_minute)
-        if answer.refused or llm_json_schema.mismatch(answer.text, schema) is None:
+        first = replace(answer := await self._tried(body, per_minute, again), text=responses.json_of(answer.text))
+        if answer.unwilling:
             return answer
+        if llm_json_schema.mismatch(first.text, schema) is None:
+            return first
         if answer.cut_off:
             said = f"The answer was cut off at {answer.completion_tokens} tokens, before its JSON ended."
             raise responses.InvalidAnswer(said, answer)
-        again = (await self._tried(body, per_minute)).after(answer)
-        misfit = None if again.refused else llm_json_schema.mismatch(again.text, schema)
-        if misfit:
-            raise responses.InvalidAnswer(f"The model's answer does not fit the JSON schema, twice: {misfit}", again)
-        return again
+        with provider_errors.paid_before(answer.prompt_tokens, answer.completion_tokens):
+            second = await self._tried(body, per_minute, again)
+        second = second.after(answer.prompt_tokens, answer.completion_tokens, answer.seconds)
+        if second.unwilling:
+            return second
+        second = replace(second, text=responses.json_of(second.text))
+        if misfit := llm_json_schema.mismatch(second.text, schema):
+            raise responses.InvalidAnswer(f"The model's answer does not fit the JSON schema, twice: {misfit}", second)
+        return second
 
-    async def _tried(self, body: dict[str, Any], per_minute: int | None) -> Completion:
-        return await self.post("chat/completions", body, responses.parse, per_minute)
+    async def _tried(self, body: dict[str, Any], per_minute: int | None, again: MayPay | None) -> Completion:
+        return await self.post("chat/completions", body, responses.parse, per_minute, again)
 
     async def post(
-        self, path: str, body: dict[str, Any], parse: Parse[Answer], requests_per_minute: int | None = None
+        self,
+        path: str,
+        body: dict[str, Any],
+        parse: Parse[Answer],
+        requests_per_minute: int | None = None,
+        again: MayPay | None = None,
     ) -> Answer:
         """Post until there is an answer, with the waits that the provider asks for or that double. Raises as `complete`.
 
         path: below the base URL. parse: takes the bytes of a 200, the body that was sent and the seconds it took.
         """
         name = f"{self.base_url} {body['model']}"
-        failures, waits, waited = 0, 0, 0.0
+        failures, waits, waited, paid = 0, 0, 0.0, (0, 0)
         while True:
             if body["model"] in self._newer_names:
-                body = responses.renamed_limit(body)
+                body = provider_errors.renamed_limit(body)
+            if body["model"] in self._loose:
+                body = strict_schema.loosened(body) or body
             await self._limits.wait(name, requests_per_minute)
             try:
-                return await self._once(path, body, parse)
-            except responses.Busy as error:
+                with provider_errors.paid_before(*paid):
+                    answer = await self._once(path, body, parse)
+                return cast(Answer, answer.after(*paid)) if isinstance(answer, Completion) else answer
+            except provider_errors.Busy as error:
                 waits += 1
                 pause = error.seconds or self._growing(waits)
                 waited += pause
                 if pause > LONGEST_PAUSE or waited > LONGEST_WAIT:
-                    sentence = f"The provider is too busy: it asks for a wait of {round(pause)} s."
-                    raise Transient(sentence, reason="provider_busy", retry_after=pause) from error
+                    raise provider_errors.too_busy(error, pause, paid) from error
                 await self._limits.pause(name, pause)
-            except responses.OtherLimitName:
+            except provider_errors.OtherLimitName:
                 self._newer_names.add(body["model"])
+            except _NotStrictHere:
+                self._loose.add(body["model"])
             except Unwell as error:
                 failures += 1
-                if failures == TRIES:
-                    raise Transient(f"{error}, {_TIMES[failures]}.", reason="provider_unwell") from error
+                paid = paid[0] + error.tokens[0], paid[1] + error.tokens[1]
+                if failures == TRIES or (any(error.tokens) and again is not None and not again()):
+                    raise provider_errors.gave_up(error, failures, paid) from error
                 await asyncio.sleep(self._growing(failures))
 
     async def _once(self, path: str, body: dict[str, Any], parse: Parse[Answer]) -> Answer:
@@ -228,33 +238,34 @@ class Chat:
         except (aiohttp.ClientError, OSError) as error:
             raise Unwell("The connection to the provider broke") from error
         if response.status == 200:
-            return parse(raw, body, time.monotonic() - began)
+            return self._read(raw, body, parse, time.monotonic() - began)
         raise await self._refused(path, response.status, response.headers, raw, body)
+
+    def _read(self, raw: bytes, body: dict[str, Any], parse: Parse[Answer], seconds: float) -> Answer:
+        """The answer in a body with status 200, or the error that stands there instead."""
+        try:
+            return parse(raw, body, seconds)
+        except provider_errors.NoAnswer:
+            if (error := provider_errors.instead_of_answer(raw, self.api_key)) is not None:
+                raise error from None
+            raise
 
     async def _refused(
         self, path: str, status: int, headers: Mapping[str, str], raw: bytes, body: dict[str, Any]
     ) -> Exception:
         """What an answer other than 200 means."""
-        said, code = responses.sentence_of(raw, self.api_key)
-        if status == 429:
-            return responses.busy(headers, said, code)
-        if status in (408, 409, 425) or status >= 500:
-            return Unwell(f"The provider had an error ({status})")
-        if status in (401, 403):
-            return JobFailed(
-                f"The provider refused the key in OPENAI_API_KEY ({status}). It says: {said}",
-                reason="provider_refused_key",
-            )
-        if status == 402:
-            return JobFailed(f"The provider asks for payment first. It says: {said}", reason="provider_credit")
-        if status < 400 or status in (404, 405):
+        said, code = provider_errors.sentence_of(raw, self.api_key)
+        if status == provider_errors.REFUSED and provider_errors.wants_other_limit_name(said, body):
+            return provider_errors.OtherLimitName()
+        if status == provider_errors.REFUSED and "schema" in said.lower() and strict_schema.loosened(body):
+            return _NotStrictHere()
+        found = provider_errors.meaning(status, headers, said, code)
+        if isinstance(found, provider_errors.NotThere):
             return JobFailed(await self._not_there(path, status, body["model"]), reason="no_model")
-        if responses.wants_other_limit_name(said, body):
-            return responses.OtherLimitName()
-        return BadInput(f"The provider refused this request. It says: {said}", reason="provider_refused")
+        return found
 
     async def _not_there(self, path: str, status: int, model: str) -> str:
-        offered = await asyncio.to_thread(_listed, self.base_url, self.api_key, _period())
+        offered = await asyncio.to_thread(model_list.listed, self.base_url, self.api_key)
         if offered and model not in offered:
             some = ", ".join(offered[:8]) + (", …" if len(offered) > 8 else "")
             return f"The provider at {self._host} has no model “{model}”. It offers: {some}."
@@ -270,55 +281,14 @@ class Chat:
         return float(min(60.0, self.backoff * 2 ** (failures - 1)) * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
 
 
-_TIMES = {1: "once", 2: "twice", 3: "three times", 4: "four times"}
+class _NotStrictHere(Exception):
+    """The provider does not take this schema in strict mode."""
 
 
 def _proxy(url: str) -> str | None:
     """The proxy that the environment names for this address, as every program here takes it."""
     parts = urlsplit(url)
     return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
-
-
-@lru_cache(maxsize=8)
-def _listed(url: str, key: str, period: int) -> tuple[str, ...]:
-    """The provider's own list, asked for at most once a period; empty where it gives none."""
-    request = Request(  # noqa: S310 - settings.py lets only http and https through
-        f"{url.rstrip('/')}/models", headers={"Authorization": f"Bearer {key}"} if key else {}
-    )
-    try:
-        with urlopen(request, timeout=LIST_PATIENCE) as answer:  # noqa: S310
-            listed = json.loads(answer.read(1_000_000))["data"]
-            return tuple(str(model["id"]) for model in listed)
-    except (URLError, OSError, ValueError, KeyError, TypeError):
-        return ()
-
-
-def provider_error() -> str:
-    """Why the provider cannot be asked now, as a sentence; empty if it answers."""
-    key = settings.current().openai_api_key
-    request = Request(  # noqa: S310 - settings.py lets only http and https through
-        f"{base_url().rstrip('/')}/models", headers={"Authorization": f"Bearer {key}"} if key else {}
-    )
-    try:
-        with urlopen(request, timeout=LIST_PATIENCE):  # noqa: S310
-            return ""
-    except HTTPError as error:
-        error.close()
-        return REFUSED_KEY if error.code in (401, 403) else failed(error.code)
-    except (OSError, ValueError):
-        return NO_ANSWER
-
-
-def failed(status: int) -> str:
-    return f"The provider answers with {status}. Try again later." if status >= 500 else ""
-
-
-REFUSED_KEY = "The provider refuses the key. Look at OPENAI_API_KEY."
-NO_ANSWER = "The provider does not answer. Look at OPENAI_BASE_URL, and whether this machine may reach it."
-
-
-def _period() -> int:
-    return int(time.time() / LIST_SECONDS)
 
 
 # Streamed, for text that somebody waits for.

@@ -7,7 +7,7 @@ job that calls a model would pay it once more; so those use urllib3 and aiohttp.
 from __future__ import annotations
 
 from jobs.engine import settings
-from jobs.engine.llm import client
+from jobs.engine.llm import model_list
 
 SECONDS = 5.0
 MOST_NAMED = 8
@@ -18,16 +18,16 @@ def model_error() -> str:
     import openai
 
     current = settings.current()
-    url, key = client.base_url(), current.openai_api_key or "none"
+    url, key = model_list.base_url(), current.openai_api_key or "none"
     try:
         with openai.OpenAI(base_url=url, api_key=key, max_retries=0, timeout=SECONDS) as provider:
             offered = [model.id for model in provider.models.list()]
     except (openai.AuthenticationError, openai.PermissionDeniedError):
-        return client.REFUSED_KEY
+        return model_list.REFUSED_KEY
     except openai.APIStatusError as error:
-        return client.failed(error.status_code)
+        return model_list.failed(error.status_code)
     except openai.APIError:
-        return client.NO_ANSWER
+        return model_list.NO_ANSWER
     except (AttributeError, TypeError, ValueError):  # the package does not check what it is sent
         return ""
     if not offered or current.model in offered:

@@ -1,29 +1,54 @@
-"""What a model provider sends back, read with distrust: an answer is one only if it has text."""
+"""What a model provider sends back, read with distrust: for bulk work and for streams, here alone.
+
+A model's reasoning (`reasoning_content`, or <think>…</think> before the answer) is no part of its answer.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from jobs.engine.errors import BadInput, JobFailed
+from jobs.engine.errors import BadInput
+from jobs.engine.llm.provider_errors import NoAnswer, Unwell
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse
 
 LONGEST_ANSWER = 16_000_000  # bytes
-LONGEST_SENTENCE = 300
+CUT_OFF = "The answer was cut off at the model's limit of tokens."
+FILTERED = "The provider's content filter refused the answer."
+FILTERED_HERE = "The provider's content filter ended the answer here."
+REFUSED = "The model refused to answer."
+BROKE = "The provider ended the answer with an error."
+EMPTY = "The model gave an empty answer."
+ONLY_REASONED = "The model only reasoned, and gave no answer."
 
-_KEYS = re.compile(r"(?:\b(?:sk|pk|key|gsk|xai)[-_]|Bearer\s+)[\w*.\-]{6,}", re.IGNORECASE)
+_TAGS = ("think", "thinking", "thought", "reasoning")
+_THINK = rf"<({'|'.join(_TAGS)})>"
+_REASONED = re.compile(rf"\s*{_THINK}(?P<reasoning>.*?)(?:</\1>\s*|\Z)", re.DOTALL | re.IGNORECASE)
+_UNOPENED = re.compile(r"(?P<reasoning>.*?)\n?</think>[ \t]*\n\s*", re.DOTALL)  # some templates open it in the prompt
+_FENCE = re.compile(
+    r"^[ \t]*(`{3,}|~{3,})[ \t]*(?:json\w*)?[ \t]*\n(.*?)\n?[ \t]*\1[ \t]*$", re.DOTALL | re.MULTILINE | re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """`arguments`: the JSON text as it came."""
+
+    name: str
+    arguments: str
 
 
 @dataclass(frozen=True)
 class Completion:
-    """An answer. `finish_reason` is the provider's own; tokens include those of a first answer that did not do."""
+    """An answer. `finish_reason` is the provider's own; tokens include those of earlier tries, which are paid too.
+
+    refused: by the model, whose words the text has. filtered: by the provider, which may have cut the text short.
+    """
 
     text: str
     finish_reason: str
@@ -32,6 +57,9 @@ class Completion:
     seconds: float
     model: str
     refused: bool = False
+    filtered: bool = False
+    reasoning: str = ""
+    calls: tuple[ToolCall, ...] = ()
 
     @property
     def tokens(self) -> int:
@@ -42,38 +70,36 @@ class Completion:
         """Whether the answer ends where the limit of tokens was, not where the model ended it."""
         return self.finish_reason == "length"
 
-    def after(self, other: Completion) -> Completion:
-        """This answer, with the cost of the one before it."""
+    @property
+    def unwilling(self) -> bool:
+        """Whether the model or its provider refused."""
+        return self.refused or self.filtered
+
+    def after(self, prompt_tokens: int, completion_tokens: int, seconds: float = 0.0) -> Completion:
+        """This answer, with the cost of the tries before it."""
         return replace(
             self,
-            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
-            completion_tokens=self.completion_tokens + other.completion_tokens,
-            seconds=self.seconds + other.seconds,
+            prompt_tokens=self.prompt_tokens + prompt_tokens,
+            completion_tokens=self.completion_tokens + completion_tokens,
+            seconds=self.seconds + seconds,
         )
 
-
-class Unwell(Exception):
-    """This try brought no answer; another may. Its text is the start of a sentence."""
-
-
-class Busy(Exception):
-    """The provider asks for a wait, of `seconds` where it says how long."""
-
-    def __init__(self, seconds: float | None) -> None:
-        self.seconds = seconds
-
-
-class OtherLimitName(Exception):
-    """This model knows the limit of tokens under its newer name only."""
+    def given(self) -> Completion:
+        """This answer, for work that needs one. Raises InvalidAnswer for a refusal, with the words that there are."""
+        if self.filtered:
+            raise InvalidAnswer(FILTERED, self, reason="filtered")
+        if self.refused:
+            raise InvalidAnswer(f"{REFUSED} It says: {self.text[:300]}", self, reason="refused")
+        return self
 
 
 class InvalidAnswer(BadInput):
-    """The model answered, and not in the form asked for. The tokens are paid all the same."""
+    """The model answered, and not in a form that can be used. The tokens are paid all the same."""
 
     reason = "invalid_answer"
 
-    def __init__(self, message: str, answer: Completion) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, answer: Completion, reason: str | None = None) -> None:
+        super().__init__(message, reason=reason)
         self.prompt_tokens = answer.prompt_tokens
         self.completion_tokens = answer.completion_tokens
 
@@ -89,33 +115,92 @@ async def read(response: ClientResponse) -> bytes:
 
 
 def parse(raw: bytes, body: Mapping[str, Any], seconds: float) -> Completion:
-    """The answer in a body with status 200. Raises Unwell where there is none."""
+    """The answer in a body with status 200.
+
+    Raises NoAnswer where the body is none, Unwell for one without text, and InvalidAnswer where its limit of tokens was
+    used up before the text began: the same request would end there again.
+    """
     try:
         found = json.loads(raw)
         choice = found["choices"][0]
         message, finish = choice["message"], choice.get("finish_reason") or "stop"
-        text, refusal = message.get("content") or "", message.get("refusal") or ""
+        written, refusal = _joined(message.get("content")), message.get("refusal") or ""
+        reasoning, text = reasoned(written)
+        reasoning = reasoning or _joined(message.get("reasoning_content") or message.get("reasoning"))
+        calls = tuple(_call(one["function"]) for one in message.get("tool_calls") or ())
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
-        raise Unwell("The provider sent something that is not an answer") from error
-    if not isinstance(text, str) or not isinstance(refusal, str) or not isinstance(finish, str):
-        raise Unwell("The provider sent something that is not an answer")
-    refused = bool(refusal) or finish == "content_filter"
-    if not text.strip() and not refused:
-        raise Unwell("The model gave an empty answer")
-    prompt_tokens, completion_tokens = _usage(found.get("usage"), body, text)
-    return Completion(
-        text or refusal,
-        finish,
-        prompt_tokens,
-        completion_tokens,
-        seconds,
-        str(found.get("model") or body["model"]),
-        refused,
-    )
+        raise NoAnswer("The provider sent something that is not an answer") from error
+    if not isinstance(refusal, str) or not isinstance(finish, str) or (finish == "error" and not text.strip()):
+        raise NoAnswer("The provider sent something that is not an answer")
+    filtered = finish == "content_filter"
+    paid = _usage(found.get("usage"), body, written + reasoning)
+    model = str(found.get("model") or body["model"])
+    answer = Completion(text or refusal, finish, *paid, seconds, model, bool(refusal), filtered, reasoning, calls)
+    if answer.text.strip() or calls or filtered:
+        return answer
+    if answer.cut_off:
+        raise InvalidAnswer(cut_off_before_text(body, answer.completion_tokens), answer, reason="cut_off")
+    raise Unwell((ONLY_REASONED if reasoning else EMPTY).rstrip("."), tokens=paid)
 
 
-def response_format(schema: Mapping[str, Any]) -> dict[str, Any]:
-    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": dict(schema), "strict": True}}
+def cut_off_before_text(body: Mapping[str, Any], tokens: int | None) -> str:
+    """The sentence for an answer whose limit of tokens was used up before it had any text."""
+    limit = body.get("max_completion_tokens") or body.get("max_tokens") or tokens
+    where = f"at the limit of {limit:,} tokens" if isinstance(limit, int) else "at the limit of tokens"
+    return f"The answer was cut off {where}, before it had any text. A model that reasons uses them for that too: allow more."
+
+
+def reasoned(text: str) -> tuple[str, str]:
+    """The reasoning before an answer, and the answer."""
+    found = _REASONED.match(text) or _UNOPENED.match(text)
+    return (found["reasoning"].strip(), text[found.end() :]) if found else ("", text)
+
+
+class ReasoningFilter:
+    """Takes the reasoning before an answer out of text that comes in pieces."""
+
+    def __init__(self) -> None:
+        self.seen = False
+        self._held = ""
+        self._closing = ""  # the tag that ends the reasoning
+        self._answering = False
+
+    def answer(self, piece: str) -> str:
+        """What of the answer is known now. A beginning that may be a tag is held until it is decided."""
+        if self._answering:
+            return piece
+        self._held += piece
+        if not self._closing:
+            begun = self._held.lstrip().lower()
+            opened = next((tag for tag in _TAGS if begun.startswith(f"<{tag}>")), None)
+            if opened is None:
+                return "" if any(f"<{tag}>".startswith(begun) for tag in _TAGS) else self.rest()
+            self.seen, self._closing = True, f"</{opened}>"
+        end = self._held.lower().find(self._closing)
+        if end < 0:
+            self._held = self._held[-len(self._closing) :]
+            return ""
+        self._held = self._held[end + len(self._closing) :].lstrip()
+        self._closing = ""
+        if not self._held:
+            return ""  # the blanks before the answer may still come
+        return self.rest()
+
+    def rest(self) -> str:
+        """What was held, if it is no reasoning; the rest is the answer."""
+        held = "" if self._closing else self._held.lstrip() if self.seen else self._held
+        self._answering, self._held = True, ""
+        return held
+
+
+def json_of(text: str) -> str:
+    """The JSON in an answer: all of it, or what stands in its only code fence."""
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        fences = _FENCE.findall(text)
+        return fences[0][1] if len(fences) == 1 else text
+    return text
 
 
 def schema_of(body: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -126,50 +211,18 @@ def schema_of(body: Mapping[str, Any]) -> dict[str, Any] | None:
     return (asked.get("json_schema") or {}).get("schema")
 
 
-def sentence_of(raw: bytes, api_key: str) -> tuple[str, str]:
-    """The provider's own words about an error, without keys and not long, and its code for it."""
-    said, code = _said(raw)
-    if api_key:
-        said = said.replace(api_key, "[key]")
-    said = " ".join(_KEYS.sub("[key]", said).split())
-    return (said if len(said) <= LONGEST_SENTENCE else said[: LONGEST_SENTENCE - 1] + "…") or "nothing.", code
+def _joined(content: Any) -> str:
+    """Text, which some providers send in parts. Raises TypeError for what is none."""
+    if isinstance(content, list):
+        return "".join(part["text"] for part in content if part.get("type", "text") == "text")
+    if content is not None and not isinstance(content, str):
+        raise TypeError
+    return content or ""
 
 
-def busy(headers: Mapping[str, str], said: str, code: str) -> Exception:
-    """What a 429 means: a wait, unless the account has nothing left to spend."""
-    if code in ("insufficient_quota", "billing_hard_limit_reached"):
-        return JobFailed(f"The provider says that the account has no credit left: {said}", reason="provider_credit")
-    return Busy(_retry_after(headers.get("Retry-After", "")))
-
-
-def wants_other_limit_name(said: str, body: Mapping[str, Any]) -> bool:
-    return "max_tokens" in body and "max_completion_tokens" in said
-
-
-def renamed_limit(body: Mapping[str, Any]) -> dict[str, Any]:
-    return {"max_completion_tokens" if name == "max_tokens" else name: value for name, value in body.items()}
-
-
-def _said(raw: bytes) -> tuple[str, str]:
-    try:
-        error = json.loads(raw)["error"]
-        if isinstance(error, str):
-            return error, ""
-        return str(error["message"]), str(error.get("code") or error.get("type") or "")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return raw[:2000].decode(errors="replace"), ""
-
-
-def _retry_after(text: str) -> float | None:
-    """Seconds, from seconds or from a date (RFC 9110, 10.2.3)."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(text).timestamp() - time.time()
-        except (ValueError, TypeError, OverflowError):
-            return None
-    return max(0.05, seconds) if seconds < float("inf") else None
+def _call(function: Mapping[str, Any]) -> ToolCall:
+    arguments = function.get("arguments")
+    return ToolCall(str(function["name"]), arguments if isinstance(arguments, str) else json.dumps(arguments or {}))
 
 
 def _usage(usage: Any, body: Mapping[str, Any], text: str) -> tuple[int, int]:

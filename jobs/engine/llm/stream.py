@@ -19,14 +19,13 @@ from urllib3 import BaseHTTPResponse, Timeout
 from urllib3.exceptions import HTTPError, ProtocolError
 
 from jobs.engine.errors import LegworkError, Transient
-from jobs.engine.llm import connections, responses, stream_errors
+from jobs.engine.llm import connections, provider_errors, responses, stream_errors
 from jobs.engine.llm.connections import Provider
 
 READ_BYTES = 65_536
 LEAVE_SECONDS = 0.2  # that the end of a body may take after its last event, for its connection to be kept
 LONGEST_EVENT = 1_000_000  # bytes
 LONGEST_PROBLEM = 100_000  # bytes of an error that are read
-CUT_OFF = "The answer was cut off at the model's limit of tokens."
 
 
 class StreamStopped(Exception):
@@ -42,6 +41,8 @@ class Stream:
         self.closed = False
         self.usage: dict[str, Any] = {}  # the provider's own counts, known at the end, as is
         self.finish_reason = ""
+        self.refused = False  # by the model, whose words are the text then
+        self._reasoning = responses.ReasoningFilter()
         self._silenced = False
         self._heard = 0.0  # when the last bytes came, once there is an answer
         self._half = ""  # of a character, whose other half is in the next event
@@ -62,7 +63,7 @@ class Stream:
         """
         with self._translated():
             while (response := self._send()).status != 200:
-                said, code = responses.sentence_of(response.read1(LONGEST_PROBLEM), self.provider.api_key)
+                said, code = provider_errors.sentence_of(response.read1(LONGEST_PROBLEM), self.provider.api_key)
                 response.close()
                 self.body = self._other_options(response.status, said) or self._refused(response, said, code)
 
@@ -85,6 +86,8 @@ class Stream:
             said = [text for event in events if (text := self._text(event))]
             if said and (whole := self._readable("".join(said))):
                 yield whole, len(said)
+        if rest := self._reasoning.rest():
+            yield rest, 1
         if not self.finish_reason:
             raise Transient("The provider's connection ended before the answer did.", reason="provider_broke")
 
@@ -92,6 +95,19 @@ class Stream:
         """`prompt_tokens` or `completion_tokens`, where the provider said."""
         count = self.usage.get(name)
         return count if isinstance(count, int) and count > 0 else None
+
+    def ending(self, has_text: bool) -> tuple[str, str] | None:
+        """Why an answer that came to its end is not whole, as a word and a sentence; None if it is."""
+        if self.finish_reason == "length":
+            before = responses.cut_off_before_text(self.body, self.counted("completion_tokens"))
+            return "length", responses.CUT_OFF if has_text else before
+        if self.finish_reason == "error":
+            return "provider_unwell", responses.BROKE
+        if self.finish_reason == "content_filter":
+            return "filtered", responses.FILTERED_HERE if has_text else responses.FILTERED
+        if not has_text:
+            return "provider_unwell", responses.ONLY_REASONED if self._reasoning.seen else responses.EMPTY
+        return ("refused", responses.REFUSED) if self.refused else None
 
     def whole(self) -> bytes:
         """The body of an answer that is not streamed."""
@@ -159,8 +175,8 @@ class Stream:
         """The same request for a provider that is too old for `stream_options`, or too new for `max_tokens`."""
         if status in (400, 422) and "stream_options" in said and "stream_options" in self.body:
             return {name: value for name, value in self.body.items() if name != "stream_options"}
-        if status == 400 and responses.wants_other_limit_name(said, self.body):
-            return responses.renamed_limit(self.body)
+        if status == 400 and provider_errors.wants_other_limit_name(said, self.body):
+            return provider_errors.renamed_limit(self.body)
         return None
 
     def _refused(self, response: BaseHTTPResponse, said: str, code: str) -> dict[str, Any]:
@@ -194,12 +210,17 @@ class Stream:
         if media_type == "text/event-stream":
             yield from self._streamed()
             return
+        yield [self._unstreamed(self.whole())]
+
+    def _unstreamed(self, raw: bytes) -> dict[str, Any]:
+        """An answer that was not streamed as one event."""
         try:
-            whole = responses.parse(self.whole(), self.body, 0.0)
-        except responses.Unwell as error:
-            raise Transient(f"{error}.", reason="provider_unwell") from error
+            whole = responses.parse(raw, self.body, 0.0)
+        except provider_errors.Unwell as error:
+            raise stream_errors.shown(provider_errors.instead_of_answer(raw, self.provider.api_key) or error) from error
         usage = {"prompt_tokens": whole.prompt_tokens, "completion_tokens": whole.completion_tokens}
-        yield [{"choices": [{"delta": {"content": whole.text}, "finish_reason": whole.finish_reason}], "usage": usage}]
+        said = {"refusal" if whole.refused else "content": whole.text}
+        return {"choices": [{"delta": said, "finish_reason": whole.finish_reason}], "usage": usage}
 
     def _streamed(self) -> Iterator[list[dict[str, Any]]]:
         """The events of a stream. Raises also where one of them is no part of an answer, after those before it."""
@@ -244,9 +265,8 @@ class Stream:
             raise stream_errors.rubbish() from None
         if not isinstance(event, dict):
             raise stream_errors.rubbish()
-        if event.get("error"):
-            said, _ = responses.sentence_of(data, self.provider.api_key)
-            raise Transient(f"The provider ended the answer with an error. It says: {said}", reason="provider_unwell")
+        if (error := provider_errors.within(event, self.provider.api_key)) is not None:
+            raise stream_errors.shown(error)
         return event
 
     def _text(self, event: dict[str, Any]) -> str:
@@ -259,8 +279,12 @@ class Stream:
         if not isinstance(delta, dict):
             return ""
         self.finish_reason = str(choice.get("finish_reason") or self.finish_reason)
-        said = delta.get("content") or delta.get("refusal")
-        return said if isinstance(said, str) else ""
+        if isinstance(refusal := delta.get("refusal"), str) and refusal:
+            self.refused = True
+            return refusal
+        self._reasoning.seen |= bool(delta.get("reasoning_content") or delta.get("reasoning"))
+        said = delta.get("content")
+        return self._reasoning.answer(said) if isinstance(said, str) else ""
 
     def _readable(self, text: str) -> str:
         """Text that can be stored: no NUL, and the halves of a character, which may come one by one, put together."""

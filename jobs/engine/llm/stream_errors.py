@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from urllib3.exceptions import TimeoutError as TimedOut
 
-from jobs.engine.errors import BadInput, JobFailed, LegworkError, Transient
-from jobs.engine.llm import connections, responses
+from jobs.engine.errors import JobFailed, LegworkError, Transient
+from jobs.engine.llm import connections, provider_errors
 from jobs.engine.llm.connections import Provider
 
 
@@ -36,19 +36,23 @@ def refusal(
     provider: Provider, status: int, headers: Mapping[str, str], said: str, code: str, model: str
 ) -> LegworkError:
     """What an answer other than 200 means."""
-    if status == 429:
-        return _busy(responses.busy(headers, said, code))
-    if status in (408, 409, 425) or status >= 500:
-        return Transient(f"The provider had an error ({status}). Try again in a moment.", reason="provider_unwell")
-    if status in (401, 403):
-        sentence = f"The provider refused the key in OPENAI_API_KEY ({status}). It says: {said}"
-        return JobFailed(sentence, reason="provider_refused_key")
-    if status == 402:
-        return JobFailed(f"The provider asks for payment first. It says: {said}", reason="provider_credit")
-    if status < 400 or status in (404, 405):
+    found = provider_errors.meaning(status, headers, said, code)
+    if isinstance(found, provider_errors.NotThere):
         sentence = f"The provider at {provider.host} has no model “{model}”, or no chat at this address ({status})."
         return JobFailed(f"{sentence} It says: {said}", reason="no_model")
-    return BadInput(f"The provider refused this request. It says: {said}", reason="provider_refused")
+    return shown(found)
+
+
+def shown(found: Exception) -> LegworkError:
+    """An error for the person who waits: nothing is tried again by itself."""
+    if isinstance(found, provider_errors.Unwell):
+        return Transient(f"{found}.{found.said} Try again in a moment.", reason="provider_unwell")
+    if isinstance(found, provider_errors.Busy):
+        wait = f" It asks for a wait of {found.seconds:.0f} s." if found.seconds and found.seconds >= 1 else ""
+        sentence = f"The provider is too busy for another answer now (429).{wait} Then try again."
+        return Transient(sentence, reason="provider_busy", retry_after=found.seconds)
+    assert isinstance(found, LegworkError)
+    return found
 
 
 def _away(provider: Provider, within: str) -> str:
@@ -57,12 +61,3 @@ def _away(provider: Provider, within: str) -> str:
 
 def _slow(seconds: float) -> Transient:
     return Transient(f"The model did not begin to answer within {seconds:g} s.", reason="provider_silent")
-
-
-def _busy(error: Exception) -> LegworkError:
-    if not isinstance(error, responses.Busy):
-        assert isinstance(error, LegworkError)
-        return error
-    wait = f" It asks for a wait of {error.seconds:.0f} s." if error.seconds and error.seconds >= 1 else ""
-    sentence = f"The provider is too busy for another answer now (429).{wait} Then try again."
-    return Transient(sentence, reason="provider_busy", retry_after=error.seconds)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from jobs.engine.errors import BudgetSpent
+from jobs.engine.errors import BudgetSpent, LegworkError
 
 
 @dataclass
 class Spend:
-    """What a call really took; 0 until it is known."""
+    """What a call really took; 0 until it is known. again: keep room for one more try of it; False if there is none."""
 
+    again: Callable[[], bool]
     tokens: int = 0
 
 
@@ -33,20 +34,34 @@ class Budget:
     async def room_for(self, most: int) -> AsyncIterator[Spend]:
         """Wait for room, and keep it until the block ends; the block says what was spent.
 
-        Raises BudgetSpent when there is no room and nothing is in flight that could leave some.
+        An error of the block that was paid for counts as well. Raises BudgetSpent when there is no room and nothing is in
+        flight that could leave some.
         """
         while not self._fits(most):
             if not self._flying:
                 raise BudgetSpent(self._sentence(most))
             self._freed.clear()
             await self._freed.wait()
-        spend = Spend()
+        reserved = most
         self._reserved += most
         self._flying += 1
+
+        def again() -> bool:
+            nonlocal reserved
+            if not self._fits(most):
+                return False
+            reserved += most
+            self._reserved += most
+            return True
+
+        spend = Spend(again)
         try:
             yield spend
+        except LegworkError as error:
+            spend.tokens = error.prompt_tokens + error.completion_tokens
+            raise
         finally:
-            self._reserved -= most
+            self._reserved -= reserved
             self._flying -= 1
             self.used += spend.tokens
             self._freed.set()

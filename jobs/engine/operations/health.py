@@ -15,7 +15,7 @@ from jobs.engine import settings
 from jobs.engine.db import migrations, postgres, redis
 from jobs.engine.errors import LegworkError, SettingsError
 from jobs.engine.files.storage import blob_storage
-from jobs.engine.llm import client, openai_client
+from jobs.engine.llm import client, model_list, openai_client
 from jobs.engine.mail import smtp
 from jobs.engine.queue import delivery
 
@@ -130,7 +130,7 @@ def model_health(thorough: bool = False) -> Component:
     info = client.describe()
     detail = f"{info.name}{_built_in('model') or f', at {info.host}'}"
     asked_for_its_name = thorough and "model" not in settings.current().built_in
-    trouble = openai_client.model_error() if asked_for_its_name else client.provider_error()
+    trouble = openai_client.model_error() if asked_for_its_name else model_list.provider_error()
     return (
         Component("Model", "wrong", "Does not answer", detail, trouble)
         if trouble

@@ -172,7 +172,7 @@ def test_a_cut_off_answer_is_kept_and_marked(provider: FakeProvider) -> None:
 @pytest.mark.parametrize("what", ["refusal", "content_filter"])
 def test_a_refusal_is_marked(provider: FakeProvider, what: str) -> None:
     provider.script(do=[{"do": what}])
-    assert ask(provider).refused
+    assert ask(provider).unwilling
 
 
 def test_json_fits_its_schema(provider: FakeProvider) -> None:

@@ -13,15 +13,18 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from jobs.engine.errors import BudgetSpent
+from jobs.engine.errors import BudgetSpent, LegworkError
+from jobs.engine.kits.tools.base import NOT_JSON
 from jobs.engine.kits.tools.registry import TOOLS
 from jobs.engine.llm import client, responses
 from jobs.engine.llm.embeddings import warm_child
-from jobs.engine.llm.responses import Completion
+from jobs.engine.llm.model_list import default_model
+from jobs.engine.llm.responses import Completion, ToolCall
 from jobs.engine.llm.token_budget import most_tokens
 
 LEAST_LIKENESS = 0.2  # cosine similarity below which no tool is used
 LOOK_SECONDS = 0.1
+MOST_SHOWN = 200  # characters of arguments that are not valid
 
 Came = TypeVar("Came")
 
@@ -67,7 +70,11 @@ def chat_model(agent_model: AgentModel, small: bool) -> Any:
 
         def _generate(self, messages: list[BaseMessage], *_: Any, **__: Any) -> ChatResult:
             ask = _by_schema if small else _by_provider
-            reply = ask(agent_model, convert_to_openai_messages(messages), self.offered)
+            try:
+                reply = ask(agent_model, convert_to_openai_messages(messages), self.offered)
+            except LegworkError as error:
+                agent_model.used += error.prompt_tokens + error.completion_tokens
+                raise
             agent_model.used += reply.prompt_tokens + reply.completion_tokens
             usage = {
                 "input_tokens": reply.prompt_tokens,
@@ -81,13 +88,13 @@ def chat_model(agent_model: AgentModel, small: bool) -> Any:
 
 
 def _by_provider(agent_model: AgentModel, messages: Any, offered: list[dict[str, Any]]) -> ModelReply:
-    body: dict[str, Any] = {"model": agent_model.model or client.default_model(), "messages": messages}
+    body: dict[str, Any] = {"model": agent_model.model or default_model(), "messages": messages}
     body |= {"max_tokens": agent_model.max_tokens, "stream": False} | ({"tools": offered} if offered else {})
-    _check_budget(agent_model, body)
+    again = _check_budget(agent_model, body)
 
     async def ask() -> ModelReply:
         async with client.open_client() as model:
-            return await model.post("chat/completions", body, _parse)
+            return _reply(await model.send(body, again=again), None)
 
     return _waited(ask(), agent_model.check)
 
@@ -131,40 +138,36 @@ def _completed(agent_model: AgentModel, prompt: str, schema: Mapping[str, Any] |
 
 
 def _reply(answer: Completion, tool: str | None) -> ModelReply:
-    calls = [] if tool is None else [_call(tool, answer.text)]
-    return ModelReply("" if tool else answer.text, calls, answer.prompt_tokens, answer.completion_tokens)
+    if tool is not None:
+        return ModelReply(
+            "", [_call(ToolCall(tool, answer.text), answer)], answer.prompt_tokens, answer.completion_tokens
+        )
+    calls = [_call(one, answer) for one in answer.calls]
+    return ModelReply(
+        answer.text if calls else answer.given().text, calls, answer.prompt_tokens, answer.completion_tokens
+    )
 
 
-def _call(name: str, arguments: str) -> dict[str, Any]:
+def _call(call: ToolCall, answer: Completion) -> dict[str, Any]:
     """A tool call with a new id, because some providers repeat theirs in the next reply."""
     try:
-        given = json.loads(arguments or "{}")
-    except ValueError:
-        given = None
+        given = json.loads(responses.json_of(call.arguments or "{}"))
+    except ValueError as error:
+        why = f"they were cut off at {answer.completion_tokens} tokens" if answer.cut_off else str(error)
+        given = {NOT_JSON: f"{why}. They are: {call.arguments[:MOST_SHOWN]}"}
     if not isinstance(given, dict):
-        given = {"not_json": str(arguments)[:200]}  # the tool refuses this with a message for the model
-    return {"name": name, "args": given, "id": uuid4().hex, "type": "tool_call"}
+        given = {NOT_JSON: f"an object is needed, not {call.arguments[:MOST_SHOWN]}"}
+    return {"name": call.name, "args": given, "id": uuid4().hex, "type": "tool_call"}
 
 
-def _parse(raw: bytes, body: Mapping[str, Any], seconds: float) -> ModelReply:
-    try:
-        came = json.loads(raw)
-        calls = came["choices"][0]["message"].get("tool_calls") or []
-        found = [_call(one["function"]["name"], one["function"]["arguments"]) for one in calls]
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
-        found = []
-    if not found:
-        return _reply(responses.parse(raw, body, seconds), None)
-    usage = came.get("usage") or {}
-    text = came["choices"][0]["message"].get("content") or ""
-    return ModelReply(text, found, usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0))
-
-
-def _check_budget(agent_model: AgentModel, body: Mapping[str, Any]) -> None:
+def _check_budget(agent_model: AgentModel, body: Mapping[str, Any]) -> Callable[[], bool]:
+    """Raise BudgetSpent if the next step does not fit. Returns whether it would fit twice."""
     most = most_tokens(body) + len(json.dumps(body.get("tools", []))) // 2
-    if agent_model.token_budget is not None and agent_model.used + most > agent_model.token_budget:
+    left = None if agent_model.token_budget is None else agent_model.token_budget - agent_model.used
+    if left is not None and most > left:
         used = f"{agent_model.used:,} of {agent_model.token_budget:,} tokens are used"
         raise BudgetSpent(f"The token budget is reached: {used}, and the next step could take up to {most:,}.")
+    return lambda: left is None or 2 * most <= left
 
 
 def _waited(work: Coroutine[Any, Any, Came], check: Callable[[], None]) -> Came:

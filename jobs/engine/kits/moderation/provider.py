@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jobs.engine.llm import client as llm_client
-from jobs.engine.llm.responses import Unwell
+from jobs.engine.llm.provider_errors import NoAnswer
 
 MODEL = "omni-moderation-latest"
 PATH = "moderations"
@@ -28,16 +28,16 @@ async def ask(client: llm_client.Chat, model: str, texts: Sequence[str], per_min
 
 
 def parse(raw: bytes, body: Mapping[str, Any], seconds: float) -> list[Scores]:
-    """The scores in a body with status 200, one set for each text. Raises Unwell if they are incomplete.
+    """The scores in a body with status 200, one set for each text. Raises NoAnswer if they are incomplete.
 
     Only the JSON structure is used, so no text can influence the parsing.
     """
     try:
         results = [_scores(one["category_scores"]) for one in json.loads(raw)["results"]]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise Unwell("The provider's reply has no moderation scores") from error
+        raise NoAnswer("The provider's reply has no moderation scores") from error
     if len(results) != len(body["input"]):
-        raise Unwell("The provider judged another number of texts than it was sent")
+        raise NoAnswer("The provider judged another number of texts than it was sent")
     return results
 
 

@@ -33,8 +33,9 @@ async def written(
     spent, unknown = (0, 0), [""]
     for _ in range(2):
         try:
-            answer = await model.complete(messages, model=name, max_tokens=LONGEST, temperature=0.2)
+            answer = (await model.complete(messages, model=name, max_tokens=LONGEST, temperature=0.2)).given()
         except LegworkError as error:
+            spent = spent[0] + error.prompt_tokens, spent[1] + error.completion_tokens
             return "", f"There is no summary, because the model did not answer: {error.message}", spent
         spent = spent[0] + answer.prompt_tokens, spent[1] + answer.completion_tokens
         unknown = unknown_numbers(answer.text, figures, [title])

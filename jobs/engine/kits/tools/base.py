@@ -13,6 +13,7 @@ from jobs.engine.errors import BadInput
 from jobs.engine.files.inputs import Input
 from jobs.engine.kinds.params import KindParams
 
+NOT_JSON = "not_json"  # stands for arguments of a model that cannot be read, with the reason
 Arguments = KindParams  # refuses unknown arguments, and does not convert text to numbers
 
 
@@ -48,6 +49,8 @@ class Tool:
 
     def read(self, given: Any) -> KindParams:
         """Parse the arguments of a call. Raises BadInput naming each that is not valid."""
+        if isinstance(given, dict) and given.keys() == {NOT_JSON}:
+            raise BadInput(f"The arguments are not valid JSON: {given[NOT_JSON]} {self.usage}", reason="bad_arguments")
         if not isinstance(given, dict):
             raise BadInput(f"The arguments of {self.name} are a JSON object. {self.usage}", reason="bad_arguments")
         try:

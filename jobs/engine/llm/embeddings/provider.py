@@ -11,7 +11,7 @@ from typing import Any
 
 from jobs.engine.llm import client as llm_client
 from jobs.engine.llm.embeddings.builtin import Embedded
-from jobs.engine.llm.responses import Unwell
+from jobs.engine.llm.provider_errors import NoAnswer
 
 BATCH = 64
 MOST_CHARACTERS = 300_000  # of a request; the usual limit is 300,000 tokens
@@ -49,7 +49,7 @@ def joined(parts: Sequence[Embedded]) -> Embedded:
 
 
 def parse(raw: bytes, body: Mapping[str, Any], seconds: float) -> Embedded:
-    """The vectors in a body with status 200, in the order of the texts. Raises Unwell where they are not all there."""
+    """The vectors in a body with status 200, in the order of the texts. Raises NoAnswer where they are not all there."""
     texts = body["input"]
     try:
         found = json.loads(raw)
@@ -58,9 +58,9 @@ def parse(raw: bytes, body: Mapping[str, Any], seconds: float) -> Embedded:
         whole = [row["index"] for row in rows] == list(range(len(texts))) and len({len(one) for one in vectors}) == 1
         fine = whole and all(vector and all(map(math.isfinite, vector)) for vector in vectors)
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
-        raise Unwell("The provider sent something that is not embeddings") from error
+        raise NoAnswer("The provider sent something that is not embeddings") from error
     if not fine:
-        raise Unwell("The provider sent other embeddings than it was asked for")
+        raise NoAnswer("The provider sent other embeddings than it was asked for")
     return Embedded(vectors, _shares(found.get("usage"), texts), [False] * len(texts))
 
 
