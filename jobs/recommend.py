@@ -57,7 +57,7 @@ class Params(KindParams):
     )
     weight_column: str = param(
         "Column of the weight",
-        "Such as a rating or a quantity. Empty: all rows have the same weight.",
+        "Such as a rating or a quantity: a row counts by its share of the largest. Empty: all rows count the same.",
         default="",
         max_length=200,
         columns_of="interactions",
@@ -93,7 +93,12 @@ class Params(KindParams):
     exclude_seen: bool = param("Leave out items that the user has", default=True)
     holdout: float = param("Share held out to measure", "0: do not measure.", default=0.2, ge=0, le=0.5, advanced=True)
     least_weight: float = param(
-        "Minimum weight", "Rows with less are left out.", default=0.0, ge=-1e9, le=1e9, advanced=True
+        "Minimum weight",
+        "Rows with less do not count, and their items are not offered to the same user again.",
+        default=0.0,
+        ge=-1e9,
+        le=1e9,
+        advanced=True,
     )
     least_items: int = param(
         "Minimum items of a user",
@@ -141,8 +146,6 @@ def label(params: Params, find: Find) -> str:
 
 
 def run(params: Params, context: Context) -> dict[str, Any]:
-    import numpy
-
     began = time.monotonic()
     context.progress(note="Reading the interactions")
     data, skipped = _read(params, context)
@@ -151,7 +154,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     measured = context.once("measures", lambda: _measure(name, data, params, context)) if params.holdout else {}
     context.progress(note="Learning from all of it")
     model = recommenders.fit(name, data, context.check)
-    popular = numpy.argsort(-data.popularity(), kind="stable")
+    popular = recommenders.by_popularity(data)
     advisor = Advisor(model, popular, data, titles, params)
     context.map(advisor.advise, range(len(data.users)), key=lambda user: _key(data.users[user]), row=advisor.row)
     context.progress(note="Writing the tables")
@@ -191,11 +194,11 @@ class Advisor:
 
     def advise(self, user: int) -> dict[str, Any]:
         columns, weights = self._data.of(user)
+        has = self._data.has(user)
         cold = len(columns) < self._params.least_items
         known = (columns[:0], weights[:0]) if cold else (columns, weights)
-        most, exclude = self._params.top_n, self._params.exclude_seen
-        picks = recommenders.recommend(self._model, self._popular, known, most + (len(columns) if cold else 0), exclude)
-        had = set(columns.tolist()) if cold and exclude else set()
+        without = has if self._params.exclude_seen else has[:0]
+        picks = recommenders.recommend(self._model, self._popular, known, self._params.top_n, without)
         picked: list[dict[str, Any]] = [
             {
                 "item": self._data.items[pick.column],
@@ -204,9 +207,8 @@ class Advisor:
                 "because": "popular" if pick.because is None else self.named(pick.because),
             }
             for pick in picks
-            if pick.column not in had
-        ][:most]
-        return {"would_like": ", ".join(one["title"] for one in picked), "has": len(columns), "recommendations": picked}
+        ]
+        return {"would_like": ", ".join(one["title"] for one in picked), "has": len(has), "recommendations": picked}
 
     def alike(self, context: Context) -> Iterator[dict[str, Any]]:
         """Each item with its most similar items."""
@@ -240,7 +242,8 @@ def _missing(field: str, ref: str, wanted: dict[str, str], find: Find) -> list[F
 
 
 def _read(params: Params, context: Context) -> tuple[Interactions, int]:
-    """The interactions, and the number of rows left out: without a user or item, or with a weight that is not valid."""
+    """The interactions, and the number of rows that do not count: without a user or item, or with a weight that is not
+    above 0, too small or no number. An item of such a row is known as seen by its user."""
     gathering, skipped = Gathering(), 0
     for number, row in enumerate(_rows(context.open(params.interactions), context), start=1):
         user, item = (
@@ -255,7 +258,9 @@ def _read(params: Params, context: Context) -> tuple[Interactions, int]:
             gathering.add(user, item, weight, moment)
         else:
             skipped += 1
-    data = gathering.done()
+            if user and item:
+                gathering.see(user, item)
+    data = gathering.done(alike=not params.weight_column)
     if params.half_life is not None:
         data = data.aged(params.half_life * DAY)
     if not len(data.rows):

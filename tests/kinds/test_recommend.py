@@ -115,8 +115,8 @@ def test_ages_are_counted_from_the_latest() -> None:
         gathering.add("a", item, 5.0, day)
     gathering.add("a", "w", 0.5, -numpy.inf)
     data = gathering.done().aged(10)
-    assert data.of(0)[1].tolist() == [0.25, 0.5, 1.0, 0.125]
-    assert data.popularity().tolist() == [0.25, 0.5, 1.0, 0.25]
+    assert data.of(0)[1].tolist() == [0.25, 0.5, 1.0, pytest.approx(0.025)]
+    assert data.popularity().tolist() == [0.25, 0.5, 1.0, pytest.approx(0.025)]
     assert data.only(data.times > 5).of(0)[1].tolist() == [0.5, 1.0]
 
 
@@ -128,6 +128,58 @@ def test_weights_and_titles(environment: Callable[..., None]) -> None:
     assert (job.result["interactions"], job.result["rows_left_out"]) == (24, 3)
     assert given(job)["u0"][0]["title"] == "A kettle"
     assert "measures" not in job.result
+
+
+def test_a_higher_weight_counts_more(environment: Callable[..., None]) -> None:
+    pairs = [
+        *((f"a{n}", item, 1) for n in range(20) for item in "pq"),
+        *((f"b{n}", item, 1) for n in range(20) for item in "rs"),
+    ]
+    rows = table([*pairs, ("eve", "p", 5), ("eve", "r", 1)], "user,item,stars")
+    for algorithm in ("ease", "item_cosine"):
+        q, s = given(done("recommend", interactions=rows, weight_column="stars", algorithm=algorithm, top_n=2))["eve"]
+        assert (q["item"], s["item"]) == ("q", "s")
+        assert q["score"] > s["score"] > 0
+    alike = given(done("recommend", interactions=rows, top_n=2))["eve"]
+    assert alike[0]["score"] == alike[1]["score"]
+
+
+def test_what_somebody_did_not_like_is_never_offered(environment: Callable[..., None]) -> None:
+    fans = [(f"u{n}", item, 5) for n in range(8) for item in "xyz"]
+    others = [("ann", "x", 5), ("ann", "y", 5), ("ann", "z", 1), ("bob", "x", 5), ("bob", "z", -3), ("cy", "x", 5)]
+    rows = [*fans, *others, ("cy", "z", "NaN"), ("dan", "z", 0), ("eve", "w", 1), ("cy", "y", ""), ("fay", "x", 5)]
+    for algorithm in ("ease", "item_cosine", "popular"):
+        job = done(
+            "recommend",
+            interactions=table(rows, "user,item,stars"),
+            weight_column="stars",
+            least_weight=3,
+            algorithm=algorithm,
+            least_items=1,
+            holdout=0,
+        )
+        offered = {user: {one["item"] for one in told} for user, told in given(job).items()}
+        assert {user: offered[user] for user in ("ann", "bob", "cy", "dan")} == {
+            **{"ann": set(), "bob": {"y"}, "cy": set(), "dan": {"x", "y"}},
+        }
+        assert offered["fay"] == {"y", "z"}  # nobody liked w
+        assert job.result["rows_left_out"] == 6
+        having = done(
+            "recommend",
+            interactions=table(rows, "user,item,stars"),
+            weight_column="stars",
+            least_weight=3,
+            exclude_seen=False,
+            holdout=0,
+        )
+        assert "z" in {one["item"] for one in given(having)["ann"]}
+
+
+def test_one_huge_weight_does_not_make_nothing_of_the_others() -> None:
+    gathering = Gathering()
+    for user, weight in enumerate([1, 2, 1, 3, 1_000_000]):
+        gathering.add(f"u{user}", "x", weight)
+    assert gathering.done().weights.tolist() == [0.05, 0.1, 0.05, 0.15, 1]
 
 
 def test_the_tables_have_every_row(environment: Callable[..., None]) -> None:
@@ -177,7 +229,8 @@ def test_the_latest_are_held_out_and_never_all() -> None:
     for user, item, day in [("a", "x", 1), ("a", "y", 2), ("a", "z", 3), ("b", "x", 9), ("a", "x", 0)]:
         gathering.add(user, item, 1.0, day)
     data = gathering.done()
-    assert data.weights.tolist() == [2, 1, 1, 1]
+    assert data.weights.tolist() == [1, 0.5, 0.5, 0.5]
+    assert gathering.done(alike=True).weights.tolist() == [1, 1, 1, 1]
     held = data.only(recommenders.split(data, 0.3, 0))
     assert [(data.users[row], data.items[column]) for row, column in zip(held.rows, held.columns, strict=True)] == [
         ("a", "z")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,15 @@ if TYPE_CHECKING:
     from numpy import ndarray
 
 
+MOST_TIMES = 10
+
+
 @dataclass(frozen=True)
 class Interactions:
-    """Distinct pairs of user and item, sorted by user. `rows` and `columns` are indexes into `users` and `items`."""
+    """Distinct pairs of user and item, sorted by user. `rows` and `columns` are indexes into `users` and `items`.
+
+    seen: other pairs, of items that a user has and did not like; they count for nothing, and are not offered again.
+    """
 
     users: list[str]
     items: list[str]
@@ -25,25 +32,37 @@ class Interactions:
     weights: ndarray
     times: ndarray
     fresh: ndarray | None = None  # decay of each pair by its age, 0 to 1; None: no decay
+    seen: dict[int, set[int]] = field(default_factory=dict)  # user -> items
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def _starts(self) -> ndarray:
         import numpy
 
-        starts = numpy.searchsorted(self.rows, numpy.arange(len(self.users) + 1))
-        object.__setattr__(self, "_starts", starts)
+        return numpy.searchsorted(self.rows, numpy.arange(len(self.users) + 1))
+
+    @cached_property
+    def counts(self) -> ndarray:
+        """What each pair counts: its weight multiplied by the decay."""
+        return self.weights if self.fresh is None else self.weights * self.fresh
 
     def of(self, user: int) -> tuple[ndarray, ndarray]:
-        """The items of a user and their weights, at most 1, multiplied by the decay."""
+        """The items of a user, and what each counts."""
+        start, end = self._starts[user : user + 2]
+        return self.columns[start:end], self.counts[start:end]
+
+    def has(self, user: int) -> ndarray:
+        """All items that a user has, also those that do not count."""
         import numpy
 
-        start, end = self._starts[user : user + 2]  # type: ignore[attr-defined]
-        counts = numpy.minimum(self.weights[start:end], 1.0)
-        return self.columns[start:end], counts if self.fresh is None else counts * self.fresh[start:end]
+        seen = numpy.fromiter(self.seen.get(user, ()), "int64")
+        return numpy.union1d(self.of(user)[0], seen)
 
     def only(self, chosen: ndarray) -> Interactions:
         """The pairs selected by a mask, with the same users and items."""
         parts = self.rows[chosen], self.columns[chosen], self.weights[chosen], self.times[chosen]
-        return Interactions(self.users, self.items, *parts, None if self.fresh is None else self.fresh[chosen])
+        return Interactions(
+            self.users, self.items, *parts, None if self.fresh is None else self.fresh[chosen], self.seen
+        )
 
     def aged(self, half_life: float) -> Interactions:
         """The same pairs with exponential decay, relative to the latest one. half_life: in the unit of the times.
@@ -65,10 +84,10 @@ class Interactions:
         return numpy.bincount(self.columns, minlength=len(self.items))
 
     def popularity(self) -> ndarray:
-        """The number of users of each item, with decay."""
+        """What the pairs of each item count together."""
         import numpy
 
-        return numpy.bincount(self.columns, self.fresh, len(self.items))
+        return numpy.bincount(self.columns, self.counts, len(self.items))
 
 
 class Gathering:
@@ -79,10 +98,15 @@ class Gathering:
         self._items: dict[str, int] = {}
         self._rows, self._columns = array("i"), array("i")
         self._weights, self._times = array("d"), array("d")
+        self._seen: dict[int, set[int]] = {}
 
     def user(self, name: str) -> int:
         """The user's index. A user without interactions counts too."""
         return self._users.setdefault(name, len(self._users))
+
+    def see(self, user: str, item: str) -> None:
+        """The user has this item, and it is to count for nothing."""
+        self._seen.setdefault(self.user(user), set()).add(self._items.setdefault(item, len(self._items)))
 
     def add(self, user: str, item: str, weight: float = 1.0, time: float = 0.0) -> None:
         self._rows.append(self.user(user))
@@ -90,17 +114,32 @@ class Gathering:
         self._weights.append(weight)
         self._times.append(time)
 
-    def done(self) -> Interactions:
-        """The interactions. For repeated pairs the weights are added and the latest time is used."""
+    def done(self, alike: bool = False) -> Interactions:
+        """The interactions, with weights from 0 to 1. For repeated pairs the weights are added and the latest time is used.
+
+        alike: all pairs count the same, however often they are repeated.
+        """
         import numpy
 
         rows, columns = numpy.array(self._rows, "int64"), numpy.array(self._columns, "int64")
         pairs, place = numpy.unique(rows * max(len(self._items), 1) + columns, return_inverse=True)
         times = numpy.full(len(pairs), -numpy.inf)
         numpy.maximum.at(times, place, numpy.array(self._times))
-        weights = numpy.bincount(place, numpy.array(self._weights), len(pairs))
+        added = numpy.bincount(place, numpy.array(self._weights), len(pairs))
+        weights = numpy.ones(len(pairs)) if alike else _scaled(added)
         apart = numpy.divmod(pairs, max(len(self._items), 1))
-        return Interactions(list(self._users), list(self._items), *apart, weights, times)
+        return Interactions(list(self._users), list(self._items), *apart, weights, times, seen=self._seen)
+
+
+def _scaled(weights: ndarray) -> ndarray:
+    """Weights divided by the largest. One beyond MOST_TIMES the median would make nothing of the others; it counts as that."""
+    import numpy
+
+    if not weights.size:
+        return weights
+    most = min(weights.max(), MOST_TIMES * float(numpy.median(weights)))
+    scaled: ndarray = numpy.minimum(weights, most) / most
+    return scaled
 
 
 def text(value: Any) -> str:

@@ -1,7 +1,8 @@
 """Recommenders from implicit feedback: popularity, item cosine and EASE, and their evaluation.
 
 EASE is the closed-form autoencoder of Steck (Embarrassingly Shallow Autoencoders for Sparse Data, 2019): with the Gram matrix
-G of the users' items and P the inverse of G + l I, the weight of item i for item j is -P[i, j] / P[j, j], and 0 for itself.
+G of the users' items, each with its weight, and P the inverse of G + l I, the weight of item i for item j is
+-P[i, j] / P[j, j], and 0 for itself.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Recommender(Protocol):
 
 
 class Popular:
-    """Popularity: the number of users of an item, the same for everybody."""
+    """Popularity: what an item counts with all users, the same for everybody."""
 
     name = "popular"
 
@@ -82,7 +83,7 @@ class Ease:
         return found
 
     def _gram(self, data: Interactions, check: Callable[[], None]) -> ndarray:
-        """The Gram matrix: how many users two items share. Single precision is exact up to 16 million."""
+        """The Gram matrix: the products of the weights of two items, summed over the users who have both."""
         import numpy
 
         gram = numpy.zeros((len(self._kept), len(self._kept)), "float64")
@@ -90,14 +91,15 @@ class Ease:
             check()
             block = numpy.zeros((AT_ONCE, len(self._kept)), "float32")
             for user in range(start, min(start + AT_ONCE, len(data.users))):
-                places = self._place[data.of(user)[0]]
-                block[user - start, places[places >= 0]] = 1
+                columns, weights = data.of(user)
+                places = self._place[columns]
+                block[user - start, places[places >= 0]] = weights[places >= 0]
             gram += block.T @ block
         return gram
 
 
 class ItemCosine:
-    """Cosine similarity of the users of two items, for the NEIGHBOURS nearest of each item."""
+    """Cosine similarity of two items by their weights with each user, for the NEIGHBOURS nearest of each item."""
 
     name = "item_cosine"
 
@@ -108,7 +110,8 @@ class ItemCosine:
         most = min(NEIGHBOURS, self._count)
         self._near = numpy.zeros((self._count, most), "int32")
         self._cosine = numpy.zeros((self._count, most), "float32")
-        lengths = numpy.sqrt(numpy.maximum(data.uses(), 1))
+        squares = numpy.bincount(data.columns, data.counts**2, len(data.items))
+        lengths = numpy.sqrt(numpy.where(squares > 0, squares, 1))
         for column, shared in self._shared(data, check):
             cosine = shared / (lengths * lengths[column])
             cosine[column] = 0
@@ -129,16 +132,19 @@ class ItemCosine:
         return found
 
     def _shared(self, data: Interactions, check: Callable[[], None]) -> Iterator[tuple[int, ndarray]]:
-        """Each item, with the number of users it shares with every item."""
+        """Each item, with the products of its weights and those of every item, summed over the users who have both."""
         import numpy
 
         order = numpy.argsort(data.columns, kind="stable")
         ends = numpy.cumsum(data.uses())
         for column, end in enumerate(ends):
             check()
-            users = data.rows[order[ends[column - 1] if column else 0 : end]]
-            theirs = [data.of(int(user))[0][:HISTORY] for user in users] or [users]
-            yield column, numpy.bincount(numpy.concatenate(theirs), minlength=self._count).astype(float)
+            pairs = order[ends[column - 1] if column else 0 : end]
+            theirs = [data.of(int(user)) for user in data.rows[pairs]]
+            found = numpy.zeros(self._count)
+            for weight, (columns, weights) in zip(data.counts[pairs], theirs, strict=True):
+                found[columns[:HISTORY]] += weight * weights[:HISTORY]
+            yield column, found
 
 
 def fit(name: str, data: Interactions, check: Callable[[], None]) -> Recommender:
@@ -164,18 +170,18 @@ class Pick(NamedTuple):
 
 
 def recommend(
-    model: Recommender, popular: ndarray, mine: tuple[ndarray, ndarray], most: int, exclude_seen: bool, why: bool = True
+    model: Recommender, popular: ndarray, mine: tuple[ndarray, ndarray], most: int, without: ndarray, why: bool = True
 ) -> list[Pick]:
     """The best items for a user, filled up with the most popular ones.
 
-    popular: all items, most popular first. mine: the user's items and their weights. why: whether to compute `because`.
+    popular: items, most popular first. mine: the user's items and their weights. without: items that are not to be offered.
+    why: whether to compute `because`.
     """
     import numpy
 
     columns, weights = mine
     scores = model.scores(columns, weights)
-    if exclude_seen:
-        scores[columns] = 0
+    scores[without] = 0
     best = numpy.argpartition(-scores, min(most, len(scores) - 1))[:most]
     best = best[numpy.argsort(-scores[best], kind="stable")]
     picks = [
@@ -183,7 +189,7 @@ def recommend(
         for at in best
         if scores[at] > 0
     ]
-    passed = {pick.column for pick in picks} | (set(columns.tolist()) if exclude_seen else set())
+    passed = {pick.column for pick in picks} | set(without.tolist())
     others = (int(column) for column in popular if int(column) not in passed)
     return picks + [Pick(column, 0.0, None) for column, _ in zip(others, range(most - len(picks)), strict=False)]
 
@@ -193,6 +199,16 @@ def _because(model: Recommender, column: int, columns: ndarray) -> int | None:
     if not speaking.size or speaking.max() <= 0:
         return None
     return int(columns[speaking.argmax()])
+
+
+def by_popularity(data: Interactions) -> ndarray:
+    """The items, most popular first, without those that users only have and did not like."""
+    import numpy
+
+    order = numpy.argsort(-data.popularity(), kind="stable")
+    disliked = set().union(*data.seen.values()) - set(data.columns.tolist())
+    liked: ndarray = order[~numpy.isin(order, list(disliked))]
+    return liked
 
 
 def split(data: Interactions, share: float, seed: int) -> ndarray:
@@ -212,19 +228,22 @@ def split(data: Interactions, share: float, seed: int) -> ndarray:
 def judge(
     model: Recommender, known: Interactions, held: Interactions, users: list[int], most: int, check: Callable[[], None]
 ) -> dict[str, float]:
-    """Mean precision, recall and NDCG at `most` over these users, and the share of all items that were recommended."""
+    """Mean precision, recall and NDCG at `most` over these users, and the share of all items that were recommended.
+
+    NDCG counts a hit by its weight.
+    """
     import numpy
 
-    popular = numpy.argsort(-known.popularity(), kind="stable")
+    popular = by_popularity(known)
     gains = 1 / numpy.log2(numpy.arange(most) + 2)
     sums, offered = numpy.zeros(3), set()
     for user in users:
         check()
-        wanted = set(held.of(user)[0].tolist())
-        picks = [pick.column for pick in recommend(model, popular, known.of(user), most, exclude_seen=True, why=False)]
-        hits = numpy.array([column in wanted for column in picks] + [False] * (most - len(picks)))
-        best = gains[: min(len(wanted), most)].sum()
-        sums += hits.sum() / most, hits.sum() / len(wanted), (gains * hits).sum() / best
+        wanted = dict(zip(*(some.tolist() for some in held.of(user)), strict=True))
+        picks = [pick.column for pick in recommend(model, popular, known.of(user), most, known.has(user), why=False)]
+        counts = numpy.array([wanted.get(column, 0.0) for column in picks] + [0.0] * (most - len(picks)))
+        hits, ideal = (counts > 0).sum(), sorted(wanted.values(), reverse=True)[:most]
+        sums += hits / most, hits / len(wanted), (gains * counts).sum() / (gains[: len(ideal)] * ideal).sum()
         offered.update(picks)
     precision, recall, ndcg = (float(value) for value in sums / max(len(users), 1))
     return {"precision": precision, "recall": recall, "ndcg": ndcg, "coverage": len(offered) / len(known.items)}
