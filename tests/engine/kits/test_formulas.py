@@ -72,6 +72,38 @@ def test_what_is_not_on_the_list_is_refused_in_a_sentence(text: str) -> None:
     assert str(error.value).endswith(".")
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x^2", "x ** 2"),
+        ("(x+1)^n", "** n"),
+        ("x²", "x ** 2"),
+        ("10% * x", "0.1 instead of 10%"),
+        ("x * 12.5%", "0.125 instead of 12.5%"),
+        ("=x*2", "Leave out the “=”"),
+        ("1,000 * x", "1000 instead of 1,000"),
+        ("1,234.50 * x", "1234.50 instead of 1,234.50"),
+        ("max(x, 1,000)", "1000 instead of 1,000"),
+        ("0,5 * x", "0.5 instead of 0,5"),
+        ("IF(x>1;2;3)", "where(x > 1, 2, 3)"),
+        ("if(x > 1, 2, 3)", "where(x > 1, 2, 3)"),
+        ("max(x; 2)", "commas"),
+        ("2x", "2 * x"),
+        ("2(x + 1)", "2 * ("),
+        ("my price * 2", "no sign between my and price"),
+        ("x × 2", "* instead of ×"),
+        ("x <> 2", "!= instead of <>"),
+        ("x = 2", "== to compare"),
+        ("AND(x > 1, y > 2)", "a and b"),
+        ("$5 * x", "currency"),
+    ],
+)
+def test_what_other_programs_take_gets_the_form_to_write_here(text: str, said: str) -> None:
+    with pytest.raises(FormulaError) as error:
+        Formula(text)
+    assert said in str(error.value)
+
+
 def test_a_near_name_of_a_function_is_offered() -> None:
     with pytest.raises(FormulaError, match=r"There is no function “sqroot”\. Did you mean sqrt\?"):
         Formula("sqroot(x)")

@@ -7,9 +7,11 @@ calls or text. All numbers are floats, so that 9**9**9 is infinite at once inste
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from jobs.engine.kits.simulation import formula_hints
 from jobs.engine.validation import nearest
 
 LONGEST = 2_000  # characters
@@ -44,12 +46,17 @@ class Formula:
     """`Formula(text).value({"price": array, ...})`. `names`: the sorted names that it uses. Raises FormulaError."""
 
     def __init__(self, text: str):
-        self._tree = _parsed(text)
-        parts = list(ast.walk(self._tree))
-        if len(parts) > MOST_PARTS:
-            raise FormulaError("The formula is too long. Split it, or name a part of it as an input.")
+        if hint := formula_hints.always_wrong(text):
+            raise FormulaError(hint)
+        try:
+            self._tree = _parsed(text)
+            parts = list(ast.walk(self._tree))
+            if len(parts) > MOST_PARTS:
+                raise FormulaError("The formula is too long. Split it, or name a part of it as an input.")
+            _check(self._tree)
+        except FormulaError as error:
+            raise FormulaError(formula_hints.hint(text) or str(error)) from None
         called = {node.func for node in parts if isinstance(node, ast.Call)}
-        _check(self._tree)
         found = (node.id for node in parts if isinstance(node, ast.Name) and node not in called)
         self.names = sorted({name for name in found if name not in CONSTANTS})
 
@@ -67,7 +74,9 @@ def _parsed(text: str) -> ast.expr:
     if len(text) > LONGEST:
         raise FormulaError(f"The formula has {len(text):,} characters; the limit is {LONGEST:,}.")
     try:
-        return ast.parse(" ".join(text.split()), mode="eval").body
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)  # of 2(x), which is refused by _check
+            return ast.parse(" ".join(text.split()), mode="eval").body
     except SyntaxError as error:
         near = (error.text or "").strip()[:40]
         raise FormulaError(f"The formula cannot be read{f', near “{near}”' if near else ''}.") from None
