@@ -70,6 +70,13 @@ def test_times_are_the_wall_clocks(cron: str, since: datetime, expected: list[da
     assert queue_cron.upcoming_runs(cron, BERLIN, len(expected), since) == expected
 
 
+def test_names_of_usual_times_are_taken() -> None:
+    names = ("@daily", "@Hourly", "@weekly", "@monthly", "@yearly", "*/15 * * * *", "0-30/10 * * * *")
+    assert [queue_cron.checked_cron(name, "UTC")[0] for name in names] == [
+        *("0 0 * * *", "0 * * * *", "0 0 * * 0", "0 0 1 * *", "0 0 1 1 *", "*/15 * * * *", "0-30/10 * * * *"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("cron", "zone", "field"),
     [
@@ -80,7 +87,14 @@ def test_times_are_the_wall_clocks(cron: str, since: datetime, expected: list[da
         ("0 0 31 2 *", "UTC", "cron"),
         ("R R * * *", "UTC", "cron"),
         ("H * * * *", "UTC", "cron"),
-        ("*/0 * * * *", "UTC", "cron"),
+        *(
+            (cron, "UTC", "cron")
+            for cron in ("*/0 * * * *", "*/90 * * * *", "0 */24 * * *", "0 0 */31 * *", "0 0 1 */12 *")
+        ),
+        *(
+            (cron, "UTC", "cron")
+            for cron in ("0 0 * * */7", "10-20/15 * * * *", "@every 5m", "0 0 0 * * *", "0 25 * * *")
+        ),
         ("٣ * * * *", "UTC", "cron"),
         ("* * * * " + "1," * 500, "UTC", "cron"),
         ("0 6 * * *", "Mars/Olympus", "zone"),
