@@ -58,7 +58,7 @@ class Params(KindParams):
     delimiter: str | None = param("Separator", "Empty: detected.", default=None, advanced=True, max_length=1)
     addresses: str = param(
         "Or addresses",
-        "Instead of a table, one on each line: ann@example.org or Ann <ann@example.org>. Use them as {email} and {name}.",
+        "Instead of a table, on lines or after semicolons: ann@example.org, Ann <ann@example.org>. Used as {email} and {name}.",
         default="",
         widget="text",
     )

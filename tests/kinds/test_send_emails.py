@@ -212,13 +212,17 @@ def test_no_value_can_add_a_header(server: MailServer) -> None:
         {"email": "ann@example.org", "name": "Ann\r\nBcc: evil@example.net"},
         {"email": "bob@example.org\r\nBcc: evil@example.net", "name": "Bob"},
         {"email": "cy@example.org", "name": "Cy"},
+        {"email": "dan@example.org", "name": "Dan\u202e"},
     ]
     source = upload("".join(json.dumps(row) + "\n" for row in rows).encode(), "people.jsonl")
     job = done("send_emails", **PARAMS | {"recipients": source, "name_column": "name", "address_column": "email"})
-    assert (job.done, job.failed) == (1, 2)
-    assert "The column “name” has a line break" in (by_key(job)["ann@example.org"].error or "")
+    assert (job.done, job.failed) == (2, 2)
+    assert "The column “name” has a control character" in (by_key(job)["dan@example.org"].error or "")
     assert "line break" in (by_key(job)["row 2"].error or "")
-    assert [message["To"] for message in server.messages] == ["Cy <cy@example.org>"]
+    assert sorted(message["To"] for message in server.messages) == [
+        '"Ann Bcc: evil@example.net" <ann@example.org>',
+        "Cy <cy@example.org>",
+    ]
     assert not any(message["Bcc"] for message in server.messages)
 
 

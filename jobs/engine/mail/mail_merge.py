@@ -83,12 +83,11 @@ def _template_errors(text: str, columns: Sequence[str], table: str) -> list[str]
 
 
 def _line(template: Template, row: Mapping[str, Any], where: str) -> str:
-    """Render for a header. A line break in a value is refused: it would inject a header."""
+    """Render for a header. Line breaks, which would inject a header, become blanks; other control characters are refused."""
     for column in template.columns:
-        if addresses.has_control_characters(as_text(row.get(column))):
+        if addresses.has_control_characters(" ".join(as_text(row.get(column)).split())):
             raise BadInput(
-                f"The column “{column}” has a line break or another control character in it, "
-                f"which is not allowed in the {where} of a message."
+                f"The column “{column}” has a control character in it, which is not allowed in the {where} of a message."
             )
     return " ".join(template.render(row).split())
 

@@ -29,7 +29,7 @@ class Recipient:
 
 
 class RecipientList:
-    """`pasted` is a text with one address to a line; its rows have the columns email and name."""
+    """`pasted` is a text with addresses on lines, or between semicolons; its rows have the columns email and name."""
 
     def __init__(
         self,
@@ -59,7 +59,8 @@ class RecipientList:
     def rows(self) -> Iterator[dict[str, Any]]:
         if self._source:
             return self._source.rows(**self._how)
-        return (_as_row(line.strip()) for line in self._pasted.splitlines() if line.strip())
+        lines = (line for line in self._pasted.splitlines() if line.strip())
+        return (_as_row(one) for line in lines for one in addresses.each_address(line))
 
     def recipients(self) -> Iterator[Recipient]:
         return recipients(self.rows(), self.column or "")
