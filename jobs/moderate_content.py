@@ -1,8 +1,8 @@
 """Moderate texts: harassment, hate, violence, self-harm, sexual content, spam.
 
 Each text gets a score for each category, and from your thresholds a verdict: allow, review or block. A person decides about
-texts to review, on the job's page. Thresholds can be changed later without judging again. A text that could not be judged is
-listed as failed, never as allowed.
+texts to review, on the job's page. Thresholds can be changed later without judging again. A text that could not be judged, such
+as one that the built-in classifier has no language for, is listed as failed, never as allowed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from jobs.engine.sdk import (
 TITLE = "Moderate content"
 GROUP = "Text and AI"
 QUEUE = "io"
-NEEDS = ("aiohttp", "onnxruntime", "tokenizers")
+NEEDS = ("aiohttp", "onnxruntime", "tokenizers", "py3langid")
 NOUN = ("text", "texts")
 RESULT_TEMPLATE = "jobs/results/moderate_content.html"
 

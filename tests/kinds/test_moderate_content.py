@@ -124,9 +124,9 @@ def test_real_titles_of_films_are_mostly_let_through(environment: Callable[..., 
     films = json.loads((vega / "movies.json").read_bytes())
     titles = [str(film["Title"]) for film in films if film["Title"]][:150]
     job = judged(*titles, thresholds={"default": {"review": training.REVIEW, "block": training.BLOCK}})
-    assert (job.state, job.done) == ("succeeded", 150)
+    assert job.done >= 140  # the others have titles in other languages
     counts = same_everywhere(job)
-    assert counts["allow"] > 110 and counts["block"] < 8
+    assert counts["allow"] > 108 and counts["block"] < 8
 
 
 def test_what_it_cannot_read_is_not_judged(environment: Callable[..., None]) -> None:
@@ -135,6 +135,36 @@ def test_what_it_cannot_read_is_not_judged(environment: Callable[..., None]) -> 
     assert states == [("failed", "other_script"), ("failed", "other_script"), ("done", None), ("done", None)]
     assert items(job)[0].error == "Not judged: The built-in classifier reads English, and this is in another script."
     assert (job.state, job.result["not_judged"]) == ("partial", 2)
+
+
+def test_what_is_in_another_language_is_not_judged(environment: Callable[..., None]) -> None:
+    """Also a part of a text; English with names, slang and foreign words is judged."""
+    foreign = [
+        *(
+            "Du bist ein dummes Arschloch, verpiss dich",
+            "Guten Morgen, wie geht es dir?",
+            "Ojalá te mueras hoy mismo, perro",
+        ),
+        *(
+            "La silla es muy cómoda",
+            "Ta gueule sale con",
+            "Vaffanculo stronzo di merda",
+            "Vai tomar no cu seu filho da puta",
+        ),
+        *("Kurwa mać spierdalaj", "Orospu çocuğu seni öldüreceğim", "Rot op vuile klootzak", "Bu kitabı çok beğendim"),
+        "Thanks for the parcel, it came on Monday. Du bist ein dummes Arschloch, verpiss dich endlich von hier.",
+    ]
+    english = [
+        "wtf u doin bruh lol",
+        "Kill Bill",
+        "Müller sucks",
+        "Zlatan Ibrahimović is god",
+        "El Camino is the best of them",
+    ]
+    job = judged(*foreign, *english)
+    assert [item.reason for item in items(job)] == ["other_language"] * len(foreign) + [None] * len(english)
+    assert (job.failed, job.result["not_judged"]) == (len(foreign), len(foreign))
+    assert items(job)[0].error == "Not judged: The built-in classifier reads English, and this is in another language."
     assert readable("") and not readable("абв abc г")
 
 
@@ -392,7 +422,7 @@ def test_a_provider_that_is_down_leaves_texts_not_judged(
     assert (job.state, job.done, job.failed) == ("partial", 2, 1)
     lost = items(job)[1]
     assert (lost.verdict, lost.output, lost.reason) == (None, None, "provider_unwell")
-    assert lost.error == "Not judged: The provider had an error (503), four times."
+    assert lost.error == "Not judged: The provider had an error (503), four times. It says: The server had an error."
     assert same_everywhere(job) == {"allow": 1, "review": 1, "block": 0}
     assert [row["verdict"] for row in exported(job)] == ["allow", "", "review"]
     provider.script()

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from jobs.engine.errors import BadInput, JobFailed, LegworkError, Transient
+from jobs.engine.formats import language
 from jobs.engine.jsonsafe import clean_text
 from jobs.engine.kits.moderation import passages as moderation_passages
 from jobs.engine.kits.moderation import provider
@@ -139,6 +140,10 @@ class _BuiltIn(Judge):
         if not readable("".join(pieces)):
             raise BadInput(
                 "The built-in classifier reads English, and this is in another script.", reason="other_script"
+            )
+        if any(language.is_not(piece, "en") for piece in pieces if len(piece) >= SENTENCE[0] or len(pieces) == 1):
+            raise BadInput(
+                "The built-in classifier reads English, and this is in another language.", reason="other_language"
             )
         made = await asyncio.gather(*(self._vectors.of(piece) for piece in pieces))
         return [built_in_classifier().scores(one.numbers) for one in made]
