@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.audit import code, packages
+from tests.audit import code, packages, sandbox
 
 
 def main(offline: bool) -> int:
@@ -12,6 +12,7 @@ def main(offline: bool) -> int:
     running = packages.standing_on(wanted)
     wrong = [
         *code.complaints(),
+        *sandbox.let_through(),
         *packages.unlocked(),
         *packages.unpinned(wanted, have),
         *packages.bad({name: version for name, version in have.items() if name in running}),

@@ -84,15 +84,24 @@ def _kinds_part() -> Component:
     return Component("Kinds", "off" if away else "ok", words, detail)
 
 
-_HOW = {"filter": "A seccomp filter refuses every socket", "namespace": "They have an empty network namespace"}
+_HOW = {
+    "filter": "A seccomp filter refuses sockets and other processes",
+    "namespace": "They have an empty network namespace",
+}
 
 
 def _confinement_part() -> Component:
-    """Whether child processes run without a network here, by starting one."""
+    """What the kernel takes from child processes here, by starting one."""
     reply = confined.run("jobs.engine.sandbox", {})
-    if how := _HOW.get(reply["network"]):
-        return Component("Sandbox", "ok", "Processes that read untrusted files have no network", how)
-    advice = "On Linux they have none. Restrict this machine's outgoing connections with a firewall."
+    how = _HOW.get(reply["network"])
+    if how is None:
+        words, detail = "Processes that read untrusted files have network access", "Their other limits hold"
+        advice = "On Linux they have none. Restrict this machine's outgoing connections with a firewall."
+        return Component("Sandbox", "off", words, detail, advice)
+    words = "Processes that read untrusted files have no network"
+    if reply["files"]:
+        return Component("Sandbox", "ok", words, f"{how}, Landlock other files")
+    detail = f"{how}; this kernel has no Landlock, so that they can read the files of their user"
     return Component(
-        "Sandbox", "off", "Processes that read untrusted files have network access", "Their other limits hold", advice
+        "Sandbox", "off", words, detail, "Linux 5.13 or later, started with lsm=landlock, refuses that too."
     )

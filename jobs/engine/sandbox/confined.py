@@ -1,9 +1,10 @@
 """Work in a child process that can harm only itself: for untrusted files, and for libraries that may hang or crash.
 
-The child has limits on memory, processor time and what it writes, no network, no address and no password in its
-environment, and ends with its parent. The request goes to it as a line of JSON, its answers come as lines of JSON.
+The child has limits on memory, processor time and what it writes, no network, no other process to reach, no address and no
+password in its environment. It reads only libraries and the files that `reads` names, and ends with its parent. The request goes
+to it as a line of JSON, its answers come as lines of JSON.
 
-    said = confined.run("jobs.engine.kits.conversion", {"path": "..."}, ProcessLimits(seconds=60), check=context.check)
+    said = confined.run("jobs.engine.kits.conversion", {"path": "..."}, ProcessLimits(seconds=60), reads=[path])
 
 The module's `__main__` ends with `confined.serve(work)`, where `work` returns one answer or yields several. `stream` gives
 several as they come. Every child of ours that reads untrusted content is one of these.
@@ -14,7 +15,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -64,6 +65,7 @@ def run(
     request: Request,
     limits: ProcessLimits | None = None,
     *,
+    reads: Sequence[Path] = (),
     folder: Path | None = None,
     check: Check = None,
     subject: str = "This",
@@ -71,11 +73,11 @@ def run(
 ) -> dict[str, Any]:
     """The child's answer. Raises BadInput with its sentence, or TooCostly where it came to no answer.
 
-    folder: where it may put files; without one it has one for itself, which goes when it ends.
+    reads: the files that it may read. folder: where it may put files; without one it has one for itself, which goes when it ends.
     check: called ten times a second; what it raises ends the child and goes on to the caller.
     subject, advice: how that sentence begins and ends.
     """
-    answers = stream(module, request, limits, folder=folder, check=check, subject=subject, advice=advice)
+    answers = stream(module, request, limits, reads=reads, folder=folder, check=check, subject=subject, advice=advice)
     with closing(answers):
         if (said := next(answers, None)) is None:
             raise TooCostly(subject, advice)
@@ -87,6 +89,7 @@ def stream(
     request: Request,
     limits: ProcessLimits | None = None,
     *,
+    reads: Sequence[Path] = (),
     folder: Path | None = None,
     check: Check = None,
     subject: str = "This",
@@ -94,7 +97,7 @@ def stream(
 ) -> Generator[Any, None, None]:
     """The child's answers as they come; otherwise as `run`. Closing the generator ends the child."""
     limits = limits or ProcessLimits()
-    with started(module, request, limits, folder) as child:
+    with started(module, request, limits, folder, reads) as child:
         while line := _line(child, limits.seconds, check, subject, advice):
             answer = json.loads(line)
             if isinstance(answer, dict) and "error" in answer:
@@ -120,10 +123,13 @@ def _refusal(answer: dict[str, str], subject: str, advice: str) -> BadInput:
 
 
 @contextmanager
-def started(module: str, request: Request, limits: ProcessLimits, folder: Path | None) -> Iterator[PipedChild]:
+def started(
+    module: str, request: Request, limits: ProcessLimits, folder: Path | None, reads: Sequence[Path] = ()
+) -> Iterator[PipedChild]:
     """The child, which has the request and takes more on its input."""
     with _folder(folder) as place, PipedChild(module, temporary=str(place)) as child:
-        asked = {"limits": asdict(limits), "folder": str(place), "parent": os.getpid(), "request": request}
+        paths = {"folder": str(place), "reads": [str(path.absolute()) for path in reads]}
+        asked = {"limits": asdict(limits), **paths, "parent": os.getpid(), "request": request}
         with suppress(BrokenPipeError):  # its answer will be missing
             child.send(jsonsafe.dumps(asked).encode() + b"\n")
         yield child
@@ -152,9 +158,16 @@ class ChildEnd:
             die_with_parent(asked["parent"])
         most = ProcessLimits(**asked["limits"])
         cpu = most.seconds if most.cpu is None else most.cpu
-        confine(memory=most.memory, cpu_seconds=cpu, file_bytes=most.written, address_space=most.address_space)
-        self.request: Request = asked["request"]
         self.folder = Path(asked["folder"])
+        confine(
+            memory=most.memory,
+            cpu_seconds=cpu,
+            file_bytes=most.written,
+            address_space=most.address_space,
+            reads=[Path(path) for path in asked["reads"]],
+            folder=self.folder,
+        )
+        self.request: Request = asked["request"]
 
     def answer(self, value: Any) -> None:
         """Send a value; bytes are one that is JSON already."""

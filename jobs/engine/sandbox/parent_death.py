@@ -1,4 +1,4 @@
-"""Tie a process to its parent's life (PR_SET_PDEATHSIG), and set its name for `ps`."""
+"""What a process asks of the kernel for itself: to end with its parent, not to be read by others, a name for `ps`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import cache, partial
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
 _PR_SET_NAME = 15
 
 
@@ -25,6 +26,15 @@ def tied_to_this_process(with_signal: int = signal.SIGKILL) -> Callable[[], None
     """A `preexec_fn` for a program that does not tie itself. The signal comes when the *thread* that started it ends."""
     _libc()  # loaded before the fork: a child should not load libraries
     return partial(die_with_parent, os.getpid(), with_signal)
+
+
+def forbid_tracing() -> None:
+    """Keep other processes of the same user from this one's memory, environment and files (Linux; elsewhere nothing).
+
+    Debuggers such as py-spy need root then, or ALLOW_TRACING. Forks inherit it; a program that is started does not.
+    """
+    if sys.platform == "linux":
+        _libc().prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def call_process(name: str) -> None:

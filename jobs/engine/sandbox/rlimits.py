@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import resource
+from collections.abc import Sequence
+from pathlib import Path
 
-from jobs.engine.sandbox import offline
+from jobs.engine.sandbox import landlock, syscall_filter
+from jobs.engine.sandbox.parent_death import forbid_tracing
 
 MOST_OPEN = 256  # files
 _confined = False
 
 
-def confine(*, memory: int, cpu_seconds: int, file_bytes: int, address_space: bool = True) -> None:
-    """Limit the memory and each file (bytes) and the processor time of this process, and take the network from it.
+def confine(
+    *,
+    memory: int,
+    cpu_seconds: int,
+    file_bytes: int,
+    address_space: bool = True,
+    reads: Sequence[Path] = (),
+    folder: Path | None = None,
+) -> None:
+    """Limit the memory and each file (bytes) and the processor time of this process; leave it no network, no other process,
+    and of the files only the libraries, `reads`, and `folder` to write in.
 
     address_space: whether `memory` limits all addresses or only data; V8 reserves gigabytes that it never uses.
     """
     global _confined
-    offline.leave_network()
+    forbid_tracing()
+    landlock.apply(reads, folder)
+    syscall_filter.apply()
     for what, most in (
         (resource.RLIMIT_AS if address_space else resource.RLIMIT_DATA, memory),
         (resource.RLIMIT_CPU, cpu_seconds),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import socket
 import subprocess
@@ -10,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from jobs.engine.sandbox import confined
-
-AGAIN = "import sys; from tests.engine.sandbox.caller import called; print(called(int(sys.argv[1]), sys.argv[2]))"
 
 
 def work(request: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -40,6 +39,16 @@ def _tried(family: int, address: Any) -> str:
         return type(error).__name__
     return "reached"
 
+
+# Read before this process is confined: after that it has only the libraries.
+AGAIN = "\n".join(
+    [
+        "from __future__ import annotations",
+        "import socket, sys",
+        *map(inspect.getsource, (called, _tried)),
+        "print(called(int(sys.argv[1]), sys.argv[2]))",
+    ]
+)
 
 if __name__ == "__main__":
     confined.serve(work)

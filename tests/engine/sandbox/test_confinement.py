@@ -58,14 +58,14 @@ def test_nobody_in_particular_may_give_it_up_too(listening: Any, known: bool) ->
     at, _ = listening
     script = f"""
 import os
-from jobs.engine.sandbox import offline
+from jobs.engine.sandbox import syscall_filter
 from tests.engine.sandbox.caller import called
 if os.geteuid() == 0:
     os.setgroups([])
     os.setgid(65534)
     os.setuid(65534)
-{known} or offline._MACHINES.clear()  # a machine whose numbers nobody knows
-print(offline.leave_network(), "|", called({at["port"]!r}, "/nowhere"))
+{known} or syscall_filter._MACHINES.clear()  # a machine whose numbers nobody knows
+print(syscall_filter.apply(), "|", called({at["port"]!r}, "/nowhere"))
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=spawn.ROOT, capture_output=True, text=True)
     how, _, came = done.stdout.strip().partition(" | ")

@@ -33,7 +33,8 @@ def extract(path: Path, name: str, *, ocr: bool = False, seconds: int = SECONDS)
     """Raises BadInput with a sentence for a file that is broken, locked, hostile, or of a type that is not read here."""
     request = {"path": str(path.absolute()), "name": name, "ocr": ocr}
     limits = confined.ProcessLimits(seconds=seconds, written=WRITTEN)
-    return Extracted(**confined.run("jobs.engine.formats.extraction", request, limits, subject=_short(name)))
+    module = "jobs.engine.formats.extraction"
+    return Extracted(**confined.run(module, request, limits, reads=[path], subject=_short(name)))
 
 
 def _short(name: str) -> str:

@@ -76,7 +76,7 @@ def describe(path: Path, name: str, *, encoding: str | None = None, delimiter: s
         "encoding": encoding,
         "delimiter": delimiter,
     }
-    return TableInfo.from_json(confined.run(MODULE, request, DESCRIBE, subject=name, advice=ADVICE))
+    return TableInfo.from_json(confined.run(MODULE, request, DESCRIBE, reads=[path], subject=name, advice=ADVICE))
 
 
 def describe_here(
@@ -134,7 +134,7 @@ def count(path: Path, name: str, *, encoding: str | None = None, delimiter: str 
     head = _head(path, HEAD)
     if detect.is_binary(head):
         request = {"do": "count", "path": str(path.absolute())}
-        return int(confined.run(MODULE, request, READ, subject=name, advice=ADVICE)["rows"])
+        return int(confined.run(MODULE, request, READ, reads=[path], subject=name, advice=ADVICE)["rows"])
     layout = _layout(head, name, encoding, delimiter, path)
     with _opened(path, layout.encoding) as stream:
         if layout.format == "jsonl":
@@ -151,7 +151,7 @@ def count_here(path: Path) -> int:
 
 def _rows_of_child(path: Path, name: str) -> Iterator[dict[str, Any]]:
     request = {"do": "rows", "path": str(path.absolute())}
-    with closing(confined.stream(MODULE, request, READ, subject=name, advice=ADVICE)) as answers:
+    with closing(confined.stream(MODULE, request, READ, reads=[path], subject=name, advice=ADVICE)) as answers:
         yield from _dicts(chain.from_iterable(answers))
 
 

@@ -50,7 +50,7 @@ def convert(
         **{"encoding": encoding, "delimiter": delimiter},
     }
     limits = confined.ProcessLimits(seconds=SECONDS)
-    result = confined.run("jobs.engine.kits.conversion", request, limits, folder=folder, check=check)
+    result = confined.run("jobs.engine.kits.conversion", request, limits, reads=[source], folder=folder, check=check)
     made = folder / result["path"]
     if not made.is_file() or made.stat().st_size == 0:
         raise BadInput(f"“{name}” has no contents: the {to} file would be empty.", reason="empty")

@@ -23,7 +23,7 @@ Check = Callable[[], None] | None
 def compute(path: Path, name: str, plan: ReportPlan, folder: Path, check: Check = None) -> dict[str, Any]:
     """The figures of a table as JSON; see figures.compute. Raises BadInput."""
     request = {"do": "compute", "path": str(path.absolute()), "name": name, "plan": asdict(plan)}
-    return confined.run(MODULE, request, COMPUTE, folder=folder, check=check)
+    return confined.run(MODULE, request, COMPUTE, reads=[path], folder=folder, check=check)
 
 
 def render(report: Report, format: str, folder: Path, check: Check = None) -> tuple[Path, list[str]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from jobs.engine.errors import BadInput, JobFailed
@@ -113,7 +114,8 @@ def _limits(limits: QueryLimits) -> confined.ProcessLimits:
 
 def _answers(request: dict[str, Any], limits: QueryLimits, check: Callable[[], None]) -> Generator[Any, None, None]:
     try:
-        yield from confined.stream(MODULE, request, _limits(limits), check=check)
+        reads = [Path(source["path"]) for source in request["sources"]]
+        yield from confined.stream(MODULE, request, _limits(limits), reads=reads, check=check)
     except confined.TooCostly as error:
         if error.timed_out:
             raise QueryEnded("The query reached its time limit and was ended.", reason="time_limit") from None
