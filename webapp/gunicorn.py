@@ -6,7 +6,7 @@ import logging
 import subprocess
 import sys
 
-from jobs.engine import logs, settings
+from jobs.engine import logs, sandbox, settings
 from jobs.engine.errors import SettingsError
 
 try:
@@ -40,7 +40,8 @@ def post_fork(server: object, worker: object) -> None:
 
 
 def post_worker_init(worker: object) -> None:
-    """What forms take to compute happens in helper processes."""
+    """What forms take to compute happens in helper processes, and files are read in children, a few at a time."""
+    sandbox.limit_children()
     from jobs.engine import kinds  # not above: this file is read before gevent has patched the modules below
 
     kinds.start_form_processes()

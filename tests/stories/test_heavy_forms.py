@@ -6,11 +6,13 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
+from jobs.engine.sandbox.child_limit import SHARE
 from tests.stories.app_process import App
 from tests.stories.site_client import Site, file
 
@@ -86,6 +88,24 @@ def test_an_address_alone_computes_nothing(site: Site, served: App) -> None:
     site.get("/kinds/query_data?files=sample:orders.csv&sql=select+length(repeat('x',400000000))")
     started = [one.command for one in served.processes() if one.pid not in before and "jobs.engine.kits" in one.command]
     assert started == []
+
+
+def test_one_owner_has_a_share_of_the_children(site: Site, served: App) -> None:
+    """Twelve workbooks at once, each read in a child: at most the share of one owner at any moment, and all get their turn."""
+    made = export(served, site)
+    most: list[int] = []
+    with ThreadPoolExecutor(12) as pool:
+        sent = [pool.submit(site.post, "/api/v1/files", {"file": file("made.xlsx", made)}) for _ in range(12)]
+        while not all(one.done() for one in sent):
+            most.append(sum("jobs.engine.formats.tables" in one.command for one in served.processes()))
+    assert {one.result().status for one in sent} <= {201, 429}
+    assert 1 <= max(most) <= SHARE
+
+
+def export(app: App, site: Site) -> bytes:
+    job = site.submit("convert_files", files=["sample:orders.csv"], to="xlsx")
+    assert site.ended(job)["state"] == "succeeded"
+    return site.get(f"/jobs/{job}/items.xlsx").body
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from flask import Flask, current_app, g, request, session
 
-from jobs.engine import accounts, settings
+from jobs.engine import accounts, sandbox, settings
 from jobs.engine.accounts import ROLES, Identity
 from jobs.engine.errors import DatabaseUnavailable, Forbidden, LegworkError, NotAuthenticated, NotFound
 
@@ -55,6 +55,7 @@ def close(app: Flask, prefix: str, need: str) -> None:
 
 def check() -> None:
     """Refuse a request that its identity is not allowed to make. Raises NotAuthenticated, NotFound, Forbidden."""
+    sandbox.act_for("")  # until it is known who asks: this greenlet has answered others
     if request.routing_exception is not None:
         return  # there is no route
     need = need_of(request.endpoint or "", request.method)
@@ -86,6 +87,8 @@ def identity() -> Identity:
     if "identity" not in g:
         g.identity = None
         g.identity = _found()
+        if g.identity is not None:
+            sandbox.act_for(g.identity.owner)
     if g.identity is None:
         raise NotAuthenticated(SIGN_IN)
     return g.identity  # type: ignore[no-any-return]

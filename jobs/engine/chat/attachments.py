@@ -10,8 +10,7 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,14 +34,12 @@ MOST_BYTES = 20_000_000  # of a file
 MOST_ATTACHED_TEXT = 1_000_000  # characters of it
 MOST_EMBEDDED = 300  # passages of a file; more would keep this machine busy for too long
 READ_SECONDS = 30
-READ_AT_ONCE = 2  # in a process
 PASSAGE_WORDS, OVERLAP = 160, 30  # as index_documents cuts
 EMBEDDED_AT_ONCE = 8
 VECTOR_SECONDS = 5.0  # that a question waits for vectors which are being made
 
 log = logging.getLogger(__name__)
 
-_reading = threading.BoundedSemaphore(READ_AT_ONCE)
 _embedding: dict[UUID, threading.Event] = {}
 _lock = threading.Lock()
 
@@ -62,7 +59,7 @@ def read(ref: str, owner: str) -> ReadFile:
     source = inputs.find_input(ref, owner)
     if source.bytes > MOST_BYTES:
         raise _too_large(source.name, f"{MOST_BYTES // 1_000_000} MB")
-    with _turn(), source.path() as path:
+    with source.path() as path:
         found = _extracted(path, source.name)
     if not found.text.strip():
         raise BadInput(f"There is no text in {_short(source.name)}. {found.note or _ELSEWHERE}")
@@ -248,16 +245,6 @@ _SET = text("""
 
 
 # Reading.
-
-
-@contextmanager
-def _turn() -> Iterator[None]:
-    if not _reading.acquire(timeout=READ_SECONDS):
-        raise TooMany("Too many files are being read at this moment. Send it again in a minute.")
-    try:
-        yield
-    finally:
-        _reading.release()
 
 
 def _extracted(path: Path, name: str) -> extraction.Extracted:

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 from jobs.engine import settings
 from jobs.engine.db import postgres
 from jobs.engine.db.models import File
-from jobs.engine.errors import BadInput, QuotaExceeded
+from jobs.engine.errors import BadInput, QuotaExceeded, TooMany
 from jobs.engine.files import quota
 from jobs.engine.files.storage import Blob, blob_storage
 from jobs.engine.formats import tables
@@ -26,22 +26,22 @@ def upload(stream: BinaryIO, name: str, *, owner: str) -> File:
         blob_storage().delete(blob.key)
         raise BadInput("The file is empty.")
     shown = clean_text(name).replace("\\", "/").rsplit("/", 1)[-1][:255] or "unnamed"
-    file = File(
-        owner=owner,
-        name=shown,
-        media_type=mimetypes.guess_type(shown)[0] or "application/octet-stream",
-        bytes=blob.bytes,
-        sha256=blob.sha256,
-        blob=blob.key,
-        table=_table(blob, shown),
-    )
     try:
+        file = File(
+            owner=owner,
+            name=shown,
+            media_type=mimetypes.guess_type(shown)[0] or "application/octet-stream",
+            bytes=blob.bytes,
+            sha256=blob.sha256,
+            blob=blob.key,
+            table=_table(blob, shown),
+        )
         with postgres.session() as session:
             quota.take_quota(session, owner, blob.bytes)
             session.add(file)
             session.flush()
             session.refresh(file)
-    except QuotaExceeded:
+    except (QuotaExceeded, TooMany):
         blob_storage().delete(blob.key)
         raise
     return file

@@ -11,7 +11,6 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from threading import BoundedSemaphore
 from typing import Any, BinaryIO
 
 from jobs.engine.errors import BadInput
@@ -22,8 +21,6 @@ MOST_TEXT = 20_000  # characters
 WIDTH = 900  # pixels, and at most this many times as tall:
 TALLEST = 4
 LIMITS = confined.ProcessLimits(seconds=15, memory=1 << 30, written=100_000_000)
-AT_ONCE = BoundedSemaphore(2)  # in this process: a page is soon made, and the machine has other work
-PATIENCE = 20  # seconds for one of them
 
 
 @dataclass(frozen=True)
@@ -38,17 +35,12 @@ class PdfPage:
 
 def page(source: BinaryIO, number: int) -> PdfPage:
     """That page, or the last if there are fewer. Raises BadInput for a file that is broken, locked or costly."""
-    if not AT_ONCE.acquire(timeout=PATIENCE):
-        raise BadInput("Other pages are being drawn. Try again in a moment.", reason="busy")
-    try:
-        with tempfile.TemporaryDirectory(prefix="legwork-page-", ignore_cleanup_errors=True) as folder:
-            path = Path(folder) / "file.pdf"
-            with path.open("wb") as target:
-                shutil.copyfileobj(source, target)
-            request = {"path": str(path), "number": number}
-            return PdfPage(**confined.run("jobs.engine.formats.pdf_pages", request, LIMITS, folder=Path(folder)))
-    finally:
-        AT_ONCE.release()
+    with tempfile.TemporaryDirectory(prefix="legwork-page-", ignore_cleanup_errors=True) as folder:
+        path = Path(folder) / "file.pdf"
+        with path.open("wb") as target:
+            shutil.copyfileobj(source, target)
+        request = {"path": str(path), "number": number}
+        return PdfPage(**confined.run("jobs.engine.formats.pdf_pages", request, LIMITS, folder=Path(folder)))
 
 
 def _drawn(request: dict[str, Any], folder: Path) -> dict[str, Any]:

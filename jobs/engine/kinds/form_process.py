@@ -10,27 +10,27 @@ from __future__ import annotations
 import json
 import os
 import resource
-import threading
 import traceback
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
 from jobs.engine import errors, jsonsafe
-from jobs.engine.errors import FieldError, InvalidParams, LegworkError, TooMany, Transient
+from jobs.engine.errors import FieldError, InvalidParams, LegworkError, Transient
 from jobs.engine.kinds import catalogue, checks, estimates
 from jobs.engine.kinds.catalogue import Estimate, TrialPrompt
 from jobs.engine.kinds.checks import ValidParams
-from jobs.engine.sandbox import rlimits
-from jobs.engine.sandbox.parent_death import call_process, die_with_parent
+from jobs.engine.sandbox import child_limit, rlimits
+from jobs.engine.sandbox.child_limit import ChildLimit
+from jobs.engine.sandbox.parent_death import call_process, die_with_parent, forbid_tracing
 from jobs.engine.sandbox.spawn import PipedChild
 
 PROCESSES = 2
 START_SECONDS = 60.0
 CALL_SECONDS = 10.0  # from when the process is ready
 WAIT_SECONDS = 10.0  # for a free process
+BUSY = "Other forms are being checked, and take long. Try again in a moment."
 MEMORY_BYTES = 2 << 30  # of one helper process
 MODULE = "jobs.engine.kinds"
 
@@ -105,9 +105,8 @@ class Pool:
     """Up to PROCESSES helper processes, started when they are needed and again after they have ended."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
         self._idle: list[Helper] = []
-        self._busy: Counter[str] = Counter()  # by owner
+        self._calls = ChildLimit(PROCESSES, 1, WAIT_SECONDS, BUSY)
 
     def warm(self) -> None:
         self._idle.append(Helper())
@@ -116,7 +115,7 @@ class Pool:
         """The function's result as JSON, or its error raised here."""
         request = {"function": function, "kind": kind_name, "params": params, "owner": owner, "options": options}
         line = json.dumps(request, default=str).encode() + b"\n"
-        with self._turn(owner):
+        with self._calls.place(owner), child_limit.place():
             for _ in range(2):  # an idle process may have ended meanwhile
                 child = self._take()
                 if said := child.answer(line):
@@ -126,27 +125,9 @@ class Pool:
         raise Transient("The form could not be checked. Try again in a moment.")
 
     def _take(self) -> Helper:
-        with self._changed:
-            idle = self._idle.pop() if self._idle else None
-        return idle or Helper()
-
-    @contextmanager
-    def _turn(self, owner: str) -> Iterator[None]:
-        """One of the processes, for an owner that has none yet. Raises TooMany after WAIT_SECONDS."""
-        with self._changed:
-            if not self._changed.wait_for(lambda: self._is_free(owner), WAIT_SECONDS):
-                raise TooMany("Other forms are being checked, and take long. Try again in a moment.")
-            self._busy[owner] += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._busy[owner] -= 1
-                self._busy += Counter()  # drops owners that have none
-                self._changed.notify_all()
-
-    def _is_free(self, owner: str) -> bool:
-        return self._busy.total() < PROCESSES and not self._busy[owner]
+        with suppress(IndexError):
+            return self._idle.pop()
+        return Helper()
 
 
 _pool: Pool | None = None
@@ -175,6 +156,7 @@ def serve() -> None:
     """The helper's side: answer requests until there are no more, or the parent is gone."""
     die_with_parent(os.getppid())
     call_process("legwork-form")
+    forbid_tracing()
     rlimits.lower(resource.RLIMIT_DATA, MEMORY_BYTES)
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a kind prints is no answer

@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 
 from jobs.engine import jsonsafe
 from jobs.engine.errors import BadInput, LegworkError
+from jobs.engine.sandbox import child_limit
 from jobs.engine.sandbox.parent_death import die_with_parent
 from jobs.engine.sandbox.rlimits import confine
 from jobs.engine.sandbox.spawn import Check, PipedChild
@@ -126,8 +127,8 @@ def _refusal(answer: dict[str, str], subject: str, advice: str) -> BadInput:
 def started(
     module: str, request: Request, limits: ProcessLimits, folder: Path | None, reads: Sequence[Path] = ()
 ) -> Iterator[PipedChild]:
-    """The child, which has the request and takes more on its input."""
-    with _folder(folder) as place, PipedChild(module, temporary=str(place)) as child:
+    """The child, which has the request and takes more on its input. Raises TooMany where the web process has too many."""
+    with child_limit.place(), _folder(folder) as place, PipedChild(module, temporary=str(place)) as child:
         paths = {"folder": str(place), "reads": [str(path.absolute()) for path in reads]}
         asked = {"limits": asdict(limits), **paths, "parent": os.getpid(), "request": request}
         with suppress(BrokenPipeError):  # its answer will be missing

@@ -74,18 +74,18 @@ def test_a_process_that_was_killed_is_replaced(pool: form_process.Pool) -> None:
 def test_an_owner_has_one_call_at_a_time_and_others_their_own(
     pool: form_process.Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(form_process, "WAIT_SECONDS", 0.2)
-    with pool._turn("anna"):
+    monkeypatch.setattr(pool._calls, "seconds", 0.2)
+    with pool._calls.place("anna"):
         with pytest.raises(TooMany, match="Try again in a moment"):
             kinds.validate("export_data", {"what": "jobs"}, owner="anna")
         assert kinds.validate("export_data", {"what": "jobs"}, owner="ben")
-        with pool._turn("carla"), pytest.raises(TooMany):
+        with pool._calls.place("carla"), pytest.raises(TooMany):
             kinds.validate("export_data", {"what": "jobs"}, owner="ben")
     assert kinds.validate("export_data", {"what": "jobs"}, owner="anna")
 
 
 def test_many_at_once_get_their_own_answers(pool: form_process.Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(form_process, "WAIT_SECONDS", workers.PATIENCE)
+    monkeypatch.setattr(pool._calls, "seconds", workers.PATIENCE)
     for _ in range(form_process.PROCESSES):  # started by this thread: they end with the one that starts them
         pool.warm()
     found: dict[int, str] = {}

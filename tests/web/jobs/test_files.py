@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from jobs.engine import settings
 from jobs.engine.files import uploads
+from jobs.engine.sandbox import child_limit
+from jobs.engine.sandbox.child_limit import ChildLimit
 from tests.web import factories
 from webapp.http.guards import LOCAL_OWNER
 
@@ -75,3 +78,21 @@ def test_the_log_comes_as_text(client: FlaskClient) -> None:
     job = factories.ended(factories.waiting(), lines=lines)
     text = client.get(f"/jobs/{job.id}/log.txt").text
     assert [line.split("info    ")[1] for line in text.splitlines()] == [line for _, line in lines]
+
+
+def test_where_too_many_files_are_read_one_is_not_taken(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A web process reads some files at a time, and only a share of them for one owner."""
+    limit = ChildLimit(3, 2, 0.05)
+    monkeypatch.setattr(child_limit, "_limit", limit)
+    before = blobs()
+    body = {"file": (io.BytesIO(b'{"a": 1}\n' * 20_000), "many.jsonl")}
+    with limit.place(LOCAL_OWNER), limit.place(LOCAL_OWNER):
+        answer = client.post("/api/v1/files", data=body)
+        assert (answer.status_code, answer.json["reason"], answer.headers["Retry-After"]) == (429, "busy", "5")
+        assert "Try again in a minute" in answer.json["detail"] and blobs() == before
+    body = {"file": (io.BytesIO(b'{"a": 1}\n' * 20_000), "many.jsonl")}
+    assert client.post("/api/v1/files", data=body).status_code == 201
+
+
+def blobs() -> list[str]:
+    return [path.name for path in (settings.current().data_dir / "files").rglob("*") if path.is_file()]
