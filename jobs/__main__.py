@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from jobs.engine import logs, settings
+from jobs.engine import logs, sandbox, settings
 from jobs.engine.errors import DatabaseUnavailable, LegworkError, SettingsError
 
 DEFAULT_PROCESSES = 2
@@ -23,7 +23,11 @@ MOST_BY_DEFAULT = 8  # --max, if only --min is given
 def main() -> int:
     arguments = _parser().parse_args()
     try:
-        logs.set_up("text" if arguments.command == "doctor" else settings.current().log_format)
+        if arguments.command == "doctor":  # it changes nothing, and says what is wrong with a setting
+            logs.set_up("text")
+        else:
+            logs.set_up(settings.current().log_format)
+            sandbox.be_private(settings.current())
         return _COMMANDS[arguments.command](arguments)
     except SettingsError as error:
         print(error, file=sys.stderr)

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from jobs.engine import embedded, settings
+from jobs.engine import embedded, sandbox, settings
 from jobs.engine.embedded import Postgres, Process, ProcfileSupervisor, ServiceFailed, read_procfile, with_programs
 from jobs.engine.errors import LegworkError, SettingsError
 from jobs.engine.settings import Settings
@@ -36,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     options, of_accounts = _parse(arguments)
     try:
         chosen = settings.read(_with_free_port(os.environ) if options.demo else os.environ)
+        sandbox.be_private(chosen)
         if options.command == "accounts":
             return _accounts(chosen, of_accounts)
         with _Stop() as stop:
@@ -237,9 +238,9 @@ def _refuse_taken_port(chosen: Settings) -> None:
 
 
 def _hold_data_dir(data_dir: Path) -> IO[str]:
-    """Make the folder, closed to others (root's Postgres, another user, must pass through it), and lock it."""
+    """Make the folder, closed to others, and lock it."""
     try:
-        data_dir.mkdir(mode=0o711 if os.getuid() == 0 else 0o700, parents=True, exist_ok=True)
+        embedded.make_data_dir(data_dir)
         return embedded.hold(data_dir)
     except OSError as error:
         raise SettingsError(f"DATA_DIR is {data_dir}, and nothing can be written there: {error.strerror}.") from error

@@ -49,6 +49,7 @@ def post_worker_init(worker: object) -> None:
 
 def on_starting(server: object) -> None:
     """Nobody could sign in to a site without accounts that others can reach. Asked by another process: see below why."""
+    sandbox.be_private(_chosen)
     command = [sys.executable, "-m", "webapp", "accounts", "check"]
     if (
         not _chosen.this_machine_only

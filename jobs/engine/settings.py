@@ -54,6 +54,7 @@ class Settings:
     oidc_client_secret: str = ""
     oidc_new_accounts: bool = False  # whether a first sign-in through the provider makes a member account
     max_waiting_jobs: int = 10_000  # of one owner
+    allow_tracing: bool = False  # whether debuggers of the same user may look into our processes
     max_storage_bytes: int = 0  # of one owner's files; 0: no limit
     keep_succeeded_days: int = 0  # after the end of succeeded and partial jobs; 0: for ever
     keep_failed_days: int = 0
@@ -108,6 +109,7 @@ class Settings:
 
 
 _WITH_SECRETS = ("SECRET_KEY", "DATABASE_URL", "REDIS_URL", "SMTP_URL", "OPENAI_API_KEY", "OIDC_CLIENT_SECRET")
+_NO_SETTINGS = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH")
 _NEEDED = {
     "database_url": "Set it to the address of a PostgreSQL 14 or later, or start with `make run`, which brings its own.",
     "redis_url": "Set it to the address of a Redis or Valkey, or start with `make run`, which brings its own.",
@@ -125,6 +127,11 @@ def adopt(addresses: Mapping[str, str]) -> None:
     """Set these environment variables if they are not set, for this process and those that it starts."""
     for name, value in addresses.items():
         os.environ[name] = os.environ.get(name, "").strip() or value
+def environment_without_settings() -> dict[str, str]:
+    """The environment without settings, for services: every program of this user can read theirs."""
+    return {name: os.environ[name] for name in _NO_SETTINGS if name in os.environ}
+
+
     current.cache_clear()
 
 
@@ -159,6 +166,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         trusted_proxies=_networks(environ, "TRUSTED_PROXIES"),
         max_waiting_jobs=_number(environ, "MAX_WAITING_JOBS", default=10_000, least=1, most=10_000_000),
         max_storage_bytes=_number(environ, "MAX_STORAGE_MB", default=0, least=0, most=1_000_000_000) * 1_000_000,
+        allow_tracing=environ.get("ALLOW_TRACING", "").strip() == "1",
         target_wait_seconds=_number(environ, "TARGET_WAIT_SECONDS", default=10, least=1, most=86_400),
         **_retention(environ),
         log_format=_one_of(environ, "LOG_FORMAT", "text", "json"),

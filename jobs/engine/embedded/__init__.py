@@ -6,7 +6,7 @@ from jobs.engine.embedded.discovery import environment, needed, remembered
 from jobs.engine.embedded.model import missing_package
 from jobs.engine.embedded.postgres import Postgres
 from jobs.engine.embedded.procfile import Process, ProcfileSupervisor, read_procfile, with_programs
-from jobs.engine.embedded.service import ServiceFailed, hold, spawn, tail
+from jobs.engine.embedded.service import ServiceFailed, hold, make_data_dir, spawn, tail
 
 __all__ = [
     "Postgres",
@@ -15,6 +15,7 @@ __all__ = [
     "ServiceFailed",
     "environment",
     "hold",
+    "make_data_dir",
     "missing_package",
     "needed",
     "read_procfile",

@@ -21,6 +21,7 @@ from typing import IO, cast
 
 from jobs.engine.embedded import service
 from jobs.engine.embedded.service import Service, ServiceFailed
+from jobs.engine.sandbox.parent_death import forbid_tracing
 from jobs.engine.settings import BUILT_IN_MODEL
 
 SLOTS = 4
@@ -109,6 +110,7 @@ def weights() -> Path:
 
 def serve() -> None:
     """Run the server until the input ends."""
+    forbid_tracing()
     wishes = json.loads(sys.stdin.readline())
     channel = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what llama.cpp prints belongs in the log

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, cast
 
+from jobs.engine import settings
 from jobs.engine.errors import LegworkError, SettingsError
 from jobs.engine.sandbox.parent_death import tied_to_this_process
 
@@ -118,7 +119,7 @@ def spawn(
             stdin=options.pop("stdin", subprocess.DEVNULL),
             stdout=options.pop("stdout", output),
             stderr=output,
-            env=dict(environ) if environ is not None else None,
+            env=dict(environ) if environ is not None else settings.environment_without_settings(),
             start_new_session=True,
             preexec_fn=tied_to_this_process(death_signal),
             **options,
@@ -191,6 +192,15 @@ def hold(folder: Path) -> IO[str]:
     lock.write(f"{os.getpid()}\n")
     lock.flush()
     return lock
+
+
+def make_data_dir(data_dir: Path) -> None:
+    """Make the folder, closed to others; root's Postgres, another user, must pass through it and those above it."""
+    before = os.umask(0o022)
+    try:
+        data_dir.mkdir(mode=0o711 if os.getuid() == 0 else 0o700, parents=True, exist_ok=True)
+    finally:
+        os.umask(before)
 
 
 def socket_folder(data_dir: Path, longest_name: str) -> Path:

@@ -19,7 +19,7 @@ def with_database() -> Iterator[None]:
     if chosen.database_url:
         yield
         return
-    chosen.data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
+    service.make_data_dir(chosen.data_dir)
     try:
         lock = service.hold(chosen.data_dir)
     except SettingsError:  # Legwork runs there

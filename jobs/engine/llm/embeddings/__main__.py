@@ -9,9 +9,11 @@ import sys
 from jobs.engine.errors import LegworkError
 from jobs.engine.llm.embeddings.models import embedder
 from jobs.engine.llm.embeddings.warm_child import IDLE_SECONDS
+from jobs.engine.sandbox.parent_death import forbid_tracing
 
 
 def main() -> None:
+    forbid_tracing()
     while select.select([sys.stdin], [], [], IDLE_SECONDS)[0] and (line := sys.stdin.readline()):
         asked = json.loads(line)
         try:
