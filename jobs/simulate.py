@@ -48,6 +48,8 @@ VALUES_PER_SECOND = 20_000_000
 STOP_SECONDS = 1.5  # for the summary after a stop
 TELL_SECONDS, TELL_SHARE = 2.0, 20  # minimum seconds between two summaries, also as a multiple of a summary's duration
 
+MOST_INPUTS = 100
+
 Batches = dict[int, int]  # number of a batch -> how many trials it has
 
 
@@ -110,7 +112,7 @@ def check(params: Params, find: Find) -> list[FieldError]:
 def estimate(params: Params, find: Find) -> Estimate:
     unused = sorted(set(params.inputs) - set(Formula(params.formula).names))
     notes = (f"The formula does not use {', '.join(unused)}.",) if unused else ()
-    drawn = params.trials * (len(params.inputs) + 1)
+    drawn = params.trials * (len(params.inputs) - len(unused) + 1)
     return Estimate(items=len(_sizes(params.trials)), seconds=round(0.5 + drawn / VALUES_PER_SECOND, 1), notes=notes)
 
 
@@ -185,7 +187,8 @@ class TrialBatch:
 
     def __init__(self, params: Params, seed: int):
         self.formula = Formula(params.formula)
-        self.inputs = {name: distributions.parse(value) for name, value in sorted(params.inputs.items())}
+        used = {name: params.inputs[name] for name in self.formula.names}
+        self.inputs = {name: distributions.parse(value) for name, value in used.items()}
         self.seed = seed
         self._values: dict[int, ndarray] = {}
 
@@ -313,6 +316,9 @@ def _ranks(values: ndarray) -> ndarray:
 
 
 def _input_errors(params: Params) -> Iterator[str]:
+    if len(params.inputs) > MOST_INPUTS:
+        yield f"There are {len(params.inputs):,} inputs; the limit is {MOST_INPUTS}. Leave out those the formula does not use."
+        return
     for name, value in params.inputs.items():
         if not name.isidentifier() or name in FUNCTIONS or name in CONSTANTS:
             yield f"“{name[:40]}” is not allowed as a name: use letters, digits and _, but not the name of a function."

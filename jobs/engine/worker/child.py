@@ -30,7 +30,7 @@ from jobs.engine.db import postgres
 from jobs.engine.errors import DatabaseUnavailable
 from jobs.engine.queue.ledger import Claim
 from jobs.engine.sandbox.parent_death import call_process, die_with_parent
-from jobs.engine.worker import leak_check, outcome_writer
+from jobs.engine.worker import leak_check, memory, outcome_writer
 from jobs.engine.worker.run import Run
 
 MOST_JOBS = 500  # of one process
@@ -88,6 +88,11 @@ class Child:
     def alive(self) -> bool:
         """Whether it may be given a task. It may be dying all the same: only TAKEN says that a task has begun."""
         return not self._doomed and self._process.is_alive()
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the child and all it started take now."""
+        return memory.used_by_tree(self._pid)
 
     def give(self, task: object) -> None:
         """Send a task. A child that does not read it is killed, which wait() and receive() then tell."""
@@ -160,6 +165,7 @@ def serve(pipe: Connection, parent: int, record_end: RecordEnd) -> None:
     signal.signal(signal.SIGTERM, lambda *_: _current.shut_down() if _current else None)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    memory.limit_this_process()
     sentry.begin("worker")
     outcome_writer.start_threads()
     connect()

@@ -78,7 +78,7 @@ def started(item: WorkItem) -> Outcome:
 
 def ends_job(error: BaseException) -> bool:
     """Whether an exception raised for one item ends the whole run."""
-    return isinstance(error, JobFailed | BudgetSpent) or not isinstance(error, Exception)
+    return isinstance(error, JobFailed | BudgetSpent | MemoryError) or not isinstance(error, Exception)
 
 
 def put(writer: OutcomeWriter, item: WorkItem, came: Any, seconds: float) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from jobs.engine.db import postgres
 from jobs.engine.errors import BrokerUnavailable, DatabaseUnavailable, LeaseLost
 from jobs.engine.queue import delivery, ledger, queries
+from jobs.engine.worker import memory
 
 STOP_GRACE_SECONDS = 3  # between a stop asked for and the child killed
 LIMIT_GRACE_SECONDS = 4  # between the time limit and the child killed
@@ -31,7 +32,7 @@ class Lease:
         self.claim = claim
         self.given = False  # to a child
         self.settled = False  # by the child
-        self.killed: str | None = None  # why the child was: stop, time_limit, shutdown, risk
+        self.killed: str | None = None  # why the child was: stop, time_limit, memory_limit, shutdown, risk
         self.watchdog = Watchdog(RISK_SECONDS, lambda: self.kill("risk"))
         self._kill = kill
         self._not_ours = 0  # heartbeats that found the row not held by this claim
@@ -86,6 +87,8 @@ class Lease:
                 elif self.killed == "time_limit":
                     words = "Reached its time limit and did not end by itself. What was done is kept."
                     ledger.settle(connection, *held, "failed", reason="time_limit", message=words)
+                elif self.killed == "memory_limit":
+                    ledger.settle(connection, *held, "failed", reason="memory_limit", message=memory.too_much())
                 elif self.killed == "shutdown" or not self.given:
                     ledger.release(connection, *held)
                 else:

@@ -1,29 +1,107 @@
-"""Memory of a process as PSS: pages that processes share are divided among them."""
+"""Memory of processes: what workers take, for operators to see, and what a job may take.
+
+A job's process has a limit of its own, a little above what is allowed (RLIMIT_DATA), which ends one that grows within a second;
+its worker measures it, with all that it started, at each heartbeat (Linux).
+"""
 
 from __future__ import annotations
 
 import re
+import resource
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+
+from jobs.engine import settings
+from jobs.engine.sandbox.rlimits import lower
+
+LEAST_LIMIT = 2 << 30  # of JOB_MEMORY_MB where it is not set
+UNUSED = 1 << 30  # above the limit: what may be asked for and not used, such as the stacks of threads
+FOR_THE_END = 64 << 20  # above that: to say that a job reached it
+_OWN = re.compile(r"^(?:RssAnon|RssShmem|VmSwap):\s+(\d+) kB", re.M)
+_CGROUPS = Path("/sys/fs/cgroup")
 
 
 def memory_of_tree(pid: int) -> int | None:
-    """PSS of a process and its children, in bytes. None if unknown: the process is gone, or this is not Linux."""
+    """PSS of a process and its children, in bytes: pages that processes share are divided among them.
+
+    None if unknown: the process is gone, or this is not Linux. Where only root may read it, what is not of a file: that is more.
+    """
     own = _of_one(pid)
     if own is None:
         return None
     return own + sum(_of_one(child) or 0 for child in _children(pid))
 
 
+def used_by_tree(pid: int) -> int:
+    """Bytes of memory of a process and all it started that are not of a file, swapped ones included; 0 if unknown."""
+    return _own(pid) + sum(map(used_by_tree, _children(pid)))
+
+
+def job_limit() -> int:
+    """Bytes that a job may take: JOB_MEMORY_MB, or half of the memory of this machine, or of its container."""
+    return settings.current().job_memory_bytes or max(LEAST_LIMIT, min(_sizes(), default=0) // 2)
+
+
+def limit_this_process() -> None:
+    """Have what asks for much more than a job may take raise MemoryError."""
+    most = job_limit() + UNUSED
+    lower(resource.RLIMIT_DATA, most + FOR_THE_END)
+    with suppress(ValueError):  # a lower limit stood already
+        resource.setrlimit(resource.RLIMIT_DATA, (most, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+
+
+def make_room() -> None:
+    """After a MemoryError: let this process have the little more that it needs to say so."""
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
+
+
+def too_much() -> str:
+    """The sentence about a job that took more."""
+    return (
+        f"The job needed more than {job_limit() // 1_000_000:,} MB of memory, the limit of JOB_MEMORY_MB, and was ended. "
+        "What was done is kept. Give it less at a time, or ask an operator to raise the limit."
+    )
+
+
 def _of_one(pid: int) -> int | None:
     try:
         found = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M)
+    except PermissionError:
+        return _own(pid)
     except OSError:
         return None
     return int(found[1]) * 1024 if found else None
 
 
-def _children(pid: int) -> list[int]:
+def _own(pid: int) -> int:
     try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return sum(int(size) * 1024 for size in _OWN.findall(Path(f"/proc/{pid}/status").read_text()))
     except OSError:
-        return []
+        return 0
+
+
+def _children(pid: int) -> list[int]:
+    """The processes that any thread of a process has started."""
+    found: list[int] = []
+    with suppress(OSError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(OSError):
+                found += map(int, (thread / "children").read_text().split())
+    return found
+
+
+def _sizes() -> Iterator[int]:
+    """The memory of this machine, and the limits of the control groups that this process is in."""
+    with suppress(OSError, StopIteration):
+        told = Path("/proc/meminfo").read_text()
+        yield next(int(size) * 1024 for size in re.findall(r"^MemTotal:\s+(\d+) kB", told, re.M))
+    with suppress(OSError):
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
+            _, kinds, path = line.split(":", 2)
+            inner = _CGROUPS / (f"memory{path}" if kinds == "memory" else path.lstrip("/"))
+            for place in (inner, *inner.parents):
+                for name in ("memory.max", "memory.limit_in_bytes"):
+                    with suppress(OSError, ValueError):
+                        yield int((place / name).read_text())

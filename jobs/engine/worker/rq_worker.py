@@ -6,7 +6,7 @@ RQ registers the worker, waits for messages and cleans up its registries; rq-das
 2. The child is forked before a job comes (child.py). The parent claims the row on a connection that it keeps open; a child
    forgets that one and opens its own before its first job.
 3. While the child works, the parent sends a heartbeat each second and reads back whether a stop was asked for. It kills a child
-   that does not end within its grace, or is over its time limit, or whose lease could not be renewed (lease.py).
+   that does not end within its grace, or is over its limit of time or memory, or whose lease could not be renewed (lease.py).
 4. The child settles its row and dies with its parent. If it died instead, the parent settles for it.
 """
 
@@ -36,7 +36,7 @@ from jobs.engine.errors import DatabaseUnavailable
 from jobs.engine.kinds import catalogue
 from jobs.engine.queue import delivery, queries
 from jobs.engine.queue.delivery import QueueMessage
-from jobs.engine.worker import child, rq_records, take_message
+from jobs.engine.worker import child, memory, rq_records, take_message
 from jobs.engine.worker.child import Child
 from jobs.engine.worker.lease import Lease
 
@@ -201,6 +201,8 @@ class LegworkWorker(Worker):
         try:
             with self._lease.watchdog.asking():
                 self._lease.beat(self._leaving_seconds())
+                if self._child and self._child.memory > memory.job_limit():
+                    self._lease.kill("memory_limit")
                 if self._asked_at is not None:  # again: a child that was just being forked did not get it
                     self.handle_warm_shutdown_request()
                 self.connection = redis.broker()

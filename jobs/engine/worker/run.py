@@ -30,6 +30,7 @@ from jobs.engine.kinds.params import KindParams
 from jobs.engine.queue import approvals, ledger, queries
 from jobs.engine.queue.ledger import Claim
 from jobs.engine.validation import params_errors
+from jobs.engine.worker import memory
 from jobs.engine.worker.context import Context
 from jobs.engine.worker.outcome_writer import AWAY_SECONDS, OutcomeWriter
 
@@ -59,6 +60,10 @@ class Run:
                 self._result = self._call()
             finally:
                 self.writer.close()
+        except MemoryError as error:
+            memory.make_room()
+            traceback.clear_frames(error.__traceback__)  # they hold what took it
+            self._error = LegworkError(memory.too_much(), reason="memory_limit")
         except BaseException as error:
             self._error = error
         return self._error is None
