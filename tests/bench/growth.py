@@ -206,7 +206,7 @@ def of_talks() -> Asked:
     newest = lists.list_conversations(OWNER).rows[0]
     return {
         "the list": lambda: lists.list_conversations(OWNER),
-        "a conversation": lambda: conversations.turns(conversations.conversation(newest.id, OWNER).id),
+        "a conversation": lambda: conversations.turns(conversations.conversation(newest.id, OWNER).id, most=20).rows,
         "search in titles and texts": lambda: lists.list_conversations(OWNER, q="Talk 77"),
     }
 

@@ -117,7 +117,7 @@ def _mine(things: dict[str, str]) -> Any:
     job, talk = queries.job(things["job"], owner), conversations.conversation(things["talk"], owner)
     said = [
         (turn.question and turn.question.text, turn.answer and turn.answer.text)
-        for turn in conversations.turns(talk.id)
+        for turn in conversations.turns(talk.id, most=20).rows
     ]
     schedule = schedules.schedule(things["schedule"], owner)
     kept = [

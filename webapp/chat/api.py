@@ -26,6 +26,7 @@ from webapp.http.guards import current_owner
 
 WORDS = Text("q", "Only conversations with this text.", 200)
 LIMIT = Limit("conversations", 200)
+TURNS, TURN_BYTES = 200, 2_000_000  # questions with their answers in one response, and about how much text
 SEEN = Parameter(
     "Last-Event-ID",
     "How many characters the reader has: the id of the last event. What is no such number counts as 0.",
@@ -61,11 +62,11 @@ def create_conversation(body: ConversationSettingsBody) -> ConversationRow:
 
 
 @blueprint.get("/<conversation_id>")
-@operation("Show a conversation and its messages", "The conversation.", ConversationRecord)
+@operation("Show a conversation and its last messages", "The conversation.", ConversationRecord, parameters=(AFTER,))
 def show_conversation(conversation_id: str) -> ConversationRecord:
     talk = chat.conversation(conversation_id, current_owner())
-    messages = [part for turn in chat.turns(talk.id) for part in (turn.question, turn.answer) if part is not None]
-    return ConversationRecord.with_messages(talk, messages, chat.list_attachments(talk.id))
+    page = chat.turns(talk.id, upto=AFTER.read(), most=TURNS, size=TURN_BYTES)
+    return ConversationRecord.with_messages(talk, page.rows, page.next, chat.list_attachments(talk.id))
 
 
 @blueprint.patch("/<conversation_id>")

@@ -20,6 +20,7 @@ from webapp.ui import markdown
 
 blueprint = Blueprint("chat", __name__, url_prefix="/chat")
 LISTED = 40
+TURNS = 20  # questions with their answers on a page
 BULK = "generate_texts"  # the kind that does for a whole table what a conversation does once
 REFUSALS = (InvalidParams, BadInput, TooLarge, Conflict, TooMany)  # what is said beside the message, which is kept
 _STATUSES = {"conflict": 409, "too_many": 429}
@@ -60,7 +61,7 @@ def ask(id: str) -> ResponseReturnValue:
         return _refused(chat.conversation(id, current_owner()), error)
     if not _by_script():
         return redirect(f"/chat/{id}#end", 303)
-    turn = next(turn for turn in chat.turns(answer.conversation_id) if turn.answer and turn.answer.id == answer.id)
+    [turn] = chat.turns(answer.conversation_id, upto=answer.id, most=1).rows
     html = render_template("chat/_turn.html", turn=turn, **_words())
     files = (
         render_template("chat/_files.html", files=chat.list_attachments(answer.conversation_id)) if uploads else None
@@ -97,7 +98,7 @@ def answer(id: str) -> ResponseReturnValue:
     found = chat.answer_status(id, owner=current_owner())
     if _by_script():
         return render_template("chat/_answer.html", answer=found, last=True, **_words())
-    return redirect(f"/chat/{found.conversation_id}#answer-{found.id}", 303)
+    return redirect(f"/chat/{found.conversation_id}?upto={found.id}#answer-{found.id}", 303)
 
 
 @blueprint.get("/answers/<id>/stream")
@@ -139,11 +140,13 @@ def delete(id: str) -> ResponseReturnValue:
 
 def _page(talk: Any | None) -> dict[str, Any]:
     owner, q = current_owner(), request.args.get("q", "").strip()[:200]
-    turns = chat.turns(talk.id) if talk else []
-    last = turns[-1].answer if turns else None
+    turns, earlier, later = _turns(talk)
+    last = turns[-1].answer if turns and not later else None
     return {
         "talk": talk,
         "turns": turns,
+        "earlier": earlier,
+        "later": later,
         "writing": last if last and last.state == "writing" else None,
         "files": chat.list_attachments(talk.id) if talk and talk.attached else [],
         "talks": chat.list_conversations(owner, q=q, after=_after(owner), limit=LISTED),
@@ -155,6 +158,14 @@ def _page(talk: Any | None) -> dict[str, Any]:
         "bulk": _bulk(talk, turns),
         **_words(),
     }
+
+
+def _turns(talk: Any | None) -> tuple[list[chat.Turn], str | None, str | None]:
+    """The last turns, or those up to the message in the address; the cursor of those before, and whether there are later."""
+    if talk is None:
+        return [], None, None
+    page = chat.turns(talk.id, upto=request.args.get("upto") or None, most=TURNS)
+    return page.rows, page.next, page.previous
 
 
 def _words() -> dict[str, Any]:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AliasChoices, Field
 
-from jobs.engine.chat import LIMITS, LONGEST_QUESTION
+from jobs.engine.chat import LIMITS, LONGEST_QUESTION, Turn
 from jobs.engine.db.models import Attachment, Conversation, Message
 from webapp.api.records import Body, Located, Moment, Next, Record, Whole, left_out, limits, one_of
 
@@ -139,15 +139,19 @@ class Answer(Question, AnswerEnd, Located):
 
 
 class ConversationRecord(ConversationRow):
-    """A conversation with its files and its messages."""
+    """A conversation with its files and its last messages; `next` goes into `after=` for those before."""
 
     files: list[ConversationFile]
     messages: list[Answer | Question]
+    next: Next
 
     @classmethod
-    def with_messages(cls, row: Conversation, messages: Sequence[Message], files: Sequence[Attachment]) -> Self:
+    def with_messages(
+        cls, row: Conversation, turns: Sequence[Turn], next: str | None, files: Sequence[Attachment]
+    ) -> Self:
+        messages = [part for turn in turns for part in (turn.question, turn.answer) if part is not None]
         said = [Answer.of(one) if one.role == "assistant" else Question.of(one) for one in messages]
-        return cls.of(row, messages=said, files=[ConversationFile.of(one) for one in files])
+        return cls.of(row, messages=said, next=next, files=[ConversationFile.of(one) for one in files])
 
 
 class NewQuestion(Body):

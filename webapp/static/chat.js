@@ -3,7 +3,8 @@
   "use strict";
   const turns = document.getElementById("turns");
   const composer = document.getElementById("composer");
-  if (!turns || !composer) return;
+  if (!turns) return;
+  if (!composer) return dress(document); // a page of earlier messages
   const message = composer.querySelector("textarea");
   const send = composer.querySelector("[data-send]");
   const stopButton = composer.querySelector("[data-stop-button]");

@@ -15,6 +15,7 @@ from jobs.engine.chat.attachments import (
 from jobs.engine.chat.conversations import (
     LIMITS,
     ConversationSettings,
+    Turn,
     answering_conversations,
     change_conversation,
     conversation,
@@ -42,6 +43,7 @@ __all__ = [
     "LiveText",
     "Trial",
     "TrialRun",
+    "Turn",
     "answer_status",
     "answering_conversations",
     "ask",

@@ -5,6 +5,7 @@ What the writer of an answer does to its row is in answer_rows.py.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -14,10 +15,14 @@ from sqlalchemy import delete, func, select, update
 from jobs.engine.chat.answer_rows import break_silent
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Conversation, Message
-from jobs.engine.db.records import owned
+from jobs.engine.db.records import Page, as_id, owned
 from jobs.engine.errors import FieldError, InvalidParams, NotFound
 from jobs.engine.jsonsafe import clean
 
+PAGE_BYTES = 300_000  # of text in a page of messages; its last turn may be longer
+ROWS_FOR_TURN = 20  # that are looked at, on average: answers that were asked for again are rows too
+EARLIER_ANSWERS = 10  # shown with a question
+MessageSize = tuple[UUID, str, bool, int]  # id, role, whether it is current, bytes
 LIMITS = {"title": 200, "model": 200, "system": 20_000, "collection": 200}
 
 
@@ -64,19 +69,54 @@ def conversation(conversation_id: str | UUID, owner: str) -> Conversation:
         return owned(session, Conversation, conversation_id, owner)
 
 
-def turns(conversation_id: UUID) -> list[Turn]:
-    """Questions and answers in their order; answers that nobody writes any more are marked so first."""
+def turns(conversation_id: UUID, *, upto: str | UUID | None = None, most: int, size: int = PAGE_BYTES) -> Page[Turn]:
+    """The last questions and answers, or those up to a message, in their order: `most` of them, fewer where they are long.
+
+    `next` is the message to ask up to for those before, `previous` the last one of all where these are not the last.
+    Answers that nobody writes any more are marked so first.
+    """
     break_silent(conversation_id=conversation_id)
+    here = Message.conversation_id == conversation_id
+    sizes = select(Message.id, Message.role, Message.current, func.octet_length(Message.text)).where(here)
+    later = select(Message.id).where(here, Message.id > as_id(upto)) if upto is not None else None
+    if upto is not None:
+        sizes = sizes.where(Message.id <= as_id(upto))
     with postgres.session() as session:
-        query = select(Message).where(Message.conversation_id == conversation_id).order_by(Message.id)
-        rows = list(session.scalars(query))
+        last = sizes.order_by(Message.id.desc()).limit(ROWS_FOR_TURN * most + 1)
+        shown, before = _last_turns(session.execute(last).all(), most, size)
+        found = _turns(session.scalars(select(Message).where(Message.id.in_(shown)).order_by(Message.id)))
+        newest = None if later is None else session.scalar(later.order_by(Message.id.desc()).limit(1))
+    return Page(found, str(before) if before else None, str(newest) if newest else None)
+
+
+def _last_turns(rows: Sequence[MessageSize], most: int, size: int) -> tuple[set[UUID], UUID | None]:
+    """Of rows, the last ones first, the messages of the first few turns, and the row that comes after them."""
+    shown: set[UUID] = set()
+    answers: list[UUID] = []  # since the last question, with those that others took the place of
+    count = used = 0
+    for place, (id, role, current, length) in enumerate(rows):
+        if place == ROWS_FOR_TURN * most or (count and (count == most or used > size)):
+            return (shown, answers[0]) if count and answers else (shown | set(answers), id)
+        if role != "user":
+            if current or len(answers) <= EARLIER_ANSWERS:  # the current one is among them
+                answers.append(id)
+                used += length
+            continue
+        if current:
+            shown |= {id, *answers}
+            count += 1
+            used += length
+        answers = []
+    return shown | set(answers), None
+
+
+def _turns(rows: Iterable[Message]) -> list[Turn]:
     found: list[Turn] = []
     replaced: list[Message] = []
     for row in rows:
         if row.role == "user":
             replaced = []
-            if row.current:
-                found.append(Turn(row, None))
+            found.append(Turn(row, None))
         elif not row.current:
             replaced.append(row)
         elif found and found[-1].answer is None:

@@ -58,7 +58,7 @@ def test_what_is_asked_is_kept() -> None:
     conversation = talk("asker", system="Be kind.")
     asked = put(conversation, "asker", "What is\nthis?")
     assert asked.messages == [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "What is\nthis?"}]
-    (turn,) = conversations.turns(conversation)
+    (turn,) = conversations.turns(conversation, most=20).rows
     assert turn.question is not None and turn.answer is not None
     assert turn.question.text == "What is\nthis?"
     columns = Message.__table__.columns.keys()
@@ -75,7 +75,7 @@ def test_what_was_said_before_goes_along() -> None:
     assert said(asked) == ["First", "What came", "Second"]
     assert asked.answer.model == "its own"
     assert conversations.conversation(conversation, "asker").title == "Named"
-    first, second = conversations.turns(conversation)
+    first, second = conversations.turns(conversation, most=20).rows
     assert first.answer is not None and first.answer.reason == "writer_lost"
     assert second.answer is not None and second.answer.state == "writing"
 
@@ -85,14 +85,14 @@ def test_what_is_not_there_or_not_theirs() -> None:
     for named, owner in ((uuid4(), "asker"), (conversation, "somebody else")):
         with pytest.raises(NotFound):
             put(named, owner)
-    assert conversations.turns(conversation) == []
+    assert conversations.turns(conversation, most=20).rows == []
 
 
 def test_nothing_is_kept_where_it_goes_wrong_before_the_commit() -> None:
     conversation = talk("asker")
     with pytest.raises(KeyError), questions.pending(questions.ASK, conversation, "asker", "Hello"):
         raise KeyError
-    assert conversations.turns(conversation) == []
+    assert conversations.turns(conversation, most=20).rows == []
     assert conversations.conversation(conversation, "asker").title == ""
 
 
@@ -100,11 +100,11 @@ def test_an_edit_takes_the_place_of_the_question_and_all_after_it() -> None:
     conversation = talk("asker")
     for number, question in enumerate(("First", "Second")):
         finish(put(conversation, "asker", question).answer, f"Answer {number}")
-    second = conversations.turns(conversation)[1].question
+    second = conversations.turns(conversation, most=20).rows[1].question
     assert second is not None
     asked = begun(questions.EDIT, second, "Other")
     assert said(asked) == ["First", "Answer 0", "Other"]
-    left = conversations.turns(conversation)
+    left = conversations.turns(conversation, most=20).rows
     assert [turn.question and turn.question.text for turn in left] == ["First", "Other"]
     assert left[1].answer is not None and left[1].answer.id == asked.answer.id
 
@@ -115,7 +115,7 @@ def test_another_answer_keeps_the_question_and_the_one_before() -> None:
     finish(first, "Old")
     asked = begun(questions.AGAIN, first)
     assert said(asked) == ["Be kind.", "First"]
-    (turn,) = conversations.turns(conversation)
+    (turn,) = conversations.turns(conversation, most=20).rows
     assert turn.answer is not None and turn.answer.id == asked.answer.id
     assert [each.text for each in turn.earlier] == ["Old"]
 
@@ -128,7 +128,7 @@ def test_the_last_answer_goes_on_as_another_run_of_the_same_row() -> None:
     assert (asked.answer.id, asked.answer.run, asked.answer.state) == (first.id, 2, "writing")
     assert (asked.answer.text, asked.answer.reason, asked.answer.finished_at) == ("What came", None, None)
     assert said(asked) == ["First"]
-    assert len(conversations.turns(conversation)) == 1
+    assert len(conversations.turns(conversation, most=20).rows) == 1
 
 
 def test_what_is_not_there_to_start_from_is_refused() -> None:
@@ -139,12 +139,12 @@ def test_what_is_not_there_to_start_from_is_refused() -> None:
             begun(action, first, "x")
     finish(first, "Answer")
     finish(put(conversation, "asker", "Second").answer, "Answer")
-    question = conversations.turns(conversation)[0].question
+    question = conversations.turns(conversation, most=20).rows[0].question
     assert question is not None
     for action, message in ((questions.EDIT, first), (questions.AGAIN, question), (questions.CONTINUE, first)):
         with pytest.raises(Conflict, match="Only"):
             begun(action, message, "x")
-    before = conversations.turns(conversation)
+    before = conversations.turns(conversation, most=20).rows
     assert [turn.answer and turn.answer.state for turn in before] == ["done", "done"]
     finish(begun(questions.EDIT, question, "Other").answer, "Answer")
     with pytest.raises(Conflict, match="Only"):  # no longer part of the conversation
@@ -170,7 +170,7 @@ def outcomes(asked: list[UUID], owner: str) -> list[str]:
 def test_of_questions_at_the_same_time_one_is_taken() -> None:
     conversation = talk("hasty")
     assert outcomes([conversation] * 8, "hasty") == [Conflict.__name__] * 7 + ["asked"]
-    assert len(conversations.turns(conversation)) == 1
+    assert len(conversations.turns(conversation, most=20).rows) == 1
 
 
 def test_no_more_than_the_cap_are_taken_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:

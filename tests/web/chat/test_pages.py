@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import text, update
+from sqlalchemy import select, text, update
 
 from jobs.engine import library
 from jobs.engine.chat import answer_threads, answer_writer, conversations, questions, redis_stream
@@ -439,7 +439,7 @@ def test_what_is_not_there_or_not_yours(client: FlaskClient, app: Flask) -> None
     theirs = conversations.start_conversation(conversations.ConversationSettings(), "somebody else")
     with questions.pending(questions.ASK, theirs.id, "somebody else", "Hello") as asked:
         answer = asked.answer
-    question = conversations.turns(theirs.id)[0].question
+    question = conversations.turns(theirs.id, most=20).rows[0].question
     assert question is not None
     rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint.startswith(("chat.", "chat_api."))]
     tried = 0
@@ -547,3 +547,83 @@ def served(app: Flask) -> Any:
 def test_the_menu_names_the_conversations(client: FlaskClient) -> None:
     assert 'href="/chat"' in client.get("/").text
     assert conversations.answering_conversations("local") == set()
+
+
+def long_conversation(client: FlaskClient, count: int, length: int = 0) -> tuple[str, list[str]]:
+    """A conversation of so many questions with answers; their texts in order."""
+    id = talk(client)
+    texts = [f"{role} {place} {'x' * length}".strip() for place in range(count) for role in ("question", "answer")]
+    rows = [
+        Message(conversation_id=id, owner="local", role=("user", "assistant")[place % 2], text=one)
+        for place, one in enumerate(texts)
+    ]
+    with postgres.session() as session:
+        session.add_all(rows)
+        return id, texts
+
+
+def said(page: str) -> list[str]:
+    return re.findall(r"(?:question|answer) \d+", re.sub(r"<textarea.*?</textarea>", "", page, flags=re.S))
+
+
+@pytest.mark.parametrize(("count", "length"), [(50, 0), (30, 50_000)])
+def test_a_long_conversation_is_shown_a_page_at_a_time(client: FlaskClient, count: int, length: int) -> None:
+    id, texts = long_conversation(client, count, length)
+    whole = [" ".join(one.split()[:2]) for one in texts]
+    read: list[str] = []
+    at: str | None = f"/chat/{id}"
+    pages = 0
+    while at:
+        page = client.get(at).text
+        here = said(page)
+        assert 2 <= len(here) <= 40 and len(page) < 3_000_000
+        assert ('id="composer"' in page) == (pages == 0) == ("Newest messages" not in page)
+        read = here + read
+        found = re.search(r'href="(/chat/[^"]+)">Earlier messages', page)
+        at, pages = found and found[1].replace("#end", ""), pages + 1
+    assert read == whole and pages >= 3
+    with postgres.session() as session:
+        first = session.scalars(
+            select(Message.id).where(Message.conversation_id == id, Message.role == "assistant")
+        ).first()
+    led = client.get(f"/chat/answers/{first}", follow_redirects=True).text
+    assert f'id="answer-{first}"' in led and said(led) == whole[:2]
+
+
+def test_the_api_lists_a_long_conversation_a_page_at_a_time(client: FlaskClient) -> None:
+    id, texts = long_conversation(client, 450)
+    read: list[str] = []
+    after = ""
+    while True:
+        page = client.get(f"/api/v1/chat/{id}", query_string={"after": after} if after else {}).json
+        assert len(page["messages"]) <= 400
+        read = [one["text"] for one in page["messages"]] + read
+        if not (after := page["next"] or ""):
+            break
+    assert read == texts
+    assert client.get(f"/api/v1/chat/{id}?after=nothing").status_code == 404
+
+
+def test_answers_that_were_asked_for_again_do_not_make_a_page_long(client: FlaskClient) -> None:
+    id = talk(client)
+    with postgres.session() as session:
+        session.add_all(
+            [
+                Message(conversation_id=id, owner="local", role="user", text="first question"),
+                Message(conversation_id=id, owner="local", role="assistant", text="first answer"),
+                Message(conversation_id=id, owner="local", role="user", text="last question"),
+                *(
+                    Message(
+                        conversation_id=id,
+                        owner="local",
+                        role="assistant",
+                        text=f"older {n} {'y' * 9_000}",
+                        current=False,
+                    )
+                    for n in range(100)
+                ),
+                Message(conversation_id=id, owner="local", role="assistant", text="last answer"),
+            ]
+        )
+    page = client.get(f"/chat/{id}").text
+    assert "last question" in page and "last answer" in page and page.count("Earlier answer") == 10
