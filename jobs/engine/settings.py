@@ -55,6 +55,7 @@ class Settings:
     oidc_new_accounts: bool = False  # whether a first sign-in through the provider makes a member account
     max_waiting_jobs: int = 10_000  # of one owner
     allow_tracing: bool = False  # whether debuggers of the same user may look into our processes
+    models_allowed: tuple[str, ...] = ()  # beside the default one; empty: all that the provider has
     job_memory_bytes: int = 0  # that a job may take; 0: half of the machine's
     max_storage_bytes: int = 0  # of one owner's files; 0: no limit
     keep_succeeded_days: int = 0  # after the end of succeeded and partial jobs; 0: for ever
@@ -80,6 +81,10 @@ class Settings:
     @property
     def has_model(self) -> bool:
         return bool(self.openai_base_url or self.openai_api_key)
+
+    def allows_model(self, name: str) -> bool:
+        """Whether this model of the provider may be asked."""
+        return not self.models_allowed or name in self.models_allowed or name == self.model
 
     @property
     def has_oidc(self) -> bool:
@@ -124,15 +129,15 @@ def current() -> Settings:
     return read(os.environ)
 
 
-def adopt(addresses: Mapping[str, str]) -> None:
-    """Set these environment variables if they are not set, for this process and those that it starts."""
-    for name, value in addresses.items():
-        os.environ[name] = os.environ.get(name, "").strip() or value
 def environment_without_settings() -> dict[str, str]:
     """The environment without settings, for services: every program of this user can read theirs."""
     return {name: os.environ[name] for name in _NO_SETTINGS if name in os.environ}
 
 
+def adopt(addresses: Mapping[str, str]) -> None:
+    """Set these environment variables if they are not set, for this process and those that it starts."""
+    for name, value in addresses.items():
+        os.environ[name] = os.environ.get(name, "").strip() or value
     current.cache_clear()
 
 
@@ -168,6 +173,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         max_waiting_jobs=_number(environ, "MAX_WAITING_JOBS", default=10_000, least=1, most=10_000_000),
         max_storage_bytes=_number(environ, "MAX_STORAGE_MB", default=0, least=0, most=1_000_000_000) * 1_000_000,
         allow_tracing=environ.get("ALLOW_TRACING", "").strip() == "1",
+        models_allowed=_words(environ, "MODELS_ALLOWED"),
         job_memory_bytes=_number(environ, "JOB_MEMORY_MB", default=0, least=64, most=100_000_000) * 1_000_000,
         target_wait_seconds=_number(environ, "TARGET_WAIT_SECONDS", default=10, least=1, most=86_400),
         **_retention(environ),

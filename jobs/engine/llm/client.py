@@ -26,7 +26,7 @@ from jobs.engine.errors import BadInput, JobFailed
 from jobs.engine.llm import json_schema as llm_json_schema
 from jobs.engine.llm import model_list, provider_errors, responses, strict_schema
 from jobs.engine.llm.connections import Provider
-from jobs.engine.llm.model_list import base_url, default_model
+from jobs.engine.llm.model_list import base_url, chosen_model, default_model
 from jobs.engine.llm.provider_errors import Unwell
 from jobs.engine.llm.responses import Completion
 from jobs.engine.llm.stream import Stream, StreamStopped
@@ -140,7 +140,7 @@ class Chat:
 
         again: asked before a second try after one that was paid.
         """
-        body = {**body, "model": body.get("model") or self.model, "stream": False}
+        body = {**body, "model": chosen_model(body.get("model") or self.model), "stream": False}
         schema = responses.schema_of(body)
         if schema is None:
             return await self._tried(body, requests_per_minute, again)
@@ -306,4 +306,4 @@ def stream_chat(body: Mapping[str, Any]) -> Stream:
         SILENCE_SECONDS,
         _proxy(base_url()),
     )
-    return Stream(provider, {**body, "model": body.get("model") or default_model()})
+    return Stream(provider, {**body, "model": chosen_model(body.get("model") or "")})

@@ -9,6 +9,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from jobs.engine import settings
+from jobs.engine.errors import JobFailed
 
 OPENAI = "https://api.openai.com/v1"
 LIST_PATIENCE = 2  # seconds for the list: somebody waits for the form
@@ -27,7 +28,17 @@ def default_model() -> str:
 
 def models() -> list[str]:
     """The models on offer, the default one first, and alone where the provider does not say."""
-    return list(dict.fromkeys([default_model(), *listed(base_url(), settings.current().openai_api_key)]))
+    current = settings.current()
+    offered = listed(base_url(), current.openai_api_key)
+    return list(dict.fromkeys([default_model(), *filter(current.allows_model, offered)]))
+
+
+def chosen_model(name: str) -> str:
+    """The model to ask, the default one if none is named. Raises JobFailed for one that MODELS_ALLOWED leaves out."""
+    if name and not settings.current().allows_model(name):
+        known = ", ".join(dict.fromkeys([default_model(), *settings.current().models_allowed]))
+        raise JobFailed(f"The model “{name[:80]}” may not be used here. These may: {known}.", reason="no_model")
+    return name or default_model()
 
 
 def listed(url: str, key: str) -> tuple[str, ...]:

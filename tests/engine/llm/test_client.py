@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from jobs.engine.errors import BadInput, JobFailed, Transient
+from jobs.engine.llm import client, model_list
 from jobs.engine.llm.client import Chat, Completion
 from tests.fake_provider import FakeProvider, answer_to
 
@@ -218,3 +219,20 @@ def test_a_waiting_call_can_be_cancelled(provider: FakeProvider) -> None:
 
 def test_a_client_does_not_show_its_key(provider: FakeProvider) -> None:
     assert "sk-secret" not in repr(Chat(provider.base_url, "sk-secret", "fake-small"))
+
+
+def test_only_models_that_are_allowed_are_asked(provider: FakeProvider, environment: Callable[..., None]) -> None:
+    known = {"OPENAI_BASE_URL": provider.base_url, "OPENAI_API_KEY": "sk-test-123456", "OPENAI_MODEL": "fake-small"}
+    environment(**known)
+    assert model_list.chosen_model("fake-large") == "fake-large" and model_list.models() == ["fake-small", "fake-large"]
+    environment(**known, MODELS_ALLOWED="another, one more")
+    assert model_list.chosen_model("") == "fake-small" and model_list.chosen_model("another") == "another"
+    assert model_list.models() == ["fake-small"]
+    before = len(provider.calls())
+    with pytest.raises(
+        JobFailed, match=r"“fake-large” may not be used here\. These may: fake-small, another, one more\."
+    ):
+        ask(provider, model="fake-large")
+    with pytest.raises(JobFailed):
+        client.stream_chat({"model": "fake-large", "messages": []})
+    assert len(provider.calls()) == before
