@@ -12,6 +12,7 @@ from jobs.engine.errors import LegworkError, SettingsError
 from jobs.engine.kinds import catalogue
 from jobs.engine.operations.health import Component, components
 from jobs.engine.operations.queue_figures import QueueFigures, queues
+from jobs.engine.operations.secret_rotation import count_stale_secrets
 from jobs.engine.sandbox import confined
 
 
@@ -23,7 +24,14 @@ def examine() -> list[Component]:
     except SettingsError as error:
         return [Component("Settings", "wrong", "Cannot be used", "", error.message)]
     found = [Component("Settings", "ok", "Can be read", f"Data in {chosen.data_dir}"), *components(thorough=True)]
-    return [*found, *_proxy_parts(found), *_queue_parts(found), _kinds_part(), _confinement_part()]
+    return [
+        *found,
+        *_proxy_parts(found),
+        *_secret_parts(found),
+        *_queue_parts(found),
+        _kinds_part(),
+        _confinement_part(),
+    ]
 
 
 def format_report(found: Sequence[Component]) -> str:
@@ -50,6 +58,24 @@ def _proxy_parts(found: Sequence[Component]) -> list[Component]:
             )
             return [Component("Proxy", "off", f"All people sign in from {address}", "", advice)]
     return []
+
+
+def _secret_parts(found: Sequence[Component]) -> list[Component]:
+    """An error where secrets are stored in clear, as early versions did, or cannot be read with the present key."""
+    if any(part.name == "Database" and part.state == "wrong" for part in found):
+        return []
+    clear = unreadable = 0
+    with suppress(LegworkError):
+        clear, unreadable = count_stale_secrets()
+    parts = []
+    if clear:
+        advice = "Run `python -m jobs rotate-secrets`, then make a new backup: earlier ones have them too"
+        parts.append(Component("Secrets", "wrong", f"Stored in clear: {clear:,} of jobs and schedules", "", advice))
+    if unreadable:
+        words = f"Under another SECRET_KEY: {unreadable:,} of jobs and schedules"
+        advice = "Run `python -m jobs rotate-secrets --old-key-file FILE` with the key of before"
+        parts.append(Component("Secrets", "wrong", words, "They cannot run", advice))
+    return parts
 
 
 def _queue_parts(found: Sequence[Component]) -> list[Component]:

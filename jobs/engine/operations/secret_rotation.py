@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from jobs.engine import settings
@@ -17,7 +17,7 @@ from jobs.engine.kinds import catalogue, sealing
 from jobs.engine.kinds.sealing import Sealed, SecretUnreadable
 from jobs.engine.kinds.secrets import secret_names
 from jobs.engine.queue import ledger
-from jobs.engine.secret_key import made_secret_key
+from jobs.engine.secret_key import made_secret_key, secret_key
 
 
 @dataclass
@@ -41,11 +41,28 @@ def rotate_secrets(old_key: str = "") -> Rotation:
     return done
 
 
+def count_stale_secrets() -> tuple[int, int]:
+    """How many jobs and schedules have a secret in clear, and how many one that the present key does not open."""
+    clear = unreadable = 0
+    key = secret_key()
+    with postgres.session() as session:
+        for table in (Job, Schedule):
+            query = select(table.kind, table.params, table.sealed).where(_has_secrets(table))
+            for kind, params, sealed in session.execute(query.execution_options(yield_per=500)):
+                clear += bool(sealing.split(catalogue.kind(kind), params)[1])
+                unreadable += bool(sealed and not sealing.is_under(sealed, key))
+    return clear, unreadable
+
+
 def _ids(table: type[Job] | type[Schedule]) -> Iterator[UUID]:
+    with postgres.session() as session:
+        yield from list(session.scalars(select(table.id).where(_has_secrets(table))))
+
+
+def _has_secrets(table: type[Job] | type[Schedule]) -> ColumnElement[bool]:
     """The rows of kinds with secrets, and those with something encrypted."""
     kinds = [kind.name for kind in catalogue.kinds(hidden=True) if kind.available and secret_names(kind.Params)]
-    with postgres.session() as session:
-        yield from list(session.scalars(select(table.id).where(table.kind.in_(kinds) | table.sealed.is_not(None))))
+    return table.kind.in_(kinds) | table.sealed.is_not(None)
 
 
 def _rotate(session: Session, row: Job | Schedule, old_key: str, done: Rotation) -> None:

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from jobs.engine.db import postgres
-from jobs.engine.operations import backups
+from jobs.engine.operations import backups, doctor
 from jobs.engine.operations.secret_rotation import Rotation, rotate_secrets
 from jobs.engine.queue import commands, schedules
 from jobs.engine.queue.schedules import SchedulePlan
@@ -102,3 +102,17 @@ def test_a_backup_holds_no_secret_in_clear(tmp_path: Path) -> None:
     dump = backup(tmp_path)
     assert "gAAAA" in dump
     assert SECRET not in dump
+
+
+def test_the_doctor_says_what_is_in_clear_or_under_another_key(change: Change) -> None:
+    waiting(), scheduled()
+    assert secret_lines() == []
+    as_before_it_was_encrypted("jobs")
+    change(EXTRA_KINDS="tests.sample_kinds", SECRET_KEY=NEW)
+    [clear, unreadable] = secret_lines()
+    assert "Stored in clear: 1 of jobs" in clear and "rotate-secrets" in clear
+    assert "Under another SECRET_KEY: 1 of jobs" in unreadable and "--old-key-file" in unreadable
+
+
+def secret_lines() -> list[str]:
+    return [line for line in doctor.format_report(doctor.examine()).splitlines() if " Secrets " in line]
