@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import uuid4
 
@@ -129,11 +130,12 @@ def _form(
     errors: list[FieldError] | None = None,
     runs: list[Any] | None = None,
 ) -> str:
-    at_field, general = _by_field(errors or [])
+    secrets = _secrets(job)
+    at_field, general = _by_field(errors or [], secrets)
     return render_template(
         "schedules/new.html",
         job=job,
-        secrets=_secrets(job),
+        secrets=secrets,
         title=_title(job),
         errors=at_field,
         general=general,
@@ -167,11 +169,11 @@ def _page(schedule: models.Schedule, errors: list[FieldError] | None = None, **t
     return render_template("schedules/show.html", given=tabs.given(schedule.kind, schedule.params), **shown, **times)
 
 
-def _by_field(errors: list[FieldError]) -> tuple[dict[str, str], list[str]]:
+def _by_field(errors: list[FieldError], secrets: Iterable[str] = ()) -> tuple[dict[str, str], list[str]]:
     """Errors of the form's fields by field, and other errors as sentences."""
-    ours = {*cron_words.BLANK, "zone"}
+    ours = {name: name for name in (*cron_words.BLANK, "zone")} | {name: f"secret-{name}" for name in secrets}
     general = [error.message for error in errors if error.field not in ours]
-    return {error.field: error.message for error in errors if error.field in ours}, general
+    return {ours[error.field]: error.message for error in errors if error.field in ours}, general
 
 
 def _is_known(kind: str) -> bool:

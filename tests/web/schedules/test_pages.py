@@ -97,6 +97,8 @@ def test_a_schedule_of_a_job_with_a_secret_asks_for_it(client: FlaskClient, pres
     assert 'name="secret-secret"' in client.get(f"/schedules/new?job={job.id}").text
     without = press("/schedules", **times)
     assert (without.status_code, "Enter it again" in without.text) == (422, True)
+    assert '<a href="#t-secret-secret">' in without.text and 'id="t-secret-secret"' in without.text
+    assert 'aria-describedby="e-secret-secret ' in without.text and 'id="e-secret-secret"' in without.text
     assert press("/schedules", **times, **{"secret-secret": "hunter22"}).status_code == 303
     (schedule,) = [one for one in schedules.list_schedules(LOCAL_OWNER) if one.kind == "whisper"]
     assert schedule.sealed and "hunter22" not in str([schedule.params, schedule.sealed])
