@@ -28,6 +28,10 @@ from webapp import demo
 
 CODE = Path(__file__).resolve().parent.parent
 READY_SECONDS = 120.0
+ONE_USER = (
+    "As long as there is no account, everybody who can run programs on this machine is the one user of Legwork, an admin. "
+    "`python -m webapp accounts add NAME` makes an account; from then on everybody signs in."
+)
 LOOK_SECONDS = 0.2
 
 
@@ -209,6 +213,8 @@ def _serve(chosen: Settings, supervisor: ProcfileSupervisor, stop: _Stop, secret
             f"There is no account yet. This link makes the first one, once and within an hour: {_link(chosen, secret)}"
         )
     print(f"Legwork is ready at {_address(chosen)} (Ctrl-C stops it; data in {_short(chosen.data_dir)}/)", flush=True)
+    if chosen.this_machine_only:
+        _say(ONE_USER)
     while not stop.asked:
         supervisor.look()
         time.sleep(LOOK_SECONDS)
