@@ -139,6 +139,56 @@ def test_nothing_in_a_document_runs_as_typst_code(into: Callable[..., Path], nam
         assert "seen" in page.get_textpage().get_text_range(), hostile
 
 
+def word(body: str) -> bytes:
+    """A DOCX with this as its body; `link` is the id of a hostile address."""
+    names = "http://schemas.openxmlformats.org"
+    spaces = {
+        "w": "wordprocessingml/2006/main",
+        "m": "officeDocument/2006/math",
+        "r": "officeDocument/2006/relationships",
+    }
+    declared = " ".join(f'xmlns:{name}="{names}/{space}"' for name, space in spaces.items())
+    kinds, main = (
+        f"{names}/package/2006/content-types",
+        "application/vnd.openxmlformats-officedocument.wordprocessingml",
+    )
+    related, office = f"{names}/package/2006/relationships", f"{names}/officeDocument/2006/relationships"
+    link = f'Type="{office}/hyperlink" TargetMode="External" Target="x&quot;);#panic(1+41);(&quot;"'
+    parts = {
+        "[Content_Types].xml": f'<Types xmlns="{kinds}"><Default Extension="rels" '
+        'ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+        f'<Override PartName="/word/document.xml" ContentType="{main}.document.main+xml"/></Types>',
+        "_rels/.rels": f'<Relationships xmlns="{related}">'
+        f'<Relationship Id="r1" Type="{office}/officeDocument" Target="word/document.xml"/></Relationships>',
+        "word/_rels/document.xml.rels": f'<Relationships xmlns="{related}"><Relationship Id="link" {link}/></Relationships>',
+        "word/document.xml": f"<w:document {declared}><w:body>{body}</w:body></w:document>",
+    }
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w") as packed:
+        for name, text in parts.items():
+            packed.writestr(name, text)
+    return written.getvalue()
+
+
+HOSTILE_WORD = [
+    "<w:r><w:t>#panic(1+41) ```{=typst} #panic(1+41)``` </w:t></w:r>",
+    "<m:oMath><m:r><m:t>#panic(1+41)</m:t></m:r></m:oMath>",
+    '<m:oMath><m:r><m:rPr><m:nor/></m:rPr><m:t>"#panic(1+41)</m:t></m:r></m:oMath>',
+    "<m:oMath><m:r><m:t>$ #panic(1+41) $</m:t></m:r></m:oMath>",
+    '<m:oMath><m:d><m:dPr><m:begChr m:val="#panic(1+41)"/></m:dPr><m:e><m:r><m:t>x</m:t></m:r></m:e></m:d></m:oMath>',
+    '<m:oMath><m:acc><m:accPr><m:chr m:val="#panic(1+41)"/></m:accPr><m:e><m:r><m:t>x</m:t></m:r></m:e></m:acc></m:oMath>',
+    '<w:bookmarkStart w:id="0" w:name="x&gt;#panic(1+41)"/><w:r><w:t>y</w:t></w:r><w:bookmarkEnd w:id="0"/>',
+    '<w:hyperlink r:id="link"><w:r><w:t>y</w:t></w:r></w:hyperlink>',
+]
+
+
+@pytest.mark.slow
+def test_nothing_in_a_word_document_runs_as_typst_code(into: Callable[..., Path]) -> None:
+    body = "".join(f"<w:p>{hostile}<w:r><w:t> seen</w:t></w:r></w:p>" for hostile in HOSTILE_WORD)
+    page = pypdfium2.PdfDocument(into("pdf", word(body), "x.docx"))[0]
+    assert page.get_textpage().get_text_range().count("seen") == len(HOSTILE_WORD)
+
+
 def test_links_to_nowhere_and_odd_pictures_do_not_keep_a_pdf_from_being_set(into: Callable[..., Path]) -> None:
     broken = "data:image/png;base64,iVBORw0KGgo="
     made = into(

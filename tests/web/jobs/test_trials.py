@@ -11,9 +11,11 @@ from flask.testing import FlaskClient
 from playwright.sync_api import Page, expect
 
 from jobs.engine.chat import trials
+from jobs.engine.errors import BadInput
 from jobs.engine.llm import client as llm_client
 from tests.fake_provider import FakeProvider
 from tests.stories.site_client import until
+from webapp.jobs import trials as trials_page
 
 FORM = {
     "source": "sample:reviews.csv",
@@ -134,3 +136,12 @@ def test_a_person_tries_and_starts(chrome: Any, site: str, provider: FakeProvide
     tab.get_by_role("button", name="Start", exact=True).last.click()
     tab.wait_for_url("**/jobs/*")
     context.close()
+
+
+def test_an_error_after_the_page_has_begun_is_text(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise BadInput("<script>alert(1)</script> & <b>")
+
+    monkeypatch.setattr(trials_page, "_Heard", lambda connection: broken)
+    page = client.post("/kinds/generate_texts/try", data=FORM).text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; &lt;b&gt;" in page and "<script>alert" not in page
