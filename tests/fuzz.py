@@ -1,7 +1,8 @@
 """What the description of the API says, tried against a running app: `make fuzz`, or `python -m tests.fuzz --help`.
 
 schemathesis reads /api/v1/openapi.json and sends what fits it, what nearly fits it, and what does not: with a token that may do
-everything, and without one. Each answer must be one that is described, and none may be a fault.
+everything, and without one. Each answer must be one that is described, and none may be a fault. Then come the tests of what a
+description does not say: hostile names of columns, messages, texts and forms, and children that have been taken over.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ from tests.stories.site_client import environment_of
 PASSWORD = "four plain words here"
 SOME_KINDS = ("generate_texts", "simulate", "export_data")  # the short form sends to these only
 SHORT = ["--phases", "examples,coverage", "--exclude-operation-id-regex", rf"^submit_(?!({'|'.join(SOME_KINDS)})$)"]
+HOSTILE = (
+    *("tests/test_column_names.py", "tests/engine/worker/test_hostile_messages.py", "tests/web/test_hostile_text.py"),
+    *("tests/stories/test_heavy_forms.py", "tests/engine/sandbox"),
+)
 LINE = 400  # characters of a line that are shown: a request may be a megabyte
 LINES = 120
 
@@ -33,7 +38,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = _tried(app, folder, options)
         faults = _faults(app)
     print("\n".join(faults))
-    return found or int(bool(faults))
+    return found or int(bool(faults)) or (0 if options.short else _hostile(options.seed))
+
+
+def _hostile(seed: int) -> int:
+    """What the tests of hostile contents leave with; Hypothesis draws new ones for each seed."""
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", f"--hypothesis-seed={seed}", *HOSTILE]
+    return subprocess.run(command, cwd=CODE, check=False).returncode
 
 
 def _tried(app: App, folder: Path, options: argparse.Namespace) -> int:
