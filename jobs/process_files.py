@@ -38,7 +38,7 @@ from jobs.engine.sdk import (
 TITLE = "Process files"
 GROUP = "Files and documents"
 QUEUE = "cpu"
-NEEDS = ("pypdfium2", "pypandoc", "openpyxl", "PIL", "py3langid")
+NEEDS = ("pypdfium2", "pypandoc", "openpyxl", "python_calamine", "olefile", "PIL", "py3langid")
 NOUN = ("file", "files")
 RESULT_TEMPLATE = "library/_processed.html"
 
@@ -51,7 +51,8 @@ LANGUAGE_BY = 4_000  # characters used to detect it
 class Params(KindParams):
     files: list[FileRef] = param(
         "Files",
-        "PDF, DOCX, PPTX, XLSX, ODT, RTF, EPUB, HTML, EML, pictures, text, or a ZIP archive of these.",
+        "PDF, Word, PowerPoint, Excel, OpenDocument, RTF, EPUB, HTML, mails (EML, MSG), notebooks, XML, pictures, text, or a ZIP "
+        "archive of these.",
         min_length=1,
         max_length=1_000,
     )

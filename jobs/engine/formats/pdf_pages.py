@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from jobs.engine.errors import BadInput
+from jobs.engine.formats import pdf_text
 from jobs.engine.sandbox import confined
 
 MOST_BYTES = 50_000_000
@@ -60,8 +61,8 @@ def _drawn(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     kept = io.BytesIO()
     shown.render(scale=scale).to_pil().convert("RGB").quantize(64).save(kept, "PNG", optimize=True)
     picture = base64.b64encode(kept.getvalue()).decode()
-    text = shown.get_textpage().get_text_bounded()[:MOST_TEXT]
-    return {"number": number, "pages": len(document), "picture": picture, "text": text.replace("\r\n", "\n")}
+    text = pdf_text.text_of(shown)[:MOST_TEXT]
+    return {"number": number, "pages": len(document), "picture": picture, "text": text}
 
 
 if __name__ == "__main__":

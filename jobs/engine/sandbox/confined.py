@@ -30,7 +30,18 @@ from jobs.engine.sandbox.spawn import Check, PipedChild
 
 # Packages that parse untrusted files or run in children for another reason. No process that stays imports them.
 CHILDREN_ONLY = frozenset(
-    {"duckdb", "openpyxl", "PIL", "pypandoc", "pypdfium2", "typst", "vl_convert", "xlsxwriter"},
+    {
+        "duckdb",
+        "olefile",
+        "openpyxl",
+        "PIL",
+        "pypandoc",
+        "pypdfium2",
+        "python_calamine",
+        "typst",
+        "vl_convert",
+        "xlsxwriter",
+    },
 )
 Request = dict[str, Any]
 Answered = TypeVar("Answered", bound=dict[str, Any] | Iterable[Any])

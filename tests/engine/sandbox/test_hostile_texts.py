@@ -80,11 +80,13 @@ def test_headings_and_comments_are_found_in_time(tmp_path: Path) -> None:
     script = f"""
 from pathlib import Path
 from jobs.engine.library.chunking import chunks
-from jobs.engine.formats.extraction import formats, office
+from jobs.engine.formats.extraction import formats, markup
 print(formats.reader(Path({str(path)!r}), "x.txt").__name__)
 list(chunks("# a" + " #" * 200_000 + " x", 100, 0))
 for text in ("![" * 200_000, "![](" * 200_000):
-    office._PICTURE.sub("", text)
+    markup._PICTURE.sub("", text)
+for text in ("```" * 100_001, "`" + "a" * 200_000, "|" * 200_000, "\\\\" * 200_000):
+    markup._plain(text)
 """
     assert in_time(script) == "read\n"
     path.write_text("<!-- one --> <!-- two -->\n<html>words")

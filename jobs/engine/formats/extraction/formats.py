@@ -5,36 +5,50 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from jobs.engine.errors import BadInput
-from jobs.engine.formats.extraction import archives, mail, office, pdf, pictures, plain
+from jobs.engine.formats.extraction import archives, mail, office, old_office, pdf, pictures, plain, xml
 from jobs.engine.formats.extraction.runner import Extracted
 
 Reader = Callable[[Path, str, bool], Extracted]
 
 HEAD = 4_000
-ACCEPTED = "Read here are PDF, DOCX, PPTX, XLSX, ODT, RTF, EPUB, HTML, EML, pictures, text, and ZIP files of these."
+ACCEPTED = f"Read here are {plain.ACCEPTED}, and ZIP files of these."
 MOST_MEMBERS = 10_000
 
 PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\x00", b"MM\x00*", b"BM")
 STRANGERS = (
     (b"MZ", "a Windows program"),
     (b"\x7fELF", "a program"),
-    (b"\xd0\xcf\x11\xe0", "an Office file of before 2007; save it as DOCX, XLSX or PPTX and upload that"),
     (b"Rar!", "a RAR archive"),
     (b"7z\xbc\xaf", "a 7-Zip archive"),
     (b"\x1f\x8b", "a gzip archive"),
+    (b"BZh", "a bzip2 archive"),
+    (b"\xfd7zXZ", "an XZ archive"),
     (b"SQLite format 3", "an SQLite database"),
     (b"PAR1", "a Parquet table; tables are for the kinds that work on rows"),
     (b"OggS", "a recording"),
     (b"ID3", "a recording"),
     (b"\x1aE\xdf\xa3", "a film"),
 )
+_INSIDE = {
+    **{f"application/vnd.oasis.opendocument.{long}": short for long, short in office.OPENDOCUMENT.items()},
+    "application/epub+zip": "epub",
+}
+_MEMBERS = (
+    ("word/document.xml", "docx"),
+    ("ppt/presentation.xml", "pptx"),
+    ("xl/workbook.xml", "xlsx"),
+    ("xl/workbook.bin", "xlsb"),
+)
 _MAIL = re.compile(
     rb"(From|To|Received|Return-Path|Delivered-To|Subject|Date|MIME-Version|Message-ID|X-[\w-]+): ?\S", re.I
 )
 _PAGE = re.compile(r"\s*(<\?xml[^>]*>\s*)?(?>(<!--.*?-->\s*)*)<(!doctype html|html|head|body)\b", re.I | re.S)
+_NOTEBOOK = re.compile(r'\s*\{.*"(nbformat|cells)"\s*:', re.S)
+_BY_NAME = {".tex": "latex", ".latex": "latex", ".org": "org"}
 
 
 def is_archive(path: Path) -> bool:
@@ -57,6 +71,8 @@ def reader(path: Path, name: str) -> Reader:
         return pictures.read
     if head.startswith(rb"{\rtf"):
         return office.reader("rtf")
+    if head.startswith(old_office.SIGNATURE):
+        return old_office.reader(path, name, reader)
     for signature, what in STRANGERS:
         if head.startswith(signature):
             raise BadInput(f"This is {what}. {ACCEPTED}", reason="unknown_type")
@@ -69,29 +85,25 @@ def _reader_inside(path: Path) -> Reader:
         raise BadInput(
             "This is an archive within an archive. Unpack it and upload what is in it.", reason="nested_archive"
         )
-    return found
+    return office.reader(found)
 
 
-def _inside(path: Path) -> Reader | None:
-    """The reader of a document that is kept as a ZIP archive; None for an archive of files."""
+def _inside(path: Path) -> str | None:
+    """The format of a document that is kept as a ZIP archive; None for an archive of files."""
     try:
         with archives.opened(path) as archive:
             names = set(archive.namelist()[:MOST_MEMBERS])
             kept = _beginning(archive, "mimetype") if "mimetype" in names else ""
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise BadInput("The archive is broken and cannot be opened.", reason="broken") from error
-    if kept == "application/epub+zip":
-        return office.reader("epub")
-    if kept == "application/vnd.oasis.opendocument.text":
-        return office.reader("odt")
-    for member, format in (
-        ("word/document.xml", "docx"),
-        ("ppt/presentation.xml", "pptx"),
-        ("xl/workbook.xml", "xlsx"),
-    ):
-        if member in names:
-            return office.reader(format)
-    return None
+    if found := _INSIDE.get(kept.removesuffix("-template")):
+        return found
+    if kept.startswith("application/vnd.oasis.opendocument."):
+        what = kept.rpartition(".")[2]
+        raise BadInput(
+            f"This is an OpenDocument file ({what}), which is not read here. {ACCEPTED}", reason="unknown_type"
+        )
+    return next((format for member, format in _MEMBERS if member in names), None)
 
 
 def _beginning(archive: zipfile.ZipFile, member: str) -> str:
@@ -102,6 +114,13 @@ def _beginning(archive: zipfile.ZipFile, member: str) -> str:
 def _reader_of_text(path: Path, head: bytes, name: str) -> Reader:
     lines = head.splitlines()[:12]
     if lines and _MAIL.match(lines[0]) and sum(1 for line in lines if _MAIL.match(line)) >= 2:
-        return mail.read
+        return partial(mail.read, find=reader)
     start = plain.decoded(path, HEAD)
-    return plain.page if _PAGE.match(start) or name.lower().endswith((".html", ".htm", ".xhtml")) else plain.read
+    suffix = Path(name.lower()).suffix
+    if _PAGE.match(start) or suffix in (".html", ".htm", ".xhtml"):
+        return plain.page
+    if suffix == ".ipynb" and _NOTEBOOK.match(plain.decoded(path, 10_000_000)):
+        return office.reader("ipynb")
+    if suffix in _BY_NAME:
+        return office.reader(_BY_NAME[suffix])
+    return xml.read if xml.MARKUP.match(start) else plain.read

@@ -1,36 +1,39 @@
-"""Office documents and books: pandoc for running text, openpyxl for workbooks."""
+"""Office documents and books: pandoc for running text, the readers beside this file for slides, sheets and drawings."""
 
 from __future__ import annotations
 
-import re
-import subprocess
 import tempfile
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from jobs.engine.display import as_text
-from jobs.engine.errors import BadInput
-from jobs.engine.formats.extraction import unpacking
-from jobs.engine.formats.extraction.runner import MOST_TEXT, Extracted
-from jobs.engine.sandbox.parent_death import tied_to_this_process
+from jobs.engine.formats.extraction import opendocument, sheets, slides, unpacking, word
+from jobs.engine.formats.extraction.markup import by_pandoc
+from jobs.engine.formats.extraction.runner import Extracted
 
 MOST_UNPACKED = 400_000_000  # bytes
 MOST_PARTS = 10_000
+_OOXML = "application/vnd.openxmlformats-officedocument"
+_ODF = "application/vnd.oasis.opendocument"
 MEDIA_TYPES = {
-    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-    "pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    "odt": "application/vnd.oasis.opendocument.text",
+    "docx": f"{_OOXML}.wordprocessingml.document",
+    "pptx": f"{_OOXML}.presentationml.presentation",
+    "xlsx": f"{_OOXML}.spreadsheetml.sheet",
+    "xlsb": "application/vnd.ms-excel.sheet.binary.macroenabled.12",
+    "xls": "application/vnd.ms-excel",
+    "odt": f"{_ODF}.text",
+    "ods": f"{_ODF}.spreadsheet",
+    "odp": f"{_ODF}.presentation",
+    "odg": f"{_ODF}.graphics",
     "rtf": "application/rtf",
     "epub": "application/epub+zip",
     "html": "text/html",
+    "ipynb": "application/x-ipynb+json",
+    "latex": "application/x-tex",
+    "org": "text/org",
 }
-_TEMPLATE = "$title$\n\x01\n$body$\n"
-_SPACES = re.compile(r"(?<=\S)[ \t\u00a0]{2,}(?=\S)")
-_PICTURE = re.compile(r"!\[([^\[\]]*)\]\([^()]*\)")
+OPENDOCUMENT = {"text": "odt", "spreadsheet": "ods", "presentation": "odp", "graphics": "odg", "text-master": "odt"}
+NOT_ARCHIVES = ("rtf", "xls", "ipynb", "latex", "org")
 
 
 def reader(format: str) -> Callable[[Path, str, bool], Extracted]:
@@ -38,60 +41,54 @@ def reader(format: str) -> Callable[[Path, str, bool], Extracted]:
 
 
 def _read(format: str, path: Path, name: str, ocr: bool) -> Extracted:
-    if format != "rtf":
+    if format not in NOT_ARCHIVES:
         unpacking.measured(path, MOST_UNPACKED, MOST_PARTS)
-    if format == "xlsx":
-        return Extracted(MEDIA_TYPES["xlsx"], _sheets(path), pages=None, meta={})
+    if format in OPENDOCUMENT.values():
+        opendocument.refuse_locked(path)
+    title, text, pages, note = _READERS.get(format, _by_pandoc)(path, format)
+    return Extracted(MEDIA_TYPES[format], text, title, pages, note=note)
+
+
+Read = tuple[str, str, int | None, str]  # title, text, pages, note
+
+
+def _by_pandoc(path: Path, format: str) -> Read:
+    return *by_pandoc(path, format), None, ""
+
+
+def _word(path: Path, format: str) -> Read:
+    with tempfile.NamedTemporaryFile(suffix=".docx") as copy:
+        word.readable(path, Path(copy.name))
+        return _with_the_rest(Path(copy.name), format, word.besides(path))
+
+
+def _opendocument_text(path: Path, format: str) -> Read:
+    return _with_the_rest(path, format, opendocument.besides(path))
+
+
+def _with_the_rest(path: Path, format: str, besides: word.Besides) -> Read:
     title, text = by_pandoc(path, format)
-    return Extracted(MEDIA_TYPES[format], text, title, _slides(path) if format == "pptx" else None)
+    return title, "\n\n".join(filter(None, [text, besides.text()])), None, besides.note()
 
 
-def by_pandoc(path: Path, format: str) -> tuple[str, str]:
-    """The title and the text with Markdown's headings. Raises BadInput where pandoc cannot read it."""
-    import pypandoc
-
-    with tempfile.NamedTemporaryFile("w", suffix=".txt") as template:
-        template.write(_TEMPLATE)
-        template.flush()
-        done = subprocess.run(
-            [
-                *(pypandoc.get_pandoc_path(), "--sandbox", "--from", format, "--to", "gfm-raw_html", "--wrap=none"),
-                *("--standalone", f"--template={template.name}", str(path), "+RTS", "-M1g", "-RTS"),
-            ],
-            capture_output=True,
-            preexec_fn=tied_to_this_process(),
-        )
-    if done.returncode:
-        said = (done.stderr.decode("utf-8", "replace").strip().splitlines() or ["it gave up"])[0][:200]
-        raise BadInput(f"The file cannot be read; it seems to be broken. (pandoc: {said})", reason="broken")
-    title, _, text = done.stdout.decode("utf-8", "replace").partition("\n\x01\n")
-    return title.strip(), _SPACES.sub(" ", _PICTURE.sub(r"\1", text)).strip()
+def _slides(path: Path, format: str) -> Read:
+    return *slides.read(path), word.left_out(slides.embedded(path))
 
 
-def _sheets(path: Path) -> str:
-    """Each sheet below a heading with its name, a line a row, tabs between the cells."""
-    import openpyxl
-
-    book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
-    kept, size = [], 0
-    for line in _lines(book):
-        kept.append(line)
-        size += len(line) + 1
-        if size > MOST_TEXT:
-            break
-    return "\n".join(kept)
+def _sheets(path: Path, format: str) -> Read:
+    text, note = sheets.read(path, format)
+    return "", text, None, note
 
 
-def _lines(book: Any) -> Iterator[str]:
-    for sheet in book.worksheets:
-        yield f"\n# {sheet.title}\n"
-        sheet.reset_dimensions()  # what a writer put down as the sheet's size is often wrong
-        for row in sheet.iter_rows(values_only=True):
-            cells = [" ".join(as_text(value).split()) for value in row]
-            if any(cells):
-                yield "\t".join(cells).rstrip("\t")
+def _drawing(path: Path, format: str) -> Read:
+    text, pages = opendocument.read(path)
+    return "", text, pages, ""
 
 
-def _slides(path: Path) -> int:
-    with zipfile.ZipFile(path) as archive:
-        return sum(1 for name in archive.namelist() if re.fullmatch(r"ppt/slides/slide\d+\.xml", name))
+_READERS: dict[str, Callable[[Path, str], Read]] = {
+    **dict.fromkeys(("xlsx", "xlsb", "xls", "ods"), _sheets),
+    **dict.fromkeys(("odp", "odg"), _drawing),
+    "docx": _word,
+    "pptx": _slides,
+    "odt": _opendocument_text,
+}

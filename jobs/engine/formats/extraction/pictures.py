@@ -1,43 +1,54 @@
-"""Pictures, by Pillow: their size and a small one of them; their text only where that can be recognised here."""
+"""Pictures, by Pillow: their size, upright, and a small one of them; their text only where that can be recognised here."""
 
 from __future__ import annotations
 
 import base64
 import io
+import struct
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobs.engine.errors import BadInput
 from jobs.engine.formats.extraction import recognition
 from jobs.engine.formats.extraction.runner import Extracted
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 MOST_PIXELS = 100_000_000
 THUMBNAIL = (256, 256)
+DAMAGED = (OSError, SyntaxError, ValueError, EOFError, ZeroDivisionError, struct.error)  # what Pillow raises
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP")
 
 
 def read(path: Path, name: str, ocr: bool) -> Extracted:
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     Image.MAX_IMAGE_PIXELS = MOST_PIXELS
     try:
-        picture = Image.open(path, formats=FORMATS)
+        opened = Image.open(path, formats=FORMATS)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         said = f"The picture has more than {MOST_PIXELS // 1_000_000} million pixels, the most that is taken."
         raise BadInput(said, reason="too_large") from error
-    except OSError as error:
+    except DAMAGED as error:
         raise BadInput("The picture is broken and cannot be opened.", reason="broken") from error
-    meta = {"width": picture.width, "height": picture.height, "mode": picture.mode}
-    frames = getattr(picture, "n_frames", 1)
-    text, note = "", ""
-    if ocr:
-        text = recognition.reader()(_array(picture))
-        note = "" if text.strip() else "No letters were recognised in it."
-    picture.thumbnail(THUMBNAIL)
-    media_type = Image.MIME.get(picture.format or "", "image/png")
-    return Extracted(media_type, text, "", frames if frames > 1 else None, meta, as_png(picture), note)
+    frames, media_type = getattr(opened, "n_frames", 1), Image.MIME.get(opened.format or "", "image/png")
+    try:
+        picture = ImageOps.exif_transpose(opened)
+        meta = {"width": picture.width, "height": picture.height, "mode": picture.mode}
+        text, note = _recognised(picture) if ocr else ("", "")
+        picture.thumbnail(THUMBNAIL)
+        thumbnail = as_png(picture)
+    except DAMAGED as error:
+        raise BadInput("The picture is broken and cannot be opened.", reason="broken") from error
+    return Extracted(media_type, text, "", frames if frames > 1 else None, meta, thumbnail, note)
+
+
+def _recognised(picture: Image) -> tuple[str, str]:
+    text = recognition.reader()(_array(picture))
+    return text, "" if text.strip() else "No letters were recognised in it."
 
 
 def as_png(picture: Any) -> str:

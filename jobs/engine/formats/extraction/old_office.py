@@ -1,0 +1,127 @@
+"""Compound files (OLE): mails of Outlook (MSG) and XLS are read; DOC, PPT and locked files are refused in words."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jobs.engine.errors import BadInput
+from jobs.engine.formats.extraction import attached, office
+from jobs.engine.formats.extraction.attached import File, Find, Reader
+from jobs.engine.formats.extraction.markup import BROKEN
+from jobs.engine.formats.extraction.plain import of_html
+from jobs.engine.formats.extraction.runner import Extracted
+
+if TYPE_CHECKING:
+    from olefile import OleFileIO
+
+SIGNATURE = b"\xd0\xcf\x11\xe0"
+DAMAGED = (OSError, ValueError, IndexError, KeyError, struct.error, TypeError, AttributeError)  # what olefile raises
+MSG = "application/vnd.ms-outlook"
+REFUSED = {
+    "WordDocument": "This is a Word document in the format of before 2007 (DOC). Open it in Word or LibreOffice, save it as DOCX, "
+    "and upload that.",
+    "PowerPoint Document": "This is a PowerPoint presentation in the format of before 2007 (PPT). Open it in PowerPoint or "
+    "LibreOffice, save it as PPTX, and upload that.",
+    "VisioDocument": "This is a Visio drawing. Save it as PDF, and upload that.",
+}
+_LOCKED = {".xlsx": "Excel workbook", ".docx": "Word document", ".pptx": "PowerPoint presentation"}
+_SUBJECT, _BODY, _HTML, _SENDER, _TO, _CC = "0037", "1000", "1013", "0C1A", "0E04", "0E03"
+_ADDRESSES = ("5D01", "0C1F")  # of the sender: as it is known in the internet, as the directory has it
+_NAMES, _DATA, _EMBEDDED = ("3707", "3704", "3001"), "3701", "3701000D"
+
+
+def reader(path: Path, name: str, find: Find) -> Reader:
+    """The function that reads this file. Raises BadInput for those that are not read."""
+    try:
+        with _opened(path) as ole:
+            streams = {entry[0] for entry in ole.listdir()}
+    except DAMAGED as error:
+        raise BadInput(BROKEN, reason="broken") from error
+    if "EncryptedPackage" in streams:
+        what = _LOCKED.get(Path(name.lower()).suffix, "Office file")
+        raise BadInput(
+            f"This {what} is locked with a password. Remove the password and upload it again.", reason="locked"
+        )
+    if "__properties_version1.0" in streams:
+        return lambda path, name, ocr: _message(path, ocr, find)
+    if streams & {"Workbook", "Book"}:
+        return office.reader("xls")
+    said = next((said for stream, said in REFUSED.items() if stream in streams), None)
+    raise BadInput(
+        said or "This is an old Office or Windows file of a type that is not read here.", reason="unknown_type"
+    )
+
+
+def _opened(path: Path) -> OleFileIO:
+    import olefile
+
+    return olefile.OleFileIO(path)
+
+
+def _message(path: Path, ocr: bool, find: Find) -> Extracted:
+    """A mail of Outlook."""
+    try:
+        with _opened(path) as ole:
+            storage = _Storage(ole, ())
+            subject, sender = storage.text(_SUBJECT), storage.text(_SENDER)
+            address = next(filter(None, map(storage.text, _ADDRESSES)), "")
+            sender = sender if not address or address in sender else f"{sender} <{address}>".strip()
+            lines = [("From", sender), ("To", storage.text(_TO)), ("Cc", storage.text(_CC))]
+            body, files = storage.body(), list(storage.files())
+    except DAMAGED as error:
+        raise BadInput(BROKEN, reason="broken") from error
+    texts, note = attached.read(files, ocr, find)
+    head = "\n".join(f"{name}: {value}" for name, value in lines if value)
+    text = "\n\n".join(filter(None, [head, body.strip(), texts]))
+    meta = {"from": sender, "attachments": [file.name[:200] for file in files[:100]]}
+    return Extracted(MSG, text, subject, None, meta, "", note)
+
+
+class _Storage:
+    """A folder of a compound file with the properties of a message or an attachment, each a stream named by its number."""
+
+    def __init__(self, ole: OleFileIO, folder: tuple[str, ...]):
+        self._ole = ole
+        self._folder = folder
+
+    def raw(self, number: str, type: str) -> bytes:
+        path = [*self._folder, f"__substg1.0_{number}{type}"]
+        return bytes(self._ole.openstream(path).read()) if self._ole.exists(path) else b""
+
+    def text(self, number: str) -> str:
+        if wide := self.raw(number, "001F"):
+            return wide.decode("utf-16-le", "replace").strip("\0 ")
+        return _narrow(self.raw(number, "001E"))
+
+    def body(self) -> str:
+        if plain := self.text(_BODY).replace("\r\n", "\n"):
+            return plain
+        html = _narrow(self.raw(_HTML, "0102")) or self.text(_HTML)
+        return of_html(html)[1] if html else ""
+
+    def files(self) -> Iterator[File]:
+        depth = len(self._folder)
+        folders = {
+            tuple(entry[: depth + 1])
+            for entry in self._ole.listdir(streams=True, storages=True)
+            if tuple(entry[:depth]) == self._folder and len(entry) > depth and entry[depth].startswith("__attach")
+        }
+        for folder in sorted(folders):
+            storage = _Storage(self._ole, folder)
+            name = next(filter(None, map(storage.text, _NAMES)), "attachment")
+            inner = (*folder, f"__substg1.0_{_EMBEDDED}")
+            if self._ole.exists(list(inner)):
+                message = _Storage(self._ole, inner)
+                yield File(f"{message.text(_SUBJECT) or name}.txt", message.body().encode())
+            else:
+                yield File(name, storage.raw(_DATA, "0102"))
+
+
+def _narrow(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8").strip("\0 ")
+    except UnicodeDecodeError:
+        return raw.decode("cp1252", "replace").strip("\0 ")
