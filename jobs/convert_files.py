@@ -27,7 +27,7 @@ from jobs.engine.sdk import BadInput, Context, Estimate, FieldError, FileRef, Fi
 TITLE = "Convert files"
 GROUP = "Files and documents"
 QUEUE = "cpu"
-NEEDS = ("pypandoc", "typst", "PIL", "duckdb", "openpyxl", "xlsxwriter")
+NEEDS = ("pypandoc", "typst", "manimgx_fonts", "manimgx_fonts_cjk", "PIL", "duckdb", "openpyxl", "xlsxwriter")
 NOUN = ("file", "files")
 
 SECONDS_A_FILE = 1.0

@@ -98,6 +98,75 @@ def test_nothing_is_read_or_fetched(into: Callable[..., Path], tmp_path: Path) -
     assert into.warnings == ["2 pictures were left out (not part of the file): secret.txt, x.png."]  # type: ignore[attr-defined]
 
 
+def text_of(pdf: Path) -> str:
+    document = pypdfium2.PdfDocument(pdf)
+    text = "\n".join(page.get_textpage().get_text_range() for page in document)
+    document.close()
+    return text
+
+
+def book(page: str) -> bytes:
+    """An EPUB of one page."""
+    head = '<?xml version="1.0"?>'
+    members = {
+        "mimetype": "application/epub+zip",
+        "META-INF/container.xml": f'{head}<container xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles>'
+        '<rootfile full-path="b.opf" media-type="application/oebps-package+xml"/></rootfiles></container>',
+        "b.opf": f'{head}<package xmlns="http://www.idpf.org/2007/opf" version="3.0"><metadata xmlns:dc="http://purl.org/dc/'
+        'elements/1.1/"><dc:title>T</dc:title></metadata><manifest><item id="a" href="a.xhtml" media-type="application/'
+        'xhtml+xml"/></manifest><spine><itemref idref="a"/></spine></package>',
+        "a.xhtml": f'{head}<html xmlns="http://www.w3.org/1999/xhtml"><body>{page}</body></html>',
+    }
+    kept = io.BytesIO()
+    with zipfile.ZipFile(kept, "w") as archive:
+        for name, text in members.items():
+            archive.writestr(name, text)
+    return kept.getvalue()
+
+
+ANCHORS = (
+    '<p><a href="#x">LINK-1</a></p>',
+    '<pre id="x">code</pre>',
+    '<p><span id="y"><a id="x"></a></span></p><p>here</p>',
+    '<h2 id="x">Head</h2>',
+    '<div id="x"></div>',
+    '<p><a id="x"></a><a id="x"></a></p>',
+    '<table><tr><td><a id="x"></a>a</td><td>b</td></tr></table>',
+    '<p>Two <code id="x">c</code> <img id="x" alt="a" src="data:,"/></p>',
+)
+
+
+def test_links_to_any_place_lead_there_and_others_are_plain_text_and_said(into: Callable[..., Path]) -> None:
+    for anchor in ANCHORS[1:]:
+        for name, source in (
+            ("x.html", f"<html><body>{ANCHORS[0]}{anchor}</body></html>".encode()),
+            ("x.epub", book(ANCHORS[0] + anchor)),
+        ):
+            made = into("pdf", source, name)
+            assert "LINK-1" in text_of(made)
+            assert not any("link" in warning for warning in into.warnings), anchor  # type: ignore[attr-defined]
+    assert "LINK-1" in text_of(into("pdf", book(f'{ANCHORS[0]}<p><a href="#">top</a></p>'), "x.epub"))
+    assert "2 links without a target became plain text" in " ".join(into.warnings)  # type: ignore[attr-defined]
+
+
+def test_letters_of_many_scripts_have_fonts_and_the_others_are_named(into: Callable[..., Path]) -> None:
+    made = into("pdf", "# 東京\n\n서울 中文 हिन्दी ไทย 😀 ✓\n".encode(), "x.md")
+    assert "東京" in text_of(made) and into.warnings == []  # type: ignore[attr-defined]
+    assert made.stat().st_size > 8_000  # with parts of five fonts
+    into("pdf", "Java: ꦗ, Memphis: 𓀀, Kyoto: 京\n".encode(), "x.md")
+    said = "No font here has the letters ꦗ 𓀀, shown as boxes. Convert to HTML to keep them."
+    assert into.warnings == [said]  # type: ignore[attr-defined]
+
+
+def test_a_look_that_is_not_kept_is_said(into: Callable[..., Path]) -> None:
+    page = b"<html><head><style>p { color: red }</style></head><body><p>x</p></body></html>"
+    into("pdf", page, "x.html")
+    said = "The look was not kept: styles (CSS); a PDF has one typeface, and the margins of the options."
+    assert into.warnings == [said]  # type: ignore[attr-defined]
+    into("txt", page, "x.html")
+    assert into.warnings == []  # type: ignore[attr-defined]
+
+
 HOSTILE_TO_TYPST = {
     "x.html": [
         "<div data-typst:fill='panic(1+41)'>{}</div>",
@@ -191,12 +260,10 @@ def test_nothing_in_a_word_document_runs_as_typst_code(into: Callable[..., Path]
 
 def test_links_to_nowhere_and_odd_pictures_do_not_keep_a_pdf_from_being_set(into: Callable[..., Path]) -> None:
     broken = "data:image/png;base64,iVBORw0KGgo="
-    made = into(
-        "pdf", f"# A\n\n[on](#nowhere) [up](#a) ![x]({broken}) #set *x* \\$ `#let` @a <b> 日\n".encode(), "x.md"
-    )
+    made = into("pdf", f"# A\n\n[on](#nowhere) [up](#a) ![x]({broken}) #set *x* \\$ `#let` @a <b> ꦗ\n".encode(), "x.md")
     assert made.read_bytes().startswith(b"%PDF")
     said = " ".join(into.warnings)  # type: ignore[attr-defined]
-    assert "#nowhere" in said and "pictures were left out" in said and "日" in said
+    assert "#nowhere" in said and "pictures were left out" in said and "ꦗ" in said
 
 
 def test_a_name_is_text_in_the_page(into: Callable[..., Path]) -> None:

@@ -13,13 +13,19 @@ several as they come. Every child of ours that reads untrusted content is one of
 from __future__ import annotations
 
 import json
+import logging
 import os
+import struct
 import tempfile
+import traceback
+import zipfile
+import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from xml.etree import ElementTree
 
 from jobs.engine import jsonsafe
 from jobs.engine.errors import BadInput, LegworkError
@@ -43,6 +49,18 @@ CHILDREN_ONLY = frozenset(
         "xlsxwriter",
     },
 )
+# What the standard library raises for a file that is cut off or damaged. Each reader names what its own library raises.
+DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    ElementTree.ParseError,
+    UnicodeDecodeError,
+    struct.error,
+    RecursionError,
+)
+BROKEN = "The file is broken and cannot be read."
+FAULT = "Legwork could not read this file (a fault of ours: {}). Its place is in the log."
 Request = dict[str, Any]
 Answered = TypeVar("Answered", bound=dict[str, Any] | Iterable[Any])
 
@@ -59,6 +77,9 @@ class ProcessLimits:
     written: int = 2_000_000_000
     address_space: bool = True
     cpu: int | None = None
+
+
+log = logging.getLogger(__name__)
 
 
 class TooCostly(BadInput):
@@ -119,6 +140,12 @@ def stream(
             raise TooCostly(subject, advice)
 
 
+def _place(error: Exception) -> str:
+    """Where an error came from, without its text, which may hold what is in the file."""
+    frames = traceback.extract_tb(error.__traceback__)[-3:]
+    return " < ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames))
+
+
 def _line(child: PipedChild, seconds: int, check: Check, subject: str, advice: str) -> bytes:
     try:
         return child.line(seconds - child.seconds, check)
@@ -129,6 +156,8 @@ def _line(child: PipedChild, seconds: int, check: Check, subject: str, advice: s
 
 
 def _refusal(answer: dict[str, str], subject: str, advice: str) -> BadInput:
+    if answer.get("place"):
+        log.error("A reader failed at %s: %s", answer["place"], answer["error"])
     if answer["error"]:
         return BadInput(answer["error"], reason=answer["reason"])
     return TooCostly(subject, advice)
@@ -203,7 +232,8 @@ def serve(work: Callable[[Request, Path], Answered]) -> None:
         child.refuse(error.message, error.reason)
     except MemoryError:
         child.refuse("", TooCostly.reason)
-    except Exception as error:  # libraries raise what they like for a broken file, and the parent must be told
-        said = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-        child.refuse(f"The file cannot be read; it seems to be broken. ({said})", "broken")
+    except DAMAGED:
+        child.refuse(BROKEN, "broken")
+    except Exception as error:  # a fault of ours, and the parent must be told
+        child.answer({"error": FAULT.format(type(error).__name__), "reason": "fault", "place": _place(error)})
     os._exit(0)  # what libraries have running must not be waited for

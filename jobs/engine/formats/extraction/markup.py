@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from jobs.engine.errors import BadInput
+from jobs.engine.sandbox.confined import BROKEN
 from jobs.engine.sandbox.parent_death import tied_to_this_process
 
 TABLES = Path(__file__).with_name("tables.lua")
-BROKEN = "The file is broken and cannot be read."
 HEAP_OVERFLOW = 251  # pandoc's exit code
 _TEMPLATE = "$title$\n\x01\n$body$\n"
 _SPACES = re.compile(r"(?<=\S)[ \t\u00a0]{2,}(?=\S)")

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from jobs.engine.errors import BadInput
 from jobs.engine.formats.extraction import attached, office
 from jobs.engine.formats.extraction.attached import File, Find, Reader
-from jobs.engine.formats.extraction.markup import BROKEN
 from jobs.engine.formats.extraction.plain import of_html
 from jobs.engine.formats.extraction.runner import Extracted
+from jobs.engine.sandbox.confined import BROKEN
 
 if TYPE_CHECKING:
     from olefile import OleFileIO

@@ -6,12 +6,17 @@ import importlib.util
 import re
 import subprocess
 import zipfile
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from jobs.engine.errors import BadInput
+from jobs.engine.formats import fonts
+from jobs.engine.formats.extraction import word
+from jobs.engine.formats.extraction.markup import HEAP_OVERFLOW
 from jobs.engine.formats.tables import detect
-from jobs.engine.kits.conversion import layout
+from jobs.engine.kits.conversion import layout, look
 from jobs.engine.sandbox.parent_death import tied_to_this_process
 
 READERS = {"md": "gfm", "report": "gfm", "txt": "gfm+hard_line_breaks", "html": "html"}
@@ -21,13 +26,18 @@ ARCHIVES = ("docx", "odt", "epub")
 MOST_UNPACKED = 400_000_000  # bytes
 MOST_PARTS = 10_000
 MOST_WARNINGS = 10
-LEFT_OUT = (
-    (r"word/comments\.xml", b"<w:comment ", "Comments were left out."),
-    (r"word/(header|footer)\d*\.xml", b"<w:t", "Page headers and footers were left out."),
-)
+WARNINGS = {  # how pandoc's begin, and what is said of one and of many
+    "Could not convert TeX math": (
+        "formula could not be converted, and stands as TeX",
+        "formulas could not be converted, and stand as TeX",
+    ),
+    "Reference not found": ("reference leads nowhere", "references lead nowhere"),
+    "Could not fetch resource": ("picture is not part of the file", "pictures are not part of the file"),
+    "Duplicate": ("name is used twice", "names are used twice"),
+}
+OTHER = ("place could not be converted as it was meant", "places could not be converted as they were meant")
 _LOST = re.compile(r"^\[(LOST|RAW|LINK)\] (.*)$", re.M)
 _WARNING = re.compile(r"^\[WARNING\] (.*(?:\n  .*)*)", re.M)
-_UNCOVERED = re.compile(r"[\u0590-\u1dff\u2e80-\ud7ff\uf900-\ufaff\U00010000-\U0010ffff]")
 
 
 def convert(
@@ -35,7 +45,7 @@ def convert(
 ) -> tuple[Path, list[str]]:
     """The new file, and a sentence for each kind of loss. Raises BadInput if pandoc cannot read the file."""
     readable = _readable(source, format, folder)
-    warnings = _left_out(source) if format == "docx" else []
+    warnings = look.losses(source, format, to)
     target = folder / f"converted.{to}"
     if to == "pdf":
         return target, [*warnings, *_pdf(readable, format, name, options, folder, target)]
@@ -43,9 +53,12 @@ def convert(
 
 
 def _readable(source: Path, format: str, folder: Path) -> Path:
-    """The file for pandoc: text converted to UTF-8, an archive checked for its unpacked size."""
+    """The file for pandoc: text converted to UTF-8, an archive checked for its unpacked size, text boxes as paragraphs."""
     if format in ARCHIVES:
         _measure(source)
+    if format == "docx":
+        word.readable(source, folder / "text.docx")
+        return folder / "text.docx"
     if format in ARCHIVES or format == "rtf":
         return source
     with source.open("rb") as opened:
@@ -67,18 +80,6 @@ def _measure(source: Path) -> None:
     if len(parts) > MOST_PARTS or sum(part.file_size for part in parts) > MOST_UNPACKED:
         most = f"{MOST_UNPACKED // 1_000_000:,} MB or {MOST_PARTS:,} parts"
         raise BadInput(f"The document unpacks to more than {most}, which is the limit.", reason="too_large")
-
-
-def _left_out(source: Path) -> list[str]:
-    with zipfile.ZipFile(source) as archive:
-        there = {
-            name: archive.read(name) for name in archive.namelist() if re.match(r"word/(comments|header|footer)", name)
-        }
-    return [
-        sentence
-        for part, sign, sentence in LEFT_OUT
-        if any(re.match(part, name) and sign in there[name] for name in there)
-    ]
 
 
 def _pandoc(
@@ -114,8 +115,9 @@ def _pandoc(
     )
     output = done.stderr.decode("utf-8", "replace")
     if done.returncode:
-        first = (output.strip().splitlines() or ["it gave up"])[-1][:200]
-        raise BadInput(f"The document cannot be read; it seems to be damaged. (pandoc: {first})", reason="broken")
+        if done.returncode == HEAP_OVERFLOW:
+            raise MemoryError
+        raise BadInput("The document cannot be read; it is damaged.", reason="broken")
     return _sentences(output, to)
 
 
@@ -132,8 +134,8 @@ def _pandoc_program() -> str:
 
 def _sentences(output: str, to: str) -> list[str]:
     lost: dict[str, list[str]] = {"LOST": [], "RAW": [], "LINK": []}
-    for word, what in _LOST.findall(output):
-        lost[word].append(what[:80])
+    for kind, what in _LOST.findall(output):
+        lost[kind].append(what[:80])
     sentences = []
     if pictures := lost["LOST"]:
         why = "text files have none" if to in ("md", "rst", "txt") else "not part of the file"
@@ -142,10 +144,15 @@ def _sentences(output: str, to: str) -> list[str]:
         sentences.append(f"{_many(len(raw), 'piece', 'pieces')} of {_some(sorted(set(raw)))} code left out.")
     if links := lost["LINK"]:
         sentences.append(f"{_many(len(links), 'link', 'links')} without a target became plain text: {_some(links)}.")
-    others = dict.fromkeys(
-        re.sub(r" at \S*/text line", ", line", " ".join(text.split()))[:200] for text in _WARNING.findall(output)
-    )
-    return [*sentences, *(f"pandoc: {text}" for text in others)][:MOST_WARNINGS]
+    return [*sentences, *_other_losses(_WARNING.findall(output))][:MOST_WARNINGS]
+
+
+def _other_losses(warnings: list[str]) -> Iterator[str]:
+    """What pandoc warns of, in sentences of ours."""
+    counts = Counter(next((start for start in WARNINGS if warning.startswith(start)), "") for warning in warnings)
+    for start, count in counts.items():
+        one, many = WARNINGS.get(start, OTHER)
+        yield f"{_many(count, one, many)}."
 
 
 def _many(count: int, one: str, many: str) -> str:
@@ -190,24 +197,26 @@ def _set(
         "--syntax-highlighting=none",
         *more,
     )
-    text.write_text(text.read_text().replace(f'image("{root.name}/', 'image("'))
+    shown = text.read_text().replace(f'image("{root.name}/', 'image("')
+    text.write_text(_with_fonts(shown))
+    paths = fonts.folders() if fonts.needed(shown) else []
     try:
         made, _ = typst.compile_with_warnings(
-            text, root=root, ignore_system_fonts=True, package_path=folder / "none", package_cache_path=folder / "none"
+            text,
+            root=root,
+            font_paths=paths,
+            ignore_system_fonts=True,
+            package_path=folder / "none",
+            package_cache_path=folder / "none",
         )
     except (typst.TypstError, RuntimeError) as error:
-        first = (str(error).strip().splitlines() or ["it gave up"])[0][:200]
-        message = f"It cannot be converted to PDF: {first}. Convert it to HTML or DOCX and print that."
-        raise BadInput(message, reason="not_set") from None
+        message = "Something in it cannot be set as a PDF. Convert it to HTML or DOCX and print that."
+        raise BadInput(message, reason="not_set") from error
     target.write_bytes(made)
-    return warnings + _boxes(text)
+    return warnings + fonts.warning(shown)
 
 
-def _boxes(text: Path) -> list[str]:
-    """A warning for characters that the included fonts lack."""
-    found = sorted(set(_UNCOVERED.findall(text.read_text())))
-    if not found:
-        return []
-    return [
-        f"The fonts lack characters such as {' '.join(found[:5])}, which are shown as boxes. Convert to HTML to keep them."
-    ]
+def _with_fonts(page: str) -> str:
+    """A page of typst with the font for its Chinese signs; for other letters typst finds one itself."""
+    family = fonts.of_east_asia(page)
+    return f'#set text(font: ("Libertinus Serif", "{family}"))\n{page}' if family else page

@@ -9,7 +9,8 @@ FILTER = r"""
 local textual = FORMAT:match("^gfm") or FORMAT == "rst" or FORMAT == "plain"
 local typst = FORMAT == "typst"
 local settable = {["image/png"]=1, ["image/jpeg"]=1, ["image/gif"]=1, ["image/svg+xml"]=1, ["image/webp"]=1}
-local bare, verbatim, ids = false, false, {}
+local bare, verbatim = false, false
+local longest = 4000 -- bytes of a link; typst refuses much longer ones
 
 local function say(word, what) io.stderr:write("[" .. word .. "] " .. what:sub(1, 80):gsub("%s+", " ") .. "\n") end
 
@@ -51,14 +52,6 @@ local function raw(el)
   return {}
 end
 
-local function link(el)
-  local wanted = el.target:match("^#(.+)$")
-  if el.target == "#" or (wanted and ids[wanted] ~= 1) then
-    say("LINK", el.target)
-    return el.content
-  end
-end
-
 -- Pandoc writes attributes typst:... and the first class of code into Typst as they are, where they would run as its code.
 local function plain(attr)
   local kept = {}
@@ -66,7 +59,7 @@ local function plain(attr)
     local value = attr.attributes[name]
     if value and value:match("^[%d.]+%%?%a*$") then kept[name] = value end
   end
-  return pandoc.Attr(attr.identifier, attr.classes:filter(function(word) return word:match("^[%w_+-]+$") end), kept)
+  return pandoc.Attr("", attr.classes:filter(function(word) return word:match("^[%w_+-]+$") end), kept)
 end
 
 local function defused(el)
@@ -94,6 +87,47 @@ local function table_defused(el)
   return defused(el)
 end
 
+-- Typst refuses a link to a label that is not there, and pandoc writes none for some elements. So each target of a link gets a
+-- label of its own, with a number for its name, and a link without a target becomes plain text.
+local function linked(doc)
+  local wanted, places, count = {}, {}, 0
+  doc:walk({Link = function(el) wanted[el.target:match("^#(.+)$") or ""] = true end})
+  local function label(el, kind)
+    local id = el.identifier
+    if id == "" or not wanted[id] or places[id] then return nil end
+    count = count + 1
+    places[id] = "place-" .. count
+    return kind("typst", "#metadata(none) <" .. places[id] .. ">")
+  end
+  local function inline(el)
+    local made = label(el, pandoc.RawInline)
+    return made and {made, el} or nil
+  end
+  local function block(el)
+    local made = label(el, pandoc.RawBlock)
+    return made and {made, el} or nil
+  end
+  local function heading(el)
+    local made = label(el, pandoc.RawInline)
+    if made then el.content:insert(made) end
+    return el
+  end
+  local function link(el)
+    local target = el.target:match("^#(.*)$")
+    if el.target == "" or #el.target > longest or (target and not places[target]) then
+      say("LINK", el.target)
+      return el.content
+    end
+    if target then el.target = "#" .. places[target] end
+    return el
+  end
+  doc = doc:walk({
+    Span = inline, Code = inline, Image = inline, Link = inline, Header = heading,
+    Div = block, CodeBlock = block, Figure = block, Table = block
+  })
+  return doc:walk({Link = link})
+end
+
 function Pandoc(doc)
   bare, verbatim = doc.meta.no_pictures, doc.meta.raw_is_text
   if not doc.meta.title and FORMAT:match("^epub") then doc.meta.title = doc.meta.title_if_none end
@@ -101,13 +135,11 @@ function Pandoc(doc)
   doc.meta.title_if_none, doc.meta.no_pictures, doc.meta.raw_is_text = nil, nil, nil
   doc = doc:walk({RawBlock = raw, RawInline = raw, Image = image}):walk({Figure = figure})
   if typst then
+    doc = linked(doc)
     doc = doc:walk({
       Code = defused, CodeBlock = defused, Div = defused, Figure = defused, Header = defused, Image = defused,
       Link = defused, Span = defused, Table = table_defused
     })
-    local function note(el) if el.identifier and el.identifier ~= "" then ids[el.identifier] = (ids[el.identifier] or 0) + 1 end end
-    doc:walk({Header = note, Div = note, Span = note, Figure = note, Table = note, Image = note, CodeBlock = note})
-    doc = doc:walk({Link = link})
   end
   return doc
 end

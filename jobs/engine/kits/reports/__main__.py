@@ -27,13 +27,17 @@ def _render(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     if format == "xlsx":
         writing.workbook(report, folder / "report.xlsx")
         return {"path": "report.xlsx", "warnings": []}
+    beside: list[str] = []
     spec = charts.chart(report.figures, report.labels, report.keys) if report.figures["rows_used"] else None
     if spec:
         report = replace(report, chart=charts.drawn(spec, "svg" if format == "html" else "png"))
+        beside = (
+            charts.warning(spec) if format == "docx" else []
+        )  # a PDF's warning is of all its letters; HTML has none
     source = folder / "report.md"
     source.write_text(f"---\ntitle: >-\n  {writing.escaped(report.title)}\n---\n\n{writing.markdown(report)}")
     made, warnings = documents.convert(source, "report", format, report.title, {"margin_mm": 20}, folder)
-    return {"path": made.name, "warnings": warnings}
+    return {"path": made.name, "warnings": [*warnings, *beside]}
 
 
 if __name__ == "__main__":

@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+from jobs.engine import jsonsafe
+from jobs.engine.formats import fonts
+
 MOST_BARS = 25
 INK = "#1f5fa8"
 
@@ -19,10 +22,17 @@ def chart(figures: dict[str, Any], labels: list[str], keys: list[str]) -> dict[s
     return None
 
 
+def warning(spec: dict[str, Any]) -> list[str]:
+    """A sentence on letters that no font of the chart has."""
+    return fonts.warning(jsonsafe.dumps(spec), "in the chart ")
+
+
 def drawn(spec: dict[str, Any], format: str) -> str:
     """The chart as a data URI: "svg", or "png" at twice the size."""
     import vl_convert
 
+    for folder in fonts.folders():
+        vl_convert.register_font_directory(str(folder))
     if format == "svg":
         image = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[]).encode()
         return f"data:image/svg+xml;base64,{base64.b64encode(image).decode()}"
