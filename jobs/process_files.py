@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,8 +43,6 @@ RESULT_TEMPLATE = "library/_processed.html"
 
 AT_ONCE = 2
 SECONDS_EACH = 1.0
-LANGUAGE_FROM = 25  # letters needed to detect the language
-LANGUAGE_BY = 4_000  # characters used to detect it
 
 
 class Params(KindParams):
@@ -198,7 +195,7 @@ def _document(entry: ArchiveEntry, found: extraction.Extracted, size: int, sha25
         title=found.title or entry.name,
         name=entry.name,
         media_type=found.media_type,
-        language=_language(found.text),
+        language=extraction.language(found.text),
         pages=found.pages,
         words=len(found.text.split()),
         bytes=size,
@@ -233,18 +230,3 @@ def _shown(document: library.Document, found: extraction.Extracted) -> dict[str,
         "note": found.note or None,
     }
     return {name: value for name, value in shown.items() if value is not None}
-
-
-def _language(text: str) -> str | None:
-    """The language as ISO 639-1; None if there is too little text."""
-    some = text[:LANGUAGE_BY]
-    if sum(map(str.isalpha, some)) < LANGUAGE_FROM:
-        return None
-    return str(_identifier().classify(some)[0])
-
-
-@cache
-def _identifier() -> Any:
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    return LanguageIdentifier.from_model_file(MODEL_FILE)

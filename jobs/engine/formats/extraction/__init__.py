@@ -6,6 +6,7 @@ from jobs.engine.formats.extraction import recognition
 from jobs.engine.formats.extraction.archives import members, unpack
 from jobs.engine.formats.extraction.formats import is_archive
 from jobs.engine.formats.extraction.runner import MOST_TEXT, SECONDS, Extracted, extract
+from jobs.engine.formats.language import language
 
 __all__ = [
     "MOST_TEXT",
@@ -13,6 +14,7 @@ __all__ = [
     "Extracted",
     "extract",
     "is_archive",
+    "language",
     "members",
     "recognition",
     "unpack",

@@ -19,12 +19,12 @@ Find = Callable[[Path, str], Reader]
 
 
 @dataclass(frozen=True)
-class File:
+class AttachedFile:
     name: str
     data: bytes
 
 
-def read(files: Iterable[File], ocr: bool, find: Find) -> tuple[str, str]:
+def read(files: Iterable[AttachedFile], ocr: bool, find: Find) -> tuple[str, str]:
     """The text of the attachments, each below its name, and a note on those that could not be read. find: gives a file's reader."""
     texts, failed = [], []
     for place, file in enumerate(files):
@@ -44,7 +44,7 @@ def read(files: Iterable[File], ocr: bool, find: Find) -> tuple[str, str]:
     return "\n\n".join(texts), " ".join(failed[:MOST_NAMED]) + more
 
 
-def _read(file: File, ocr: bool, find: Find) -> Extracted:
+def _read(file: AttachedFile, ocr: bool, find: Find) -> Extracted:
     with tempfile.NamedTemporaryFile(prefix="legwork-attached-") as copy:
         copy.write(file.data)
         copy.flush()

@@ -12,7 +12,7 @@ from email.message import EmailMessage, Message
 from pathlib import Path
 
 from jobs.engine.formats.extraction import attached
-from jobs.engine.formats.extraction.attached import File, Find
+from jobs.engine.formats.extraction.attached import AttachedFile, Find
 from jobs.engine.formats.extraction.plain import of_html
 from jobs.engine.formats.extraction.runner import Extracted
 
@@ -77,17 +77,17 @@ def _guessed(raw: bytes) -> str:
     return str(best) if best else raw.decode("cp1252", "replace")
 
 
-def _files(message: EmailMessage) -> Iterator[File]:
+def _files(message: EmailMessage) -> Iterator[AttachedFile]:
     """The attachments, with their names; a mail that is nothing but a file has itself."""
     if not message.is_multipart() and message.get_content_maintype() != "text":
-        yield File(_file_name(message), _content(message))
+        yield AttachedFile(_file_name(message), _content(message))
         return
     try:
         parts = list(message.iter_attachments())
     except UNREADABLE:
         parts = [part for part in message.walk() if part.get_filename() and isinstance(part, EmailMessage)]
     for part in parts:
-        yield File(_file_name(part), _content(part))
+        yield AttachedFile(_file_name(part), _content(part))
 
 
 def _file_name(part: Message) -> str:

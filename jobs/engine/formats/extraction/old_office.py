@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from jobs.engine.errors import BadInput
 from jobs.engine.formats.extraction import attached, office
-from jobs.engine.formats.extraction.attached import File, Find, Reader
+from jobs.engine.formats.extraction.attached import AttachedFile, Find, Reader
 from jobs.engine.formats.extraction.plain import of_html
 from jobs.engine.formats.extraction.runner import Extracted
 from jobs.engine.sandbox.confined import BROKEN
@@ -102,7 +102,7 @@ class _Storage:
         html = _narrow(self.raw(_HTML, "0102")) or self.text(_HTML)
         return of_html(html)[1] if html else ""
 
-    def files(self) -> Iterator[File]:
+    def files(self) -> Iterator[AttachedFile]:
         depth = len(self._folder)
         folders = {
             tuple(entry[: depth + 1])
@@ -115,9 +115,9 @@ class _Storage:
             inner = (*folder, f"__substg1.0_{_EMBEDDED}")
             if self._ole.exists(list(inner)):
                 message = _Storage(self._ole, inner)
-                yield File(f"{message.text(_SUBJECT) or name}.txt", message.body().encode())
+                yield AttachedFile(f"{message.text(_SUBJECT) or name}.txt", message.body().encode())
             else:
-                yield File(name, storage.raw(_DATA, "0102"))
+                yield AttachedFile(name, storage.raw(_DATA, "0102"))
 
 
 def _narrow(raw: bytes) -> str:

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from jobs.engine.formats.extraction import plain
-from jobs.engine.formats.extraction.ooxml import found, local
+from jobs.engine.formats.extraction.office.ooxml import found, local
 from jobs.engine.formats.extraction.plain import of_html
 from jobs.engine.formats.extraction.runner import Extracted
 

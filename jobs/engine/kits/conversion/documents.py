@@ -13,8 +13,8 @@ from typing import Any
 
 from jobs.engine.errors import BadInput
 from jobs.engine.formats import fonts
-from jobs.engine.formats.extraction import word
 from jobs.engine.formats.extraction.markup import HEAP_OVERFLOW
+from jobs.engine.formats.extraction.office import word
 from jobs.engine.formats.tables import detect
 from jobs.engine.kits.conversion import layout, look
 from jobs.engine.sandbox.parent_death import tied_to_this_process

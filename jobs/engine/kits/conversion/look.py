@@ -7,8 +7,8 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from jobs.engine.formats.extraction import opendocument, word
-from jobs.engine.formats.extraction.word import Besides
+from jobs.engine.formats.extraction.office import opendocument, word
+from jobs.engine.formats.extraction.office.word import Besides
 
 MOST_READ = 20_000_000  # bytes of one part
 WITH_A_LOOK = ("pdf", "docx", "odt", "html", "epub")

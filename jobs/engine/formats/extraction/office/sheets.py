@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from jobs.engine.display import as_text
 from jobs.engine.errors import BadInput
-from jobs.engine.formats.extraction import ooxml, opendocument, word
 from jobs.engine.formats.extraction.markup import table
-from jobs.engine.formats.extraction.ooxml import Package, found, paragraphs
+from jobs.engine.formats.extraction.office import ooxml, opendocument, word
+from jobs.engine.formats.extraction.office.ooxml import Package, found, paragraphs
 from jobs.engine.formats.extraction.runner import MOST_TEXT
 from jobs.engine.sandbox.confined import BROKEN
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from jobs.engine.formats.extraction import ooxml, word
 from jobs.engine.formats.extraction.markup import table
-from jobs.engine.formats.extraction.ooxml import Package, attribute, found, local, paragraphs
+from jobs.engine.formats.extraction.office import ooxml, word
+from jobs.engine.formats.extraction.office.ooxml import Package, attribute, found, local, paragraphs
 
 FURNITURE = ("sldNum", "dt", "sldImg")  # placeholders of the slide's number, date and picture
 TITLES = ("title", "ctrTitle")

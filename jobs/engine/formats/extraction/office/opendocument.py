@@ -10,8 +10,8 @@ from xml.etree.ElementTree import Element
 
 from jobs.engine.errors import BadInput
 from jobs.engine.formats.extraction.markup import table
-from jobs.engine.formats.extraction.ooxml import Package, attribute, found, local
-from jobs.engine.formats.extraction.word import Besides
+from jobs.engine.formats.extraction.office.ooxml import Package, attribute, found, local
+from jobs.engine.formats.extraction.office.word import Besides
 
 BLANKS = {"s": " ", "tab": "\t", "line-break": " "}
 APART = ("annotation", "tracked-changes", "notes", "desc", "title")  # within a paragraph or page, and not of its text

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from jobs.engine.formats.extraction import opendocument, sheets, slides, unpacking, word
 from jobs.engine.formats.extraction.markup import by_pandoc
+from jobs.engine.formats.extraction.office import opendocument, sheets, slides, unpacking, word
 from jobs.engine.formats.extraction.runner import Extracted
 
 MOST_UNPACKED = 400_000_000  # bytes

@@ -13,8 +13,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from jobs.engine.formats.extraction import ooxml
-from jobs.engine.formats.extraction.ooxml import Package, found, local, paragraphs
+from jobs.engine.formats.extraction.office import ooxml
+from jobs.engine.formats.extraction.office.ooxml import Package, found, local, paragraphs
 
 BODIES = r"word/(document|footnotes|endnotes)\d*\.xml"
 NAMED = 3  # of several
