@@ -95,12 +95,23 @@ def _file_name(part: Message) -> str:
     try:
         name = part.get_filename() or ""
     except UNREADABLE:
-        name = ""
+        name = "\ufffd"
+    if "\ufffd" in name:  # bytes of another encoding than UTF-8
+        name = _raw_file_name(part)
     inner = part.get_payload()
     if not name and part.get_content_type() == "message/rfc822" and isinstance(inner, list):
         name = "".join(f"{decoded(str(one.get('Subject', '')))}.eml" for one in inner[:1] if isinstance(one, Message))
     name = decoded(name) if "=?" in name or _RAW.search(name) else name
     return " ".join(name.split()) or part.get_content_type()
+
+
+def _raw_file_name(part: Message) -> str:
+    old = Message(policy=email.policy.compat32)
+    for key, value in part.raw_items():
+        if key.lower() in ("content-disposition", "content-type"):
+            old[key] = decoded(str(value))
+    name = old.get_filename("")
+    return name if isinstance(name, str) else ""
 
 
 def _content(part: Message) -> bytes:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SIGNATURE = b"\xd0\xcf\x11\xe0"
 DAMAGED = (OSError, ValueError, IndexError, KeyError, struct.error, TypeError, AttributeError)  # what olefile raises
+RECORDS, FILEPASS = 4_000, 0x2F
 MSG = "application/vnd.ms-outlook"
 REFUSED = {
     "WordDocument": "This is a Word document in the format of before 2007 (DOC). Open it in Word or LibreOffice, save it as DOCX, "
@@ -38,21 +39,37 @@ def reader(path: Path, name: str, find: Find) -> Reader:
     try:
         with _opened(path) as ole:
             streams = {entry[0] for entry in ole.listdir()}
+            encrypted = any(_encrypted(ole.openstream(name).read(RECORDS)) for name in streams & {"Workbook", "Book"})
     except DAMAGED as error:
         raise BadInput(BROKEN, reason="broken") from error
     if "EncryptedPackage" in streams:
         what = _LOCKED.get(Path(name.lower()).suffix, "Office file")
-        raise BadInput(
-            f"This {what} is locked with a password. Remove the password and upload it again.", reason="locked"
-        )
+        raise BadInput(_locked(what), reason="locked")
     if "__properties_version1.0" in streams:
         return lambda path, name, ocr: _message(path, ocr, find)
+    if encrypted:
+        raise BadInput(_locked("Excel workbook"), reason="locked")
     if streams & {"Workbook", "Book"}:
         return office.reader("xls")
     said = next((said for stream, said in REFUSED.items() if stream in streams), None)
     raise BadInput(
         said or "This is an old Office or Windows file of a type that is not read here.", reason="unknown_type"
     )
+
+
+def _locked(what: str) -> str:
+    return f"This {what} is locked with a password. Remove the password and upload it again."
+
+
+def _encrypted(records: bytes) -> bool:
+    """Whether the first records of an XLS say that the others are encrypted: each has a number, a length and that many bytes."""
+    place = 0
+    while place + 4 <= len(records):
+        number, length = struct.unpack_from("<HH", records, place)
+        if number == FILEPASS:
+            return True
+        place += 4 + length
+    return False
 
 
 def _opened(path: Path) -> OleFileIO:

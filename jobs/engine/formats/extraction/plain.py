@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from html import unescape
 from pathlib import Path
 
 from jobs.engine.errors import BadInput
@@ -12,6 +13,21 @@ from jobs.engine.formats.extraction.runner import MOST_TEXT, Extracted
 from jobs.engine.formats.tables import detect
 
 ACCEPTED = "PDF, DOCX, PPTX, XLSX, XLS, ODT, ODS, ODP, RTF, EPUB, HTML, mails (EML, MSG), notebooks (IPYNB), XML, pictures, text"
+_TITLE = re.compile(r"<title\b[^>]*>([^<]*)", re.I)
+_TAG_NAMES = """
+    a abbr acronym address article aside b bdi bdo big blockquote body br caption center cite code col colgroup data dd del
+    details dfn div dl dt em figcaption figure font h1 h2 h3 h4 h5 h6 hr i img ins kbd label legend li mark ol p pre q s samp
+    section small span strike strong sub summary sup table tbody td tfoot th thead time tr tt u ul var wbr
+"""
+_TAGS = set(_TAG_NAMES.split())
+_APART = re.compile(r"(?=</?(?:option|button|textarea|iframe|noscript|select|object|text|tspan|title)\b)", re.I)
+_PARTS = re.compile(
+    r"<(/?)(?:footer|nav|header|hgroup|form|main|menu|fieldset|dialog|search)\b", re.I
+)  # divs, for pandoc
+_ATTRIBUTES = {
+    **{"a": {"href"}, "img": {"alt", "src"}, "td": {"colspan", "rowspan"}, "th": {"colspan", "rowspan"}},
+    **{"col": {"span"}, "ol": {"start", "type"}, "q": {"cite"}},
+}
 _HEADING = re.compile(r"^#{1,2}[ \t]+(.+)$", re.M)
 _MARKDOWN = (".md", ".markdown", ".mkd")
 _HEAD = 1_000_000
@@ -31,11 +47,22 @@ def page(path: Path, name: str, ocr: bool) -> Extracted:
 
 
 def of_html(html: str) -> tuple[str, str]:
-    """The title and the text of a page. It is handed to pandoc as UTF-8, which is all that it reads."""
+    """The title and the text of a page. It is handed to pandoc as UTF-8, with all its tags closed, which is all that it reads."""
+    import nh3
+
+    title = _TITLE.search(html[:_HEAD])
+    body = nh3.clean(
+        _APART.sub(" ", html), tags=_TAGS, attributes=_ATTRIBUTES, generic_attribute_prefixes=set(), link_rel=None
+    )
+    text = _by_pandoc(body) or _by_pandoc(html)  # of tags that are not of HTML, nothing may be left
+    return (" ".join(unescape(title[1]).split()) if title else ""), text
+
+
+def _by_pandoc(html: str) -> str:
     with tempfile.NamedTemporaryFile("w", suffix=".html", encoding="utf-8", errors="replace") as copy:
         copy.write(html)
         copy.flush()
-        return by_pandoc(Path(copy.name), "html")
+        return by_pandoc(Path(copy.name), "html")[1]
 
 
 def decoded(path: Path, most: int) -> str:

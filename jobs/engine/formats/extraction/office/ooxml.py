@@ -33,6 +33,10 @@ def found(root: Element | None, *names: str) -> Iterator[Element]:
     return (one for one in (root.iter() if root is not None else ()) if local(one) in names)
 
 
+def has(root: Element | None, name: str) -> bool:
+    return next(found(root, name), None) is not None
+
+
 def text(element: Element) -> str:
     """The text of one paragraph, of Word or of a drawing, in one line, as it is shown without its tracked changes."""
     pieces: list[str] = []

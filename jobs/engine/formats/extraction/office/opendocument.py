@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element
 
 from jobs.engine.errors import BadInput
 from jobs.engine.formats.extraction.markup import table
-from jobs.engine.formats.extraction.office.ooxml import Package, attribute, found, local
+from jobs.engine.formats.extraction.office.ooxml import Package, attribute, found, has, local
 from jobs.engine.formats.extraction.office.word import Besides
 
 BLANKS = {"s": " ", "tab": "\t", "line-break": " "}
@@ -30,7 +30,7 @@ def read(path: Path) -> tuple[str, int]:
 def refuse_locked(path: Path) -> None:
     """Raises BadInput for a document whose parts are encrypted."""
     with Package(path) as package:
-        if any(found(package.root("META-INF/manifest.xml"), "encryption-data")):
+        if has(package.root("META-INF/manifest.xml"), "encryption-data"):
             raise BadInput(LOCKED, reason="locked")
 
 

@@ -104,7 +104,7 @@ def _calamine_shown(value: object) -> str:
 
 def _beside(package: Package) -> Iterator[tuple[str, list[str]]]:
     """Comments, text boxes, charts and diagrams, and the headers and footers of printed pages."""
-    for name in package.matching(r"xl/(comments|threadedComments/threadedComment)\d*\.xml"):
+    for name in package.matching(r"xl/(comments\d*|comments/comment\d*|threadedComments/threadedComment\d*)\.xml"):
         for comment in found(package.root(name), "comment", "threadedComment"):
             said = [part.text or "" for part in found(comment, "t", "text") if (part.text or "").strip()]
             if said:

@@ -6,6 +6,7 @@ Pandoc passes over text boxes, at times with the paragraph around them, and over
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,10 +15,11 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from jobs.engine.formats.extraction.office import ooxml
-from jobs.engine.formats.extraction.office.ooxml import Package, found, local, paragraphs
+from jobs.engine.formats.extraction.office.ooxml import Package, attribute, found, has, local, paragraphs
 
 BODIES = r"word/(document|footnotes|endnotes)\d*\.xml"
 NAMED = 3  # of several
+MOST_COLUMNS = 1_000
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ def left_out(embedded: tuple[str, ...]) -> str:
     if not embedded:
         return ""
     names = ", ".join(name.rpartition("/")[2] for name in embedded[:NAMED]) + (", …" if embedded[NAMED:] else "")
-    return f"{_many(len(embedded), 'file', 'files')} within the document not read: {names}."
+    one, many = "file within the document", "files within the document"
+    return f"{_many(len(embedded), one, many)} not read: {names}."
 
 
 def _many(count: int, one: str, many: str) -> str:
@@ -82,7 +85,7 @@ def _parts(package: Package) -> Iterator[tuple[str, list[str]]]:
         if lines:
             yield kind, list(dict.fromkeys(lines))
     for comment in found(package.root("word/comments.xml"), "comment"):
-        author = ooxml.attribute(comment, "author")
+        author = attribute(comment, "author")
         yield f"Comment by {author}" if author else "Comment", paragraphs(comment)
     yield from drawings(package, "word")
 
@@ -98,14 +101,20 @@ def drawings(package: Package, folder: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def readable(source: Path, target: Path) -> None:
-    """Write a copy of a DOCX in which the text of each text box stands behind the paragraph that the box is fixed to."""
+    """Write a copy of a DOCX for pandoc.
+
+    The text of each text box stands behind the paragraph that the box is fixed to. Tables that do not say how wide their columns
+    are say so: pandoc takes such a table to be as wide as its first row, and drops what is beyond.
+    """
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as new:
         for name in dict.fromkeys(old.namelist()):
             data = old.read(name)
-            new.writestr(name, _without_boxes(data) if name.startswith("word/") and b"txbxContent" in data else data)
+            new.writestr(name, _repaired(data) if re.fullmatch(BODIES, name) else data)
 
 
-def _without_boxes(data: bytes) -> bytes:
+def _repaired(data: bytes) -> bytes:
+    if b"txbxContent" not in data and b"tbl>" not in data:
+        return data
     try:
         for _, (prefix, uri) in ElementTree.iterparse(io.BytesIO(data), ["start-ns"]):  # noqa: S314 - in a confined child
             if not prefix.startswith("ns"):  # which ElementTree keeps for its own
@@ -113,8 +122,44 @@ def _without_boxes(data: bytes) -> bytes:
         root = ElementTree.fromstring(data)  # noqa: S314 - in a confined child
     except ElementTree.ParseError:
         return data
-    _move_boxes(root)
+    if b"txbxContent" in data:
+        _move_boxes(root)
+    elif all(_has_widths(table) for table in found(root, "tbl")):
+        return data
+    for table in found(root, "tbl"):
+        _set_widths(table)
     return bytes(ElementTree.tostring(root, "utf-8", xml_declaration=True))
+
+
+def _has_widths(table: Element) -> bool:
+    widths = [one for grid in table if local(grid) == "tblGrid" for one in grid if attribute(one, "w")]
+    return len(widths) >= _columns(table)
+
+
+def _columns(table: Element) -> int:
+    return max((sum(map(_span, row)) for row in table if local(row) == "tr"), default=0)
+
+
+def _span(cell: Element) -> int:
+    if local(cell) != "tc":
+        return 0
+    spans = (
+        attribute(one, "val") for part in cell if local(part) == "tcPr" for one in part if local(one) == "gridSpan"
+    )
+    return max(1, *(min(int(span), MOST_COLUMNS) for span in spans if span.isdecimal()), 1)
+
+
+def _set_widths(table: Element) -> None:
+    """Give a table a grid of columns of one width, where its own has fewer than a row has cells."""
+    if _has_widths(table):
+        return
+    namespace = str(table.tag).rpartition("}")[0] + "}"
+    for grid in [child for child in table if local(child) == "tblGrid"]:
+        table.remove(grid)
+    grid = Element(f"{namespace}tblGrid")
+    for _ in range(_columns(table)):
+        grid.append(Element(f"{namespace}gridCol", {f"{namespace}w": "1000"}))
+    table.insert(1 if len(table) and local(table[0]) == "tblPr" else 0, grid)
 
 
 def _move_boxes(element: Element) -> None:
@@ -132,7 +177,7 @@ def _unpack(parent: Element, place: int) -> None:
     boxes = list(_boxes(paragraph))
     moved = [child for box in boxes for child in box]
     for one in list(paragraph.iter()):
-        for child in [child for child in one if local(child) == "Fallback" and any(found(child, "txbxContent"))]:
+        for child in [child for child in one if local(child) == "Fallback" and has(child, "txbxContent")]:
             one.remove(child)
     for box in boxes:
         for child in list(box):
