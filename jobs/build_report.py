@@ -27,7 +27,7 @@ from jobs.engine.sdk import BadInput, Context, Estimate, FieldError, Find, KindP
 TITLE = "Build a report"
 GROUP = "Data and numbers"
 QUEUE = "cpu"
-NEEDS = ("duckdb", "pypandoc", "typst", "vl_convert", "xlsxwriter")
+NEEDS = ("duckdb", "pypandoc", "typst", "manimgx_fonts", "manimgx_fonts_cjk", "vl_convert", "xlsxwriter")
 NOUN = ("text", "texts")  # the only item is the model's summary
 ONE_PIECE = True
 RESULT_TEMPLATE = "jobs/results/build_report.html"

@@ -149,6 +149,30 @@ def test_links_to_any_place_lead_there_and_others_are_plain_text_and_said(into: 
     assert "2 links without a target became plain text" in " ".join(into.warnings)  # type: ignore[attr-defined]
 
 
+def test_cells_that_are_left_open_are_kept(into: Callable[..., Path]) -> None:
+    page = b"<title>T</title><table><tr><th>a<th>b<tr><td id=x>X-1<td>Y-2</table><p><a href='#x'>up</a>"
+    text = into("md", page, "x.html").read_text()
+    assert "X-1 | Y-2" in " ".join(text.split()) and "title: T" in text
+    assert "X-1" in text_of(into("pdf", page, "x.html"))
+
+
+CELL = {"cell_type": "markdown", "metadata": {}, "source": ["# Head\n", "*Text*"]}
+NOTEBOOK = json.dumps({"cells": [CELL], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}).encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("x.tex", rb"\section{Head} \emph{Text} \input{/etc/passwd}"),
+        ("x.org", b"* Head\n/Text/"),
+        ("x.ipynb", NOTEBOOK),
+    ],
+)
+def test_markup_is_converted_and_not_printed(into: Callable[..., Path], name: str, source: bytes) -> None:
+    text = into("md", source, name).read_text()
+    assert "# Head" in text and "*Text*" in text and "root:" not in text
+
+
 def test_letters_of_many_scripts_have_fonts_and_the_others_are_named(into: Callable[..., Path]) -> None:
     made = into("pdf", "# 東京\n\n서울 中文 हिन्दी ไทย 😀 ✓\n".encode(), "x.md")
     assert "東京" in text_of(made) and into.warnings == []  # type: ignore[attr-defined]

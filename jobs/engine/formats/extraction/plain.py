@@ -28,6 +28,9 @@ _ATTRIBUTES = {
     **{"a": {"href"}, "img": {"alt", "src"}, "td": {"colspan", "rowspan"}, "th": {"colspan", "rowspan"}},
     **{"col": {"span"}, "ol": {"start", "type"}, "q": {"cite"}},
 }
+_PARTS_TAGS = {"footer", "nav", "header", "hgroup", "form", "main", "menu", "fieldset"}
+_KEPT = {"id", "class", "lang", "dir", "title", "width", "height", "style", "align", "name"}
+_SCHEMES = {"http", "https", "mailto", "tel", "ftp", "data", "cid"}
 _HEADING = re.compile(r"^#{1,2}[ \t]+(.+)$", re.M)
 _MARKDOWN = (".md", ".markdown", ".mkd")
 _HEAD = 1_000_000
@@ -63,6 +66,19 @@ def _by_pandoc(html: str) -> str:
         copy.write(html)
         copy.flush()
         return by_pandoc(Path(copy.name), "html")[1]
+
+
+def closed(html: str) -> str:
+    """A page for pandoc: where cells, rows or items are left open, as HTML allows and pandoc does not, with all its tags closed."""
+    import nh3
+
+    opened, ended = (len(re.findall(rf"<{slash}(?:td|th|tr|li)\b", html, re.I)) for slash in ("", "/"))
+    if opened == ended:
+        return html
+    title = _TITLE.search(html[:_HEAD])
+    attributes = {tag: names | _KEPT for tag, names in _ATTRIBUTES.items()} | {"*": _KEPT}
+    body = nh3.clean(html, tags=_TAGS | _PARTS_TAGS, attributes=attributes, url_schemes=_SCHEMES, link_rel=None)
+    return f"<html><head><title>{title[1] if title else ''}</title></head><body>{body}</body></html>"
 
 
 def decoded(path: Path, most: int) -> str:

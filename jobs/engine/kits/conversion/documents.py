@@ -13,13 +13,14 @@ from typing import Any
 
 from jobs.engine.errors import BadInput
 from jobs.engine.formats import fonts
+from jobs.engine.formats.extraction import plain
 from jobs.engine.formats.extraction.markup import HEAP_OVERFLOW
 from jobs.engine.formats.extraction.office import word
 from jobs.engine.formats.tables import detect
 from jobs.engine.kits.conversion import layout, look
 from jobs.engine.sandbox.parent_death import tied_to_this_process
 
-READERS = {"md": "gfm", "report": "gfm", "txt": "gfm+hard_line_breaks", "html": "html"}
+READERS = {"md": "gfm", "report": "gfm", "txt": "gfm+hard_line_breaks", "html": "html", "tex": "latex"}
 WRITERS = {"md": "gfm", "html": "html5", "epub": "epub3", "txt": "plain", "pdf": "typst"}
 NO_MARKUP = ("report", "txt")  # HTML in these is plain text
 ARCHIVES = ("docx", "odt", "epub")
@@ -70,6 +71,8 @@ def _readable(source: Path, format: str, folder: Path) -> Path:
     ):
         while some := read.read(1 << 20):
             write.write(some)
+    if format == "html":
+        copy.write_text(plain.closed(copy.read_text("utf-8")), "utf-8")
     return copy
 
 

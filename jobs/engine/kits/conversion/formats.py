@@ -35,6 +35,9 @@ FORMATS = {
     "rst": Format("document", "a reStructuredText", "text/x-rst; charset=utf-8"),
     "txt": Format("document", "a plain text", "text/plain; charset=utf-8"),
     "rtf": Format("document", "an RTF document", "application/rtf"),
+    "tex": Format("document", "a LaTeX document", "application/x-tex"),
+    "org": Format("document", "an Org document", "text/org; charset=utf-8"),
+    "ipynb": Format("document", "a Jupyter notebook", "application/x-ipynb+json"),
     "csv": Format("table", "a CSV table", "text/csv; charset=utf-8"),
     "tsv": Format("table", "a TSV table", "text/tab-separated-values; charset=utf-8"),
     "json": Format("table", "a JSON table", "application/json"),
@@ -76,6 +79,7 @@ _PAGE = re.compile(r"\s*(<!--.{0,2000}?-->\s*)?(<\?xml[^>]*>\s*)?<(!doctype\s+ht
 _ENDINGS = {
     **dict.fromkeys((".md", ".markdown", ".mkd"), "md"),
     **dict.fromkeys((".rst", ".rest"), "rst"),
+    **{".tex": "tex", ".latex": "tex", ".org": "org", ".ipynb": "ipynb"},
     **dict.fromkeys((".htm", ".html", ".xhtml"), "html"),
     **dict.fromkeys((".txt", ".text", ".log"), "txt"),
     **dict.fromkeys((".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson"), "table"),
