@@ -11,6 +11,7 @@ from jobs.engine.errors import BadInput
 from jobs.engine.formats.extraction.markup import by_pandoc
 from jobs.engine.formats.extraction.runner import MOST_TEXT, Extracted
 from jobs.engine.formats.tables import detect
+from jobs.engine.sandbox import sanitize_html
 
 ACCEPTED = "PDF, DOCX, PPTX, XLSX, XLS, ODT, ODS, ODP, RTF, EPUB, HTML, mails (EML, MSG), notebooks (IPYNB), XML, pictures, text"
 _TITLE = re.compile(r"<title\b[^>]*>([^<]*)", re.I)
@@ -23,7 +24,7 @@ _TAGS = set(_TAG_NAMES.split())
 _APART = re.compile(r"(?=</?(?:option|button|textarea|iframe|noscript|select|object|text|tspan|title)\b)", re.I)
 _PARTS = re.compile(
     r"<(/?)(?:footer|nav|header|hgroup|form|main|menu|fieldset|dialog|search)\b", re.I
-)  # divs, for pandoc
+)  # pandoc drops some
 _ATTRIBUTES = {
     **{"a": {"href"}, "img": {"alt", "src"}, "td": {"colspan", "rowspan"}, "th": {"colspan", "rowspan"}},
     **{"col": {"span"}, "ol": {"start", "type"}, "q": {"cite"}},
@@ -51,12 +52,8 @@ def page(path: Path, name: str, ocr: bool) -> Extracted:
 
 def of_html(html: str) -> tuple[str, str]:
     """The title and the text of a page. It is handed to pandoc as UTF-8, with all its tags closed, which is all that it reads."""
-    import nh3
-
     title = _TITLE.search(html[:_HEAD])
-    body = nh3.clean(
-        _APART.sub(" ", html), tags=_TAGS, attributes=_ATTRIBUTES, generic_attribute_prefixes=set(), link_rel=None
-    )
+    body = _cleaned(_PARTS.sub(r"<\1div", _APART.sub(" ", html)), _TAGS, _ATTRIBUTES)
     text = _by_pandoc(body) or _by_pandoc(html)  # of tags that are not of HTML, nothing may be left
     return (" ".join(unescape(title[1]).split()) if title else ""), text
 
@@ -70,15 +67,24 @@ def _by_pandoc(html: str) -> str:
 
 def closed(html: str) -> str:
     """A page for pandoc: where cells, rows or items are left open, as HTML allows and pandoc does not, with all its tags closed."""
-    import nh3
-
     opened, ended = (len(re.findall(rf"<{slash}(?:td|th|tr|li)\b", html, re.I)) for slash in ("", "/"))
     if opened == ended:
         return html
     title = _TITLE.search(html[:_HEAD])
     attributes = {tag: names | _KEPT for tag, names in _ATTRIBUTES.items()} | {"*": _KEPT}
-    body = nh3.clean(html, tags=_TAGS | _PARTS_TAGS, attributes=attributes, url_schemes=_SCHEMES, link_rel=None)
+    body = _cleaned(html, _TAGS | _PARTS_TAGS, attributes)
     return f"<html><head><title>{title[1] if title else ''}</title></head><body>{body}</body></html>"
+
+
+def _cleaned(html: str, tags: set[str], attributes: dict[str, set[str]]) -> str:
+    """Well-formed HTML with these tags; as it was where so many are open at once that mending them takes too long."""
+    import nh3
+
+    try:
+        sanitize_html.check(html)
+    except BadInput:
+        return html
+    return nh3.clean(html, tags=tags, attributes=attributes, url_schemes=_SCHEMES, link_rel=None)
 
 
 def decoded(path: Path, most: int) -> str:

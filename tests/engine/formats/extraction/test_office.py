@@ -193,11 +193,13 @@ def opendocument(kind: str, body: str) -> bytes:
 
 
 def test_opendocument_files_are_documents_and_never_archives(tmp_path: Path) -> None:
-    cells = "<table:table-cell><text:p>lamp</text:p></table:table-cell><table:table-cell table:number-columns-repeated='2'/>"
+    note = "<office:annotation><text:p>new</text:p></office:annotation>"
+    cells = f"<table:table-cell>{note}<text:p>lamp</text:p></table:table-cell>"
+    cells += "<table:table-cell table:number-columns-repeated='2'/>"
     cells += "<table:table-cell><text:p>12,50 €</text:p></table:table-cell>"
     sheet = f"<table:table table:name='Prices'>\n <table:table-row>{cells}</table:table-row>\n</table:table>"
     found = read(tmp_path, opendocument("spreadsheet", f"<office:spreadsheet>{sheet}</office:spreadsheet>"), "x")
-    assert found.text == "# Prices\n\n| lamp |  |  | 12,50 € |\n| --- | --- | --- | --- |"
+    assert found.text == "# Prices\n\n| lamp (comment: new) |  |  | 12,50 € |\n| --- | --- | --- | --- |"
     page = "<draw:page><draw:frame><draw:text-box><text:p>A<text:s/>B</text:p></draw:text-box></draw:frame>"
     page += "<presentation:notes><text:p>NOTE-1</text:p></presentation:notes></draw:page>"
     for kind in ("presentation", "graphics"):

@@ -52,7 +52,8 @@ def _row(row: Element) -> list[str]:
     cells: list[str] = []
     for cell in row:
         if local(cell) in ("table-cell", "covered-table-cell"):
-            cells += [" ".join(_lines(cell))] * _repeated(cell, "number-columns-repeated")
+            comments = [f"(comment: {' '.join(_lines(one))})" for one in found(cell, "annotation")]
+            cells += [" ".join([*_lines(cell), *comments])] * _repeated(cell, "number-columns-repeated")
     return cells
 
 
@@ -108,7 +109,14 @@ def _blocks(element: Element | None) -> Iterator[str]:
 
 
 def _lines(element: Element) -> list[str]:
-    return [line for one in found(element, "p", "h") if (line := _text(one))]
+    """The paragraphs in an element, without those of comments and notes on it."""
+    lines: list[str] = []
+    for child in element:
+        if local(child) in ("p", "h"):
+            lines += filter(None, [_text(child)])
+        elif local(child) not in APART:
+            lines += _lines(child)
+    return lines
 
 
 def _text(paragraph: Element) -> str:
@@ -123,5 +131,6 @@ def _gather(element: Element, pieces: list[str]) -> None:
         if local(child) in BLANKS:
             pieces.append(BLANKS[local(child)])
         elif local(child) not in APART:
+            pieces.append(" " if local(child) == "p" else "")
             _gather(child, pieces)
         pieces.append(child.tail or "")
