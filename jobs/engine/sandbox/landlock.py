@@ -71,6 +71,10 @@ def _rules(reads: Sequence[Path], folder: Path | None) -> Iterator[tuple[Path, i
     yield Path(os.devnull), _READ_FILE | _WRITE_FILE
     if folder is not None:
         yield folder, _WRITE
+        yield (
+            folder.parent,
+            _REMOVE_FOLDER,
+        )  # for the folder itself, where nobody else is left to do it; none that has files
 
 
 def _python() -> set[Path]:
