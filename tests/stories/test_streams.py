@@ -153,8 +153,7 @@ def leave_nothing_behind_after_trouble(site: App, provider: FakeProvider) -> Non
         post(site, f"{answer['url']}/stop")
         assert reason_of(site, answer) == "stopped"
     until(lambda: not figures(site)["answers"], "the end of every answer")
-    # Loops of the site come and go with answers; one left for each reader or trouble would be 30 or more.
-    until(lambda: figures(site)["greenlets"] <= before["greenlets"] + 5, "the end of every greenlet")
+    until(lambda: figures(site)["greenlets"] <= before["greenlets"], "the end of every greenlet")
     until(lambda: not any(remote_ports(pid, port) for pid in web_pids(site)), "no connection to the provider")
 
 

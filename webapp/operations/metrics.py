@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from greenlet import greenlet
+from gevent import Greenlet
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -65,8 +65,11 @@ class _Figures(Collector):
 
 
 def _greenlets() -> int:
-    """The number of running greenlets. type(), because isinstance() would resolve Flask's proxy objects."""
-    return sum(1 for thing in gc.get_objects() if issubclass(type(thing), greenlet) and thing)
+    """The number of running greenlets, without those of gevent's native threads, which come and go with names looked up.
+
+    type(), because isinstance() would resolve Flask's proxy objects.
+    """
+    return sum(1 for thing in gc.get_objects() if issubclass(type(thing), Greenlet) and thing)
 
 
 _OF_THIS_PROCESS: tuple[tuple[str, Any, str], ...] = (
