@@ -1,0 +1,34 @@
+"""The type and format of a column, decided once for the column from all of its values, in constant memory.
+
+    columns = [Column(name) for name in names]
+    for row in rows:
+        for column, value in zip(columns, row):
+            column.add(value)
+    formats = decide(columns, Choices(), delimiter=";")
+
+A type is taken where writing the values back gives the same texts. Numbers and dates as people write them ($1,200.50,
+25/03/2026) have a type too, and lose only their marks. Anything else stays text: ids with leading zeros, +49, 12E3, 1.10 beside
+1.1. Where two readings fit all values, one is taken and `guess` says which.
+"""
+
+from __future__ import annotations
+
+from jobs.engine.formats.columns.column import Choices, Column, ColumnFormat, DateOrder, Hints, NumberMarks
+from jobs.engine.formats.columns.dates import wanted as as_dates
+from jobs.engine.formats.columns.decide import decide, table_hints
+from jobs.engine.formats.columns.numbers import wanted as as_numbers
+from jobs.engine.formats.columns.sql import converted
+
+__all__ = [
+    "Choices",
+    "Column",
+    "ColumnFormat",
+    "DateOrder",
+    "Hints",
+    "NumberMarks",
+    "as_dates",
+    "as_numbers",
+    "converted",
+    "decide",
+    "table_hints",
+]

@@ -1,0 +1,69 @@
+"""The format of each column of a table, decided from all values of all columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from jobs.engine.formats.columns import dates, numbers
+from jobs.engine.formats.columns.column import Choices, Column, ColumnFormat, Hints, some
+from jobs.engine.formats.columns.texts import (
+    COMMA,
+    DAY_FIRST,
+    MONTH_FIRST,
+    POINT,
+    ClockText,
+    DateText,
+    Evidence,
+    NumberText,
+    TruthText,
+)
+
+NEARLY = 0.5  # the share of values that fit a type from which on it is said why the column stayed text
+_KINDS: tuple[tuple[type[Evidence], str, Callable[[Column, Choices, Hints], ColumnFormat]], ...] = (
+    (NumberText, "numbers", numbers.typed),
+    (DateText, "dates", dates.typed),
+    (ClockText, "times", dates.clock),
+)
+
+
+def decide(
+    columns: Sequence[Column], choices: Choices | None = None, delimiter: str | None = None
+) -> list[ColumnFormat]:
+    """The format of each column: a type that all its values have, or text."""
+    choices = choices or Choices()
+    hints = table_hints(columns, delimiter)
+    return [_format(column, choices, hints) for column in columns]
+
+
+def table_hints(columns: Sequence[Column], delimiter: str | None) -> Hints:
+    """The decimal mark and the order of dates that other columns have without a doubt; else what goes with the delimiter."""
+    sure = {numbers.sure_mark(column) for column in columns}
+    orders = {dates.sure_order(column) for column in columns}
+    comma = POINT not in sure and (COMMA in sure or delimiter == ";")
+    return Hints(comma, MONTH_FIRST in orders and DAY_FIRST not in orders)
+
+
+def _format(column: Column, choices: Choices, hints: Hints) -> ColumnFormat:
+    if column.name in choices.texts or not column.filled:
+        return ColumnFormat(column.name)
+    if found := dates.compact(column, choices):
+        return found
+    for kind, words, read in _KINDS:
+        count = column.count(kind)
+        if count == column.filled:
+            return read(column, choices, hints)
+        if count >= NEARLY * column.filled:
+            return ColumnFormat(column.name, note=_not_all(column, kind, words))
+    truths = [one for one, _ in column.of(TruthText)]
+    if len(truths) == len(column.seen) and all(one.plain for one in truths):
+        return ColumnFormat(column.name, "BOOLEAN", "plain")
+    return ColumnFormat(column.name)
+
+
+def _not_all(column: Column, kind: type[Evidence], words: str) -> str:
+    """Why a column of nearly nothing but numbers, or dates, stayed text; nothing where these are codes."""
+    if any(isinstance(one, NumberText) and one.loose for one in column.seen):
+        return ""
+    count, examples = column.misfits(one for one, _ in column.of(kind))
+    are = "is" if count == 1 else "are"
+    return f"{column.name} stayed text: {count:,} of its {column.filled:,} values {are} no {words} ({some(examples)})."
