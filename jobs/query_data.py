@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
@@ -18,12 +17,12 @@ from jobs.engine.kits import sql as kits_sql
 from jobs.engine.sdk import (
     BadInput,
     BudgetSpent,
+    ColumnParams,
     Context,
     Estimate,
     FieldError,
     Find,
     JobFailed,
-    KindParams,
     StopAsked,
     TableFile,
     TimeLimitReached,
@@ -38,14 +37,13 @@ NEEDS = ("duckdb",)
 NOUN = ("row", "rows")
 RESULT_TEMPLATE = "jobs/results/query_data.html"
 
-FIRST_ROWS = 20
 FIRST_COLUMNS = 30
 CELL = 300  # characters of a value in the preview
 BYTES_PER_SECOND = 10_000_000
 KEPT = ("time_limit", "memory_limit", "row_too_large")  # reasons for which the rows so far are kept
 
 
-class Params(KindParams):
+class Params(ColumnParams):
     files: list[TableFile] = param(
         "Tables", "CSV, TSV, JSONL, XLSX or Parquet. Each is a table named after its file.", min_length=1, max_length=20
     )
@@ -100,68 +98,60 @@ def label(params: Params, find: Find) -> str:
 
 def run(params: Params, context: Context) -> dict[str, Any]:
     began = time.monotonic()
-    most = min(params.row_limit, context.job.sample or params.row_limit)
-    limits = kits_sql.QueryLimits(rows=most, seconds=params.seconds, memory=params.memory << 20)
     context.progress(note="Loading the tables, running the query")
     with ExitStack() as stack:
+        folder = Path(stack.enter_context(_folder()))
         paths = [str(stack.enter_context(context.open(ref).path())) for ref in params.files]
-        sources = _sources(params, context.open, paths)
-        answer = stack.enter_context(kits_sql.run_query(params.sql, sources, limits, context.check))
-        rows = Rows(answer, context)
-        _save(params, context, rows)
+        answer, ended = _answered(params, context, _sources(params, context.open, paths), folder)
+        stem = "result so far" if ended is not None else "result"
+        context.save(f"{stem}.{params.format}", answer.path, exports.FORMATS[params.format])
     for table in answer.tables:
         context.log(f"{table['table']}: {table['rows']:,} rows")
+    notes = [note for table in answer.tables for note in table["notes"]] + answer.notes
     result = {
         "rows": answer.count,
         "cut_off": answer.more,
         "seconds": round(time.monotonic() - began, 1),
         "columns": answer.columns,
-        "first": rows.first,
+        "first": [[_short(value) for value in row[:FIRST_COLUMNS]] for row in answer.first],
         "tables": answer.tables,
+        "notes": notes,
     }
-    if rows.ended is not None:
+    if ended is not None:
         context.so_far = result
-        raise rows.ended
+        raise ended
     context.progress(note=f"{answer.count:,} rows")
     return result
 
 
-class Rows:
-    """The rows for the file. An error that ends them early is stored in `ended`, so that the file is still written."""
-
-    def __init__(self, answer: kits_sql.QueryAnswer, context: Context):
-        self.first: list[list[Any]] = []
-        self.ended: BaseException | None = None
-        self.types = {column["name"]: column["type"] for column in answer.columns}
-        self.columns = list(self.types)
-        self._answer = answer
-        self._context = context
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        try:
-            for values in self._answer.rows():
-                if len(self.first) < FIRST_ROWS:
-                    self.first.append([_short(value) for value in values[:FIRST_COLUMNS]])
-                if self._answer.count % 1_000 == 0:
-                    self._context.progress(note=f"{self._answer.count:,} rows so far")
-                yield dict(zip(self.columns, values, strict=True))
-        except (StopAsked, TimeLimitReached) as ended:
-            self.ended = ended
-        except JobFailed as error:
-            if error.reason not in KEPT or not self._answer.count:
-                raise
-            self.ended = BudgetSpent(
-                f"{error.message} The first {self._answer.count:,} rows are kept.", reason=error.reason
-            )
+def _answered(
+    params: Params, context: Context, sources: list[kits_sql.QuerySource], folder: Path
+) -> tuple[kits_sql.QueryAnswer, BaseException | None]:
+    """The answer, and what ended it before its time, if there are rows to keep."""
+    most = min(params.row_limit, context.job.sample or params.row_limit)
+    limits = kits_sql.QueryLimits(rows=most, seconds=params.seconds, memory=params.memory << 20)
+    answers = kits_sql.run_query(
+        params.sql, sources, limits, folder, params.format, choices=params.column_choices, check=context.check
+    )
+    answer = kits_sql.QueryAnswer(folder / "result")
+    try:
+        for answer in answers:
+            if answer.count:
+                context.progress(note=f"{answer.count:,} rows so far")
+    except (StopAsked, TimeLimitReached) as error:
+        if not answer.bytes:
+            raise
+        return answer, error
+    except JobFailed as error:
+        if error.reason not in KEPT or not answer.count or not answer.bytes:
+            raise
+        sentence = f"{error.message} The first {answer.count:,} rows are kept."
+        return answer, BudgetSpent(sentence, reason=error.reason)
+    return answer, None
 
 
-def _save(params: Params, context: Context, rows: Rows) -> None:
-    with tempfile.TemporaryDirectory(prefix="legwork-query-", ignore_cleanup_errors=True) as folder:
-        target = Path(folder) / "result"
-        with target.open("wb") as opened:
-            opened.writelines(exports.export(rows, rows.columns, params.format, rows.types))
-        stem = "result so far" if rows.ended is not None else "result"
-        context.save(f"{stem}.{params.format}", target, exports.FORMATS[params.format])
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="legwork-query-", ignore_cleanup_errors=True)
 
 
 def _sources(params: Params, find: Find, paths: list[str] | None = None) -> list[kits_sql.QuerySource]:
@@ -175,7 +165,7 @@ def _sources(params: Params, find: Find, paths: list[str] | None = None) -> list
         except BadInput as error:
             raise BadInput(f"{file.name}: {error.message}") from None
         path = paths[place] if paths else ""
-        how = params.encoding, params.delimiter
+        how = params.encoding, params.delimiter or table.delimiter
         sources.append(kits_sql.QuerySource(name, path, file.name, table.format, table.columns, *how))
     return sources
 

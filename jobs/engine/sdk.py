@@ -21,13 +21,14 @@ from jobs.engine.errors import (
 from jobs.engine.files.inputs import Input
 from jobs.engine.formats.text_templates import parse_template, template_errors
 from jobs.engine.kinds.catalogue import Estimate, Find, TrialPrompt
-from jobs.engine.kinds.params import FileRef, KindParams, ShortText, TableFile, param
+from jobs.engine.kinds.params import ColumnParams, FileRef, KindParams, ShortText, TableFile, param
 from jobs.engine.worker.context import Context, Counts, Output
 from jobs.engine.worker.micro_batches import MicroBatcher
 
 __all__ = [
     "BadInput",
     "BudgetSpent",
+    "ColumnParams",
     "Conflict",
     "Context",
     "Counts",

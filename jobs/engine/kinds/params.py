@@ -14,6 +14,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from jobs.engine.formats.columns import Choices, DateOrder, NumberMarks
+
 
 class KindParams(BaseModel):
     """Base class of every kind's Params. Unknown fields, NaN and infinity are refused; text is not converted to a number."""
@@ -79,3 +81,35 @@ def param(
         json_schema_extra={key: value for key, value in extra.items() if value is not None},
         **limits,
     )
+
+
+class ColumnParams(KindParams):
+    """Base class of the Params of a kind that computes with the columns of a table."""
+
+    dates: DateOrder = param(
+        "Order of dates",
+        "Of dates such as 05/03/2026. Automatic: the order that all dates of the column fit; where two do, the result says "
+        "which was taken.",
+        default="auto",
+        words={"auto": "Automatic"},
+        advanced=True,
+    )
+    numbers: NumberMarks = param(
+        "Way numbers are written",
+        "Whether 1.234 is a thousand or a little more than one. Automatic: as all numbers of the column can be read; where "
+        "both can be meant, the result says which was taken.",
+        default="auto",
+        words={"auto": "Automatic"},
+        advanced=True,
+    )
+    text_columns: list[ShortText] = param(
+        "Columns kept as text",
+        "Their values stay as they are written, such as the $ of $1,200.50.",
+        default=[],
+        max_length=2_000,
+        advanced=True,
+    )
+
+    @property
+    def column_choices(self) -> Choices:
+        return Choices(self.dates, self.numbers, tuple(self.text_columns))

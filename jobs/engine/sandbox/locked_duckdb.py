@@ -10,7 +10,7 @@ places that must have a person's names put them in with `quoted`, once, when the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 
 
 class LockedDuckDB:
-    """`sources`: the files of `reads`, as a statement's values name them."""
+    """`sources`: the files of `reads`, as a statement's values name them. `sinks`: the descriptors of `writes`, likewise."""
 
-    def __init__(self, connection: DuckDBPyConnection, sources: list[str]):
+    def __init__(self, connection: DuckDBPyConnection, sources: list[str], sinks: list[str]):
         self._connection = connection
         self.sources = sources
+        self.sinks = sinks
 
     def execute(self, sql: str, **values: Any) -> DuckDBPyConnection:
         """Run one statement; $name in it stands for the value of that name. Raises ValueError for more than one."""
@@ -34,6 +35,15 @@ class LockedDuckDB:
         if others:
             raise ValueError("One statement is run at a time.")
         return self._connection.execute(statement, values)
+
+    def copy(self, select: str, sink: str, options: str) -> int:
+        """Write the rows of a SELECT into one of the sinks; return how many."""
+        [count] = self.execute(f"copy ({select}) to {text(sink)} ({options})").fetchone() or (0,)
+        return int(count)
+
+    def define(self, name: str, function: Callable[[str], str]) -> None:
+        """Let SQL call a function of ours, from a text to a text."""
+        self._connection.create_function(name, function, ["VARCHAR"], "VARCHAR")
 
     def statements(self, sql: str) -> list[tuple[str, str]]:
         """The kind, such as SELECT, and the text of each statement in a text. Nothing is run."""
@@ -54,13 +64,15 @@ def opened(
     *,
     threads: int = 1,
     reads: Sequence[Path] = (),
+    writes: Sequence[int] = (),
     folder: Path | None = None,
     database: Path | None = None,
     read_only: bool = False,
 ) -> Iterator[LockedDuckDB]:
     """A DuckDB with so much memory, in bytes.
 
-    reads: files that it may read. folder: where it may read and write, and puts what does not fit into memory.
+    reads: files that it may read. writes: open descriptors, of a file or a pipe, that it may write to.
+    folder: where it may read and write, and puts what does not fit into memory.
     database: the file to hold its tables; without it they are in memory.
     """
     if not rlimits.is_confined():
@@ -70,11 +82,12 @@ def opened(
     with ExitStack() as stack:
         held = [stack.enter_context(path.open("rb")) for path in reads]
         sources = [f"/dev/fd/{one.fileno()}" for one in held]  # no name of a file, which could be a pattern of names
+        sinks = [f"/dev/fd/{descriptor}" for descriptor in writes]
         config = _config(memory, threads, folder)
         connection = stack.enter_context(duckdb.connect(str(database or ":memory:"), read_only, config))
-        for setting in _locks(sources, folder):
+        for setting in _locks([*sources, *sinks], folder):
             connection.execute(setting)
-        yield LockedDuckDB(connection, sources)
+        yield LockedDuckDB(connection, sources, sinks)
 
 
 def quoted(name: str) -> str:
@@ -104,10 +117,10 @@ def _config(memory: int, threads: int, folder: Path | None) -> dict[str, Any]:
     }
 
 
-def _locks(sources: Sequence[str], folder: Path | None) -> Iterator[str]:
+def _locks(paths: Sequence[str], folder: Path | None) -> Iterator[str]:
     yield "set enable_progress_bar = false"  # it would be drawn on the standard output
     yield "set timezone = 'UTC'"
-    yield f"set allowed_paths = [{', '.join(map(text, sources))}]"
+    yield f"set allowed_paths = [{', '.join(map(text, paths))}]"
     yield f"set allowed_directories = [{text(str(folder)) if folder else ''}]"
     yield "set enable_external_access = false"
     yield "set lock_configuration = true"

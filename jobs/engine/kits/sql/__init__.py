@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from jobs.engine.kits.sql.error_messages import listed
 from jobs.engine.kits.sql.names import table_names
-from jobs.engine.kits.sql.query import QueryAnswer, QueryEnded, QueryLimits, QuerySource, query_error, run_query
+from jobs.engine.kits.sql.query import QueryAnswer, QueryEnded, QueryLimits, QuerySource, answer, query_error, run_query
 
 __all__ = [
     "QueryAnswer",
     "QueryEnded",
     "QueryLimits",
     "QuerySource",
+    "answer",
     "listed",
     "query_error",
     "run_query",

@@ -2,36 +2,33 @@
 
 1. It runs with limits and without a network, and dies with its parent.
 2. It loads the files into a database in the request's folder, with nothing else within reach.
-3. It opens that again read-only, with nothing else within reach. Then it runs the query and yields the rows as they come.
+3. It opens that again read-only, with nothing within reach but one open descriptor. DuckDB writes the rows there.
 
-The output is an object for each table, one for the columns, lists of rows, and an object for the end.
+The output is an object for each table, one for the columns, and some that say how far it is; the last has `end`.
 """
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jobs.engine import jsonsafe
 from jobs.engine.errors import BadInput, LegworkError
+from jobs.engine.formats.columns import Choices
 from jobs.engine.formats.tables.delimited import COLUMN_LIMIT
-from jobs.engine.formats.tables.parquet import converter
-from jobs.engine.kits.sql import error_messages
-from jobs.engine.kits.sql.loading import load
+from jobs.engine.kits.sql import error_messages, result_files
+from jobs.engine.kits.sql.expressions import Styles
+from jobs.engine.kits.sql.loading import Loaded, load
 from jobs.engine.kits.sql.names import column_names
+from jobs.engine.kits.sql.query import RESULT
 from jobs.engine.sandbox import confined, locked_duckdb
 from jobs.engine.sandbox.locked_duckdb import LockedDuckDB, quoted
 
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
 AGAIN_SECONDS = 0.1
-BATCH = 500
-ROW_BYTES = 16_000_000
 
 
 class Refused(LegworkError):
@@ -85,18 +82,28 @@ def _answer(request: dict[str, Any], folder: Path, watch: Watch) -> Iterator[Any
 
     size = {"memory": request["memory"], "threads": request["threads"], "database": folder / "tables.duckdb"}
     reads = [Path(source["path"]) for source in request["sources"]]
+    written = result_files.Written()
     try:
+        tables = []
         with locked_duckdb.opened(**size, reads=reads, folder=folder) as database:
             watch.database = database
             for source, file in zip(request["sources"], database.sources, strict=True):
-                yield _loaded(database, source, file, folder)
-        with locked_duckdb.opened(**size, read_only=True) as database:
+                tables.append(_loaded(database, source, file, folder, _choices(request)))
+                yield tables[-1].as_json()
+        sink = result_files.Sink(request["format"], folder / RESULT)
+        writes = [] if sink.descriptor is None else [sink.descriptor]
+        with locked_duckdb.opened(**size, read_only=True, writes=writes) as database:
             watch.database = database
-            shutil.rmtree(folder, ignore_errors=True)  # an open file, so it is gone when this process ends
-            yield from _result(database.execute(_select(database, request)), request["rows"])
+            (folder / "tables.duckdb").unlink()  # an open file, so it is gone when this process ends
+            yield from _written(database, request, tables, sink, written)
+    except LegworkError as error:
+        yield _state(written)
+        raise error
     except duckdb.InterruptException:
+        yield _state(written)
         raise Refused(_too_long(request) if watch.timed_out else "Stopped.", reason="time_limit") from None
     except duckdb.OutOfMemoryException:
+        yield _state(written)
         raise Refused(_too_much(request), reason="memory_limit") from None
     except duckdb.Error as error:
         known = error_messages.of(error, _tables(request))
@@ -104,9 +111,13 @@ def _answer(request: dict[str, Any], folder: Path, watch: Watch) -> Iterator[Any
         raise Refused(message, reason=reason) from None
 
 
-def _loaded(database: LockedDuckDB, source: dict[str, Any], file: str, folder: Path) -> dict[str, Any]:
+def _choices(request: dict[str, Any]) -> Choices:
+    return Choices(**(request["choices"] | {"texts": tuple(request["choices"]["texts"])}))
+
+
+def _loaded(database: LockedDuckDB, source: dict[str, Any], file: str, folder: Path, choices: Choices) -> Loaded:
     try:
-        return load(database, source, file, folder)
+        return load(database, source, file, folder, choices)
     except BadInput as error:
         raise BadInput(f"{source['name']}: {error.message}", reason="bad_table") from None
 
@@ -119,43 +130,30 @@ def _select(database: LockedDuckDB, request: dict[str, Any]) -> str:
     return found[0][1]
 
 
-def _result(result: DuckDBPyConnection, most: int) -> Iterator[Any]:
-    """The columns, the first `most` rows, and whether there are more."""
-    found = result.description or []
+def _written(
+    database: LockedDuckDB,
+    request: dict[str, Any],
+    tables: list[Loaded],
+    sink: result_files.Sink,
+    written: result_files.Written,
+) -> Iterator[Any]:
+    """The columns, how far the file is, a few times a second, and the end."""
+    select = _select(database, request)
+    found = database.execute(f"from ({select}\n) limit 0").description or []
     if len(found) > COLUMN_LIMIT:
         raise Refused(f"The result has {len(found):,} columns; the limit is {COLUMN_LIMIT:,}.")
     names = column_names(jsonsafe.clean_text(column[0]) for column in found)
     types = [str(column[1]) for column in found]
     yield {"columns": [{"name": name, "type": type_name} for name, type_name in zip(names, types, strict=True)]}
-    converters = [(place, convert) for place, name in enumerate(types) if (convert := converter(name)) is not None]
-    count = 0
-    while count < most and (batch := result.fetchmany(min(BATCH, most - count))):
-        count += len(batch)
-        yield from _in_lines(_converted(record, converters) for record in batch)
-    yield {"end": count, "more": count == most and result.fetchone() is not None}
+    styles = Styles.of([one for table in tables for one in table.formats])
+    query = result_files.Query(database, select, names, types, styles)
+    for _ in result_files.write(query, sink, request["rows"], written):
+        yield _state(written)
+    yield _state(written) | {"end": True}
 
 
-def _converted(record: tuple[Any, ...], converters: list[tuple[int, Callable[[Any], Any]]]) -> list[Any]:
-    values = list(record)
-    for place, convert in converters:
-        if values[place] is not None:
-            values[place] = convert(values[place])
-    return values
-
-
-def _in_lines(rows: Iterable[list[Any]]) -> Iterator[bytes]:
-    """The rows in batches, as JSON lists of limited length."""
-    batch: list[str] = []
-    size = 0
-    for row in rows:
-        batch.append(jsonsafe.dumps(row))
-        size += len(batch[-1])
-        if len(batch[-1]) > ROW_BYTES:
-            raise Refused("A row of the result is over 16 MB. Select fewer or shorter values.", reason="row_too_large")
-        if size > ROW_BYTES:
-            yield f"[{','.join(batch)}]".encode()
-            batch, size = [], 0
-    yield f"[{','.join(batch)}]".encode()
+def _state(written: result_files.Written) -> dict[str, Any]:
+    return asdict(written)
 
 
 def _tables(request: dict[str, Any]) -> dict[str, list[str]]:

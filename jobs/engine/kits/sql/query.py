@@ -1,21 +1,24 @@
 """Runs one untrusted SELECT on untrusted tables, by DuckDB in a sandboxed child process.
 
-`run_query` streams the rows, in constant memory. `query_error` checks a query before there is a job.
+`run_query` writes the rows into a file, in constant memory. `query_error` checks a query before there is a job.
 The worker does not load DuckDB: a query that exceeds its limits ends the child only.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from jobs.engine.errors import BadInput, JobFailed
+from jobs.engine.formats.columns import Choices
 from jobs.engine.sandbox import confined
 
 MODULE = "jobs.engine.kits.sql"
+RESULT = "result"  # the file with the rows
 LATE_SECONDS = 10  # grace after the time limit, and for loading the tables
 CHECK_SECONDS = 5
 FILE_BYTES = 16 << 30
@@ -47,23 +50,29 @@ class QueryLimits:
 
 @dataclass
 class QueryAnswer:
-    """The result of a query. `count` and `more` are set after the last row."""
+    """The result of a query, in the file `path`. After an end before its time: the rows up to then, of CSV and JSONL."""
 
-    tables: list[dict[str, Any]] = field(default_factory=list)  # table, rows, columns: type by name
+    path: Path
+    tables: list[dict[str, Any]] = field(default_factory=list)  # table, rows, columns: type by name, read, notes
     columns: list[dict[str, str]] = field(default_factory=list)  # name, type
     count: int = 0
     more: bool = False
-    _answers: Iterator[Any] = field(default_factory=lambda: iter(()))
+    first: list[list[Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    bytes: int = 0
 
-    def rows(self) -> Iterator[list[Any]]:
-        """The rows as lists of JSON values. Raises QueryEnded if the query ends early."""
-        for message in self._answers:
-            if isinstance(message, dict):
-                self.more = message["more"]
-                return
-            for row in message:
-                self.count += 1
-                yield row
+    def take(self, message: dict[str, Any]) -> None:
+        """What the child said."""
+        if "table" in message:
+            self.tables.append(message)
+        for name in ("columns", "count", "more", "first", "notes", "bytes"):
+            if name in message and "table" not in message:
+                setattr(self, name, message[name])
+
+    def cut(self) -> None:
+        """Leave only whole rows in the file."""
+        if self.path.exists():
+            os.truncate(self.path, self.bytes)
 
 
 class QueryEnded(JobFailed):
@@ -84,19 +93,34 @@ def query_error(statement: str, sources: list[QuerySource]) -> str | None:
     return None
 
 
-@contextmanager
 def run_query(
-    statement: str, sources: list[QuerySource], limits: QueryLimits, check: Callable[[], None]
+    statement: str,
+    sources: list[QuerySource],
+    limits: QueryLimits,
+    folder: Path,
+    format: str = "csv",
+    choices: Choices | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> Iterator[QueryAnswer]:
-    """Run a query. Raises QueryEnded. `check` is polled; an exception from it ends the query at once."""
-    with closing(_answers(_request(statement, sources, limits), limits, check)) as answers:
-        answer = QueryAnswer(_answers=answers)
-        for message in answers:
-            if "columns" in message and "table" not in message:
-                answer.columns = message["columns"]
-                break
-            answer.tables.append(message)
-        yield answer
+    """Run a query, and yield how far it is a few times a second. Its rows become a file of this format in the folder.
+
+    Raises QueryEnded, after the last answer; the rows up to then are in the file. `check` is polled; an exception from it ends
+    the query at once.
+    """
+    answer = QueryAnswer(folder / RESULT)
+    request = _request(statement, sources, limits) | {"format": format, "choices": asdict(choices or Choices())}
+    try:
+        with closing(_answers(request, limits, folder, check)) as answers:
+            for message in answers:
+                answer.take(message)
+                yield answer
+    finally:
+        answer.cut()
+
+
+def answer(*asked: Any, **more: Any) -> QueryAnswer:
+    """As run_query: the answer when all is written."""
+    return [*run_query(*asked, **more)][-1]
 
 
 def _request(statement: str, sources: list[QuerySource], limits: QueryLimits, check: bool = False) -> dict[str, Any]:
@@ -112,10 +136,12 @@ def _limits(limits: QueryLimits) -> confined.ProcessLimits:
     )
 
 
-def _answers(request: dict[str, Any], limits: QueryLimits, check: Callable[[], None]) -> Generator[Any, None, None]:
+def _answers(
+    request: dict[str, Any], limits: QueryLimits, folder: Path, check: Callable[[], None]
+) -> Generator[Any, None, None]:
     try:
         reads = [Path(source["path"]) for source in request["sources"]]
-        yield from confined.stream(MODULE, request, _limits(limits), reads=reads, check=check)
+        yield from confined.stream(MODULE, request, _limits(limits), folder=folder, reads=reads, check=check)
     except confined.TooCostly as error:
         if error.timed_out:
             raise QueryEnded("The query reached its time limit and was ended.", reason="time_limit") from None

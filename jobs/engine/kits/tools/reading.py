@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from jobs.engine import jsonsafe, library
 from jobs.engine.errors import BadInput, NotFound
@@ -71,13 +74,15 @@ def _text(file: Input) -> str:
 def _query(arguments: Query, reach: ToolContext) -> ToolResult:
     limits = kits_sql.QueryLimits(rows=arguments.limit, seconds=reach.seconds, memory=MEMORY, threads=1)
     with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="legwork-query-", ignore_cleanup_errors=True)))
         files = [reach.open(ref) for ref in arguments.files]
         paths = [str(stack.enter_context(file.path())) for file in files]
         try:
-            answer = stack.enter_context(kits_sql.run_query(arguments.sql, _sources(files, paths), limits, reach.check))
-            rows = [jsonsafe.dumps(row) for row in answer.rows()]
+            answer = kits_sql.answer(arguments.sql, _sources(files, paths), limits, folder, "jsonl", check=reach.check)
         except kits_sql.QueryEnded as error:  # ends the query, not the job
             raise BadInput(error.message, reason=error.reason) from None
+        with answer.path.open(encoding="utf-8") as lines:
+            rows = [jsonsafe.dumps(list(json.loads(line).values())) for line in lines]
     head = jsonsafe.dumps([column["name"] for column in answer.columns])
     return ToolResult("\n".join([head, *rows, *(["[there are more rows]"] if answer.more else [])]))
 
