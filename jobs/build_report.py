@@ -6,7 +6,6 @@ of the table. A language model may describe them, but may use only computed numb
 
 from __future__ import annotations
 
-import re
 import tempfile
 import time
 from collections.abc import Iterator
@@ -18,11 +17,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator
 
 from jobs.engine import llm
+from jobs.engine.formats import columns
 from jobs.engine.formats.tables import TableInfo
 from jobs.engine.kits import conversion, reports
 from jobs.engine.kits.reports import measures as reports_measures
 from jobs.engine.kits.reports import narrative as reports_narrative
-from jobs.engine.sdk import BadInput, Context, Estimate, FieldError, Find, KindParams, Output, TableFile, param
+from jobs.engine.sdk import BadInput, ColumnParams, Context, Estimate, FieldError, Find, Output, TableFile, param
 
 TITLE = "Build a report"
 GROUP = "Data and numbers"
@@ -35,12 +35,11 @@ RESULT_TEMPLATE = "jobs/results/build_report.html"
 ROWS_PER_SECOND = 60_000
 SECONDS = 8.0  # for charts and pages
 MOST_KEYS = 3
-DATE = re.compile(r"\d{4}[-/]\d{1,2}([-/]\d{1,2})?|\d{1,2}[./]\d{1,2}[./]\d{4}|[A-Z][a-z]{2} \d{1,2},? \d{4}")
 
 Listed = Annotated[str, BeforeValidator(reports_measures.written)]
 
 
-class Params(KindParams):
+class Params(ColumnParams):
     source: TableFile = param("Table", "CSV, TSV, JSON, JSONL, XLSX or Parquet.")
     title: str = param("Title", default="Report", min_length=1, max_length=200)
     template: str = param(
@@ -124,9 +123,11 @@ def check(params: Params, find: Find) -> list[FieldError]:
 
 
 def estimate(params: Params, find: Find) -> Estimate:
-    rows = find(params.source).table(params.encoding, params.delimiter).rows or 0
+    table = find(params.source).table(params.encoding, params.delimiter)
+    rows = table.rows or 0
     calls = 1 if params.narrative == "llm" else None
     return Estimate(
+        notes=tuple(columns.first_guesses(table.columns, table.first, params.column_choices, table.delimiter)),
         calls=calls,
         tokens=calls and 1_000 + reports_narrative.LONGEST,
         seconds=round(SECONDS + rows / ROWS_PER_SECOND, 1),
@@ -152,7 +153,10 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         as_of=figures["as_of"],
         template=params.template.strip(),
         keys=plan.group_by,
-        labels=[one.label for one in plan.measures],
+        labels=[
+            f"{one.label} ({unit})" if unit else one.label
+            for one, unit in zip(plan.measures, figures["units"], strict=True)
+        ],
         names=[one.name for one in plan.measures],
         figures=figures,
         narrative=text,
@@ -164,6 +168,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         context.save(f"{params.title[:120]}.{params.format}", path, conversion.media_type(params.format))
     return {
         **{"rows_read": figures["rows_read"], "rows_used": figures["rows_used"], "data_as_of": figures["as_of"]},
+        "left_out": figures["left_out"],
         "seconds": round(time.monotonic() - began, 1),
         "preview": reports.preview(report, [*figures["notes"], *report.notes, *warnings]),
     }
@@ -188,7 +193,8 @@ def _plan(params: Params, table: TableInfo) -> reports.ReportPlan:
         period=params.period,
         most_groups=params.most_groups,
         encoding=params.encoding,
-        delimiter=params.delimiter,
+        delimiter=params.delimiter or table.delimiter,
+        choices=params.column_choices,
     )
 
 
@@ -207,10 +213,9 @@ def _date(params: Params, table: TableInfo) -> str:
         raise BadInput(reports_measures.no_column(params.date_column, table.columns))
     if params.date_column or (params.template.strip() != "timeseries" and "{periods}" not in params.template):
         return params.date_column
-    for column in table.columns:
-        values = [str(row[column]) for row in table.first if row.get(column) not in (None, "")]
-        if values and all(map(DATE.match, values)):
-            return column
+    for column in columns.of_rows(table.columns, table.first):
+        if columns.is_dated(column):
+            return column.name
     if not table.first:
         return next((column for column in table.columns if "date" in column.lower()), table.columns[0])
     raise BadInput("No column of the table has dates such as 2026-03-31. Name one, or choose another template.")

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
 
-from jobs.engine.formats import exports
+from jobs.engine.formats import columns, exports
 from jobs.engine.kits import sql as kits_sql
 from jobs.engine.sdk import (
     BadInput,
@@ -88,6 +88,9 @@ def check(params: Params, find: Find) -> list[FieldError]:
 
 def estimate(params: Params, find: Find) -> Estimate:
     tables = [f"Table {kits_sql.listed(source.table, source.columns)}." for source in _sources(params, find)]
+    for ref in params.files:
+        table = find(ref).table(params.encoding, params.delimiter)
+        tables += columns.first_guesses(table.columns, table.first, params.column_choices, table.delimiter)
     size = sum(find(ref).bytes for ref in params.files)
     return Estimate(seconds=round(1 + size / BYTES_PER_SECOND, 1), notes=tuple(tables))
 

@@ -126,9 +126,10 @@ def test_what_is_no_number_or_no_date_is_left_out_and_said(tmp_path: Path) -> No
     table.write_text("day,n\n2026-01-01,1\n2026-01-02,x\n?,4\n2026-01-03,nan\n2026-01-03,\n")
     found = figures(table, tmp_path, "sum(n), count(n)", "", "day")
     assert (found["rows_read"], found["rows_used"], found["totals"]) == (5, 4, [1, 3])
+    assert found["left_out"] == {"n": 2, "day": 1} and found["warnings"] == found["notes"]
     assert found["notes"] == [
-        "1 rows were left out: day holds no date there.",
-        "2 values of n are no numbers and were left out.",
+        "2 values of n are no numbers and were left out (“x”, “nan”).",
+        "1 row was left out: day holds no date there (“?”).",
     ]
 
 

@@ -287,7 +287,9 @@ def test_rows_before_a_limit_are_kept(environment: Callable[..., None]) -> None:
     slow = "select i, md5(repeat(i::varchar, 50)) from range(100000000) t(i)"
     job = done("query_data", files=[upload(TABLE)], sql=slow, seconds=6, row_limit=100_000_000, format="jsonl")
     assert (job.state, job.reason) == ("partial", "time_limit")
-    assert content(queries.output_files(job)[0]).count(b"\n") == job.result["rows"] > 1_000 and "are kept" in str(job.message)
+    assert content(queries.output_files(job)[0]).count(b"\n") == job.result["rows"] > 1_000 and "are kept" in str(
+        job.message
+    )
     job = run(commands.submit("query_data", {"files": [upload(TABLE)], "sql": slow}, owner=OWNER, sample=3))
     assert (job.state, job.result["rows"]) == ("succeeded", 3)
 

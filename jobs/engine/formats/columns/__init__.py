@@ -13,22 +13,29 @@ A type is taken where writing the values back gives the same texts. Numbers and 
 
 from __future__ import annotations
 
-from jobs.engine.formats.columns.column import Choices, Column, ColumnFormat, DateOrder, Hints, NumberMarks
+from jobs.engine.formats.columns.column import Choices, Column, ColumnFormat, DateOrder, Hints, NumberMarks, some
 from jobs.engine.formats.columns.dates import wanted as as_dates
-from jobs.engine.formats.columns.decide import decide, table_hints
+from jobs.engine.formats.columns.decide import decide, first_guesses, is_dated, of_rows, table_hints
 from jobs.engine.formats.columns.numbers import wanted as as_numbers
 from jobs.engine.formats.columns.sql import converted
+from jobs.engine.formats.columns.texts import DateText, NumberText
 
 __all__ = [
     "Choices",
     "Column",
     "ColumnFormat",
     "DateOrder",
+    "DateText",
     "Hints",
     "NumberMarks",
+    "NumberText",
     "as_dates",
     "as_numbers",
     "converted",
     "decide",
+    "first_guesses",
+    "is_dated",
+    "of_rows",
+    "some",
     "table_hints",
 ]

@@ -67,8 +67,14 @@ class ColumnFormat:
 
 @dataclass
 class Seen:
+    """How many values are of one sort, and some of the first."""
+
     count: int
-    example: str
+    examples: list[str]
+
+    @property
+    def example(self) -> str:
+        return self.examples[0]
 
 
 @dataclass
@@ -80,19 +86,22 @@ class Column:
     texts: int = 0
     seen: dict[Evidence, Seen] = field(default_factory=dict)
 
-    def add(self, value: Any) -> None:
+    def add(self, value: Any, count: int = 1) -> None:
+        """A value that is there so many times."""
         if value is None or value == "":
             return
         if isinstance(value, str):
-            self.texts += 1
+            self.texts += count
         else:
             value = _written(value)
-        self.filled += 1
+        self.filled += count
         found = evidence(value)
         if (one := self.seen.get(found)) is None:
-            self.seen[found] = Seen(1, value[:SHOWN])
-        else:
-            one.count += 1
+            self.seen[found] = Seen(count, [value[:SHOWN]])
+            return
+        one.count += count
+        if len(one.examples) < EXAMPLES and value[:SHOWN] not in one.examples:
+            one.examples.append(value[:SHOWN])
 
     def of(self, kind: type[Kind]) -> Iterator[tuple[Kind, Seen]]:
         return ((found, one) for found, one in self.seen.items() if isinstance(found, kind))
@@ -104,7 +113,8 @@ class Column:
         """How many values are none of these, with a few examples."""
         fits = set(fitting)
         others = [one for found, one in self.seen.items() if found not in fits]
-        return sum(one.count for one in others), tuple(one.example for one in others[:EXAMPLES])
+        examples = [example for one in others for example in one.examples]
+        return sum(one.count for one in others), tuple(examples[:EXAMPLES])
 
 
 def _written(value: Any) -> str:

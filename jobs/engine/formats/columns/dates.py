@@ -67,7 +67,9 @@ def typed(column: Column, choices: Choices, hints: Hints) -> ColumnFormat:
         return _as_text(column, "some of its times have a zone and others have none")
     if any(one.fine for one in kinds):
         return _as_text(column, "its times are finer than a microsecond")
-    if any(one.short_year and one.dashes for one in kinds) and not _named_or_chosen(column, choices):
+    if any(one.short_year and one.dashes and one.shape == "numeric" for one in kinds) and not _named_or_chosen(
+        column, choices
+    ):
         return ColumnFormat(column.name)  # 12-05-01 may be a part's number
     return _format(column, read)
 
@@ -94,6 +96,17 @@ def wanted(column: Column, choices: Choices, hints: Hints) -> ColumnFormat | Non
         shapes=made.shapes,
         partial=bool(parts),
     )
+
+
+def partly(column: Column) -> bool:
+    """Whether all its values are dates, months, or days such as 20260325, and its name says that they are."""
+    months = all(
+        isinstance(one, DateText)
+        or (isinstance(one, NumberText) and one.day)
+        or (isinstance(one, OtherText) and one.partial)
+        for one in column.seen
+    )
+    return months and (DATE_NAME.search(column.name) is not None or not column.count(NumberText))
 
 
 def compact(column: Column, choices: Choices) -> ColumnFormat | None:

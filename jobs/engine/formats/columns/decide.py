@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from jobs.engine.formats.columns import dates, numbers
 from jobs.engine.formats.columns.column import Choices, Column, ColumnFormat, Hints, some
@@ -33,6 +34,28 @@ def decide(
     choices = choices or Choices()
     hints = table_hints(columns, delimiter)
     return [_format(column, choices, hints) for column in columns]
+
+
+def of_rows(names: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> list[Column]:
+    """The columns of these rows."""
+    columns = [Column(name) for name in names]
+    for row in rows:
+        for column in columns:
+            column.add(row.get(column.name))
+    return columns
+
+
+def first_guesses(
+    names: Iterable[str], rows: Iterable[Mapping[str, Any]], choices: Choices, delimiter: str | None
+) -> list[str]:
+    """Sentences on how the first rows of a table are read, where that is not the only way."""
+    found = decide(of_rows(names, rows), choices, delimiter)
+    return [f"By the first rows: {one.guess}" for one in found if one.guess]
+
+
+def is_dated(column: Column) -> bool:
+    """Whether all its values are dates, or months or years in a column whose name says so."""
+    return bool(column.filled) and (column.count(DateText) == column.filled or dates.partly(column))
 
 
 def table_hints(columns: Sequence[Column], delimiter: str | None) -> Hints:

@@ -6,6 +6,7 @@ import re
 
 from jobs.engine.formats.columns.column import ColumnFormat
 from jobs.engine.formats.columns.month_names import MONTHS
+from jobs.engine.formats.columns.numbers import POINT_ZERO_WIDTH, SHORT_WIDTH
 from jobs.engine.formats.columns.texts import (
     COMMA_NUMBER,
     CORE,
@@ -37,6 +38,43 @@ def converted(format: ColumnFormat, text: str) -> str:
     if format.reads == "clock":
         return f"cast(try_strptime(replace({trimmed}, '.', ''), ['%I:%M %p', '%I:%M:%S %p', '%I:%M%p', '%I:%M:%S%p']) as time)"
     return f"try_cast({trimmed} as {format.type})"
+
+
+def written_back(format: ColumnFormat, text: str) -> str:
+    """The expression for the text that a value has in a result: the same as it came, where `reads` is "plain" or "text"."""
+    value = converted(format, text)
+    if format.type.startswith("DECIMAL("):
+        return decimal_text(value, format.type)
+    if format.type == "INTERVAL":
+        return duration_text(value)
+    return time_text(value, format.minutes) if format.type == "TIME" else f"cast({value} as varchar)"
+
+
+def decimal_text(value: str, type_name: str) -> str:
+    """With as many decimals as the type has, or as few as the number needs: see numbers.SHORT_WIDTH."""
+    width, scale = (int(part) for part in type_name[8:-1].split(","))
+    text = f"cast({value} as varchar)"
+    if width == SHORT_WIDTH and scale:
+        return f"rtrim(rtrim({text}, '0'), '.')"
+    return f"regexp_replace({text}, '([.][0-9]+?)0+$', '\\1')" if width == POINT_ZERO_WIDTH and scale else text
+
+
+def time_text(value: str, minutes: bool) -> str:
+    """A time of day; without the seconds where there are none and `minutes` says so."""
+    text = f"cast({value} as varchar)"
+    return f"regexp_replace({text}, '^(.....):00$', '\\1')" if minutes else text
+
+
+def duration_text(value: str) -> str:
+    """32:15:00 for an interval of days and less; with months, which have no length, as DuckDB writes it."""
+    seconds = f"abs(epoch({value}))"
+    whole = f"cast(floor({seconds}) as bigint)"
+    fraction = f"rtrim(rtrim(printf('%.6f', {seconds} - floor({seconds})), '0'), '.')[2:]"
+    clock = f"printf('%d:%02d:%02d', {whole} // 3600, {whole} // 60 % 60, {whole} % 60) || {fraction}"
+    sign = f"if(epoch({value}) < 0, '-', '')"
+    return (
+        f"if(datepart('month', {value}) + datepart('year', {value}) = 0, {sign} || {clock}, cast({value} as varchar))"
+    )
 
 
 def _number(format: ColumnFormat, text: str) -> str:

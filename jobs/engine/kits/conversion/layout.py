@@ -148,6 +148,7 @@ end
 _PAGE = """#set page(paper: "{page_size}", flipped: {landscape}, margin: {margin_mm}mm, numbering: "1")
 #set text(size: {font_size}pt)
 #set par(justify: true)
+#show table: set par(justify: false)
 #set heading(numbering: {numbering})
 #set table(inset: 5pt, stroke: 0.5pt + luma(180))
 #set image(width: auto)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobs.engine.kits.reports import measures
-from jobs.engine.kits.reports.figures import ReportPlan
+from jobs.engine.kits.reports.readings import ReportPlan
 from jobs.engine.kits.reports.runner import compute, render
 from jobs.engine.kits.reports.writing import Report, check_template, preview
 

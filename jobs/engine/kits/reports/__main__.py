@@ -6,9 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from jobs.engine.formats.columns import Choices
 from jobs.engine.kits.conversion import documents
 from jobs.engine.kits.reports import charts, figures, writing
 from jobs.engine.kits.reports.measures import Measure
+from jobs.engine.kits.reports.readings import ReportPlan
 from jobs.engine.sandbox import confined
 
 
@@ -18,7 +20,8 @@ def work(request: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 def _compute(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     measures = [Measure(**one) for one in request["plan"]["measures"]]
-    plan = figures.ReportPlan(**(request["plan"] | {"measures": measures}))
+    choices = Choices(**request["plan"]["choices"])
+    plan = ReportPlan(**(request["plan"] | {"measures": measures, "choices": choices}))
     return figures.compute(Path(request["path"]), request["name"], plan, folder)
 
 

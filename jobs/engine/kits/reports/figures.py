@@ -2,100 +2,75 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from datetime import date, time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from jobs.engine import jsonsafe
+from jobs.engine.display import DIGITS, as_text
 from jobs.engine.errors import BadInput
-from jobs.engine.formats import tables
-from jobs.engine.formats.exports import parquet
 from jobs.engine.kits.reports.measures import OF_NUMBERS, ROWS, Measure
+from jobs.engine.kits.reports.readings import Readings, ReportPlan, Spool, put_down
 from jobs.engine.sandbox import locked_duckdb
-from jobs.engine.sandbox.locked_duckdb import LockedDuckDB, numbered, text
+from jobs.engine.sandbox.locked_duckdb import LockedDuckDB
 
-FUNCTIONS = {"sum": "fsum", "mean": "favg", "median": "median", "min": "min", "max": "max"}
+EXACT = {"sum": "sum", "mean": "avg", "median": "median", "min": "min", "max": "max"}  # of whole numbers and decimals
+OF_FRACTIONS = EXACT | {"sum": "fsum", "mean": "favg"}  # of binary fractions, with less rounding
 NUMBERS = ("INT", "DOUBLE", "FLOAT", "DECIMAL", "REAL")
-FORMATS = ["%b %d %Y", "%d.%m.%Y", "%m/%d/%Y", "%d %b %Y", "%B %d, %Y", "%Y", "%Y-%m", "%Y/%m/%d", "%m/%d/%Y %H:%M"]
 LABELS = {"year": "%Y", "month": "%Y-%m", "quarter": "%Y", "week": "%Y-%m-%d", "day": "%Y-%m-%d"}
 MEMORY = 768 << 20
 MOST_PERIODS = 1_000
 LINES = 6  # groups that the chart over time shows
 EMPTY = "(empty)"
-
-
-@dataclass(frozen=True)
-class ReportPlan:
-    """What is wanted. `date`: the column of a report over time, else empty; `period`: a key of LABELS, or "auto"."""
-
-    measures: list[Measure]
-    group_by: list[str]
-    date: str
-    period: str
-    most_groups: int
-    encoding: str | None = None
-    delimiter: str | None = None
-
-    @property
-    def columns(self) -> list[str]:
-        named = [*(one.column for one in self.measures if one.column != ROWS), *self.group_by, self.date]
-        return list(dict.fromkeys(name for name in named if name))
+MANY = 0.05  # share of rows left out, from which on it is said at the top
 
 
 def compute(path: Path, name: str, plan: ReportPlan, folder: Path) -> dict[str, Any]:
-    """The figures as JSON: rows_read, rows_used, totals, groups, periods, lines, notes. Raises BadInput in words."""
+    """The figures as JSON: rows_read, rows_used, totals, groups, periods, lines, units, left_out, warnings, notes.
+
+    Raises BadInput in words.
+    """
     import duckdb
 
-    rows, names = _put_down(path, name, plan, folder)
+    spool = put_down(path, name, plan, folder)
     try:
-        with locked_duckdb.opened(MEMORY, threads=2, reads=[rows], folder=folder) as database:
-            return _Report(database, plan, names).figures()
+        with locked_duckdb.opened(MEMORY, threads=2, reads=[spool.rows], folder=folder) as database:
+            return _Report(database, plan, spool).figures()
     except duckdb.OutOfMemoryException:
         raise BadInput(
             "The table has too many different groups to be added up here. Group by something coarser."
         ) from None
 
 
-def _put_down(path: Path, name: str, plan: ReportPlan, folder: Path) -> tuple[Path, list[str]]:
-    """The columns that matter, as Parquet, and their names; of a Parquet file all columns, and no names."""
-    with path.open("rb") as opened:
-        if opened.read(4) == b"PAR1":
-            return path, []
-    target, columns = folder / "rows.parquet", plan.columns
-    rows = tables.read_here(path, name, encoding=plan.encoding, delimiter=plan.delimiter)
-    short = [f"c{place}" for place in range(len(columns) + 1)]
-    parquet.write(short, ([*(row.get(column) for column in columns), 1] for row in rows), target)  # some need no column
-    (folder / "rows.jsonl").unlink(missing_ok=True)
-    return target, columns
-
-
 class _Report:
-    """The queries over one table, whose columns are c0, c1, ... in all of them: no name of a column is ever in the SQL."""
+    """The queries over one table, whose columns are c0, c1, ... in all of them: no name of a column is ever in the SQL.
 
-    def __init__(self, database: LockedDuckDB, plan: ReportPlan, names: list[str]):
+    Beside them stand the dates and numbers in them, as `readings` has it.
+    """
+
+    def __init__(self, database: LockedDuckDB, plan: ReportPlan, spool: Spool):
         self._database = database
         self._plan = plan
         self._where = ""
         database.execute("create macro finite(x) as case when isfinite(x) then x end")
-        file = f"read_parquet({text(database.sources[0])})"
-        found = database.execute(f"select * from {file} limit 0").description
-        named = names or [jsonsafe.clean_text(column[0]) for column in found]
-        places = {column: place for place, column in enumerate(named)}
-        self._columns = {column: f"c{places[column]}" for column in plan.columns}
-        self._types = {column: str(found[places[column]][1]).upper() for column in plan.columns}
-        database.execute(f"create view read_rows({numbered(len(found))}) as select * from {file}")
-        self._texts = {column for column in plan.columns if self._is_text(column)}
+        self._texts = Readings(database, plan, spool)
 
     def figures(self) -> dict[str, Any]:
         read = self._one("select count(*) from read_rows")[0]
-        self._where = f"where {self._date} is not null" if self._plan.date else ""
+        self._where = f"where {self._day} is not null" if self._plan.date else ""
         used = self._one(f"select count(*) from {self._used}")[0]
+        if self._plan.date:
+            self._texts.tell_of_dates(read, used)
         figures = {
             "rows_read": read,
             "rows_used": used,
             "totals": list(self._one(f"select {self._measures} from {self._used}")),
+            "units": [self._unit(one) for one in self._plan.measures],
+            "left_out": self._texts.left_out,
+            "warnings": [note for note, count in self._texts.said.items() if count > MANY * read],
+            "notes": self._texts.notes,
         }
-        figures |= {"groups": None, "periods": None, "lines": None, "period": None, "notes": self._notes(read, used)}
+        figures |= {"groups": None, "periods": None, "lines": None, "period": None}
         if used and self._plan.group_by:
             figures["groups"] = self._groups()
         if used and self._plan.date:
@@ -121,8 +96,8 @@ class _Report:
         return {"count": count, "rows": [_plain(row) for row in rows], "others": others}
 
     def _periods(self) -> dict[str, Any]:
-        first, last = self._one(f"select min({self._date}), max({self._date}) from read_rows")
-        days = (last - first).days
+        range_ = f"min({self._day})::varchar, max({self._day})::varchar, date_diff('day', min({self._day}), max({self._day}))"
+        first, last, days = self._one(f"select {range_} from read_rows")
         period = (
             self._plan.period
             if self._plan.period != "auto"
@@ -132,7 +107,7 @@ class _Report:
             if days <= 2_000
             else "year"
         )
-        start = f"date_trunc('{period}', {self._date})"
+        start = f"date_trunc('{period}', {self._day})"
         label = f"strftime({start}, '{LABELS[period]}')" + (
             f" || '-Q' || quarter({start})" if period == "quarter" else ""
         )
@@ -140,7 +115,7 @@ class _Report:
         rows = self._all(f"select {label} as p, {self._measures} from {self._used} {by}")
         if len(rows) > MOST_PERIODS:
             raise BadInput(f"There are more than {MOST_PERIODS:,} periods of one {period}. Choose a longer period.")
-        said = {"period": period, "periods": rows, "from": str(first), "to": str(last)}
+        said = {"period": period, "periods": rows, "from": first, "to": last}
         if self._plan.group_by:
             key = self._key(self._plan.group_by[0])
             measure = self._measure(self._plan.measures[0])
@@ -151,54 +126,31 @@ class _Report:
             said["lines"] = self._all(f"select {label} as p, {key} as k, {measure} as m0 from {self._used} {by}")
         return said
 
-    def _notes(self, read: int, used: int) -> list[str]:
-        notes = []
-        if read > used:
-            notes.append(f"{read - used:,} rows were left out: {self._plan.date} holds no date there.")
-        for column in {
-            one.column: None for one in self._plan.measures if one.column in self._texts and self._numeric(one)
-        }:
-            wrong = f"{self._text(column)} is not null and {self._number(column)} is null"
-            if count := self._one(f"select count(*) from {self._used} {'and' if self._where else 'where'} {wrong}")[0]:
-                notes.append(f"{count:,} values of {column} are no numbers and were left out.")
-        return notes
+    def _unit(self, one: Measure) -> str:
+        format = self._texts.formats.get(one.column)
+        return format.unit if format and one.how != "count" else ""
 
     # Pieces of SQL.
 
     @property
-    def _date(self) -> str:
-        column = self._plan.date
-        if self._types.get(column, "").startswith(("DATE", "TIMESTAMP")):
-            return f"cast({self._columns[column]} as timestamp)"
-        return f"coalesce(try_cast({self._text(column)} as timestamp), try_strptime({self._text(column)}, {FORMATS!r}))"
+    def _day(self) -> str:
+        return self._texts.date(self._plan.date)
 
     def _measure(self, one: Measure) -> str:
         if one.column == ROWS:
             return "count(*)"
         if one.how == "count":
-            return f"count({self._text(one.column)})"
-        return f"{FUNCTIONS[one.how]}({self._number(one.column) if self._numeric(one) else self._text(one.column)})"
-
-    def _numeric(self, one: Measure) -> bool:
-        """Whether it is of numbers: the least and the most of texts, as dates, are texts."""
-        return one.how in OF_NUMBERS or (one.how in ("min", "max") and self._has_numbers(one.column))
-
-    def _has_numbers(self, column: str) -> bool:
-        return column not in self._texts or bool(self._one(f"select count({self._number(column)}) from read_rows")[0])
-
-    def _number(self, column: str) -> str:
-        if column not in self._texts:
-            return f"finite(cast({self._columns[column]} as double))"
-        return f"finite(try_cast({self._text(column)} as double))"
-
-    def _text(self, column: str) -> str:
-        return f"nullif(trim(cast({self._columns[column]} as varchar)), '')"
+            return f"count({self._texts.text(one.column)})"
+        if one.column not in self._texts.numbers:
+            return f"{EXACT[one.how]}({self._texts.text(one.column) if one.how not in OF_NUMBERS else 'null::integer'})"
+        fractions = "finite(" in self._texts.numbers[one.column]
+        number = self._texts.number(one.column)
+        if one.how == "median":
+            number = f"cast({number} as double)"
+        return f"{(OF_FRACTIONS if fractions else EXACT)[one.how]}({number})"
 
     def _key(self, column: str) -> str:
-        return f"coalesce({self._text(column)}, '{EMPTY}')"
-
-    def _is_text(self, column: str) -> bool:
-        return not (any(word in self._types[column] for word in NUMBERS) or self._types[column] == "BOOLEAN")
+        return f"coalesce({self._texts.text(column)}, '{EMPTY}')"
 
     @property
     def _used(self) -> str:
@@ -216,6 +168,15 @@ class _Report:
 
 
 def _plain(row: Any) -> list[Any]:
-    return [
-        int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value for value in row
-    ]
+    return [_json(value) for value in row]
+
+
+def _json(value: Any) -> Any:
+    """A figure as JSON: a whole number without a fraction, what no binary fraction keeps as text, dates as texts."""
+    if isinstance(value, Decimal):
+        written = float(value)
+        value = written if Decimal(repr(written)) == value else as_text(value)
+    if isinstance(value, float):
+        value = float(f"{value:.{DIGITS}g}")
+        return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    return as_text(value) if isinstance(value, date | time) else value

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobs.engine.errors import BadInput
+from jobs.engine.formats.columns import Column, NumberText
 from jobs.engine.validation import nearest
 
 HOWS = {
@@ -76,17 +77,12 @@ def no_column(name: str, columns: Sequence[str]) -> str:
 def check_numbers(measures: Sequence[Measure], first: Sequence[dict[str, Any]]) -> None:
     """Raise BadInput for a measure of numbers if the first values of its column are not numbers."""
     for one in measures:
-        filled = [row[one.column] for row in first if row.get(one.column) not in (None, "")]
-        if one.how in OF_NUMBERS and filled and not any(map(_is_number, filled)):
-            begins = f"“{one.column}” begins with {str(filled[0])[:40]}"
+        column = Column(one.column)
+        for row in first:
+            column.add(row.get(one.column))
+        if one.how in OF_NUMBERS and column.filled and not column.count(NumberText):
+            begins = f"“{one.column}” begins with {next(iter(column.seen.values())).example}"
             raise BadInput(f"{one.name} needs numbers, and {begins}. count({one.column}) works.")
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        return float(value) == float(value)
-    except (TypeError, ValueError):
-        return False
 
 
 def _measure(piece: str, columns: Sequence[str]) -> Measure:

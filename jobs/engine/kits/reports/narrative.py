@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from jobs.engine.errors import LegworkError
-from jobs.engine.kits.reports.figures import ReportPlan
+from jobs.engine.kits.reports.readings import ReportPlan
 from jobs.engine.llm import client
 
 SYSTEM = (

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from jobs.engine.kits.reports.figures import ReportPlan
+from jobs.engine.kits.reports.readings import ReportPlan
 from jobs.engine.kits.reports.writing import Report
 from jobs.engine.sandbox import confined
 

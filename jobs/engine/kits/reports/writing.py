@@ -60,7 +60,8 @@ class Report:
             if figures["rows_read"] == figures["rows_used"]
             else f"{figures['rows_used']:,} are used"
         )
-        return f"Source: {self.source}. {figures['rows_read']:,} rows were read, {used}. Data as of {self.as_of}."
+        read = f"Source: {self.source}. {figures['rows_read']:,} rows were read, {used}. Data as of {self.as_of}."
+        return " ".join([read, *figures["warnings"]])
 
 
 def shown(value: Any) -> str:

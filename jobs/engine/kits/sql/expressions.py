@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobs.engine.formats.columns import ColumnFormat
-from jobs.engine.formats.columns.numbers import POINT_ZERO_WIDTH, SHORT_WIDTH
+from jobs.engine.formats.columns.sql import decimal_text, duration_text, time_text
 
 INTEGERS = re.compile(r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER")
 NESTED = re.compile(r"(STRUCT|MAP|UNION)\(.*|.*\]|VARIANT", re.S)
@@ -40,7 +40,7 @@ def csv_cell(column: str, type_name: str, styles: Styles) -> str:
     if INTEGERS.fullmatch(type_name) or type_name in ("BOOLEAN", "DATE", "UUID"):
         return column
     if type_name.startswith("DECIMAL("):
-        return _decimal(column, type_name)
+        return decimal_text(column, type_name)
     if (value := _plain_text(column, type_name, styles)) is not None:
         return value
     text = f"cast(to_json({column}) as varchar)" if NESTED.fullmatch(type_name) else f"cast({column} as varchar)"
@@ -72,16 +72,6 @@ def shown(text: str, type_name: str) -> Any:
     return float(text) if type_name in ("DOUBLE", "FLOAT") else text
 
 
-def duration(column: str) -> str:
-    """32:15:00 for an interval of days and less; with months, whose length is none, as DuckDB writes it."""
-    seconds = f"abs(epoch({column}))"
-    whole = f"cast(floor({seconds}) as bigint)"
-    fraction = f"rtrim(rtrim(printf('%.6f', {seconds} - floor({seconds})), '0'), '.')[2:]"
-    clock = f"printf('%d:%02d:%02d', {whole} // 3600, {whole} // 60 % 60, {whole} % 60) || {fraction}"
-    sign = f"if(epoch({column}) < 0, '-', '')"
-    return f"if(datepart('month', {column}) + datepart('year', {column}) = 0, {sign} || {clock}, cast({column} as varchar))"
-
-
 def _plain_text(column: str, type_name: str, styles: Styles) -> str | None:
     """The expression for types that DuckDB would write otherwise than all of Legwork does; None for others."""
     if type_name == "DOUBLE":
@@ -93,17 +83,7 @@ def _plain_text(column: str, type_name: str, styles: Styles) -> str | None:
         zone = " || ':00'" if type_name == "TIMESTAMP WITH TIME ZONE" else ""
         return f"replace(cast({column} as varchar), ' ', '{styles.letter}'){zone}"
     if type_name == "TIME":
-        text = f"cast({column} as varchar)"
-        return f"regexp_replace({text}, '^(.....):00$', '\\1')" if styles.minutes else text
+        return time_text(column, styles.minutes)
     if type_name == "INTERVAL":
-        return duration(column)
+        return duration_text(column)
     return f"base64({column})" if type_name == "BLOB" else None
-
-
-def _decimal(column: str, type_name: str) -> str:
-    """With as many decimals as the type says, which its width does: see formats.columns.numbers."""
-    width, scale = (int(part) for part in type_name[8:-1].split(","))
-    text = f"cast({column} as varchar)"
-    if width == SHORT_WIDTH and scale:
-        return f"rtrim(rtrim({text}, '0'), '.')"
-    return f"regexp_replace({text}, '([.][0-9]+?)0+$', '\\1')" if width == POINT_ZERO_WIDTH and scale else text

@@ -1,0 +1,219 @@
+"""Columns of texts, with what they must become: the type in a query, and the values as DuckDB writes them.
+
+`|` parts the values. Without values the column stays as it is. A name after the type is the column's; `;` is the delimiter.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Case(NamedTuple):
+    texts: list[str]
+    type: str
+    values: list[str]
+    name: str
+    delimiter: str
+
+
+_CASES = """
+# whole numbers
+1|2|-3 > BIGINT
+0|10|999999999999999999 > BIGINT
+1577134800018226901|1577134800018226902 > HUGEINT
+9007199254740993|9007199254740992 > BIGINT
+-99999999999999999999999999999999999999|1 > HUGEINT
+111111111111111111111111111111111111111|2 > VARCHAR
+12|13|14 > BIGINT
+# what only looks like a number
+007|8 > VARCHAR
+01730|80331 > VARCHAR
+00 > VARCHAR
+-0|1 > VARCHAR
++4915112345678|+4915112345679 > VARCHAR
++1|2 > VARCHAR
++49 151 123|+49 151 124 > VARCHAR
+12E3|5E0 > VARCHAR
+5E0|50E-1 > VARCHAR
+1e5|2e6 > VARCHAR
+1D5|2D6 > VARCHAR
+0x1F|0x2A > VARCHAR
+NaN|1 > VARCHAR
+inf|1 > VARCHAR
+1_000|2_000 > VARCHAR
+.5|.25 > VARCHAR
+5.|6. > VARCHAR
+110 001|560 034 > VARCHAR
+030 123|040 999 > VARCHAR
+978-3-16|978-0-30 > VARCHAR
+12-34-56-78 > VARCHAR
+192.168.1.1|10.0.0.1 > VARCHAR
+1.2.3|1.10.0 > VARCHAR
+(1)|(2) > VARCHAR
+1/2|3/4 > VARCHAR
+3:2|1:0 > VARCHAR
+4711-A|4712-B > VARCHAR
+١٢٣|٤٥٦ > VARCHAR
+１２|３４ > VARCHAR
+1,2,3|4,5,6 > VARCHAR
+12,34|1.234.567,8|1,234,567.8 > VARCHAR
+# versions and decimals
+1.1|1.10 > VARCHAR
+1.1|1.10|2 > VARCHAR
+10|1.50 > VARCHAR
+1.10|2.25 > DECIMAL(16,2)
+1.10|2.20|0.05|-3.00 > DECIMAL(16,2)
+1.5|2.5 > DECIMAL(16,1)
+1|2.5|3.25 > DECIMAL(37,2)
+1.0|2.5|3.25 > DECIMAL(36,2)
+0.1|0.25|100 > DECIMAL(37,2)
+12345678901234567890.12|1.00 > DECIMAL(33,2)
+0.30000000000000004|1.5 > DOUBLE
+0.1234567890123456|2.0|3.25 > DOUBLE
+1e-05|0.5 > DOUBLE
+1.5e+300|0.25 > DOUBLE
+1.50e3|2.0 > VARCHAR
+-0.00|1.00 > DECIMAL(16,2) > 0.00|1.00
+# grouping
+1,234.50|12.00 > DECIMAL(16,2) > 1234.50|12.00
+1,234,567|89 > BIGINT > 1234567|89
+12,34,567|1,00,000 > BIGINT > 1234567|100000
+1'234.50|50.00 > DECIMAL(16,2) > 1234.50|50.00
+1’234|50 > BIGINT > 1234|50
+1 234,50|12,00 > DECIMAL(16,2) > 1234.50|12.00
+1\u202f234,50|12,00 > DECIMAL(16,2) > 1234.50|12.00
+1\xa0234.5|2.5 > DECIMAL(16,1) > 1234.5|2.5
+1 234|56 > BIGINT > 1234|56
+1,234|5 > BIGINT > 1234|5
+# decimal comma
+1.234,50|2,50 > DECIMAL(16,2) > 1234.50|2.50
+1,5|2,25 > DECIMAL(37,2) > 1.50|2.25
+0,5|10 > DECIMAL(37,1) > 0.5|10.0
+0,123|0,456 > DECIMAL(16,3) > 0.123|0.456
+1234,567|2,000 > DECIMAL(16,3) > 1234.567|2.000
+950|1.234|12.500 > BIGINT > 950|1234|12500 ;
+1.234|12.500 > DECIMAL(16,3) > 1.234|12.500
+950|1.234|12.500|1.5 > VARCHAR ;
+1.5|2.5 > DECIMAL(16,1) > 1.5|2.5 ;
+# money
+950|1,234.50|$200|(50) > DECIMAL(37,2) > 950.00|1234.50|200.00|-50.00
+$1,200.50|$3.00 > DECIMAL(16,2) > 1200.50|3.00
+-$5|$(5)|($5)|$-5 > BIGINT > -5|-5|-5|-5
+1.200 €|EUR 5|-3,5 € > DECIMAL(37,1) > 1200.0|5.0|-3.5
+€ 1.000,00|€ 2,50 > DECIMAL(16,2) > 1000.00|2.50
+1 200,00 zł|5,50 zł > DECIMAL(16,2) > 1200.00|5.50
+CHF 1'200.50|CHF 3.25 > DECIMAL(16,2) > 1200.50|3.25
+R$ 1.234,56|R$ 2,00 > DECIMAL(16,2) > 1234.56|2.00
+Rs. 1,23,456|Rs. 500 > BIGINT > 123456|500
+kr 1 000|kr 50 > BIGINT > 1000|50
+₹12,34,567.50|₹1.00 > DECIMAL(16,2) > 1234567.50|1.00
+US$5|USD 6|$7 > BIGINT > 5|6|7
+$5|€3 > VARCHAR
+$5|5% > VARCHAR
+50-|1,000 > BIGINT > -50|1000
+\u22125|3 > BIGINT > -5|3
+15 %|3.5% > DECIMAL(37,3) > 0.150|0.035
+15%|20% > DECIMAL(16,2) > 0.15|0.20
++1.5%|-0.3% > DECIMAL(16,3) > 0.015|-0.003
+15%|3 > VARCHAR
+# dates
+2026-01-02|2026-12-31 > DATE
+0001-01-01|9999-12-31 > DATE
+2026-1-2|2026-12-31 > DATE > 2026-01-02|2026-12-31
+2026/01/02|2026/12/31 > DATE > 2026-01-02|2026-12-31
+16/07/2010|17/07/2010 > DATE > 2010-07-16|2010-07-17
+05/03/2026|25/03/2026 > DATE > 2026-03-05|2026-03-25
+3/25/2026|1/2/2026 > DATE > 2026-03-25|2026-01-02
+05-03-2026|25-03-2026 > DATE > 2026-03-05|2026-03-25
+5.3.2026|25.12.2026 > DATE > 2026-03-05|2026-12-25
+25.03.26|01.04.69 > DATE > 2026-03-25|1969-04-01
+3/25/26|1/2/26 > DATE > 2026-03-25|2026-01-02
+5 March 2026|25 Mar 2026 > DATE > 2026-03-05|2026-03-25
+Mar 5, 2026|December 25, 2026 > DATE > 2026-03-05|2026-12-25
+Mar 5 2026|Dec 25 2026 > DATE > 2026-03-05|2026-12-25
+05-Mar-2026|25-Dec-26 > DATE > 2026-03-05|2026-12-25
+5. März 2026|25. Dez. 2026 > DATE > 2026-03-05|2026-12-25
+5 mars 2026|14 juil. 2026|1er août 2026 > VARCHAR
+5 mars 2026|14 juil. 2026 > DATE > 2026-03-05|2026-07-14
+5 de marzo de 2026|1 de enero de 2026 > DATE > 2026-03-05|2026-01-01
+5 maart 2026|1 augustus 2026 > DATE > 2026-03-05|2026-08-01
+2026-Mar-05|2026-Dec-31 > DATE > 2026-03-05|2026-12-31
+1st January 2026|22nd May 2026 > DATE > 2026-01-01|2026-05-22
+20260325|20260101 > BIGINT
+20260325|20260101 > DATE > 2026-03-25|2026-01-01 paid_date
+20260325|20269999 > BIGINT day
+12-05-01|12-05-02 > VARCHAR part
+12-05-01|12-31-01 > DATE > 2001-12-05|2001-12-31 birth date
+31/02/2026|01/01/2026 > VARCHAR
+2026-02-30 > VARCHAR
+29/02/2024|01/03/2024 > DATE > 2024-02-29|2024-03-01
+13/13/2026 > VARCHAR
+16/07/2010|7/16/2010 > VARCHAR
+2026|2027 > BIGINT
+2026-03|2026-04 > VARCHAR
+03/2026|04/2026 > VARCHAR
+5 Foo 2026 > VARCHAR
+# times
+2026-01-05T10:00:00|2026-01-05T11:30:00.25 > TIMESTAMP > 2026-01-05 10:00:00|2026-01-05 11:30:00.25
+2026-01-05 10:00|2026-01-06 > TIMESTAMP > 2026-01-05 10:00:00|2026-01-06 00:00:00
+2026-01-05T10:00:00Z|2026-02-05T11:30:00+02:00 > TIMESTAMP WITH TIME ZONE > 2026-01-05 10:00:00+00|2026-02-05 09:30:00+00
+2026-01-05T10:00:00-0500|2026-01-05T10:00:00+05:30 > TIMESTAMP WITH TIME ZONE > 2026-01-05 15:00:00+00|2026-01-05 04:30:00+00
+2026-01-05 10:00:00 UTC|2026-01-05 11:00 GMT > TIMESTAMP WITH TIME ZONE > 2026-01-05 10:00:00+00|2026-01-05 11:00:00+00
+2026-01-05T10:00:00Z|2026-02-05T11:30:00 > VARCHAR
+2026-01-05T10:00:00.1234567|2026-01-05T10:00:00.1 > VARCHAR
+2026-01-05T10:00:00.1234560|2026-01-05T10:00:00.1 > TIMESTAMP > 2026-01-05 10:00:00.123456|2026-01-05 10:00:00.1
+2026-01-05T24:00:00|2026-01-05T10:00:00 > VARCHAR
+25/03/2026 14:05|01/04/2026 09:00 > TIMESTAMP > 2026-03-25 14:05:00|2026-04-01 09:00:00
+3/25/2026 2:05 PM|1/2/2026 12:00 AM > TIMESTAMP > 2026-03-25 14:05:00|2026-01-02 00:00:00
+Thu, 5 Mar 2026 10:00 GMT|Fri, 6 Mar 2026 10:00 +0100 > TIMESTAMP WITH TIME ZONE > 2026-03-05 10:00:00+00|2026-03-06 09:00:00+00
+10:30|09:05 > TIME > 10:30:00|09:05:00
+10:30:15|09:05:00 > TIME > 10:30:15|09:05:00
+9:05 PM|12:00 am > TIME > 21:05:00|00:00:00
+3:45|4:05 > VARCHAR
+32:15|08:00 > VARCHAR
+32:15:00|8:15:00 > INTERVAL > 32:15:00|08:15:00
+25:00|26:00 > VARCHAR
+10:99|11:00 > VARCHAR
+# truth and text
+true|false > BOOLEAN
+TRUE|FALSE > VARCHAR
+True|False > VARCHAR
+yes|no > VARCHAR
+ja|nein > VARCHAR
+Y|N > VARCHAR
+t|f > VARCHAR
+true|0 > VARCHAR
+1|2|n/a > VARCHAR
+NA|None|null > VARCHAR
+Ada|Bob > VARCHAR
+May|June > VARCHAR
+$|€ > VARCHAR
+- > VARCHAR
+EUR|USD > VARCHAR
+"""
+
+
+def _case(line: str) -> Case:
+    texts, type_name, *rest = [part.strip(" ") for part in line.split(" > ")]
+    name, delimiter, values = "column", ",", texts
+    words = (rest[0] if rest else type_name).split(" ")
+    if words[-1] == ";":
+        delimiter = words.pop()
+    if rest:
+        values = " ".join(words)
+        for known in ("paid_date", "birth date", "part", "day"):
+            if values.endswith(f" {known}"):
+                values, name = values.removesuffix(f" {known}"), known
+    else:
+        type_name = " ".join(words)
+        for known in ("paid_date", "part", "day"):
+            if type_name.endswith(f" {known}"):
+                type_name, name = type_name.removesuffix(f" {known}"), known
+    return Case(texts.split("|"), type_name, values.split("|"), name, delimiter)
+
+
+CASES = [
+    _case(line.encode("latin-1", "backslashreplace").decode("unicode_escape") if "\\" in line else line)
+    for line in _CASES.splitlines()
+    if line and not line.startswith("#")
+]
