@@ -96,17 +96,12 @@ class _Report:
         return {"count": count, "rows": [_plain(row) for row in rows], "others": others}
 
     def _periods(self) -> dict[str, Any]:
-        range_ = f"min({self._day})::varchar, max({self._day})::varchar, date_diff('day', min({self._day}), max({self._day}))"
-        first, last, days = self._one(f"select {range_} from read_rows")
-        period = (
-            self._plan.period
-            if self._plan.period != "auto"
-            else "day"
-            if days <= 92
-            else "month"
-            if days <= 2_000
-            else "year"
+        first, last = f"min({self._day})", f"max({self._day})"
+        range_ = (
+            f"{first}::varchar, {last}::varchar, date_diff('day', {first}, {last}), count(distinct {self._day}::date)"
         )
+        first, last, days, filled = self._one(f"select {range_} from read_rows")
+        period = self._plan.period if self._plan.period != "auto" else _period(days, filled)
         start = f"date_trunc('{period}', {self._day})"
         label = f"strftime({start}, '{LABELS[period]}')" + (
             f" || '-Q' || quarter({start})" if period == "quarter" else ""
@@ -165,6 +160,13 @@ class _Report:
 
     def _all(self, sql: str) -> list[list[Any]]:
         return [_plain(row) for row in self._database.execute(sql).fetchall()]
+
+
+def _period(days: int, filled: int) -> str:
+    """The period for dates that are so many days apart, on so many different days."""
+    if days <= 31 or (days <= 92 and 2 * filled > days):
+        return "day"
+    return "month" if days <= 2_000 else "year"
 
 
 def _plain(row: Any) -> list[Any]:
