@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +12,12 @@ from typing import Any
 from jobs.engine import jsonsafe
 from jobs.engine.errors import BadInput
 from jobs.engine.formats import exports, tables
+from jobs.engine.formats.columns import Column, ColumnFormat, NumberText, decide
 from jobs.engine.formats.exports import parquet, workbook
 
 Row = dict[str, Any]
 
-PLAIN = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,15})?")
+JSON_STYLES = {"whole", "short", "point zero", "long"}  # numbers that JSON writes as they came
 TRUTHS = {"true": True, "false": False}
 LARGE_LISTS = 100_000  # keys of JSON rows
 
@@ -29,11 +29,11 @@ def convert(
     table = _Source(source, name, encoding, delimiter)
     warnings = table.sheets_left_out()
     columns = table.columns()
-    read, kept_as_text = _typed(table, columns, options.get("types", "text"), to)
+    read, known, kept_as_text = _typed(table, columns, options.get("types", "text"), to)
     warnings += kept_as_text
     target = folder / f"converted.{to}"
     rows = _Counted(read)
-    warnings += WRITERS[to](rows, columns, target, options)
+    warnings += WRITERS[to](rows, columns, target, options | {"known": known})
     return target, warnings, rows.count
 
 
@@ -50,6 +50,10 @@ class _Source:
     @property
     def format(self) -> str:
         return self._info.format
+
+    @property
+    def used_delimiter(self) -> str | None:
+        return self._info.delimiter
 
     @property
     def _info(self) -> tables.TableInfo:
@@ -99,65 +103,49 @@ class _Counted:
 # Conversion of text to numbers.
 
 
-def _typed(table: _Source, columns: list[str], types: str, to: str) -> tuple[Iterator[Row], list[str]]:
-    """The rows, with the columns that the option `types` selects converted to numbers; and the names of the others that
-    look like numbers."""
+def _typed(table: _Source, columns: list[str], types: str, to: str) -> tuple[Iterator[Row], dict[str, str], list[str]]:
+    """The rows, with the columns that the option `types` selects converted to numbers; their types, and sentences on the
+    others that look like numbers."""
     if table.format not in ("csv", "tsv") or types == "text" or to in ("csv", "tsv"):
-        return table.rows(), []
-    kinds = {column: _Column() for column in columns}
+        return table.rows(), {}, []
+    seen = {column: Column(column) for column in columns}
     for row in table.rows():
-        for column, value in row.items():
-            kinds[column].see(value)
-    exact = types == "exact"
-    mixed = to in ("json", "jsonl")  # formats that allow integers and fractions in one column
-    chosen = {column: reader for column, kind in kinds.items() if (reader := kind.reader(exact, mixed))}
-    texts = [column for column, kind in kinds.items() if exact and column not in chosen and kind.reader(False, mixed)]
+        for name, value in row.items():
+            seen[name].add(value)
+    formats = decide(list(seen.values()), delimiter=table.used_delimiter)
+    readers = {one.name: _reader(one, seen[one.name], types, to) for one in formats}
+    chosen = {column: reader for column, reader in readers.items() if reader}
     rows = (
         {column: chosen[column](value) if column in chosen else value for column, value in row.items()}
         for row in table.rows()
     )
-    return rows, [_as_text(texts)] if texts else []
+    known = {one.name: one.type for one in formats if one.name in chosen and one.type.startswith("DECIMAL")}
+    left = [
+        one for one in formats if one.name not in chosen and seen[one.name].count(NumberText) == seen[one.name].filled
+    ]
+    told = [one.note for one in left if one.note]
+    texts = [one.name for one in left if one.reads == "plain" and not one.note and seen[one.name].filled]
+    return rows, known, [*told, *([_as_text(texts)] if texts else [])]
 
 
-class _Column:
-    """What all values of one column so far have in common."""
-
-    def __init__(self) -> None:
-        self.filled = False
-        self.exact_int = self.exact_float = self.exact = self.plain = self.truth = True
-
-    def see(self, value: str | None) -> None:
-        if not value:
-            return
-        self.filled = True
-        if self.truth:
-            self.truth = value in TRUTHS
-        if self.plain:
-            self.plain = PLAIN.fullmatch(value) is not None
-        if self.exact:
-            whole, broken = "." not in value and value != "-0", _as_written(value)
-            self.exact = self.plain and (whole or broken)
-            self.exact_int, self.exact_float = self.exact_int and whole, self.exact_float and broken
-
-    def reader(self, exact: bool, mixed: bool) -> Callable[[str], Any] | None:
-        """The function that converts a text; None for a column that stays text."""
-        if not self.filled:
-            return None
-        if self.truth:
-            return lambda text: TRUTHS.get(text)
-        if self.exact and (self.exact_int or mixed):
-            return _number
-        if (self.exact and self.exact_float) or (self.plain and not exact):
-            return lambda text: float(text) if text else None
+def _reader(format: ColumnFormat, column: Column, types: str, to: str) -> Callable[[str], Any] | None:
+    """The function that converts a text; None for a column that stays text."""
+    if format.type == "BOOLEAN":
+        return lambda text: TRUTHS.get(text)
+    styles = {one.plain for one, _ in column.of(NumberText)}
+    if format.reads != "plain" or not styles:
         return None
+    if styles == {"whole"}:
+        return _number if format.type == "BIGINT" else None
+    if types == "numbers":
+        return None if format.type == "DOUBLE" and to == "xlsx" else _number
+    if styles <= JSON_STYLES and (to in ("json", "jsonl") or "whole" not in styles):  # which allow both in one column
+        return _number
+    return None
 
 
 def _number(text: str) -> int | float | None:
-    return (float(text) if "." in text else int(text)) if text else None
-
-
-def _as_written(value: str) -> bool:
-    return "." in value and repr(float(value)) == value
+    return (int(text) if text.lstrip("-").isdigit() else float(text)) if text else None
 
 
 def _as_text(columns: list[str]) -> str:
@@ -217,8 +205,8 @@ def _write_json(rows: Iterable[Row], columns: list[str], target: Path, options: 
 
 
 def _write_workbook(rows: Iterable[Row], columns: list[str], target: Path, options: dict[str, Any]) -> list[str]:
-    workbook.write(columns, _values(rows, columns), target)
-    return []
+    known = [options["known"].get(column) for column in columns]
+    return workbook.write(columns, _values(rows, columns), target, known)
 
 
 def _write_parquet(rows: Iterable[Row], columns: list[str], target: Path, options: dict[str, Any]) -> list[str]:

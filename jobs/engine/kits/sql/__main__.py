@@ -2,7 +2,8 @@
 
 1. It runs with limits and without a network, and dies with its parent.
 2. It loads the files into a database in the request's folder, with nothing else within reach.
-3. It opens that again read-only, with nothing within reach but one open descriptor. DuckDB writes the rows there.
+3. It opens that again read-only, with nothing within reach but the query's own Parquet files and one open descriptor, where
+   DuckDB writes the rows.
 
 The output is an object for each table, one for the columns, and some that say how far it is; the last has `end`.
 """
@@ -22,7 +23,7 @@ from jobs.engine.formats.columns import Choices
 from jobs.engine.formats.tables.delimited import COLUMN_LIMIT
 from jobs.engine.kits.sql import error_messages, result_files
 from jobs.engine.kits.sql.expressions import Styles
-from jobs.engine.kits.sql.loading import Loaded, load
+from jobs.engine.kits.sql.loading import PARQUET, Loaded, load, show_parquet
 from jobs.engine.kits.sql.names import column_names
 from jobs.engine.kits.sql.query import RESULT
 from jobs.engine.sandbox import confined, locked_duckdb
@@ -92,8 +93,12 @@ def _answer(request: dict[str, Any], folder: Path, watch: Watch) -> Iterator[Any
                 yield tables[-1].as_json()
         sink = result_files.Sink(request["format"], folder / RESULT)
         writes = [] if sink.descriptor is None else [sink.descriptor]
-        with locked_duckdb.opened(**size, read_only=True, writes=writes) as database:
+        lying = [source for source in request["sources"] if source["format"] == PARQUET]
+        reads = [Path(source["path"]) for source in lying]
+        with locked_duckdb.opened(**size, read_only=True, reads=reads, writes=writes) as database:
             watch.database = database
+            for source, file in zip(lying, database.sources, strict=True):
+                show_parquet(database, source, file)
             (folder / "tables.duckdb").unlink()  # an open file, so it is gone when this process ends
             yield from _written(database, request, tables, sink, written)
     except LegworkError as error:

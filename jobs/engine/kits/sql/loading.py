@@ -1,5 +1,5 @@
 """Loads files into DuckDB tables, in the child process. Legwork's own readers are used, so that a query sees the same rows
-as the rest of Legwork; only Parquet, which has types, is read by DuckDB.
+as the rest of Legwork; only Parquet, which has types, is read by DuckDB, and as it lies.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from jobs.engine.formats.columns import Choices, Column, ColumnFormat, converted
 from jobs.engine.formats.exports import parquet
 from jobs.engine.formats.tables.delimited import RECORD_LIMIT
 from jobs.engine.kits.sql.names import column_names
-from jobs.engine.sandbox.locked_duckdb import LockedDuckDB, quoted
+from jobs.engine.sandbox.locked_duckdb import LockedDuckDB, quoted, text
 
 OF_TYPED_FORMATS = (
     "date",
     "number",
     "clock",
 )  # in formats with types of their own, a text of digits is meant as a text
+PARQUET = "parquet"
 OF_CELLS = ("DATE", "TIMESTAMP", "TIMESTAMPTZ", "TIME", "INTERVAL")
 
 
@@ -43,14 +44,18 @@ class Loaded:
 def load(database: LockedDuckDB, source: dict[str, Any], file: str, folder: Path, choices: Choices) -> Loaded:
     """Create one table. source: table, path, name, format, columns, encoding, delimiter. file: its path, for the database."""
     loaded = Loaded(source["table"])
-    if source["format"] == "parquet":
-        made = f"create table {quoted(source['table'])} as select * from read_parquet($file)"  # noqa: S608 - quoted
-        database.execute(made, file=file)
+    if source["format"] == PARQUET:
+        show_parquet(database, source, file)
     else:
         loaded.formats = _load_rows(database, source, folder, choices)
         loaded.notes = [sentence for one in loaded.formats for sentence in one.sentences]
     _describe(database, loaded)
     return loaded
+
+
+def show_parquet(database: LockedDuckDB, source: dict[str, Any], file: str) -> None:
+    """Let a Parquet file be read as a table, where it lies, by this connection."""
+    database.execute(f"create temp view {quoted(source['table'])} as from read_parquet({text(file)})")
 
 
 def _load_rows(database: LockedDuckDB, source: dict[str, Any], folder: Path, choices: Choices) -> list[ColumnFormat]:
