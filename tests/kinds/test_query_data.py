@@ -117,6 +117,11 @@ def test_its_form_offers_no_braces(environment: Callable[..., None]) -> None:
     form = client.post("/kinds/query_data", data={"json": "1", "_pasted": example}).text
     assert "Table orders (id, customer_id" in form and "data-insert" not in form
     assert 'class="code"' in form.split('id="f-sql"')[1][:200]
+    days = upload(b"day,n\n05/03/2026,1\n07/04/2026,2\n", "days.csv")
+    for params, said in (({}, True), ({"dates": "month first"}, False)):
+        pasted = json.dumps({"files": [days], "sql": "from days"} | params)
+        form = client.post("/kinds/query_data", data={"json": "1", "_pasted": pasted}).text
+        assert ("By the first rows: day: “05/03/2026” was read with the day first" in form) == said
 
 
 @pytest.mark.slow

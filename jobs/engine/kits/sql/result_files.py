@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -259,9 +260,14 @@ def _write_workbook(query: Query, sink: Sink, most: int, written: Written) -> No
     written.bytes = sink.target.stat().st_size
 
 
+def _cell(type_name: str) -> Callable[[Any], Any] | None:
+    """What makes a value one for a workbook; None where it is."""
+    return timedelta.total_seconds if type_name == "INTERVAL" else converter(type_name)
+
+
 def _rows(result: Any, types: list[str], most: int, written: Written) -> Iterator[list[Any]]:
     """The rows as JSON values. An interrupt ends them, so that the workbook is whole."""
-    converters = [(place, convert) for place, name in enumerate(types) if (convert := converter(name)) is not None]
+    converters = [(place, convert) for place, name in enumerate(types) if (convert := _cell(name)) is not None]
     while batch := result.fetchmany(BATCH):
         for record in batch:
             if written.count == most:
