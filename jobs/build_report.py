@@ -3,8 +3,8 @@
 Sums, means and counts by group or over time, with a chart, as PDF, HTML, Excel or Word. All numbers are computed from all rows
 of the table. A language model may describe them, but may use only computed numbers.
 
-Numbers and dates are read as people write them ($1,200.50, 1.234,50, 15 %, 25/03/2026), in one way for the whole column; times with an
-offset by UTC. What is no number or no date is left out, counted and shown.
+Numbers and dates are read as people write them ($1,200.50, 1.234,50, 15 %, 25/03/2026), in one way for the whole column; times with
+an offset by UTC. What is no number or no date is left out, counted and shown.
 """
 
 from __future__ import annotations

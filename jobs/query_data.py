@@ -4,8 +4,8 @@ Each file becomes a table named after it: Sales 2024.xlsx is sales_2024. One SEL
 window functions; its rows become a file. It has no access to other files, the network or settings.
 
 A column of a text file has a type where all its values fit: whole numbers, decimals, dates, times. Ids such as 007, +49151 and
-12E3 stay text. Numbers and dates as people write them are read too ($1,200.50, 1.234,50, 15 %, which is 0.15, 25/03/2026); where two
-readings fit, the result says which was taken. Times with an offset are shown by UTC, lengths of time as 32:15:00.
+12E3 stay text. Numbers and dates as people write them are read too ($1,200.50, 1.234,50, 15 %, which is 0.15, 25/03/2026); where
+two readings fit, the result says which was taken. Times with an offset are shown by UTC, lengths of time as 32:15:00.
 """
 
 from __future__ import annotations

@@ -250,17 +250,17 @@ def test_a_query_finds_the_same_under_any_name(names: list[str], tmp_path: Path,
     path.write_bytes(b"".join(exports.export(rows_of(columns), columns, format)))
     info = tables.describe(path, path.name)
     source = sql.QuerySource("things", str(path), path.name, info.format, info.columns, info.encoding, info.delimiter)
-    rows = everything(source)
+    _, rows = answer("from things", source, tmp_path)
     assert MARKER not in str(rows)
     for place, name in enumerate(column_names(info.columns)):
-        with sql.run_query(f"select {quoted(name)} from things", [source], sql.QueryLimits(rows=9), str) as found:
-            assert [row[0] for row in found.rows()] == [row[place] for row in rows]
-            assert found.columns[0]["name"] == name
+        [answered, values] = answer(f"select {quoted(name)} from things", source, tmp_path)
+        assert [row[0] for row in values] == [row[place] for row in rows]
+        assert answered.columns[0]["name"] == name
 
 
-def everything(source: sql.QuerySource) -> list[list[Any]]:
-    with sql.run_query("from things", [source], sql.QueryLimits(rows=9), str) as found:
-        return list(found.rows())
+def answer(query: str, source: sql.QuerySource, folder: Path) -> tuple[sql.QueryAnswer, list[list[Any]]]:
+    found = sql.answer(query, [source], sql.QueryLimits(rows=9), folder, "jsonl")
+    return found, [list(json.loads(line).values()) for line in found.path.read_text().splitlines()]
 
 
 # What an audit did.

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 from jobs.engine.formats.columns.column import Choices, Column, ColumnFormat, DateOrder, Hints, NumberMarks, some
 from jobs.engine.formats.columns.dates import wanted as as_dates
-from jobs.engine.formats.columns.decide import decide, first_guesses, is_dated, of_rows, table_hints
 from jobs.engine.formats.columns.numbers import wanted as as_numbers
 from jobs.engine.formats.columns.sql import converted
+from jobs.engine.formats.columns.table_formats import decide, first_guesses, is_dated, of_rows, table_hints
 from jobs.engine.formats.columns.texts import DateText, NumberText
 
 __all__ = [

@@ -66,7 +66,7 @@ class ColumnFormat:
 
 
 @dataclass
-class Seen:
+class SortCount:
     """How many values are of one sort, and some of the first."""
 
     count: int
@@ -84,7 +84,7 @@ class Column:
     name: str
     filled: int = 0
     texts: int = 0
-    seen: dict[Evidence, Seen] = field(default_factory=dict)
+    seen: dict[Evidence, SortCount] = field(default_factory=dict)
 
     def add(self, value: Any, count: int = 1) -> None:
         """A value that is there so many times."""
@@ -97,13 +97,13 @@ class Column:
         self.filled += count
         found = evidence(value)
         if (one := self.seen.get(found)) is None:
-            self.seen[found] = Seen(count, [value[:SHOWN]])
+            self.seen[found] = SortCount(count, [value[:SHOWN]])
             return
         one.count += count
         if len(one.examples) < EXAMPLES and value[:SHOWN] not in one.examples:
             one.examples.append(value[:SHOWN])
 
-    def of(self, kind: type[Kind]) -> Iterator[tuple[Kind, Seen]]:
+    def of(self, kind: type[Kind]) -> Iterator[tuple[Kind, SortCount]]:
         return ((found, one) for found, one in self.seen.items() if isinstance(found, kind))
 
     def count(self, kind: type[Evidence]) -> int:

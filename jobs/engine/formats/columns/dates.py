@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from jobs.engine.formats.columns.column import Choices, Column, ColumnFormat, Hints, Seen
+from jobs.engine.formats.columns.column import Choices, Column, ColumnFormat, Hints, SortCount
 from jobs.engine.formats.columns.texts import (
     ANY_ORDER,
     DAY_FIRST,
@@ -26,11 +26,11 @@ DATE_NAME = re.compile(
 )
 
 
-class Reading(NamedTuple):
+class DateReading(NamedTuple):
     """The order that most values have, the values that have it, and whether that is a guess."""
 
     order: int
-    fitting: Sequence[tuple[DateText, Seen]]
+    fitting: Sequence[tuple[DateText, SortCount]]
     guessed: bool
 
 
@@ -43,7 +43,7 @@ def sure_order(column: Column) -> int:
     return fits[0] if len(fits) == 1 else 0
 
 
-def reading(column: Column, choices: Choices, hints: Hints) -> Reading:
+def reading(column: Column, choices: Choices, hints: Hints) -> DateReading:
     found = list(column.of(DateText))
     fits = {order: sum(seen.count for one, seen in found if one.orders & order) for order in WORDS}
     most, guessed = max(fits.values(), default=0), False
@@ -54,7 +54,7 @@ def reading(column: Column, choices: Choices, hints: Hints) -> Reading:
         order = MONTH_FIRST if hints.month_first else DAY_FIRST
     else:
         order = next(order for order in WORDS if fits[order] == most)
-    return Reading(order, [(one, seen) for one, seen in found if one.orders & order], guessed)
+    return DateReading(order, [(one, seen) for one, seen in found if one.orders & order], guessed)
 
 
 def typed(column: Column, choices: Choices, hints: Hints) -> ColumnFormat:
@@ -132,7 +132,7 @@ def clock(column: Column, choices: Choices, hints: Hints) -> ColumnFormat:
     return ColumnFormat(column.name)  # 3:45 may be minutes and seconds
 
 
-def _format(column: Column, read: Reading) -> ColumnFormat:
+def _format(column: Column, read: DateReading) -> ColumnFormat:
     kinds = [one for one, _ in read.fitting]
     clocks = {one.clock for one in kinds}
     zone = any(one.zone for one in kinds)
@@ -155,7 +155,7 @@ def _format(column: Column, read: Reading) -> ColumnFormat:
     )
 
 
-def _guess(column: Column, read: Reading) -> str:
+def _guess(column: Column, read: DateReading) -> str:
     if not read.guessed:
         return ""
     example = next(seen.example.strip() for one, seen in read.fitting if one.differs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from jobs.engine.formats.columns.column import Choices, Column, ColumnFormat, Hints, Seen, some
+from jobs.engine.formats.columns.column import Choices, Column, ColumnFormat, Hints, SortCount, some
 from jobs.engine.formats.columns.texts import COMMA, POINT, NumberText
 
 BIGINT_DIGITS, HUGEINT_DIGITS = 18, 38
@@ -15,10 +15,10 @@ EVEN_WIDTHS = (16, 33, 38)
 SHORT_WIDTH, POINT_ZERO_WIDTH = 37, 36
 MOST_DECIMALS = 18  # of the latter two: products of more would not fit
 BOTH = POINT | COMMA
-Found = Sequence[tuple[NumberText, Seen]]
+Found = Sequence[tuple[NumberText, SortCount]]
 
 
-class Reading(NamedTuple):
+class NumberReading(NamedTuple):
     """The decimal mark that most values have, the values that have it, and whether that is a guess."""
 
     mark: int
@@ -35,7 +35,7 @@ def sure_mark(column: Column) -> int:
     return 0 if marks[POINT] == marks[COMMA] else POINT if marks[POINT] else COMMA
 
 
-def reading(column: Column, choices: Choices, hints: Hints) -> Reading:
+def reading(column: Column, choices: Choices, hints: Hints) -> NumberReading:
     found = list(column.of(NumberText))
     fits = {mark: sum(seen.count for one, seen in found if one.marks & mark) for mark in (POINT, COMMA)}
     guessed = False
@@ -48,7 +48,7 @@ def reading(column: Column, choices: Choices, hints: Hints) -> Reading:
         mark = COMMA if guessed and hints.comma else POINT
     else:
         mark = POINT if fits[POINT] > fits[COMMA] else COMMA
-    return Reading(mark, [(one, seen) for one, seen in found if one.marks & mark], guessed)
+    return NumberReading(mark, [(one, seen) for one, seen in found if one.marks & mark], guessed)
 
 
 def typed(column: Column, choices: Choices, hints: Hints) -> ColumnFormat:
@@ -154,12 +154,12 @@ def _even(whole: int, fraction: int) -> str:
     return f"DECIMAL({width},{fraction})"
 
 
-def _example(read: Reading) -> str:
+def _example(read: NumberReading) -> str:
     """A value that shows the format: the longest of the examples that people wrote, else of all."""
     return max((seen.example.strip() for one, seen in read.fitting), key=lambda text: (not text.isdigit(), len(text)))
 
 
-def _guess(column: Column, read: Reading) -> str:
+def _guess(column: Column, read: NumberReading) -> str:
     if not read.guessed:
         return ""
     text = next(seen.example.strip() for one, seen in read.fitting if one.differs)

@@ -151,7 +151,7 @@ def _written(
     types = [str(column[1]) for column in found]
     yield {"columns": [{"name": name, "type": type_name} for name, type_name in zip(names, types, strict=True)]}
     styles = Styles.of([one for table in tables for one in table.formats])
-    query = result_files.Query(database, select, names, types, styles)
+    query = result_files.ResultQuery(database, select, names, types, styles)
     for _ in result_files.write(query, sink, request["rows"], written):
         yield _state(written)
     yield _state(written) | {"end": True}

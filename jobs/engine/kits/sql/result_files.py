@@ -10,6 +10,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -47,7 +48,7 @@ class Written:
 
 
 @dataclass(frozen=True)
-class Query:
+class ResultQuery:
     """The SELECT, and the columns of its result."""
 
     database: LockedDuckDB
@@ -89,35 +90,25 @@ class Sink:
             self.descriptor = None
 
 
-def write(query: Query, sink: Sink, most: int, written: Written) -> Iterator[None]:
+def write(query: ResultQuery, sink: Sink, most: int, written: Written) -> Iterator[None]:
     """Write at most so many rows. Gives control back a few times a second; `written` says how far it is."""
     writer = {"csv": _write_csv, "jsonl": _write_jsonl, "parquet": _write_parquet, "xlsx": _write_workbook}[sink.format]
     yield from _meanwhile(lambda: writer(query, sink, most, written))
 
 
 def _meanwhile(work: Callable[[], None]) -> Iterator[None]:
-    """Run this in a thread. Raises what it raised."""
-    raised: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            work()
-        except BaseException as error:
-            raised.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    while thread.is_alive():
-        thread.join(POLL_SECONDS)
-        yield
-    if raised:
-        raise raised[0]
+    """Run this in a thread, and raise what it raised."""
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(work)
+        while not wait([future], POLL_SECONDS).done:
+            yield
+        future.result()
 
 
 # Text formats, through a pipe.
 
 
-def _write_csv(query: Query, sink: Sink, most: int, written: Written) -> None:
+def _write_csv(query: ResultQuery, sink: Sink, most: int, written: Written) -> None:
     query.database.define("defused", exports.cell)
     header = io.StringIO()
     csv.writer(header, lineterminator="\n").writerow([exports.cell(name) for name in query.names])
@@ -137,7 +128,7 @@ def _write_csv(query: Query, sink: Sink, most: int, written: Written) -> None:
         ]
 
 
-def _write_jsonl(query: Query, sink: Sink, most: int, written: Written) -> None:
+def _write_jsonl(query: ResultQuery, sink: Sink, most: int, written: Written) -> None:
     values = query.columns(expressions.json_value)
     named = ", ".join(f"{value} as {quoted(name)}" for value, name in zip(values, query.names, strict=True))
     select = f"select {named} from {query.source(most + 1)}"  # noqa: S608 - names are quoted
@@ -241,7 +232,7 @@ def _after(data: bytes, lines: int) -> int:
 # Formats that are whole or nothing.
 
 
-def _write_parquet(query: Query, sink: Sink, most: int, written: Written) -> None:
+def _write_parquet(query: ResultQuery, sink: Sink, most: int, written: Written) -> None:
     named = ", ".join(
         f"{value} as {quoted(name)}"
         for value, name in zip(query.columns(expressions.parquet_value), query.names, strict=True)
@@ -254,7 +245,7 @@ def _write_parquet(query: Query, sink: Sink, most: int, written: Written) -> Non
     written.count, written.bytes = count, sink.target.stat().st_size
 
 
-def _write_workbook(query: Query, sink: Sink, most: int, written: Written) -> None:
+def _write_workbook(query: ResultQuery, sink: Sink, most: int, written: Written) -> None:
     result = query.database.execute(f"select * from {query.source(most + 1)}")  # noqa: S608 - ours
     written.notes += workbook.write(query.names, _rows(result, query.types, most, written), sink.target, query.types)
     written.bytes = sink.target.stat().st_size
