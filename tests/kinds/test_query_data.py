@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import os
@@ -21,6 +22,7 @@ import pytest
 from jobs import query_data
 from jobs.engine.db.models import Job
 from jobs.engine.errors import StopAsked
+from jobs.engine.formats import exports
 from jobs.engine.kinds import catalogue
 from jobs.engine.kits import sql
 from jobs.engine.kits.sql.names import RESERVED
@@ -240,6 +242,26 @@ def test_columns_of_texts_get_their_types(table: sql.QuerySource) -> None:
         **{"id": "BIGINT", "name": "VARCHAR", "zip": "VARCHAR", "price": "DECIMAL(16,2)", "day": "DATE"},
         **{"at": "TIMESTAMP", "ok": "BOOLEAN", "Note": "VARCHAR", "some": "BIGINT"},
     }
+
+
+ODD = """select n, a, b from (values (1, 'a' || chr(13) || 'b', null), (2, '', '=1;=2'), (3, '"q"', 'x' || chr(10) || '-y'),
+    (4, 'ä€;', chr(0) || '-5a')) t(n, a, b) order by n"""
+
+
+def test_texts_are_written_as_the_exporter_does() -> None:
+    found = answer(ODD + "  ;; -- the end", format="csv")
+    read = list(csv.reader(io.StringIO(found.content.decode("utf-8-sig"), newline="")))  # type: ignore[attr-defined]
+    texts = ["a\rb", None, "", "=1;=2", '"q"', "x\n-y", "ä€;", "\0-5a"]
+    assert [cell for row in read[1:] for cell in row[1:]] == [exports.cell(text) for text in texts]
+    assert found.first[0] == [1, "a\rb", None] and found.count == 4
+    cut = answer("select 'a\n\"b,' x, i from range(9) t(i) -- ;", format="csv", rows=3)
+    assert (cut.count, cut.more) == (3, True)
+    assert cut.content.decode("utf-8-sig") == "x,i\n" + '"a\n""b,",' + '\n"a\n""b,",'.join("012") + "\n"  # type: ignore[attr-defined]
+    nothing = answer("select null as x from range(3)", format="csv")
+    assert nothing.content.decode("utf-8-sig") == 'x\n""\n""\n""\n'  # type: ignore[attr-defined]
+    wide = answer("select repeat('x', 300000) x from range(3)", format="csv")
+    assert (wide.count, len(wide.first[2][0])) == (3, 300_000)
+    assert reason("select repeat('x', 40000000) x from range(3)") == "row_too_large"
 
 
 @pytest.mark.slow

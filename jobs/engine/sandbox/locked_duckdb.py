@@ -46,9 +46,9 @@ class LockedDuckDB:
         self._connection.create_function(name, function, ["VARCHAR"], "VARCHAR")
 
     def statements(self, sql: str) -> list[tuple[str, str]]:
-        """The kind, such as SELECT, and the text of each statement in a text. Nothing is run."""
+        """The kind, such as SELECT, and the text of each statement in a text, without its semicolon. Nothing is run."""
         found = self._connection.extract_statements(sql)
-        return [(str(one.type).rsplit(".", 1)[-1], str(one.query)) for one in found]
+        return [(str(one.type).rsplit(".", 1)[-1], _without_semicolon(str(one.query))) for one in found]
 
     def interrupt(self) -> None:
         """Have what runs raise InterruptException; nothing where nothing runs, or it is closed."""
@@ -88,6 +88,19 @@ def opened(
         for setting in _locks([*sources, *sinks], folder):
             connection.execute(setting)
         yield LockedDuckDB(connection, sources, sinks)
+
+
+def _without_semicolon(sql: str) -> str:
+    """The statement up to the semicolons and comments at its end."""
+    import duckdb
+
+    written = sql.encode()
+    end = len(written)
+    for place, kind in reversed(duckdb.tokenize(sql)):
+        if kind != duckdb.token_type.comment and written[place : place + 1] != b";":
+            break
+        end = place
+    return written[:end].decode()
 
 
 def quoted(name: str) -> str:

@@ -18,9 +18,10 @@ from jobs.engine.formats.columns.dates import wanted as as_dates
 from jobs.engine.formats.columns.numbers import wanted as as_numbers
 from jobs.engine.formats.columns.sql import converted
 from jobs.engine.formats.columns.table_formats import decide, first_guesses, is_dated, of_rows, table_hints
-from jobs.engine.formats.columns.texts import DateText, NumberText
+from jobs.engine.formats.columns.texts import EXACT_DIGITS, DateText, NumberText
 
 __all__ = [
+    "EXACT_DIGITS",
     "Choices",
     "Column",
     "ColumnFormat",

@@ -12,7 +12,7 @@ from typing import Any
 from jobs.engine import jsonsafe
 from jobs.engine.errors import BadInput
 from jobs.engine.formats import exports, tables
-from jobs.engine.formats.columns import Column, ColumnFormat, NumberText, decide
+from jobs.engine.formats.columns import EXACT_DIGITS, Column, ColumnFormat, NumberText, decide
 from jobs.engine.formats.exports import parquet, workbook
 
 Row = dict[str, Any]
@@ -138,7 +138,8 @@ def _reader(format: ColumnFormat, column: Column, types: str, to: str) -> Callab
     if styles == {"whole"}:
         return _number if format.type == "BIGINT" else None
     if types == "numbers":
-        return None if format.type == "DOUBLE" and to == "xlsx" else _number
+        long = any(one.whole[0] + one.fraction[0] > EXACT_DIGITS for one, _ in column.of(NumberText))
+        return None if long and to == "xlsx" else _number  # a cell has no more digits
     if styles <= JSON_STYLES and (to in ("json", "jsonl") or "whole" not in styles):  # which allow both in one column
         return _number
     return None

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +121,7 @@ def _write_csv(query: ResultQuery, sink: Sink, most: int, written: Written) -> N
         with records.started(f"\ufeff{header.getvalue()}".encode(), quotes=True):
             query.database.copy(select, query.database.sinks[0], "format csv, header false")
     finally:
+        csv.field_size_limit(2 * ROW_BYTES)
         found = csv.reader(io.StringIO(records.beginning.decode("utf-8", "replace"), newline=""))
         written.first = [
             [expressions.shown(text, name) for text, name in zip(row, query.types, strict=True)]
@@ -246,9 +247,23 @@ def _write_parquet(query: ResultQuery, sink: Sink, most: int, written: Written) 
 
 
 def _write_workbook(query: ResultQuery, sink: Sink, most: int, written: Written) -> None:
+    import duckdb
+
     result = query.database.execute(f"select * from {query.source(most + 1)}")  # noqa: S608 - ours
-    written.notes += workbook.write(query.names, _rows(result, query.types, most, written), sink.target, query.types)
+    interrupted: list[duckdb.Error] = []
+
+    def batches() -> Iterator[list[tuple[Any, ...]]]:
+        try:
+            while batch := result.fetchmany(BATCH):
+                yield batch
+        except duckdb.InterruptException as error:
+            interrupted.append(error)  # so that the workbook is whole, with the rows up to here
+
+    rows = _rows(batches(), query.types, most, written)
+    written.notes += workbook.write(query.names, rows, sink.target, query.types)
     written.bytes = sink.target.stat().st_size
+    if interrupted:
+        raise interrupted[0]
 
 
 def _cell(type_name: str) -> Callable[[Any], Any] | None:
@@ -256,19 +271,20 @@ def _cell(type_name: str) -> Callable[[Any], Any] | None:
     return timedelta.total_seconds if type_name == "INTERVAL" else converter(type_name)
 
 
-def _rows(result: Any, types: list[str], most: int, written: Written) -> Iterator[list[Any]]:
-    """The rows as JSON values. An interrupt ends them, so that the workbook is whole."""
+def _rows(
+    batches: Iterator[list[tuple[Any, ...]]], types: list[str], most: int, written: Written
+) -> Iterator[list[Any]]:
+    """The rows as JSON values."""
     converters = [(place, convert) for place, name in enumerate(types) if (convert := _cell(name)) is not None]
-    while batch := result.fetchmany(BATCH):
-        for record in batch:
-            if written.count == most:
-                written.more = True
-                return
-            values = list(record)
-            for place, convert in converters:
-                if values[place] is not None:
-                    values[place] = convert(values[place])
-            written.count += 1
-            if len(written.first) < FIRST_ROWS:
-                written.first.append(list(values))
-            yield values
+    for record in chain.from_iterable(batches):
+        if written.count == most:
+            written.more = True
+            return
+        values = list(record)
+        for place, convert in converters:
+            if values[place] is not None:
+                values[place] = convert(values[place])
+        written.count += 1
+        if len(written.first) < FIRST_ROWS:
+            written.first.append(list(values))
+        yield values
