@@ -173,10 +173,18 @@ def _images(job: queue.JobView) -> Iterator[Candidate]:
 
 
 def _changed(params: Params, context: Context, one: Candidate) -> dict[str, Any]:
+    """Change a document. What an undo brings back is indexed again at once, so that search finds it as before."""
+    if params.operation == "reindex":  # idempotent
+        return upkeep.reindex(context.job.owner, one.id, dry_run=params.dry_run)
+    came = _recorded(params, context, one)
+    if one.image is None or params.dry_run:
+        return came
+    return came | {"search": upkeep.found_again(context.job.owner, one.id)}
+
+
+def _recorded(params: Params, context: Context, one: Candidate) -> dict[str, Any]:
     """Change a document and store its previous state in one transaction, so that a kill leaves both or neither."""
     job, step = context.job, f"{bulk_selection.STEP}{one.id}"
-    if params.operation == "reindex":  # idempotent
-        return upkeep.reindex(job.owner, one.id, dry_run=params.dry_run)
     with postgres.session() as session:
         connection = session.connection()
         known = None if params.dry_run else ledger.start_step(connection, job.job_id, job.lease, step)
@@ -205,8 +213,10 @@ def _result(params: Params, context: Context, counts: Counts) -> dict[str, Any]:
         "unchanged": counts.skipped,
         "failed": counts.failed,
         "examples": [
-            (one.input or {}) | {name: _shown(image) for name, image in (one.output or {}).items()} for one in first
+            (one.input or {}) | {name: _shown((one.output or {}).get(name)) for name in ("before", "after")}
+            for one in first
         ],
+        "search": queue.count_by_value(context.job.job_id, "search"),
     }
 
 

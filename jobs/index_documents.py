@@ -1,19 +1,18 @@
 """Make a collection of the library searchable.
 
-Each document is split into passages, and each passage gets an embedding, so that search finds meanings as well as words. Only
-changed documents are embedded again. Search uses the old index until the new one is complete.
+Each document is split into passages, and each passage gets an embedding, so that search finds meanings as well as words; titles,
+names and meta are found too. Only changed documents are embedded again. Search uses the old index until the new one is complete.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
 from typing import Any
 
 from jobs.engine import library, queue
 from jobs.engine.files import sample_path
-from jobs.engine.library import chunking, indexing
+from jobs.engine.library import indexing, prepared
 from jobs.engine.llm import embeddings
 from jobs.engine.llm.embeddings import batching
 from jobs.engine.sdk import Context, Counts, FieldError, Find, JobFailed, KindParams, Output, Skip, param
@@ -21,7 +20,7 @@ from jobs.engine.sdk import Context, Counts, FieldError, Find, JobFailed, KindPa
 TITLE = "Index documents"
 GROUP = "Files and documents"
 QUEUE = "io"
-NEEDS = ("aiohttp", "onnxruntime", "tokenizers")
+NEEDS = ("aiohttp", "onnxruntime", "tokenizers", "py3langid")
 NOUN = ("document", "documents")
 RESULT_TEMPLATE = "library/_indexed.html"
 
@@ -83,15 +82,15 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     before = None if params.rebuild else indexing.previous(generation)
 
     async def index(document: library.Document, vectors: batching.Vectors) -> Output:
-        text = await batching.run_in_thread(lambda: library.document(document.id, owner, with_text=True).text)
-        digest = hashlib.sha256(text.encode()).digest()
+        whole = await batching.run_in_thread(lambda: library.document(document.id, owner, with_text=True))
+        digest = prepared.digest(whole)
         if (
             before is not None
             and await batching.run_in_thread(lambda: indexing.digest_in(before.id, document.id)) == digest
         ):
             copied = await batching.run_in_thread(lambda: indexing.carry_over(before.id, generation.id, document.id))
             return Output({"status": "unchanged", "passages": copied, "embedded": 0})
-        pieces = list(chunking.chunks(text, params.chunk_size, params.overlap))
+        pieces = prepared.passages(whole, params.chunk_size, params.overlap)
         if not pieces:
             raise Skip("It has no text.")
         made = await asyncio.gather(*(vectors.of(piece.embedded) for piece in pieces))

@@ -112,6 +112,24 @@ def test_one_that_fails_does_not_stop_the_rest(environment: Callable[..., None])
     assert items(job)[-1].error == "Its title would be empty."
 
 
+def test_what_an_undo_brings_back_is_found_again(environment: Callable[..., None]) -> None:
+    filled(2)
+    library.add_text(OWNER, "no index", "Title 9", "Text 9")
+    done("index_documents", collection="library")
+    before = {one.title for one in library.search(OWNER, "Title 1", "library")}
+    assert len(before) == 2
+    job = updated("delete", {})
+    assert library.search(OWNER, "Title 1", "library") == []
+    back = undone(job)
+    assert back.result["search"] == {"found as before": 2, "its collection has no index": 1}
+    assert {one.title for one in library.search(OWNER, "Title 1", "library")} == before
+    changed = updated("replace", {"field": "text", "find": "Text", "with": "Kettle"})
+    updated("reindex", {})
+    assert library.search(OWNER, '"Kettle 1"', "library")[0].text == "Kettle 1"
+    assert undone(changed).result["search"] == back.result["search"]
+    assert library.search(OWNER, '"Text 1"', "library")[0].text == "Text 1"
+
+
 def test_an_undo_leaves_what_was_changed_since(environment: Callable[..., None]) -> None:
     filled()
     job = updated("rename", {"title": "{title}!"})

@@ -150,6 +150,43 @@ def test_json_that_does_not_fit_is_no_answer(provider: FakeProvider) -> None:
     assert (apron.state, apron.reason, apron.output) == ("failed", "invalid_answer", None)
 
 
+def test_an_ordinary_schema_works_at_a_provider_that_wants_closed_ones(provider: FakeProvider) -> None:
+    provider.script(strict=True)
+    schema = {
+        "type": "object",
+        "properties": {"mood": {"type": "string"}, "score": {"type": "integer"}},
+        "required": ["mood"],
+    }
+    job = run(submit(json_schema=schema))
+    assert (job.done, job.failed) == (3, 0)
+    assert rows(job)[0].output["score"] == 1
+
+
+def test_what_providers_say_is_not_lost(provider: FakeProvider) -> None:
+    """A budget of tokens used up by reasoning, a filter, an error in a 200, and reasoning before the answer."""
+
+    def answer(text: str, finish: str = "stop") -> dict[str, Any]:
+        return {
+            "choices": [{"message": {"content": text}, "finish_reason": finish}],
+            "usage": {"prompt_tokens": 5, "completion_tokens": 3},
+        }
+
+    provider.script(
+        do=[
+            {"do": "body", "body": answer("", "length"), "match": "Kettle"},
+            {"do": "body", "body": answer("", "content_filter"), "match": "Apron"},
+            {"do": "body", "body": answer("<think>short</think>Fine."), "match": "Board"},
+        ]
+    )
+    job = run(submit(max_tokens=20))
+    kettle, apron, _, board = rows(job)
+    assert kettle.error.startswith("The answer was cut off at the limit of 20 tokens, before it had any text.")
+    assert apron.output["flag"] == "refused by the provider's content filter"
+    assert (board.output["text"], board.output["reasoning"]) == ("Fine.", "short")
+    assert (job.result["refused"], job.result["tokens"]) == (1, 24)
+    assert len(provider.calls()) == 3
+
+
 def test_columns_of_the_table_keep_their_names(provider: FakeProvider) -> None:
     job = run(submit(source=upload(b"product,tokens\nKettle,many\n"), prompt="{product}"))
     assert rows(job)[0].input == {"product": "Kettle", "tokens": "many"}

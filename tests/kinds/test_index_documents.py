@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import importlib.metadata
 from collections.abc import Callable, Iterator
 
@@ -44,7 +45,9 @@ def chunks() -> int:
 
 
 def asked(provider: FakeProvider) -> list[str]:
-    return [text for call in provider.calls() if call["status"] == 200 for text in call["prompt"].split("\n")]
+    """The texts that were embedded, without the titles before them."""
+    lines = [line for call in provider.calls() if call["status"] == 200 for line in call["prompt"].split("\n")]
+    return [line for line in lines if not re.fullmatch(r"T\d+", line)]
 
 
 def test_the_example_can_be_searched(environment: Callable[..., None]) -> None:

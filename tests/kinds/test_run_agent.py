@@ -214,6 +214,32 @@ def test_the_model_that_comes_along_takes_its_two_steps(environment: Callable[..
     assert any("can use only one tool" in line.text for line in job_log.read_log(job).rows)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "finish", "said"),
+    [
+        (
+            '{"formula": "6*7"',
+            "tool_calls",
+            "The arguments are not valid JSON: Expecting ',' delimiter: line 1 column 18",
+        ),
+        ('{"formula": "6*', "length", "The arguments are not valid JSON: they were cut off at 3 tokens."),
+        ('["6*7"]', "tool_calls", "The arguments are not valid JSON: an object is needed, not"),
+    ],
+)
+def test_broken_arguments_are_told_to_the_model_as_what_they_are(
+    provider: FakeProvider, arguments: str, finish: str, said: str
+) -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "calculate", "arguments": arguments}}
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    usage = {"prompt_tokens": 5, "completion_tokens": 3}
+    body = {"choices": [{"message": message, "finish_reason": finish}], "usage": usage}
+    provider.script(do=[{"do": "body", "body": body}], whole=True)
+    job = done("run_agent", task="How much is 6 times 7?", tools=["calculate"])
+    assert job.state == "succeeded"
+    told = provider.calls()[1]["body"]["messages"][-1]
+    assert told["role"] == "tool" and told["content"].startswith(f"Error: {said}")
+
+
 def test_what_cannot_be_is_refused(provider: FakeProvider) -> None:
     assert "hosts" in errors("run_agent", task="x", tools=["fetch_page"])
     assert "fetch_page" in errors("run_agent", task="x", tools=["calculate"], approve=["fetch_page"])["approve"]

@@ -63,7 +63,7 @@ class _FoundPassage(Located):
 
 
 class PassageRecord(_FoundPassage):
-    """A part of a document that answers a question. The best score is about 1.5, `position` counts from 0."""
+    """A part of a document that answers a question. The best score is about 3, `position` counts from 0."""
 
     headings: str
 

@@ -11,12 +11,13 @@ import itertools
 import logging
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, select, text, update
+from sqlalchemy.orm import Session
 
 from jobs.engine.chat import conversations
 from jobs.engine.db import postgres
@@ -26,6 +27,7 @@ from jobs.engine.errors import BadInput, LegworkError, TooMany
 from jobs.engine.files import inputs
 from jobs.engine.formats import extraction
 from jobs.engine.library import Passage, SearchScope, chunking, search_scopes
+from jobs.engine.library import terms as library_terms
 from jobs.engine.llm import embeddings
 from jobs.engine.llm.embeddings import warm_child
 
@@ -65,7 +67,10 @@ def read(ref: str, owner: str) -> ReadFile:
         raise BadInput(f"There is no text in {_short(source.name)}. {found.note or _ELSEWHERE}")
     if len(found.text) > MOST_ATTACHED_TEXT:
         raise _too_large(source.name, f"{MOST_ATTACHED_TEXT:,} characters of text")
-    pieces = list(chunking.chunks(found.text, PASSAGE_WORDS, OVERLAP))
+    language = library_terms.language_of(found.text)
+    title = Path(source.name).stem
+    cut = chunking.chunks(found.text, PASSAGE_WORDS, OVERLAP)
+    pieces = [replace(piece, title=title, language=language) for piece in cut]
     return ReadFile(UUID(source.ref) if source.blob else None, source.name, found.media_type, pieces)
 
 
@@ -95,6 +100,7 @@ def attach(conversation_id: str | UUID, files: Sequence[ReadFile], owner: str) -
                 name=file.name,
                 media_type=file.media_type,
                 passages=len(file.pieces),
+                language=file.pieces[0].language if file.pieces else None,
             )
             for file in files
         ]
@@ -103,15 +109,25 @@ def attach(conversation_id: str | UUID, files: Sequence[ReadFile], owner: str) -
         session.flush()
         for one, file in zip(made, files, strict=True):
             session.refresh(one)
-            session.execute(_PUT, [{"attachment": one.id, **vars(piece)} for piece in file.pieces])
+            session.execute(_PUT, _rows(session, one.id, file.pieces))
     for one in made:
         _begin_embedding(one)
     return made
 
 
+def _rows(session: Session, attachment_id: UUID, pieces: Sequence[chunking.Chunk]) -> list[dict[str, Any]]:
+    return [
+        {
+            **{"attachment": attachment_id, "position": piece.position, "headings": piece.headings, "text": piece.text},
+            "words": library_terms.vector_of(session, piece),
+        }
+        for piece in pieces
+    ]
+
+
 _PUT = text("""
-    insert into attached_passages (attachment_id, position, headings, text)
-    values (:attachment, :position, :headings, :text)
+    insert into attached_passages (attachment_id, position, headings, text, words)
+    values (:attachment, :position, :headings, :text, cast(:words as tsvector))
 """)
 
 
@@ -184,6 +200,7 @@ def _stock(one: Attachment) -> SearchScope:
         total=one.passages,
         model=one.model,
         dimension=one.dimension,
+        languages=[one.language] if one.language else [],
     )
 
 

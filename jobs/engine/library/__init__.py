@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobs.engine.db.models.library import Document, Generation
-from jobs.engine.library import bulk, chunking, edits, fields, indexing, upkeep
+from jobs.engine.library import bulk, chunking, edits, fields, indexing, prepared, terms, upkeep
 from jobs.engine.library.documents import (
     Collection,
     Duplicate,
@@ -52,10 +52,12 @@ __all__ = [
     "list_documents",
     "live",
     "passages",
+    "prepared",
     "refuse_same",
     "search",
     "search_scopes",
     "similar_documents",
+    "terms",
     "thumbnail",
     "upkeep",
 ]

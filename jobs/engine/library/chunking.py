@@ -8,30 +8,47 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 LONGEST_WORD = 400  # characters; a longer one is split
+# Scripts that write no blanks between words: Thai, Lao, Burmese, Khmer, kana, Han, and Hangul, where words are many syllables.
+# A letter counts as a word, as most embedding models have it.
+WITHOUT_BLANKS = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3005\u3007\u3400-\u9fff\uf900-\ufaff\uac00-\ud7a3"
+    "\U00020000-\U0003ffff"
+)
 SENTENCE_ENDS = ".!?…\u3002\uff01\uff1f"  # the last three are Chinese and Japanese
 
 _HEADING = re.compile(r"(#{1,6})[ \t]+(\S.*)")
 _FENCE = re.compile(r"\s{0,3}(```|~~~)")
 _PARAGRAPHS = re.compile(r"\n[ \t]*\n|\f")
-_WORD = re.compile(rf"\S{{1,{LONGEST_WORD}}}")
+_WORD = re.compile(rf"[{WITHOUT_BLANKS}]|[^\s{WITHOUT_BLANKS}]{{1,{LONGEST_WORD}}}")
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """One passage: its position from 0, the headings above it, outermost first, and its text."""
+    """One passage: its position from 0, the headings above it, outermost first, and its text.
+
+    title: of its document. more: other words that the document is to be found by. language: of its stems.
+    """
 
     position: int
     headings: str
     text: str
+    title: str = ""
+    more: str = ""
+    language: str | None = None
 
     @property
     def embedded(self) -> str:
-        """The text to embed: with the headings, without which a passage often makes no sense."""
-        return f"{self.headings}\n{self.text}" if self.headings else self.text
+        """The text to embed: with the title and the headings, without which a passage often makes no sense."""
+        first = self.headings or self.text
+        title = "" if first.casefold().startswith(self.title.casefold()) else self.title
+        return "\n".join(filter(None, (title, self.headings, self.text, self.more)))
 
 
 def chunks(text: str, size: int, overlap: int) -> Iterator[Chunk]:
-    """Passages of at most `size` words; inside a section each begins with the last `overlap` words of the one before."""
+    """Passages of at most `size` words; inside a section each begins with the last `overlap` words of the one before.
+
+    A letter of a script without blanks counts as a word.
+    """
     place = 0
     for section in _sections(text):
         for words in _runs(section.paragraphs(), size, overlap):

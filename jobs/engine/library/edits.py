@@ -158,7 +158,7 @@ def _set(document: Document, values: Values) -> None:
         document.words = len(document.text.split())
         if document.file_id is None:
             document.sha256 = hashlib.sha256(document.text.encode()).hexdigest()
-    if values.keys() & {"text", "collection"}:  # the index depends on these
+    if values.keys() & {"text", "title", "meta", "collection"}:  # the index depends on these
         document.updated_at = func.now()
 
 

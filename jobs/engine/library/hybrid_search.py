@@ -1,15 +1,16 @@
 """Hybrid search: by embedding and by keywords.
 
-Each collection has two lists of candidates: the passages with the nearest vectors, and those with words of the query. A score
-is the cosine similarity, plus a little for each word in common, weighted by inverse document frequency, plus more for literal
-words: codes, numbers, acronyms and quoted phrases. So a paraphrase is found by its meaning, a part number by its characters.
+Each collection has lists of candidates: the passages with the nearest vectors, those with words of the query, and those whose
+document has the query as its title. A score is the cosine similarity, plus the words in common, weighted by inverse document
+frequency, plus more for literal words: codes, numbers, acronyms and quoted phrases. So a paraphrase is found by its meaning, a
+part number by its characters. A whole title comes first, and then what has a quoted phrase to the letter.
 """
 
 from __future__ import annotations
 
 import math
-import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -19,26 +20,26 @@ from sqlalchemy.orm import Session
 from jobs.engine.db import postgres
 from jobs.engine.db.models.library import Generation
 from jobs.engine.errors import LegworkError
-from jobs.engine.library import documents
+from jobs.engine.library import documents, query_terms, terms
+from jobs.engine.library.query_terms import Term
 from jobs.engine.llm.embeddings import warm_child
 
-WORDS_WEIGH = 0.1  # against 1 for the vector; with more, a paraphrase ranks below a text that merely shares words
+WORDS_WEIGH = 0.3  # against 1 for the vector: see “Search” in docs/accuracy.md
 LETTERS_WEIGH = 0.4
-MOST_WORDS = 16  # of a query
+TITLE_WEIGHS = 1.0
 MOST_CHARACTERS = 2_000
-CANDIDATES = 40
+CANDIDATES = 60
 OWN_PASSAGES = 20  # of a document, used to find similar ones
 FEW = 3
 COMMON = 0.4  # words in a larger share of the passages are not used to find candidates
-
-_ASKED = re.compile(r'"([^"]+)"|(\S+)')
-_LITERAL = re.compile(r"\w*\d.*|.*\w[/_.:@+-]\w.*|[A-Z]{2,}")
-_AROUND = "\"'.,;:!?()[]{}\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb"
+IN_TEXT = 0.5  # what a word in the text weighs for ts_rank, which divides it by ONCE; a word in the title weighs 1
+ONCE = 1 / 1.64493406685
+MOST_WEIGHT = 2
 
 
 @dataclass(frozen=True)
 class Passage:
-    """A search result. `score` is about 0 to 1.5; `position` is the passage's place in the document, from 0."""
+    """A search result. `score` is about 0 to 3; `position` is the passage's place in the document, from 0."""
 
     document_id: UUID
     title: str
@@ -70,6 +71,7 @@ class SearchScope:
     total: int
     model: str | None  # of the vectors; None: keywords only
     dimension: int | None
+    languages: Sequence[str] = ()  # of the stems among its words
 
 
 def search_scopes(stocks: list[SearchScope], q: str, limit: int) -> list[Passage]:
@@ -78,11 +80,16 @@ def search_scopes(stocks: list[SearchScope], q: str, limit: int) -> list[Passage
     if not q:
         return []
     vectors = {model: _vector(model, q) for model in {stock.model for stock in stocks if stock.model}}
-    found: list[Passage] = []
+    found: list[_Found] = []
     with postgres.session() as session:
         for stock in stocks:
             found += _of_one(session, stock, q, vectors.get(stock.model or ""), limit)
-    return sorted(found, key=lambda passage: -passage.score)[:limit]
+    best = sorted(found, key=lambda one: (-one.titled, -one.phrases, -_score(one)))[:limit]
+    return [replace(one.passage, score=round(_score(one), 4)) for one in best]
+
+
+def _score(one: _Found) -> float:
+    return one.likeness + WORDS_WEIGH * one.worded + LETTERS_WEIGH * one.literal + TITLE_WEIGHS * one.titled
 
 
 def _stock(generation: Generation) -> SearchScope:
@@ -96,6 +103,7 @@ def _stock(generation: Generation) -> SearchScope:
         total=generation.chunks,
         model=generation.model,
         dimension=generation.dimension,
+        languages=generation.languages,
     )
 
 
@@ -173,85 +181,111 @@ def _vector(model: str, q: str) -> str | None:
         return None
 
 
-def _of_one(session: Session, stock: SearchScope, q: str, vector: str | None, limit: int) -> list[Passage]:
-    words = _words(session, stock, q)
-    if vector is None and not words:
+def _of_one(session: Session, stock: SearchScope, q: str, vector: str | None, limit: int) -> list[_Found]:
+    words, whole = _words(session, stock, q), query_terms.whole(q)
+    if vector is None and not words and not whole:
         return []
-    wanted: dict[str, Any] = stock.values | {"vector": vector, "many": max(CANDIDATES, 3 * limit)}
-    wanted |= {f"w{place}": word.query for place, word in enumerate(words)}
+    wanted: dict[str, Any] = stock.values | {"vector": vector, "many": max(CANDIDATES, 3 * limit), "whole": whole}
+    wanted |= {f"w{place}": word.term.query for place, word in enumerate(words)}
     rows = session.execute(text(_sql(stock, words, vector is not None)), wanted).mappings()
-    return [Passage(score=round(row["likeness"] + row["worded"], 4), **_shown(row)) for row in rows]
+    found = [_found(row, words) for row in rows]
+    return [one for one in found if vector is not None or one.titled or one.worded > 0]
 
 
-def _shown(row: Any) -> dict[str, Any]:
-    return {name: row[name] for name in ("document_id", "title", "text", "position", "headings", "collection", "name")}
+@dataclass(frozen=True)
+class _Found:
+    """A candidate: its cosine similarity, what its words weigh (1: each once), and what it has of the letters asked for."""
+
+    passage: Passage
+    likeness: float
+    worded: float
+    literal: float
+    phrases: int  # in quotes that it has to the letter
+    titled: bool  # the question is the title of its document
+
+
+def _found(row: Any, words: list[_Word]) -> _Found:
+    shown = ("document_id", "title", "text", "position", "headings", "collection", "name")
+    passage = Passage(score=0.0, **{name: row[name] for name in shown})
+    phrases = [word for word in words if word.term.phrase]
+    written = terms.folded(f"{passage.title}\n{passage.headings}\n{passage.text}") if phrases else ""
+    exact = [word for word in phrases if word.term.phrase in written]
+    missed = [word for word in phrases if word not in exact and row["literal"]]
+    worded = row["worded"] - sum(word.share for word in missed)
+    literal = row["literal"] - sum(word.literal for word in missed)
+    return _Found(passage, row["likeness"], max(worded, 0.0), max(literal, 0.0), len(exact), row["titled"])
 
 
 @dataclass(frozen=True)
 class _Word:
-    """A word of the query: its tsquery, what it adds to a score, and whether it is common."""
+    """A term of the question that occurs here: its share of the rarity of all that was asked for, its share of the literal ones
+    that occur, and whether it is common."""
 
-    query: str
-    adds: float
+    term: Term
+    share: float
+    literal: float
     common: bool
 
 
 def _counts(stock: SearchScope) -> str:
     found = f"select count(*) from {stock.table} c where {stock.where} and c.words @@ q"  # noqa: S608 - names of ours
     return f"""
-        select w.place, q::text as query, ({found}) as found
-        from unnest(cast(:words as text[])) with ordinality as w(word, place), phraseto_tsquery('simple', w.word) as q
-        where numnode(q) > 0
+        select w.place, ({found}) as found
+        from unnest(cast(:queries as text[])) with ordinality as w(query, place), cast(w.query as tsquery) as q
     """  # noqa: S608 - names of ours; what came from outside is bound
 
 
 def _words(session: Session, stock: SearchScope, q: str) -> list[_Word]:
-    """The words of the query that occur in the collection."""
-    terms = _terms(q)
-    rows = session.execute(text(_counts(stock)), {"words": list(terms)}).all()
-    literal = [list(terms.values())[row.place - 1] for row in rows]
+    """The terms of the question that occur in the collection."""
+    asked = query_terms.read(session, q, stock.languages)
+    if not asked:
+        return []
+    rows = session.execute(text(_counts(stock)), {"queries": [term.query for term in asked]})
+    counts = {row.place - 1: row.found for row in rows}
     total = max(stock.total, 1)
-    rarity = [math.log(1 + total / (row.found + 0.5)) for row in rows]
-    to_the_letter = sum(rare for rare, exact in zip(rarity, literal, strict=True) if exact)
+    rarity = {place: math.log(1 + total / (count + 0.5)) for place, count in counts.items()}
+    literal = sum(rare for place, rare in rarity.items() if asked[place].literal and counts[place])
     return [
         _Word(
-            row.query,
-            WORDS_WEIGH * rare / sum(rarity) + (LETTERS_WEIGH * rare / to_the_letter if exact else 0),
-            row.found > COMMON * total,
+            asked[place],
+            rare / sum(rarity.values()),
+            rare / literal if asked[place].literal else 0.0,
+            counts[place] > COMMON * total,
         )
-        for row, rare, exact in zip(rows, rarity, literal, strict=True)
-        if row.found
+        for place, rare in rarity.items()
+        if counts[place]
     ]
-
-
-def _terms(q: str) -> dict[str, bool]:
-    """The words and quoted phrases of a query, and whether each is literal."""
-    terms: dict[str, bool] = {}
-    for phrase, word in _ASKED.findall(q):
-        bare = word.strip(_AROUND)
-        if phrase or bare:
-            terms.setdefault((phrase or bare).lower(), bool(phrase or _LITERAL.fullmatch(bare)))
-    return dict(list(terms.items())[:MOST_WORDS])
 
 
 def _sql(stock: SearchScope, words: list[_Word], by_vector: bool) -> str:
     near = f"c.embedding::halfvec({stock.dimension}) <=> cast(:vector as halfvec({stock.dimension}))"
-    worded = " + ".join(
-        f"case when c.words @@ cast(:w{place} as tsquery) then {word.adds:.6f} else 0 end"
+    worded = " + ".join(_weight(word, place) for place, word in enumerate(words)) or "0"
+    literal = " + ".join(
+        f"case when c.words @@ cast(:w{place} as tsquery) then {word.literal:.6f} else 0 end"
         for place, word in enumerate(words)
+        if word.literal
     )
     telling = [place for place, word in enumerate(words) if not word.common]
     finding = telling if telling or by_vector else list(range(len(words)))
     having = " or ".join(f"c.words @@ cast(:w{place} as tsquery)" for place in finding)
     here = f"from {stock.table} c where {stock.where}"
-    lists = []
+    lists = [f"(select c.id {here} and c.words @@ cast(:whole as tsquery) order by c.id limit :many)"]
     if by_vector:
         lists.append(f"(select c.id {here} order by {near} limit :many)")
     if finding:
         lists.append(f"(select c.id {here} and ({having}) order by {worded} desc, c.id limit :many)")
     return f"""
-        select {stock.shown}, c.text, c.position, c.headings,
-            {f"coalesce(1 - ({near}), 0)" if by_vector else "0"} as likeness, ({worded or "0"})::float8 as worded
+        select {stock.shown}, c.text, c.position, c.headings, c.words @@ cast(:whole as tsquery) as titled,
+            {f"coalesce(1 - ({near}), 0)" if by_vector else "0"} as likeness, ({worded})::float8 as worded,
+            ({literal or "0"})::float8 as literal
         from {stock.table} c {stock.joined}
         where c.id in ({" union ".join(lists)})
     """  # noqa: S608 - names of ours; what came from outside is bound
+
+
+def _weight(word: _Word, place: int) -> str:
+    """The share of a term, more where it occurs more than once or in a title, but at most MOST_WEIGHT times."""
+    if word.term.literal:
+        return f"case when c.words @@ cast(:w{place} as tsquery) then {word.share:.6f} else 0 end"
+    rank = f"ts_rank('{{{IN_TEXT}, {IN_TEXT}, 0.7, 1.0}}', c.words, cast(:w{place} as tsquery)) / {ONCE * IN_TEXT:.6f}"
+    return f"{word.share:.6f} * least({rank}, {MOST_WEIGHT})"

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from jobs.engine.db import postgres
 from jobs.engine.db.models.library import Generation
 from jobs.engine.errors import Conflict, JobFailed
+from jobs.engine.library import terms
 from jobs.engine.library.chunking import Chunk
 
 HNSW_FROM = 20_000  # passages; below that a sequential scan is as fast
@@ -74,7 +75,7 @@ _DIGEST = text("select digest from entries where generation_id = :generation and
 
 
 def digest_in(generation_id: int, document_id: UUID) -> bytes | None:
-    """The digest of the document's text when it was indexed there; None if it is not in the index."""
+    """The digest of the document when it was indexed there; None if it is not in the index."""
     with postgres.session() as session:
         found = session.scalar(_DIGEST, {"generation": generation_id, "document": document_id})
         return None if found is None else bytes(found)
@@ -88,8 +89,7 @@ def put(
     with postgres.session() as session:
         session.execute(_ENTER, key | {"digest": digest})
         session.execute(_CLEAR, key)
-        if pieces:
-            session.execute(_PUT, _rows(key, pieces, vectors))
+        _put(session, key, pieces, vectors)
 
 
 def renew(
@@ -103,29 +103,45 @@ def renew(
             raise Conflict("Its whole collection has been indexed again since, so there is nothing to do.")
         session.execute(_ENTER, key | {"digest": digest})
         cleared: Any = session.execute(_CLEAR, key)
-        if pieces:
-            session.execute(_PUT, _rows(key, pieces, vectors))
+        _put(session, key, pieces, vectors)
         more = len(pieces) - cleared.rowcount
         session.execute(
             update(Generation).where(Generation.id == generation.id).values(chunks=Generation.chunks + more)
         )
 
 
-def _rows(key: dict[str, Any], pieces: Sequence[Chunk], vectors: list[list[float]]) -> list[dict[str, Any]]:
-    return [
-        key | {"position": one.position, "headings": one.headings, "text": one.text, "vector": str(vector)}
-        for one, vector in zip(pieces, vectors, strict=True)
-    ]
+def _put(session: Session, key: dict[str, Any], pieces: Sequence[Chunk], vectors: list[list[float]]) -> None:
+    if not pieces:
+        return
+    language = pieces[0].language
+    terms.stems(
+        session, language, [word for piece in pieces for word in terms.words(piece.text)]
+    )  # all in one question
+    session.execute(_PUT, [_row(session, key, *one) for one in zip(pieces, vectors, strict=True)])
+    if language:
+        session.execute(_LANGUAGE, key | {"language": language})
 
 
+def _row(session: Session, key: dict[str, Any], piece: Chunk, vector: list[float]) -> dict[str, Any]:
+    words = terms.vector_of(session, piece)
+    return key | {
+        **{"position": piece.position, "headings": piece.headings, "text": piece.text},
+        **{"words": words, "vector": str(vector)},
+    }
+
+
+_LANGUAGE = text("""
+    update generations set languages = array_append(languages, :language)
+    where id = :generation and not :language = any(languages)
+""")
 _ENTER = text("""
     insert into entries (generation_id, document_id, digest) values (:generation, :document, :digest)
     on conflict (generation_id, document_id) do update set digest = excluded.digest
 """)
 _CLEAR = text("delete from chunks where generation_id = :generation and document_id = :document")
 _PUT = text("""
-    insert into chunks (generation_id, document_id, position, headings, text, embedding)
-    values (:generation, :document, :position, :headings, :text, cast(:vector as halfvec))
+    insert into chunks (generation_id, document_id, position, headings, text, words, embedding)
+    values (:generation, :document, :position, :headings, :text, cast(:words as tsvector), cast(:vector as halfvec))
 """)
 
 
@@ -136,17 +152,22 @@ def carry_over(before: int, generation_id: int, document_id: UUID) -> int:
         session.execute(_ENTER_AGAIN, key)
         session.execute(_CLEAR, key)
         copied: Any = session.execute(_COPY, key)
+        session.execute(_SAME_LANGUAGES, key)
         return int(copied.rowcount)
 
 
+_SAME_LANGUAGES = text("""
+    update generations g set languages = array(select unnest(g.languages) union select unnest(b.languages))
+    from generations b where g.id = :generation and b.id = :before and not b.languages <@ g.languages
+""")
 _ENTER_AGAIN = text("""
     insert into entries (generation_id, document_id, digest)
     select :generation, document_id, digest from entries where generation_id = :before and document_id = :document
     on conflict (generation_id, document_id) do update set digest = excluded.digest
 """)
 _COPY = text("""
-    insert into chunks (generation_id, document_id, position, headings, text, embedding)
-    select :generation, document_id, position, headings, text, embedding from chunks
+    insert into chunks (generation_id, document_id, position, headings, text, words, embedding)
+    select :generation, document_id, position, headings, text, words, embedding from chunks
     where generation_id = :before and document_id = :document order by position
 """)
 

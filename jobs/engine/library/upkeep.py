@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 from uuid import UUID
 
-from jobs.engine.errors import Conflict, Skip
-from jobs.engine.library import chunking, documents, indexing
-from jobs.engine.llm import embeddings
+from jobs.engine.errors import Conflict, LegworkError, Skip
+from jobs.engine.library import documents, indexing, prepared
+from jobs.engine.llm.embeddings import cache
 
 MOST_READ = 12_000  # characters of a document that are sent to the model
 TOKENS_A_WORD = 3
@@ -33,20 +32,34 @@ def question(owner: str, document_id: UUID, words: int, again: bool) -> dict[str
 
 
 def reindex(owner: str, document_id: UUID, *, dry_run: bool) -> dict[str, Any]:
-    """Index one document again with its collection's settings. Raises Skip if there is no index, or the text has not changed."""
+    """Index one document again with its collection's settings. Raises Skip if there is no index, or nothing of it has changed."""
     document = documents.document(document_id, owner, with_text=True)
     generation = next(iter(documents.live(owner, document.collection)), None)
     if generation is None:
         raise Skip(f"{document.collection} has no index yet. Index it as a whole.", reason="no_index")
-    digest = hashlib.sha256(document.text.encode()).digest()
+    digest = prepared.digest(document)
     known = indexing.digest_in(generation.id, document.id)
     if known == digest:
         raise Skip("Its passages are up to date.", reason="unchanged")
-    pieces = list(chunking.chunks(document.text, generation.chunk_size, generation.overlap))
+    pieces = prepared.passages(document, generation.chunk_size, generation.overlap)
     if not dry_run:
-        vectors = embeddings.embedder(generation.model).embed([piece.embedded for piece in pieces]) if pieces else []
+        vectors = cache.embed(generation.model, [piece.embedded for piece in pieces])
         try:
             indexing.renew(generation, document.id, digest, pieces, vectors)
         except Conflict as error:
             raise Skip(error.message, reason="unchanged") from None
     return {"before": {"indexed": "not at all" if known is None else "as it was"}, "after": {"passages": len(pieces)}}
+
+
+FOUND, NOT_INDEXED = "found as before", "its collection has no index"
+
+
+def found_again(owner: str, document_id: UUID) -> str:
+    """Index a document again that came back, as far as its collection has an index. Returns how search finds it now."""
+    try:
+        reindex(owner, document_id, dry_run=False)
+    except Skip as error:
+        return NOT_INDEXED if error.reason == "no_index" else FOUND
+    except LegworkError as error:
+        return f"not found until the collection is indexed again: {error.message}"
+    return FOUND

@@ -86,6 +86,7 @@ class Attachment(Base):
     name: Mapped[str]  # for showing only; never a path
     media_type: Mapped[str]
     passages: Mapped[int]  # how many it was cut into
+    language: Mapped[str | None]  # whose stems its passages have
     model: Mapped[str | None]  # that made the vectors of its passages; without one, words alone decide
     dimension: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

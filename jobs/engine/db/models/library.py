@@ -62,6 +62,7 @@ class Generation(Base):
     chunk_size: Mapped[int]  # words
     overlap: Mapped[int]
     chunks: Mapped[int] = mapped_column(server_default="0")  # how many it has, once it is built
+    languages: Mapped[list[str]] = mapped_column(server_default="{}")  # that its passages have stems of
     job_id: Mapped[UUID | None]  # that builds it
     live: Mapped[bool] = mapped_column(server_default="false")
     built_at: Mapped[datetime | None]

@@ -154,9 +154,9 @@ def _call(call: ToolCall, answer: Completion) -> dict[str, Any]:
         given = json.loads(responses.json_of(call.arguments or "{}"))
     except ValueError as error:
         why = f"they were cut off at {answer.completion_tokens} tokens" if answer.cut_off else str(error)
-        given = {NOT_JSON: f"{why}. They are: {call.arguments[:MOST_SHOWN]}"}
+        given = {NOT_JSON: f"{why}. They are: “{call.arguments[:MOST_SHOWN]}”."}
     if not isinstance(given, dict):
-        given = {NOT_JSON: f"an object is needed, not {call.arguments[:MOST_SHOWN]}"}
+        given = {NOT_JSON: f"an object is needed, not “{call.arguments[:MOST_SHOWN]}”."}
     return {"name": call.name, "args": given, "id": uuid4().hex, "type": "tool_call"}
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from sqlalchemy import text
 
 from jobs.engine.db import postgres
+from jobs.engine.llm.embeddings.models import embedder, unit
 
 _LOOK = text("select sha256, vector from embeddings where model = :model and sha256 = any(:hashes)")
 _KEEP = text("""
@@ -26,6 +27,18 @@ def look(model: str, hashes: Sequence[bytes]) -> dict[bytes, list[float]]:
     with postgres.session() as session:
         rows = session.execute(_LOOK, {"model": model, "hashes": list(set(hashes))})
         return {bytes(row.sha256): _unpacked(row.vector) for row in rows}
+
+
+def embed(model: str, texts: Sequence[str]) -> list[list[float]]:
+    """A vector of length 1 for each text; only those that are not known are computed. Raises as the embedder does."""
+    hashes = [digest(one) for one in texts]
+    known = look(model, hashes)
+    new = {sha256: one for sha256, one in zip(hashes, texts, strict=True) if sha256 not in known}
+    if new:
+        made = dict(zip(new, embedder(model).raw(list(new.values())).vectors, strict=True))
+        keep(model, made)
+        known |= made
+    return [unit(known[sha256]) for sha256 in hashes]
 
 
 def keep(model: str, vectors: dict[bytes, list[float]]) -> None:
