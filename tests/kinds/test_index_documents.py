@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import importlib.metadata
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
