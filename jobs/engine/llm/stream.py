@@ -7,6 +7,7 @@ greenlet) can end a request at any moment by shutting its socket down, also befo
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 import time
@@ -24,6 +25,7 @@ from jobs.engine.llm.connections import Provider
 
 READ_BYTES = 65_536
 LEAVE_SECONDS = 0.2  # that the end of a body may take after its last event, for its connection to be kept
+_CHUNK_SIZE = re.compile(rb"[0-9a-fA-F]{0,16}")
 LONGEST_EVENT = 1_000_000  # bytes
 LONGEST_PROBLEM = 100_000  # bytes of an error that are read
 
@@ -224,6 +226,11 @@ class Stream:
 
     def _streamed(self) -> Iterator[list[dict[str, Any]]]:
         """The events of a stream. Raises also where one of them is no part of an answer, after those before it."""
+        with self._translated():
+            unframed = self._unframed()
+        if unframed:
+            error = provider_errors.instead_of_answer(unframed, self.provider.api_key)
+            raise stream_errors.shown(error) if error is not None else stream_errors.rubbish()
         heard, left = time.monotonic(), b""
         for chunk in self.chunks():
             *lines, left = (left + chunk).split(b"\n")
@@ -244,11 +251,27 @@ class Stream:
         if trouble is not None:
             raise trouble
 
+    def _unframed(self) -> bytes:
+        """The JSON in the body of a server that announces chunks and sends an error without them; empty where there are chunks."""
+        buffer = getattr(getattr(self._response, "_fp", None), "fp", None)
+        if self._response is None or buffer is None or not getattr(self._response, "chunked", False):
+            return b""
+        self._limit(None)
+        self._heard = time.monotonic()
+        size = bytes(buffer.peek(1)).partition(b"\n")[0].partition(b";")[0].strip()
+        if _CHUNK_SIZE.fullmatch(size):
+            return b""
+        raw = bytes(buffer.read1(LONGEST_PROBLEM))
+        return raw[raw.find(b"{") : raw.rfind(b"}") + 1]
+
     def _read(self, lines: list[bytes]) -> tuple[list[dict[str, Any]], LegworkError | None, bool]:
         """The events in some lines, what is wrong with the one behind them, and whether that was the end."""
         found: list[dict[str, Any]] = []
         for line in lines:
-            if line.startswith(b"data:"):
+            if line.startswith(b"{"):  # an error may stand alone, as no event
+                if (error := provider_errors.instead_of_answer(line, self.provider.api_key)) is not None:
+                    return found, stream_errors.shown(error), False
+            elif line.startswith(b"data:"):
                 data = line[5:].strip()
                 if data == b"[DONE]":
                     return found, None, True

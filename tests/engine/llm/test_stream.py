@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import pytest
 
-from jobs.engine.errors import Transient
+from jobs.engine.errors import LegworkError, Transient
 from jobs.engine.llm import connections
 from jobs.engine.llm.connections import Provider
 from jobs.engine.llm.stream import Stream, StreamStopped
@@ -203,6 +203,21 @@ def test_events_before_a_bad_one_count(server: _Server) -> None:
     with pytest.raises(Transient, match="not part of an answer"):
         next(texts)
     stream.release()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{"error": {"message": "WX-55", "code": 502}}c\r\ndata: [DONE]\n',
+        b'{"error": {"message": "WX-55"}}',
+        chunk(b'{"error": {"message": "WX-55"}}\n') + b"0\r\n\r\n",
+        chunk(b'event: error\ndata: {"type": "error", "message": "WX-55"}\n\n') + b"0\r\n\r\n",
+    ],
+)
+def test_an_error_that_is_no_event_keeps_its_words(server: _Server, body: bytes) -> None:
+    server.answers, server.close = [CHUNKED + body], True
+    with pytest.raises(LegworkError, match="WX-55"):
+        asked(server.provider)
 
 
 def test_the_halves_of_a_character_are_put_together(server: _Server) -> None:
