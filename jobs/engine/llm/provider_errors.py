@@ -37,7 +37,8 @@ class Unwell(Exception):
 
     def __init__(self, message: str, said: str = "", tokens: tuple[int, int] = (0, 0)) -> None:
         super().__init__(message)
-        self.said = f" It says: {said}" if said and not said.startswith("<") else ""  # pages of proxies have markup
+        known = bool(said) and not said.startswith("<")  # pages of proxies have markup
+        self.said = f" It says: {said}{'' if said[-1:] in '.!?…' else '.'}" if known else ""
         self.tokens = tokens  # of prompt and answer, which are paid all the same
 
 
