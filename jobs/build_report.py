@@ -43,7 +43,7 @@ Listed = Annotated[str, BeforeValidator(reports_measures.written)]
 
 
 class Params(ColumnParams):
-    source: TableFile = param("Table", "CSV, TSV, JSON, JSONL, XLSX or Parquet.")
+    source: TableFile = param("Table", "CSV, TSV, JSON, JSONL, XLSX, XLS, ODS or Parquet.")
     title: str = param("Title", default="Report", min_length=1, max_length=200)
     template: str = param(
         "Template",
@@ -91,8 +91,6 @@ class Params(ColumnParams):
         advanced=True,
     )
     model: str = param("Model", "Empty: the configured model.", default="", advanced=True, max_length=200)
-    encoding: str | None = param("Encoding", "Empty: detected.", default=None, advanced=True, max_length=40)
-    delimiter: str | None = param("Separator", "Empty: detected.", default=None, advanced=True, max_length=1)
 
 
 EXAMPLE = {
@@ -107,7 +105,7 @@ EXAMPLE = {
 
 def check(params: Params, find: Find) -> list[FieldError]:
     try:
-        table = find(params.source).table(params.encoding, params.delimiter)
+        table = find(params.source).table(params.reading)
     except BadInput as error:
         return [FieldError("source", error.message)]
     errors = [
@@ -126,7 +124,7 @@ def check(params: Params, find: Find) -> list[FieldError]:
 
 
 def estimate(params: Params, find: Find) -> Estimate:
-    table = find(params.source).table(params.encoding, params.delimiter)
+    table = find(params.source).table(params.reading)
     rows = table.rows or 0
     calls = 1 if params.narrative == "llm" else None
     return Estimate(
@@ -144,7 +142,7 @@ def label(params: Params, find: Find) -> str:
 def run(params: Params, context: Context) -> dict[str, Any]:
     began = time.monotonic()
     source = context.open(params.source)
-    table = source.table(params.encoding, params.delimiter)
+    table = source.table(params.reading)
     plan = _plan(params, table)
     context.progress(note="Computing the figures")
     figures = context.once("figures", lambda: _figures(params, plan, context))
@@ -163,7 +161,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         names=[one.name for one in plan.measures],
         figures=figures,
         narrative=text,
-        notes=notes,
+        notes=[*table.notes, *notes],
     )
     context.progress(note="Writing the report")
     with _folder() as folder:
@@ -195,8 +193,7 @@ def _plan(params: Params, table: TableInfo) -> reports.ReportPlan:
         date=_date(params, table),
         period=params.period,
         most_groups=params.most_groups,
-        encoding=params.encoding,
-        delimiter=params.delimiter or table.delimiter,
+        options=table.options,
         choices=params.column_choices,
     )
 

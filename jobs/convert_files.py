@@ -22,7 +22,7 @@ from jobs.engine.formats import extraction
 from jobs.engine.kits import conversion
 from jobs.engine.kits.conversion import item_files
 from jobs.engine.kits.conversion import options as conversion_options
-from jobs.engine.sdk import BadInput, Context, Estimate, FieldError, FileRef, Find, Input, KindParams, param
+from jobs.engine.sdk import BadInput, Context, Estimate, FieldError, FileRef, Find, Input, TableParams, param
 
 TITLE = "Convert files"
 GROUP = "Files and documents"
@@ -57,7 +57,7 @@ Target = Literal[
 # fmt: on
 
 
-class Params(KindParams):
+class Params(TableParams):
     files: list[FileRef] = param(
         "Files",
         "Documents, tables or pictures, or ZIP files of them. Their format is detected from their contents.",
@@ -76,8 +76,6 @@ class Params(KindParams):
         widget="json",
         advanced=True,
     )
-    encoding: str | None = param("Encoding of tables", "Empty: detected.", default=None, advanced=True, max_length=40)
-    delimiter: str | None = param("Separator of tables", "Empty: detected.", default=None, advanced=True, max_length=1)
     concurrency: int = param("Files at a time", default=2, ge=1, le=16, unit="files", advanced=True)
 
 
@@ -186,8 +184,7 @@ def _convert(source: SourceFile, params: Params, filled: dict[str, Any], context
     with _unpacked(source, context) as path, _folder() as folder:
         made = conversion.convert(
             *(path, source.name, params.to, filled, folder),
-            encoding=params.encoding,
-            delimiter=params.delimiter,
+            reading=params.reading,
             check=context.check,
         )
         size = made.path.stat().st_size

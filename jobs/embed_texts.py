@@ -27,10 +27,11 @@ from jobs.engine.sdk import (
     FieldError,
     Find,
     JobFailed,
-    KindParams,
     Output,
     Skip,
     TableFile,
+    TableParams,
+    as_shown,
     as_text,
     param,
 )
@@ -47,10 +48,8 @@ AT_ONCE = 500  # rows in memory while the file is written
 OWN = ("tokens", "cut", "reused")
 
 
-class Params(KindParams):
-    source: TableFile = param("Table", "CSV, TSV, JSONL, XLSX or Parquet. Each row has one text.")
-    encoding: str | None = param("Encoding", "Empty: detected.", default=None, advanced=True, max_length=40)
-    delimiter: str | None = param("Separator", "Empty: detected.", default=None, advanced=True, max_length=1)
+class Params(TableParams):
+    source: TableFile = param("Table", "CSV, TSV, JSON, JSONL, XLSX, XLS, ODS or Parquet. Each row has one text.")
     text_column: str = param("Column with the texts", columns_of="source", min_length=1, max_length=1_000)
     format: Literal["parquet", "npy", "jsonl"] = param(
         "File",
@@ -75,7 +74,7 @@ EXAMPLE = {"source": "sample:reviews.csv", "text_column": "review", "format": "p
 
 def check(params: Params, find: Find) -> list[FieldError]:
     try:
-        columns = find(params.source).table(params.encoding, params.delimiter).columns
+        columns = find(params.source).table(params.reading).columns
     except BadInput as error:
         return [FieldError("source", error.message)]
     errors = []
@@ -93,7 +92,7 @@ def check(params: Params, find: Find) -> list[FieldError]:
 
 
 def estimate(params: Params, find: Find) -> Estimate:
-    table = find(params.source).table(params.encoding, params.delimiter)
+    table = find(params.source).table(params.reading)
     if table.rows is None or not table.first:
         return Estimate(items=table.rows)
     tokens = sum(len(as_text(row.get(params.text_column))) for row in table.first) / 4 / len(table.first) * table.rows
@@ -110,7 +109,7 @@ def label(params: Params, find: Find) -> str:
 def run(params: Params, context: Context) -> dict[str, Any]:
     began = time.monotonic()
     source = context.open(params.source)
-    table = source.table(params.encoding, params.delimiter)
+    table = source.table(params.reading)
     model = context.once(
         "model", lambda: _model(params)
     )  # a later attempt uses the same model, even if the settings have changed
@@ -127,8 +126,8 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     vectors = batching.Vectors(model["model"], params.batch_size, model["dimension"])
     counts = context.map(
         embed,
-        source.rows(params.encoding, params.delimiter),
-        total=table.rows if table.exact else source.count(params.encoding, params.delimiter),
+        source.rows(params.reading),
+        total=table.rows if table.exact else source.count(params.reading),
         concurrency=vectors.at_once,
         using=vectors,
     )
@@ -194,13 +193,13 @@ def _with_vectors(params: Params, context: Context, model: str) -> Iterator[dict
 
 def _done(params: Params, context: Context) -> Iterator[dict[str, Any]]:
     """The rows that have a vector, in order."""
-    rows = enumerate(context.open(params.source).rows(params.encoding, params.delimiter), start=1)
+    rows = enumerate(context.open(params.source).rows(params.reading), start=1)
     for place in queue.places(context.job.job_id):
         yield next(row for at, row in rows if at == place)
 
 
 def _text(row: dict[str, Any], params: Params) -> str:
-    return as_text(row.get(params.text_column)).encode(errors="replace").decode()
+    return as_text(as_shown(row).get(params.text_column)).encode(errors="replace").decode()
 
 
 def _short(vector: list[float]) -> list[float]:

@@ -23,10 +23,10 @@ from jobs.engine.sdk import (
     Estimate,
     FieldError,
     Find,
-    KindParams,
     Output,
     Skip,
     TableFile,
+    TableParams,
     TrialPrompt,
     as_text,
     param,
@@ -48,10 +48,8 @@ SECONDS_PER_CALL = 3.0  # of a typical provider
 CHECKED_AT_ONCE = 20_000_000  # bytes of a batch file whose ids are checked before the job is accepted
 
 
-class Params(KindParams):
-    source: TableFile = param("Table", "CSV, TSV, JSONL, XLSX or Parquet. One row makes one text.")
-    encoding: str | None = param("Encoding", "Empty: detected.", default=None, advanced=True, max_length=40)
-    delimiter: str | None = param("Separator", "Empty: detected.", default=None, advanced=True, max_length=1)
+class Params(TableParams):
+    source: TableFile = param("Table", "CSV, TSV, JSON, JSONL, XLSX, XLS, ODS or Parquet. One row makes one text.")
     prompt: str = param(
         "Prompt",
         "Sent to the model for each row. A column's name in braces is replaced by its value.",
@@ -126,10 +124,10 @@ EXAMPLE = {
 def check(params: Params, find: Find) -> list[FieldError]:
     try:
         source = find(params.source)
-        table = source.table(params.encoding, params.delimiter)
+        table = source.table(params.reading)
         batch = batch_requests.is_batch(table.columns)
         if batch and source.bytes <= CHECKED_AT_ONCE:
-            batch_requests.check_ids(source.rows(params.encoding, params.delimiter))
+            batch_requests.check_ids(source.rows(params.reading))
     except BadInput as error:
         return [FieldError("source", error.message)]
     wrong_prompt = [] if batch else template_errors(params.prompt, table.columns, source.name)
@@ -146,7 +144,7 @@ def check(params: Params, find: Find) -> list[FieldError]:
 
 def estimate(params: Params, find: Find) -> Estimate:
     source = find(params.source)
-    table = source.table(params.encoding, params.delimiter)
+    table = source.table(params.reading)
     if table.rows is None:
         return Estimate()
     rows, a_row = table.rows, _tokens_a_row(_asker(params, table.columns), table.first)
@@ -162,9 +160,9 @@ def estimate(params: Params, find: Find) -> Estimate:
 
 def questions(params: Params, find: Find, rows: int) -> list[TrialPrompt]:
     source = find(params.source)
-    table = source.table(params.encoding, params.delimiter)
+    table = source.table(params.reading)
     ask = _asker(params, table.columns)
-    return [_question(ask, row) for row in islice(source.rows(params.encoding, params.delimiter), rows)]
+    return [_question(ask, row) for row in islice(source.rows(params.reading), rows)]
 
 
 def label(params: Params, find: Find) -> str:
@@ -174,10 +172,10 @@ def label(params: Params, find: Find) -> str:
 def run(params: Params, context: Context) -> dict[str, Any]:
     began = time.monotonic()
     source = context.open(params.source)
-    table = source.table(params.encoding, params.delimiter)
+    table = source.table(params.reading)
     batch = batch_requests.is_batch(table.columns)
     if batch:
-        batch_requests.check_ids(source.rows(params.encoding, params.delimiter))
+        batch_requests.check_ids(source.rows(params.reading))
     ask, budget = _asker(params, table.columns), Budget(params.token_budget, sum(context.used))
 
     async def write(row: dict[str, Any], model: llm.Chat) -> Output:
@@ -189,10 +187,10 @@ def run(params: Params, context: Context) -> dict[str, Any]:
 
     counts = context.map(
         write,
-        source.rows(params.encoding, params.delimiter),
+        source.rows(params.reading),
         key=batch_requests.custom_id if batch else None,
         row=(lambda row: {"custom_id": batch_requests.custom_id(row)}) if batch else None,
-        total=table.rows if table.exact else source.count(params.encoding, params.delimiter),
+        total=table.rows if table.exact else source.count(params.reading),
         concurrency=params.concurrency,
         using=llm.open_client(),
     )

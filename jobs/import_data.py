@@ -24,10 +24,10 @@ from jobs.engine.sdk import (
     Find,
     Input,
     JobFailed,
-    KindParams,
     MicroBatcher,
     ShortText,
     TableFile,
+    TableParams,
     param,
 )
 
@@ -45,10 +45,8 @@ REJECTS = "rejected rows"
 Numbered = tuple[int, dict[str, Any]]
 
 
-class Params(KindParams):
-    source: TableFile = param("Table", "CSV, TSV, JSONL, XLSX or Parquet. One row makes one document.")
-    encoding: str | None = param("Encoding", "Empty: detected.", default=None, advanced=True, max_length=40)
-    delimiter: str | None = param("Separator", "Empty: detected.", default=None, advanced=True, max_length=1)
+class Params(TableParams):
+    source: TableFile = param("Table", "CSV, TSV, JSON, JSONL, XLSX, XLS, ODS or Parquet. One row makes one document.")
     collection: str = param(
         "Collection", "A new name makes a new collection.", default="library", min_length=1, max_length=100
     )
@@ -98,7 +96,7 @@ EXAMPLE = {
 
 def check(params: Params, find: Find) -> list[FieldError]:
     try:
-        table = find(params.source).table(params.encoding, params.delimiter)
+        table = find(params.source).table(params.reading)
     except BadInput as error:
         return [FieldError("source", error.message)]
     there = f"The table has {', '.join(table.columns[:20])}."
@@ -119,7 +117,7 @@ def check(params: Params, find: Find) -> list[FieldError]:
 
 
 def estimate(params: Params, find: Find) -> Estimate:
-    count = find(params.source).table(params.encoding, params.delimiter).rows
+    count = find(params.source).table(params.reading).rows
     seconds = None if count is None else round(1 + count / ROWS_PER_SECOND, 1)
     return Estimate(items=count, seconds=seconds)
 
@@ -130,7 +128,7 @@ def label(params: Params, find: Find) -> str:
 
 def run(params: Params, context: Context) -> dict[str, Any]:
     source = context.open(params.source)
-    table = source.table(params.encoding, params.delimiter)
+    table = source.table(params.reading)
     reader = _reader(params, table, source)
     abort = params.on_error == "abort"
     target = bulk.Target(
@@ -145,7 +143,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         put,
         numbered_rows,
         row=lambda numbered: numbered[1],
-        total=source.count(params.encoding, params.delimiter),
+        total=source.count(params.reading),
         concurrency=2 * BATCH,
         using=MicroBatcher(lambda some: bulk.put(target, [reader(*one) for one in some]), BATCH),
     )
@@ -163,7 +161,7 @@ class _NumberedRows:
 
     def __init__(self, source: Input, params: Params):
         self.broken: BadInput | None = None
-        self._rows = source.rows(params.encoding, params.delimiter)
+        self._rows = source.rows(params.reading)
 
     def __iter__(self) -> Iterator[Numbered]:
         try:
@@ -191,7 +189,7 @@ def _reader(params: Params, table: TableInfo, source: Input) -> Callable[[int, d
 def _save_rejects(context: Context, table: TableInfo) -> None:
     """Save the failed rows as the same table with a column for the error, to be corrected and imported again."""
     failed = queue.item_rows(queue.job(context.job.job_id, context.job.owner), "failed")
-    format = {"tsv": "csv", "json": "jsonl"}.get(table.format, table.format)
+    format = {"tsv": "csv", "json": "jsonl", "xls": "xlsx", "ods": "xlsx"}.get(table.format, table.format)
     with tempfile.TemporaryDirectory(prefix="legwork-rejects-", ignore_cleanup_errors=True) as folder:
         target = Path(folder) / REJECTS
         with target.open("wb") as opened:

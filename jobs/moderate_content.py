@@ -25,10 +25,11 @@ from jobs.engine.sdk import (
     FieldError,
     Find,
     JobFailed,
-    KindParams,
     Output,
     Skip,
     TableFile,
+    TableParams,
+    as_shown,
     as_text,
     param,
 )
@@ -49,10 +50,10 @@ BUILT_IN = "built-in classifier"
 SHOWN = 2_000  # characters of a document that are stored in its item
 
 
-class Params(KindParams):
-    source: TableFile | None = param("Table", "CSV, TSV, JSONL, XLSX or Parquet. Each row has one text.", default=None)
-    encoding: str | None = param("Encoding", "Empty: detected.", default=None, advanced=True, max_length=40)
-    delimiter: str | None = param("Separator", "Empty: detected.", default=None, advanced=True, max_length=1)
+class Params(TableParams):
+    source: TableFile | None = param(
+        "Table", "CSV, TSV, JSON, JSONL, XLSX, XLS, ODS or Parquet. Each row has one text.", default=None
+    )
     text_column: str = param(
         "Column with the texts", "Of the table.", default="", columns_of="source", max_length=1_000
     )
@@ -116,7 +117,7 @@ def _where(params: Params, find: Find) -> list[FieldError]:
     if params.source is None:
         return []
     try:
-        columns = find(params.source).table(params.encoding, params.delimiter).columns
+        columns = find(params.source).table(params.reading).columns
     except BadInput as error:
         return [FieldError("source", error.message)]
     if params.text_column in columns:
@@ -134,7 +135,7 @@ def _built_in(params: Params) -> bool:
 def estimate(params: Params, find: Find) -> Estimate:
     if params.source is None:
         return Estimate()
-    texts = find(params.source).table(params.encoding, params.delimiter).rows
+    texts = find(params.source).table(params.reading).rows
     if texts is None:
         return Estimate()
     if _built_in(params):
@@ -191,10 +192,10 @@ def _of_table(params: Params, context: Context) -> tuple[Iterator[tuple[str, str
     """Key, text and row of each row, and the number of rows."""
     assert params.source is not None
     source = context.open(params.source)
-    table = source.table(params.encoding, params.delimiter)
-    total = table.rows if table.exact else source.count(params.encoding, params.delimiter)
-    rows = enumerate(source.rows(params.encoding, params.delimiter), start=1)
-    return ((str(place), as_text(row.get(params.text_column)), row) for place, row in rows), total
+    table = source.table(params.reading)
+    total = table.rows if table.exact else source.count(params.reading)
+    rows = enumerate(source.rows(params.reading), start=1)
+    return ((str(place), as_text(as_shown(row).get(params.text_column)), row) for place, row in rows), total
 
 
 def _of_library(params: Params, context: Context) -> tuple[Iterator[tuple[str, str, dict[str, Any]]], int | None]:

@@ -29,6 +29,7 @@ from jobs.engine.sdk import (
     JobFailed,
     StopAsked,
     TableFile,
+    TableParams,
     TimeLimitReached,
     as_text,
     param,
@@ -49,10 +50,11 @@ KEPT = ("time_limit", "memory_limit", "row_too_large")  # reasons for which the 
 
 class Params(ColumnParams):
     files: list[TableFile] = param(
-        "Tables", "CSV, TSV, JSONL, XLSX or Parquet. Each is a table named after its file.", min_length=1, max_length=20
+        "Tables",
+        "CSV, TSV, JSON, JSONL, XLSX, XLS, ODS or Parquet. Each is a table named after its file.",
+        min_length=1,
+        max_length=20,
     )
-    encoding: str | None = param("Encoding", "Empty: detected.", default=None, advanced=True, max_length=40)
-    delimiter: str | None = param("Separator", "Empty: detected.", default=None, advanced=True, max_length=1)
     sql: str = param(
         "SQL",
         "One SELECT, in DuckDB's SQL. sales.csv is the table sales; put a column name with spaces in double quotes.",
@@ -93,7 +95,7 @@ def check(params: Params, find: Find) -> list[FieldError]:
 def estimate(params: Params, find: Find) -> Estimate:
     tables = [f"Table {kits_sql.listed(source.table, source.columns)}." for source in _sources(params, find)]
     for ref in params.files:
-        table = find(ref).table(params.encoding, params.delimiter)
+        table = find(ref).table(params.reading)
         tables += columns.first_guesses(table.columns, table.first, params.column_choices, table.delimiter)
     size = sum(find(ref).bytes for ref in params.files)
     return Estimate(seconds=round(1 + size / BYTES_PER_SECOND, 1), notes=tuple(tables))
@@ -168,12 +170,11 @@ def _sources(params: Params, find: Find, paths: list[str] | None = None) -> list
     sources = []
     for place, (file, name) in enumerate(zip(files, names, strict=True)):
         try:
-            table = file.table(params.encoding, params.delimiter)
+            table = file.table(params.reading)
         except BadInput as error:
             raise BadInput(f"{file.name}: {error.message}") from None
         path = paths[place] if paths else ""
-        how = params.encoding, params.delimiter or table.delimiter
-        sources.append(kits_sql.QuerySource(name, path, file.name, table.format, table.columns, *how))
+        sources.append(kits_sql.QuerySource(name, path, file.name, table.format, table.columns, table.options))
     return sources
 
 

@@ -24,8 +24,9 @@ from jobs.engine.sdk import (
     Find,
     Input,
     JobFailed,
-    KindParams,
+    ReadOptions,
     TableFile,
+    TableParams,
     param,
 )
 
@@ -47,7 +48,7 @@ ROWS_PER_SECOND = 100_000
 COLUMNS = ("user_column", "item_column", "weight_column", "time_column")
 
 
-class Params(KindParams):
+class Params(TableParams):
     interactions: TableFile = param("Interactions", "A table with one row for each user and item.")
     user_column: str = param(
         "Column of the user", default="user", min_length=1, max_length=200, columns_of="interactions"
@@ -80,6 +81,13 @@ class Params(KindParams):
         advanced=True,
     )
     items: TableFile | None = param("Items", "A table with the titles of the items.", default=None)
+    items_sheet: str | None = param(
+        "Its sheet",
+        "Of a workbook: its name or number. Empty: the first that is not hidden and has cells.",
+        default=None,
+        max_length=200,
+        advanced=True,
+    )
     item_key: str = param("Its column of the item", default="item", max_length=200, columns_of="items", advanced=True)
     title_column: str = param(
         "Its column of the title", default="title", max_length=200, columns_of="items", advanced=True
@@ -127,17 +135,17 @@ def check(params: Params, find: Find) -> list[FieldError]:
     wanted: dict[str, str] = {
         name: getattr(params, name) for name in ("user_column", "item_column", "weight_column", "time_column")
     }
-    errors = _missing("interactions", params.interactions, wanted, find)
+    errors = _missing("interactions", params.interactions, wanted, find, params.reading)
     if params.half_life is not None and not params.time_column:
         errors.append(FieldError("half_life", "This needs a column of the time. Name it, or leave this empty."))
     if params.items is not None:
         wanted = {"item_key": params.item_key, "title_column": params.title_column}
-        errors += _missing("items", params.items, wanted, find)
+        errors += _missing("items", params.items, wanted, find, _items_reading(params))
     return errors
 
 
 def estimate(params: Params, find: Find) -> Estimate:
-    rows = find(params.interactions).table().rows
+    rows = find(params.interactions).table(params.reading).rows
     return Estimate(seconds=None if rows is None else round(1 + rows / ROWS_PER_SECOND, 1))
 
 
@@ -230,10 +238,14 @@ class Advisor:
                 yield similar | names
 
 
-def _missing(field: str, ref: str, wanted: dict[str, str], find: Find) -> list[FieldError]:
+def _items_reading(params: Params) -> ReadOptions:
+    return ReadOptions(sheet=params.items_sheet or None)
+
+
+def _missing(field: str, ref: str, wanted: dict[str, str], find: Find, options: ReadOptions) -> list[FieldError]:
     """An error for each column that the table lacks."""
     try:
-        columns = find(ref).table().columns
+        columns = find(ref).table(options).columns
     except BadInput as error:
         return [FieldError(field, error.message)]
     known = f"There are: {', '.join(columns[:20])}."
@@ -245,7 +257,7 @@ def _read(params: Params, context: Context) -> tuple[Interactions, int]:
     """The interactions, and the number of rows that do not count: without a user or item, or with a weight that is not
     above 0, too small or no number. An item of such a row is known as seen by its user."""
     gathering, skipped = Gathering(), 0
-    for number, row in enumerate(_rows(context.open(params.interactions), context), start=1):
+    for number, row in enumerate(_rows(context.open(params.interactions), params.reading, context), start=1):
         user, item = (
             recommendation_interactions.text(row.get(params.user_column)),
             recommendation_interactions.text(row.get(params.item_column)),
@@ -269,8 +281,8 @@ def _read(params: Params, context: Context) -> tuple[Interactions, int]:
     return data, skipped
 
 
-def _rows(table: Input, context: Context) -> Iterator[dict[str, Any]]:
-    for number, row in enumerate(table.rows()):
+def _rows(table: Input, options: ReadOptions, context: Context) -> Iterator[dict[str, Any]]:
+    for number, row in enumerate(table.rows(options)):
         if number % 5_000 == 0:
             context.check()
         yield row
@@ -279,7 +291,7 @@ def _rows(table: Input, context: Context) -> Iterator[dict[str, Any]]:
 def _titles(params: Params, context: Context) -> dict[str, str]:
     if params.items is None:
         return {}
-    rows = _rows(context.open(params.items), context)
+    rows = _rows(context.open(params.items), _items_reading(params), context)
     name = recommendation_interactions.text
     found = {name(row.get(params.item_key)): name(row.get(params.title_column)) for row in rows}
     return {item: title for item, title in found.items() if item and title}

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from jobs.engine.kits.tools import TOOLS, ToolContext, ToolResult, tool
 from jobs.engine.masking import LEAST, SecretMasker
-from jobs.engine.sdk import BadInput, Context, Estimate, FieldError, Find, KindParams, ShortText, TableFile, param
+from jobs.engine.sdk import BadInput, Context, Estimate, FieldError, Find, ShortText, TableFile, TableParams, param
 
 TITLE = "Run tools"
 GROUP = "Text and AI"
@@ -29,7 +29,7 @@ CHECKED = 1_000  # calls of a file that are checked before the job is accepted
 Name = Literal["", "search_library", "read_document", "query_table", "calculate", "fetch_page", "run_command"]
 
 
-class Params(KindParams):
+class Params(TableParams):
     tool: Name = param("Tool", "The tool to call. Empty: use the list of calls below.", default="")
     arguments: dict[str, Any] = param(
         "Arguments",
@@ -74,7 +74,7 @@ def check(params: Params, find: Find) -> list[FieldError]:
 def estimate(params: Params, find: Find) -> Estimate:
     if params.calls is None:
         return Estimate(items=1, calls=1, notes=(tool(params.tool).description, *tool(params.tool).details))
-    rows = find(params.calls).table().rows
+    rows = find(params.calls).table(params.reading).rows
     return Estimate(items=rows, calls=rows)
 
 
@@ -84,7 +84,7 @@ def label(params: Params, find: Find) -> str:
 
 def run(params: Params, context: Context) -> dict[str, Any]:
     reach = ToolContext(context.job.owner, context.open, context.check, tuple(params.hosts), params.seconds)
-    total = 1 if params.calls is None else context.open(params.calls).count()
+    total = 1 if params.calls is None else context.open(params.calls).count(params.reading)
     counts = context.map(
         lambda call: _call(call, params.secret, reach, context),
         _calls(params, context.open),
@@ -97,7 +97,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
 def _calls(params: Params, find: Find) -> Iterator[dict[str, Any]]:
     if params.calls is None:
         return iter([{"tool": params.tool, "arguments": params.arguments}])
-    return find(params.calls).rows()
+    return find(params.calls).rows(params.reading)
 
 
 def _call_error(call: dict[str, Any], secret: str, reach: ToolContext) -> str | None:

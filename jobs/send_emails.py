@@ -12,7 +12,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ConfigDict
 
@@ -27,11 +27,11 @@ from jobs.engine.sdk import (
     FileRef,
     Find,
     Input,
-    KindParams,
     OutcomeUnknown,
     SettingsError,
     Skip,
     TableFile,
+    TableParams,
     Transient,
     param,
     parse_template,
@@ -48,14 +48,12 @@ MOST_ATTACHED = 20_000_000  # bytes; most servers accept messages of 25 MB, and 
 OWN_COLUMNS = ("address", "smtp_reply", "message_id", "sent_at")
 
 
-class Params(KindParams):
+class Params(TableParams):
     model_config = ConfigDict(serialize_by_alias=True)  # `from` is a Python keyword
 
     recipients: TableFile | None = param(
-        "Recipients", "CSV, TSV, JSONL, XLSX or Parquet with a column of addresses. One row, one message.", default=None
+        "Recipients", "A table with a column of addresses. One row, one message.", default=None
     )
-    encoding: str | None = param("Encoding", "Empty: detected.", default=None, advanced=True, max_length=40)
-    delimiter: str | None = param("Separator", "Empty: detected.", default=None, advanced=True, max_length=1)
     addresses: str = param(
         "Or addresses",
         "Instead of a table, on lines or after semicolons: ann@example.org, Ann <ann@example.org>. Used as {email} and {name}.",
@@ -66,12 +64,7 @@ class Params(KindParams):
         "Column of addresses", "Empty: detected.", default=None, max_length=200, advanced=True, columns_of="recipients"
     )
     name_column: str | None = param(
-        "Column of names",
-        "Shown before the address in To. Empty: none.",
-        default=None,
-        max_length=200,
-        advanced=True,
-        columns_of="recipients",
+        "Column of names", "Shown in To.", default=None, max_length=200, advanced=True, columns_of="recipients"
     )
     from_: str = param("From", "One address, such as Ann <ann@example.org>.", alias="from", max_length=400)
     reply_to: str = param("Reply to", "Empty: the address above.", default="", max_length=400, advanced=True)
@@ -95,9 +88,12 @@ class Params(KindParams):
     attachments: list[FileRef] = param(
         "Attachments", "The same for all recipients; at most 20 MB.", default=[], max_length=20
     )
+    error_cells: Literal["empty", "skip"] = param(
+        "Cells with an error", "Such as #N/A: left empty, or the row is skipped.", default="empty", advanced=True
+    )
     test_to: str = param(
         "Send a test to",
-        "Your own address: only the first row's message is sent, to this address. Empty: the mailing itself.",
+        "Your own address: it gets the first row's message, and nobody else does.",
         default="",
         max_length=400,
     )
@@ -184,7 +180,8 @@ def label(params: Params, find: Find) -> str:
 def preview(params: Params, find: Find, place: int) -> dict[str, Any]:
     """The message of the row at this place, from 1, as it would be sent; `trouble`: why it would not."""
     for recipient in itertools.islice(_recipient_list(params, find).recipients(), place - 1, place):
-        shown: dict[str, Any] = {"place": place, "trouble": recipient.trouble and recipient.trouble.message}
+        trouble = recipient.trouble or _mailing(params).trouble(recipient.row)
+        shown: dict[str, Any] = {"place": place, "trouble": trouble and trouble.message}
         try:
             letter = recipient.to and _mailing(params).letter(recipient.to, recipient.row)
             message = letter and mail.compose_message(letter)
@@ -249,8 +246,8 @@ class MessageFields:
         """Compose the message and wait for the rate limit, before its start is recorded. Raises if it is not to be sent."""
         self.context.check()
         self._look_at_limit()
-        if recipient.trouble:
-            raise recipient.trouble
+        if trouble := recipient.trouble or self.mailing.trouble(recipient.row):
+            raise trouble
         if recipient.key in self.tried:
             raise Skip("It got its message from the sample before this job.", reason="duplicate")
         if await self.sender.asked(mail.suppressed_among, [recipient.key], self.context.job.owner):
@@ -303,8 +300,7 @@ def _address_errors(params: Params) -> list[FieldError]:
 
 
 def _recipient_list(params: Params, find: Find) -> RecipientList:
-    how = {"encoding": params.encoding, "delimiter": params.delimiter}
-    return RecipientList(params.recipients, params.addresses, how, params.address_column, find)
+    return RecipientList(params.recipients, params.addresses, params.reading, params.address_column, find)
 
 
 def _column_errors(params: Params, recipients: RecipientList) -> list[FieldError]:
@@ -347,4 +343,5 @@ def _mailing(params: Params) -> MailMerge:
         unsubscribe=parse_template(params.list_unsubscribe),
         one_click=params.one_click,
         name_column=params.name_column or None,
+        skip_errors=params.error_cells == "skip",
     )

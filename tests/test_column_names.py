@@ -249,7 +249,7 @@ def test_a_query_finds_the_same_under_any_name(names: list[str], tmp_path: Path,
     path = tmp_path / f"things.{format}"
     path.write_bytes(b"".join(exports.export(rows_of(columns), columns, format)))
     info = tables.describe(path, path.name)
-    source = sql.QuerySource("things", str(path), path.name, info.format, info.columns, info.encoding, info.delimiter)
+    source = sql.QuerySource("things", str(path), path.name, info.format, info.columns, info.options)
     _, rows = answer("from things", source, tmp_path)
     assert MARKER not in str(rows)
     for place, name in enumerate(column_names(info.columns)):

@@ -19,9 +19,10 @@ from jobs.engine.errors import (
     Transient,
 )
 from jobs.engine.files.inputs import Input
+from jobs.engine.formats.tables import ReadOptions, as_shown, unknown_cells
 from jobs.engine.formats.text_templates import parse_template, template_errors
 from jobs.engine.kinds.catalogue import Estimate, Find, TrialPrompt
-from jobs.engine.kinds.params import ColumnParams, FileRef, KindParams, ShortText, TableFile, param
+from jobs.engine.kinds.params import ColumnParams, FileRef, KindParams, ShortText, TableFile, TableParams, param
 from jobs.engine.worker.context import Context, Counts, Output
 from jobs.engine.worker.micro_batches import MicroBatcher
 
@@ -44,16 +45,20 @@ __all__ = [
     "OutcomeUnknown",
     "Output",
     "QuotaExceeded",
+    "ReadOptions",
     "SettingsError",
     "ShortText",
     "Skip",
     "StopAsked",
     "TableFile",
+    "TableParams",
     "TimeLimitReached",
     "Transient",
     "TrialPrompt",
+    "as_shown",
     "as_text",
     "param",
     "parse_template",
     "template_errors",
+    "unknown_cells",
 ]

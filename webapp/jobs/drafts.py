@@ -15,6 +15,7 @@ from flask import render_template
 from jobs.engine import files as engine_files
 from jobs.engine import kinds, queue, settings
 from jobs.engine.errors import BadInput, FieldError, InvalidParams, LegworkError, NotFound
+from jobs.engine.formats.tables import DETECTED, ReadOptions
 from webapp.http.guards import current_owner
 from webapp.jobs import forms
 from webapp.ui import safe_text, words
@@ -74,7 +75,7 @@ class Draft:
         text = self.raw.get(one.name)
         if not table or not table.get("first") or not isinstance(text, str):
             return ""
-        return kinds.fill_in(text, table["first"][0]) or ""
+        return kinds.fill_in(text, table["first_shown"][0]) or ""
 
     def estimate(self) -> kinds.Estimate | None:
         """What it would take; None while the form is not complete, or has not been posted."""
@@ -104,13 +105,27 @@ class Draft:
         ref = next(iter(_refs(self.raw.get(one.name))), None)
         if ref is None or (one.control == "files" and one.accept != "table"):
             return None
-        how = {name: str(self.raw[name]) for name in ("encoding", "delimiter") if self.raw.get(name) and self.posted}
         try:
-            return engine_files.describe_table(ref, current_owner(), **how)
+            return engine_files.describe_table(ref, current_owner(), self._reading(one))
         except NotFound:
             return None
         except LegworkError as error:
             return {"error": str(error)}
+
+    def _reading(self, one: forms.Field) -> ReadOptions:
+        """How the form says that this table is to be read. Only the first field of a table has such options."""
+        if not self.posted or not self.reads_first(one):
+            return DETECTED
+        return ReadOptions.chosen({name: str(self.raw.get(name) or "") for name in kinds.READING})
+
+    @property
+    def given(self) -> list[str]:
+        """The fields that are filled in."""
+        return [name for name, raw in self.raw.items() if raw]
+
+    def reads_first(self, one: forms.Field) -> bool:
+        """Whether this is the field whose table the options of reading are for."""
+        return next((field for field in self.fields if field.accept == "table"), None) is one
 
 
 def blank(kind: kinds.Kind) -> Draft:
@@ -144,6 +159,8 @@ def page(draft: Draft, status: int = 200) -> tuple[str, int]:
         limits_of=forms.limits,
         earlier=_earlier,
         read_as=read_as,
+        reading=kinds.READING,
+        hint_of=_hint_of,
         starts=_starts(draft.kind),
         notes_of=notes_of,
         most_bytes=settings.current().max_upload_bytes,
@@ -231,6 +248,13 @@ def read_as(table: Mapping[str, Any]) -> str:
         how.append(f"separated by {_DELIMITERS.get(table['delimiter'], table['delimiter'])}")
     if table.get("encoding"):
         how.append(str(table["encoding"]).upper().replace("UTF-8-SIG", "UTF-8"))
+    if table.get("sheet"):
+        how.append(f"sheet “{safe_text.cell(table['sheet'], 60)}”")
+    if table.get("header_row") is not None:
+        line = "line" if table.get("delimiter") else "row"
+        how.append(
+            f"header in {line} {words.number(table['header_row'])}" if table["header_row"] else "without a header"
+        )
     rows, columns = table.get("rows"), len(table["columns"])
     counted = f"{words.number(columns)} {'column' if columns == 1 else 'columns'}"
     if rows is not None:
@@ -239,7 +263,16 @@ def read_as(table: Mapping[str, Any]) -> str:
     return f"Read as {', '.join(how)}. {counted}."
 
 
-_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", "none": "nothing: a single column"}
+
+
+def _hint_of(name: str, table: Mapping[str, Any]) -> str:
+    """What was detected, where the form has an option for it."""
+    found = table.get(name)
+    return "Detected" if found in (None, "") else f"Detected: {'none' if found == 0 else _SIGNS.get(found, found)}"
+
+
+_SIGNS = {"\t": "tab"}
 
 
 def _earlier(one: forms.Field) -> list[Any]:

@@ -52,7 +52,12 @@ def content(tab: str, job: queue.JobView, asked: Mapping[str, str]) -> dict[str,
 def _result(job: queue.JobView, asked: Mapping[str, str]) -> dict[str, Any]:
     rows = queue.items(job, state="done", limit=FIRST_ROWS).rows if job.done else []
     facts = {key: value for key, value in (job.result or {}).items() if not isinstance(value, (dict, list))}
-    rest = {key: value for key, value in (job.result or {}).items() if isinstance(value, (dict, list)) and value}
+    shown = ("table_notes",)  # by the template
+    rest = {
+        key: value
+        for key, value in (job.result or {}).items()
+        if isinstance(value, (dict, list)) and value and key not in shown
+    }
     return {
         "rows": rows,
         "columns": _columns(rows),

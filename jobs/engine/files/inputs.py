@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import mimetypes
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from jobs.engine.db.postgres import session
 from jobs.engine.errors import BadInput
 from jobs.engine.files.storage import blob_storage
 from jobs.engine.formats import tables
-from jobs.engine.formats.tables import TableInfo
+from jobs.engine.formats.tables import DETECTED, ReadOptions, TableInfo
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 SAMPLE = "sample:"
@@ -39,14 +39,17 @@ class Input:
     bytes: int
     blob: str | None = None  # key in the storage; None for a sample
     described: dict[str, Any] | None = None
+    tell: Callable[[str, list[str]], None] | None = field(
+        default=None, compare=False
+    )  # gets notes on how a table was read
 
-    def table(self, encoding: str | None = None, delimiter: str | None = None) -> TableInfo:
+    def table(self, options: ReadOptions = DETECTED) -> TableInfo:
         """Format, columns and approximate size of the table; looked up at the upload, unless other reading options are
         given. Raises BadInput if the file is not a table."""
-        if self.described and not encoding and not delimiter:
-            return TableInfo.from_json(self.described)
+        if self.described and not options and TableInfo.is_current(self.described):
+            return self._told(TableInfo.from_json(self.described))
         with self.path() as path:
-            return tables.describe(path, self.name, encoding=encoding, delimiter=delimiter)
+            return self._told(tables.describe(path, self.name, options))
 
     @contextmanager
     def path(self) -> Iterator[Path]:
@@ -57,15 +60,26 @@ class Input:
         with blob_storage().local(self.blob) as path:
             yield path
 
-    def rows(self, encoding: str | None = None, delimiter: str | None = None) -> Iterator[dict[str, Any]]:
-        """The rows, one at a time, in constant memory. Raises BadInput naming the line that cannot be read."""
+    def rows(self, options: ReadOptions = DETECTED) -> Iterator[dict[str, Any]]:
+        """The rows as `table` describes them, in constant memory. Raises BadInput naming the line that cannot be read."""
+        known, notes = self.table(options).options, list[str]()
         with self.path() as path:
-            yield from tables.read(path, self.name, encoding=encoding, delimiter=delimiter)
+            yield from tables.read(path, self.name, known, notes)
+        self._tell(notes)
 
-    def count(self, encoding: str | None = None, delimiter: str | None = None) -> int:
+    def count(self, options: ReadOptions = DETECTED) -> int:
         """The exact number of rows. It may read the whole file; `table().rows` is quick."""
+        known = self.table(options).options
         with self.path() as path:
-            return tables.count(path, self.name, encoding=encoding, delimiter=delimiter)
+            return tables.count(path, self.name, known)
+
+    def _told(self, info: TableInfo) -> TableInfo:
+        self._tell(info.notes)
+        return info
+
+    def _tell(self, notes: list[str]) -> None:
+        if self.tell is not None and notes:
+            self.tell(self.name, notes)
 
 
 def find_input(ref: str, owner: str) -> Input:

@@ -14,7 +14,7 @@ from jobs.engine.errors import BadInput, NotFound
 from jobs.engine.files import inputs
 from jobs.engine.files.storage import blob_storage
 from jobs.engine.formats import pdf_pages
-from jobs.engine.formats.tables import TableInfo
+from jobs.engine.formats.tables import DETECTED, ReadOptions
 
 
 def file(file_id: str | UUID, owner: str) -> File:
@@ -53,16 +53,15 @@ def list_uploads(owner: str, limit: int = 20) -> list[File]:
         return list(session.scalars(query.order_by(File.id.desc()).limit(limit)))
 
 
-def describe_table(
-    ref: str, owner: str, encoding: str | None = None, delimiter: str | None = None
-) -> dict[str, Any] | None:
+def describe_table(ref: str, owner: str, options: ReadOptions = DETECTED) -> dict[str, Any] | None:
     """TableInfo of a file as a dict; {"error": sentence} if it is not a table; None if there is no such file."""
     try:
         found = inputs.find_input(ref, owner)
     except BadInput:
         return None
     try:
-        info: TableInfo = found.table(encoding=encoding or None, delimiter=delimiter or None)
+        info = found.table(options)
     except BadInput as error:
         return {"error": error.message}
-    return {**info.as_json(), "name": found.name, "bytes": found.bytes, "error": None}
+    shown = {"first_shown": info.first_shown, "name": found.name, "bytes": found.bytes, "error": None}
+    return {**info.as_json(), **shown}

@@ -13,6 +13,7 @@ from typing import Any
 
 from jobs.engine.display import as_text
 from jobs.engine.errors import BadInput
+from jobs.engine.formats.tables import as_shown
 from jobs.engine.validation import nearest
 
 NAME_LENGTH = 200
@@ -35,6 +36,7 @@ class Template:
 
     def render(self, row: Mapping[str, Any]) -> str:
         """The text for one row. An empty cell, and a column that this row lacks, leave nothing."""
+        row = as_shown(row)
         return "".join(piece if isinstance(piece, str) else as_text(row.get(piece[0])) for piece in self.pieces)
 
     def unknown(self, available: Sequence[str], table: str) -> list[str]:

@@ -19,10 +19,11 @@ from jobs.engine.kinds.catalogue import (
 from jobs.engine.kinds.checks import ValidParams
 from jobs.engine.kinds.form_process import estimate, preview, questions, validate
 from jobs.engine.kinds.form_process import start as start_form_processes
-from jobs.engine.kinds.params import FileRef, KindParams, ShortText, TableFile, param
+from jobs.engine.kinds.params import READING, FileRef, KindParams, ShortText, TableFile, TableParams, param
 
 __all__ = [
     "QUEUES",
+    "READING",
     "Estimate",
     "FileRef",
     "Find",
@@ -30,6 +31,7 @@ __all__ = [
     "KindParams",
     "ShortText",
     "TableFile",
+    "TableParams",
     "TrialPrompt",
     "ValidParams",
     "as_text",

@@ -12,7 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, field_validator
+from pydantic_core import CoreSchema
+
+from jobs.engine.formats.tables import ReadOptions
+from jobs.engine.formats.tables.options import HEADER_ROW, cell_range
 
 from jobs.engine.formats.columns import Choices, DateOrder, NumberMarks
 
@@ -30,7 +34,75 @@ FileRef = Annotated[str, Field(max_length=200, json_schema_extra={"format": "leg
 """A reference to a file: the id of an upload or an output, or `sample:<name>`."""
 
 TableFile = Annotated[str, Field(max_length=200, json_schema_extra={"format": "legwork-file", "accept": "table"})]
-"""A reference to a file that must be a table: CSV, TSV, JSONL, XLSX or Parquet."""
+"""A reference to a file that must be a table: CSV, TSV, JSON, JSONL, XLSX, XLS, ODS or Parquet."""
+
+
+READING = ("encoding", "delimiter", "sheet", "header_row", "cells")
+
+
+def _as_number(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+class TableParams(KindParams):
+    """Params of a kind that reads a table: how it is read. They apply to the first `TableFile`, or to each of a list of them."""
+
+    encoding: str | None = Field(
+        None,
+        title="Encoding",
+        description="Of a table in text. Empty: detected.",
+        max_length=40,
+        json_schema_extra={"advanced": True},
+    )
+    delimiter: str | None = Field(
+        None,
+        title="Separator",
+        description="Of a table in text: a character, tab, or none for a single column. Empty: detected.",
+        max_length=4,
+        json_schema_extra={"advanced": True},
+    )
+    sheet: str | None = Field(
+        None,
+        title="Sheet",
+        description="Of a workbook: its name or number. Empty: the first that is not hidden and has cells.",
+        max_length=200,
+        json_schema_extra={"advanced": True},
+    )
+    header_row: Annotated[str | None, BeforeValidator(_as_number)] = Field(
+        None,
+        title="Header row",
+        description="The row or line with the names of the columns, or none if there is no header. Empty: detected.",
+        max_length=20,
+        pattern=HEADER_ROW,
+        json_schema_extra={"advanced": True},
+    )
+    cells: str | None = Field(
+        None,
+        title="Range of cells",
+        description="Such as B3:F200, B:F or 3:200. Empty: all of the sheet or file.",
+        max_length=40,
+        json_schema_extra={"advanced": True},
+    )
+
+    @field_validator("cells")
+    @classmethod
+    def _is_range(cls, value: str | None) -> str | None:
+        cell_range(value or "")
+        return value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """The kind's own params come first."""
+        schema = handler.resolve_ref_schema(handler(core))
+        found = schema.get("properties", {})
+        own = {name: found[name] for name in found if name not in READING}
+        schema["properties"] = own | {name: found[name] for name in READING if name in found}
+        return schema
+
+    @property
+    def reading(self) -> ReadOptions:
+        """How its tables are to be read."""
+        return ReadOptions.chosen({name: getattr(self, name) for name in READING})
 
 
 def files_of(params: KindParams) -> Iterator[tuple[str, str]]:
@@ -83,7 +155,7 @@ def param(
     )
 
 
-class ColumnParams(KindParams):
+class ColumnParams(TableParams):
     """Base class of the Params of a kind that computes with the columns of a table."""
 
     dates: DateOrder = param(

@@ -10,8 +10,9 @@ from typing import Any
 from urllib.parse import quote
 
 from jobs.engine.display import as_text
-from jobs.engine.errors import BadInput, FieldError
+from jobs.engine.errors import BadInput, FieldError, Skip
 from jobs.engine.formats import text_templates
+from jobs.engine.formats.tables import as_shown, unknown_cells
 from jobs.engine.formats.text_templates import Template
 from jobs.engine.mail import addresses
 from jobs.engine.mail.addresses import Address
@@ -34,9 +35,18 @@ class MailMerge:
     unsubscribe: Template
     one_click: bool
     name_column: str | None
+    skip_errors: bool = False
+
+    def trouble(self, row: Mapping[str, Any]) -> Skip | None:
+        """Why this row gets no message: a cell that it would be made of holds an error instead of a value."""
+        errors = unknown_cells(row) if self.skip_errors else {}
+        for column in self.columns & errors.keys():
+            return Skip(f"The cell of “{column}” holds {errors[column]}.", reason="error_cell")
+        return None
 
     def letter(self, to: Address, row: Mapping[str, Any]) -> OutgoingMail:
         """The mail for one row. Raises BadInput for a value that is not allowed where the template uses it."""
+        row = as_shown(row)
         name = _line(Template(((self.name_column,),)), row, "address") if self.name_column else to.name
         return OutgoingMail(
             to=Address(name, to.local, to.domain),
@@ -48,6 +58,13 @@ class MailMerge:
             unsubscribe=self._link(row),
             one_click=self.one_click,
         )
+
+    @property
+    def columns(self) -> set[str]:
+        """The columns that a message is made of."""
+        templates = (self.subject, self.text, self.html, self.unsubscribe)
+        named = {self.name_column} if self.name_column else set()
+        return named.union(*(template.columns for template in templates))
 
     def _link(self, row: Mapping[str, Any]) -> str:
         link = _with(self.unsubscribe, row, lambda value: quote(value, safe=""))

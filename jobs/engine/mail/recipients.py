@@ -11,6 +11,7 @@ from typing import Any
 from jobs.engine.display import as_text
 from jobs.engine.errors import BadInput, LegworkError, Skip
 from jobs.engine.files.inputs import Input
+from jobs.engine.formats.tables import ReadOptions
 from jobs.engine.mail import addresses
 from jobs.engine.mail.addresses import Address
 
@@ -35,20 +36,20 @@ class RecipientList:
         self,
         table: str | None,
         pasted: str,
-        how: Mapping[str, str | None],
+        options: ReadOptions,
         column: str | None,
         find: Callable[[str], Input],
     ):
-        """how: encoding and delimiter. column: of the addresses; None: look for it. Raises BadInput."""
+        """options: how the table is read. column: of the addresses; None: look for it. Raises BadInput."""
         if bool(table) == bool(pasted.strip()):
             raise BadInput(
                 "There is both a table and a list of addresses. Leave one of them out."
                 if table
                 else "Choose a table, or write addresses below."
             )
-        self._pasted, self._how = pasted, how
+        self._pasted, self._options = pasted, options
         self._source: Input | None = find(table) if table else None
-        self._info = self._source.table(**how) if self._source else None
+        self._info = self._source.table(options) if self._source else None
         self.columns: list[str] = self._info.columns if self._info else ["email", "name"]
         self.column = column or (address_column(self.columns, self._info.first) if self._info else "email")
 
@@ -58,7 +59,7 @@ class RecipientList:
 
     def rows(self) -> Iterator[dict[str, Any]]:
         if self._source:
-            return self._source.rows(**self._how)
+            return self._source.rows(self._options)
         lines = (line for line in self._pasted.splitlines() if line.strip())
         return (_as_row(one) for line in lines for one in addresses.each_address(line))
 
@@ -79,7 +80,7 @@ class RecipientList:
 
     def total(self) -> int | None:
         if self._source and self._info and not self._info.exact:
-            return self._source.count(**self._how)
+            return self._source.count(self._options)
         return self.about()
 
 

@@ -46,6 +46,7 @@ CHILDREN_ONLY = frozenset(
         "python_calamine",
         "typst",
         "vl_convert",
+        "xlrd",
         "xlsxwriter",
     },
 )

@@ -6,7 +6,9 @@ import io
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 from typing import Any, BinaryIO
 from uuid import UUID
 
@@ -24,6 +26,8 @@ from jobs.engine.worker.outcome_writer import OutcomeWriter
 
 __all__ = ["Context", "Counts", "Handle", "Output"]
 
+MOST_NOTES = 50
+
 
 class Context:
     """Of one attempt at one job. Thread-safe, except `map` and `items`, which only the thread that runs the kind may call."""
@@ -34,6 +38,8 @@ class Context:
         self.mapped = False  # all items were gone through
         self.loop = item_loop.ItemLoop()
         self._so_far: dict[str, Any] | None = None
+        self.table_notes: list[str] = []  # what a person should know of how the tables were read
+        self._lock = Lock()
 
     @property
     def used(self) -> tuple[int, int]:
@@ -132,7 +138,7 @@ class Context:
 
     def open(self, ref: str) -> inputs.Input:
         """An upload, an output file or a sample that the job's owner may read. Raises BadInput."""
-        return inputs.find_input(ref, self.job.owner)
+        return replace(inputs.find_input(ref, self.job.owner), tell=self._tell)
 
     def save(self, name: str, data: bytes | str | Path, media_type: str = "application/octet-stream") -> UUID:
         """Store an output file, shown once the job has ended. Returns its id.
@@ -151,6 +157,16 @@ class Context:
         except QuotaExceeded:
             blob_storage().delete(blob.key)
             raise
+
+    def _tell(self, name: str, notes: list[str]) -> None:
+        """Log how a table was read, and keep it for the result; each sentence once."""
+        for note in notes:
+            with self._lock:
+                new = len(self.table_notes) < MOST_NOTES and (line := f"{name}: {note}") not in self.table_notes
+                if new:
+                    self.table_notes.append(line)
+            if new:
+                self.log(line)
 
     def _entries(
         self,

@@ -88,9 +88,14 @@ class Run:
             kind = catalogue.kind(self.claim.kind)
             params = _fitting(kind, sealing.opened(kind, self.claim.params, self.claim.sealed))
             self.writer.hider.add(secrets.secret_values(params))
-            return self.writer.hider.value(kind.run(params, self.context))
+            return self.writer.hider.value(self._with_notes(kind.run(params, self.context)))
         finally:
             self.context.loop.close()
+
+    def _with_notes(self, result: Any) -> Any:
+        """The result with what is to be said of the tables that were read."""
+        notes = self.context.table_notes
+        return {**result, "table_notes": notes} if notes and isinstance(result, dict) else result
 
     def _end(self, result: Any, error: BaseException | None) -> str:
         if isinstance(error, LeaseLost):
@@ -169,7 +174,7 @@ class Run:
 
     @property
     def _so_far(self) -> Any:
-        return self.writer.hider.value(self.context.so_far)
+        return self.writer.hider.value(self._with_notes(self.context.so_far))
 
     @property
     def _held(self) -> tuple[Any, int]:

@@ -14,6 +14,7 @@ from jobs.engine.errors import BadInput
 from jobs.engine.files import inputs
 from jobs.engine.files.storage import blob_storage
 from jobs.engine.formats import tables
+from jobs.engine.formats.tables import ReadOptions
 
 ME = "local"
 SAMPLES = sorted(path.name for path in inputs.SAMPLES.iterdir())
@@ -39,8 +40,8 @@ def test_an_upload_is_found_and_read(upload: Callable[..., File]) -> None:
     assert (found.ref, found.name, found.media_type, found.bytes) == (str(file.id), "x.csv", "text/csv", 9)
     assert found.table().columns == ["a", "b"]
     assert (list(found.rows()), found.count()) == ([{"a": "1", "b": "é"}], 1)
-    assert list(found.rows(encoding="latin-1", delimiter=",")) == [{"a;b": "1;Ã©"}]
-    assert found.table(delimiter=",").columns == ["a;b"]
+    assert list(found.rows(ReadOptions(encoding="latin-1", delimiter=","))) == [{"a;b": "1;Ã©"}]
+    assert found.table(ReadOptions(delimiter=",")).columns == ["a;b"]
     with found.path() as path:
         assert path.read_bytes() == "a;b\n1;é\n".encode()
 
@@ -57,11 +58,15 @@ def test_a_workbook_is_read_although_its_blob_has_no_suffix(upload: Callable[...
     assert (found.table().format, list(found.rows()), found.count()) == ("xlsx", [{"a": 1}], 1)
 
 
-def test_what_the_upload_found_out_is_not_found_out_again(upload: Callable[..., File]) -> None:
-    known = tables.describe_here(b"known,before\n1,2\n", "x.csv")
+def test_what_the_upload_found_out_is_not_found_out_again(upload: Callable[..., File], tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("known,before\n1,2\n")
+    known = tables.describe_here(path, "x.csv")
     file = upload(b"a,b\n1,2\n", table=known.as_json())
     assert inputs.find_input(str(file.id), ME).table() == known
-    assert inputs.find_input(str(file.id), ME).table(encoding="utf-8").columns == ["a", "b"]
+    assert inputs.find_input(str(file.id), ME).table(ReadOptions(encoding="utf-8")).columns == ["a", "b"]
+    older = upload(b"a,b\n1,2\n", table=known.as_json() | {"version": 1})
+    assert inputs.find_input(str(older.id), ME).table().columns == ["a", "b"]
 
 
 def test_others_hidden_and_unknown_files_are_not_told_apart(upload: Callable[..., File]) -> None:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from jobs.engine.formats.tables.reader import TableInfo, count, describe, describe_here, read, read_here
+from jobs.engine.formats.tables.grid import COLUMN_LIMIT, TableRow, as_shown, unknown_cells
+from jobs.engine.formats.tables.options import DETECTED, ReadOptions
+from jobs.engine.formats.tables.reader import count, describe, describe_here, read, read_here
+from jobs.engine.formats.tables.table_info import TableInfo
 
 __all__ = [
+    "COLUMN_LIMIT",
+    "DETECTED",
+    "ReadOptions",
     "TableInfo",
+    "TableRow",
+    "as_shown",
     "count",
     "describe",
     "describe_here",
     "read",
     "read_here",
+    "unknown_cells",
 ]

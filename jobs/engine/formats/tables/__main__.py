@@ -9,6 +9,7 @@ from typing import Any
 
 from jobs.engine import jsonsafe
 from jobs.engine.errors import BadInput
+from jobs.engine.formats.tables.options import ReadOptions
 from jobs.engine.formats.tables.reader import count_here, describe_here, values_here
 from jobs.engine.sandbox import confined
 
@@ -18,14 +19,20 @@ FIRST_ROWS, MOST_ROWS = 16, 2_000
 
 
 def work(request: dict[str, Any], folder: Path) -> dict[str, Any] | Iterator[Any]:
-    path = Path(request["path"])
+    path, options = Path(request["path"]), ReadOptions(**request["options"])
     if request["do"] == "describe":
-        how = {"encoding": request["encoding"], "delimiter": request["delimiter"]}
-        return describe_here(path, request["name"], **how).as_json()
-    return {"rows": count_here(path)} if request["do"] == "count" else _lines(values_here(path))
+        return describe_here(path, request["name"], options).as_json()
+    return {"rows": count_here(path, options)} if request["do"] == "count" else _lines(_with_notes(path, options))
 
 
-def _lines(rows: Iterator[list[Any]]) -> Iterator[bytes]:
+def _with_notes(path: Path, options: ReadOptions) -> Iterator[Any]:
+    """The rows, and behind them what became known on the way, as texts."""
+    notes: list[str] = []
+    yield from values_here(path, options, notes)
+    yield from notes
+
+
+def _lines(rows: Iterator[Any]) -> Iterator[bytes]:
     """JSON lists of some rows: few at first, for some only want to see how a table begins."""
     count = FIRST_ROWS
     while batch := list(islice(rows, count)):
@@ -36,7 +43,7 @@ def _lines(rows: Iterator[list[Any]]) -> Iterator[bytes]:
         count = max(1, min(2 * count, MOST_ROWS, count * LINE // size))
 
 
-def _in_lines(batch: list[list[Any]]) -> Iterator[bytes]:
+def _in_lines(batch: list[Any]) -> Iterator[bytes]:
     """One line, or several where it would be too long."""
     line = jsonsafe.dumps(batch).encode()
     if len(line) <= LONGEST:

@@ -1,43 +1,74 @@
-"""CSV and its relatives: one header line, then one record a line, with quotes where a field needs them (RFC 4180)."""
+"""CSV and its relatives: records of fields between delimiters, with quotes where a field needs them (RFC 4180).
+
+`Dialect` also knows what programs write beside that standard: quotes escaped by a backslash, single quotes, a first line `sep=;`,
+lines of comment.
+"""
 
 from __future__ import annotations
 
 import csv
-from collections import Counter
+import re
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TextIO
+from typing import Any, TextIO
 
 from jobs.engine.errors import BadInput
 from jobs.engine.formats.tables.detect import wrong_encoding
+from jobs.engine.formats.tables.grid import HEADER_WITHIN, Records, header_place
 
 DELIMITERS = (",", ";", "\t", "|")
-COLUMN_LIMIT = 2_000
+ONE_COLUMN = "none"
+NEVER = "\x1f"  # stands for the delimiter of a text that has none
 FIELD_LIMIT = 1_000_000
 RECORD_LIMIT = 16_000_000  # characters, all lines of a record together
 SNIFFED = 100
+SEPARATOR_LINE = re.compile(r"\ufeff?sep=(.)[ ]*(?:\r\n|\r|\n)", re.IGNORECASE)
+ENOUGH = 0.5  # of the records are of one width, or it is not the delimiter
 
 
-class DelimitedTable:
-    """The rows of one open text. `partial`: it is the beginning of a longer one, and may break off anywhere."""
+@dataclass(frozen=True)
+class Dialect:
+    """How records are written. delimiter: NEVER for one column. skip: how many first lines are no records."""
 
-    def __init__(self, stream: TextIO, delimiter: str, partial: bool = False):
-        self._lines = _Lines(stream, delimiter, partial)
-        self._records = _records(self._lines, delimiter)
-        _, header = next(self._records, (0, []))
-        if not header and not partial:
-            raise BadInput("There is no header line with the names of the columns.")
-        self.columns = header_names(header)
+    delimiter: str
+    quote: str = '"'
+    escape: str | None = None
+    skip: int = 0
+    width: int = 0  # where lines that begin with # and have another width are comments
 
-    def rows(self) -> Iterator[dict[str, str]]:
-        width = len(self.columns)
-        for line, fields in self._records:
-            if len(fields) != width:
-                fields = _fitted(fields, width, line)
-            yield dict(zip(self.columns, fields, strict=True))
+    @property
+    def shown_delimiter(self) -> str:
+        return ONE_COLUMN if self.delimiter == NEVER else self.delimiter
 
-    def count(self) -> int:
-        return sum(1 for _ in self._records)
+    def reader(self, lines: Iterable[str], strict: bool = False) -> Any:
+        return csv.reader(lines, delimiter=self.delimiter, quotechar=self.quote, escapechar=self.escape, strict=strict)
+
+    def notes(self) -> list[str]:
+        notes = ["A quote within a field was taken to be escaped by a backslash."] if self.escape else []
+        if self.quote == "'":
+            notes.append("Fields were taken to be in single quotes.")
+        if self.width:
+            notes.append("Lines that begin with # were taken for comments and left out.")
+        return notes
+
+
+class DelimitedText:
+    """The records of one open text. `partial`: it is the beginning of a longer one, and may break off anywhere."""
+
+    def __init__(self, stream: TextIO, dialect: Dialect, partial: bool = False):
+        for _ in range(dialect.skip):
+            stream.readline(RECORD_LIMIT)
+        self._dialect = dialect
+        self._lines = _Lines(stream, dialect, partial)
+
+    def records(self) -> Records:
+        """Each record with the number of its first line. Blank lines are passed over, and comments."""
+        found = _records(self._lines, self._dialect)
+        if not self._dialect.width:
+            return found
+        return ((number, fields) for number, fields in found if not _is_comment(fields, self._dialect.width))
 
     @property
     def cut(self) -> int:
@@ -45,57 +76,102 @@ class DelimitedTable:
         return self._lines.cut
 
 
-def header_names(cells: list[str]) -> list[str]:
-    """The columns' names: trimmed, numbered where empty. Raises BadInput for duplicates and for too many."""
-    if len(cells) > COLUMN_LIMIT:
-        raise too_many_columns(len(cells))
-    names = [cell.replace("\ufeff", "").strip() or f"column {number}" for number, cell in enumerate(cells, 1)]
-    twice = [name for name, times in Counter(names).items() if times > 1]
-    if twice:
-        shown = ", ".join(f"“{name[:60]}”" for name in twice[:5])
-        raise BadInput(f"The header has the same name more than once: {shown}. Give each column a name of its own.")
-    return names
-
-
-def too_many_columns(found: int) -> BadInput:
-    return BadInput(f"The table has {found:,} columns; {COLUMN_LIMIT:,} is the most that is taken.")
-
-
 def known_delimiter(text: str) -> str:
     """The delimiter itself. Raises BadInput for what cannot be one."""
-    delimiter = {"tab": "\t", "\\t": "\t"}.get(text.lower(), text)
+    delimiter = {"tab": "\t", "\\t": "\t", ONE_COLUMN: NEVER}.get(text.lower(), text)
     if len(delimiter) != 1 or delimiter in '"\r\n\0\ufeff' or delimiter.isalnum():
         raise BadInput(
-            f"“{text[:20]}” cannot be the delimiter. It is one character, such as a comma, a semicolon or a tab."
+            f"“{text[:20]}” cannot be the delimiter. It is one character, such as a comma, a semicolon or a tab, "
+            f"or the word {ONE_COLUMN} for a table of one column."
         )
     return delimiter
 
 
-def sniff(text: str, name: str) -> str:
-    """The delimiter that splits the first lines most evenly; a comma where none splits the header."""
-    lines = text[:200_000].splitlines(keepends=True)
+def sniff(text: str, name: str, delimiter: str | None = None) -> Dialect:
+    """The dialect in which the first lines are most even. delimiter: one that was chosen."""
+    said = SEPARATOR_LINE.match(text)
+    skip = 1 if said else 0
+    if said:
+        text = text[said.end() :]
+        delimiter = delimiter or (said[1] if not said[1].isalnum() and said[1] not in "\"'" else None)
+    lines = text[:200_000].lstrip("\ufeff").splitlines(keepends=True)
     lines = lines[:-1] if len(text) > 200_000 and len(lines) > 1 else lines
-    order = ("\t", *DELIMITERS) if name.lower().endswith((".tsv", ".tab")) else DELIMITERS
-    scores = {delimiter: _evenness(lines, delimiter) for delimiter in order}
-    best = max(scores, key=lambda delimiter: scores[delimiter])
-    return best if scores[best] > (0, 0) else ("\t" if order[0] == "\t" else ",")
+    best = max(_dialects(lines, name, delimiter), key=lambda one: _evenness(lines, one))
+    if not delimiter and _evenness(lines, best)[0] <= 0:
+        split = any(len(fields) > 1 for fields in _sample(lines, Dialect(",")))
+        best = Dialect("\t" if _is_tsv(name) else NEVER if split else ",")
+    return replace(best, skip=skip, width=_width_beside_comments(lines, best))
 
 
-def _evenness(lines: list[str], delimiter: str) -> tuple[float, int]:
-    """The share of records as wide as the header, and that width; zeros where the header is not split."""
+def _is_tsv(name: str) -> bool:
+    return name.lower().endswith((".tsv", ".tab"))
+
+
+def _dialects(lines: list[str], name: str, delimiter: str | None) -> Iterator[Dialect]:
+    """The dialects to be tried, in the order of preference."""
+    order = (delimiter,) if delimiter else ("\t", *DELIMITERS) if _is_tsv(name) else DELIMITERS
+    text = "".join(lines)
+    for one in order:
+        yield Dialect(one)
+    for one in order:
+        mark = re.escape(one)
+        if '\\"' in text:
+            yield Dialect(one, escape="\\")
+        if '"' not in text and re.search(rf"(^|{mark})'[^'\n]*{mark}[^'\n]*'({mark}|\r?$)", text, re.MULTILINE):
+            yield Dialect(one, quote="'")
+
+
+def _evenness(lines: list[str], dialect: Dialect) -> tuple[float, int, bool]:
+    """The share of records of the commonest width, more where the first one is; that width; whether quotes are as the rules say."""
+    records = _sample(lines, dialect)
+    width = _usual_width(records)
+    if width < 2:
+        return 0, 0, False
+    records = [fields for fields in records if not _is_comment(fields, width)]
+    if len(records[0]) == 1 and not header_place(records[:HEADER_WITHIN]):
+        return 0, 0, False  # the first line is neither split nor a title above a header
+    share = sum(len(fields) == width for fields in records) / len(records)
+    first = 0.3 if len(records[0]) == width else 0
+    return (round(share, 1) + first, width, _is_strict(lines, dialect)) if share >= ENOUGH else (0, 0, False)
+
+
+def _sample(lines: list[str], dialect: Dialect) -> list[list[str]]:
     try:
-        widths = [len(fields) for fields in islice(csv.reader(lines, delimiter=delimiter), SNIFFED) if fields]
+        return [fields for fields in islice(dialect.reader(lines), SNIFFED) if fields]
     except csv.Error:
-        return 0, 0
-    if not widths or widths[0] < 2:
-        return 0, 0
-    return round(widths.count(widths[0]) / len(widths), 1), widths[0]
+        return []
 
 
-def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def _is_strict(lines: list[str], dialect: Dialect) -> bool:
+    try:
+        deque(islice(dialect.reader(lines, strict=True), SNIFFED), maxlen=0)
+    except csv.Error:
+        return False
+    return True
+
+
+def _usual_width(records: list[list[str]]) -> int:
+    """The commonest number of fields, that of lines of comment not counted."""
+    widths = Counter(len(fields) for fields in records if not fields[0].startswith("#"))
+    widths = widths or Counter(map(len, records))
+    return max(widths, key=lambda width: (widths[width], width), default=0)
+
+
+def _is_comment(fields: list[str], width: int) -> bool:
+    return fields[0].startswith("#") and len(fields) != width
+
+
+def _width_beside_comments(lines: list[str], dialect: Dialect) -> int:
+    """The table's width where there are comments; 0 where there are none, or it has one column."""
+    records = _sample(lines, dialect)
+    width = _usual_width(records)
+    return width if width > 1 and any(_is_comment(fields, width) for fields in records) else 0
+
+
+def _records(lines: _Lines, dialect: Dialect) -> Records:
     """Each record with the number of its first line. Blank lines are passed over."""
     _raise_field_limit()
-    reader = csv.reader(lines, delimiter=delimiter)
+    reader = dialect.reader(lines)
     while True:
         start = lines.number + 1
         try:
@@ -122,11 +198,11 @@ def _raise_field_limit() -> None:
 class _Lines:
     """Hands lines to csv.reader and keeps those of the record at hand, to be able to say where its quotes went wrong."""
 
-    def __init__(self, stream: TextIO, delimiter: str, partial: bool):
+    def __init__(self, stream: TextIO, dialect: Dialect, partial: bool):
         self._stream = stream
-        self._delimiter = delimiter
+        self._dialect = dialect
         self._partial = partial
-        self.number = 0
+        self.number = dialect.skip
         self.size = 0
         self.pending: list[str] = []
         self.cut = 0
@@ -157,7 +233,7 @@ class _Lines:
     def check_quotes(self) -> None:
         """A record of several lines must be quoted as the rules say; else a lost quote has run into the lines below."""
         try:
-            for _ in csv.reader(self.pending, delimiter=self._delimiter, strict=True):
+            for _ in self._dialect.reader(self.pending, strict=True):
                 pass
         except csv.Error:
             raise self.unreadable() from None
@@ -165,31 +241,33 @@ class _Lines:
     def unreadable(self) -> BadInput:
         """Why the record at hand cannot be read."""
         first = self.number - len(self.pending) + 1
-        opened = _badly_quoted(self.pending, self._delimiter) if len(self.pending) > 1 else None
+        opened = _badly_quoted(self.pending, self._dialect) if len(self.pending) > 1 else None
         return _too_long(first) if opened is None else _unclosed(first + opened)
 
     def _end(self, rest: str) -> str:
         if self.pending and not self._partial:
             first = self.number - len(self.pending) + 1
-            raise _unclosed(first + (_badly_quoted(self.pending, self._delimiter) or 0))
+            raise _unclosed(first + (_badly_quoted(self.pending, self._dialect) or 0))
         self.cut = self.size + len(rest)
         raise StopIteration
 
 
-def _badly_quoted(lines: Iterable[str], delimiter: str) -> int | None:
+def _badly_quoted(lines: Iterable[str], dialect: Dialect) -> int | None:
     """The index of the line where a quote opens that is not closed at a field's end; None if all are."""
-    opened, state = 0, "start"
+    opened, state, escaped = 0, "start", False
     for index, line in enumerate(lines):
         for letter in line:
-            if state == "quoted":
-                state = "closing" if letter == '"' else state
-            elif letter == delimiter or letter in "\r\n":
+            if escaped or letter == dialect.escape:
+                escaped = not escaped
+            elif state == "quoted":
+                state = "closing" if letter == dialect.quote else state
+            elif letter == dialect.delimiter or letter in "\r\n":
                 state = "start"
             elif state == "closing":
-                if letter != '"':
+                if letter != dialect.quote:
                     return opened
                 state = "quoted"
-            elif state == "start" and letter == '"':
+            elif state == "start" and letter == dialect.quote:
                 opened, state = index, "quoted"
             else:
                 state = "plain"
@@ -204,13 +282,3 @@ def _unclosed(line: int) -> BadInput:
 
 def _too_long(line: int) -> BadInput:
     return BadInput(f"Line {line:,} has a field of more than {FIELD_LIMIT:,} characters, the most that is taken.")
-
-
-def _fitted(fields: list[str], width: int, line: int) -> list[str]:
-    """As many fields as the header has. Missing ones are empty; of more, only empty ones may be left out."""
-    if len(fields) < width:
-        return fields + [""] * (width - len(fields))
-    if any(fields[width:]):
-        message = f"Line {line:,} has {len(fields):,} fields, but the header has {width:,}."
-        raise BadInput(f"{message} Put a field that has the delimiter in it into quotes, or choose another delimiter.")
-    return fields[:width]

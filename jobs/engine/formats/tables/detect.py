@@ -5,14 +5,17 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from jobs.engine.errors import BadInput
+from jobs.engine.formats.tables import encodings
 
 ZIP = b"PK\x03\x04"
 PARQUET = b"PAR1"
-ACCEPTED = "A table is taken as CSV, TSV, JSON, JSON Lines, XLSX or Parquet."
+OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+ACCEPTED = "A table is taken as CSV, TSV, JSON, JSON Lines, XLSX, XLS, ODS or Parquet."
+JSON_NAMES = ("json", "geojson")
 CHUNK = 1 << 20
 
 SIGNATURES = (
@@ -21,10 +24,6 @@ SIGNATURES = (
     (rb"RIFF....WEBP|....ftyp(avif|heic)", "an image"),
     (rb"RIFF....(WAVE|AVI )|ID3|OggS|fLaC|\x1aE\xdf\xa3|....ftyp", "a sound or film"),
     (rb"MZ[^\0]{0,60}\0|\x7fELF|\xca\xfe\xba\xbe|\xcf\xfa\xed\xfe", "a program"),
-    (
-        rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
-        "an old Office file (.xls or .doc), or one with a password; save it as XLSX without one",
-    ),
     (rb"PK\x05\x06", "an empty ZIP archive"),
     (
         rb"\x1f\x8b|7z\xbc\xaf\x27\x1c|Rar!\x1a|BZh[1-9]1AY|\xfd7zXZ\0|\x28\xb5\x2f\xfd",
@@ -42,14 +41,13 @@ BOMS = (  # UTF-32's begins like UTF-16's, so it is looked for first
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-NOT_IN_CP1252 = b"\x81\x8d\x8f\x90\x9d"
 CONTROLS = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b")) + b"\x7f"
 NO_ENCODINGS = {"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "utf-7"}
 
 
 def is_binary(head: bytes) -> bool:
-    """Whether this is one of the two formats that are not text."""
-    return head.startswith((ZIP, PARQUET))
+    """Whether this is one of the formats that are not text."""
+    return head.startswith((ZIP, PARQUET, OLE))
 
 
 def refuse_what_is_no_table(head: bytes) -> None:
@@ -62,7 +60,7 @@ def refuse_what_is_no_table(head: bytes) -> None:
 
 
 def encoding_of(head: bytes, path: Path | None = None) -> str:
-    """The encoding: by its mark, by the pattern of its zeros, UTF-8 if it is valid, else cp1252 or latin-1.
+    """The encoding: by its mark, by the pattern of its zeros, UTF-8 if it is valid, else a guess by its letters.
 
     With a path all of the file is looked at, since the first odd letter can come late.
     """
@@ -92,10 +90,11 @@ def codec(encoding: str) -> str:
     return "utf-8-sig" if encoding == "utf-8" else encoding
 
 
-def decoded(head: bytes, encoding: str, whole: bool) -> str:
-    """The text of the head. A letter that the head's end cuts in two is left out."""
+def decoded(head: bytes, encoding: str, whole: bool, lenient: bool = False) -> str:
+    """The text of the head. A letter that the head's end cuts in two is left out. lenient: what cannot be read is replaced."""
     try:
-        return codecs.getincrementaldecoder(codec(encoding))().decode(head, final=whole)
+        decoder = codecs.getincrementaldecoder(codec(encoding))("replace" if lenient else "strict")
+        return decoder.decode(head, final=whole)
     except UnicodeError as error:
         start = getattr(error, "start", 0)
         raise wrong_encoding(encoding, head[:start].count(b"\n") + 1) from None
@@ -108,16 +107,30 @@ def wrong_encoding(encoding: str, line: int) -> BadInput:
 
 
 def text_format(text: str, name: str) -> str:
-    """csv, json or jsonl."""
+    """csv, json or jsonl, by the beginning of a text."""
     start = text.lstrip("\ufeff \t\r\n")
     suffix = name.rpartition(".")[2].lower()
     if not start:
         raise BadInput("The file is empty.")
-    if start[0] == "[" and (suffix == "json" or re.match(r"\[\s*[{\]]", start)):
-        return "json"
-    if start[0] == "{" and (suffix in ("json", "jsonl", "ndjson") or _is_object(start.split("\n", 1)[0])):
+    if suffix in ("jsonl", "ndjson"):
         return "jsonl"
-    return "jsonl" if suffix in ("jsonl", "ndjson") else "csv"
+    if start[0] == "[" and (suffix in JSON_NAMES or re.match(r"\[\s*[{\]]", start)):
+        return "json"
+    return _of_objects(start, suffix) if start[0] == "{" else "csv"
+
+
+def _of_objects(text: str, suffix: str) -> str:
+    """Whether several objects follow each other, or one holds the rows, or it is another text that begins with a brace."""
+    try:
+        value, end = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        if _is_object(text.split("\n", 1)[0]):
+            return "jsonl"
+        return "json" if suffix in JSON_NAMES or re.match(r'\{\s*("|\})', text) else "csv"
+    if text[end:].strip():
+        return "jsonl"
+    simple = not any(isinstance(one, dict | list) for one in value.values()) and "\n" not in text[:end]
+    return "jsonl" if simple or (suffix not in JSON_NAMES and "\n" not in text[:end]) else "json"
 
 
 def _wide(sample: bytes) -> str:
@@ -135,29 +148,44 @@ def _share_of_controls(sample: bytes) -> float:
 
 
 def _narrow(head: bytes, path: Path | None) -> str:
-    if path is None:
-        return _narrowed([head])
-    with path.open("rb") as opened:
-        return _narrowed(iter(lambda: opened.read(CHUNK), b""), final=True)
-
-
-def _narrowed(chunks: Iterable[bytes], final: bool = False) -> str:
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    utf8, cp1252 = True, True
-    for chunk in chunks:
-        utf8 = utf8 and _decodes(decoder, chunk, False)
-        cp1252 = cp1252 and len(chunk.translate(None, NOT_IN_CP1252)) == len(chunk)
-        if not utf8 and not cp1252:
-            break
-    if utf8 and (not final or _decodes(decoder, b"", True)):
+    """UTF-8 where all of it is, else a guess."""
+    if _is_utf8([head] if path is None else _chunks(path), final=path is not None):
         return "utf-8"
-    return "cp1252" if cp1252 else "latin-1"
+    return encodings.guess([head] if path is None else _chunks(path)) or "latin-1"
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    """The file in parts that end at ends of lines, unless lines are very long."""
+    with path.open("rb") as opened:
+        while chunk := opened.read(CHUNK):
+            yield chunk + opened.readline(CHUNK)
+
+
+def _is_utf8(chunks: Iterable[bytes], final: bool) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    return all(_decodes(decoder, chunk, False) for chunk in chunks) and (not final or _decodes(decoder, b"", True))
+
+
+def is_utf(data: bytes) -> bool:
+    """Whether a whole text is in UTF-8, or says by a mark that it is in UTF-16 or UTF-32."""
+    return data.startswith(tuple(mark for mark, _ in BOMS)) or _is_utf8([data], final=True)
+
+
+def is_sure(encoding: str) -> bool:
+    """Whether text that was found to be in this encoding cannot well be in another."""
+    return encoding.startswith("utf")
+
+
+def is_readable(path: Path, encoding: str) -> bool:
+    """Whether all of the file is text in this encoding."""
+    decoder = codecs.getincrementaldecoder(codec(encoding))()
+    return all(_decodes(decoder, chunk, False) for chunk in _chunks(path)) and _decodes(decoder, b"", True)
 
 
 def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes, final: bool) -> bool:
     try:
         decoder.decode(chunk, final)
-    except UnicodeDecodeError:
+    except UnicodeError:
         return False
     return True
 

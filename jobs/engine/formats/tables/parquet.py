@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.engine import jsonsafe
 from jobs.engine.errors import BadInput
-from jobs.engine.formats.tables.delimited import COLUMN_LIMIT, too_many_columns
+from jobs.engine.formats.tables.grid import COLUMN_LIMIT, too_many_columns
+from jobs.engine.formats.tables.showing import FIRST_ROWS, shortened
+from jobs.engine.formats.tables.table_info import TableInfo
 from jobs.engine.sandbox import locked_duckdb
 
 if TYPE_CHECKING:
@@ -38,12 +40,13 @@ def count(path: Path) -> int:
         return _count(database)
 
 
-def look(path: Path, n: int) -> tuple[list[str], int, list[dict[str, Any]]]:
-    """The columns, the number of rows, and the first n of them."""
+def describe(path: Path) -> TableInfo:
+    """The columns, the number of rows, and the first of them."""
     with _opened(path) as database:
         names = columns(_all(database, " limit 0"))
-        first = [dict(zip(names, values, strict=True)) for values in _rows(database, f" limit {n}")]
-        return names, _count(database), first
+        first = [dict(zip(names, values, strict=True)) for values in _rows(database, f" limit {FIRST_ROWS}")]
+        rows, shown = shortened(first, len(names))
+        return TableInfo("parquet", None, None, names, _count(database), True, rows, shown)
 
 
 def columns(result: DuckDBPyConnection) -> list[str]:

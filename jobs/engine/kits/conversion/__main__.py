@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from jobs.engine.formats.tables import ReadOptions
 from jobs.engine.kits.conversion import documents, formats, pictures, tables
 from jobs.engine.sandbox import confined
 
@@ -15,8 +16,8 @@ def work(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     if family == "document":
         path, warnings = documents.convert(source, request["format"], to, request["name"], options, folder)
     elif family == "table":
-        how = request["encoding"], request["delimiter"]
-        path, warnings, rows = tables.convert(source, request["name"], to, options, folder, *how)
+        reading = ReadOptions(**request["reading"])
+        path, warnings, rows = tables.convert(source, request["name"], to, options, folder, reading)
     else:
         path, warnings = pictures.convert(source, to, options, folder)
     return {"path": path.name, "warnings": warnings, "rows": rows}

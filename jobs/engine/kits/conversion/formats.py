@@ -43,6 +43,8 @@ FORMATS = {
     "json": Format("table", "a JSON table", "application/json"),
     "jsonl": Format("table", "a JSON Lines table", "application/x-ndjson"),
     "xlsx": Format("table", "an Excel workbook", f"{_OFFICE}.spreadsheetml.sheet"),
+    "xls": Format("table", "an Excel workbook of before 2007", "application/vnd.ms-excel"),
+    "ods": Format("table", "an OpenDocument spreadsheet", "application/vnd.oasis.opendocument.spreadsheet"),
     "parquet": Format("table", "a Parquet table", "application/vnd.apache.parquet"),
     "png": Format("picture", "a PNG picture", "image/png"),
     "jpeg": Format("picture", "a JPEG picture", "image/jpeg"),
@@ -74,7 +76,12 @@ _SIGNATURES = (
     (rb"\{\\rtf", "rtf"),
 )
 _IN_ARCHIVES = (("word/", "docx"), ("xl/workbook.xml", "xlsx"))
-_MIMETYPES = {"application/vnd.oasis.opendocument.text": "odt", "application/epub+zip": "epub"}
+_MIMETYPES = {
+    "application/vnd.oasis.opendocument.text": "odt",
+    "application/vnd.oasis.opendocument.spreadsheet": "ods",
+    "application/epub+zip": "epub",
+}
+_XLS = tuple(name.encode("utf-16-le") for name in ("Workbook", "Book"))
 _PAGE = re.compile(r"\s*(<!--.{0,2000}?-->\s*)?(<\?xml[^>]*>\s*)?<(!doctype\s+html|html|head|body)\b", re.I | re.S)
 _ENDINGS = {
     **dict.fromkeys((".md", ".markdown", ".mkd"), "md"),
@@ -95,6 +102,8 @@ def format_of(path: Path, name: str) -> str:
             return found
     if head.startswith(detect.ZIP):
         return _in_archive(path)
+    if head.startswith(detect.OLE):
+        return _old_office(path)
     return _of_text(head, name)
 
 
@@ -141,6 +150,14 @@ def _in_archive(path: Path) -> str:
     return "zip"
 
 
+def _old_office(path: Path) -> str:
+    """xls. Raises BadInput for the other files of Office before 2007, and for those with a password."""
+    with path.open("rb") as opened:
+        if any(name in opened.read(1 << 24) for name in _XLS):
+            return "xls"
+    raise BadInput("This is an Office file of before 2007, or one with a password. Save it as DOCX or PDF without one.")
+
+
 def _of_text(head: bytes, name: str) -> str:
     declared = _ENDINGS.get(Path(name.lower()).suffix)
     try:
@@ -162,10 +179,7 @@ def _of_table(text: str, name: str, sure: bool) -> str:
     found = detect.text_format(text, name)
     if found in ("json", "jsonl"):
         return found
-    try:
-        separator = delimited.sniff(text, name)
-    except BadInput:
-        separator = ","
-    if not sure and separator not in text.split("\n", 1)[0]:
+    dialect = delimited.sniff(text, name)
+    if not sure and dialect.delimiter not in text.split("\n", 1)[0]:
         return "txt"
-    return "tsv" if separator == "\t" else "csv"
+    return "tsv" if dialect.delimiter == "\t" else "csv"

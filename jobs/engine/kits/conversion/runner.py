@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.engine.errors import BadInput
+from jobs.engine.formats.tables import DETECTED, ReadOptions
 from jobs.engine.kits.conversion import formats
 from jobs.engine.sandbox import confined
 
@@ -34,8 +35,7 @@ def convert(
     options: dict[str, Any],
     folder: Path,
     *,
-    encoding: str | None = None,
-    delimiter: str | None = None,
+    reading: ReadOptions = DETECTED,
     check: Callable[[], None] | None = None,
 ) -> Converted:
     """Convert one file. Raises BadInput if it is damaged, hostile, or cannot be converted to this.
@@ -47,7 +47,7 @@ def convert(
         raise BadInput(refusal, reason="impossible")
     request = {
         **{"path": str(source.absolute()), "name": name, "format": format, "to": to, "options": options},
-        **{"encoding": encoding, "delimiter": delimiter},
+        "reading": reading.as_json(),
     }
     limits = confined.ProcessLimits(seconds=SECONDS)
     result = confined.run("jobs.engine.kits.conversion", request, limits, reads=[source], folder=folder, check=check)

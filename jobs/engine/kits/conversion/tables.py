@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from jobs.engine.errors import BadInput
 from jobs.engine.formats import exports, tables
 from jobs.engine.formats.columns import EXACT_DIGITS, Column, ColumnFormat, NumberText, decide
 from jobs.engine.formats.exports import parquet, workbook
+from jobs.engine.formats.tables import ReadOptions
 
 Row = dict[str, Any]
 
@@ -23,68 +23,45 @@ LARGE_LISTS = 100_000  # keys of JSON rows
 
 
 def convert(
-    source: Path, name: str, to: str, options: dict[str, Any], folder: Path, encoding: str | None, delimiter: str | None
+    source: Path, name: str, to: str, options: dict[str, Any], folder: Path, reading: ReadOptions
 ) -> tuple[Path, list[str], int]:
     """The new table, a sentence for each kind of loss, and the number of rows."""
-    table = _Source(source, name, encoding, delimiter)
-    warnings = table.sheets_left_out()
+    table = _Source(source, name, reading)
+    warnings = list(table.info.notes)
     columns = table.columns()
     read, known, kept_as_text = _typed(table, columns, options.get("types", "text"), to)
     warnings += kept_as_text
     target = folder / f"converted.{to}"
     rows = _Counted(read)
     warnings += WRITERS[to](rows, columns, target, options | {"known": known})
-    return target, warnings, rows.count
+    return target, list(dict.fromkeys([*warnings, *table.notes])), rows.count
 
 
-@dataclass(frozen=True)
 class _Source:
-    path: Path
-    name: str
-    encoding: str | None
-    delimiter: str | None
+    """One table. `notes`: what became known only when all rows were read."""
+
+    def __init__(self, path: Path, name: str, reading: ReadOptions):
+        self._path, self._name = path, name
+        self.info = tables.describe_here(path, name, reading)
+        self.notes: list[str] = []
 
     def rows(self) -> Iterator[Row]:
-        return tables.read_here(self.path, self.name, encoding=self.encoding, delimiter=self.delimiter)
+        return tables.read_here(self._path, self._name, self.info.options, self.notes)
 
     @property
     def format(self) -> str:
-        return self._info.format
-
-    @property
-    def used_delimiter(self) -> str | None:
-        return self._info.delimiter
-
-    @property
-    def _info(self) -> tables.TableInfo:
-        return tables.describe_here(self.path, self.name, encoding=self.encoding, delimiter=self.delimiter)
+        return self.info.format
 
     def columns(self) -> list[str]:
         """The columns of the header; for JSON, the keys of all rows."""
-        info = self._info
-        if info.format not in ("json", "jsonl"):
-            return info.columns
+        if self.info.format not in ("json", "jsonl") or self.info.exact:
+            return self.info.columns
         found: dict[str, None] = {}
         for row in self.rows():
             found.update(dict.fromkeys(row))
             if len(found) > LARGE_LISTS:
                 raise BadInput(f"The rows have more than {LARGE_LISTS:,} different keys; this is not a table.")
         return list(found)
-
-    def sheets_left_out(self) -> list[str]:
-        if self.format != "xlsx":
-            return []
-        import openpyxl
-
-        with self.path.open("rb") as opened:
-            book = openpyxl.load_workbook(opened, read_only=True, keep_links=False)
-            names = [str(name) for name in book.sheetnames]
-            book.close()
-        if len(names) < 2:
-            return []
-        return [
-            f"Only the first sheet, “{names[0]}”, was converted. Left out: {', '.join(names[1:6])}{', …' if names[6:] else ''}."
-        ]
 
 
 class _Counted:
@@ -112,7 +89,7 @@ def _typed(table: _Source, columns: list[str], types: str, to: str) -> tuple[Ite
     for row in table.rows():
         for name, value in row.items():
             seen[name].add(value)
-    formats = decide(list(seen.values()), delimiter=table.used_delimiter)
+    formats = decide(list(seen.values()), delimiter=table.info.delimiter)
     readers = {one.name: _reader(one, seen[one.name], types, to) for one in formats}
     chosen = {column: reader for column, reader in readers.items() if reader}
     rows = (

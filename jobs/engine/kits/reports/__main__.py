@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.engine.formats.columns import Choices
+from jobs.engine.formats.tables import ReadOptions
 from jobs.engine.kits.conversion import documents
 from jobs.engine.kits.reports import charts, figures, writing
 from jobs.engine.kits.reports.measures import Measure
@@ -20,8 +21,8 @@ def work(request: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 def _compute(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     measures = [Measure(**one) for one in request["plan"]["measures"]]
-    choices = Choices(**request["plan"]["choices"])
-    plan = ReportPlan(**(request["plan"] | {"measures": measures, "choices": choices}))
+    given = {"choices": Choices(**request["plan"]["choices"]), "options": ReadOptions(**request["plan"]["options"])}
+    plan = ReportPlan(**(request["plan"] | {"measures": measures} | given))
     return figures.compute(Path(request["path"]), request["name"], plan, folder)
 
 

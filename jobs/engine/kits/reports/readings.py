@@ -23,6 +23,7 @@ from jobs.engine.formats.columns import (
     table_hints,
 )
 from jobs.engine.formats.exports import parquet
+from jobs.engine.formats.tables import DETECTED, ReadOptions
 from jobs.engine.kits.reports.measures import OF_NUMBERS, ROWS, Measure
 from jobs.engine.sandbox.locked_duckdb import LockedDuckDB, numbered, text
 
@@ -38,8 +39,7 @@ class ReportPlan:
     date: str
     period: str
     most_groups: int
-    encoding: str | None = None
-    delimiter: str | None = None
+    options: ReadOptions = DETECTED
     choices: Choices = field(default_factory=Choices)
 
     @property
@@ -66,9 +66,9 @@ def put_down(path: Path, name: str, plan: ReportPlan, folder: Path) -> Spool:
         if opened.read(4) == b"PAR1":
             return Spool(path, [], {}, Hints())
     target, columns = folder / "rows.parquet", plan.columns
-    table = tables.describe_here(path, name, encoding=plan.encoding, delimiter=plan.delimiter)
+    table = tables.describe_here(path, name, plan.options)
     seen = {column: Column(column) for column in [*table.columns, *columns]}
-    rows = tables.read_here(path, name, encoding=plan.encoding, delimiter=plan.delimiter)
+    rows = tables.read_here(path, name, plan.options)
     short = [f"c{place}" for place in range(len(columns) + 1)]
     parquet.write(short, _seen(rows, columns, seen), target)
     (folder / "rows.jsonl").unlink(missing_ok=True)

@@ -20,7 +20,7 @@ from typing import Any
 from jobs.engine import jsonsafe
 from jobs.engine.errors import BadInput, LegworkError
 from jobs.engine.formats.columns import Choices
-from jobs.engine.formats.tables.delimited import COLUMN_LIMIT
+from jobs.engine.formats.tables import COLUMN_LIMIT
 from jobs.engine.kits.sql import error_messages, result_files
 from jobs.engine.kits.sql.expressions import Styles
 from jobs.engine.kits.sql.loading import PARQUET, Loaded, load, show_parquet

@@ -42,7 +42,7 @@ class Loaded:
 
 
 def load(database: LockedDuckDB, source: dict[str, Any], file: str, folder: Path, choices: Choices) -> Loaded:
-    """Create one table. source: table, path, name, format, columns, encoding, delimiter. file: its path, for the database."""
+    """Create one table. source: table, path, name, format, columns, options. file: its path, for the database."""
     loaded = Loaded(source["table"])
     if source["format"] == PARQUET:
         show_parquet(database, source, file)
@@ -60,7 +60,8 @@ def show_parquet(database: LockedDuckDB, source: dict[str, Any], file: str) -> N
 
 def _load_rows(database: LockedDuckDB, source: dict[str, Any], folder: Path, choices: Choices) -> list[ColumnFormat]:
     path, name = Path(source["path"]), source["name"]
-    read = tables.read_here(path, name, encoding=source["encoding"], delimiter=source["delimiter"])
+    options = tables.ReadOptions(**source["options"])
+    read = tables.read_here(path, name, options)
     seen = [Column(column) for column in source["columns"]]
     rows = _seen(([row.get(column) for column in source["columns"]] for row in read), seen)
     if texts := source["format"] in ("csv", "tsv"):
@@ -69,7 +70,7 @@ def _load_rows(database: LockedDuckDB, source: dict[str, Any], folder: Path, cho
         spool = folder / "spool.parquet"
         parquet.write([f"c{place}" for place in range(len(seen))], rows, spool)
         database.execute("create table raw as select * from read_parquet($spool)", spool=str(spool))
-    formats = decide(seen, choices, source["delimiter"])
+    formats = decide(seen, choices, options.delimiter)
     if not texts:
         formats = _of_typed_format(database, formats, seen)
     typed = ", ".join(

@@ -15,6 +15,7 @@ from typing import Any
 
 from jobs.engine.errors import BadInput, JobFailed
 from jobs.engine.formats.columns import Choices
+from jobs.engine.formats.tables import DETECTED, ReadOptions
 from jobs.engine.sandbox import confined
 
 MODULE = "jobs.engine.kits.sql"
@@ -34,8 +35,7 @@ class QuerySource:
     name: str  # of the file
     format: str
     columns: list[str]
-    encoding: str | None = None
-    delimiter: str | None = None
+    options: ReadOptions = DETECTED
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,32 @@
+"""The first rows of a table, cut short for showing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobs.engine import jsonsafe
+from jobs.engine.formats.tables.grid import TableRow
+
+FIRST_ROWS = 10
+FIRST_BYTES = 200_000
+
+
+def shortened(rows: list[dict[str, Any]], columns: int) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+    """Rows for showing, long values cut, and fewer rows where they are wide; and what a workbook shows otherwise in them."""
+    longest = max(40, min(2_000, FIRST_BYTES // max(columns, 1)))
+    kept: list[dict[str, Any]] = []
+    left = FIRST_BYTES
+    for row in rows:
+        short = {key: _cut(value, longest) for key, value in row.items()}
+        left -= len(jsonsafe.dumps(short))
+        if kept and left < 0:
+            break
+        kept.append(short)
+    return kept, [row.shown if isinstance(row, TableRow) else {} for row in rows[: len(kept)]]
+
+
+def _cut(value: Any, longest: int) -> Any:
+    if isinstance(value, dict | list):
+        text = jsonsafe.dumps(value)
+        return value if len(text) <= longest else text[:longest] + "…"
+    return value[:longest] + "…" if isinstance(value, str) and len(value) > longest else value
