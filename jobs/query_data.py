@@ -29,7 +29,6 @@ from jobs.engine.sdk import (
     JobFailed,
     StopAsked,
     TableFile,
-    TableParams,
     TimeLimitReached,
     as_text,
     param,

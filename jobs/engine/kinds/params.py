@@ -15,10 +15,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, field_validator
 from pydantic_core import CoreSchema
 
+from jobs.engine.formats.columns import Choices, DateOrder, NumberMarks
 from jobs.engine.formats.tables import ReadOptions
 from jobs.engine.formats.tables.options import HEADER_ROW, cell_range
-
-from jobs.engine.formats.columns import Choices, DateOrder, NumberMarks
 
 
 class KindParams(BaseModel):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from jobs.engine.formats.tables import detect, ods, sheets, xls, xlsx
+from jobs.engine.formats.tables import detect, ods, plain_values, sheets, xls, xlsx
 from jobs.engine.formats.tables.grid import Cell, Grid, TableRow
 from jobs.engine.formats.tables.options import ReadOptions
 from jobs.engine.formats.tables.sheets import Workbook
@@ -19,22 +19,24 @@ from jobs.engine.formats.tables.table_info import TableInfo
 LOOKED_AT = 200_000  # cells: what fits into some seconds
 OPENED: dict[str, Callable[[Path], AbstractContextManager[Workbook]]] = {
     "xlsx": xlsx.opened,
+    "xlsb": plain_values.opened,
     "xls": xls.opened,
     "ods": ods.opened,
 }
 
 
 def format_of(path: Path) -> str:
-    """xlsx, xls or ods. What is none of them is refused when it is opened."""
+    """xlsx, xlsb, xls or ods. What is none of them is refused when it is opened."""
     with path.open("rb") as opened:
-        if opened.read(len(detect.OLE)) == detect.OLE:
+        if opened.read(len(detect.ZIP)) != detect.ZIP:
             return "xls"
     try:
         with zipfile.ZipFile(path) as archive:
-            declared = archive.read("mimetype")[:100] if "mimetype" in archive.namelist() else b""
+            names = archive.namelist()
+            declared = archive.read("mimetype")[:100] if "mimetype" in names else b""
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError):
         return "xlsx"
-    return "ods" if declared.startswith(ods.MIMETYPE) else "xlsx"
+    return "ods" if declared.startswith(ods.MIMETYPE) else "xlsb" if "xl/workbook.bin" in names else "xlsx"
 
 
 def describe(path: Path, options: ReadOptions) -> TableInfo:
@@ -74,8 +76,17 @@ def values(path: Path, options: ReadOptions, notes: list[str] | None = None) -> 
             notes += grid.unknown_notes()
 
 
-def _opened(path: Path, format: str) -> AbstractContextManager[Workbook]:
-    return OPENED[format](path)
+@contextmanager
+def _opened(path: Path, format: str) -> Iterator[Workbook]:
+    """The workbook; by another library, which tells values only, where the usual one cannot open it."""
+    try:
+        with OPENED[format](path) as book:
+            yield book
+            return
+    except sheets.NotUnderstood as error:
+        unreadable = error
+    with plain_values.opened(path, unreadable) as plain:
+        yield plain
 
 
 def _values(cells: list[Any]) -> list[Any]:

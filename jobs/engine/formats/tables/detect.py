@@ -14,7 +14,8 @@ from jobs.engine.formats.tables import encodings
 ZIP = b"PK\x03\x04"
 PARQUET = b"PAR1"
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-ACCEPTED = "A table is taken as CSV, TSV, JSON, JSON Lines, XLSX, XLS, ODS or Parquet."
+BIFF = re.compile(rb"\x09[\x00\x02\x04\x08][\x04-\x10]\x00")  # a workbook of before 1993
+ACCEPTED = "A table is taken as CSV, TSV, JSON, JSON Lines, XLSX, XLS, XLSB, ODS or Parquet."
 JSON_NAMES = ("json", "geojson")
 CHUNK = 1 << 20
 
@@ -47,7 +48,7 @@ NO_ENCODINGS = {"idna", "punycode", "unicode-escape", "raw-unicode-escape", "und
 
 def is_binary(head: bytes) -> bool:
     """Whether this is one of the formats that are not text."""
-    return head.startswith((ZIP, PARQUET, OLE))
+    return head.startswith((ZIP, PARQUET, OLE)) or BIFF.match(head) is not None
 
 
 def refuse_what_is_no_table(head: bytes) -> None:

@@ -42,6 +42,8 @@ CANDIDATES = (
         "iso8859_5",
         "iso8859_7",
         "mac_cyrillic",
+        "cp855",
+        "johab",
     ),
 )
 ODD_LINE = re.compile(rb"[^\r\n]{0,500}[\x80-\xff][^\r\n]{0,500}")

@@ -32,6 +32,8 @@ MOST_REPEATED = 1_100_000  # rows; a sheet has no more
 class OdsBook:
     """An open workbook; see `sheets.Workbook`."""
 
+    notes = ()
+
     def __init__(self, archive: zipfile.ZipFile):
         self._archive = archive
         with self._content() as content:

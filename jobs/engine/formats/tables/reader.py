@@ -55,7 +55,7 @@ def read(
     notes: gets what is known only once all rows were read, as sentences.
     Raises BadInput naming the line where the table breaks off; the rows before it have been given by then.
     """
-    if detect.is_binary(_head(path, 4)):
+    if detect.is_binary(_head(path, 8)):
         return _rows_of_child(path, name, options, notes if notes is not None else [])
     return texts.read(path, name, options, notes)
 
@@ -64,7 +64,7 @@ def read_here(
     path: Path, name: str, options: ReadOptions = DETECTED, notes: list[str] | None = None
 ) -> Iterator[dict[str, Any]]:
     """As `read`, in this process."""
-    if detect.is_binary(_head(path, 4)):
+    if detect.is_binary(_head(path, 8)):
         return _dicts(values_here(path, options, notes), [])
     return texts.read(path, name, options, notes)
 
@@ -80,7 +80,7 @@ def values_here(path: Path, options: ReadOptions, notes: list[str] | None = None
 
 def count(path: Path, name: str, options: ReadOptions = DETECTED) -> int:
     """How many rows `read` will give, exactly."""
-    if detect.is_binary(_head(path, 4)):
+    if detect.is_binary(_head(path, 8)):
         request = {"do": "count", "path": str(path.absolute()), "options": options.as_json()}
         return int(confined.run(MODULE, request, READ, reads=[path], subject=name, advice=ADVICE)["rows"])
     return sum(1 for _ in texts.read(path, name, options))

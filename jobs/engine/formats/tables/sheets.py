@@ -17,6 +17,10 @@ BLANK_ROWS = 100_000
 MOST_MERGED = 10_000  # cells that span several rows; of more, only the first row has the value
 
 
+class NotUnderstood(BadInput):
+    """The library for this format cannot open the workbook."""
+
+
 @dataclass(frozen=True)
 class SheetName:
     name: str
@@ -28,6 +32,9 @@ class Workbook(Protocol):
 
     @property
     def sheets(self) -> Sequence[SheetName]: ...
+
+    @property
+    def notes(self) -> Sequence[str]: ...
 
     def rows(self, place: int) -> Records: ...
 
@@ -56,7 +63,7 @@ def choose(book: Workbook, wanted: str | None) -> ChosenSheet:
     if not book.sheets:
         raise BadInput("There is no sheet with cells in this workbook.")
     place, records = _named(book, wanted) if wanted else _first(book)
-    chosen, notes = book.sheets[place], []
+    chosen, notes = book.sheets[place], list(book.notes)
     merged = book.merged(place)
     if merged:
         notes.append(

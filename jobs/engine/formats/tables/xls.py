@@ -29,6 +29,8 @@ OTHERS = {
 class XlsBook:
     """An open workbook; see `sheets.Workbook`."""
 
+    notes = ()
+
     def __init__(self, book: Book):
         self._book = book
         seen = getattr(book, "_sheet_visibility", [])

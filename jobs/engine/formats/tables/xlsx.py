@@ -38,6 +38,8 @@ BY_COUNTRY = (14, 22)  # numbers of the formats of dates that each country write
 class XlsxBook:
     """An open workbook; see `sheets.Workbook`."""
 
+    notes = ()
+
     def __init__(self, book: Workbook):
         self._book = book
         self._sheets = list(book.worksheets)
@@ -94,7 +96,10 @@ def opened(path: Path) -> Iterator[XlsxBook]:
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what a workbook has besides cells
-            book = openpyxl.load_workbook(read, read_only=True, data_only=True, keep_links=False)
+            try:
+                book = openpyxl.load_workbook(read, read_only=True, data_only=True, keep_links=False)
+            except Exception as error:
+                raise sheets.NotUnderstood(damaged("XLSX", error)) from error
             try:
                 yield XlsxBook(book)
             finally:
@@ -111,8 +116,12 @@ def in_words(format: str) -> Iterator[None]:
     except MemoryError:
         raise BadInput("The workbook takes too much memory to open. Save the table as CSV and upload that.") from None
     except Exception as error:
-        again = f"Open it in a spreadsheet program, save it as {format} and try again."
-        raise BadInput(f"The workbook cannot be read; it may be damaged. {again} ({type(error).__name__})") from error
+        raise BadInput(damaged(format, error)) from error
+
+
+def damaged(format: str, error: Exception) -> str:
+    again = f"Open it in a spreadsheet program, save it as {format} and try again."
+    return f"The workbook cannot be read; it may be damaged. {again} ({type(error).__name__})"
 
 
 def _rows(parser: Any, format: Any) -> Records:
@@ -181,7 +190,7 @@ def _check_archive(path: Path) -> None:
     The sizes are the archive's own words, and they hold: zipfile gives no more bytes of a part than it announces.
     """
     names = check_size(path)
-    if "xl/workbook.xml" not in names:
+    if "xl/workbook.xml" not in {name.replace("\\", "/").lower() for name in names}:
         raise BadInput(f"This is {_other(names)}. {ACCEPTED}")
 
 
