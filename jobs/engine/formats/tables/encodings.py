@@ -152,7 +152,9 @@ def _script(letter: str) -> str:
 def _plausible(odd: list[str], words: list[str]) -> float:
     """The share of the odd letters that are usual in the language which has most of them."""
     letters = [letter for letter in odd if letter.isalpha() or unicodedata.combining(letter)]
-    if not letters:
+    wide = {"han", "kana", "HANGUL"}
+    alone = len(letters) < 3 and all(letter in words and _script(letter) not in wide for letter in letters)
+    if not letters or alone:
         return 0.65  # quotation marks and the like: the first that has them
     scripts = [_script(letter) for letter in letters]
     if "HANGUL" in scripts:
@@ -166,7 +168,8 @@ def _plausible(odd: list[str], words: list[str]) -> float:
         return _latin(letters, words)
     if "half" in scripts:
         return 0.2
-    return max(0.25 + 0.7 * _share([letter.lower() for letter in letters], {*common}) for common in FREQUENT)
+    enough = min(1.0, len(letters) / 3)  # a letter or two are no words of another script
+    return max(0.25 + 0.7 * _share([letter.lower() for letter in letters], {*common}) for common in FREQUENT) * enough
 
 
 def _latin(letters: list[str], words: list[str]) -> float:

@@ -173,7 +173,7 @@ class Grid:
             return 0, 0, False
         if wanted is None:
             place = header_place([cells for _, cells in head])
-            return head[place][0], place, place > 0
+            return head[place][0], place, any(_filled(cell) for _, cells in head[:place] for cell in cells)
         while head[-1][0] < wanted and (more := next(rest, None)) is not None:
             head[:-1] = []  # what stands above a header that is named is not needed
             head.append(more)

@@ -66,9 +66,8 @@ def choose(book: Workbook, wanted: str | None) -> ChosenSheet:
     chosen, notes = book.sheets[place], list(book.notes)
     merged = book.merged(place)
     if merged:
-        notes.append(
-            f"{len(merged):,} merged cells span several rows: a text in them was taken for each of these rows."
-        )
+        cells = f"{len(merged):,} merged cells span" if len(merged) > 1 else "A merged cell spans"
+        notes.append(f"{cells} several rows: a text in it was taken for each of these rows.")
         records = _unmerged(records, merged)
     visible = [one.name for one in book.sheets if one.visible]
     others = [name for name in visible if name != chosen.name]

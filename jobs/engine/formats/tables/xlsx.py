@@ -155,6 +155,7 @@ def _row(parser: Any, element: Any, format: Any) -> tuple[int, list[Any]]:
 
 
 def _cell(found: dict[str, Any], element: Any, format: Any) -> Any:
+    from openpyxl.utils.escape import unescape
     from openpyxl.worksheet._reader import FORMULA_TAG
 
     value = found["value"]
@@ -164,7 +165,7 @@ def _cell(found: dict[str, Any], element: Any, format: Any) -> Any:
         computed = element.get("t") == "str" or element.find(FORMULA_TAG) is None
         return None if computed else sheets.never_computed()
     if isinstance(value, str):
-        return sheets.cell(value, lambda: None)
+        return sheets.cell(unescape(value) if "_x" in value else value, lambda: None)
     style = found["style_id"]
     if not style and not isinstance(value, bool):
         return sheets.json_value(value)
