@@ -126,6 +126,28 @@ def test_its_form_offers_no_braces(environment: Callable[..., None]) -> None:
         assert ("By the first rows: day: “05/03/2026” was read with the day first" in form) == said
 
 
+def test_its_form_shows_how_a_table_was_read(environment: Callable[..., None], tmp_path: Path) -> None:
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    book.active.append(["Read me"])
+    for row in (["Sales of May"], ["town", "amount"], ["Oslo", 5]):
+        (book["Data"] if "Data" in book.sheetnames else book.create_sheet("Data")).append(row)
+    book.save(tmp_path / "b.xlsx")
+    client = create_app({"TESTING": True, "WTF_CSRF_ENABLED": False}).test_client()
+    params = {"files": [upload(tmp_path / "b.xlsx")], "sql": "from b"}
+    plain, chosen = (
+        client.post("/kinds/query_data", data={"json": "1", "_pasted": json.dumps(params | how)}).text
+        for how in ({}, {"sheet": "Data"})
+    )
+    assert "Read as XLSX, sheet “Sheet”, header in row 1." in plain
+    assert "The sheet “Sheet” was read. Others in this workbook: “Data”." in plain
+    assert '<option value="Data">' in plain and '<option value="Data" selected>' in chosen
+    assert "Read as XLSX, sheet “Data”, header in row 2." in chosen and ">Oslo</td>" in chosen
+    assert "The header was taken to be in row 2; what stands above it was left out." in chosen
+    assert 'placeholder="Detected: 2"' in chosen
+
+
 @pytest.mark.slow
 def test_real_films_and_flights(environment: Callable[..., None], vega: Path) -> None:
     films = upload(vega / "movies.json")

@@ -129,6 +129,28 @@ def test_a_server_that_knows_only_plain_letters_says_so(environment: Callable[..
     assert "only ASCII" in (by_key(job)["жанна@example.org"].error or "")
 
 
+def test_cells_are_written_as_the_sheet_shows_them_and_errors_are_told(server: MailServer, tmp_path: Path) -> None:
+    import xlsxwriter
+
+    with xlsxwriter.Workbook(tmp_path / "bill.xlsx") as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, ["email", "share", "total"])
+        for row, name in enumerate(("ann", "bob"), 1):
+            sheet.write(row, 0, f"{name}@example.org")
+            sheet.write_number(row, 1, 0.15, book.add_format({"num_format": "0 %"}))
+        sheet.write_number(1, 2, 3.3000000000000003, book.add_format({"num_format": "0.00"}))
+        sheet.write_formula(2, 2, "=NA()", None, "#N/A")
+    id = upload(tmp_path / "bill.xlsx")
+    skipping = done(
+        "send_emails", **params(recipients=id, subject="Bill", text="{share} of {total}", error_cells="skip")
+    )
+    assert [body(letter).strip() for letter in server.messages] == ["15 % of 3.30"]
+    assert by_key(skipping)["bob@example.org"].error == "The cell of “total” holds #N/A."
+    assert skipping.result["table_notes"] == ["bill.xlsx: 1 cell of “total” holds #N/A and was read as empty."]
+    done("send_emails", **params(recipients=id, subject="Bill", text="{share} of {total}"))
+    assert sorted(body(letter).strip() for letter in server.messages[1:]) == ["15 % of", "15 % of 3.30"]
+
+
 def test_a_pasted_list_is_enough(server: MailServer) -> None:
     text = "Ann Arbor <ann@example.org>\n\nbob@example.org\nnonsense\n"
     job = done("send_emails", **PARAMS, addresses=text)

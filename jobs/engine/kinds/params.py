@@ -8,16 +8,17 @@ class Params(KindParams):
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, field_validator
 from pydantic_core import CoreSchema
 
+from jobs.engine.errors import BadInput
 from jobs.engine.formats.columns import Choices, DateOrder, NumberMarks
 from jobs.engine.formats.tables import ReadOptions
-from jobs.engine.formats.tables.options import HEADER_ROW, cell_range
+from jobs.engine.formats.tables.options import cell_range
 
 
 class KindParams(BaseModel):
@@ -41,6 +42,15 @@ READING = ("encoding", "delimiter", "sheet", "header_row", "cells")
 
 def _as_number(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _checked(value: str | None, read: Callable[[str], object]) -> str | None:
+    """The text, if it can be read. Raises ValueError with the sentence of BadInput."""
+    try:
+        read(value or "")
+    except BadInput as error:
+        raise ValueError(error.message) from None
+    return value
 
 
 class TableParams(KindParams):
@@ -72,7 +82,6 @@ class TableParams(KindParams):
         title="Header row",
         description="The row or line with the names of the columns, or none if there is no header. Empty: detected.",
         max_length=20,
-        pattern=HEADER_ROW,
         json_schema_extra={"advanced": True},
     )
     cells: str | None = Field(
@@ -83,11 +92,15 @@ class TableParams(KindParams):
         json_schema_extra={"advanced": True},
     )
 
+    @field_validator("header_row")
+    @classmethod
+    def _is_row(cls, value: str | None) -> str | None:
+        return _checked(value, lambda text: ReadOptions(header_row=text).header)
+
     @field_validator("cells")
     @classmethod
     def _is_range(cls, value: str | None) -> str | None:
-        cell_range(value or "")
-        return value
+        return _checked(value, cell_range)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
