@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from jobs.engine.sdk import BadInput, Context, Estimate, FieldError, Find, KindParams, Skip, TableFile, param
+from jobs.engine.sdk import BadInput, Context, Estimate, FieldError, Find, Skip, TableFile, TableParams, param
 
 TITLE = "Count words"
 GROUP = "Data and numbers"
@@ -20,8 +20,8 @@ ROWS_PER_SECOND = 5_000
 WORD = re.compile(r"\w+(?:['’-]\w+)*")
 
 
-class Params(KindParams):
-    source: TableFile = param("Table", "CSV, TSV, JSONL, XLSX or Parquet.")
+class Params(TableParams):
+    source: TableFile = param("Table", "CSV, TSV, JSON, JSONL, XLSX, XLS, ODS or Parquet.")
     column: str = param("Column", "The one whose words are counted.", min_length=1, max_length=200)
     shortest: int = param("Shortest word", "Shorter ones are not counted.", default=1, ge=1, le=50, unit="letters")
 
@@ -31,7 +31,7 @@ EXAMPLE: dict[str, Any] = {"source": "sample:reviews.csv", "column": "review"}
 
 def check(params: Params, find: Find) -> list[FieldError]:
     try:
-        columns = find(params.source).table().columns
+        columns = find(params.source).table(params.reading).columns
     except BadInput as error:
         return [FieldError("source", error.message)]
     if params.column in columns:
@@ -40,7 +40,7 @@ def check(params: Params, find: Find) -> list[FieldError]:
 
 
 def estimate(params: Params, find: Find) -> Estimate:
-    rows = find(params.source).table().rows
+    rows = find(params.source).table(params.reading).rows
     return Estimate(items=rows, seconds=None if rows is None else rows / ROWS_PER_SECOND)
 
 
@@ -50,7 +50,9 @@ def label(params: Params, find: Find) -> str:
 
 def run(params: Params, context: Context) -> dict[str, Any]:
     source = context.open(params.source)
-    counts = context.map(lambda row: _count(row, params), source.rows(), total=source.count())
+    counts = context.map(
+        lambda row: _count(row, params), source.rows(params.reading), total=source.count(params.reading)
+    )
     return {"rows": counts.done}
 
 
