@@ -16,7 +16,7 @@ from jobs.engine.formats.tables.sheets import Workbook
 from jobs.engine.formats.tables.showing import FIRST_ROWS, shortened
 from jobs.engine.formats.tables.table_info import TableInfo
 
-LOOKED_AT = 200_000  # cells: what fits into some seconds
+LOOKED_AT = 100_000  # cells: what fits into some seconds
 OPENED: dict[str, Callable[[Path], AbstractContextManager[Workbook]]] = {
     "xlsx": xlsx.opened,
     "xlsb": plain_values.opened,

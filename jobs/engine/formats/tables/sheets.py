@@ -148,6 +148,8 @@ def cell(value: Any, shown: Callable[[], str | None]) -> Any:
 
 def json_value(value: Any) -> Any:
     """A date that has no time of day is only a date."""
+    if type(value) is int or type(value) is bool:
+        return value
     if isinstance(value, datetime):
         return value.date().isoformat() if value.time() == time() else value.isoformat()
     if isinstance(value, date | time):

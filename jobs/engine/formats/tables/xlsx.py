@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
@@ -124,52 +124,45 @@ def damaged(format: str, error: Exception) -> str:
     return f"The workbook cannot be read; it may be damaged. {again} ({type(error).__name__})"
 
 
-def _rows(parser: Any, format: Any) -> Records:
+def _rows(parser: Any, format: Callable[[int], str]) -> Records:
     """The rows with their numbers. Only rows are kept of the sheet, and none of them for longer than it is read."""
-    from openpyxl.worksheet._reader import DATA_TAG, ROW_TAG
+    from openpyxl.utils.escape import unescape
+    from openpyxl.worksheet._reader import DATA_TAG, FORMULA_TAG, ROW_TAG
     from openpyxl.xml.functions import iterparse
+
+    def cell(found: dict[str, Any], element: Any) -> Any:
+        value, style = found["value"], found["style_id"]
+        if value is None:
+            computed = element.get("t") == "str" or element.find(FORMULA_TAG) is None
+            return None if computed else sheets.never_computed()
+        if found["data_type"] == "e":
+            return sheets.unknown(str(value))
+        if isinstance(value, str):
+            return sheets.cell(unescape(value) if "_x" in value else value, lambda: None)
+        if not style and type(value) is not bool:
+            return sheets.json_value(value)
+        return sheets.cell(value, lambda: number_formats.shown(value, format(style)))
 
     data = None
     for event, element in iterparse(parser.source, events=("start", "end")):
         if event == "start":
             data = element if element.tag == DATA_TAG else data
         elif element.tag == ROW_TAG:
-            yield _row(parser, element, format)
+            number, cells = parser.parse_row(element)
+            parser.row_dimensions.clear()
+            yield number, _placed(cells, [cell(found, of) for found, of in zip(cells, element, strict=True)])
             if data is not None:
                 data.clear()
 
 
-def _row(parser: Any, element: Any, format: Any) -> tuple[int, list[Any]]:
-    number, cells = parser.parse_row(element)
-    parser.row_dimensions.clear()
-    values: list[Any] = []
-    for found, of in zip(cells, element, strict=True):
-        column = found["column"]
-        if column <= len(values):
-            values[column - 1] = _cell(found, of, format)
-            continue
-        if column > len(values) + 1:
-            values += [None] * (column - 1 - len(values))
-        values.append(_cell(found, of, format))
-    return number, values
-
-
-def _cell(found: dict[str, Any], element: Any, format: Any) -> Any:
-    from openpyxl.utils.escape import unescape
-    from openpyxl.worksheet._reader import FORMULA_TAG
-
-    value = found["value"]
-    if found["data_type"] == "e":
-        return sheets.unknown(str(value))
-    if value is None:
-        computed = element.get("t") == "str" or element.find(FORMULA_TAG) is None
-        return None if computed else sheets.never_computed()
-    if isinstance(value, str):
-        return sheets.cell(unescape(value) if "_x" in value else value, lambda: None)
-    style = found["style_id"]
-    if not style and not isinstance(value, bool):
-        return sheets.json_value(value)
-    return sheets.cell(value, lambda: number_formats.shown(value, format(style)))
+def _placed(cells: list[dict[str, Any]], values: list[Any]) -> list[Any]:
+    """The values of a row, each in its column."""
+    if not cells or (cells[-1]["column"] == len(cells) and cells[0]["column"] == 1):
+        return values
+    row = [None] * max(found["column"] for found in cells)
+    for found, value in zip(cells, values, strict=True):
+        row[found["column"] - 1] = value
+    return row
 
 
 def _merged(source: IO[bytes]) -> dict[tuple[int, int], int]:
