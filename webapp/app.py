@@ -9,7 +9,7 @@ from flask import Flask
 
 from jobs.engine import settings
 from webapp import accounts, chat, jobs, library, mail, moderation, openapi, operations, schedules, ui
-from webapp.http import errors, guards
+from webapp.http import compression, errors, guards
 from webapp.http.routing import LazyRule
 from webapp.operations import rq_dashboard
 
@@ -22,6 +22,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.url_rule_class = LazyRule
     guards.guard(app, settings.current())
     errors.answer_errors(app)
+    app.after_request(compression.gzip_static)
     for package in PACKAGES:
         for blueprint in package.PAGES:
             app.register_blueprint(blueprint)
