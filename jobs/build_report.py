@@ -25,7 +25,20 @@ from jobs.engine.formats.tables import TableInfo
 from jobs.engine.kits import conversion, reports
 from jobs.engine.kits.reports import measures as reports_measures
 from jobs.engine.kits.reports import narrative as reports_narrative
-from jobs.engine.sdk import BadInput, ColumnParams, Context, Estimate, FieldError, Find, Output, TableFile, param
+from jobs.engine.sdk import (
+    BadInput,
+    Column,
+    ColumnParams,
+    Context,
+    Estimate,
+    FieldError,
+    Find,
+    KindResult,
+    Output,
+    TableFile,
+    figure,
+    param,
+)
 
 TITLE = "Build a report"
 GROUP = "Data and numbers"
@@ -91,6 +104,18 @@ class Params(ColumnParams):
         advanced=True,
     )
     model: str = param("Model", "Empty: the configured model.", default="", advanced=True, max_length=200)
+
+
+ITEMS_APART = True
+
+COLUMNS = (Column("text", "Summary", "markdown"), Column("note", "Remark", "text"))
+
+
+class Result(KindResult):
+    rows_read: int = figure("Rows read", type="number")
+    rows_used: int = figure("Rows used", type="number")
+    data_as_of: str = figure("Data as of", type="date", shown="never")
+    preview: dict[str, Any] = figure("Preview", shown="never")
 
 
 EXAMPLE = {

@@ -11,7 +11,17 @@ from typing import Any, Literal
 from uuid import UUID
 
 from jobs.engine import queue
-from jobs.engine.sdk import Conflict, Context, FieldError, Find, KindParams, NotFound, Skip, param
+from jobs.engine.sdk import (
+    Column,
+    Conflict,
+    Context,
+    FieldError,
+    Find,
+    KindParams,
+    NotFound,
+    Skip,
+    param,
+)
 
 TITLE = "Change many jobs"
 GROUP = "Housekeeping"
@@ -40,6 +50,14 @@ class Params(KindParams):
         "Submitted since", "A time with its time zone, such as 2026-11-16T00:00+01:00.", default="", max_length=40
     )
     by: Literal["", "person", "schedule"] = param("Started by", default="")
+
+
+COLUMNS = (
+    Column("on", "Job", "name"),
+    Column("kind", "Kind", "tag", facet=True),
+    Column("outcome", "Outcome", "tag", facet=True),
+    Column("job", "Open", "job", role="yours"),
+)
 
 
 EXAMPLE: dict[str, Any] = {"action": "stop", "all": True, "states": ["scheduled"], "of_kind": "none"}

@@ -20,7 +20,21 @@ from jobs.engine.kits.bulk import Candidate, Selection
 from jobs.engine.kits.bulk import selection as bulk_selection
 from jobs.engine.library import bulk, edits, upkeep
 from jobs.engine.queue import ledger
-from jobs.engine.sdk import Context, Counts, Estimate, FieldError, Find, JobFailed, KindParams, NotFound, Output, param
+from jobs.engine.sdk import (
+    Column,
+    Context,
+    Counts,
+    Estimate,
+    FieldError,
+    Find,
+    JobFailed,
+    KindParams,
+    KindResult,
+    NotFound,
+    Output,
+    figure,
+    param,
+)
 
 TITLE = "Bulk update"
 GROUP = "Files and documents"
@@ -34,6 +48,18 @@ PAGE = 200  # items of the job to undo
 EXAMPLES = 5
 AT_ONCE = 8  # documents summarised at a time
 DEFAULT_WORDS = 60
+OPERATION_WORDS = {
+    "tag": "Add tags",
+    "untag": "Remove tags",
+    "set_meta": "Set fields",
+    "move": "Move",
+    "rename": "Rename",
+    "replace": "Replace text",
+    "delete": "Delete",
+    "summarise": "Summarise",
+    "reindex": "Index again",
+    "undo": "Undo",
+}
 
 
 class Params(KindParams):
@@ -47,7 +73,12 @@ class Params(KindParams):
     )
     operation: Literal[
         "tag", "untag", "move", "rename", "replace", "set_meta", "delete", "summarise", "reindex", "undo"
-    ] = param("Operation", "undo restores what an earlier bulk update changed or deleted.", default="tag")
+    ] = param(
+        "Operation",
+        "Undo restores what an earlier bulk update changed or deleted.",
+        default="tag",
+        words=OPERATION_WORDS,
+    )
     values: dict[str, Any] = param(
         "Values",
         'tag, untag: {"tags": ["seen"]}. move: {"collection": "archive"}. rename: {"title": "{title} (old)"}. '
@@ -58,6 +89,23 @@ class Params(KindParams):
         max_length=10,
     )
     dry_run: bool = param("Dry run", "Show what would change, without changing anything.", default=True)
+
+
+COLUMNS = (
+    Column("title", "Document", "name", role="yours"),
+    Column("before", "Before", "tree"),
+    Column("after", "After", "tree"),
+    Column("document", "In the library", "document", role="yours"),
+)
+
+
+class Result(KindResult):
+    operation: str = figure("Change", type="tag", words=OPERATION_WORDS)
+    dry_run: bool = figure("Dry run", type="yes_no", shown="never")
+    changed: int = figure("Changed", type="number")
+    unchanged: int = figure("Unchanged", type="number", shown="if_any")
+    failed: int = figure("Failed", type="number", shown="if_any")
+    examples: list[dict[str, Any]] = figure("Examples", shown="never")
 
 
 EXAMPLE = {

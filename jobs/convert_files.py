@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from jobs.engine import queue
 from jobs.engine.file_names import safe_name, unique_name
@@ -22,7 +22,20 @@ from jobs.engine.formats import extraction
 from jobs.engine.kits import conversion
 from jobs.engine.kits.conversion import item_files
 from jobs.engine.kits.conversion import options as conversion_options
-from jobs.engine.sdk import BadInput, Context, Estimate, FieldError, FileRef, Find, Input, TableParams, param
+from jobs.engine.sdk import (
+    BadInput,
+    Column,
+    Context,
+    Estimate,
+    FieldError,
+    FileRef,
+    Find,
+    Input,
+    KindResult,
+    TableParams,
+    figure,
+    param,
+)
 
 TITLE = "Convert files"
 GROUP = "Files and documents"
@@ -55,6 +68,16 @@ Target = Literal[
     "png", "jpeg", "webp", "gif", "bmp", "tiff",
 ]
 # fmt: on
+FORMAT_WORDS = {name: name.upper() for name in (*get_args(Target), "pptx", "xls", "ods", "svg", "zip")} | {
+    "md": "Markdown",
+    "html": "Web page",
+    "txt": "Text",
+    "xlsx": "Excel table",
+    "docx": "Word document",
+    "parquet": "Parquet table",
+    "jpeg": "JPEG",
+    "webp": "WebP",
+}
 
 
 class Params(TableParams):
@@ -77,6 +100,25 @@ class Params(TableParams):
         advanced=True,
     )
     concurrency: int = param("Files at a time", default=2, ge=1, le=16, unit="files", advanced=True)
+
+
+COLUMNS = (
+    Column("file", "File", "name", role="yours"),
+    Column("output", "Became", "word"),
+    Column("file_id", "Download", "file"),
+    Column("output_bytes", "Size", "bytes"),
+    Column("rows", "Rows", "number"),
+    Column("warnings", "Remarks", "text"),
+    Column("was", "Was", "tag", words=FORMAT_WORDS, facet=True),
+    Column("bytes", "Size before", "bytes", role="yours"),
+)
+
+
+class Result(KindResult):
+    files: int = figure("Files", type="number", shown="never")
+    with_warnings: int = figure("With remarks", type="number", shown="if_any")
+    to: str = figure("To", type="tag", words=FORMAT_WORDS)
+    bytes: int = figure("Size", type="bytes")
 
 
 EXAMPLE = {"files": ["sample:handbook.md", "sample:notice.html", "sample:lighthouse.png"], "to": "pdf"}

@@ -12,7 +12,7 @@ import struct
 import tempfile
 import time
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,17 +22,20 @@ from jobs.engine.llm import embeddings
 from jobs.engine.llm.embeddings import batching, cache
 from jobs.engine.sdk import (
     BadInput,
+    Column,
     Context,
     Estimate,
     FieldError,
     Find,
     JobFailed,
+    KindResult,
     Output,
     Skip,
     TableFile,
     TableParams,
     as_shown,
     as_text,
+    figure,
     param,
 )
 
@@ -67,6 +70,24 @@ class Params(TableParams):
         default=True,
         advanced=True,
     )
+
+
+def columns(params: Mapping[str, Any]) -> list[Column]:
+    name = params.get("output_column") or "embedding"
+    return [
+        Column(f"{name}_tokens", "Tokens", "tokens"),
+        Column(f"{name}_cut", "Cut off", "yes_no", facet=True),
+        Column(f"{name}_reused", "Known before", "yes_no", facet=True),
+    ]
+
+
+class Result(KindResult):
+    texts: int = figure("Texts", type="number", shown="never")
+    dimension: int = figure("Numbers per text", type="number")
+    length_1: bool = figure("Vectors of length 1", type="yes_no", shown="if_any")
+    not_embedded_again: int = figure("Known before", type="number", shown="if_any")
+    cut_off: int = figure("Cut off", type="number", shown="if_any")
+    model: str = figure("Model")
 
 
 EXAMPLE = {"source": "sample:reviews.csv", "text_column": "review", "format": "parquet"}

@@ -21,7 +21,18 @@ from jobs.engine.db import records
 from jobs.engine.db.models import ENDED_STATES, ITEM_STATES
 from jobs.engine.formats import exports
 from jobs.engine.kits.bulk import snapshots
-from jobs.engine.sdk import Context, FieldError, Find, JobFailed, KindParams, NotFound, ShortText, param
+from jobs.engine.sdk import (
+    Context,
+    FieldError,
+    Find,
+    JobFailed,
+    KindParams,
+    KindResult,
+    NotFound,
+    ShortText,
+    figure,
+    param,
+)
 
 TITLE = "Export data"
 GROUP = "Data and numbers"
@@ -34,7 +45,7 @@ FILTERS: dict[str, tuple[str, ...]] = {
     "jobs": ("kind", "state", "q"),
     "items": ("job", "state"),
 }
-COLUMNS = {"documents": snapshots.DOCUMENT_COLUMNS, "jobs": snapshots.JOB_COLUMNS}
+OFFERED = {"documents": snapshots.DOCUMENT_COLUMNS, "jobs": snapshots.JOB_COLUMNS}
 LOOK = 500  # rows between two checks for a stop
 
 
@@ -57,6 +68,13 @@ class Params(KindParams):
     compress: Literal["none", "gzip"] = param("Compress", default="none", advanced=True)
 
 
+class Result(KindResult):
+    what: str = figure("Exported", type="tag", words={"jobs": "Jobs", "items": "Items", "documents": "Documents"})
+    rows: int = figure("Rows", type="number")
+    bytes: int = figure("Size", type="bytes")
+    columns: list[str] = figure("Columns")
+
+
 EXAMPLE = {"what": "jobs", "columns": ["id", "kind", "label", "state", "created_at"], "format": "csv"}
 
 
@@ -67,7 +85,7 @@ def check(params: Params, find: Find) -> list[FieldError]:
         for name in params.filter
         if name not in allowed
     ]
-    known = COLUMNS.get(params.what)
+    known = OFFERED.get(params.what)
     for column in params.columns if known else ():
         if column not in (known or ()):
             errors.append(
@@ -121,7 +139,7 @@ def _query(params: Params, owner: str) -> Select[Any]:
 
 def _columns(params: Params, session: Session, query: Select[Any]) -> list[str]:
     if params.what != "items":
-        return list(params.columns or COLUMNS[params.what])
+        return list(params.columns or OFFERED[params.what])
     there = snapshots.item_columns(session, query)
     if unknown := [name for name in params.columns if name not in there]:
         raise JobFailed(f"The items have no “{unknown[0]}”; they have {', '.join(there[:30])}.", reason="bad_input")

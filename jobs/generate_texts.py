@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import islice
 from typing import Any
@@ -19,16 +19,19 @@ from jobs.engine.llm import Budget, Completion, about_tokens, batch_requests, mo
 from jobs.engine.llm import json_schema as llm_json_schema
 from jobs.engine.sdk import (
     BadInput,
+    Column,
     Context,
     Estimate,
     FieldError,
     Find,
+    KindResult,
     Output,
     Skip,
     TableFile,
     TableParams,
     TrialPrompt,
     as_text,
+    figure,
     param,
     parse_template,
     template_errors,
@@ -43,6 +46,12 @@ NOUN = ("row", "rows")
 
 OWN_COLUMNS = ("tokens", "finish_reason", "flag", "reasoning")
 REFUSED, FILTERED = "refused", "refused by the provider's content filter"
+FINISH_REASONS = {
+    "stop": "By itself",
+    "length": "Cut off",
+    "content_filter": "Filtered",
+    "tool_calls": "With a tool call",
+}
 BUILT_IN_TOKENS_PER_SECOND = 150  # of the built-in model on two cores, several rows at a time
 SECONDS_PER_CALL = 3.0  # of a typical provider
 CHECKED_AT_ONCE = 20_000_000  # bytes of a batch file whose ids are checked before the job is accepted
@@ -110,6 +119,29 @@ class Params(TableParams):
         unit="tokens",
         advanced=True,
     )
+
+
+ASKED = "prompt"  # its template is shown with the values of the row
+
+
+def columns(params: Mapping[str, Any]) -> list[Column]:
+    name = params.get("output_column") or "text"
+    return [
+        Column(name, type="markdown"),
+        Column("flag", "Remark", "tag", words={REFUSED: "Refused", FILTERED: "Filtered by the provider"}, facet=True),
+        Column("reasoning", "Reasoning", "markdown", shown="asked"),
+        Column("finish_reason", "Ended", "tag", shown="asked", words=FINISH_REASONS),
+        Column("tokens", "Tokens", "tokens", shown="never"),  # they are the item's own
+    ]
+
+
+class Result(KindResult):
+    rows: int = figure("Rows", type="number", shown="never")
+    prompt_tokens: int = figure("Tokens read", type="tokens")
+    completion_tokens: int = figure("Tokens written", type="tokens")
+    cut_off: int = figure("Cut off", type="number", shown="if_any")
+    refused: int = figure("Refused", type="number", shown="if_any")
+    model: str = figure("Model")
 
 
 EXAMPLE = {

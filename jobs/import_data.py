@@ -17,6 +17,7 @@ from jobs.engine.formats.tables import TableInfo
 from jobs.engine.library import bulk, fields
 from jobs.engine.sdk import (
     BadInput,
+    Column,
     Context,
     Counts,
     Estimate,
@@ -24,10 +25,12 @@ from jobs.engine.sdk import (
     Find,
     Input,
     JobFailed,
+    KindResult,
     MicroBatcher,
     ShortText,
     TableFile,
     TableParams,
+    figure,
     param,
 )
 
@@ -41,6 +44,7 @@ ROWS_PER_SECOND = 2_000
 BATCH = 250
 EXAMPLES = 5  # of each status, in the result
 REJECTS = "rejected rows"
+STATUS_WORDS = {"new": "New", "updated": "Updated", "unchanged": "Unchanged"}
 
 Numbered = tuple[int, dict[str, Any]]
 
@@ -84,6 +88,21 @@ class Params(TableParams):
         words={"skip": "List it in a file and continue (skip)", "abort": "End the job there (abort)"},
     )
     dry_run: bool = param("Dry run", "Show what would change, without changing anything.", default=False)
+
+
+COLUMNS = (
+    Column("status", "Outcome", "tag", words=STATUS_WORDS, facet=True),
+    Column("document", "In the library", "document"),
+)
+
+
+class Result(KindResult):
+    collection: str = figure("Collection")
+    dry_run: bool = figure("Dry run", type="yes_no", shown="if_any")
+    new: int = figure("New", type="number")
+    updated: int = figure("Updated", type="number")
+    unchanged: int = figure("Unchanged", type="number")
+    examples: list[dict[str, Any]] = figure("Examples", shown="never")
 
 
 EXAMPLE = {

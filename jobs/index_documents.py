@@ -15,7 +15,20 @@ from jobs.engine.files import sample_path
 from jobs.engine.library import indexing, prepared
 from jobs.engine.llm import embeddings
 from jobs.engine.llm.embeddings import batching
-from jobs.engine.sdk import Context, Counts, FieldError, Find, JobFailed, KindParams, Output, Skip, param
+from jobs.engine.sdk import (
+    Column,
+    Context,
+    Counts,
+    FieldError,
+    Find,
+    JobFailed,
+    KindParams,
+    KindResult,
+    Output,
+    Skip,
+    figure,
+    param,
+)
 
 TITLE = "Index documents"
 GROUP = "Files and documents"
@@ -49,6 +62,27 @@ class Params(KindParams):
         advanced=True,
     )
     model: str = param("Model", "Empty: the configured model.", default="", advanced=True, max_length=200)
+
+
+COLUMNS = (
+    Column("title", "Document", "name", role="yours"),
+    Column("status", "Outcome", "tag", words={"indexed": "Indexed", "unchanged": "Unchanged"}, facet=True),
+    Column("passages", "Passages", "number"),
+    Column("embedded", "Newly embedded", "number"),
+    Column("document", "In the library", "document", role="yours"),
+)
+
+
+class Result(KindResult):
+    collection: str = figure("Collection")
+    received: int = figure("Documents", type="number", shown="never")
+    indexed: int = figure("Indexed", type="number")
+    unchanged: int = figure("Unchanged", type="number", shown="if_any")
+    without_text: int = figure("Without text", type="number", shown="if_any")
+    live: bool = figure("In use", type="yes_no", shown="never")
+    passages: int = figure("Passages", type="number")
+    dimension: int = figure("Numbers per passage", type="number", shown="asked")
+    model: str = figure("Model")
 
 
 EXAMPLE = {"collection": SAMPLES}

@@ -20,17 +20,20 @@ from jobs.engine.library import Document
 from jobs.engine.llm import embeddings
 from jobs.engine.sdk import (
     BadInput,
+    Column,
     Context,
     Estimate,
     FieldError,
     Find,
     JobFailed,
+    KindResult,
     Output,
     Skip,
     TableFile,
     TableParams,
     as_shown,
     as_text,
+    figure,
     param,
 )
 
@@ -86,6 +89,33 @@ class Params(TableParams):
         unit="calls",
         advanced=True,
     )
+
+
+ITEMS_APART = True
+
+COLUMNS = (
+    Column("title", "Document", "name", role="yours"),
+    Column("document", type="hidden", role="yours"),
+    Column("verdict", "Verdict", "tag", words=moderation.VERDICT_WORDS, facet=True),
+    Column("category", "Highest for", "tag", words=moderation.CATEGORY_WORDS, facet=True),
+    Column("score", "Score", "number", decimals=2),
+    Column("rule", "Why", "text"),
+    Column("decided_by", "Decided by", "word", facet=True),
+    Column("scores", "Scores", "counts", shown="asked", words=moderation.CATEGORY_WORDS),
+    Column("passages", "Passages", "tree", shown="asked"),
+)
+
+
+class Result(KindResult):
+    texts: int = figure("Texts", type="number", shown="never")
+    not_judged: int = figure("Not judged", type="number", shown="if_any")
+    judge: str = figure(
+        "Judged by", type="tag", words={BUILT_IN: "The built-in classifier", "provider": "The provider"}
+    )
+    observe_only: bool = figure("Observes only", type="yes_no", shown="if_any")
+    decided: int = figure("Decided by people", type="number", shown="if_any")
+    verdicts: dict[str, int] = figure("Verdicts", type="counts", shown="never")
+    model: str = figure("Model")
 
 
 EXAMPLE: dict[str, Any] = {

@@ -23,6 +23,7 @@ from jobs.engine.formats import extraction
 from jobs.engine.formats.extraction import recognition
 from jobs.engine.sdk import (
     BadInput,
+    Column,
     Context,
     Estimate,
     FieldError,
@@ -30,7 +31,9 @@ from jobs.engine.sdk import (
     Find,
     Input,
     KindParams,
+    KindResult,
     QuotaExceeded,
+    figure,
     param,
 )
 
@@ -69,6 +72,31 @@ class Params(KindParams):
     ocr: bool = param(
         "Recognise text in pictures", "For scanned pages. It takes seconds for each page.", default=False, advanced=True
     )
+
+
+COLUMNS = (
+    Column("file", "File", "name", role="yours"),
+    Column("title", "Title", "text"),
+    Column("status", "Outcome", "tag", words={"read": "Read", "scanned": "Scanned", "no text": "No text"}, facet=True),
+    Column("type", "Type", "media_type", facet=True),
+    Column("pages", "Pages", "number"),
+    Column("words", "Words", "number"),
+    Column("language", "Language", "language", facet=True),
+    Column("note", "Remark", "text"),
+    Column("document", "In the library", "document"),
+    Column("sha256", type="hidden"),
+    Column("thumbnail", type="hidden"),
+    Column("from", "From", "word", role="yours", shown="asked"),
+)
+
+
+class Result(KindResult):
+    collection: str = figure("Collection", shown="never")
+    added: int = figure("Added", type="number", shown="never")
+    duplicates: int = figure("Duplicates", type="number", shown="if_any")
+    without_text: int = figure("Without text", type="number", shown="if_any")
+    types: dict[str, int] = figure("Types", type="counts")
+    languages: dict[str, int] = figure("Languages", type="counts")
 
 
 EXAMPLE = {

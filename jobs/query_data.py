@@ -27,10 +27,12 @@ from jobs.engine.sdk import (
     FieldError,
     Find,
     JobFailed,
+    KindResult,
     StopAsked,
     TableFile,
     TimeLimitReached,
     as_text,
+    figure,
     param,
 )
 
@@ -69,6 +71,14 @@ class Params(ColumnParams):
     memory: int = param(
         "Memory", "Limit for sorting, joining and grouping.", default=1_024, ge=128, le=4_096, unit="MB", advanced=True
     )  # fmt: skip
+
+
+class Result(KindResult):
+    rows: int = figure("Rows", type="number")
+    cut_off: bool = figure("Cut off", type="yes_no", shown="if_any")
+    columns: list[dict[str, str]] = figure("Columns", shown="never")
+    first: list[list[Any]] = figure("First rows", shown="never")
+    tables: list[dict[str, Any]] = figure("Tables", shown="never")
 
 
 EXAMPLE = {

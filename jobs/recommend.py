@@ -18,15 +18,18 @@ from jobs.engine.kits.recommendation import Gathering, Interactions, Recommender
 from jobs.engine.kits.recommendation import interactions as recommendation_interactions
 from jobs.engine.sdk import (
     BadInput,
+    Column,
     Context,
     Estimate,
     FieldError,
     Find,
     Input,
     JobFailed,
+    KindResult,
     ReadOptions,
     TableFile,
     TableParams,
+    figure,
     param,
 )
 
@@ -45,7 +48,12 @@ FEW = 50  # users; an evaluation with fewer is not significant
 ALIKE = 10  # items in the table of similar ones
 DAY = 86_400  # seconds
 ROWS_PER_SECOND = 100_000
-COLUMNS = ("user_column", "item_column", "weight_column", "time_column")
+METHODS = {
+    "ease": "EASE, a linear model",
+    "item_cosine": "Similar items",
+    "popular": "The most popular",
+    "auto": "By the data",
+}
 
 
 class Params(TableParams):
@@ -94,8 +102,10 @@ class Params(TableParams):
     )
     algorithm: Literal["auto", "ease", "item_cosine", "popular"] = param(
         "Method",
-        "ease is best for up to a few thousand items, item_cosine works with any number, popular is the same for all users.",
+        "EASE is best for up to a few thousand items; similar items work with any number; the most popular are the same for "
+        "all users.",
         default="auto",
+        words=METHODS,
     )
     top_n: int = param("Items for each user", default=10, ge=1, le=100, unit="items")
     exclude_seen: bool = param("Leave out items that the user has", default=True)
@@ -118,6 +128,28 @@ class Params(TableParams):
         advanced=True,
     )
     seed: int = param("Seed", "For the choice of held-out interactions.", default=0, ge=0, lt=2**53, advanced=True)
+
+
+COLUMNS = (
+    Column("user", "User", "name", role="yours"),
+    Column("would_like", "Would like", "text"),
+    Column("has", "Has", "number"),
+    Column("recommendations", "Recommendations", "tree", shown="asked"),
+)
+
+
+class Result(KindResult):
+    users: int = figure("Users", type="number", shown="never")
+    items: int = figure("Items", type="number")
+    interactions: int = figure("Interactions", type="number")
+    rows_left_out: int = figure("Rows left out", type="number", shown="if_any")
+    algorithm: str = figure("Method", type="tag", words=METHODS)
+    times_popular: float = figure("Better than the most popular", type="number", decimals=1, unit="times")
+    ndcg: float = figure("NDCG", type="number", decimals=2, shown="never")
+    popular: list[str] = figure("Most popular", shown="never")
+    measures: dict[str, Any] = figure("Measures", shown="never")
+    measured_users: int = figure("Measured users", type="number", shown="never")
+    warning: str = figure("Warning", shown="never")
 
 
 EXAMPLE = {

@@ -7,24 +7,28 @@ last step. Its tools only read; calls of tools that you choose wait for your app
 from __future__ import annotations
 
 import json
+import textwrap
 import time
 from typing import Any, Literal
 from uuid import uuid4
 
 from jobs.engine import llm
 from jobs.engine.kits.agents import Agent, AgentCare, AgentLimits, AgentModel, AgentStep, ApprovalGate, checkpoints
-from jobs.engine.kits.tools import TOOLS, ToolContext
+from jobs.engine.kits.tools import TOOL_WORDS, TOOLS, ToolContext
 from jobs.engine.sdk import (
     BadInput,
     BudgetSpent,
+    Column,
     Context,
     Estimate,
     FieldError,
     FileRef,
     Find,
     KindParams,
+    KindResult,
     Output,
     ShortText,
+    figure,
     param,
 )
 
@@ -78,6 +82,21 @@ class Params(KindParams):
     )
 
 
+COLUMNS = (
+    Column("thought", "Thought", "markdown"),
+    Column("tool", "Tool", "tag", words=TOOL_WORDS, facet=True),
+    Column("arguments", "Arguments", "tree"),
+    Column("result", "What it gave", "markdown"),
+    Column("seconds", "Took", "seconds"),
+    Column("step", type="hidden", role="yours"),
+)
+
+
+class Result(KindResult):
+    answer: str = figure("Answer", type="markdown")
+    model: str = figure("Model")
+
+
 EXAMPLE: dict[str, Any] = {
     "task": "How much is 17 percent of the 60 orders in orders.csv? Look, calculate, then answer in one sentence.",
     "tools": ["query_table", "calculate"],
@@ -110,7 +129,7 @@ def estimate(params: Params, find: Find) -> Estimate:
 
 
 def label(params: Params, find: Find) -> str:
-    return params.task[:80]
+    return textwrap.shorten(params.task, 120, placeholder="…")
 
 
 def run(params: Params, context: Context) -> dict[str, Any]:

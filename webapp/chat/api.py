@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 from jobs.engine import chat
 from jobs.engine.chat import ConversationSettings
 from webapp.api.operation import Content, operation
-from webapp.api.parameters import AFTER, Limit, Parameter, Text
+from webapp.api.parameters import AFTER, Limit, Parameter, TextParameter
 from webapp.chat import sse
 from webapp.chat.records import (
     Answer,
@@ -24,7 +24,7 @@ from webapp.chat.records import (
 )
 from webapp.http.guards import current_owner
 
-WORDS = Text("q", "Only conversations with this text.", 200)
+WORDS = TextParameter("q", "Only conversations with this text.", 200)
 LIMIT = Limit("conversations", 200)
 TURNS, TURN_BYTES = 200, 2_000_000  # questions with their answers in one response, and about how much text
 SEEN = Parameter(

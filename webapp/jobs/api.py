@@ -14,7 +14,7 @@ from jobs.engine import kinds as engine_kinds
 from jobs.engine import queue
 from jobs.engine.db.models import ITEM_STATES, JOB_STATES, VERDICTS
 from webapp.api.operation import Content, operation
-from webapp.api.parameters import AFTER, IDEMPOTENCY_KEY, After, Choice, Limit, Parameter, Text
+from webapp.api.parameters import AFTER, IDEMPOTENCY_KEY, After, Choice, Limit, Parameter, TextParameter
 from webapp.http import parsing
 from webapp.http.guards import current_owner
 from webapp.jobs import files
@@ -51,14 +51,16 @@ RUN_AT = Parameter(
     {"type": "string", "format": "date-time"},
 )
 NOTIFY = {
-    "mail": Text("notify_mail", "The mail address that is written to when the job has ended.", 2_000),
-    "webhook": Text("notify_webhook", "The address that a signed request is sent to when the job has ended.", 2_000),
+    "mail": TextParameter("notify_mail", "The mail address that is written to when the job has ended.", 2_000),
+    "webhook": TextParameter(
+        "notify_webhook", "The address that a signed request is sent to when the job has ended.", 2_000
+    ),
 }
 STATES = Parameter(
     "state", "Only jobs in this state; may be repeated.", {"type": "array", "items": {"enum": list(JOB_FILTERS)}}
 )
-KIND = Text("kind", "Only jobs of this kind.", 100)
-JOB_WORDS = Text("q", "Only jobs with this text.", 200)
+KIND = TextParameter("kind", "Only jobs of this kind.", 100)
+JOB_WORDS = TextParameter("q", "Only jobs with this text.", 200)
 JOBS_LIMIT = Limit("jobs", 200)
 ITEM_STATE = Parameter("state", "Only items in this state.", {"enum": list(ITEM_STATES)})
 VERDICT = Choice("verdict", "Only items with this verdict.", VERDICTS)

@@ -6,7 +6,7 @@ from flask import Blueprint
 
 from jobs.engine import library
 from webapp.api.operation import operation
-from webapp.api.parameters import AFTER, Limit, Text
+from webapp.api.parameters import AFTER, Limit, TextParameter
 from webapp.http import parsing
 from webapp.http.guards import current_owner
 from webapp.library.records import (
@@ -19,9 +19,9 @@ from webapp.library.records import (
     SimilarDocuments,
 )
 
-COLLECTION = Text("collection", "Only documents of this collection.", 100)
-WORDS = Text("q", "Only documents with this text in title, name or tags.", 200)
-QUESTION = Text("q", "A question, or words.", 2_000, required=True)
+COLLECTION = TextParameter("collection", "Only documents of this collection.", 100)
+WORDS = TextParameter("q", "Only documents with this text in title, name or tags.", 200)
+QUESTION = TextParameter("q", "A question, or words.", 2_000, required=True)
 LIMIT = Limit("documents", 200)
 PASSAGES_LIMIT = Limit("passages", 50, 8)
 SIMILAR_LIMIT = Limit("documents", 50, 8)

@@ -6,7 +6,7 @@ from flask import Blueprint
 
 from jobs.engine import mail
 from webapp.api.operation import operation
-from webapp.api.parameters import AFTER, After, Limit, Text
+from webapp.api.parameters import AFTER, After, Limit, TextParameter
 from webapp.http.guards import current_owner
 from webapp.mail.records import (
     MailHeader,
@@ -19,9 +19,9 @@ from webapp.mail.records import (
     Suppressions,
 )
 
-WORDS = Text("q", "Only messages with this text in recipient or subject.", 200)
+WORDS = TextParameter("q", "Only messages with this text in recipient or subject.", 200)
 LIMIT = Limit("messages", 200)
-ADDRESS = Text("q", "Only addresses with this text.", 200)
+ADDRESS = TextParameter("q", "Only addresses with this text.", 200)
 ADDRESSES_AFTER = After(300)
 ADDRESSES_LIMIT = Limit("addresses", 1_000, 100)
 

@@ -17,28 +17,44 @@ from jobs.engine.kinds.catalogue import (
     shown_params,
 )
 from jobs.engine.kinds.checks import ValidParams
+from jobs.engine.kinds.columns import NUMBERS, Column, KindResult, Role, Type, figure, figures_of, label_of
 from jobs.engine.kinds.form_process import estimate, preview, questions, validate
 from jobs.engine.kinds.form_process import start as start_form_processes
 from jobs.engine.kinds.params import READING, FileRef, KindParams, ShortText, TableFile, TableParams, param
+from jobs.engine.kinds.shown import Chart, Html, Markdown, Picture, Table, Text
 
 __all__ = [
+    "NUMBERS",
     "QUEUES",
     "READING",
+    "Chart",
+    "Column",
     "Estimate",
     "FileRef",
     "Find",
+    "Html",
     "Kind",
     "KindParams",
+    "KindResult",
+    "Markdown",
+    "Picture",
+    "Role",
     "ShortText",
+    "Table",
     "TableFile",
     "TableParams",
+    "Text",
     "TrialPrompt",
+    "Type",
     "ValidParams",
     "as_text",
     "estimate",
+    "figure",
+    "figures_of",
     "fill_in",
     "kind",
     "kinds",
+    "label_of",
     "offered",
     "param",
     "parse_template",

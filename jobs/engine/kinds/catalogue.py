@@ -15,6 +15,7 @@ from jobs.engine import settings
 from jobs.engine.errors import FieldError, KindUnavailable, NotFound, SettingsError
 from jobs.engine.files.inputs import Input
 from jobs.engine.kinds import secrets
+from jobs.engine.kinds.columns import Column, KindResult, figures_of
 from jobs.engine.kinds.params import KindParams
 
 GROUPS = ("Text and AI", "Files and documents", "Data and numbers", "Mail")
@@ -127,6 +128,22 @@ class Kind:
         """Variables for the kind's RESULT_TEMPLATE; query: the page's query string. None if there are none."""
         view: dict[str, Any] | None = self._optional("view", job, query)
         return view
+
+    @property
+    def figures(self) -> tuple[Column, ...]:
+        """How the values of its result are shown."""
+        model = getattr(self.module, "Result", None)
+        return figures_of(model) if model else ()
+
+    def columns(self, params: Mapping[str, Any]) -> tuple[Column, ...]:
+        """How the columns of its items are shown. params: as they were submitted; they may name columns."""
+        found = getattr(self.module, "columns", None)
+        return tuple(found(params) if found else getattr(self.module, "COLUMNS", ()))
+
+    @property
+    def items_apart(self) -> bool:
+        """Whether its items are steps to the result, shown on a tab of their own, rather than the result."""
+        return bool(getattr(self.module, "ITEMS_APART", False))
 
     def _optional(self, function: str, *arguments: Any) -> Any:
         found = getattr(self._module(), function, None)
@@ -249,6 +266,8 @@ def _definition_error(module: ModuleType) -> str | None:
         return f"{module.__name__} does not define {', '.join(absent)}; docs/add-a-kind.md shows what a kind needs."
     if not (isinstance(module.Params, type) and issubclass(module.Params, KindParams)):
         return f"{module.__name__}.Params is not a subclass of KindParams."
+    if not issubclass(getattr(module, "Result", KindResult), KindResult):
+        return f"{module.__name__}.Result is not a subclass of KindResult."
     if module.QUEUE not in QUEUES:
         return f"{module.__name__}.QUEUE is {module.QUEUE!r}; it must be one of {', '.join(QUEUES)}."
     if not (module.__doc__ or "").strip():

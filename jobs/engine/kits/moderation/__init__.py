@@ -21,15 +21,26 @@ from jobs.engine.kits.moderation.reviews import (
     threshold_changes,
     undo_decision,
 )
-from jobs.engine.kits.moderation.thresholds import DEFAULT, VERDICTS, Threshold, Verdict, decide, threshold_errors
+from jobs.engine.kits.moderation.thresholds import (
+    CATEGORY_WORDS,
+    DEFAULT,
+    VERDICT_WORDS,
+    VERDICTS,
+    Threshold,
+    Verdict,
+    decide,
+    threshold_errors,
+)
 from jobs.engine.kits.moderation.training import BLOCK, REVIEW
 
 __all__ = [
     "BLOCK",
     "BUILT_IN",
+    "CATEGORY_WORDS",
     "DEFAULT",
     "REVIEW",
     "VERDICTS",
+    "VERDICT_WORDS",
     "Judge",
     "JudgeChoice",
     "Judged",

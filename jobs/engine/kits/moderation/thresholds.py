@@ -14,6 +14,23 @@ from pydantic import BaseModel, ConfigDict, Field
 
 VERDICTS = ("allow", "review", "block")
 DEFAULT = "default"
+VERDICT_WORDS = {"allow": "Allowed", "review": "To review", "block": "Blocked"}
+CATEGORY_WORDS = {
+    "harassment": "Harassment",
+    "harassment/threatening": "Threats",
+    "hate": "Hate",
+    "hate/threatening": "Hate with threats",
+    "illicit": "Illicit advice",
+    "illicit/violent": "Violent illicit advice",
+    "self-harm": "Self-harm",
+    "self-harm/intent": "Intent of self-harm",
+    "self-harm/instructions": "Instructions for self-harm",
+    "sexual": "Sexual content",
+    "sexual/minors": "Sexual content with minors",
+    "spam": "Spam",
+    "violence": "Violence",
+    "violence/graphic": "Graphic violence",
+}
 MOST_CATEGORIES = 100
 LONGEST_NAME = 80
 

@@ -10,6 +10,14 @@ from jobs.engine.kits.tools.reading import QUERY_TABLE, READ_DOCUMENT, SEARCH_LI
 from jobs.engine.kits.tools.web import FETCH_PAGE
 from jobs.engine.validation import nearest
 
+TOOL_WORDS = {
+    "search_library": "Search the library",
+    "read_document": "Read a document",
+    "query_table": "Query a table",
+    "calculate": "Calculate",
+    "fetch_page": "Fetch a page",
+    "run_command": "Run a command",
+}
 TOOLS = {tool.name: tool for tool in (SEARCH_LIBRARY, READ_DOCUMENT, QUERY_TABLE, CALCULATE, FETCH_PAGE, RUN_COMMAND)}
 
 
