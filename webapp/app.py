@@ -8,12 +8,12 @@ from typing import Any
 from flask import Flask
 
 from jobs.engine import settings
-from webapp import accounts, chat, jobs, library, mail, moderation, openapi, operations, schedules, ui
+from webapp import accounts, chat, jobs, library, mail, moderation, openapi, operations, results, schedules, ui
 from webapp.http import compression, errors, guards
 from webapp.http.routing import LazyRule
 from webapp.operations import rq_dashboard
 
-PACKAGES = (ui, jobs, moderation, schedules, library, chat, mail, accounts, operations)
+PACKAGES = (ui, jobs, results, moderation, schedules, library, chat, mail, accounts, operations)
 
 
 def create_app(config: Mapping[str, Any] | None = None) -> Flask:

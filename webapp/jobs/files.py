@@ -11,7 +11,7 @@ from werkzeug.wsgi import FileWrapper
 
 from jobs.engine import files, logs, queue
 from webapp.http.guards import current_owner
-from webapp.jobs import tabs
+from webapp.results import grid
 from webapp.ui import headers
 
 blueprint = Blueprint("files", __name__)
@@ -38,7 +38,7 @@ def items(job_id: str, format: str) -> Response:
     """The items of a job as a table, with what is there by now; `?state=failed` for those only."""
     job = queue.readable_job(job_id, current_owner())
     state = request.args.get("state")
-    media_type, name, chunks = queue.export(job, format, state=state if state in tabs.ITEM_STATES else None)
+    media_type, name, chunks = queue.export(job, format, state=state if state in grid.STATES else None)
     response = attachment(chunks, media_type, name)
     response.headers["Cache-Control"] = "no-store"
     return response

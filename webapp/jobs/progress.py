@@ -12,7 +12,7 @@ from jobs.engine.db import models
 from jobs.engine.errors import LegworkError, NotFound
 from webapp.http.guards import current_owner
 from webapp.jobs import tabs
-from webapp.ui import words
+from webapp.ui import mail_html, words
 
 blueprint = Blueprint("progress", __name__)
 AGES = 10  # seconds; what an age on the page may be behind while nothing else changes
@@ -20,11 +20,15 @@ AGES = 10  # seconds; what an age on the page may be behind while nothing else c
 
 @blueprint.get("/jobs/<job_id>", defaults={"tab": "result"})
 @blueprint.get("/jobs/<job_id>/<any(items, files, log, input, timeline):tab>")
-def show(job_id: str, tab: str) -> str:
+def show(job_id: str, tab: str) -> Response:
     """A job's page with one of its tabs; with `HX-Request` only what stands under the tabs."""
     job = queue.job_status(job_id, current_owner())
     view = _view(job, tab) | tabs.content(tab, job, request.args)
-    return render_template("jobs/job/_tab.html" if request.headers.get("HX-Request") else "jobs/job.html", **view)
+    part = request.headers.get("HX-Request")
+    response = make_response(render_template("jobs/job/_tab.html" if part else "jobs/job.html", **view))
+    if any(block.show == "html" for block in view.get("blocks", ())):
+        response.headers["Content-Security-Policy"] = mail_html.PAGE_POLICY
+    return response
 
 
 @blueprint.get("/jobs/<job_id>/progress")
@@ -82,6 +86,8 @@ def _view(job: queue.JobView, tab: str) -> dict[str, Any]:
         "questions": questions(job),
         "pace": queue.pace(job) if job.state == "running" else None,
         "file_count": job.file_count,
+        "only_file": queue.output_files(job)[0] if job.ended and job.file_count == 1 else None,
+        "formats": tabs.FORMATS,
         "whole": _whole(job) if job.sample and job.ended else None,
         "every": _every(job),
     }

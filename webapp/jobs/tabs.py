@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from itertools import pairwise
@@ -15,15 +14,12 @@ from jobs.engine.db import models
 from jobs.engine.errors import LegworkError, NotFound
 from webapp.http.guards import current_owner
 from webapp.jobs import drafts, forms
+from webapp.results import blocks, grid, items
 from webapp.ui import safe_text, words
 
 TABS = ("result", "items", "files", "log", "input", "timeline")
-ITEM_STATES = ("done", "failed", "skipped", "unknown")
 FORMATS = (("csv", "CSV"), ("jsonl", "JSONL"), ("xlsx", "XLSX"), ("parquet", "Parquet"))
 LEVELS = {"warning": ("warning", "error"), "error": ("error",)}  # a filter -> the levels it lets through
-FIRST_ROWS = 8
-PAGE = 50
-_MARK = re.compile(r"(?=[^0-9]*[0-9])(?!https?:)[\w<>@:.+/=-]{16,}|[a-z]+/[\w.+-]+(;.*)?", re.ASCII)
 
 
 class TimelineStep(NamedTuple):
@@ -44,49 +40,48 @@ class Given(NamedTuple):
     files: list[Any]
 
 
-def content(tab: str, job: queue.JobView, asked: Mapping[str, str]) -> dict[str, Any]:
+def content(tab: str, job: queue.JobView, asked: grid.Asked) -> dict[str, Any]:
     """The variables of that tab's template. asked: the query of the page."""
     return _CONTENT[tab](job, asked) | {"formats": FORMATS}
 
 
-def _result(job: queue.JobView, asked: Mapping[str, str]) -> dict[str, Any]:
-    rows = queue.items(job, state="done", limit=FIRST_ROWS).rows if job.done else []
-    facts = {key: value for key, value in (job.result or {}).items() if not isinstance(value, (dict, list))}
-    shown = ("table_notes",)  # by the template
-    rest = {
-        key: value
-        for key, value in (job.result or {}).items()
-        if isinstance(value, (dict, list)) and value and key not in shown
-    }
-    return {
-        "rows": rows,
-        "columns": _columns(rows),
-        "facts": facts,
-        "rest": json.dumps(rest, ensure_ascii=False, indent=2, default=str) if rest else "",
-        "files": queue.output_files(job),
+def _result(job: queue.JobView, asked: grid.Asked) -> dict[str, Any]:
+    kind = items.kind_of(job)
+    files = queue.output_files(job)
+    figures, shown = blocks.of_result(job, kind)
+    found = {
+        "files": files,
+        "figures": figures,
+        "blocks": shown,
         "result_template": _result_template(job),
         "view": _view(job, asked),
         "asked_item": (asked_item := asked.get("item", "").replace("\0", "").strip()[:200]),
         "found_item": queue.item(job, asked_item) if asked_item else None,
     }
+    if kind is not None and kind.items_apart:
+        return found
+    rows = grid.view(job, kind, f"/jobs/{job.id}", asked)
+    fresh = None if job.ended or not rows["first_page"] or rows["chosen"] else grid.newest(job, rows["all_columns"])
+    return found | rows | {"fresh": fresh} | _drawer(job, asked)
 
 
-def _items(job: queue.JobView, asked: Mapping[str, str]) -> dict[str, Any]:
-    state = asked.get("state") if asked.get("state") in ITEM_STATES else None
-    q = asked.get("q", "").strip()[:200] or None
-    columns = queue.item_columns(job)
-    column = asked.get("column") if asked.get("column") in columns else None
-    places = {"after": asked.get("after"), "before": asked.get("before")}
-    page = queue.items(job, state=state, q=q, column=column, **places, limit=PAGE, newest_first=True)
-    asked_for = {"state": state, "q": q or "", "column": column or "", "first_page": not any(places.values())}
-    return asked_for | {"page": page, "columns": columns, "item_states": ITEM_STATES, "main_of": main_of}
+def _items(job: queue.JobView, asked: grid.Asked) -> dict[str, Any]:
+    return grid.view(job, items.kind_of(job), f"/jobs/{job.id}/items", asked) | _drawer(job, asked)
 
 
-def _files(job: queue.JobView, asked: Mapping[str, str]) -> dict[str, Any]:
+def _drawer(job: queue.JobView, asked: grid.Asked) -> dict[str, Any]:
+    """The article of the item that the address opens over the grid."""
+    place = asked.get("open", "")
+    if not (place.isascii() and place.isdigit() and len(place) < 13):
+        return {}
+    return items.article_of(job, int(place), f"/jobs/{job.id}", asked) | {"drawn": True}
+
+
+def _files(job: queue.JobView, asked: grid.Asked) -> dict[str, Any]:
     return {"files": queue.output_files(job)}
 
 
-def _log(job: queue.JobView, asked: Mapping[str, str]) -> dict[str, Any]:
+def _log(job: queue.JobView, asked: grid.Asked) -> dict[str, Any]:
     level = asked.get("level") if asked.get("level") in LEVELS else None
     q = asked.get("q", "").strip()[:200]
     latest = asked.get("latest") == "1" or not (job.ended or asked.get("after") or asked.get("start"))
@@ -96,11 +91,11 @@ def _log(job: queue.JobView, asked: Mapping[str, str]) -> dict[str, Any]:
     return asked_for | {"page": page, "level_counts": counts}
 
 
-def _input(job: queue.JobView, asked: Mapping[str, str]) -> dict[str, Any]:
+def _input(job: queue.JobView, asked: grid.Asked) -> dict[str, Any]:
     return {"given": given(job.kind, job.params)}
 
 
-def _timeline(job: queue.JobView, asked: Mapping[str, str]) -> dict[str, Any]:
+def _timeline(job: queue.JobView, asked: grid.Asked) -> dict[str, Any]:
     mine = job.owner == current_owner()
     sent = [step for one in queue.notifications_of(job) for step in _notification_steps(one, mine)]
     approvals = [step for one in queue.approvals_of(job) for step in _approval_steps(one)]
@@ -109,18 +104,6 @@ def _timeline(job: queue.JobView, asked: Mapping[str, str]) -> dict[str, Any]:
 
 
 _CONTENT = {"result": _result, "items": _items, "files": _files, "log": _log, "input": _input, "timeline": _timeline}
-
-
-def main_of(row: models.Item) -> str | None:
-    """The name of the output to show first: its longest text that is for people."""
-    output = row.output or {}
-    texts = {name: value for name, value in output.items() if isinstance(value, str) and not _is_mark(value)}
-    return max(texts, key=lambda name: (" " in texts[name], len(texts[name])), default=None)
-
-
-def _is_mark(value: object) -> bool:
-    """Whether a text is for machines: a checksum, an id, a moment, a media type."""
-    return isinstance(value, str) and bool(_MARK.fullmatch(value))
 
 
 def steps(job: queue.JobView, attempts: list[models.Attempt]) -> list[TimelineStep]:
@@ -191,16 +174,6 @@ def _apart(start: datetime | None, end: datetime | None) -> float | None:
     return max((end - start).total_seconds(), 0.0) if start and end else None
 
 
-def _columns(rows: list[models.Item]) -> list[str]:
-    """The columns of the result table: the main text, other outputs, inputs, and last ids, checksums and the like."""
-    found: dict[str, list[Any]] = {name: [] for row in rows if (name := main_of(row))}
-    for part in ("output", "input"):
-        for row in rows:
-            for name, value in (getattr(row, part) or {}).items():
-                found.setdefault(name, []).append(value)
-    return sorted(found, key=lambda name: all(map(_is_mark, found[name])))[:8]
-
-
 def given(kind: str, params: Mapping[str, Any]) -> list[Given]:
     """The params of a job or a schedule, in the order of the form."""
     fields = {one.name: one for one in _fields(kind)}
@@ -235,7 +208,7 @@ def _given(name: str, value: Any, field: forms.Field | None) -> Given:
     return Given(label, f"{text}{unit}", "\n" in text or len(text) > 120, [])
 
 
-def _view(job: queue.JobView, asked: Mapping[str, str]) -> dict[str, Any] | None:
+def _view(job: queue.JobView, asked: grid.Asked) -> dict[str, Any] | None:
     """The variables of the kind's own template, where the kind has a `view`."""
     try:
         kind = kinds.kind(job.kind)

@@ -19,6 +19,7 @@ from jobs.engine.queue.commands import (
 )
 from jobs.engine.queue.cron import checked_cron, upcoming_runs
 from jobs.engine.queue.delivery import QueueMessage
+from jobs.engine.queue.item_grid import GridPage, GridQuery, grid_page, item_at, neighbours, sample, value_counts
 from jobs.engine.queue.item_stats import count_by_value, example_items, places, written_in_try
 from jobs.engine.queue.job_log import log_count, read_log
 from jobs.engine.queue.limits import usage
@@ -53,6 +54,8 @@ __all__ = [
     "MOST_SAMPLE",
     "SEARCHED",
     "SHOWN_STATES",
+    "GridPage",
+    "GridQuery",
     "JobView",
     "NotificationTarget",
     "QueueMessage",
@@ -72,8 +75,10 @@ __all__ = [
     "example_items",
     "export",
     "finished_keys",
+    "grid_page",
     "has_lost_secret",
     "item",
+    "item_at",
     "item_columns",
     "item_rows",
     "items",
@@ -85,6 +90,7 @@ __all__ = [
     "list_jobs",
     "list_schedules",
     "log_count",
+    "neighbours",
     "notifications_of",
     "output_files",
     "pace",
@@ -94,12 +100,14 @@ __all__ = [
     "readable_job",
     "retry",
     "run_schedule",
+    "sample",
     "schedule",
     "scheduled_jobs",
     "served_queues",
     "submit",
     "upcoming_runs",
     "usage",
+    "value_counts",
     "webhook_secret",
     "why_waiting",
     "working_count",

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partialmethod
-from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -19,7 +18,6 @@ from jobs.engine.db.models import Job
 from jobs.engine.queue import commands, ledger, polling, waiting
 from tests.web import factories
 from webapp.http.guards import LOCAL_OWNER
-from webapp.jobs import tabs
 from webapp.jobs.tabs import TABS
 from webapp.ui import words as ui_words
 
@@ -72,14 +70,14 @@ def test_a_running_job_adds_up_and_never_says_all(shown: Get) -> None:
     )
     text = shown(job)
     assert title(text) == "62% · Nap · Legwork"
-    assert "<strong>62%</strong>" in text
+    assert "<b>62%</b>" in text
     assert 'aria-valuetext="756 of 1,204 naps: 741 done, 3 failed, 12 skipped"' in text
-    for part in ("<b>741</b> done", "<b>3</b> failed", "<b>12</b> skipped", "<b>448</b> to go", "<b>1,204</b> naps"):
+    for part in ("<b>741</b> done", "<b>3</b> failed", "<b>12</b> skipped", "<b>448</b> to go", "756 of 1,204 naps"):
         assert part in text
     assert "worker box-1" in text and "attempt 1 of 3" in text
     assert "756 naps so far" in text
     full, _ = factories.running(factories.waiting(), total=2, outcomes=factories.outcomes(done=2))
-    assert "<strong>99%</strong>" in shown(full)
+    assert "<b>99%</b>" in shown(full)
 
 
 def test_an_unknown_length_has_no_share(shown: Get) -> None:
@@ -110,20 +108,20 @@ def test_a_partly_done_job_offers_the_failed_ones(shown: Get) -> None:
         factories.waiting(), "partial", outcomes=factories.outcomes(done=118, failed=3), total=121, whole=True
     )
     text = shown(job)
-    assert "Partly done" in text and "<strong>100%</strong>" in text
-    assert "3 of 121 naps failed" in text and "Retry 3 failed" in text
+    assert "Partly done" in text and "%" not in text.split("<main")[1].split("grid-box")[0]
+    assert "<b>118</b> of 121 naps done" in text and ">3 failed</a>" in text and "Retry 3 failed" in text
 
 
 def test_a_stopped_job_keeps_its_share_and_says_when(shown: Get) -> None:
     job, claim = factories.running(factories.waiting(), total=900, outcomes=factories.outcomes(done=310))
     commands.cancel(job.id, owner=LOCAL_OWNER)
     text = shown(factories.again(job))
-    assert "Stopping" in text and re.search(r"Stopping</span>\s+since <time", text)
+    assert "Stopping" in text and re.search(r"Stopping</span>, requested <time", text)
     with postgres.session() as session:
         ledger.settle(session.connection(), job.id, claim.lease, "succeeded")
     text = shown(factories.again(job))
-    assert title(text).startswith("Stopped") and "<strong>34%</strong>" in text
-    assert "310 of 900 naps are kept" in text
+    assert title(text).startswith("Stopped")
+    assert "<b>310</b> of 900 naps done" in text and "590 left" in text
     assert "Resume</button>" in text and 'name="items" value="failed"' in text
     assert commands.retry(job.id, owner=LOCAL_OWNER, items="failed").done == 310
 
@@ -143,7 +141,7 @@ def test_a_lost_and_a_retried_job_say_so(shown: Get) -> None:
 def test_a_try_offers_all_of_it(shown: Get) -> None:
     job = factories.waiting("questions", sample=3, word="w", side="left")
     text = shown(factories.ended(job, outcomes=factories.outcomes(done=3), total=3, whole=True))
-    assert "This was a sample of 3 answers" in text and "Start all 1,234" in text
+    assert "This was a sample: only the first 3 answers" in text and "Start all 1,234" in text
 
 
 def test_text_of_others_is_only_text(shown: Get) -> None:
@@ -165,7 +163,7 @@ def test_text_of_others_is_only_text(shown: Get) -> None:
 # The tabs.
 
 
-@pytest.mark.parametrize("tab", TABS[1:])
+@pytest.mark.parametrize("tab", [tab for tab in TABS[1:] if tab != "items"])
 def test_every_tab_has_its_address(shown: Get, tab: str) -> None:
     job = factories.ended(
         factories.waiting(),
@@ -190,19 +188,19 @@ def test_the_result_has_facts_first_rows_and_downloads(shown: Get) -> None:
     assert "<dd>1,204</dd>" in text and "A text 2" in text
     for format in ("csv", "jsonl", "xlsx", "parquet"):
         assert f'href="/jobs/{job.id}/items.{format}"' in text
-    assert "The result as JSON" in text
+    assert ">Deep</h3>" in text and '{"' not in text.split("<main")[1]
 
 
 def test_items_are_filtered_found_and_paged(shown: Get) -> None:
     job, _ = factories.running(factories.waiting(), total=200, outcomes=factories.outcomes(done=120, failed=2))
     text = shown(job, "/items")
-    assert text.count("<tr>") == 51 and "A text 120" in text and "A text 60<" not in text
-    older = re.search(r'href="(/jobs/[^"]*/items\?after=[^"]*)">Older', text)
+    assert text.count("<tr id=") == 50 and "A text 120" in text and "A text 60<" not in text
+    older = re.search(r'href="(/jobs/[^"]*/items\?after=[^"]*)" rel="next"', text)
     assert older
     assert "A text 72" in shown(job, older[1].split(str(job.id))[1])
     assert "The model gave no answer." in shown(job, "/items?state=failed")
     assert "A text 119" in shown(job, "/items?q=text+119") and "A text 118" not in shown(job, "/items?q=text+119")
-    assert "No item matches" in shown(job, "/items?q=zzz")
+    assert "No nap matches" in shown(job, "/items?q=zzz")
 
 
 def test_the_timeline_tells_each_attempt(shown: Get) -> None:
@@ -292,7 +290,7 @@ def test_what_may_have_happened_has_a_button_of_its_own(client: FlaskClient, sho
     outcomes = factories.outcomes(done=2, failed=1, unknown=2)
     job = factories.ended(factories.waiting(), "partial", outcomes=outcomes, total=5)
     text = shown(job)
-    assert "1 of 5 naps failed, 2 may have happened" in text
+    assert ">1 failed</a>" in text and ">2 unknown</a>" in text and "2 naps were in progress" in text
     assert "Retry 1 failed" in text and "Retry 2 unknown" in text
     token = re.findall(r'name="csrf_token" value="([^"]*)"', text)[0]
     for _ in range(2):
@@ -306,7 +304,7 @@ def test_items_are_searched_in_one_column_or_in_all(client: FlaskClient) -> None
     job = factories.ended(factories.waiting(), outcomes=factories.outcomes(done=12), total=12)
 
     def found(query: str) -> int:
-        return client.get(f"/jobs/{job.id}/items?{query}").text.count('class="said"')
+        return client.get(f"/jobs/{job.id}/items?{query}").text.count("<tr id=")
 
     assert found("q=7") == 12  # the length of each
     assert found("q=7&column=text") == 1
@@ -340,17 +338,3 @@ def test_a_tab_alone_is_a_fragment_and_polls_while_the_job_runs(client: FlaskCli
 @pytest.mark.parametrize("job", ["00000000-0000-7000-8000-000000000000", "nope", "1' or '1'='1", "%00"])
 def test_a_job_that_is_not_there_is_404(client: FlaskClient, job: str, tail: str) -> None:
     assert client.get(f"/jobs/{job}{tail}").status_code == 404
-
-
-def test_marks_stand_behind_what_a_person_reads() -> None:
-    output = {
-        "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-        "type": "application/pdf",
-        "title": "Prices",
-        "at": "2026-11-23T22:56:22Z",
-    }
-    row = SimpleNamespace(output=output, input={"file": "prices.pdf"})
-    assert tabs.main_of(row) == "title"
-    assert tabs._columns([row]) == ["title", "file", "sha256", "type", "at"]
-    prose = SimpleNamespace(output=output | {"summary": "All is dear."}, input=None)
-    assert tabs.main_of(prose) == "summary"

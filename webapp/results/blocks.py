@@ -1,0 +1,191 @@
+"""What a job returned, for its page: figures in one row, and below them what is to be read or looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeGuard
+
+from markupsafe import Markup
+
+from jobs.engine import queue
+from jobs.engine.kinds import Column, Kind, Type
+from webapp.results import charts, columns, values
+from webapp.ui import markdown
+
+BLOCKS = ("text", "markdown", "html", "picture", "table", "chart")
+READ = ("text", "markdown", "code")
+LONG = 160  # characters from which a text is a block, not a figure
+MOST_LISTED = 12
+TABLE_NOTES = "table_notes"  # of any kind: how its tables were read
+
+
+class Figure(NamedTuple):
+    """A label with its value."""
+
+    label: str
+    text: str | Markup
+    numeric: bool
+
+
+class Block(NamedTuple):
+    """Something to read or to look at. `show` names the template's part for it."""
+
+    show: str
+    title: str
+    value: object
+
+
+class TableHead(NamedTuple):
+    """A column of a small table."""
+
+    label: str
+    numeric: bool
+
+
+class SmallTable(NamedTuple):
+    """A small table: heads, and cells as texts."""
+
+    heads: list[TableHead]
+    rows: list[list[str | Markup]]
+    note: str = ""
+    more: int = 0
+
+
+def of_result(job: queue.JobView, kind: Kind | None) -> tuple[list[Figure], list[Block]]:
+    """The figures and blocks of a job's result. What a kind's own template shows is left to it."""
+    known = {one.name: one for one in (kind.figures if kind and kind.available else ())}
+    drawn = bool(kind and getattr(kind.module, "RESULT_TEMPLATE", None))
+    figures, blocks = [], []
+    for column, value in _described(job.result or {}, known):
+        if column.name not in known and drawn and isinstance(value, (dict, list)) and not _is_shown(value):
+            continue
+        if (block := block_of(column, value)) is not None:
+            blocks.append(block)
+        elif text := values.with_unit(value, column):
+            figures.append(Figure(column.label, text, column.numeric))
+    return figures, blocks
+
+
+def _described(result: Mapping[str, Any], known: Mapping[str, Column]) -> Iterator[tuple[Column, Any]]:
+    names = [name for name in known if name in result]
+    names += [name for name in result if name not in known and name != TABLE_NOTES]
+    for name in names:
+        column, value = known.get(name) or columns.guess(name, [result[name]], "made"), result[name]
+        if values.is_nothing(value) or column.shown in ("never", "asked") or column.type == "hidden":
+            continue
+        if column.shown == "if_any" and not value:
+            continue
+        yield column, value
+
+
+def block_of(column: Column, value: object) -> Block | None:
+    """The value as a block; None if it is short enough for a figure."""
+    if _is_shown(value):
+        return _shown(column, value)
+    if column.type == "counts" and isinstance(value, dict):
+        return _counts(column, value)
+    nested = values.structured(value)
+    if nested is not None and not (isinstance(nested, list) and _is_short(nested)):
+        return _nested(column.label, nested)
+    if isinstance(value, str) and (column.type in READ or len(value) > LONG or "\n" in value):
+        return (
+            Block("markdown", column.label, markdown.render(value))
+            if column.type != "code"
+            else Block("code", column.label, value)
+        )
+    return None
+
+
+def _is_shown(value: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict) and value.get("show") in BLOCKS
+
+
+def _shown(column: Column, value: Mapping[str, Any]) -> Block:
+    title = str(value.get("title") or column.label)
+    match value["show"]:
+        case "markdown":
+            return Block("markdown", title, markdown.render(str(value.get("text", ""))))
+        case "table":
+            return Block("table", title, table_of(value))
+        case "chart":
+            shown = charts.draw(
+                str(value.get("shape")), value.get("points") or [], str(value.get("unit", "")), value.get("decimals")
+            )
+            return Block("chart", title, {"drawing": shown, "note": value.get("note", "")})
+        case "html":
+            return Block("html", title, column.name)
+        case other:
+            return Block(str(other), title, value)
+
+
+def table_of(value: Mapping[str, Any]) -> SmallTable:
+    """The cells of a Table that a kind returned."""
+    rows = [row for row in value.get("rows", ()) if isinstance(row, list)]
+    heads = [
+        _column(one, [row[place] for row in rows if len(row) > place])
+        for place, one in enumerate(value.get("columns", ()))
+    ]
+    return _grid(heads, rows, str(value.get("note", "")), int(value.get("more", 0) or 0))
+
+
+def _grid(heads: Sequence[Column], rows: Sequence[Sequence[Any]], note: str = "", more: int = 0) -> SmallTable:
+    labels = [TableHead(f"{one.label}, {one.unit}" if one.unit else one.label, one.numeric) for one in heads]
+    return SmallTable(
+        labels, [[values.written(one, head) for one, head in zip(row, heads, strict=False)] for row in rows], note, more
+    )
+
+
+def _column(described: Mapping[str, Any], some: Sequence[Any]) -> Column:
+    kept = {name: value for name, value in dict(described).items() if name in Column.__dataclass_fields__}
+    column = Column(**kept)
+    if column.type != "auto":
+        return column
+    guessed = columns.guess(column.name, some, "made")
+    return Column(column.name, column.label, guessed.type, column.unit, guessed.decimals, grouped=guessed.grouped)
+
+
+def _counts(column: Column, value: Mapping[str, Any]) -> Block:
+    labels = {name: column.words.get(name) or values.written(name, Column("", "", _type_of(name))) for name in value}
+    pairs = sorted(((str(labels[name]), count) for name, count in value.items()), key=lambda pair: -pair[1])
+    shown = charts.draw("bars", pairs[:MOST_LISTED], column.unit)
+    return Block("chart", column.label, {"drawing": shown, "note": ""})
+
+
+def _type_of(name: str) -> Type:
+    return "media_type" if "/" in name else "language" if len(name) == 2 else "tag"
+
+
+def _is_short(nested: Sequence[Any]) -> bool:
+    return (
+        len(nested) <= MOST_LISTED
+        and all(not isinstance(one, (dict, list)) for one in nested)
+        and len(values.flat(nested)) <= LONG
+    )
+
+
+def _nested(title: str, nested: object) -> Block:
+    if (
+        isinstance(nested, list)
+        and nested
+        and all(isinstance(one, dict) and one for one in nested)
+        and _is_flat(nested)
+    ):
+        names = list(dict.fromkeys(name for one in nested for name in one))
+        return _table(title, names, [[one.get(name) for name in names] for one in nested])
+    if (
+        isinstance(nested, list)
+        and len(nested) > 1
+        and all(isinstance(one, list) for one in nested)
+        and len({len(one) for one in nested}) == 1
+    ):
+        return _table(title, list(map(str, nested[0])), nested[1:])
+    return Block("tree", title, nested)
+
+
+def _table(title: str, names: Sequence[str], rows: list[list[Any]]) -> Block:
+    heads = [columns.guess(name, [row[place] for row in rows], "made") for place, name in enumerate(names)]
+    return Block("table", title, _grid(heads, rows[:200], "", max(len(rows) - 200, 0)))
+
+
+def _is_flat(rows: Sequence[Mapping[str, Any]]) -> bool:
+    return all(not isinstance(value, (dict, list)) or not value for row in rows for value in row.values())

@@ -1,0 +1,109 @@
+"""Charts as SVG, laid out on the server: positions in percent, so that words keep their size at any width."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from jobs.engine.kinds import Column
+from webapp.results import values
+
+TALL = 160  # px of the drawing
+WORDS = 8  # labels below at most
+
+Point = tuple[str, float | None]
+
+
+class Mark(NamedTuple):
+    """One bar or column: where it stands, how large it is, and its words."""
+
+    label: str
+    text: str
+    x: float
+    y: float
+    width: float
+    height: float
+    worded: bool
+
+
+class Drawing(NamedTuple):
+    """A chart: its marks, the lines through them, the numbers at its axis, and a sentence of what is to be seen."""
+
+    shape: str
+    marks: list[Mark]
+    lines: list[str]
+    top: str
+    foot: str
+    sentence: str
+
+
+def draw(shape: str, points: Sequence[Any], unit: str = "", decimals: int | None = None) -> Drawing:
+    """The chart of these points, a label and a number each; a number that is None leaves a gap."""
+    column = Column("", "", "number", unit=unit, decimals=decimals)
+    pairs: list[Point] = [(str(one[0]), one[1]) for one in points]
+    numbers = [value for _, value in pairs if value is not None]
+    if not numbers:
+        return Drawing(shape, [], [], "", "", "There are no numbers to show.")
+    low, high = (
+        min(*numbers, 0.0) if shape != "line" else min(numbers),
+        max(*numbers, 0.0) if shape != "line" else max(numbers),
+    )
+    span = (high - low) or 1.0
+    marks = _bars(pairs, low, span, column) if shape == "bars" else _columns(pairs, low, span, column)
+    lines = _lines(marks, pairs) if shape == "line" else []
+    texts = str(values.with_unit(high, column)), str(values.with_unit(low, column))
+    return Drawing(shape, marks, lines, *texts, _sentence(pairs, column))
+
+
+def _bars(pairs: Sequence[Point], low: float, span: float, column: Column) -> list[Mark]:
+    zero = -low / span * 100
+    marks = []
+    for label, value in pairs:
+        wide = abs(value or 0) / span * 100
+        left = zero if (value or 0) >= 0 else zero - wide
+        text = str(values.with_unit(value, column)) or "none"
+        marks.append(Mark(label, text, round(left, 2), 0, round(wide, 2), 0, True))
+    return marks
+
+
+def _columns(pairs: Sequence[Point], low: float, span: float, column: Column) -> list[Mark]:
+    wide, each = 100 / len(pairs), max(1, -(-len(pairs) // WORDS))
+    marks = []
+    for place, (label, value) in enumerate(pairs):
+        top = TALL if value is None else TALL - (value - low) / span * TALL
+        base = TALL + low / span * TALL if low < 0 else TALL
+        y, tall = min(top, base), abs(base - top)
+        text = str(values.with_unit(value, column)) or "none"
+        marks.append(
+            Mark(
+                label,
+                text,
+                round(place * wide, 3),
+                round(y, 1),
+                round(wide * 0.86, 3),
+                round(tall, 1),
+                place % each == 0,
+            )
+        )
+    return marks
+
+
+def _lines(marks: Sequence[Mark], pairs: Sequence[Point]) -> list[str]:
+    """The courses between the gaps, as points of a drawing of 100 by TALL."""
+    wide = 100 / max(len(pairs) - 1, 1)
+    courses: list[list[str]] = []
+    here: list[str] = []
+    for place, (mark, (_, value)) in enumerate(zip(marks, pairs, strict=True)):
+        if value is None:
+            courses.append(here)
+            here = []
+        else:
+            here.append(f"{place * wide:.2f},{mark.y}")
+    return [" ".join(course) for course in [*courses, here] if course]
+
+
+def _sentence(pairs: Sequence[Point], column: Column) -> str:
+    known = [(value, label) for label, value in pairs if value is not None]
+    most, least = max(known), min(known)
+    high = f"Most in {most[1]}: {values.with_unit(most[0], column)}"
+    return f"{high}. Least in {least[1]}: {values.with_unit(least[0], column)}." if most[0] != least[0] else f"{high}."
