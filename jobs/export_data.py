@@ -72,7 +72,7 @@ class Result(KindResult):
     what: str = figure("Exported", type="tag", words={"jobs": "Jobs", "items": "Items", "documents": "Documents"})
     rows: int = figure("Rows", type="number")
     bytes: int = figure("Size", type="bytes")
-    columns: list[str] = figure("Columns")
+    columns: list[str] = figure("Columns", shown="never")
 
 
 EXAMPLE = {"what": "jobs", "columns": ["id", "kind", "label", "state", "created_at"], "format": "csv"}

@@ -21,10 +21,12 @@ from tests import sample_kinds
 from tests.conftest import House, forget
 from tests.engine.workers import Workers, adds_up, children, ended, running, until
 from tests.fake_provider import FakeProvider
+from tests.page_words import machine_words, uneven_columns
 
 pytestmark = pytest.mark.slow
 
 OWNER = "local"
+OF_SAMPLES = ("r_k",)  # the words of a person in a sample file
 CATCHES = 5  # a process that has done a job is replaced by one that was not held still
 
 
@@ -130,8 +132,11 @@ def test_its_example_succeeds_and_its_pages_render(standing: Standing, kind: cat
     job = ended(submit(standing, kind))
     assert job.state == "succeeded", (job.reason, job.message, job.detail)
     assert adds_up(job)
-    for tab in ("", "/items", "/files", "/log", "/input", "/timeline"):
-        assert standing.client.get(f"/jobs/{job.id}{tab}").status_code == 200
+    items = [f"/items/{item.position}" for item in queries.items(job, limit=2).rows]
+    for tab in ("", "/items", *items, "/files", "/log", "/input", "/timeline"):
+        page = standing.client.get(f"/jobs/{job.id}{tab}")
+        assert page.status_code == 200
+        assert machine_words(page.text, OF_SAMPLES) == [] and uneven_columns(page.text) == [], tab
     told = standing.client.get(f"/api/v1/jobs/{job.id}").json
     assert told["progress"]["done"] == job.done
     for file in told["files"]:

@@ -80,7 +80,20 @@ PAGES: dict[str, str | Callable[[], str]] = {
     "job waiting": lambda: f"/jobs/{factories.waiting().id}",
     "job running": _running,
     "job failed": _failed,
-    **{f"job{tab}": _job(tab) for tab in ("", "/items", "/files", "/log", "/input", "/timeline", "/delete")},
+    **{
+        f"job{tab}": _job(tab)
+        for tab in (
+            "",
+            "/items/2",
+            "?open=4&sort=text",
+            "?state=failed&lines=all",
+            "/files",
+            "/log",
+            "/input",
+            "/timeline",
+            "/delete",
+        )
+    },
     "repeat": lambda: f"/schedules/new?job={factories.waiting().id}",
     "schedule": _schedule,
     "schedules": lambda: (_schedule(), "/schedules")[1],

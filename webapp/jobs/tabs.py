@@ -74,7 +74,7 @@ def _drawer(job: queue.JobView, asked: grid.Asked) -> dict[str, Any]:
     place = asked.get("open", "")
     if not (place.isascii() and place.isdigit() and len(place) < 13):
         return {}
-    return items.article_of(job, int(place), f"/jobs/{job.id}", asked) | {"drawn": True}
+    return {"article": items.article_of(job, int(place), f"/jobs/{job.id}", asked), "drawn": True}
 
 
 def _files(job: queue.JobView, asked: grid.Asked) -> dict[str, Any]:

@@ -100,7 +100,7 @@ def view(job: queue.JobView, kind: Kind | None, path: str, asked: Asked) -> dict
     return {
         "grid": page,
         "query": query,
-        "rows": [_row(item, shown) for item in page.rows],
+        "rows": [_row(item, shown, not job.ended) for item in page.rows],
         "heads": [_head(one, query, here) for one in shown],
         "all_columns": every,
         "shown": {one.name for one in shown},
@@ -138,6 +138,7 @@ def query_of(job: queue.JobView, every: Sequence[Column], asked: Asked) -> queue
         descending=newest,
         after=asked.get("after"),
         before=asked.get("before"),
+        parts={one.name: "output" if one.role == "made" else "input" for one in every if one.role != "run"},
         limit=PAGE,
     )
 
@@ -159,13 +160,13 @@ def name_of(item: models.Item, every: Sequence[Column]) -> str:
     return str(values.written(columns.value_of(item, named.name), named)) if named else ""
 
 
-def _row(item: models.Item, shown: Sequence[Column]) -> GridRow:
+def _row(item: models.Item, shown: Sequence[Column], live: bool) -> GridRow:
     cells = [
         GridCell(one, values.written(columns.value_of(item, one.name), one), columns.is_long(one)) for one in shown
     ]
     named = any(one.type == "name" and cell.text for one, cell in zip(shown, cells, strict=True))
     ended = (words.now() - item.finished_at).total_seconds() if item.finished_at else FRESH_SECONDS
-    return GridRow(item, str(item.position), cells, named, ended < FRESH_SECONDS)
+    return GridRow(item, str(item.position), cells, named, live and ended < FRESH_SECONDS)
 
 
 def _head(column: Column, query: queue.GridQuery, here: GridAddress) -> ColumnHead:

@@ -48,9 +48,11 @@ def show(job_id: str, position: int) -> Response:
     """One item; with `HX-Request` the article alone, for the drawer."""
     job = queue.readable_job(job_id, current_owner())
     article = article_of(job, position, f"/jobs/{job.id}/items", request.args)
-    drawn = request.headers.get("HX-Request")
+    part = request.headers.get("HX-Request")
     response = make_response(
-        render_template("results/_item.html" if drawn else "results/item.html", job=job, **article)
+        render_template(
+            "results/_item.html" if part else "results/item.html", job=job, article=article, drawn=bool(part)
+        )
     )
     if any(block.show == "html" for block in article["blocks"]):
         response.headers["Content-Security-Policy"] = mail_html.PAGE_POLICY

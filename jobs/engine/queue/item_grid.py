@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import Float, Select, String, and_, case, cast, func, literal, or_, select, text, true, tuple_
@@ -21,10 +21,11 @@ from jobs.engine.db.models import Item
 from jobs.engine.db.records import escaped
 from jobs.engine.errors import NotFound
 
-LOOKED_BYTES = 24_000_000  # of JSON as stored; more takes longer than a page may
+LOOKED_BYTES = 16_000_000  # of JSON as stored; more takes longer than a page may
 LOOKED = 2_000, 100_000  # rows: at least, at most
 SAMPLE = 100  # rows whose columns and sizes stand for all
 MOST_VALUES = 50  # of a column that is offered as a filter
+Part = Literal["input", "output"]
 OF_RUN = {"_tokens": Item.tokens, "_seconds": Item.seconds, "_ended": Item.finished_at, "_state": Item.state}
 _NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?\s*$"
 
@@ -32,7 +33,7 @@ _NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?\s*$"
 @dataclass(frozen=True)
 class GridQuery:
     """What of the items is asked for. `column`: the one that `q` looks in. sort: a column; empty: the order of the input.
-    numeric: that column holds numbers."""
+    numeric: that column holds numbers. parts: in which part of the items the columns stand; either, if it is not said."""
 
     state: str | None = None
     q: str = ""
@@ -41,6 +42,7 @@ class GridQuery:
     sort: str = ""
     numeric: bool = False
     descending: bool = False
+    parts: Mapping[str, Part] = field(default_factory=dict)
     after: str | None = None
     before: str | None = None
     limit: int = 50
@@ -182,7 +184,7 @@ def _beyond(row: Any, value: Any, at: Any, place: tuple[int, str], asked: GridQu
 
 
 def _sortable(row: Any, asked: GridQuery) -> Any:
-    value = _value(row, asked.sort)
+    value = _value(row, asked.sort, asked)
     if asked.sort in OF_RUN:
         return value
     if asked.numeric:
@@ -197,7 +199,7 @@ def _counts(
     session: Session, job_id: UUID, columns: Sequence[str], asked: GridQuery, window: int
 ) -> dict[str, list[tuple[str, int]]]:
     row = aliased(Item, _of_job(job_id, asked.state).order_by(Item.position, Item.key).limit(window).subquery())
-    values = select(*(_value(row, name).label(f"v{place}") for place, name in enumerate(columns)))
+    values = select(*(_value(row, name, asked).label(f"v{place}") for place, name in enumerate(columns)))
     found_values = values.where(*_filters(row, asked)).subquery()
     parts = [found_values.c[f"v{place}"] for place in range(len(columns))]
     which = func.grouping(*parts)
@@ -219,19 +221,21 @@ def _of_job(job_id: UUID, state: str | None) -> Select[Any]:
     return query.where(Item.state == state) if state else query
 
 
-def _value(row: Any, name: str) -> Any:
+def _value(row: Any, name: str, asked: GridQuery) -> Any:
     """A column's value as text: the output's, or else the input's."""
     if name in OF_RUN:
         return getattr(row, OF_RUN[name].key)
+    if name in asked.parts:
+        return func.json_extract_path_text(getattr(row, asked.parts[name]), name)
     return func.coalesce(func.json_extract_path_text(row.output, name), func.json_extract_path_text(row.input, name))
 
 
 def _filters(row: Any, asked: GridQuery) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = [_value(row, name) == value for name, value in asked.where.items()]
+    found: list[ColumnElement[bool]] = [_value(row, name, asked) == value for name, value in asked.where.items()]
     if asked.q:
         words = f"%{escaped(asked.q)}%"
         places = (
-            [_value(row, asked.column)]
+            [_value(row, asked.column, asked)]
             if asked.column
             else [cast(row.input, String), cast(row.output, String), row.error]
         )
