@@ -253,6 +253,7 @@ def view(job: queue.JobView, query: Mapping[str, str]) -> dict[str, Any] | None:
     return {
         "standing": standing,
         "verdict": verdict,
+        "words": moderation.CATEGORY_WORDS,
         "page": queue.items(job, verdict=verdict, after=query.get("after"), before=query.get("before"), limit=PAGE),
         "column": job.params.get("text_column") if job.params.get("source") else "text",
         "latest": moderation.list_decisions(job, limit=LATEST).rows,

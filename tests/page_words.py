@@ -29,6 +29,11 @@ def readable(html: str) -> str:
     return "\n".join(reader.texts)
 
 
+def things_linked(html: str) -> set[str]:
+    """The addresses of files and documents that the page links to."""
+    return set(re.findall(r'href="(/(?:files|library)/[^"?#]*)"', html.partition("<main")[2]))
+
+
 def uneven_columns(html: str) -> list[str]:
     """The columns of the grid whose numbers have different decimals."""
     places: dict[str, set[int]] = {}

@@ -21,7 +21,7 @@ from tests import sample_kinds
 from tests.conftest import House, forget
 from tests.engine.workers import Workers, adds_up, children, ended, running, until
 from tests.fake_provider import FakeProvider
-from tests.page_words import machine_words, uneven_columns
+from tests.page_words import machine_words, things_linked, uneven_columns
 
 pytestmark = pytest.mark.slow
 
@@ -137,6 +137,8 @@ def test_its_example_succeeds_and_its_pages_render(standing: Standing, kind: cat
         page = standing.client.get(f"/jobs/{job.id}{tab}")
         assert page.status_code == 200
         assert machine_words(page.text, OF_SAMPLES) == [] and uneven_columns(page.text) == [], tab
+        for link in things_linked(page.text):
+            assert standing.client.get(link).status_code == 200, link
     told = standing.client.get(f"/api/v1/jobs/{job.id}").json
     assert told["progress"]["done"] == job.done
     for file in told["files"]:

@@ -8,7 +8,20 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from jobs.engine.sdk import BadInput, Context, Estimate, FieldError, Find, Skip, TableFile, TableParams, param
+from jobs.engine.sdk import (
+    BadInput,
+    Column,
+    Context,
+    Estimate,
+    FieldError,
+    Find,
+    KindResult,
+    Skip,
+    TableFile,
+    TableParams,
+    figure,
+    param,
+)
 
 TITLE = "Count words"
 GROUP = "Data and numbers"
@@ -24,6 +37,13 @@ class Params(TableParams):
     source: TableFile = param("Table", "CSV, TSV, JSON, JSONL, XLSX, XLS, ODS or Parquet.")
     column: str = param("Column", "The one whose words are counted.", min_length=1, max_length=200)
     shortest: int = param("Shortest word", "Shorter ones are not counted.", default=1, ge=1, le=50, unit="letters")
+
+
+COLUMNS = (Column("words", "Words", "number"), Column("longest_word", "Longest word", "word"))
+
+
+class Result(KindResult):
+    rows: int = figure("Rows", type="number")
 
 
 EXAMPLE: dict[str, Any] = {"source": "sample:reviews.csv", "column": "review"}

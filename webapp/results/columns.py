@@ -41,10 +41,10 @@ def columns_of(job: queue.JobView, kind: Kind | None, rows: Sequence[models.Item
 
 
 def first_shown(columns: Sequence[Column]) -> list[str]:
-    """The names of the columns that are shown until the person chooses others: at most nine."""
+    """The names of the columns that are shown until the person chooses others: at most seven."""
     open_ = [one for one in columns if one.shown == "always" and one.role != "run"]
-    made = [one.name for one in open_ if one.role == "made" or one.type == "name"][:7]
-    return made + [one.name for one in open_ if one.name not in made][: max(9 - len(made), 2)]
+    made = [one.name for one in open_ if one.role == "made" or one.type == "name"][:5]
+    return made + [one.name for one in open_ if one.name not in made][: max(7 - len(made), 2)]
 
 
 def value_of(item: models.Item, name: str) -> Any:

@@ -233,7 +233,7 @@ def newest(job: queue.JobView, every: Sequence[Column]) -> dict[str, Any] | None
     tags = [
         values.written(columns.value_of(rows[0], one.name), one)
         for one in every
-        if one.role == "made" and one.type == "tag"
+        if one.role == "made" and one.type == "tag" and one.shown == "always"
     ]
     text = (
         markdown.render(main[1])

@@ -259,6 +259,6 @@ WRITERS: dict[str, Callable[[Any, Column], str | Markup]] = {
     "text": _markdown,
     "link": _link,
     "file": _linked("files", "Download", _DOWNLOAD),
-    "document": _linked("documents", "Open"),
+    "document": _linked("library", "Open"),
     "job": _linked("jobs", "Open"),
 }

@@ -25,7 +25,7 @@ def test_a_kept_copy_is_still_good(client: FlaskClient) -> None:
 
 
 def test_what_is_no_text_a_part_or_a_page_stays_as_it_is(client: FlaskClient) -> None:
-    font = "/static/fonts/source-sans-3-latin-wght-normal.woff2"
+    font = "/static/fonts/sans-latin.woff2"
     for path, headers in (
         (font, {}),
         ("/static/legwork.css", {"Range": "bytes=0-9"}),
