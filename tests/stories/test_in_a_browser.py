@@ -78,10 +78,11 @@ def test_from_the_catalogue_to_the_downloaded_rows(visit: BrowserContext, site: 
     expect(page.locator("#live .state.succeeded")).to_be_visible()
     assert page.evaluate("window.sameDocument")
     expect(page).to_have_title("Succeeded · Generate texts, reviews.csv · Legwork")
-    expect(page.get_by_role("region", name="First rows of the result")).to_be_visible()
+    expect(page.get_by_role("region", name="Rows", exact=True)).to_be_visible()
 
+    page.locator("summary", has_text="Download").click()
     with page.expect_download() as download:
-        page.get_by_role("link", name="CSV, all items as a file").click()
+        page.get_by_role("link", name="CSV").click()
     text = Path(download.value.path()).read_bytes().decode("utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(text)))
     assert [{name: row[name] for name in sample_rows()[0]} for row in rows] == sample_rows()
@@ -115,7 +116,7 @@ def test_a_stop_from_the_page(visit: BrowserContext, site: Site, provider: FakeP
     site.done(job, 1)
     page.get_by_role("button", name="Stop").click()
     provider.script(latency=2)  # the answer that was under way comes, and the next one is not waited for
-    expect(page.get_by_role("heading", name="Stopped by you")).to_be_visible()
+    expect(page.locator("#live .state.stopped")).to_be_visible()
     ended = site.job(job)
     assert ended["state"] == "cancelled"
     assert 1 <= ended["progress"]["done"] < 12

@@ -51,7 +51,7 @@ PARTS = dict.fromkeys(("decision_id", "approval_id"), "1")  # of a job, which is
 NOBODYS_ARGUMENTS: dict[str, Any] = {
     "name": "nap", "kind": "nap", "filename": "legwork.css", "tab": "items", "format": "csv", "place": 0, "instance_number": 0,
     "queue_name": "io", "registry_name": "queued", "per_page": 8, "order": "asc", "page": 1, "secret": "none",
-    "queue": "io", "worker": "none", "what": "pause", "how": "finish",
+    "position": 1, "queue": "io", "worker": "none", "what": "pause", "how": "finish",
 }  # fmt: skip
 BODIES: dict[str, Any] = {
     "schedules_api.change_schedule": {"paused": True},

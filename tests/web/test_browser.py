@@ -45,7 +45,7 @@ def test_a_job_is_followed_to_its_end_without_a_reload(tab: Page, site: str, com
     factories.goes_on(job, claim, "succeeded", outcomes=factories.outcomes(done=4)[3:])
     expect(tab.locator("#announce")).to_have_text("Succeeded: 4 of 4 naps.")
     expect(tab).to_have_title("Succeeded · Nap · Legwork")
-    expect(tab.locator("#tab")).to_contain_text("of 4 done")
+    expect(tab.locator("#tab")).to_contain_text("Naps 1 to 4 of 4.")
     assert tab.evaluate("window.same")
     assert tab.evaluate("document.activeElement.textContent") == "Timeline"
     assert tab.locator("[hx-trigger]").count() == 0
@@ -243,6 +243,7 @@ def test_the_tab_follows_the_job_and_tells_of_its_end(chrome: Browser, site: str
     icon = page.locator("link[rel=icon]")
     expect(icon).to_have_attribute("href", re.compile("^data:image/svg"))
     first = icon.get_attribute("href")
+    page.get_by_label("More actions").click()
     page.get_by_role("button", name="Notify me when it ends").click()
     factories.goes_on(job, claim, "succeeded", outcomes=factories.outcomes(done=2)[1:])
     expect(page.locator("#live")).to_have_attribute("data-over", "1")
@@ -274,7 +275,7 @@ def test_a_running_job_is_stopped(tab: Page, site: str, worker: None, complaints
     tab.get_by_role("button", name="Start", exact=True).click()
     expect(tab.locator("#live")).to_contain_text("Running")
     tab.get_by_role("button", name="Stop").click()
-    expect(tab.locator("#live")).to_contain_text("Stopped by you")
+    expect(tab.locator("#live")).to_contain_text("Stopped")
     assert job_of(tab).state == "cancelled"
 
 
@@ -347,8 +348,9 @@ def test_without_script_a_result_is_watched_and_downloaded(chrome: Browser, site
     page.get_by_role("button", name="Start", exact=True).click()
     page.wait_for_url("**/jobs/*")
     expect(page.locator("#live")).to_contain_text("Succeeded")  # it reloads itself
+    page.locator("summary", has_text="Download").click()
     with page.expect_download() as download:
-        page.get_by_role("link", name="CSV, all items as a file").first.click()
+        page.get_by_role("link", name="CSV").first.click()
     assert download.value.path().read_text(encoding="utf-8-sig").splitlines()[0] == "number,slept,_state,_error"
     page.goto(f"{site}/jobs")
     page.locator(f"#tick-{lists.list_jobs(LOCAL_OWNER).rows[0].id}").check()

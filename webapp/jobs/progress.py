@@ -9,9 +9,10 @@ from flask import Blueprint, Response, make_response, render_template, request
 
 from jobs.engine import kinds, queue
 from jobs.engine.db import models
-from jobs.engine.errors import LegworkError, NotFound
+from jobs.engine.errors import LegworkError
 from webapp.http.guards import current_owner
 from webapp.jobs import tabs
+from webapp.results import items
 from webapp.ui import mail_html, words
 
 blueprint = Blueprint("progress", __name__)
@@ -70,7 +71,7 @@ def announcement(job: queue.JobView, nouns: tuple[str, str]) -> str:
 
 
 def _view(job: queue.JobView, tab: str) -> dict[str, Any]:
-    kind = _kind(job)
+    kind = items.kind_of(job)
     nouns = kind.noun if kind else ("item", "items")
     title = kind.title if kind else job.kind
     return {
@@ -98,13 +99,6 @@ def questions(job: queue.JobView) -> list[models.Approval]:
     if not (job.state == "queued" and job.reason == "approval") or job.owner != current_owner():
         return []
     return [asked for asked in queue.approvals_of(job) if asked.decided_at is None and asked.expires_at > words.now()]
-
-
-def _kind(job: queue.JobView) -> kinds.Kind | None:
-    try:
-        return kinds.kind(job.kind)
-    except NotFound:
-        return None
 
 
 def _every(job: queue.JobView) -> str:

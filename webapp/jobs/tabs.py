@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from jobs.engine import kinds, queue
 from jobs.engine.db import models
-from jobs.engine.errors import LegworkError, NotFound
+from jobs.engine.errors import LegworkError
 from webapp.http.guards import current_owner
 from webapp.jobs import drafts, forms
 from webapp.results import blocks, grid, items
@@ -53,8 +53,8 @@ def _result(job: queue.JobView, asked: grid.Asked) -> dict[str, Any]:
         "files": files,
         "figures": figures,
         "blocks": shown,
-        "result_template": _result_template(job),
-        "view": _view(job, asked),
+        "result_template": getattr(kind.module, "RESULT_TEMPLATE", None) if kind else None,
+        "view": kind.view(job, asked) if kind and kind.available else None,
         "asked_item": (asked_item := asked.get("item", "").replace("\0", "").strip()[:200]),
         "found_item": queue.item(job, asked_item) if asked_item else None,
     }
@@ -206,20 +206,3 @@ def _given(name: str, value: Any, field: forms.Field | None) -> Given:
         text = json.dumps(value, ensure_ascii=False, indent=2)
     unit = f" {field.unit}" if field and field.unit and value is not None else ""
     return Given(label, f"{text}{unit}", "\n" in text or len(text) > 120, [])
-
-
-def _view(job: queue.JobView, asked: grid.Asked) -> dict[str, Any] | None:
-    """The variables of the kind's own template, where the kind has a `view`."""
-    try:
-        kind = kinds.kind(job.kind)
-    except NotFound:
-        return None
-    return kind.view(job, asked) if kind.available else None
-
-
-def _result_template(job: queue.JobView) -> str | None:
-    """The kind's own template for its result, if it names one."""
-    try:
-        return getattr(kinds.kind(job.kind).module, "RESULT_TEMPLATE", None)
-    except LegworkError:
-        return None

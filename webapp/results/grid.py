@@ -87,8 +87,7 @@ class GridRow(NamedTuple):
 
 def view(job: queue.JobView, kind: Kind | None, path: str, asked: Asked) -> dict[str, Any]:
     """The variables of the grid's template."""
-    sample = queue.sample(job) if job.finished else []
-    every = columns.columns_of(job, kind, sample)
+    every = columns.of_job(job, kind)
     names = {one.name: one for one in every}
     shown = [names[name] for name in asked.getlist("show") if name in names] or [
         names[name] for name in columns.first_shown(every)

@@ -74,8 +74,7 @@ def framed(job_id: str, name: str) -> Response:
 def article_of(job: queue.JobView, position: int, path: str, asked: grid.Asked) -> dict[str, Any]:
     """The variables of an item's article. path, asked: of the grid, whose order decides what is before and after."""
     item, kind = _item(job, position), kind_of(job)
-    sample = queue.sample(job)
-    every = columns.columns_of(job, kind, sample if any(row.key == item.key for row in sample) else [*sample, item])
+    every = columns.columns_of(job, kind, [*queue.sample(job), item])
     before, after = queue.neighbours(job, item, grid.query_of(job, every, asked))
     here = grid.GridAddress(path, asked)
     made = [one for one in every if one.role == "made" and one.name in (item.output or {})]

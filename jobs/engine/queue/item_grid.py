@@ -23,7 +23,7 @@ from jobs.engine.errors import NotFound
 
 LOOKED_BYTES = 16_000_000  # of JSON as stored; more takes longer than a page may
 LOOKED = 2_000, 100_000  # rows: at least, at most
-SAMPLE = 100  # rows whose columns and sizes stand for all
+SAMPLE = 60  # rows whose columns and sizes stand for all
 MOST_VALUES = 50  # of a column that is offered as a filter
 Part = Literal["input", "output"]
 OF_RUN = {"_tokens": Item.tokens, "_seconds": Item.seconds, "_ended": Item.finished_at, "_state": Item.state}
