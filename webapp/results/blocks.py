@@ -14,6 +14,7 @@ from webapp.ui import markdown
 
 BLOCKS = ("text", "markdown", "html", "picture", "table", "chart")
 READ = ("text", "markdown", "code")
+LONGEST = 200_000  # characters of a text on a page; the download has all of it
 LONG = 160  # characters from which a text is a block, not a figure
 MOST_LISTED = 12
 TABLE_NOTES = "table_notes"  # of any kind: how its tables were read
@@ -89,11 +90,15 @@ def block_of(column: Column, value: object) -> Block | None:
         return _nested(column.label, nested)
     if isinstance(value, str) and (column.type in READ or len(value) > LONG or "\n" in value):
         return (
-            Block("markdown", column.label, markdown.render(value))
+            Block("markdown", column.label, markdown.render(_cut(value)))
             if column.type != "code"
             else Block("code", column.label, value)
         )
     return None
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def _is_shown(value: object) -> TypeGuard[dict[str, Any]]:
@@ -104,7 +109,7 @@ def _shown(column: Column, value: Mapping[str, Any]) -> Block:
     title = str(value.get("title") or column.label)
     match value["show"]:
         case "markdown":
-            return Block("markdown", title, markdown.render(str(value.get("text", ""))))
+            return Block("markdown", title, markdown.render(_cut(str(value.get("text", "")))))
         case "table":
             return Block("table", title, table_of(value))
         case "chart":

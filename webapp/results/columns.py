@@ -21,6 +21,7 @@ OF_RUN = (
 SHORT = 28  # characters on average of what is a word, not a text
 MOST_TAGS = 12
 MOST_DECIMALS = 6
+MOST_COLUMNS = 300  # that a person can choose from
 MOST_REMEMBERED = 200  # ended jobs
 _REMEMBERED: dict[str, list[Column]] = {}
 _NAME = re.compile(r"(^|[\s_])(title|name|subject|product|film|file|label|caption|headline)s?$", re.I)
@@ -48,7 +49,7 @@ def columns_of(job: queue.JobView, kind: Kind | None, rows: Sequence[models.Item
     made, yours = _values(row.output for row in rows), _values(row.input for row in rows)
     found = [_typed(_known(known, name), name, some, "made") for name, some in _ordered(made, known)]
     found += [_typed(known.get(name), name, some, "yours") for name, some in _ordered(yours, known) if name not in made]
-    found = [one for one in found if one.type != "hidden" and one.shown != "never"]
+    found = [one for one in found[:MOST_COLUMNS] if one.type != "hidden" and one.shown != "never"]
     named = _named(found, yours)
     first = [one for one in named if one.type == "name"]
     there = [one for one in OF_RUN if _is_there(one.name, rows)]

@@ -20,6 +20,7 @@ IS = "is."  # before the name of a column in the address: ?is.verdict=block
 PAGE = 50
 MOST_FACETS = 4
 CHIPS = 6  # values of a column that are shown as chips; more are a menu
+COUNTED_LIVE = 2_000  # rows of a running job whose values are counted
 FRESH_SECONDS = 4  # a row that ended since then is marked as having just arrived
 KEPT = ("state", "q", "column", "sort", "dir", "lines", "verdict", "latest")
 
@@ -179,7 +180,8 @@ def _facets(
     job: queue.JobView, every: Sequence[Column], query: queue.GridQuery, here: GridAddress
 ) -> tuple[list[Facet], int | None]:
     found = [_states(job, query, here)] if job.failed or job.skipped or job.unknown or query.state else []
-    offered = [one for one in every if one.facet or one.name in query.where]
+    counted = job.ended or job.finished <= COUNTED_LIVE  # a page of a running job is asked for every three seconds
+    offered = [one for one in every if (one.facet and counted) or one.name in query.where]
     offered = sorted(offered, key=lambda one: (one.name not in query.where, one.role != "made"))[:MOST_FACETS]
     counts, looked = queue.value_counts(job, [one.name for one in offered], query) if job.finished else ({}, None)
     facets = [_facet(one, counts.get(one.name, []), query, here) for one in offered]

@@ -17,6 +17,7 @@ from jobs.engine.kinds import Column, label_of
 from webapp.ui import words
 from webapp.ui.safe_text import cell
 
+DEEPEST = 6  # levels of nested values that are shown in a line
 CELL = 600  # characters of a text in a cell; its row's page has all of it
 LANGUAGES = {
     "ar": "Arabic", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek", "en": "English", "es": "Spanish", "fi": "Finnish",
@@ -133,15 +134,19 @@ def plain_text(text: str, limit: int = CELL) -> str:
     return cell(_MARKS.sub("", text[: 2 * limit]), limit)
 
 
-def _flatten(value: object, parts: list[str], limit: int, name: str = "") -> None:
+def _flatten(value: object, parts: list[str], limit: int, name: str = "", depth: int = 0) -> None:
     if sum(map(len, parts)) > limit:
         return
-    if isinstance(value, dict) and not (name and not value):
+    if depth > DEEPEST and isinstance(value, (dict, list)):
+        parts.append("…")
+        return
+    if isinstance(value, dict):
         for key, one in value.items():
-            _flatten(one, parts, limit, label_of(str(key)) if not name else f"{name}, {label_of(str(key)).lower()}")
+            label = label_of(str(key)[:80])
+            _flatten(one, parts, limit, f"{name}, {label.lower()}" if name else label, depth + 1)
     elif isinstance(value, list) and any(isinstance(one, (dict, list)) for one in value):
         for one in value[:20]:
-            _flatten(one, parts, limit, name)
+            _flatten(one, parts, limit, name, depth + 1)
     else:
         text = ", ".join(map(_short, value)) if isinstance(value, list) else _short(value)
         parts.append(f"{name}: {text}" if name else text)

@@ -22,7 +22,7 @@ from jobs.engine.db.records import escaped
 from jobs.engine.errors import NotFound
 
 LOOKED_BYTES = 16_000_000  # of JSON as stored; more takes longer than a page may
-LOOKED = 2_000, 100_000  # rows: at least, at most
+LOOKED = 200, 100_000  # rows: at least, at most
 SAMPLE = 60  # rows whose columns and sizes stand for all
 MOST_VALUES = 50  # of a column that is offered as a filter
 Part = Literal["input", "output"]

@@ -83,6 +83,11 @@ def test_a_value_is_written_by_its_column(column: Column, value: Any, text: str)
     assert str(values.with_unit(value, column)) == text
 
 
+@pytest.mark.parametrize("deep", ["[" * 50_000 + "]" * 50_000, '{"a":' * 700 + "1" + "}" * 700])
+def test_deeply_nested_values_cost_little(deep: str) -> None:
+    assert len(str(values.written(deep, Column("a", type="tree")))) <= values.CELL
+
+
 def test_a_link_leads_only_to_the_web_and_is_escaped() -> None:
     shown = values.written('https://example.org/"><script>', Column("a", type="link"))
     assert str(shown).startswith('<a href="https://example.org/&#34;&gt;&lt;script&gt;"')
