@@ -138,7 +138,7 @@ def test_its_example_succeeds_and_its_pages_render(standing: Standing, kind: cat
         assert page.status_code == 200
         assert machine_words(page.text, OF_SAMPLES) == [] and uneven_columns(page.text) == [], tab
         for link in things_linked(page.text):
-            assert standing.client.get(link).status_code == 200, link
+            assert standing.client.get(link, buffered=True).status_code == 200, link
     told = standing.client.get(f"/api/v1/jobs/{job.id}").json
     assert told["progress"]["done"] == job.done
     for file in told["files"]:

@@ -87,7 +87,7 @@ def _view(job: queue.JobView, tab: str) -> dict[str, Any]:
         "questions": questions(job),
         "pace": queue.pace(job) if job.state == "running" else None,
         "file_count": job.file_count,
-        "only_file": queue.output_files(job)[0] if job.ended and job.file_count == 1 else None,
+        "only_file": next(iter(queue.output_files(job)), None) if job.ended and job.file_count == 1 else None,
         "formats": tabs.FORMATS,
         "whole": _whole(job) if job.sample and job.ended else None,
         "every": _every(job),

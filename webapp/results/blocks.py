@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple, TypeGuard
 
 from markupsafe import Markup
@@ -82,18 +83,18 @@ def _described(result: Mapping[str, Any], known: Mapping[str, Column]) -> Iterat
 def block_of(column: Column, value: object) -> Block | None:
     """The value as a block; None if it is short enough for a figure."""
     if _is_shown(value):
-        return _shown(column, value)
+        with suppress(TypeError, ValueError, AttributeError, LookupError):  # a person's own field may be called `show`
+            return _shown(column, value)
+        return Block("tree", column.label, value)
     if column.type == "counts" and isinstance(value, dict):
         return _counts(column, value)
     nested = values.structured(value)
     if nested is not None and not (isinstance(nested, list) and _is_short(nested)):
         return _nested(column.label, nested)
     if isinstance(value, str) and (column.type in READ or len(value) > LONG or "\n" in value):
-        return (
-            Block("markdown", column.label, markdown.render(_cut(value)))
-            if column.type != "code"
-            else Block("code", column.label, value)
-        )
+        if column.type == "code":
+            return Block("code", column.label, _cut(value))
+        return Block("markdown", column.label, markdown.render(_cut(value)))
     return None
 
 
@@ -119,8 +120,10 @@ def _shown(column: Column, value: Mapping[str, Any]) -> Block:
             return Block("chart", title, {"drawing": shown, "note": value.get("note", "")})
         case "html":
             return Block("html", title, column.name)
-        case other:
-            return Block(str(other), title, value)
+        case "picture":
+            return Block("picture", title, {"file": str(value["file"]), "alt": str(value.get("alt", ""))})
+        case _:
+            return Block("text", title, {"text": _cut(str(value.get("text", "")))})
 
 
 def table_of(value: Mapping[str, Any]) -> SmallTable:
@@ -169,21 +172,12 @@ def _is_short(nested: Sequence[Any]) -> bool:
 
 
 def _nested(title: str, nested: object) -> Block:
-    if (
-        isinstance(nested, list)
-        and nested
-        and all(isinstance(one, dict) and one for one in nested)
-        and _is_flat(nested)
-    ):
-        names = list(dict.fromkeys(name for one in nested for name in one))
-        return _table(title, names, [[one.get(name) for name in names] for one in nested])
-    if (
-        isinstance(nested, list)
-        and len(nested) > 1
-        and all(isinstance(one, list) for one in nested)
-        and len({len(one) for one in nested}) == 1
-    ):
-        return _table(title, list(map(str, nested[0])), nested[1:])
+    rows = nested if isinstance(nested, list) else []
+    if rows and all(isinstance(one, dict) and one for one in rows) and _is_flat(rows):
+        names = list(dict.fromkeys(name for one in rows for name in one))
+        return _table(title, names, [[one.get(name) for name in names] for one in rows])
+    if len(rows) > 1 and all(isinstance(one, list) for one in rows) and len({len(one) for one in rows}) == 1:
+        return _table(title, list(map(str, rows[0])), rows[1:])
     return Block("tree", title, nested)
 
 

@@ -22,7 +22,7 @@ MOST_FACETS = 4
 CHIPS = 6  # values of a column that are shown as chips; more are a menu
 COUNTED_LIVE = 2_000  # rows of a running job whose values are counted
 FRESH_SECONDS = 4  # a row that ended since then is marked as having just arrived
-KEPT = ("state", "q", "column", "sort", "dir", "lines", "verdict", "latest")
+KEPT = ("state", "q", "column", "sort", "dir", "lines", "show")
 
 Asked = MultiDict[str, str]
 
@@ -34,10 +34,8 @@ class GridAddress(NamedTuple):
     asked: Asked
 
     def __call__(self, **changed: str | None) -> str:
-        """The address with these changes, at the first page. A name with a dot is given as `is_`."""
-        return self.of(
-            {name.replace("is_", IS, 1) if name.startswith("is_") else name: value for name, value in changed.items()}
-        )
+        """The address with these changes, at the first page."""
+        return self.of(changed)
 
     def of(self, changed: dict[str, str | None]) -> str:
         pairs = [
@@ -53,7 +51,7 @@ class GridAddress(NamedTuple):
         ]
 
     def _stays(self, name: str) -> bool:
-        return name in (*KEPT, "show") or name.startswith(IS)
+        return name in KEPT or name.startswith(IS)
 
 
 class ColumnHead(NamedTuple):

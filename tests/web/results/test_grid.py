@@ -174,6 +174,21 @@ def test_while_a_job_runs_the_newest_stands_on_top_in_full(get: Get) -> None:
     assert 'id="drawer"' in text and text.index("Just finished") < text.index("grid-box")
 
 
+def test_a_value_that_only_looks_like_one_of_ours_is_shown_as_it_is(get: Get) -> None:
+    odd = [
+        {"show": "chart", "points": 7},
+        {"show": "table", "columns": [1], "rows": [[2]]},
+        {"show": "picture"},
+        {"show": 1},
+    ]
+    outcomes = [
+        Outcome(key=str(place), position=place, state="done", output={"odd": one}) for place, one in enumerate(odd, 1)
+    ]
+    job = factories.ended(factories.waiting(), outcomes=outcomes, result={"odd": odd[0]})
+    for path in ("", *(f"/items/{place}" for place in range(1, 5))):
+        assert "Odd" in get(f"/jobs/{job.id}{path}")
+
+
 def test_values_of_a_kind_are_shown_as_what_they_are(client: FlaskClient, get: Get) -> None:
     evil = "<script>alert(1)</script>"
     result = {
