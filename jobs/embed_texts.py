@@ -72,7 +72,7 @@ class Params(TableParams):
     )
 
 
-def columns(params: Mapping[str, Any]) -> list[Column]:
+def item_columns(params: Mapping[str, Any]) -> list[Column]:
     name = params.get("output_column") or "embedding"
     return [
         Column(f"{name}_tokens", "Tokens", "tokens"),

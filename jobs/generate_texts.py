@@ -124,7 +124,7 @@ class Params(TableParams):
 ASKED = "prompt"  # its template is shown with the values of the row
 
 
-def columns(params: Mapping[str, Any]) -> list[Column]:
+def item_columns(params: Mapping[str, Any]) -> list[Column]:
     name = params.get("output_column") or "text"
     return [
         Column(name, type="markdown"),

@@ -137,7 +137,7 @@ class Kind:
 
     def columns(self, params: Mapping[str, Any]) -> tuple[Column, ...]:
         """How the columns of its items are shown. params: as they were submitted; they may name columns."""
-        found = getattr(self.module, "columns", None)
+        found = getattr(self.module, "item_columns", None)
         return tuple(found(params) if found else getattr(self.module, "COLUMNS", ()))
 
     @property
