@@ -67,7 +67,7 @@ def framed(job_id: str, name: str) -> Response:
     item = _item(job, int(place)) if place.isascii() and place.isdigit() and len(place) < 19 else None
     value = ((item.output if item else job.result) or {}).get(name)
     if not (isinstance(value, dict) and value.get("show") == "html"):
-        raise NotFound
+        raise NotFound("This job returned no page of that name.")
     return mail_html.framed(str(value.get("html", "")))
 
 
