@@ -27,12 +27,12 @@ from jobs.engine.kits.reports import measures as reports_measures
 from jobs.engine.kits.reports import narrative as reports_narrative
 from jobs.engine.sdk import (
     BadInput,
-    Column,
     ColumnParams,
     Context,
     Estimate,
     FieldError,
     Find,
+    ItemColumn,
     KindResult,
     Output,
     TableFile,
@@ -108,7 +108,7 @@ class Params(ColumnParams):
 
 ITEMS_APART = True
 
-COLUMNS = (Column("text", "Summary", "markdown"), Column("note", "Remark", "text"))
+COLUMNS = (ItemColumn("text", "Summary", "markdown"), ItemColumn("note", "Remark", "text"))
 
 
 class Result(KindResult):

@@ -12,11 +12,11 @@ from uuid import UUID
 
 from jobs.engine import queue
 from jobs.engine.sdk import (
-    Column,
     Conflict,
     Context,
     FieldError,
     Find,
+    ItemColumn,
     KindParams,
     NotFound,
     Skip,
@@ -53,10 +53,10 @@ class Params(KindParams):
 
 
 COLUMNS = (
-    Column("on", "Job", "name"),
-    Column("kind", "Kind", "tag", facet=True),
-    Column("outcome", "Outcome", "tag", facet=True),
-    Column("job", "Open", "job", role="yours"),
+    ItemColumn("on", "Job", "name"),
+    ItemColumn("kind", "Kind", "tag", facet=True),
+    ItemColumn("outcome", "Outcome", "tag", facet=True),
+    ItemColumn("job", "Open", "job", role="yours"),
 )
 
 

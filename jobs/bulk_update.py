@@ -21,12 +21,12 @@ from jobs.engine.kits.bulk import selection as bulk_selection
 from jobs.engine.library import bulk, edits, upkeep
 from jobs.engine.queue import ledger
 from jobs.engine.sdk import (
-    Column,
     Context,
     Counts,
     Estimate,
     FieldError,
     Find,
+    ItemColumn,
     JobFailed,
     KindParams,
     KindResult,
@@ -92,10 +92,10 @@ class Params(KindParams):
 
 
 COLUMNS = (
-    Column("title", "Document", "name", role="yours"),
-    Column("before", "Before", "tree"),
-    Column("after", "After", "tree"),
-    Column("document", "In the library", "document", role="yours"),
+    ItemColumn("title", "Document", "name", role="yours"),
+    ItemColumn("before", "Before", "tree"),
+    ItemColumn("after", "After", "tree"),
+    ItemColumn("document", "In the library", "document", role="yours"),
 )
 
 

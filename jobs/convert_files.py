@@ -24,13 +24,13 @@ from jobs.engine.kits.conversion import item_files
 from jobs.engine.kits.conversion import options as conversion_options
 from jobs.engine.sdk import (
     BadInput,
-    Column,
     Context,
     Estimate,
     FieldError,
     FileRef,
     Find,
     Input,
+    ItemColumn,
     KindResult,
     TableParams,
     figure,
@@ -103,14 +103,14 @@ class Params(TableParams):
 
 
 COLUMNS = (
-    Column("file", "File", "name", role="yours"),
-    Column("output", "Became", "word"),
-    Column("file_id", "Download", "file"),
-    Column("output_bytes", "Size", "bytes"),
-    Column("rows", "Rows", "number"),
-    Column("warnings", "Remarks", "text"),
-    Column("was", "Was", "tag", words=FORMAT_WORDS, facet=True),
-    Column("bytes", "Size before", "bytes", role="yours"),
+    ItemColumn("file", "File", "name", role="yours"),
+    ItemColumn("output", "Became", "word"),
+    ItemColumn("file_id", "Download", "file"),
+    ItemColumn("output_bytes", "Size", "bytes"),
+    ItemColumn("rows", "Rows", "number"),
+    ItemColumn("warnings", "Remarks", "text"),
+    ItemColumn("was", "Was", "tag", words=FORMAT_WORDS, facet=True),
+    ItemColumn("bytes", "Size before", "bytes", role="yours"),
 )
 
 

@@ -22,11 +22,11 @@ from jobs.engine.llm import embeddings
 from jobs.engine.llm.embeddings import batching, cache
 from jobs.engine.sdk import (
     BadInput,
-    Column,
     Context,
     Estimate,
     FieldError,
     Find,
+    ItemColumn,
     JobFailed,
     KindResult,
     Output,
@@ -72,12 +72,12 @@ class Params(TableParams):
     )
 
 
-def item_columns(params: Mapping[str, Any]) -> list[Column]:
+def item_columns(params: Mapping[str, Any]) -> list[ItemColumn]:
     name = params.get("output_column") or "embedding"
     return [
-        Column(f"{name}_tokens", "Tokens", "tokens"),
-        Column(f"{name}_cut", "Cut off", "yes_no", facet=True),
-        Column(f"{name}_reused", "Known before", "yes_no", facet=True),
+        ItemColumn(f"{name}_tokens", "Tokens", "tokens"),
+        ItemColumn(f"{name}_cut", "Cut off", "yes_no", facet=True),
+        ItemColumn(f"{name}_reused", "Known before", "yes_no", facet=True),
     ]
 
 

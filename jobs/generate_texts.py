@@ -19,11 +19,11 @@ from jobs.engine.llm import Budget, Completion, about_tokens, batch_requests, mo
 from jobs.engine.llm import json_schema as llm_json_schema
 from jobs.engine.sdk import (
     BadInput,
-    Column,
     Context,
     Estimate,
     FieldError,
     Find,
+    ItemColumn,
     KindResult,
     Output,
     Skip,
@@ -124,14 +124,16 @@ class Params(TableParams):
 ASKED = "prompt"  # its template is shown with the values of the row
 
 
-def item_columns(params: Mapping[str, Any]) -> list[Column]:
+def item_columns(params: Mapping[str, Any]) -> list[ItemColumn]:
     name = params.get("output_column") or "text"
     return [
-        Column(name, type="markdown"),
-        Column("flag", "Remark", "tag", words={REFUSED: "Refused", FILTERED: "Filtered by the provider"}, facet=True),
-        Column("reasoning", "Reasoning", "markdown", shown="asked"),
-        Column("finish_reason", "Ended", "tag", shown="asked", words=FINISH_REASONS),
-        Column("tokens", "Tokens", "tokens", shown="never"),  # they are the item's own
+        ItemColumn(name, type="markdown"),
+        ItemColumn(
+            "flag", "Remark", "tag", words={REFUSED: "Refused", FILTERED: "Filtered by the provider"}, facet=True
+        ),
+        ItemColumn("reasoning", "Reasoning", "markdown", shown="asked"),
+        ItemColumn("finish_reason", "Ended", "tag", shown="asked", words=FINISH_REASONS),
+        ItemColumn("tokens", "Tokens", "tokens", shown="never"),  # they are the item's own
     ]
 
 

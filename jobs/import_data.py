@@ -17,13 +17,13 @@ from jobs.engine.formats.tables import TableInfo
 from jobs.engine.library import bulk, fields
 from jobs.engine.sdk import (
     BadInput,
-    Column,
     Context,
     Counts,
     Estimate,
     FieldError,
     Find,
     Input,
+    ItemColumn,
     JobFailed,
     KindResult,
     MicroBatcher,
@@ -91,8 +91,8 @@ class Params(TableParams):
 
 
 COLUMNS = (
-    Column("status", "Outcome", "tag", words=STATUS_WORDS, facet=True),
-    Column("document", "In the library", "document"),
+    ItemColumn("status", "Outcome", "tag", words=STATUS_WORDS, facet=True),
+    ItemColumn("document", "In the library", "document"),
 )
 
 

@@ -16,11 +16,11 @@ from jobs.engine.library import indexing, prepared
 from jobs.engine.llm import embeddings
 from jobs.engine.llm.embeddings import batching
 from jobs.engine.sdk import (
-    Column,
     Context,
     Counts,
     FieldError,
     Find,
+    ItemColumn,
     JobFailed,
     KindParams,
     KindResult,
@@ -65,11 +65,11 @@ class Params(KindParams):
 
 
 COLUMNS = (
-    Column("title", "Document", "name", role="yours"),
-    Column("status", "Outcome", "tag", words={"indexed": "Indexed", "unchanged": "Unchanged"}, facet=True),
-    Column("passages", "Passages", "number"),
-    Column("embedded", "Newly embedded", "number"),
-    Column("document", "In the library", "document", role="yours"),
+    ItemColumn("title", "Document", "name", role="yours"),
+    ItemColumn("status", "Outcome", "tag", words={"indexed": "Indexed", "unchanged": "Unchanged"}, facet=True),
+    ItemColumn("passages", "Passages", "number"),
+    ItemColumn("embedded", "Newly embedded", "number"),
+    ItemColumn("document", "In the library", "document", role="yours"),
 )
 
 

@@ -20,11 +20,11 @@ from jobs.engine.library import Document
 from jobs.engine.llm import embeddings
 from jobs.engine.sdk import (
     BadInput,
-    Column,
     Context,
     Estimate,
     FieldError,
     Find,
+    ItemColumn,
     JobFailed,
     KindResult,
     Output,
@@ -94,15 +94,15 @@ class Params(TableParams):
 ITEMS_APART = True
 
 COLUMNS = (
-    Column("title", "Document", "name", role="yours"),
-    Column("document", type="hidden", role="yours"),
-    Column("verdict", "Verdict", "tag", words=moderation.VERDICT_WORDS, facet=True),
-    Column("category", "Highest for", "tag", words=moderation.CATEGORY_WORDS, facet=True),
-    Column("score", "Score", "number", decimals=2),
-    Column("rule", "Why", "text"),
-    Column("decided_by", "Decided by", "word", facet=True),
-    Column("scores", "Scores", "counts", shown="asked", words=moderation.CATEGORY_WORDS),
-    Column("passages", "Passages", "tree", shown="asked"),
+    ItemColumn("title", "Document", "name", role="yours"),
+    ItemColumn("document", type="hidden", role="yours"),
+    ItemColumn("verdict", "Verdict", "tag", words=moderation.VERDICT_WORDS, facet=True),
+    ItemColumn("category", "Highest for", "tag", words=moderation.CATEGORY_WORDS, facet=True),
+    ItemColumn("score", "Score", "number", decimals=2),
+    ItemColumn("rule", "Why", "text"),
+    ItemColumn("decided_by", "Decided by", "word", facet=True),
+    ItemColumn("scores", "Scores", "counts", shown="asked", words=moderation.CATEGORY_WORDS),
+    ItemColumn("passages", "Passages", "tree", shown="asked"),
 )
 
 

@@ -23,13 +23,13 @@ from jobs.engine.formats import extraction
 from jobs.engine.formats.extraction import recognition
 from jobs.engine.sdk import (
     BadInput,
-    Column,
     Context,
     Estimate,
     FieldError,
     FileRef,
     Find,
     Input,
+    ItemColumn,
     KindParams,
     KindResult,
     QuotaExceeded,
@@ -75,18 +75,20 @@ class Params(KindParams):
 
 
 COLUMNS = (
-    Column("file", "File", "name", role="yours"),
-    Column("title", "Title", "text"),
-    Column("status", "Outcome", "tag", words={"read": "Read", "scanned": "Scanned", "no text": "No text"}, facet=True),
-    Column("type", "Type", "media_type", facet=True),
-    Column("pages", "Pages", "number"),
-    Column("words", "Words", "number"),
-    Column("language", "Language", "language", facet=True),
-    Column("note", "Remark", "text"),
-    Column("document", "In the library", "document"),
-    Column("sha256", type="hidden"),
-    Column("thumbnail", type="hidden"),
-    Column("from", "From", "word", role="yours", shown="asked"),
+    ItemColumn("file", "File", "name", role="yours"),
+    ItemColumn("title", "Title", "text"),
+    ItemColumn(
+        "status", "Outcome", "tag", words={"read": "Read", "scanned": "Scanned", "no text": "No text"}, facet=True
+    ),
+    ItemColumn("type", "Type", "media_type", facet=True),
+    ItemColumn("pages", "Pages", "number"),
+    ItemColumn("words", "Words", "number"),
+    ItemColumn("language", "Language", "language", facet=True),
+    ItemColumn("note", "Remark", "text"),
+    ItemColumn("document", "In the library", "document"),
+    ItemColumn("sha256", type="hidden"),
+    ItemColumn("thumbnail", type="hidden"),
+    ItemColumn("from", "From", "word", role="yours", shown="asked"),
 )
 
 

@@ -18,12 +18,12 @@ from jobs.engine.kits.recommendation import Gathering, Interactions, Recommender
 from jobs.engine.kits.recommendation import interactions as recommendation_interactions
 from jobs.engine.sdk import (
     BadInput,
-    Column,
     Context,
     Estimate,
     FieldError,
     Find,
     Input,
+    ItemColumn,
     JobFailed,
     KindResult,
     ReadOptions,
@@ -131,10 +131,10 @@ class Params(TableParams):
 
 
 COLUMNS = (
-    Column("user", "User", "name", role="yours"),
-    Column("would_like", "Would like", "text"),
-    Column("has", "Has", "number"),
-    Column("recommendations", "Recommendations", "tree", shown="asked"),
+    ItemColumn("user", "User", "name", role="yours"),
+    ItemColumn("would_like", "Would like", "text"),
+    ItemColumn("has", "Has", "number"),
+    ItemColumn("recommendations", "Recommendations", "tree", shown="asked"),
 )
 
 

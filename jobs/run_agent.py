@@ -18,12 +18,12 @@ from jobs.engine.kits.tools import TOOL_WORDS, TOOLS, ToolContext
 from jobs.engine.sdk import (
     BadInput,
     BudgetSpent,
-    Column,
     Context,
     Estimate,
     FieldError,
     FileRef,
     Find,
+    ItemColumn,
     KindParams,
     KindResult,
     Output,
@@ -83,12 +83,12 @@ class Params(KindParams):
 
 
 COLUMNS = (
-    Column("thought", "Thought", "markdown"),
-    Column("tool", "Tool", "tag", words=TOOL_WORDS, facet=True),
-    Column("arguments", "Arguments", "tree"),
-    Column("result", "What it gave", "markdown"),
-    Column("seconds", "Took", "seconds"),
-    Column("step", type="hidden", role="yours"),
+    ItemColumn("thought", "Thought", "markdown"),
+    ItemColumn("tool", "Tool", "tag", words=TOOL_WORDS, facet=True),
+    ItemColumn("arguments", "Arguments", "tree"),
+    ItemColumn("result", "What it gave", "markdown"),
+    ItemColumn("seconds", "Took", "seconds"),
+    ItemColumn("step", type="hidden", role="yours"),
 )
 
 

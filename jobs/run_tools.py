@@ -16,11 +16,11 @@ from jobs.engine.kits.tools import TOOL_WORDS, TOOLS, ToolContext, ToolResult, t
 from jobs.engine.masking import LEAST, SecretMasker
 from jobs.engine.sdk import (
     BadInput,
-    Column,
     Context,
     Estimate,
     FieldError,
     Find,
+    ItemColumn,
     KindResult,
     ShortText,
     TableFile,
@@ -66,12 +66,12 @@ class Params(TableParams):
 
 
 COLUMNS = (
-    Column("tool", "Tool", "tag", role="yours", words=TOOL_WORDS, facet=True),
-    Column("arguments", "Arguments", "tree", role="yours"),
-    Column("result", "What it gave", "markdown"),
-    Column("whole", "All of it", "file"),
-    Column("exit", "Exit code", "number"),
-    Column("seconds", "Took", "seconds"),
+    ItemColumn("tool", "Tool", "tag", role="yours", words=TOOL_WORDS, facet=True),
+    ItemColumn("arguments", "Arguments", "tree", role="yours"),
+    ItemColumn("result", "What it gave", "markdown"),
+    ItemColumn("whole", "All of it", "file"),
+    ItemColumn("exit", "Exit code", "number"),
+    ItemColumn("seconds", "Took", "seconds"),
 )
 
 

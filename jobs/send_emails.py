@@ -21,13 +21,13 @@ from jobs.engine.mail import BulkSender, MailMerge, Recipient, RecipientList
 from jobs.engine.sdk import (
     BadInput,
     BudgetSpent,
-    Column,
     Context,
     Estimate,
     FieldError,
     FileRef,
     Find,
     Input,
+    ItemColumn,
     KindResult,
     OutcomeUnknown,
     SettingsError,
@@ -135,10 +135,10 @@ ASKED = "text"  # its template is shown with the values of the row
 
 
 COLUMNS = (
-    Column("address", "Sent to", "word"),
-    Column("smtp_reply", "Answer of the mail server", "text", shown="asked"),
-    Column("message_id", "Message ID", "word", shown="asked"),
-    Column("sent_at", "Sent", "date"),
+    ItemColumn("address", "Sent to", "word"),
+    ItemColumn("smtp_reply", "Answer of the mail server", "text", shown="asked"),
+    ItemColumn("message_id", "Message ID", "word", shown="asked"),
+    ItemColumn("sent_at", "Sent", "date"),
 )
 
 

@@ -18,11 +18,11 @@ from jobs.engine.db import postgres
 from jobs.engine.kits.simulation import CONSTANTS, FUNCTIONS, Formula, FormulaError, distributions
 from jobs.engine.sdk import (
     BadInput,
-    Column,
     Context,
     Estimate,
     FieldError,
     Find,
+    ItemColumn,
     JobFailed,
     KindParams,
     KindResult,
@@ -83,14 +83,14 @@ class Params(KindParams):
 ITEMS_APART = True
 
 COLUMNS = (
-    Column("mean", "Mean", "number", decimals=2),
-    Column("sd", "Standard deviation", "number", decimals=2),
-    Column("p5", "5%", "number", decimals=2),
-    Column("p50", "Median", "number", decimals=2),
-    Column("p95", "95%", "number", decimals=2),
-    Column("no_number", "Without a number", "number", decimals=0),
-    Column("trials", "Trials", "number", role="yours"),
-    Column("batch", type="hidden", role="yours"),
+    ItemColumn("mean", "Mean", "number", decimals=2),
+    ItemColumn("sd", "Standard deviation", "number", decimals=2),
+    ItemColumn("p5", "5%", "number", decimals=2),
+    ItemColumn("p50", "Median", "number", decimals=2),
+    ItemColumn("p95", "95%", "number", decimals=2),
+    ItemColumn("no_number", "Without a number", "number", decimals=0),
+    ItemColumn("trials", "Trials", "number", role="yours"),
+    ItemColumn("batch", type="hidden", role="yours"),
 )
 
 

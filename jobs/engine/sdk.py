@@ -22,7 +22,7 @@ from jobs.engine.files.inputs import Input
 from jobs.engine.formats.tables import ReadOptions, as_shown, unknown_cells
 from jobs.engine.formats.text_templates import parse_template, template_errors
 from jobs.engine.kinds.catalogue import Estimate, Find, TrialPrompt
-from jobs.engine.kinds.columns import Column, KindResult, figure
+from jobs.engine.kinds.columns import ItemColumn, KindResult, figure
 from jobs.engine.kinds.params import ColumnParams, FileRef, KindParams, ShortText, TableFile, TableParams, param
 from jobs.engine.kinds.shown import Chart, Html, Markdown, Picture, Table, Text
 from jobs.engine.worker.context import Context, Counts, Output
@@ -32,7 +32,6 @@ __all__ = [
     "BadInput",
     "BudgetSpent",
     "Chart",
-    "Column",
     "ColumnParams",
     "Conflict",
     "Context",
@@ -43,6 +42,7 @@ __all__ = [
     "Find",
     "Html",
     "Input",
+    "ItemColumn",
     "JobFailed",
     "KindParams",
     "KindResult",

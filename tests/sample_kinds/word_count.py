@@ -10,11 +10,11 @@ from typing import Any
 
 from jobs.engine.sdk import (
     BadInput,
-    Column,
     Context,
     Estimate,
     FieldError,
     Find,
+    ItemColumn,
     KindResult,
     Skip,
     TableFile,
@@ -39,7 +39,7 @@ class Params(TableParams):
     shortest: int = param("Shortest word", "Shorter ones are not counted.", default=1, ge=1, le=50, unit="letters")
 
 
-COLUMNS = (Column("words", "Words", "number"), Column("longest_word", "Longest word", "word"))
+COLUMNS = (ItemColumn("words", "Words", "number"), ItemColumn("longest_word", "Longest word", "word"))
 
 
 class Result(KindResult):

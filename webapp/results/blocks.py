@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeGuard
 from markupsafe import Markup
 
 from jobs.engine import queue
-from jobs.engine.kinds import Column, Kind, Type
+from jobs.engine.kinds import ItemColumn, Kind, Type
 from webapp.results import charts, columns, values
 from webapp.ui import markdown
 
@@ -68,7 +68,7 @@ def of_result(job: queue.JobView, kind: Kind | None) -> tuple[list[Figure], list
     return figures, blocks
 
 
-def _described(result: Mapping[str, Any], known: Mapping[str, Column]) -> Iterator[tuple[Column, Any]]:
+def _described(result: Mapping[str, Any], known: Mapping[str, ItemColumn]) -> Iterator[tuple[ItemColumn, Any]]:
     names = [name for name in known if name in result]
     names += [name for name in result if name not in known and name != TABLE_NOTES]
     for name in names:
@@ -80,7 +80,7 @@ def _described(result: Mapping[str, Any], known: Mapping[str, Column]) -> Iterat
         yield column, value
 
 
-def block_of(column: Column, value: object) -> Block | None:
+def block_of(column: ItemColumn, value: object) -> Block | None:
     """The value as a block; None if it is short enough for a figure."""
     if _is_shown(value):
         with suppress(TypeError, ValueError, AttributeError, LookupError):  # a person's own field may be called `show`
@@ -106,7 +106,7 @@ def _is_shown(value: object) -> TypeGuard[dict[str, Any]]:
     return isinstance(value, dict) and value.get("show") in BLOCKS
 
 
-def _shown(column: Column, value: Mapping[str, Any]) -> Block:
+def _shown(column: ItemColumn, value: Mapping[str, Any]) -> Block:
     title = str(value.get("title") or column.label)
     match value["show"]:
         case "markdown":
@@ -136,24 +136,26 @@ def table_of(value: Mapping[str, Any]) -> SmallTable:
     return _grid(heads, rows, str(value.get("note", "")), int(value.get("more", 0) or 0))
 
 
-def _grid(heads: Sequence[Column], rows: Sequence[Sequence[Any]], note: str = "", more: int = 0) -> SmallTable:
+def _grid(heads: Sequence[ItemColumn], rows: Sequence[Sequence[Any]], note: str = "", more: int = 0) -> SmallTable:
     labels = [TableHead(f"{one.label}, {one.unit}" if one.unit else one.label, one.numeric) for one in heads]
     return SmallTable(
         labels, [[values.written(one, head) for one, head in zip(row, heads, strict=False)] for row in rows], note, more
     )
 
 
-def _column(described: Mapping[str, Any], some: Sequence[Any]) -> Column:
-    kept = {name: value for name, value in dict(described).items() if name in Column.__dataclass_fields__}
-    column = Column(**kept)
+def _column(described: Mapping[str, Any], some: Sequence[Any]) -> ItemColumn:
+    kept = {name: value for name, value in dict(described).items() if name in ItemColumn.__dataclass_fields__}
+    column = ItemColumn(**kept)
     if column.type != "auto":
         return column
     guessed = columns.guess(column.name, some, "made")
-    return Column(column.name, column.label, guessed.type, column.unit, guessed.decimals, grouped=guessed.grouped)
+    return ItemColumn(column.name, column.label, guessed.type, column.unit, guessed.decimals, grouped=guessed.grouped)
 
 
-def _counts(column: Column, value: Mapping[str, Any]) -> Block:
-    labels = {name: column.words.get(name) or values.written(name, Column("", "", _type_of(name))) for name in value}
+def _counts(column: ItemColumn, value: Mapping[str, Any]) -> Block:
+    labels = {
+        name: column.words.get(name) or values.written(name, ItemColumn("", "", _type_of(name))) for name in value
+    }
     pairs = sorted(((str(labels[name]), count) for name, count in value.items()), key=lambda pair: -pair[1])
     shown = charts.draw("bars", pairs[:MOST_LISTED], column.unit)
     return Block("chart", column.label, {"drawing": shown, "note": ""})

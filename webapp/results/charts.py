@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from jobs.engine.kinds import Column
+from jobs.engine.kinds import ItemColumn
 from webapp.results import values
 
 TALL = 160  # px of the drawing
@@ -39,7 +39,7 @@ class Drawing(NamedTuple):
 
 def draw(shape: str, points: Sequence[Any], unit: str = "", decimals: int | None = None) -> Drawing:
     """The chart of these points, a label and a number each; a number that is None leaves a gap."""
-    column = Column("", "", "number", unit=unit, decimals=decimals)
+    column = ItemColumn("", "", "number", unit=unit, decimals=decimals)
     pairs: list[Point] = [(str(one[0]), one[1]) for one in points]
     numbers = [value for _, value in pairs if value is not None]
     if not numbers:
@@ -55,7 +55,7 @@ def draw(shape: str, points: Sequence[Any], unit: str = "", decimals: int | None
     return Drawing(shape, marks, lines, *texts, _sentence(pairs, column))
 
 
-def _bars(pairs: Sequence[Point], low: float, span: float, column: Column) -> list[Mark]:
+def _bars(pairs: Sequence[Point], low: float, span: float, column: ItemColumn) -> list[Mark]:
     zero = -low / span * 100
     marks = []
     for label, value in pairs:
@@ -66,7 +66,7 @@ def _bars(pairs: Sequence[Point], low: float, span: float, column: Column) -> li
     return marks
 
 
-def _columns(pairs: Sequence[Point], low: float, span: float, column: Column) -> list[Mark]:
+def _columns(pairs: Sequence[Point], low: float, span: float, column: ItemColumn) -> list[Mark]:
     wide, each = 100 / len(pairs), max(1, -(-len(pairs) // WORDS))
     marks = []
     for place, (label, value) in enumerate(pairs):
@@ -102,7 +102,7 @@ def _lines(marks: Sequence[Mark], pairs: Sequence[Point]) -> list[str]:
     return [" ".join(course) for course in [*courses, here] if course]
 
 
-def _sentence(pairs: Sequence[Point], column: Column) -> str:
+def _sentence(pairs: Sequence[Point], column: ItemColumn) -> str:
     known = [(value, label) for label, value in pairs if value is not None]
     most, least = max(known), min(known)
     high = f"Most in {most[1]}: {values.with_unit(most[0], column)}"

@@ -10,27 +10,27 @@ from typing import Any
 from jobs.engine import queue
 from jobs.engine.db import models
 from jobs.engine.display import as_text
-from jobs.engine.kinds import Column, Kind, label_of
+from jobs.engine.kinds import ItemColumn, Kind, label_of
 from webapp.results import values
 
 OF_RUN = (
-    Column("_tokens", "Tokens", "tokens", role="run", shown="asked"),
-    Column("_seconds", "Took", "seconds", role="run", shown="asked"),
-    Column("_ended", "Ended", "date", role="run", shown="asked"),
+    ItemColumn("_tokens", "Tokens", "tokens", role="run", shown="asked"),
+    ItemColumn("_seconds", "Took", "seconds", role="run", shown="asked"),
+    ItemColumn("_ended", "Ended", "date", role="run", shown="asked"),
 )
 SHORT = 28  # characters on average of what is a word, not a text
 MOST_TAGS = 12
 MOST_DECIMALS = 6
 MOST_COLUMNS = 300  # that a person can choose from
 MOST_REMEMBERED = 200  # ended jobs
-_REMEMBERED: dict[str, list[Column]] = {}
+_REMEMBERED: dict[str, list[ItemColumn]] = {}
 _NAME = re.compile(r"(^|[\s_])(title|name|subject|product|film|file|label|caption|headline)s?$", re.I)
 _MARK = re.compile(r"(?=[^0-9]*[0-9])[0-9a-f-]{16,}", re.I)  # a checksum or an id
 _MEDIA_TYPE = re.compile(r"(application|audio|font|image|message|model|text|video)/[\w.+-]+(;.*)?", re.ASCII)
 _NUMBERED = re.compile(r"(^|[\s_.])(id|nr|no|number|year|zip|code|phone|postcode|isbn|ean|sku)$", re.I)
 
 
-def of_job(job: queue.JobView, kind: Kind | None) -> list[Column]:
+def of_job(job: queue.JobView, kind: Kind | None) -> list[ItemColumn]:
     """The columns by its first items; of an ended job they are remembered, which saves a third of its page."""
     if not job.ended:
         return columns_of(job, kind, queue.sample(job) if job.finished else [])
@@ -43,7 +43,7 @@ def of_job(job: queue.JobView, kind: Kind | None) -> list[Column]:
     return found
 
 
-def columns_of(job: queue.JobView, kind: Kind | None, rows: Sequence[models.Item]) -> list[Column]:
+def columns_of(job: queue.JobView, kind: Kind | None, rows: Sequence[models.Item]) -> list[ItemColumn]:
     """All columns, in the order in which they are shown: the row's name, what was made, the person's, of the run."""
     known = {one.name: one for one in (kind.columns(job.params) if kind and kind.available else ())}
     made, yours = _values(row.output for row in rows), _values(row.input for row in rows)
@@ -56,7 +56,7 @@ def columns_of(job: queue.JobView, kind: Kind | None, rows: Sequence[models.Item
     return [*first, *(one for one in named if one.type != "name"), *there]
 
 
-def first_shown(columns: Sequence[Column]) -> list[str]:
+def first_shown(columns: Sequence[ItemColumn]) -> list[str]:
     """The names of the columns that are shown until the person chooses others: at most seven."""
     open_ = [one for one in columns if one.shown == "always" and one.role != "run"]
     made = [one.name for one in open_ if one.role == "made" or one.type == "name"][:5]
@@ -73,14 +73,14 @@ def value_of(item: models.Item, name: str) -> Any:
     return output[name] if name in output else given.get(name)
 
 
-def is_long(column: Column) -> bool:
+def is_long(column: ItemColumn) -> bool:
     """Whether the column is set as text to read."""
     return column.type in ("text", "markdown", "tree", "code")
 
 
-def guess(name: str, some: Sequence[Any], role: str = "yours") -> Column:
+def guess(name: str, some: Sequence[Any], role: str = "yours") -> ItemColumn:
     """A column for values of which nothing else is known."""
-    column = Column(name, label_of(name), role="made" if role == "made" else "yours")
+    column = ItemColumn(name, label_of(name), role="made" if role == "made" else "yours")
     there = [value for value in some if not values.is_nothing(value)]
     if not there:
         return replace(column, type="word")
@@ -103,7 +103,7 @@ def guess(name: str, some: Sequence[Any], role: str = "yours") -> Column:
     return replace(column, type="tag" if few and role == "made" else "word", facet=few)
 
 
-def _numeric(column: Column, there: Sequence[Any]) -> Column:
+def _numeric(column: ItemColumn, there: Sequence[Any]) -> ItemColumn:
     numbers = [found for value in there if (found := values.as_number(value)) is not None]
     whole = all(number == number.to_integral_value() for number in numbers)
     named = (
@@ -131,13 +131,13 @@ def _padded(value: object) -> bool:
     return isinstance(value, str) and bool(re.match(r"[+-]?0\d|\+", value.strip()))
 
 
-def _known(known: Mapping[str, Column], name: str) -> Column | None:
+def _known(known: Mapping[str, ItemColumn], name: str) -> ItemColumn | None:
     """The description of a column that was made, also where its name got a prefix because the table had one like it."""
     found = known.get(name) or known.get(name.rpartition(".")[2])
     return replace(found, name=name) if found else None
 
 
-def _typed(known: Column | None, name: str, some: Sequence[Any], role: str) -> Column:
+def _typed(known: ItemColumn | None, name: str, some: Sequence[Any], role: str) -> ItemColumn:
     if known is None:
         return guess(name, some, role)
     known = replace(known, role="made" if role == "made" else "yours")
@@ -157,7 +157,7 @@ def _typed(known: Column | None, name: str, some: Sequence[Any], role: str) -> C
     return known
 
 
-def _named(found: list[Column], yours: Mapping[str, list[Any]]) -> list[Column]:
+def _named(found: list[ItemColumn], yours: Mapping[str, list[Any]]) -> list[ItemColumn]:
     """With the column that names the row as one, if none is said to: short texts that differ."""
     if any(one.type == "name" for one in found):
         return found
@@ -184,7 +184,7 @@ def _values(rows: Iterable[dict[str, Any] | None]) -> dict[str, list[Any]]:
     return found
 
 
-def _ordered(found: Mapping[str, list[Any]], known: Mapping[str, Column]) -> list[tuple[str, list[Any]]]:
+def _ordered(found: Mapping[str, list[Any]], known: Mapping[str, ItemColumn]) -> list[tuple[str, list[Any]]]:
     """Those that the kind describes first, in its order."""
     names = [name for name in known if name in found] + [name for name in found if name not in known]
     return [(name, found[name]) for name in names]

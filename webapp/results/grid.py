@@ -10,7 +10,7 @@ from werkzeug.datastructures import MultiDict
 
 from jobs.engine import queue
 from jobs.engine.db import models
-from jobs.engine.kinds import Column, Kind
+from jobs.engine.kinds import ItemColumn, Kind
 from webapp.results import columns, values
 from webapp.ui import markdown, words
 
@@ -57,7 +57,7 @@ class GridAddress(NamedTuple):
 class ColumnHead(NamedTuple):
     """A column's head."""
 
-    column: Column
+    column: ItemColumn
     sort: str
     order: str  # ascending, descending or ""
 
@@ -71,7 +71,7 @@ class Facet(NamedTuple):
 
 
 class GridCell(NamedTuple):
-    column: Column
+    column: ItemColumn
     text: Any
     long: bool
 
@@ -115,7 +115,7 @@ def view(job: queue.JobView, kind: Kind | None, path: str, asked: Asked) -> dict
     }
 
 
-def query_of(job: queue.JobView, every: Sequence[Column], asked: Asked) -> queue.GridQuery:
+def query_of(job: queue.JobView, every: Sequence[ItemColumn], asked: Asked) -> queue.GridQuery:
     """What the address asks for; what does not fit is left out."""
     names = {one.name: one for one in every}
     sort = names.get(asked.get("sort", ""))
@@ -141,7 +141,7 @@ def query_of(job: queue.JobView, every: Sequence[Column], asked: Asked) -> queue
     )
 
 
-def main_value(item: models.Item, every: Sequence[Column]) -> tuple[Column, Any] | None:
+def main_value(item: models.Item, every: Sequence[ItemColumn]) -> tuple[ItemColumn, Any] | None:
     """What the item is for: its longest text that the job made, or else its first value."""
     made = [
         (one, value)
@@ -152,13 +152,13 @@ def main_value(item: models.Item, every: Sequence[Column]) -> tuple[Column, Any]
     return max(texts, key=lambda pair: len(str(pair[1])), default=made[0] if made else None)
 
 
-def name_of(item: models.Item, every: Sequence[Column]) -> str:
+def name_of(item: models.Item, every: Sequence[ItemColumn]) -> str:
     """The item's own name, if a column holds one."""
     named = next((one for one in every if one.type == "name"), None)
     return str(values.written(columns.value_of(item, named.name), named)) if named else ""
 
 
-def _row(item: models.Item, shown: Sequence[Column], live: bool) -> GridRow:
+def _row(item: models.Item, shown: Sequence[ItemColumn], live: bool) -> GridRow:
     cells = [
         GridCell(one, values.written(columns.value_of(item, one.name), one), columns.is_long(one)) for one in shown
     ]
@@ -167,7 +167,7 @@ def _row(item: models.Item, shown: Sequence[Column], live: bool) -> GridRow:
     return GridRow(item, str(item.position), cells, named, live and ended < FRESH_SECONDS)
 
 
-def _head(column: Column, query: queue.GridQuery, here: GridAddress) -> ColumnHead:
+def _head(column: ItemColumn, query: queue.GridQuery, here: GridAddress) -> ColumnHead:
     if query.sort != column.name:
         return ColumnHead(column, here(sort=column.name, dir="desc" if column.numeric else "asc"), "")
     other = "asc" if query.descending else "desc"
@@ -175,7 +175,7 @@ def _head(column: Column, query: queue.GridQuery, here: GridAddress) -> ColumnHe
 
 
 def _facets(
-    job: queue.JobView, every: Sequence[Column], query: queue.GridQuery, here: GridAddress
+    job: queue.JobView, every: Sequence[ItemColumn], query: queue.GridQuery, here: GridAddress
 ) -> tuple[list[Facet], int | None]:
     found = [_states(job, query, here)] if job.failed or job.skipped or job.unknown or query.state else []
     counted = job.ended or job.finished <= COUNTED_LIVE  # a page of a running job is asked for every three seconds
@@ -206,7 +206,7 @@ def _states(job: queue.JobView, query: queue.GridQuery, here: GridAddress) -> Fa
     return Facet("State", shown, False)
 
 
-def _facet(column: Column, counts: Sequence[tuple[str, int]], query: queue.GridQuery, here: GridAddress) -> Facet:
+def _facet(column: ItemColumn, counts: Sequence[tuple[str, int]], query: queue.GridQuery, here: GridAddress) -> Facet:
     chosen = query.where.get(column.name)
     field = f"{IS}{column.name}"
     some = list(counts) + ([(chosen, 0)] if chosen and chosen not in dict(counts) else [])
@@ -222,7 +222,7 @@ def _facet(column: Column, counts: Sequence[tuple[str, int]], query: queue.GridQ
     return Facet(column.label, shown, len(shown) > CHIPS)
 
 
-def newest(job: queue.JobView, every: Sequence[Column]) -> dict[str, Any] | None:
+def newest(job: queue.JobView, every: Sequence[ItemColumn]) -> dict[str, Any] | None:
     """What was just written: the newest finished item, in full."""
     rows = queue.items(job, state="done", limit=1, newest_first=True).rows
     if not rows or (main := main_value(rows[0], every)) is None or not columns.is_long(main[0]):

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from jobs.engine import kinds, queue
 from jobs.engine.db import models
 from jobs.engine.errors import LegworkError, NotFound
-from jobs.engine.kinds import Column
+from jobs.engine.kinds import ItemColumn
 from webapp.http.guards import current_owner
 from webapp.results import blocks, charts, columns, grid, values
 from webapp.ui import mail_html
@@ -116,7 +116,7 @@ def _address(job: queue.JobView, item: models.Item, here: grid.GridAddress) -> s
     return grid.GridAddress(f"/jobs/{job.id}/items/{item.position}", here.asked).of({})
 
 
-def _output(item: models.Item, made: list[Column]) -> tuple[list[blocks.Block], list[Pair]]:
+def _output(item: models.Item, made: list[ItemColumn]) -> tuple[list[blocks.Block], list[Pair]]:
     """What was made: texts, tables and pictures as blocks, short values as pairs."""
     found, pairs = [], []
     for one in made:
@@ -130,13 +130,13 @@ def _output(item: models.Item, made: list[Column]) -> tuple[list[blocks.Block], 
     return found, pairs
 
 
-def _pairs(item: models.Item, yours: list[Column]) -> list[Pair]:
+def _pairs(item: models.Item, yours: list[ItemColumn]) -> list[Pair]:
     """The input as it was given: a text in full."""
     given = [(one, columns.value_of(item, one.name)) for one in yours]
     return [Pair(one.label, _whole(value, one)) for one, value in given if not values.is_nothing(value)]
 
 
-def _whole(value: object, column: Column) -> Any:
+def _whole(value: object, column: ItemColumn) -> Any:
     return value if columns.is_long(column) and isinstance(value, str) else values.with_unit(value, column)
 
 

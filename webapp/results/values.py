@@ -13,7 +13,7 @@ from typing import Any
 from markupsafe import Markup
 
 from jobs.engine.display import as_text
-from jobs.engine.kinds import Column, label_of
+from jobs.engine.kinds import ItemColumn, label_of
 from webapp.ui import words
 from webapp.ui.safe_text import cell
 
@@ -43,7 +43,7 @@ _MARKS = re.compile(r"(?m)^ {0,3}(#{1,6} +|> ?|[-*+] +(?=\S)|```\w*$)|\*\*|__|`|
 _MACHINE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+", re.ASCII)
 
 
-def written(value: object, column: Column) -> str | Markup:
+def written(value: object, column: ItemColumn) -> str | Markup:
     """The value in one line, without the unit; an empty text for nothing."""
     if is_nothing(value):
         return ""
@@ -53,7 +53,7 @@ def written(value: object, column: Column) -> str | Markup:
     return write(value, column)
 
 
-def with_unit(value: object, column: Column) -> str | Markup:
+def with_unit(value: object, column: ItemColumn) -> str | Markup:
     """The same with the unit, for a figure."""
     text = written(value, column)
     if not text or not column.unit:
@@ -160,7 +160,7 @@ def _short(value: object) -> str:
     return as_text(value)
 
 
-def _plain(value: object, column: Column) -> str | Markup:
+def _plain(value: object, column: ItemColumn) -> str | Markup:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if (nested := structured(value)) is not None:
@@ -170,7 +170,7 @@ def _plain(value: object, column: Column) -> str | Markup:
     return cell(value, CELL)
 
 
-def _number(value: object, column: Column) -> str:
+def _number(value: object, column: ItemColumn) -> str:
     found = as_number(value)
     if found is None:
         return cell(value, CELL)
@@ -183,51 +183,51 @@ def _number(value: object, column: Column) -> str:
     return text if column.grouped else text.replace(",", "")
 
 
-def _percent(value: object, column: Column) -> str:
+def _percent(value: object, column: ItemColumn) -> str:
     found = as_number(value)
     return cell(value) if found is None else f"{found * 100:,.{column.decimals or 0}f}%"
 
 
-def _seconds(value: object, column: Column) -> str:
+def _seconds(value: object, column: ItemColumn) -> str:
     found = as_number(value)
     return cell(value) if found is None else words.duration(float(found))
 
 
-def _size(value: object, column: Column) -> str:
+def _size(value: object, column: ItemColumn) -> str:
     found = as_number(value)
     return cell(value) if found is None else words.size(int(found))
 
 
-def _date(value: object, column: Column) -> str | Markup:
+def _date(value: object, column: ItemColumn) -> str | Markup:
     found = value if isinstance(value, (datetime, date)) else as_moment(value)
     if isinstance(found, datetime):
         return words.when(found if found.tzinfo else found.replace(tzinfo=UTC))
     return f"{found.day} {found:%b %Y}" if found else cell(value)
 
 
-def _yes_no(value: object, column: Column) -> str:
+def _yes_no(value: object, column: ItemColumn) -> str:
     return {"true": "yes", "false": "no"}.get(str(value).lower(), cell(value))
 
 
-def _language(value: object, column: Column) -> str:
+def _language(value: object, column: ItemColumn) -> str:
     return LANGUAGES.get(str(value).lower()[:2], cell(value))
 
 
-def _media_type(value: object, column: Column) -> str:
+def _media_type(value: object, column: ItemColumn) -> str:
     return file_type(str(value))
 
 
-def _tag(value: object, column: Column) -> str | Markup:
+def _tag(value: object, column: ItemColumn) -> str | Markup:
     """A machine's word as one of ours; words of the person stay as they are."""
     text = as_text(value)
     return label_of(text) if column.role == "made" and _MACHINE.fullmatch(text) else _plain(value, column)
 
 
-def _markdown(value: object, column: Column) -> str | Markup:
+def _markdown(value: object, column: ItemColumn) -> str | Markup:
     return plain_text(value) if isinstance(value, str) and structured(value) is None else _plain(value, column)
 
 
-def _link(value: object, column: Column) -> str | Markup:
+def _link(value: object, column: ItemColumn) -> str | Markup:
     text = as_text(value)
     if not re.match(r"https?://[^\s]+$", text):
         return cell(text)
@@ -240,14 +240,14 @@ _LINK = Markup('<a href="/{}/{}">{}</a>')
 _DOWNLOAD = Markup('<a href="/{}/{}" download>{}</a>')
 
 
-def _linked(place: str, text: str, link: Markup = _LINK) -> Callable[[Any, Column], str | Markup]:
-    def write(value: object, column: Column) -> Markup:
+def _linked(place: str, text: str, link: Markup = _LINK) -> Callable[[Any, ItemColumn], str | Markup]:
+    def write(value: object, column: ItemColumn) -> Markup:
         return link.format(place, as_text(value), text)
 
     return write
 
 
-WRITERS: dict[str, Callable[[Any, Column], str | Markup]] = {
+WRITERS: dict[str, Callable[[Any, ItemColumn], str | Markup]] = {
     "number": _number,
     "money": _number,
     "tokens": _number,

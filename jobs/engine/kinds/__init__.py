@@ -17,7 +17,7 @@ from jobs.engine.kinds.catalogue import (
     shown_params,
 )
 from jobs.engine.kinds.checks import ValidParams
-from jobs.engine.kinds.columns import NUMBERS, Column, KindResult, Role, Type, figure, figures_of, label_of
+from jobs.engine.kinds.columns import NUMBERS, ItemColumn, KindResult, Role, Type, figure, figures_of, label_of
 from jobs.engine.kinds.form_process import estimate, preview, questions, validate
 from jobs.engine.kinds.form_process import start as start_form_processes
 from jobs.engine.kinds.params import READING, FileRef, KindParams, ShortText, TableFile, TableParams, param
@@ -28,11 +28,11 @@ __all__ = [
     "QUEUES",
     "READING",
     "Chart",
-    "Column",
     "Estimate",
     "FileRef",
     "Find",
     "Html",
+    "ItemColumn",
     "Kind",
     "KindParams",
     "KindResult",

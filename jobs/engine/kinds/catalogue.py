@@ -15,7 +15,7 @@ from jobs.engine import settings
 from jobs.engine.errors import FieldError, KindUnavailable, NotFound, SettingsError
 from jobs.engine.files.inputs import Input
 from jobs.engine.kinds import secrets
-from jobs.engine.kinds.columns import Column, KindResult, figures_of
+from jobs.engine.kinds.columns import ItemColumn, KindResult, figures_of
 from jobs.engine.kinds.params import KindParams
 
 GROUPS = ("Text and AI", "Files and documents", "Data and numbers", "Mail")
@@ -130,12 +130,12 @@ class Kind:
         return view
 
     @property
-    def figures(self) -> tuple[Column, ...]:
+    def figures(self) -> tuple[ItemColumn, ...]:
         """How the values of its result are shown."""
         model = getattr(self.module, "Result", None)
         return figures_of(model) if model else ()
 
-    def columns(self, params: Mapping[str, Any]) -> tuple[Column, ...]:
+    def columns(self, params: Mapping[str, Any]) -> tuple[ItemColumn, ...]:
         """How the columns of its items are shown. params: as they were submitted; they may name columns."""
         found = getattr(self.module, "item_columns", None)
         return tuple(found(params) if found else getattr(self.module, "COLUMNS", ()))

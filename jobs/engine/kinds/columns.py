@@ -1,6 +1,6 @@
 """How a kind's columns and figures are shown: labels, types, units and formats, beside `Params`.
 
-COLUMNS = (Column("words", "Words", type="number"), Column("status", "Status", type="tag", words={"new": "New"}))
+COLUMNS = (ItemColumn("words", "Words", type="number"), ItemColumn("status", "Status", type="tag", words={"new": "New"}))
 
 class Result(KindResult):
     rows: int = figure("Rows", type="number", shown="never")
@@ -58,7 +58,7 @@ _WORD = re.compile(r"[_\s]+|(?<=[a-z])(?=[A-Z][a-z])")
 
 
 @dataclass(frozen=True)
-class Column:
+class ItemColumn:
     """A column of a kind's items, or a figure of its result.
 
     name: the key in the item or the result. label: for people; made of the name if it is empty. unit: shown after the label of
@@ -110,7 +110,7 @@ def figure(
     shown: Literal["always", "if_any", "asked", "never"] = "always",
     words: Mapping[str, str] | None = None,
 ) -> Any:
-    """A field of a KindResult. The arguments are those of a Column."""
+    """A field of a KindResult. The arguments are those of an ItemColumn."""
     extra: dict[str, Any] = {
         "type": type,
         "unit": unit,
@@ -121,11 +121,13 @@ def figure(
     return Field(default=None, title=label, json_schema_extra=extra)
 
 
-def figures_of(model: type[KindResult]) -> tuple[Column, ...]:
+def figures_of(model: type[KindResult]) -> tuple[ItemColumn, ...]:
     """The figures of a Result, in its order; without those that the head of the page says."""
     own = [_figure(name, described) for name, described in model.model_fields.items()]
     head = [
-        Column(name, label, "number", shown="never") for name, label in HEAD.items() if name not in model.model_fields
+        ItemColumn(name, label, "number", shown="never")
+        for name, label in HEAD.items()
+        if name not in model.model_fields
     ]
     return (*own, *head)
 
@@ -137,6 +139,6 @@ def label_of(name: str) -> str:
     return text[:1].upper() + text[1:] if text else name
 
 
-def _figure(name: str, described: Any) -> Column:
+def _figure(name: str, described: Any) -> ItemColumn:
     extra = described.json_schema_extra
-    return Column(name, described.title or label_of(name), **(extra if isinstance(extra, dict) else {}))
+    return ItemColumn(name, described.title or label_of(name), **(extra if isinstance(extra, dict) else {}))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
-from jobs.engine.kinds.columns import Column
+from jobs.engine.kinds.columns import ItemColumn
 
 MOST_ROWS = 200  # of a table in a result; more belong into items or a file
 MOST_POINTS = 500
@@ -51,10 +51,12 @@ class Picture(Shown):
 
 
 class Table(Shown):
-    """Rows under columns. A column is a Column, or just its name. At most MOST_ROWS are kept; `more` says how many there were."""
+    """Rows under columns. A column is an ItemColumn, or its name. At most MOST_ROWS are kept; `more` counts the rest."""
 
-    def __init__(self, columns: Sequence[Column | str], rows: Iterable[Sequence[Any]], title: str = "", note: str = ""):
-        heads = [asdict(one) if isinstance(one, Column) else {"name": one, "label": one} for one in columns]
+    def __init__(
+        self, columns: Sequence[ItemColumn | str], rows: Iterable[Sequence[Any]], title: str = "", note: str = ""
+    ):
+        heads = [asdict(one) if isinstance(one, ItemColumn) else {"name": one, "label": one} for one in columns]
         every = [list(row) for row in rows]
         super().__init__(
             "table", title, columns=heads, rows=every[:MOST_ROWS], note=note, more=max(len(every) - MOST_ROWS, 0)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from jobs.engine.kinds import Column, label_of
+from jobs.engine.kinds import ItemColumn, label_of
 from webapp.results import columns, values
 
 SHA = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -65,29 +65,29 @@ def test_a_label_is_made_of_a_name(name: str, label: str) -> None:
 @pytest.mark.parametrize(
     ("column", "value", "text"),
     [
-        (Column("a", type="percent", decimals=1), 0.256, "25.6%"),
-        (Column("a", type="bytes"), 412_000, "412 KB"),
-        (Column("a", type="seconds"), 136, "2 min 16 s"),
-        (Column("a", type="money", unit="$", decimals=2), 0.4, "$0.40"),
-        (Column("a", type="number", unit="rows"), 1204, "1,204 rows"),
-        (Column("a", type="tag", words={"new": "New"}), "new", "New"),
-        (Column("a", type="tag"), "item_cosine", "Item cosine"),
-        (Column("a", type="tag", role="yours"), "item_cosine", "item_cosine"),
-        (Column("a", type="language"), "de", "German"),
-        (Column("a", type="markdown"), "## Gulls\n**Two** `of` them", "Gulls\nTwo of them"),
-        (Column("a", type="link"), "javascript:alert(1)", "javascript:alert(1)"),
-        (Column("a", type="number"), "<b>", "<b>"),
+        (ItemColumn("a", type="percent", decimals=1), 0.256, "25.6%"),
+        (ItemColumn("a", type="bytes"), 412_000, "412 KB"),
+        (ItemColumn("a", type="seconds"), 136, "2 min 16 s"),
+        (ItemColumn("a", type="money", unit="$", decimals=2), 0.4, "$0.40"),
+        (ItemColumn("a", type="number", unit="rows"), 1204, "1,204 rows"),
+        (ItemColumn("a", type="tag", words={"new": "New"}), "new", "New"),
+        (ItemColumn("a", type="tag"), "item_cosine", "Item cosine"),
+        (ItemColumn("a", type="tag", role="yours"), "item_cosine", "item_cosine"),
+        (ItemColumn("a", type="language"), "de", "German"),
+        (ItemColumn("a", type="markdown"), "## Gulls\n**Two** `of` them", "Gulls\nTwo of them"),
+        (ItemColumn("a", type="link"), "javascript:alert(1)", "javascript:alert(1)"),
+        (ItemColumn("a", type="number"), "<b>", "<b>"),
     ],
 )
-def test_a_value_is_written_by_its_column(column: Column, value: Any, text: str) -> None:
+def test_a_value_is_written_by_its_column(column: ItemColumn, value: Any, text: str) -> None:
     assert str(values.with_unit(value, column)) == text
 
 
 @pytest.mark.parametrize("deep", ["[" * 50_000 + "]" * 50_000, '{"a":' * 700 + "1" + "}" * 700])
 def test_deeply_nested_values_cost_little(deep: str) -> None:
-    assert len(str(values.written(deep, Column("a", type="tree")))) <= values.CELL
+    assert len(str(values.written(deep, ItemColumn("a", type="tree")))) <= values.CELL
 
 
 def test_a_link_leads_only_to_the_web_and_is_escaped() -> None:
-    shown = values.written('https://example.org/"><script>', Column("a", type="link"))
+    shown = values.written('https://example.org/"><script>', ItemColumn("a", type="link"))
     assert str(shown).startswith('<a href="https://example.org/&#34;&gt;&lt;script&gt;"')

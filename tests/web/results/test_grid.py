@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from jobs.engine.kinds import Chart, Column, Html, Markdown, Table, Text
+from jobs.engine.kinds import Chart, Html, ItemColumn, Markdown, Table, Text
 from jobs.engine.queue.ledger import Outcome
 from tests.page_words import machine_words, readable, uneven_columns
 from tests.web import factories
@@ -195,7 +195,9 @@ def test_values_of_a_kind_are_shown_as_what_they_are(client: FlaskClient, get: G
         "answer": Markdown(f"# Gulls\n\n| Species | Reports |\n|---|---:|\n| Gull | 2 |\n\n{evil}", "Answer"),
         "plain": Text(f"a\nb{evil}"),
         "page": Html(f"<h1>Hello</h1>{evil}", "Letter"),
-        "table": Table([Column("share", "Share", "percent"), "city"], [[0.25, "Berlin"], [0.5, evil]], note="Of all."),
+        "table": Table(
+            [ItemColumn("share", "Share", "percent"), "city"], [[0.25, "Berlin"], [0.5, evil]], note="Of all."
+        ),
         "bars": Chart("bars", {"Gulls": 2, "Terns": -1}, "Birds", unit="birds"),
         "course": Chart("line", [("Jan", 1.5), ("Feb", None), ("Mar", 2.25)], "Course", decimals=2),
         "columns": Chart("columns", [], "Empty"),
