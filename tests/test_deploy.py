@@ -25,6 +25,7 @@ CODE = Path(__file__).parents[1]
 DEPLOY = CODE / "deploy"
 KUBERNETES = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+FILES = [DEPLOY / "Dockerfile", DEPLOY / "compose.yaml", *KUBERNETES]
 OTHERS_VARIABLES = {"POSTGRES_USER", "POSTGRES_PASSWORD", "PYTHONUNBUFFERED"}
 
 
@@ -34,6 +35,12 @@ def known(name: str) -> bool:
 
 def documents() -> list[dict[str, Any]]:
     return [one for path in KUBERNETES for one in yaml.safe_load_all(path.read_text())]
+
+
+def test_images_of_others_are_pinned_by_digest() -> None:
+    named = re.findall(r"^(?:FROM| *(?:- )?image:) +(\S+)", "\n".join(path.read_text() for path in FILES), re.M)
+    assert len(named) > 5
+    assert [image for image in named if not re.search(r"^legwork(:|$)|@sha256:[0-9a-f]{64}$", image)] == []
 
 
 def compose() -> dict[str, Any]:
