@@ -18,6 +18,7 @@ import pytest
 
 from tests.stories.app_process import NO_MODEL, App, Start, free_port, there
 from tests.stories.site_client import Site, until
+from webapp.__main__ import ONE_USER
 
 ROLES = {"web", "worker", "rq worker", "clock", "postgres", "redis", "model"}
 
@@ -58,7 +59,7 @@ def test_one_command_brings_everything_back_and_takes_it_away(start_app: Start) 
     app = start_app()
     until(lambda: up(app), "every process being there")
     ready = f"Legwork is ready at {app.url} (Ctrl-C stops it; data in {app.data_dir}/)\n"
-    until(lambda: app.said.read_text() == ready, "the one line")
+    until(lambda: app.said.read_text() == f"{ready}{ONE_USER}\n", "the two lines")
     assert stat.S_IMODE((app.data_dir / "secret_key").stat().st_mode) == 0o600
     before = {each.pid for each in app.processes()}
     listening = {(end.ip, end.port) for pid in before for end in listeners(pid)}
