@@ -343,7 +343,7 @@ def test_dropped_sheets_and_nested_values_are_said(into: Callable[..., Path], tm
     book.create_sheet("Costs")
     book.save(tmp_path / "two.xlsx")
     assert rows(into("csv", tmp_path / "two.xlsx")) == [["a", "b"], ["1", "x"]]
-    assert "Left out: Costs." in into.warnings[0]  # type: ignore[attr-defined]
+    assert "Others in this workbook: “Costs”." in into.warnings[0]  # type: ignore[attr-defined]
     assert rows(into("csv", b'[{"a": {"b": [1]}}]', "x.json"))[1] == ['{"b": [1]}']
     assert "JSON" in into.warnings[0]  # type: ignore[attr-defined]
 
