@@ -15,14 +15,14 @@ from jobs.engine.chat.conversations import ConversationSettings
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Message
 from jobs.engine.errors import Conflict, LegworkError, NotFound, TooMany
-from jobs.engine.llm import client
+from jobs.engine.llm import model_list
 
 pytestmark = pytest.mark.usefixtures("environment", "model")
 
 
 @pytest.fixture
 def model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "default_model", lambda: "of the day")
+    monkeypatch.setattr(model_list, "default_model", lambda: "of the day")
 
 
 def talk(owner: str, **set_to: str) -> UUID:
