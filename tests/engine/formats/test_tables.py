@@ -304,7 +304,7 @@ def test_long_values_are_cut_in_the_description_only(file: Write) -> None:
 def test_other_things_are_named(file: Write, content: bytes, what: str) -> None:
     refused(
         file("table.csv", content),
-        f"This is {what}.* A table is taken as CSV, TSV, JSON, JSON Lines, XLSX, XLS, ODS or Parquet",
+        f"This is {what}.* A table is taken as CSV, TSV, JSON, JSON Lines, XLSX, XLS, XLSB, ODS or Parquet",
     )
 
 
