@@ -65,6 +65,9 @@ def test_a_count_beside_a_mean_has_no_decimals() -> None:
         "rows_read": 3201,
         "rows_used": 3201,
         "notes": [],
+        "warnings": [],
+        "units": ["", ""],
+        "left_out": {},
     }
     report = writing.Report("T", "t.csv", "2026", "{totals}", [], ["Rows", "Mean"], ["count", "mean"], figures)
     assert "| Rows | 3\\,201 |" in writing.markdown(report) and "| Mean | 3\\.50 |" in writing.markdown(report)
