@@ -422,7 +422,7 @@ def test_a_provider_that_is_down_leaves_texts_not_judged(
     assert (job.state, job.done, job.failed) == ("partial", 2, 1)
     lost = items(job)[1]
     assert (lost.verdict, lost.output, lost.reason) == (None, None, "provider_unwell")
-    assert lost.error == "Not judged: The provider had an error (503), four times. It says: The server had an error."
+    assert lost.error == "Not judged: The provider had an error (503), four times. It says: No."
     assert same_everywhere(job) == {"allow": 1, "review": 1, "block": 0}
     assert [row["verdict"] for row in exported(job)] == ["allow", "", "review"]
     provider.script()
