@@ -25,7 +25,6 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
-from xml.etree import ElementTree
 
 from jobs.engine import jsonsafe
 from jobs.engine.errors import BadInput, LegworkError
@@ -55,7 +54,6 @@ DAMAGED = (
     zipfile.BadZipFile,
     zlib.error,
     EOFError,
-    ElementTree.ParseError,
     UnicodeDecodeError,
     struct.error,
     RecursionError,
@@ -220,6 +218,12 @@ class ChildEnd:
         self.answer({"error": message, "reason": reason})
 
 
+def _damaged() -> tuple[type[Exception], ...]:
+    from xml.etree.ElementTree import ParseError  # here, because expat is for children alone
+
+    return (*DAMAGED, ParseError)
+
+
 def serve(work: Callable[[Request, Path], Answered]) -> None:
     """The child's side: limits first, then the work, then its answer or answers."""
     child = ChildEnd()
@@ -233,7 +237,7 @@ def serve(work: Callable[[Request, Path], Answered]) -> None:
         child.refuse(error.message, error.reason)
     except MemoryError:
         child.refuse("", TooCostly.reason)
-    except DAMAGED:
+    except _damaged():
         child.refuse(BROKEN, "broken")
     except Exception as error:  # a fault of ours, and the parent must be told
         child.answer({"error": FAULT.format(type(error).__name__), "reason": "fault", "place": _place(error)})

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from xml.etree import ElementTree
-from xml.etree.ElementTree import Element
+from typing import TYPE_CHECKING
 
 from jobs.engine.formats.extraction import plain
 from jobs.engine.formats.extraction.office.ooxml import found, local
 from jobs.engine.formats.extraction.plain import of_html
 from jobs.engine.formats.extraction.runner import Extracted
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 MARKUP = re.compile(r"\ufeff?\s*<(\?xml\b|rss\b|feed\b|rdf:RDF\b)", re.I)
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
@@ -21,6 +23,8 @@ _TEXTS = ("description", "summary", "content", "encoded", "pubDate", "published"
 
 
 def read(path: Path, name: str, ocr: bool) -> Extracted:
+    from xml.etree import ElementTree
+
     try:
         root = ElementTree.parse(path).getroot()  # noqa: S314 - in a confined child
     except ElementTree.ParseError:  # not well formed: as it stands

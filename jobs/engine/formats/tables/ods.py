@@ -11,13 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, time, timedelta
 from pathlib import Path
-from typing import IO
-from xml.etree.ElementTree import Element, iterparse
+from typing import IO, TYPE_CHECKING
 
 from jobs.engine.errors import BadInput
 from jobs.engine.formats.tables import sheets, xlsx
 from jobs.engine.formats.tables.grid import COLUMN_LIMIT, Cell, Records
 from jobs.engine.formats.tables.sheets import SheetName
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 MIMETYPE = b"application/vnd.oasis.opendocument.spreadsheet"
 CONTENT, MANIFEST = "content.xml", "META-INF/manifest.xml"
@@ -87,7 +89,7 @@ def _sheets(content: IO[bytes]) -> list[SheetName]:
     found: list[SheetName] = []
     hidden: set[str | None] = set()
     depth = 0
-    for event, element in iterparse(content, events=("start", "end")):  # noqa: S314 - in a confined child
+    for event, element in _events(content):
         if event == "start" and element.tag == f"{TABLE}table":
             depth += 1
             if depth == 1:
@@ -103,10 +105,16 @@ def _sheets(content: IO[bytes]) -> list[SheetName]:
     return found
 
 
+def _events(content: IO[bytes]) -> Iterator[tuple[str, Element]]:
+    from xml.etree.ElementTree import iterparse  # here, because expat is for children alone
+
+    return iterparse(content, events=("start", "end"))  # noqa: S314 - in a confined child
+
+
 def _row_elements(content: IO[bytes], place: int) -> Iterator[Element]:
     """The rows of one sheet. Those of tables within its cells are left out."""
     at, depth, open_rows = -1, 0, 0
-    for event, element in iterparse(content, events=("start", "end")):  # noqa: S314 - in a confined child
+    for event, element in _events(content):
         change = 1 if event == "start" else -1
         if element.tag == f"{TABLE}table":
             depth += change

@@ -10,10 +10,12 @@ import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from xml.etree import ElementTree
-from xml.etree.ElementTree import Element
+from typing import TYPE_CHECKING
 
 from jobs.engine.formats.extraction.markup import table
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 HIDDEN = frozenset({"Fallback", "del", "moveFrom", "instrText", "delText", "pPr", "rPr"})
 SPACES = {"tab": "\t", "br": " ", "cr": " ", "noBreakHyphen": "-"}
@@ -88,6 +90,8 @@ class Package:
 
     def root(self, name: str) -> Element | None:
         """A part's XML; None if there is no such part, or it is not XML: one damaged part does not lose the others."""
+        from xml.etree import ElementTree
+
         try:
             return ElementTree.fromstring(self.read(name)) if name in self.names else None  # noqa: S314 - in a confined child
         except ElementTree.ParseError:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from xml.etree import ElementTree
-from xml.etree.ElementTree import Element
+from typing import TYPE_CHECKING
 
 from jobs.engine.errors import BadInput
 from jobs.engine.formats.extraction.markup import table
 from jobs.engine.formats.extraction.office.ooxml import Package, attribute, found, has, local
 from jobs.engine.formats.extraction.office.word import Besides
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 BLANKS = {"s": " ", "tab": "\t", "line-break": " "}
 APART = ("annotation", "tracked-changes", "notes", "desc", "title")  # within a paragraph or page, and not of its text
@@ -36,6 +38,8 @@ def refuse_locked(path: Path) -> None:
 
 def sheets(path: Path) -> Iterator[tuple[str, list[list[str]]]]:
     """The name of each sheet, and its rows as the sheet shows them."""
+    from xml.etree import ElementTree
+
     rows: list[list[str]] = []
     with zipfile.ZipFile(path) as archive, archive.open("content.xml") as opened:
         for _, element in ElementTree.iterparse(opened):  # noqa: S314 - in a confined child

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from xml.etree.ElementTree import Element
+from typing import TYPE_CHECKING
 
 from jobs.engine.formats.extraction.markup import table
 from jobs.engine.formats.extraction.office import ooxml, word
 from jobs.engine.formats.extraction.office.ooxml import Package, attribute, found, local, paragraphs
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 FURNITURE = ("sldNum", "dt", "sldImg")  # placeholders of the slide's number, date and picture
 TITLES = ("title", "ctrTitle")

@@ -11,11 +11,13 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from xml.etree import ElementTree
-from xml.etree.ElementTree import Element
+from typing import TYPE_CHECKING
 
 from jobs.engine.formats.extraction.office import ooxml
 from jobs.engine.formats.extraction.office.ooxml import Package, attribute, found, has, local, paragraphs
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 BODIES = r"word/(document|footnotes|endnotes)\d*\.xml"
 NAMED = 3  # of several
@@ -113,6 +115,8 @@ def readable(source: Path, target: Path) -> None:
 
 
 def _repaired(data: bytes) -> bytes:
+    from xml.etree import ElementTree
+
     if b"txbxContent" not in data and b"tbl>" not in data:
         return data
     try:
@@ -151,6 +155,8 @@ def _span(cell: Element) -> int:
 
 def _set_widths(table: Element) -> None:
     """Give a table a grid of columns of one width, where its own has fewer than a row has cells."""
+    from xml.etree.ElementTree import Element
+
     if _has_widths(table):
         return
     namespace = str(table.tag).rpartition("}")[0] + "}"
