@@ -23,12 +23,14 @@ IN_FLIGHT = 2  # one that is under way, and one that has just ended and is being
 GAP_SECONDS = 20.0
 
 
-def crowd(house: House, chance: random.Random, jobs: int = 1_000) -> list[Verdict]:
-    """P2 and P3 at once."""
+def crowd(
+    house: House, chance: random.Random, jobs: int = 1_000, every: tuple[float, float] = (0.4, 1.0)
+) -> list[Verdict]:
+    """P2 and P3 at once. every: seconds between two kills."""
     seconds = 120 + jobs * 0.8
     with sink() as (url, witness):
         ids = _submit(house, chance, jobs, url)
-        killer = Killer(house.app, chance, may=Fair(house.site))
+        killer = Killer(house.app, chance, every=every, may=Fair(house.site))
         with killer.at_work():
             for part, blow in enumerate((_flush, _flush, _replace), start=1):
                 until(lambda part=part: _over(house) >= jobs * part / 4, "a part of the jobs", seconds)

@@ -40,7 +40,7 @@ def chance() -> random.Random:
 
 
 def test_a_crowd_of_jobs_under_kills(house: House, chance: random.Random) -> None:
-    all_kept(crowd(house, chance, jobs=24))
+    all_kept(crowd(house, chance, jobs=24, every=(1.0, 2.5)))  # on a slow machine, one job must not meet six kills
 
 
 def test_a_mailing_under_kills_and_freezes(house: House, mail: MailServer, chance: random.Random) -> None:
