@@ -62,6 +62,12 @@ class NotFound(LegworkError):
         super().__init__(message)
 
 
+class FileMissing(NotFound):
+    """A file is known, and its content is not where it was stored."""
+
+    reason = "file_missing"
+
+
 class NotAuthenticated(LegworkError):
     """Not authenticated: no session or token, or it has expired or been revoked."""
 

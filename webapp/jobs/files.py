@@ -22,7 +22,7 @@ CHUNK = 256 * 1024
 def download(file_id: str) -> BaseResponse:
     """One file, whole or the range that was asked for. Never shown inside the site: always an attachment."""
     file = files.visible_file(file_id, current_owner())
-    stream = files.blob_storage().open(file.blob)
+    stream = files.open_file(file)
     response = attachment(ExportBody(stream, CHUNK), file.media_type, file.name)
     response.set_etag(file.sha256)
     response.content_length = file.bytes

@@ -10,9 +10,10 @@ from sqlalchemy import select
 from jobs.engine.db import postgres
 from jobs.engine.db.models import File
 from jobs.engine.db.records import owned, readable_file
-from jobs.engine.errors import BadInput, NotFound
+from jobs.engine.errors import BadInput, FileMissing, NotFound
 from jobs.engine.files import inputs
 from jobs.engine.files.storage import blob_storage
+from jobs.engine.files.storage_id import explained
 from jobs.engine.formats import pdf_pages
 from jobs.engine.formats.tables import DETECTED, ReadOptions
 
@@ -37,7 +38,10 @@ def _visible(found: File) -> File:
 
 def open_file(file: File) -> BinaryIO:
     """The file's bytes, from the start."""
-    return blob_storage().open(file.blob)
+    try:
+        return blob_storage().open(file.blob)
+    except FileMissing as error:
+        raise FileMissing(explained(error)) from error
 
 
 def pdf_page(file: File, number: int) -> pdf_pages.PdfPage:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from jobs.engine import settings
-from jobs.engine.errors import NO_SPACE, LegworkError, NotFound, TooLarge
+from jobs.engine.errors import NO_SPACE, FileMissing, LegworkError, TooLarge
 from jobs.engine.files.s3 import Bucket
 
 CHUNK = 1 << 20
@@ -34,7 +34,7 @@ class Blob:
 
 
 class Storage(Protocol):
-    """The interface of both storages. An unknown key raises NotFound."""
+    """The interface of both storages. An unknown key raises FileMissing."""
 
     def put(self, stream: BinaryIO, limit: int | None) -> Blob:
         """Store the whole stream. Raises TooLarge past `limit` bytes; LegworkError "no_space" if the disk is full."""
@@ -189,14 +189,14 @@ def new_key() -> str:
 
 
 def checked(key: str) -> str:
-    """The key, if it is well-formed; otherwise raises NotFound."""
+    """The key, if it is well-formed; otherwise raises FileMissing."""
     if not re.fullmatch(r"[0-9a-f]{32}", key):
         raise missing_blob()
     return key
 
 
-def missing_blob() -> NotFound:
-    return NotFound("The file's content no longer exists. Upload it again, or run the job again.")
+def missing_blob() -> FileMissing:
+    return FileMissing("The file's content no longer exists. Upload it again, or run the job again.")
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from jobs.engine.db.models import File
 from jobs.engine.errors import BadInput, QuotaExceeded, TooMany
 from jobs.engine.files import quota
 from jobs.engine.files.storage import Blob, blob_storage
+from jobs.engine.files.storage_id import note_site_storage
 from jobs.engine.formats import tables
 from jobs.engine.jsonsafe import clean_text
 
@@ -38,6 +39,7 @@ def upload(stream: BinaryIO, name: str, *, owner: str) -> File:
         )
         with postgres.session() as session:
             quota.take_quota(session, owner, blob.bytes)
+            note_site_storage(session)
             session.add(file)
             session.flush()
             session.refresh(file)

@@ -10,11 +10,13 @@ from pathlib import Path
 
 from redis.exceptions import RedisError
 from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
 
 from jobs.engine import settings
 from jobs.engine.db import migrations, postgres, redis
 from jobs.engine.errors import LegworkError, SettingsError
 from jobs.engine.files.storage import blob_storage
+from jobs.engine.files.storage_id import SHARE, hosts_with_other_storage
 from jobs.engine.llm import client, model_list, openai_client
 from jobs.engine.mail import smtp
 from jobs.engine.queue import delivery
@@ -139,6 +141,22 @@ def model_health(thorough: bool = False) -> Component:
 
 
 def files_health(thorough: bool = False) -> Component:
+    found = _storage_health(thorough)
+    if found.state == "wrong" or not (hosts := _hosts_with_other_storage()):
+        return found
+    words = f"Not shared with the workers on {', '.join(hosts)}"
+    return Component("Files", "wrong", words, found.detail, f"Their jobs do not find uploads. {SHARE}")
+
+
+def _hosts_with_other_storage() -> list[str]:
+    try:
+        with postgres.session() as session:
+            return hosts_with_other_storage(session)
+    except (LegworkError, ProgrammingError):  # the schema may be of another version
+        return []
+
+
+def _storage_health(thorough: bool) -> Component:
     chosen = settings.current()
     if chosen.storage_url:
         place = f"Bucket {chosen.storage_url.split('?')[0]}"

@@ -38,7 +38,9 @@ class ApprovalAnswer:
 
 
 def ask_approval(connection: Connection, claim: Claim, needed: ApprovalNeeded) -> bool:
-    """Store the approvals and let the job wait for the answers. False if a stop was requested. Raises LeaseLost."""
+    """Store the approvals and let the job wait for the answers.
+
+    False if a stop was requested, or the attempts are used up by asking for what was answered. Raises LeaseLost."""
     ledger.lock(connection, claim.job_id, claim.lease)
     expires = func.now() + timedelta(hours=needed.hours)
     for question in needed.questions:
@@ -50,6 +52,8 @@ def ask_approval(connection: Connection, claim: Claim, needed: ApprovalNeeded) -
             ledger.note(connection, claim.job_id, "info", line)
     ends = select(func.min(Approval.expires_at)).where(*_open(claim.job_id))
     until = connection.execute(ends).scalar_one()
+    if until is None:  # answered meanwhile, or the kind asks what was answered: at once again, and the attempt counts
+        return ledger.postpone(connection, claim.job_id, claim.lease, 0, "answered", needed.message, None)
     return ledger.wait(connection, claim.job_id, claim.lease, until, needed.message)
 
 

@@ -147,6 +147,13 @@ def waiting_count(name: str) -> int:
         raise BrokerUnavailable("The broker does not answer.") from error
 
 
+def broker_answers() -> bool:
+    try:
+        return bool(redis.broker().ping())
+    except RedisError:
+        return False
+
+
 def broker_problem() -> str | None:
     """What is wrong with the broker's own settings, in a sentence; None if nothing. Raises BrokerUnavailable."""
     try:

@@ -10,11 +10,11 @@ from jobs.engine.db import postgres
 from jobs.engine.db.job_view import JobView
 from jobs.engine.db.models import Job
 from jobs.engine.db.records import COUNT_CAP
-from jobs.engine.queue import fair_share, worker_registry
+from jobs.engine.queue import delivery, fair_share, worker_registry
 from jobs.engine.queue.polling import recent_items
 
 RECENT = 50  # ended jobs of a queue that say how long one takes
-BROKER_SECONDS = 3  # that a due job may be without a message before it is said that the broker does not answer
+UNSENT_SECONDS = 3  # that a due job may be without a message before it is asked whether the broker answers
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ def why_waiting(job: JobView) -> Waiting | None:
         return Waiting("paused", f"Queue {job.queue} is paused. It starts when an operator resumes the queue.", before)
     if serving == 0:
         return Waiting("no_worker", f"No worker serves queue {job.queue}. It starts as soon as one does.", before)
-    if job.delivered_at is None and waited > BROKER_SECONDS:
-        return Waiting("undelivered", _BROKER, before)
+    if job.delivered_at is None and waited > UNSENT_SECONDS:
+        return Waiting("undelivered", _SOON if delivery.broker_answers() else _BROKER, before)
     eta = None if each is None else each * (before + 1) / serving if before else 0.0
     if job.reason in ("worker_lost", "shutdown"):
         return Waiting("worker_lost", job.message or "Its worker was lost; another takes over.", before, eta)
@@ -90,6 +90,7 @@ def why_waiting(job: JobView) -> Waiting | None:
     return Waiting("queue", ahead, before, eta)
 
 
+_SOON = "It is sent to a worker in a moment. If this stays, an operator finds what is wrong under Operations."
 _BROKER = "The broker does not answer. The job is safe in the database and starts when it is back."
 
 

@@ -27,10 +27,20 @@ class Seen:
 
 
 def report(
-    session: Session, program: str, host: str, queues: Sequence[str], version: str, seen: Iterable[Seen]
+    session: Session,
+    program: str,
+    host: str,
+    queues: Sequence[str],
+    version: str,
+    seen: Iterable[Seen],
+    storage: str = "",
 ) -> dict[str, str]:
-    """These workers of one supervisor are alive. Returns what operators asked of them, by name."""
+    """These workers of one supervisor are alive. Returns what operators asked of them, by name.
+
+    storage: the id of where they keep files, see files/storage_id.py; empty where it is not known.
+    """
     common: dict[str, Any] = {"program": program, "host": host, "queues": list(queues), "version": version}
+    common["storage"] = storage or None
     rows = [common | {"name": one.name, "pid": one.pid, "memory": one.memory} for one in seen]
     if not rows:
         return {}
@@ -41,7 +51,7 @@ def report(
         "beat_at": func.now(),
         "started_at": case((same, WorkerProcess.started_at), else_=func.now()),
         "asked": case((same, WorkerProcess.asked)),
-    } | {name: new[name] for name in ("program", "host", "queues", "version", "pid", "memory")}
+    } | {name: new[name] for name in ("program", "host", "queues", "version", "storage", "pid", "memory")}
     statement = statement.on_conflict_do_update(index_elements=["name"], set_=values)
     answered = session.execute(statement.returning(WorkerProcess.name, WorkerProcess.asked))
     return {name: asked for name, asked in answered if asked}

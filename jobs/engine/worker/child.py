@@ -3,7 +3,7 @@
     child = Child(serve)                 # in the parent
     child.give(task)
     child.wait(seconds)                  # True when there is something to receive
-    child.receive()                      # TAKEN, ENDING, then STAYS or LEAVES; or DIED
+    child.receive()                      # TAKEN, ENDING, then STAYS, LEAVES or BACK; or DIED
 
 A job of a kind with REUSE_PROCESS may be followed by others of such kinds; any other job is the first and last of its process.
 So is a job that ended badly or left something behind, whatever its kind.
@@ -31,7 +31,7 @@ from jobs.engine.errors import DatabaseUnavailable
 from jobs.engine.queue.ledger import Claim
 from jobs.engine.sandbox.parent_death import call_process, die_with_parent
 from jobs.engine.worker import leak_check, memory, outcome_writer
-from jobs.engine.worker.run import Run
+from jobs.engine.worker.run import GIVEN_BACK, Run
 
 MOST_JOBS = 500  # of one process
 IDLE_SECONDS = 5  # before an idle child closes its connections to Postgres
@@ -45,6 +45,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 TAKEN = "taken"  # the attempt begins
 ENDING = "ending"  # the kind's work is done and only the row has to be settled; for jobs after which the child may stay
 STAYS = "stays"  # the row is settled, and the child takes another task
+BACK = "back"  # SIGTERM ended the run, the row is not settled, and this is the child's last act
 LEAVES = "leaves"  # the row is settled, and this is the child's last act
 DIED = "died"
 
@@ -115,7 +116,7 @@ class Child:
         with suppress(EOFError, OSError):
             if self._pipe.poll():
                 word: str = self._pipe.recv()
-                self.taken, self._doomed = True, self._doomed or word == LEAVES
+                self.taken, self._doomed = True, self._doomed or word in (LEAVES, BACK)
                 return word
         self.signal(signal.SIGKILL)
         self._process.join()
@@ -180,8 +181,9 @@ def serve(pipe: Connection, parent: int, record_end: RecordEnd) -> None:
             return
         pipe.send(TAKEN)
         call_process(BUSY)
-        if not _run(pipe, task, before, task.reuse and number < MOST_JOBS, record_end):
-            pipe.send(LEAVES)
+        end = _run(pipe, task, before, task.reuse and number < MOST_JOBS, record_end)
+        if end != STAYS:
+            pipe.send(end)
             return
 
 
@@ -191,8 +193,8 @@ def connect() -> None:
         return
 
 
-def _run(pipe: Connection, task: Task, before: leak_check.ProcessState, may_stay: bool, record_end: RecordEnd) -> bool:
-    """Run a job and settle its row. Returns whether the process stays for another; the parent knows by then."""
+def _run(pipe: Connection, task: Task, before: leak_check.ProcessState, may_stay: bool, record_end: RecordEnd) -> str:
+    """Run a job and settle its row. Returns STAYS, which the parent knows by then, LEAVES or BACK."""
     global _current
     claim = task.claim
     logs.hold(claim.job_id)
@@ -215,7 +217,7 @@ def _run(pipe: Connection, task: Task, before: leak_check.ProcessState, may_stay
             span.end({"legwork.state": run.state}, failed=run.state == "failed")
             tracing.send([span])
         logs.hold()
-    return stays
+    return STAYS if stays else BACK if run.state == GIVEN_BACK else LEAVES
 
 
 def _left_behind(claim: Claim, before: leak_check.ProcessState) -> bool:

@@ -22,6 +22,10 @@ SHUTDOWN_GRACE_SECONDS = 6  # between SIGTERM and the child killed
 RISK_SECONDS = ledger.LEASE_SECONDS * 0.8  # without a heartbeat: kill the child before another worker may start the job
 LOOK_SECONDS = 0.2  # between the watchdog's looks once a heartbeat is overdue
 
+NOT_STARTED_SECONDS = 5.0  # before a job that no process could be started for is tried again
+_NOT_STARTED = "Its worker could not start a process for it."
+_NEVER_STARTED = f"{_NOT_STARTED} It was tried as often as it may be; the worker's log says why."
+
 log = logging.getLogger("legwork.worker")
 
 
@@ -32,6 +36,7 @@ class Lease:
         self.claim = claim
         self.given = False  # to a child
         self.settled = False  # by the child
+        self.given_back = False  # by the child, at a shutdown
         self.killed: str | None = None  # why the child was: stop, time_limit, memory_limit, shutdown, risk
         self.watchdog = Watchdog(RISK_SECONDS, lambda: self.kill("risk"))
         self._kill = kill
@@ -72,13 +77,14 @@ class Lease:
         """Settle the row if the child did not, and deliver a job that came back; what fails here is left to the clock."""
         try:
             if not self.settled:
-                self._settle()
+                self._settle(leaving)
             if leaving or not self.settled:
                 _deliver_again(self.claim.job_id)
         except (DatabaseUnavailable, BrokerUnavailable) as error:
             log.warning("job %s: left to the clock: %s", self.claim.job_id, error)
 
-    def _settle(self) -> None:
+    def _settle(self, leaving: bool) -> None:
+        """Only a shutdown gives a job back without counting the attempt."""
         held = self.claim.job_id, self.claim.lease
         try:
             with _transaction() as connection:
@@ -89,8 +95,11 @@ class Lease:
                     ledger.settle(connection, *held, "failed", reason="time_limit", message=words)
                 elif self.killed == "memory_limit":
                     ledger.settle(connection, *held, "failed", reason="memory_limit", message=memory.too_much())
-                elif self.killed == "shutdown" or not self.given:
+                elif self.killed == "shutdown" or self.given_back or (leaving and not self.given):
                     ledger.release(connection, *held)
+                elif not self.given:
+                    if not ledger.postpone(connection, *held, NOT_STARTED_SECONDS, "worker_lost", _NOT_STARTED, None):
+                        ledger.settle(connection, *held, "failed", reason="worker_lost", message=_NEVER_STARTED)
                 else:
                     ledger.give_up(connection, *held)
         except LeaseLost:

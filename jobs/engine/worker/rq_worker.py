@@ -32,7 +32,7 @@ from sqlalchemy.exc import NoResultFound
 
 from jobs.engine import logs
 from jobs.engine.db import postgres, redis
-from jobs.engine.errors import DatabaseUnavailable
+from jobs.engine.errors import DatabaseUnavailable, LegworkError
 from jobs.engine.kinds import catalogue
 from jobs.engine.queue import delivery, queries
 from jobs.engine.queue.delivery import QueueMessage
@@ -41,6 +41,7 @@ from jobs.engine.worker.child import Child
 from jobs.engine.worker.lease import Lease
 
 BEAT_SECONDS = 1
+SIGNAL_SECONDS = 1.0  # between a shutdown's SIGTERM to a child and the one to its worker
 SHOWN_SECONDS = 0.25  # a job that ends sooner is never shown as running in rq-dashboard
 IDLE_SECONDS = 2  # between checks whether a worker that waits for a message is to leave
 RECORD_SECONDS = 3  # between two updates of an unchanged record in Redis, and between looks for `rq suspend`
@@ -165,21 +166,25 @@ class LegworkWorker(Worker):
     def _run(self, lease: Lease, message: RqJob) -> None:
         """Have a child run the job; a second one if the first was dying and has not begun it."""
         claim = lease.claim
-        task = rq_records.task(claim, catalogue.kind(claim.kind).reuse_process, message, self)
+        task = rq_records.task(claim, _may_reuse(claim.kind), message, self)
         log.info("job %s: attempt %d of %s begins", claim.job_id, claim.attempt, claim.kind)
+        end = child.DIED
         for _ in range(2):
             process = self._have_child(fresh=not task.reuse)
             lease.given = True
             process.give(task)
             with lease.watchdog.kept():
-                lease.settled = self._follow(process, message, rq_records.execution(claim, self))
+                end = self._follow(process, message, rq_records.execution(claim, self))
+            lease.settled = end in (child.STAYS, child.LEAVES)
             if process.taken or lease.killed:
                 break
-        if not lease.settled:
+        if end == child.BACK:
+            lease.given_back = self._is_told_to_leave()
+        elif not lease.settled:
             rq_records.record_end(self, task, child.DIED)
 
-    def _follow(self, process: Child, message: RqJob, execution: Execution) -> bool:
-        """Send heartbeats until the child has settled the row; False if it died instead."""
+    def _follow(self, process: Child, message: RqJob, execution: Execution) -> str:
+        """Send heartbeats until the child is done with the job. Returns its last word, or DIED."""
         pause = SHOWN_SECONDS
         while True:
             if process.wait(pause):
@@ -187,7 +192,7 @@ class LegworkWorker(Worker):
                 if word == child.ENDING:
                     self.look_ahead()
                 elif word != child.TAKEN:
-                    return word != child.DIED
+                    return word
             elif pause == SHOWN_SECONDS:
                 pause = BEAT_SECONDS
                 rq_records.record_start(self, message, execution)
@@ -293,9 +298,24 @@ class LegworkWorker(Worker):
     def request_force_stop(self, signum: int, frame: Any) -> None:
         """A second SIGTERM asks for what is under way already."""
 
+    def _is_told_to_leave(self) -> bool:
+        """Whether this is a shutdown. A platform sends SIGTERM to every process, so the child's may come first."""
+        deadline = time.monotonic() + SIGNAL_SECONDS
+        while not self._stop_requested and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return self._stop_requested
+
     def _leaving_seconds(self) -> float:
         """Seconds since this worker was told to leave, 0 if it was not."""
         return time.monotonic() - self._asked_at if self._asked_at is not None else 0.0
+
+
+def _may_reuse(kind: str) -> bool:
+    """Whether its process may run others. One that is not known here is the child's to tell of."""
+    try:
+        return catalogue.kind(kind).reuse_process
+    except LegworkError:
+        return False
 
 
 def work(queues: list[str], name: str) -> None:

@@ -16,6 +16,7 @@ from jobs.engine.errors import (
     ApprovalNeeded,
     BudgetSpent,
     DatabaseUnavailable,
+    FileMissing,
     InvalidParams,
     KindUnavailable,
     LeaseLost,
@@ -25,6 +26,7 @@ from jobs.engine.errors import (
     StopAsked,
     TimeLimitReached,
 )
+from jobs.engine.files.storage_id import explained
 from jobs.engine.kinds import catalogue, sealing, secrets
 from jobs.engine.kinds.params import KindParams
 from jobs.engine.queue import approvals, ledger, queries
@@ -35,21 +37,26 @@ from jobs.engine.worker.context import Context
 from jobs.engine.worker.outcome_writer import AWAY_SECONDS, OutcomeWriter
 
 RETRY_SECONDS = (2, 15, 60)  # before attempts 2, 3 and later, each with up to half as much again
+GIVEN_BACK = "given back"  # the state of a run that SIGTERM ended: only its worker knows whether it is a shutdown
+_ANSWERED = "It asks for approvals that were answered already, so it would never end. Its kind has to be corrected."
 
 
 class Run:
-    """`work()` runs the kind, `settle()` writes how it ended; `shut_down()` may be called meanwhile."""
+    """`work()` runs the kind, `settle()` writes how it ended; `shut_down()` may be called meanwhile.
+
+    A run that was shut down leaves its row to its worker, see lease.py.
+    """
 
     def __init__(self, claim: Claim):
         self.claim = claim
         self.writer = OutcomeWriter(claim)
         self.context = Context(claim, self.writer)
-        self.state = "running"  # of the row, as this run left it; lost where another run holds it
+        self.state = "running"  # of the row, as this run left it; lost where another run holds it, or GIVEN_BACK
         self._result: Any = None
         self._error: BaseException | None = None
 
     def shut_down(self) -> None:
-        """Have the run end soon and give its job back. Safe in a signal handler."""
+        """Have the run end soon, so that its worker gives the job back. Safe in a signal handler."""
         self.writer.end(ShuttingDown())
 
     def work(self) -> bool:
@@ -85,7 +92,7 @@ class Run:
 
     def _call(self) -> Any:
         try:
-            kind = catalogue.kind(self.claim.kind)
+            kind = _known(self.claim.kind)
             params = _fitting(kind, sealing.opened(kind, self.claim.params, self.claim.sealed))
             self.writer.hider.add(secrets.secret_values(params))
             return self.writer.hider.value(self._with_notes(kind.run(params, self.context)))
@@ -100,13 +107,13 @@ class Run:
     def _end(self, result: Any, error: BaseException | None) -> str:
         if isinstance(error, LeaseLost):
             return "lost"
-        if isinstance(error, ShuttingDown | NotFound | KindUnavailable):
-            return self._release()  # a kind this worker does not know is left to another worker; no attempt is counted
+        if isinstance(error, ShuttingDown):
+            return GIVEN_BACK
         if error is None:
             return self._settle(*self._verdict(), result=result, whole=self.context.mapped)
-        if isinstance(error, ApprovalNeeded) and self._wait(error):
-            return "queued"
-        if isinstance(error, StopAsked | ApprovalNeeded):
+        if isinstance(error, ApprovalNeeded):
+            return "queued" if self._wait(error) else self._settle("failed", "approval", _ANSWERED)
+        if isinstance(error, StopAsked):
             words = "Stopped by a person. What was done is kept."
             return self._settle("cancelled", "stopped", words, result=self._so_far)
         if isinstance(error, TimeLimitReached):
@@ -137,6 +144,8 @@ class Run:
             return queries.counts(session, self.claim.job_id)
 
     def _fail(self, error: BaseException) -> str:
+        if isinstance(error, FileMissing):
+            error.message = explained(error)
         detail = self.writer.hider.text("".join(traceback.format_exception(error)))
         if not isinstance(error, LegworkError):
             message = f"The job ended with an error that its kind did not expect: {_name(error)}"
@@ -167,11 +176,6 @@ class Run:
         with postgres.autocommit() as connection:
             return ledger.settle(connection, *self._held, state, reason=reason, message=message, **more)
 
-    def _release(self) -> str:
-        with postgres.session() as session:
-            ledger.release(session.connection(), *self._held)
-        return "queued"
-
     @property
     def _so_far(self) -> Any:
         return self.writer.hider.value(self._with_notes(self.context.so_far))
@@ -179,6 +183,14 @@ class Run:
     @property
     def _held(self) -> tuple[Any, int]:
         return self.claim.job_id, self.claim.lease
+
+
+def _known(name: str) -> catalogue.Kind:
+    """The kind. One that this worker does not know counts as an attempt, and is tried again later: another may know it."""
+    try:
+        return catalogue.kind(name)
+    except (NotFound, KindUnavailable) as error:
+        raise LegworkError(error.message, reason="no_kind", retryable=True) from error
 
 
 def _fitting(kind: catalogue.Kind, params: dict[str, Any]) -> KindParams:

@@ -26,6 +26,7 @@ from jobs import __version__
 from jobs.engine import sentry
 from jobs.engine.db import postgres, redis
 from jobs.engine.errors import BrokerUnavailable, DatabaseUnavailable
+from jobs.engine.files.storage_id import storage_id
 from jobs.engine.kinds import catalogue
 from jobs.engine.queue import capacity, delivery, ledger, queries, worker_registry
 from jobs.engine.queue.worker_registry import Seen
@@ -179,7 +180,7 @@ class Supervisor:
         try:
             with postgres.session(postgres.unpooled_engine()) as session:
                 asked = worker_registry.report(
-                    session, self.program, socket.gethostname(), self.queues, __version__, seen
+                    session, self.program, socket.gethostname(), self.queues, __version__, seen, storage_id()
                 )
         except DatabaseUnavailable as error:
             log.warning("no report: %s", error)

@@ -18,7 +18,7 @@ from jobs.engine.db.models import Job
 from jobs.engine.embedded.redis import Redis
 from jobs.engine.errors import BadInput, BrokerUnavailable, Conflict, InvalidParams, NotFound, TooLarge
 from jobs.engine.files import lookup, uploads
-from jobs.engine.queue import commands, delivery, ledger, lists, queries
+from jobs.engine.queue import commands, delivery, ledger, lists, queries, worker_registry
 from jobs.engine.queue import waiting as engine_waiting
 from jobs.engine.queue.ledger import Batch, Outcome
 from jobs.engine.worker import clock
@@ -92,6 +92,20 @@ class TestSubmit:
     def test_an_unknown_kind_is_not_found(self, name: str) -> None:
         with pytest.raises(NotFound):
             commands.submit(name, {}, owner="local")
+
+    def test_the_broker_is_named_only_if_it_was_asked(self, environment: Callable[..., None]) -> None:
+        job = nap()
+        with postgres.session() as session:
+            worker_registry.report(session, "p", "h", ["cpu"], "1", [worker_registry.Seen("w", 1)])
+            session.execute(text("update jobs set delivered_at = null, created_at = now() - interval '1 min'"))
+        job = queries.job(job.id, "local")
+        waiting = engine_waiting.why_waiting(job)
+        assert waiting is not None
+        assert (waiting.code, "broker" in waiting.sentence) == ("undelivered", False)
+        environment(REDIS_URL="redis://127.0.0.1:1", EXTRA_KINDS="tests.sample_kinds")
+        waiting = engine_waiting.why_waiting(job)
+        assert waiting is not None
+        assert waiting.sentence.startswith("The broker does not answer.")
 
     @pytest.mark.parametrize("sample", [0, -1, 1_001])
     def test_a_sample_has_limits(self, sample: int) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
+import signal
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -112,6 +114,13 @@ class TestEnds:
         job = ended(poison)
         assert (job.state, job.reason) == ("failed", "worker_lost")
         assert hows(job) == ["lost", "lost", "lost"]
+
+    def test_a_stray_sigterm_is_not_a_shutdown(self, standing_workers: Workers) -> None:
+        job = nap(naps=200, seconds=0.02)
+        begun(job)
+        for horse in standing_workers.horses:
+            os.kill(horse, signal.SIGTERM)
+        assert hows(ended(job)) == ["lost", "succeeded"]
 
     def test_a_sample_is_the_first_items_only(self) -> None:
         job = ended(commands.submit("nap", {"naps": 50}, owner="local", sample=3))

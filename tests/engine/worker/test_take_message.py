@@ -133,4 +133,4 @@ def test_a_message_that_a_killed_worker_had_taken_ahead_is_delivered_again() -> 
 @pytest.mark.slow
 def test_looking_ahead_does_not_end_the_wait_for_the_child() -> None:
     said = subprocess.check_output([sys.executable, "-c", FOLLOW], cwd=CODE, text=True)
-    assert said.splitlines() == ["True [0] True", "True [0, 1] True", "True [0, 1, 2] True", "False False"]
+    assert said.splitlines() == ["stays [0] True", "stays [0, 1] True", "stays [0, 1, 2] True", "died False"]

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, func, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from jobs.engine.db.models.base import Base, new_id
@@ -36,6 +36,17 @@ class File(Base):
         Index("files_job_id_id", "job_id", "id"),
         Index("files_hidden", "job_id", postgresql_where=text("not visible")),
     )
+
+
+class SiteStorage(Base):
+    """The one row that says where the site stores files: the id of the folder, or the bucket."""
+
+    __tablename__ = "site_storage"
+
+    one: Mapped[bool] = mapped_column(primary_key=True, server_default="true")
+    storage: Mapped[str]
+
+    __table_args__ = (CheckConstraint("one", name="one_row"),)
 
 
 class StorageUsed(Base):

@@ -25,6 +25,7 @@ class WorkerProcess(Base):
     program: Mapped[str] = mapped_column(server_default="")  # the supervisor that keeps it, as host-pid
     version: Mapped[str] = mapped_column(server_default="")
     memory: Mapped[int | None]  # bytes of it and its child, shared pages by their share
+    storage: Mapped[str | None]  # the id of where it keeps files; None: not known
     asked: Mapped[str | None]  # by an operator: finish, stop
 
 
