@@ -20,9 +20,11 @@ DEFAULT_PROCESSES = 2
 MOST_BY_DEFAULT = 8  # --max, if only --min is given
 
 
-def main() -> int:
-    arguments = _parser().parse_args()
+def main(typed: list[str] | None = None, program: str = "") -> int:
+    """Run the command that was typed. `program`: a name of one of these commands, such as `legwork worker`."""
     try:
+        settings.load_env_file()
+        arguments = _parser(program.rpartition(" ")[0]).parse_args(typed)
         if arguments.command == "doctor":  # it changes nothing, and says what is wrong with a setting
             logs.set_up("text")
         else:
@@ -176,8 +178,8 @@ def _queues(text: str) -> list[str]:
     return names
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m jobs", description="Legwork's background programs.")
+def _parser(program: str = "") -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=program or "python -m jobs", description="Legwork's background programs.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("migrate", help="update the database schema to this version")
     worker = commands.add_parser("worker", help="run jobs, and the clock")

@@ -26,6 +26,7 @@ from jobs.engine import settings
 from jobs.engine.embedded.postgres import Postgres
 from jobs.engine.embedded.redis import Redis
 
+os.environ["FLASK_SKIP_DOTENV"] = "1"  # the developer's own .env is not for tests
 CODE = Path(__file__).parents[1]
 TEMPLATE = "legwork_template"
 # What this process reads from its settings once and remembers: `forget` has it read again. By module, since most import few.

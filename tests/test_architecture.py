@@ -25,6 +25,7 @@ ROOTS = ("jobs", "webapp")
 
 # Who stands on whom: what stands in a row may import what stands in the rows below it, and nothing of its own row.
 FLOORS = (
+    "webapp.command",
     "webapp",  # the application, its server, the description of the API
     "webapp.operations",
     "webapp.mail webapp.schedules",

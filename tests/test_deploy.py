@@ -110,7 +110,7 @@ def test_every_command_is_one_of_ours_with_options_that_it_takes() -> None:
             parsed := jobs_command._parser().parse_args(line)
         ).command == "worker" else None
     web = [line[-3:] for line in commands() if line[0].endswith("gunicorn")]
-    assert web == [["--config", "webapp/gunicorn.py", "webapp.wsgi:app"]] * 2
+    assert web == [["--config", "python:webapp.gunicorn", "webapp.wsgi:app"]] * 2
     assert (CODE / "Procfile").read_text().count(" ".join(web[0])) == 1
 
 

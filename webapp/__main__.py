@@ -27,6 +27,7 @@ from jobs.engine.settings import Settings
 from webapp import demo
 
 CODE = Path(__file__).resolve().parent.parent
+PROCFILE = next(folder / "Procfile" for folder in (CODE / "webapp", CODE) if (folder / "Procfile").is_file())
 READY_SECONDS = 120.0
 ONE_USER = (
     "As long as there is no account, everybody who can run programs on this machine is the one user of Legwork, an admin. "
@@ -35,17 +36,18 @@ ONE_USER = (
 LOOK_SECONDS = 0.2
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None, program: str = "python -m webapp") -> int:
     """Run until stopped. Returns 0; 1 where something could not be started; 2 where a setting is wrong."""
-    options, of_accounts = _parse(arguments)
+    options, of_accounts = _parse(arguments, program)
     try:
+        settings.load_env_file()
         chosen = settings.read(_with_free_port(os.environ) if options.demo else os.environ)
         sandbox.be_private(chosen)
         if options.command == "accounts":
             return _accounts(chosen, of_accounts)
         with _Stop() as stop:
             kinds = [name for name in options.kinds.split(",") if name]
-            return _run(chosen, Path(options.procfile), stop, demo=options.demo, kinds=kinds)
+            return _run(chosen, options.procfile, stop, demo=options.demo, kinds=kinds)
     except SettingsError as error:
         _say(error.message)
         return 2
@@ -89,14 +91,14 @@ class _Stop:
         self.asked = True
 
 
-def _run(chosen: Settings, procfile: Path, stop: _Stop, *, demo: bool, kinds: list[str]) -> int:
-    lines = read_procfile(procfile)
+def _run(chosen: Settings, procfile: Path | None, stop: _Stop, *, demo: bool, kinds: list[str]) -> int:
+    lines = read_procfile(procfile or PROCFILE)
     chosen.refuse_open_host()
     _refuse_taken_port(chosen)
     with _hold_data_dir(chosen.data_dir):
         supervisor = ProcfileSupervisor(_say)
         try:
-            secret = _start(chosen, lines, procfile.resolve().parent, supervisor, stop)
+            secret = _start(chosen, lines, procfile.resolve().parent if procfile else Path.cwd(), supervisor, stop)
             return _demo(chosen, supervisor, stop, kinds) if demo else _serve(chosen, supervisor, stop, secret)
         except StopSignal:
             return 0 if not demo else 1
@@ -108,7 +110,9 @@ def _start(
     chosen: Settings, lines: Mapping[str, str], folder: Path, supervisor: ProcfileSupervisor, stop: _Stop
 ) -> str:
     """Start everything. Returns the secret of the link to the first account; empty where none is needed."""
-    environ = with_programs(os.environ) | _start_services(chosen, supervisor, stop)
+    found = filter(None, (os.environ.get("PYTHONPATH"), str(folder)))  # packages of EXTRA_KINDS may lie beside .env
+    environ = with_programs(os.environ) | {"PYTHONPATH": os.pathsep.join(found)}
+    environ |= _start_services(chosen, supervisor, stop)
     if "release" in lines:
         _release(lines["release"], folder, environ, chosen.data_dir)
     secret = "" if _somebody_can_sign_in(chosen, environ) else _new_secret()
@@ -275,14 +279,12 @@ def _short(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def _parse(arguments: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
+def _parse(arguments: list[str] | None, program: str) -> tuple[argparse.Namespace, list[str]]:
     """The options, and what comes after `accounts`: its own parser reads that."""
-    parser = argparse.ArgumentParser(prog="python -m webapp", description="Start Legwork and everything it needs.")
+    parser = argparse.ArgumentParser(prog=program, description="Start Legwork and everything it needs.")
     parser.add_argument("--demo", action="store_true", help="run the sample jobs, print what came out, and end")
     parser.add_argument("--kinds", default="", metavar="KIND,...", help="with --demo: the jobs of these kinds alone")
-    parser.add_argument(
-        "--procfile", default=str(CODE / "Procfile"), help="the processes to run (default: the checkout's)"
-    )
+    parser.add_argument("--procfile", type=Path, help="the processes to run (default: Legwork's own)")
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("accounts", add_help=False, help="add an account, list them, give a new password")
     options, others = parser.parse_known_args(arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
@@ -13,12 +14,14 @@ from webapp.http import compression, errors, guards
 from webapp.http.routing import LazyRule
 from webapp.operations import rq_dashboard
 
+INSTALLED = Path(__file__).parent / "templates"  # in a wheel
+TEMPLATES = INSTALLED if INSTALLED.is_dir() else "../templates"
 PACKAGES = (ui, jobs, results, moderation, schedules, library, chat, mail, accounts, operations)
 
 
 def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     """The WSGI application. `config` overrides Flask's own, for tests. Opens no connection."""
-    app = Flask("webapp", template_folder="../templates")
+    app = Flask("webapp", template_folder=TEMPLATES)
     app.url_rule_class = LazyRule
     guards.guard(app, settings.current())
     errors.answer_errors(app)

@@ -10,6 +10,7 @@ from jobs.engine import logs, sandbox, settings
 from jobs.engine.errors import SettingsError
 
 try:
+    settings.load_env_file()
     _chosen = settings.current()
     _chosen.require("database_url", "redis_url")
     _chosen.refuse_open_host()

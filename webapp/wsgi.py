@@ -1,4 +1,4 @@
-"""The app object, for the server: `gunicorn --config webapp/gunicorn.py webapp.wsgi:app`."""
+"""The app object, for the server: `gunicorn --config python:webapp.gunicorn webapp.wsgi:app`."""
 
 from __future__ import annotations
 

@@ -59,7 +59,16 @@ def served(app: str, variables: dict[str, str]) -> Iterator[Server]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "gunicorn", "--config", "webapp/gunicorn.py", "--worker-connections", "3000", app]
+    command = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "--config",
+        "python:webapp.gunicorn",
+        "--worker-connections",
+        "3000",
+        app,
+    ]
     environ = os.environ | variables | {"PORT": str(port), "WEB_CONCURRENCY": "1"}
     with subprocess.Popen(command, cwd=CODE, env=environ, stderr=subprocess.DEVNULL) as process:
         try:

@@ -104,7 +104,7 @@ def write_procfile(path: Path, *names: str, worker: str = "") -> Path:
     lines = (CODE / "Procfile").read_text().splitlines()
     kept = [line for line in lines if line.partition(":")[0] in ("release", *names)]
     kept += [f"worker: {worker}"] * bool(worker)
-    path.write_text("".join(f"{line.replace('webapp/', f'{CODE}/webapp/')}\n" for line in kept))
+    path.write_text("".join(f"{line}\n" for line in kept))
     return path
 
 

@@ -1,6 +1,6 @@
 """The least that a web process can do with a stream: hand the provider's bytes on. No row, no reader but the one.
 
-PROVIDER_PORT=… gunicorn --config webapp/gunicorn.py tests.bench.peers.pass_through:app
+PROVIDER_PORT=… gunicorn --config python:webapp.gunicorn tests.bench.peers.pass_through:app
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What others answer a page that asks how a job is doing: a bare route over RQ's own job, and rq-dashboard's JSON of it.
 
-REDIS_URL=… gunicorn --config webapp/gunicorn.py tests.bench.peers.rq_status:app
+REDIS_URL=… gunicorn --config python:webapp.gunicorn tests.bench.peers.rq_status:app
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ def test_a_site_that_others_can_reach_does_not_start_without_a_secret_and_an_acc
     environment: Callable[..., None],
 ) -> None:
     """By its server alone, as the Procfile starts it."""
-    server = ("gunicorn", "--config", "webapp/gunicorn.py", "webapp.wsgi:app")
+    server = ("gunicorn", "--config", "python:webapp.gunicorn", "webapp.wsgi:app")
     code, said = _run(*server, **OPEN | {"SECRET_KEY": "short"})
     assert code == 2 and "SECRET_KEY to at least 32 characters" in said
     code, said = _run(*server, **OPEN)

@@ -1,0 +1,151 @@
+"""The package as it is installed, and its one command: built, installed beside nothing else, started and used."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import CODE, OURS, _open_folder
+from tests.stories.app_process import NO_MODEL, App, end, free_port
+from tests.stories.site_client import until
+
+pytestmark = pytest.mark.slow
+ENDED = {"succeeded", "partial", "failed", "cancelled"}
+
+
+class Installation:
+    """A virtual environment that has our wheel, and the packages of this one; commands run in an empty folder."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder / "work"
+        self.folder.mkdir(mode=0o755)
+        self.bin = folder / "venv" / "bin"
+        self.run(sys.executable, "-m", "venv", "--without-pip", str(folder / "venv"))
+        site = Path(sysconfig.get_path("purelib", vars={"base": str(folder / "venv")}))
+        (site / "packages.pth").write_text(sysconfig.get_path("purelib"))
+        (self.bin / "gunicorn").write_text(
+            f"#!{self.bin}/python\nimport sys\nfrom gunicorn.app.wsgiapp import run\nsys.exit(run())\n"
+        )
+        (self.bin / "gunicorn").chmod(0o755)
+        built = _wheel_of_sdist(folder)
+        pip = ("-m", "pip", "--python", str(self.bin / "python"), "install", "--quiet", "--no-deps", "--no-index")
+        self.run(sys.executable, *pip, str(built))
+
+    @property
+    def environ(self) -> dict[str, str]:
+        left_out = {*OURS, "PYTHONPATH", "FLASK_SKIP_DOTENV"}
+        return {name: value for name, value in os.environ.items() if name not in left_out} | NO_MODEL
+
+    def run(self, *command: str, code: int = 0, **extra: str) -> str:
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environ | extra, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def legwork(self, *arguments: str, code: int = 0, **extra: str) -> str:
+        return self.run(str(self.bin / "legwork"), *arguments, code=code, **extra)
+
+
+def _wheel_of_sdist(folder: Path) -> Path:
+    """The wheel that is built from the sdist, so that both are tried."""
+    build = (sys.executable, "-m", "hatchling", "build")
+    subprocess.run([*build, "-t", "sdist", "-d", str(folder)], cwd=CODE, check=True, capture_output=True)
+    (packed,) = folder.glob("*.tar.gz")
+    with tarfile.open(packed) as sdist:
+        sdist.extractall(folder / "sdist", filter="data")
+    (source,) = (folder / "sdist").iterdir()
+    subprocess.run([*build, "-t", "wheel", "-d", str(folder)], cwd=source, check=True, capture_output=True)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def installed() -> Iterator[Installation]:
+    with _open_folder() as folder:
+        yield Installation(folder)
+
+
+@pytest.fixture(scope="module")
+def app(installed: Installation) -> Iterator[App]:
+    """Started by `legwork run` in a folder with a kind of its own. Its settings are in .env."""
+    data_dir, port, said = installed.folder / "data", free_port(), installed.folder / "terminal.txt"
+    (installed.folder / ".env").write_text(f"PORT={port}\nDATA_DIR={data_dir}\n")
+    installed.legwork("new", "kind", "letters")
+    with said.open("ab") as terminal:
+        running = subprocess.Popen(
+            [str(installed.bin / "legwork"), "run"],
+            cwd=installed.folder,
+            env=installed.environ,
+            stdout=terminal,
+            stderr=terminal,
+        )
+    app = App(f"http://127.0.0.1:{port}", data_dir, running, said)
+    try:
+        yield app.wait_ready()
+    finally:
+        end(app)
+
+
+def test_an_installed_package_runs_jobs(app: App) -> None:
+    """With pages, styles, samples and migrations, which are no Python files."""
+    page = _get(f"{app.url}/").decode()
+    style = page.partition('rel="stylesheet" href="')[2].partition('"')[0]
+    assert len(_get(app.url + style)) > 1_000
+    for kind in ("letters", "simulate"):
+        example = json.loads(_get(f"{app.url}/api/v1/kinds/{kind}"))["example"]
+        job = _post(f"{app.url}/api/v1/kinds/{kind}/jobs", example)
+        until(lambda job=job: _job(app, job)["state"] in ENDED, f"the end of {kind}")
+        assert _job(app, job)["state"] == "succeeded", _job(app, job)
+        assert b"Succeeded" in _get(f"{app.url}/jobs/{job['id']}")
+
+
+def test_commands_find_the_running_one_by_env_file(app: App, installed: Installation) -> None:
+    assert str(app.data_dir) in installed.legwork("doctor")
+    assert installed.legwork("accounts", "list") == ""
+    installed.legwork("backup", "all.tar")
+    assert (installed.folder / "all.tar").is_file()
+
+
+def test_what_is_typed_wins_over_the_env_file(app: App, installed: Installation) -> None:
+    assert "PORT is 'x'" in installed.legwork("run", code=2, PORT="x")
+
+
+def test_the_test_of_a_new_kind_passes(app: App, installed: Installation) -> None:
+    done = installed.run(str(installed.bin / "python"), "-m", "pytest", "-q", "tests", PYTHONPATH=".")
+    assert "3 passed" in done
+    assert "exists already" in installed.legwork("new", "kind", "letters", code=2)
+    assert "cannot be the name" in installed.legwork("new", "kind", "../x", code=2)
+
+
+def test_flasks_own_command_finds_the_site(app: App, installed: Installation) -> None:
+    flask = (str(installed.bin / "python"), "-m", "flask", "--app", "webapp")
+    assert "/kinds/<name>" in installed.run(*flask, "routes")
+    assert "Usage" in installed.run(*flask, "run", "--help")
+    assert "usage: python -m jobs" in installed.run(str(installed.bin / "python"), "-m", "jobs", "--help")
+    assert "usage: legwork worker" in installed.legwork("worker", "--help")
+
+
+def _get(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=60) as answer:
+        return bytes(answer.read())
+
+
+def _post(url: str, body: object) -> dict[str, Any]:
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return dict(json.load(answer))
+
+
+def _job(app: App, job: dict[str, Any]) -> dict[str, Any]:
+    return dict(json.loads(_get(f"{app.url}/api/v1/jobs/{job['id']}")))
