@@ -271,7 +271,7 @@ def _address(chosen: Settings) -> str:
 
 def _link(chosen: Settings, secret: str) -> str:
     """The page that makes the first account, at the name that the site is known by."""
-    known = f"https://{chosen.trusted_hosts[0]}" if chosen.trusted_hosts else _address(chosen)
+    known = f"https://{chosen.public_name}" if chosen.public_name else _address(chosen)
     return f"{known}/first/{secret}"
 
 

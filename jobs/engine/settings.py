@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from jobs.engine import platforms
 from jobs.engine.errors import SettingsError
 
 LEAST_SECRET = 32  # characters
@@ -77,6 +78,11 @@ class Settings:
     def this_machine_only(self) -> bool:
         """Whether nobody on another machine uses the site: no other can reach it, and no proxy passes requests of others on."""
         return self.loopback and not self.trusted_proxies and all(is_loopback(host) for host in self.trusted_hosts)
+
+    @property
+    def public_name(self) -> str:
+        """The name that people use, as far as it is known; empty if it is not."""
+        return next((host for host in self.trusted_hosts if host != platforms.ANY_HOST), "")
 
     @property
     def has_model(self) -> bool:
@@ -169,6 +175,7 @@ def adopt(addresses: Mapping[str, str]) -> None:
 
 def read(environ: Mapping[str, str]) -> Settings:
     """Read every setting; raise SettingsError naming the first variable that is wrong."""
+    environ = platforms.with_defaults(environ)
     for name in _WITH_SECRETS:
         if EXAMPLE_VALUE in environ.get(name, "").lower():
             raise SettingsError(f"{name} still has the example's {EXAMPLE_VALUE}, which everybody knows. Set your own.")
@@ -273,13 +280,15 @@ def _senders(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _networks(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
-    words = _words(environ, name)
-    for word in words:
+    found: list[str] = []
+    for word in _words(environ, name):
         try:
-            ipaddress.ip_network(word, strict=False)
+            found += platforms.PRIVATE if word == "private" else [str(ipaddress.ip_network(word, strict=False))]
         except ValueError:
-            raise SettingsError(f"{name} has {word!r}; it must list networks such as 10.0.0.0/8.") from None
-    return words
+            raise SettingsError(
+                f"{name} has {word!r}; it must list networks such as 10.0.0.0/8, or say private."
+            ) from None
+    return tuple(found)
 
 
 def _number(environ: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:

@@ -44,6 +44,7 @@ def change_password() -> ResponseReturnValue:
     try:
         keep = identity.identity().sign_in
         how: dict[str, Any] = {"keep": keep, "tokens_too": "tokens" in form, "address": identity.address()}
+        how["counted"] = identity.counted_address()
         accounts.change_password(account, form.get("old", ""), form.get("new", ""), **how)
     except InvalidParams as error:
         return _page(errors={one.field: one.message for one in error.errors}), 422

@@ -30,7 +30,9 @@ def sign_in() -> ResponseReturnValue:
         return redirect("/", 303)
     name, password = request.form.get("name", ""), request.form.get("password", "")
     try:
-        secret = accounts.sign_in_by_password(name, password, address=identity.address(), browser=browser())
+        secret = accounts.sign_in_by_password(
+            name, password, address=identity.address(), counted=identity.counted_address(), browser=browser()
+        )
     except (NotAuthenticated, TooMany) as error:
         status = 429 if isinstance(error, TooMany) else 401
         return _page(request.form.get("next"), name[:100], error), status

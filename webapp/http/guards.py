@@ -22,6 +22,7 @@ from itsdangerous import URLSafeTimedSerializer
 from werkzeug.exceptions import SecurityError
 from wtforms import ValidationError
 
+from jobs.engine.platforms import ANY_HOST
 from jobs.engine.secret_key import made_secret_key
 from jobs.engine.settings import Settings, is_loopback
 from webapp.http import identity
@@ -30,6 +31,7 @@ from webapp.http.proxies import Forwarded
 
 __all__ = ["current_owner", "require_operator"]
 
+PROBES = ("health.healthz", "health.readyz")
 LOCAL_OWNER = identity.LOCAL.owner  # without accounts
 API_PREFIXES = ("/api/", "/v1/")
 
@@ -65,7 +67,8 @@ def guard(app: Flask, settings: Settings) -> None:
     app.config.update(
         SECRET_KEY=_secret_key(settings),
         OWN_HOSTS={"localhost", settings.host.lower(), *(host.lower() for host in settings.trusted_hosts)},
-        SESSION_COOKIE_NAME=f"legwork_{settings.port}",  # cookies ignore the port, and one host may run two Legworks
+        # One cookie for all webs of a site, whatever their ports; but cookies ignore ports, and one machine may run two sites.
+        SESSION_COOKIE_NAME=f"legwork_{settings.port}" if settings.this_machine_only else "legwork",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         PERMANENT_SESSION_LIFETIME=SESSION_LIFE,
@@ -96,7 +99,7 @@ def local_path(target: str | None, default: str = "/") -> str:
 
 
 class _Cookie(SecureCookieSessionInterface):
-    """A session cookie that is Secure if the request came over TLS."""
+    """A session cookie that over TLS is Secure, and bound to this host by its name: no other host of the domain can set it."""
 
     _signing: URLSafeTimedSerializer | None = None
 
@@ -104,6 +107,10 @@ class _Cookie(SecureCookieSessionInterface):
         """Cached, because the key does not change."""
         self._signing = self._signing or super().get_signing_serializer(app)
         return self._signing
+
+    def get_cookie_name(self, app: Flask) -> str:
+        name = super().get_cookie_name(app)
+        return f"__Host-{name}" if request.is_secure else name
 
     def get_cookie_secure(self, app: Flask) -> bool:
         return request.is_secure
@@ -119,11 +126,17 @@ def _secret_key(settings: Settings) -> str:
 
 
 def _refuse_other_hosts() -> None:
-    """Refuse unknown host names: after DNS rebinding, a page of evil.example still sends its own name as Host."""
+    """Refuse unknown host names: after DNS rebinding, a page of evil.example still sends its own name as Host.
+
+    Probes of platforms come by address, and are answered by any name.
+    """
+    if request.endpoint in PROBES:
+        return
     if "HTTP_HOST" not in request.environ and request.environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
         raise SecurityError  # HTTP/1.1 requires a Host; health checks of load balancers with HTTP/1.0 have none
     name = _host_name()
-    if name not in current_app.config["OWN_HOSTS"] and not is_loopback(name):
+    own = current_app.config["OWN_HOSTS"]
+    if name not in own and not is_loopback(name) and not (name and ANY_HOST in own):
         raise SecurityError
 
 

@@ -17,6 +17,7 @@ from flask import Flask, current_app, g, request, session
 from jobs.engine import accounts, sandbox, settings
 from jobs.engine.accounts import ROLES, Identity
 from jobs.engine.errors import DatabaseUnavailable, Forbidden, LegworkError, NotAuthenticated, NotFound
+from webapp.http.proxies import CLAIMED
 
 LOCAL = Identity(owner="local", name="single user", role="admin")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -133,8 +134,13 @@ def require_operator() -> None:
 
 
 def address() -> str:
-    """The client's IP address, for the audit log and the throttle."""
+    """The client's IP address, for the audit log."""
     return request.remote_addr or "unknown"
+
+
+def counted_address() -> str:
+    """The address whose wrong passwords are counted together: also behind a proxy that TRUSTED_PROXIES does not name."""
+    return str(request.environ.get(CLAIMED, "")) or address()
 
 
 def signing_in_is_needed() -> bool:

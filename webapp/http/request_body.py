@@ -18,6 +18,7 @@ from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import BadRequest, RequestTimeout, TooManyRequests
 
 from webapp.http.address_limit import MOST_BODIES, AddressLimit
+from webapp.http.proxies import CLAIMED
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
@@ -51,7 +52,9 @@ class Incoming:
 
 
 def _client(environ: dict[str, Any]) -> str:
-    return str(environ.get("REMOTE_ADDR", ""))  # by the time a body is read, that of the client behind a proxy
+    return str(
+        environ.get(CLAIMED) or environ.get("REMOTE_ADDR", "")
+    )  # by the time a body is read, that of the client behind a proxy
 
 
 class TimedBody(io.RawIOBase):

@@ -37,11 +37,15 @@ class Identity:
     scope: str = "operate"  # of the token
 
 
-def sign_in_by_password(name: str, password: str, *, address: str, browser: str) -> str:
-    """Sign in; returns the cookie's secret. Raises NotAuthenticated, TooMany; neither reveals whether the account exists."""
+def sign_in_by_password(name: str, password: str, *, address: str, browser: str, counted: str = "") -> str:
+    """Sign in; returns the cookie's secret. Raises NotAuthenticated, TooMany; neither reveals whether the account exists.
+
+    counted: the address whose tries count together; the same if it is empty.
+    """
+    counted = counted or address
     name = clean_text(name).strip().lower()[:100]
     try:
-        throttle.count(name, address)
+        throttle.count(name, counted)
     except TooMany:
         _refuse(name, address, "too many tries")
         raise
@@ -52,7 +56,7 @@ def sign_in_by_password(name: str, password: str, *, address: str, browser: str)
         why = "suspended" if found and right else "wrong name or password"
         _refuse(name, address, why, known=found is not None)
         raise NotAuthenticated(REFUSED)
-    throttle.forget(name, address)
+    throttle.forget(name, counted)
     return _begin(found, address, browser, "password")
 
 

@@ -157,11 +157,21 @@ def set_password(account_id: str | UUID, password: str, *, by: str | None, addre
 
 
 def change_password(
-    account: Account, old: str, new: str, *, keep: UUID | None, tokens_too: bool = False, address: str | None = None
+    account: Account,
+    old: str,
+    new: str,
+    *,
+    keep: UUID | None,
+    tokens_too: bool = False,
+    address: str | None = None,
+    counted: str = "",
 ) -> None:
-    """Change one's own password. All sign-ins end but `keep`; the tokens too if requested. Raises InvalidParams, TooMany."""
+    """Change one's own password. All sign-ins end but `keep`; the tokens too if requested. Raises InvalidParams, TooMany.
+
+    counted: the address whose tries count together; `address` if it is empty.
+    """
     if account.password is not None:
-        _check_old(account, account.password, old, address or "unknown")
+        _check_old(account, account.password, old, counted or address or "unknown")
     hashed = passwords.hashed(passwords.checked(new, account.name, "new"))
     with postgres.session() as session:
         session.execute(update(Account).where(Account.id == account.id).values(password=hashed))

@@ -53,9 +53,7 @@ def _proxy_parts(found: Sequence[Component]) -> list[Component]:
         return []
     with suppress(LegworkError, ValueError):
         if (address := accounts.one_address()) and not ipaddress.ip_address(address).is_global:
-            advice = (
-                f"If {address} is a proxy, set TRUSTED_PROXIES={address}: limits by address count all people as one"
-            )
+            advice = f"If {address} is a proxy, set TRUSTED_PROXIES=private: the audit log has no other address"
             return [Component("Proxy", "off", f"All people sign in from {address}", "", advice)]
     return []
 

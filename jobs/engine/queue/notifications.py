@@ -208,8 +208,8 @@ def _address(job: Job) -> str:
     now = settings.current()
     host = (
         f"http://{now.host}:{now.port}"
-        if now.this_machine_only or not now.trusted_hosts
-        else f"https://{now.trusted_hosts[0]}"
+        if now.this_machine_only or not now.public_name
+        else f"https://{now.public_name}"
     )
     return f"{host}/jobs/{job.id}"
 

@@ -126,6 +126,18 @@ def test_a_network_counts_as_one_address(app: Flask, admin: Person) -> None:
     assert tried("::ffff:198.51.100.1", 0) == tried("198.51.100.1", 1) == 401
 
 
+def test_a_stranger_locks_nobody_else_out_behind_a_router_that_was_not_named(app: Flask, admin: Person) -> None:
+    def tried(client_address: str, name: str, password: str) -> int:
+        client = app.test_client()
+        client.environ_base |= {"REMOTE_ADDR": "10.1.2.3", "HTTP_X_FORWARDED_FOR": f"192.0.2.1, {client_address}"}
+        return int(sign_in(client, name, password).status_code)
+
+    statuses = [tried("198.51.100.66", f"nobody{number}", "wrong wrong wrong") for number in range(61)]
+    assert statuses == [401] * 60 + [429]
+    assert tried("203.0.113.9", admin.account.name, PASSWORD) == 303
+    _forget_tries()
+
+
 def test_guesses_at_the_old_password_are_limited_as_at_sign_in(somebody: Callable[..., Person]) -> None:
     one, new = somebody(), "another four plain words"
     guesses = [one.post("/account/password", old=f"guess {n}", new=new, again=new).status_code for n in range(12)]

@@ -60,7 +60,7 @@ def test_this_machine_is_known_by_its_names(client: FlaskClient, host: str) -> N
     ],
 )
 def test_another_host_name_is_refused(client: FlaskClient, host: str) -> None:
-    for path in ("/", "/jobs", "/api/v1/kinds", "/healthz", "/nothing", "/static/legwork.css"):
+    for path in ("/", "/jobs", "/api/v1/kinds", "/nothing", "/static/legwork.css"):
         response = client.get(path, headers={"Host": host})
         assert response.status_code == 400
         assert "host name" in response.get_data(as_text=True)
@@ -168,6 +168,41 @@ def _multipart(client: FlaskClient, path: str, name: str, text: str) -> TestResp
     """Written by hand: the test client would put large fields into temporary files of its own, and leave them open."""
     body = f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n--b--\r\n'
     return client.post(path, data=body.encode(), content_type="multipart/form-data; boundary=b")
+
+
+@pytest.mark.parametrize("host", ["10.0.0.7:5000", "internal.example", ""])
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_probes_by_address_are_answered(client: FlaskClient, path: str, host: str) -> None:
+    assert client.get(path, headers={"Host": host}).status_code == 200
+
+
+def test_a_platform_whose_router_knows_the_names_passes_any(app: Flask) -> None:
+    client = create_app({"OWN_HOSTS": {"*"}}).test_client()
+    assert client.get("/login", headers={"Host": "any.example"}).status_code in (200, 303)
+    assert client.get("/login", headers={"Host": "any.example:99999"}).status_code == 400
+
+
+def test_all_webs_of_a_site_have_one_cookie(tmp_path: Path) -> None:
+    def cookie(environ: dict[str, str], scheme: str = "http") -> str:
+        app = Flask("x")
+        guards.guard(app, read({"SECRET_KEY": "x" * 32, "DATA_DIR": str(tmp_path), **environ}))
+        with app.test_request_context(base_url=f"{scheme}://site.example"):
+            return app.session_interface.get_cookie_name(app)
+
+    router = {"HOST": "0.0.0.0"}
+    assert cookie({**router, "PORT": "5000"}) == cookie({**router, "PORT": "5001"}) == "legwork"
+    assert cookie({**router, "PORT": "5000"}, "https") == "__Host-legwork"
+    behind = {"TRUSTED_HOSTS": "site.example"}  # a router on the same machine
+    assert cookie({**behind, "PORT": "5000"}) == cookie({**behind, "PORT": "5001"})
+    assert cookie({"PORT": "5000"}) != cookie({"PORT": "5001"})  # two sites on a person's own machine
+
+
+def test_a_session_over_tls_is_kept_by_its_name(client: FlaskClient) -> None:
+    kept = client.get("/kinds/nap", base_url="https://localhost").headers.getlist("Set-Cookie")
+    (cookie,) = [one for one in kept if one.startswith("__Host-")]
+    assert "Secure" in cookie
+    assert "Path=/" in cookie
+    assert "Domain" not in cookie
 
 
 # Answers.
