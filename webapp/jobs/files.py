@@ -35,10 +35,13 @@ def download(file_id: str) -> BaseResponse:
 
 @blueprint.get("/jobs/<job_id>/items.<any(csv, jsonl, xlsx, parquet):format>")
 def items(job_id: str, format: str) -> Response:
-    """The items of a job as a table, with what is there by now; `?state=failed` for those only."""
+    """The items of a job as a table, with what is there by now; `?state=failed` for those only, `?row=3&row=5` for these."""
     job = queue.readable_job(job_id, current_owner())
     state = request.args.get("state")
-    media_type, name, chunks = queue.export(job, format, state=state if state in grid.STATES else None)
+    chosen = grid.places(request.args.getlist("row"))
+    media_type, name, chunks = queue.export(
+        job, format, state=state if state in grid.STATES else None, positions=chosen
+    )
     response = attachment(chunks, media_type, name)
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -11,7 +11,7 @@ from jobs.engine import queue
 from jobs.engine.db import models
 from jobs.engine.display import as_text
 from jobs.engine.kinds import ItemColumn, Kind, label_of
-from webapp.results import values
+from webapp.results import ended, values
 
 OF_RUN = (
     ItemColumn("_tokens", "Tokens", "tokens", role="run", shown="asked"),
@@ -22,8 +22,6 @@ SHORT = 28  # characters on average of what is a word, not a text
 MOST_TAGS = 12
 MOST_DECIMALS = 6
 MOST_COLUMNS = 300  # that a person can choose from
-MOST_REMEMBERED = 200  # ended jobs
-_REMEMBERED: dict[str, list[ItemColumn]] = {}
 _NAME = re.compile(r"(^|[\s_])(title|name|subject|product|film|file|label|caption|headline)s?$", re.I)
 _MARK = re.compile(r"(?=[^0-9]*[0-9])[0-9a-f-]{16,}", re.I)  # a checksum or an id
 _MEDIA_TYPE = re.compile(r"(application|audio|font|image|message|model|text|video)/[\w.+-]+(;.*)?", re.ASCII)
@@ -31,16 +29,10 @@ _NUMBERED = re.compile(r"(^|[\s_.])(id|nr|no|number|year|zip|code|phone|postcode
 
 
 def of_job(job: queue.JobView, kind: Kind | None) -> list[ItemColumn]:
-    """The columns by its first items; of an ended job they are remembered, which saves a third of its page."""
+    """The columns by its first items."""
     if not job.ended:
         return columns_of(job, kind, queue.sample(job) if job.finished else [])
-    key = f"{job.id} {job.lease} {job.result}"  # a decision of a person revises the result
-    found = _REMEMBERED.get(key)
-    if found is None:
-        found = _REMEMBERED[key] = columns_of(job, kind, queue.sample(job))
-        while len(_REMEMBERED) > MOST_REMEMBERED:
-            _REMEMBERED.pop(next(iter(_REMEMBERED)), None)
-    return found
+    return ended.remembered(job, "columns", lambda: columns_of(job, kind, queue.sample(job)))
 
 
 def columns_of(job: queue.JobView, kind: Kind | None, rows: Sequence[models.Item]) -> list[ItemColumn]:

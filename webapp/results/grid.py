@@ -11,7 +11,7 @@ from werkzeug.datastructures import MultiDict
 from jobs.engine import queue
 from jobs.engine.db import models
 from jobs.engine.kinds import ItemColumn, Kind
-from webapp.results import columns, values
+from webapp.results import columns, ended, profiles, values
 from webapp.ui import markdown, words
 
 STATES = ("done", "failed", "skipped", "unknown")
@@ -60,6 +60,7 @@ class ColumnHead(NamedTuple):
     column: ItemColumn
     sort: str
     order: str  # ascending, descending or ""
+    profile: profiles.Profile
 
 
 class Facet(NamedTuple):
@@ -95,11 +96,15 @@ def view(job: queue.JobView, kind: Kind | None, path: str, asked: Asked) -> dict
     page = queue.grid_page(job, query)
     here = GridAddress(path, asked)
     facets, counted = _facets(job, every, query, here)
+    pictures = (
+        profiles.of_columns(job, shown, query) if page.rows and (job.ended or job.finished <= COUNTED_LIVE) else {}
+    )
     return {
         "grid": page,
         "query": query,
         "rows": [_row(item, shown, not job.ended) for item in page.rows],
-        "heads": [_head(one, query, here) for one in shown],
+        "heads": [_head(one, query, here, pictures.get(one.name, profiles.Profile(""))) for one in shown],
+        "profiled": profiles.note(job, query) if pictures else "",
         "all_columns": every,
         "shown": {one.name for one in shown},
         "facets": facets,
@@ -141,6 +146,11 @@ def query_of(job: queue.JobView, every: Sequence[ItemColumn], asked: Asked) -> q
     )
 
 
+def places(given: Sequence[str]) -> list[int]:
+    """The places of rows that were chosen; what is none is left out."""
+    return [int(place) for place in given[:PAGE] if place.isascii() and place.isdigit() and len(place) < 13]
+
+
 def main_value(item: models.Item, every: Sequence[ItemColumn]) -> tuple[ItemColumn, Any] | None:
     """What the item is for: its longest text that the job made, or else its first value."""
     made = [
@@ -167,11 +177,11 @@ def _row(item: models.Item, shown: Sequence[ItemColumn], live: bool) -> GridRow:
     return GridRow(item, str(item.position), cells, named, live and ended < FRESH_SECONDS)
 
 
-def _head(column: ItemColumn, query: queue.GridQuery, here: GridAddress) -> ColumnHead:
+def _head(column: ItemColumn, query: queue.GridQuery, here: GridAddress, profile: profiles.Profile) -> ColumnHead:
     if query.sort != column.name:
-        return ColumnHead(column, here(sort=column.name, dir="desc" if column.numeric else "asc"), "")
-    other = "asc" if query.descending else "desc"
-    return ColumnHead(column, here(sort=column.name, dir=other), "descending" if query.descending else "ascending")
+        return ColumnHead(column, here(sort=column.name, dir="desc" if column.numeric else "asc"), "", profile)
+    other, order = ("asc", "descending") if query.descending else ("desc", "ascending")
+    return ColumnHead(column, here(sort=column.name, dir=other), order, profile)
 
 
 def _facets(
@@ -181,10 +191,17 @@ def _facets(
     counted = job.ended or job.finished <= COUNTED_LIVE  # a page of a running job is asked for every three seconds
     offered = [one for one in every if (one.facet and counted) or one.name in query.where]
     offered = sorted(offered, key=lambda one: (one.name not in query.where, one.role != "made"))[:MOST_FACETS]
-    counts, looked = queue.value_counts(job, [one.name for one in offered], query) if job.finished else ({}, None)
+    counts, looked = _counts(job, [one.name for one in offered], query) if job.finished else ({}, None)
     facets = [_facet(one, counts.get(one.name, []), query, here) for one in offered]
     kept = [one for one in facets if len(one.values) > 1 or any(chosen for *_, chosen in one.values)]
     return found + kept, looked if kept else None
+
+
+def _counts(
+    job: queue.JobView, names: list[str], query: queue.GridQuery
+) -> tuple[dict[str, list[tuple[str, int]]], int | None]:
+    filtered = (names, query.state, query.q, query.column, sorted(query.where.items()))
+    return ended.remembered(job, ("counts", filtered), lambda: queue.value_counts(job, names, query))
 
 
 def _states(job: queue.JobView, query: queue.GridQuery, here: GridAddress) -> Facet:

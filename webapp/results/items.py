@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
-from flask import Blueprint, Response, make_response, render_template, request
+from flask import Blueprint, Response, make_response, redirect, render_template, request
 from flask.blueprints import BlueprintSetupState
 from markupsafe import Markup
+from werkzeug.wrappers import Response as BaseResponse
 
 from jobs.engine import kinds, queue
 from jobs.engine.db import models
-from jobs.engine.errors import LegworkError, NotFound
+from jobs.engine.display import as_text
+from jobs.engine.errors import BadInput, LegworkError, NotFound
 from jobs.engine.kinds import ItemColumn
 from webapp.http.guards import current_owner
 from webapp.results import blocks, charts, columns, grid, values
@@ -57,6 +60,44 @@ def show(job_id: str, position: int) -> Response:
     if any(block.show == "html" for block in article["blocks"]):
         response.headers["Content-Security-Policy"] = mail_html.PAGE_POLICY
     return response
+
+
+@blueprint.post("/jobs/<job_id>/items")
+def choose(job_id: str) -> BaseResponse:
+    """Do with the chosen rows: `again` names one row to retry; else `do` says retry, copy or download."""
+    form = request.form
+    chosen = grid.places([form["again"]] if "again" in form else form.getlist("row"))
+    do = "retry" if "again" in form else form.get("do", "")
+    if do not in ("retry", "copy", "download"):
+        raise BadInput("Choose what to do with the rows: retry, copy or download.")
+    if not chosen:
+        raise BadInput("No row is chosen. Tick some in the table first.")
+    if do == "retry":
+        job = queue.retry_rows(job_id, chosen, owner=current_owner())
+        return redirect(f"/jobs/{job.id}", 303)
+    rows = urlencode([("row", place) for place in chosen])
+    job = queue.readable_job(job_id, current_owner())
+    return redirect(f"/jobs/{job.id}/items.{'csv' if do == 'download' else 'tsv'}?{rows}", 303)
+
+
+@blueprint.get("/jobs/<job_id>/items.tsv")
+def copied(job_id: str) -> Response:
+    """Chosen rows as text with tabs, as a spreadsheet takes them from the clipboard."""
+    job = queue.readable_job(job_id, current_owner())
+    chosen = grid.places(request.args.getlist("row"))
+    every = [one for one in columns.of_job(job, kind_of(job)) if one.role != "run"]
+    lines = [[one.label for one in every]]
+    lines += [
+        [_in_cell(columns.value_of(item, one.name)) for one in every]
+        for place in chosen
+        if (item := queue.item_at(job, place)) is not None
+    ]
+    text = "\n".join("\t".join(line) for line in lines)
+    return Response(text + "\n", content_type="text/plain; charset=utf-8")
+
+
+def _in_cell(value: object) -> str:
+    return re.sub(r"[\t\r\n]+", " ", "" if values.is_nothing(value) else as_text(value))
 
 
 @blueprint.get("/jobs/<job_id>/shown/<name>")

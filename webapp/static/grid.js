@@ -48,6 +48,35 @@
     return true;
   }
 
+  // Chosen rows: their count, all at once, and copying them without leaving the page.
+  const boxes = () => [...document.querySelectorAll(".grid-form tbody [name=row]")];
+  function count() {
+    const all = boxes(), chosen = all.filter((box) => box.checked).length;
+    const words = one("[data-chosen]"), whole = one("[data-choose-all]");
+    if (words) words.textContent = `${chosen} chosen`;
+    if (whole) {
+      whole.hidden = false;
+      whole.checked = chosen > 0 && chosen === all.length;
+      whole.indeterminate = chosen > 0 && chosen < all.length;
+    }
+  }
+  async function copy(form, button) {
+    const answer = await fetch(`${form.action}.tsv?${new URLSearchParams(boxes().filter((box) => box.checked).map((box) => ["row", box.value]))}`);
+    await navigator.clipboard.writeText(await answer.text());
+    button.lastChild.textContent = "Copied";
+  }
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("[data-choose-all]")) boxes().forEach((box) => { box.checked = event.target.checked; });
+    if (event.target.closest(".grid-form")) count();
+  });
+  document.addEventListener("reset", () => setTimeout(count));
+  document.addEventListener("submit", (event) => {
+    if (!event.submitter?.matches("[data-copy-rows]") || !navigator.clipboard) return;
+    event.preventDefault();
+    copy(event.target, event.submitter).catch(() => event.target.submit());
+  });
+  count();
+
   document.addEventListener("click", (event) => {
     document.querySelectorAll("details.menu[open]").forEach((menu) => { if (!menu.contains(event.target)) menu.open = false; });
     if (!drawer() || event.metaKey || event.ctrlKey || event.shiftKey) return;
@@ -55,7 +84,7 @@
     if (link) { event.preventDefault(); open(link.href); }
     if (event.target.closest("[data-close]") && close()) event.preventDefault();
   });
-  document.addEventListener("htmx:after:swap", () => { if (place) document.getElementById(place)?.classList.add("here"); });
+  document.addEventListener("htmx:after:swap", () => { if (place) document.getElementById(place)?.classList.add("here"); count(); });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") {
       const menu = one("details.menu[open]");
@@ -65,7 +94,10 @@
     const typing = event.target.closest("input, textarea, select, [contenteditable]");
     if (typing || event.metaKey || event.ctrlKey || event.altKey || localStorage.getItem("keys") === "off" || one("dialog[open]")) return;
     const go = { j: "[data-next]", k: "[data-prev]", g: "[data-back]" }[event.key];
-    if (rows().length && (event.key === "j" || event.key === "k")) move(event.key === "j" ? 1 : -1);
+    if (event.key === "x" && place) {
+      const box = one("[name=row]", document.getElementById(place));
+      if (box) { box.checked = !box.checked; count(); }
+    } else if (rows().length && (event.key === "j" || event.key === "k")) move(event.key === "j" ? 1 : -1);
     else if (go && one(go)) one(go).click();
     else return;
     event.preventDefault();

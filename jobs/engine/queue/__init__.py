@@ -14,12 +14,22 @@ from jobs.engine.queue.commands import (
     has_lost_secret,
     pin,
     retry,
+    retry_rows,
     run_schedule,
     submit,
 )
 from jobs.engine.queue.cron import checked_cron, upcoming_runs
 from jobs.engine.queue.delivery import QueueMessage
-from jobs.engine.queue.item_grid import GridPage, GridQuery, grid_page, item_at, neighbours, sample, value_counts
+from jobs.engine.queue.item_grid import (
+    GridPage,
+    GridQuery,
+    column_values,
+    grid_page,
+    item_at,
+    neighbours,
+    sample,
+    value_counts,
+)
 from jobs.engine.queue.item_stats import count_by_value, example_items, places, written_in_try
 from jobs.engine.queue.job_log import log_count, read_log
 from jobs.engine.queue.limits import usage
@@ -68,6 +78,7 @@ __all__ = [
     "change_schedule",
     "checked_cron",
     "checked_notifications",
+    "column_values",
     "count_by_value",
     "create_schedule",
     "delete",
@@ -99,6 +110,7 @@ __all__ = [
     "read_log",
     "readable_job",
     "retry",
+    "retry_rows",
     "run_schedule",
     "sample",
     "schedule",

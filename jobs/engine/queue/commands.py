@@ -142,6 +142,26 @@ def retry(job_id: str | UUID, *, owner: str, items: str = "all") -> JobView:
     return view
 
 
+def retry_rows(job_id: str | UUID, positions: Sequence[int], *, owner: str) -> JobView:
+    """Run an ended job again for these rows alone, keeping the others; rows never started are done as well.
+
+    What is done is not repeated for a kind with AT_MOST_ONCE. Raises NotFound, Conflict.
+    """
+    with postgres.session() as session:
+        job = owned(session, Job, job_id, owner, for_update=True)
+        if not job.ended:
+            raise Conflict("This job has not ended yet; stop it first.")
+        if job.sealed is None and has_lost_secret(job):
+            raise Conflict(sealing.GONE)
+        if not ledger.retry_rows(session.connection(), job.id, positions, keep_done=_at_most_once(job.kind)):
+            raise Conflict("None of these rows can be retried: what is done would happen twice.")
+        notifications.reopen(session.connection(), job.id)
+        session.refresh(job)
+        view = JobView.of(job)
+    _send(view)
+    return view
+
+
 def has_lost_secret(job: Job | JobView) -> bool:
     """Whether a secret param of this job was deleted, so that only its form can start it again."""
     with suppress(NotFound):

@@ -6,7 +6,7 @@ so that it looks at so many of the first rows as take a moment: `looked` says ho
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from uuid import UUID
@@ -21,8 +21,8 @@ from jobs.engine.db.models import Item
 from jobs.engine.db.records import escaped
 from jobs.engine.errors import NotFound
 
-LOOKED_BYTES = 16_000_000  # of JSON as stored; more takes longer than a page may
-LOOKED = 200, 100_000  # rows: at least, at most
+LOOKED_BYTES = 8_000_000  # of JSON as stored; more takes longer than a page may
+LOOKED = 200, 50_000  # rows: at least, at most
 SAMPLE = 60  # rows whose columns and sizes stand for all
 MOST_VALUES = 50  # of a column that is offered as a filter
 Part = Literal["input", "output"]
@@ -115,6 +115,26 @@ def value_counts(
                 others = {name: value for name, value in asked.where.items() if name != column}
                 counts |= _counts(session, job.id, [column], replace(asked, where=others), window)
     return {name: counts.get(name, []) for name in columns}, window if job.finished > window else None
+
+
+def column_values(
+    job: JobView, columns: Sequence[str], asked: GridQuery, most: int, lengths: Collection[str] = ()
+) -> list[tuple[str | None, ...]]:
+    """Values of these columns as texts of at most 100 characters, of those in `lengths` how many characters they have; of
+    at most `most` rows: spread over the whole input, or under a filter the first that match."""
+    with postgres.reading() as session:
+        source = _of_job(job.id, asked.state)
+        if asked.narrow or asked.state:
+            window = _window_size(session, job.id)
+            row = aliased(Item, source.order_by(Item.position, Item.key).limit(window).subquery())
+        else:
+            last = session.scalar(select(func.max(Item.position)).where(Item.job_id == job.id)) or 0
+            places = sorted({max(last * place // most, 1) for place in range(1, most + 1)})
+            row = aliased(Item, source.where(Item.position.in_(places)).subquery())
+        texts = {name: cast(_value(row, name, asked), String) for name in columns}
+        values = (func.length(one) if name in lengths else func.left(one, 100) for name, one in texts.items())
+        found = session.execute(select(*values).where(*_filters(row, asked)).limit(most)) if columns else ()
+        return [tuple(one) for one in found]
 
 
 # In the order of the input.

@@ -93,11 +93,13 @@ def item_columns(job: JobView, look_at: int = 200) -> list[str]:
     return list(dict.fromkeys(inputs_ + [name for row in rows for name in row.output or {}]))
 
 
-def item_rows(job: JobView, state: str | None = None) -> Iterator[dict[str, Any]]:
+def item_rows(job: JobView, state: str | None = None, positions: Sequence[int] = ()) -> Iterator[dict[str, Any]]:
     """Every recorded item as one row: input, output, `_state`, `_error`. Read through a cursor, in constant memory."""
     query = select(Item.input, Item.output, Item.state, Item.error).where(Item.job_id == job.id)
     if state:
         query = query.where(Item.state == state)
+    if positions:
+        query = query.where(Item.position.in_(positions))
     with postgres.session() as session:
         session.execute(text("set local statement_timeout = 0"))
         rows = session.execute(query.order_by(Item.position, Item.key), execution_options={"yield_per": 1_000})
@@ -105,13 +107,16 @@ def item_rows(job: JobView, state: str | None = None) -> Iterator[dict[str, Any]
             yield {**(row.input or {}), **(row.output or {}), "_state": row.state, "_error": row.error}
 
 
-def export(job: JobView, format: str, state: str | None = None) -> tuple[str, str, Iterator[bytes]]:
-    """The result table as a download: media type, file name, and a stream of its bytes."""
+def export(
+    job: JobView, format: str, state: str | None = None, positions: Sequence[int] = ()
+) -> tuple[str, str, Iterator[bytes]]:
+    """The result table as a download, or its rows at these places: media type, file name, and a stream of its bytes."""
     if format not in exports.FORMATS:
         raise NotFound(f"There is no download as {format[:20]!r}; there are {', '.join(exports.FORMATS)}.")
     columns = [*item_columns(job), "_state", "_error"]
-    name = f"{job.label.rsplit('.', 1)[0] or job.kind} {state or 'result'}.{format}"
-    return exports.FORMATS[format], name, exports.export(item_rows(job, state), columns, format)
+    part = state or ("chosen rows" if positions else "result")
+    name = f"{job.label.rsplit('.', 1)[0] or job.kind} {part}.{format}"
+    return exports.FORMATS[format], name, exports.export(item_rows(job, state, positions), columns, format)
 
 
 def finished_keys(session: Session, job_id: UUID, keys: Sequence[str]) -> set[str]:

@@ -387,3 +387,20 @@ class TestClock:
 def _age(column: str, seconds: int) -> None:
     with postgres.session() as session:
         session.execute(text(f"update jobs set {column} = {column} - interval '{seconds} s'"))
+
+
+def test_chosen_rows_alone_are_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    job = end(nap(), "partial", outcomes=3)
+    with pytest.raises(Conflict):
+        commands.retry_rows(job.id, [4], owner="local")
+    with pytest.raises(NotFound):
+        commands.retry_rows(job.id, [1], owner="other")
+    monkeypatch.setattr(commands, "_at_most_once", lambda name: True)
+    with pytest.raises(Conflict, match="happen twice"):
+        commands.retry_rows(job.id, [1], owner="local")
+    monkeypatch.undo()
+    again = commands.retry_rows(job.id, [1, 3, 3, 9], owner="local")
+    assert (again.state, again.done, again.total) == ("queued", 1, 3)
+    assert [item.position for item in queries.items(again).rows] == [2]
+    with pytest.raises(Conflict, match="not ended"):
+        commands.retry_rows(job.id, [2], owner="local")

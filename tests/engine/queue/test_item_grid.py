@@ -144,3 +144,13 @@ def test_a_cursor_that_is_none_is_not_found(job: Any, cursor: str) -> None:
     for sort in ("", "score"):
         with pytest.raises(NotFound):
             queue.grid_page(job, GridQuery(after=cursor, sort=sort))
+
+
+def test_values_of_columns_are_of_rows_spread_over_all_or_of_those_that_match(job: Any) -> None:
+    every = queue.column_values(job, ["city", "score"], GridQuery(), 2_000)
+    assert len(every) == MANY and ("City 7", "13") in every
+    spread = queue.column_values(job, ["size"], GridQuery(), 10, lengths={"size"})
+    assert len(spread) == 10 and {size for (size,) in spread} == {1}
+    some = queue.column_values(job, ["verdict"], GridQuery(where={"verdict": "block"}), 5)
+    assert some == [("block",)] * 5
+    assert queue.column_values(job, [], GridQuery(), 5) == []

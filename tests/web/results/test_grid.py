@@ -119,6 +119,36 @@ def test_each_choice_is_a_link_and_stands_in_the_address(get: Get, job: Any) -> 
     assert "No nap matches" in get(links(fewer, "Failed")[0])
 
 
+def test_the_head_of_a_column_says_what_is_in_it(get: Get, job: Any) -> None:
+    said = readable(get(f"/jobs/{job.id}"))
+    for words in ("130 different", "median 65,532.8", "2 values", "all 27 Dec 1995", "characters"):
+        assert words in said, words
+    text = get(f"/jobs/{job.id}?is.genre=Drama")
+    assert "median 66,033.0" in readable(text) and 'class="mini"' in text
+
+
+def test_chosen_rows_are_retried_copied_and_downloaded_without_a_script(client: FlaskClient, get: Get) -> None:
+    outcomes = factories.outcomes(done=4, failed=2)
+    job = factories.ended(factories.waiting(), "partial", outcomes=outcomes, total=6)
+    text = get(f"/jobs/{job.id}")
+    token = re.findall(r'name="csrf_token" value="([^"]*)"', text)[0]
+    assert text.count("Retry this") == 2 and 'class="selection"' in text
+
+    def choose(**fields: Any) -> Any:
+        return client.post(f"/jobs/{job.id}/items", data={"csrf_token": token, **fields})
+
+    copied = get(choose(do="copy", row=["2", "4"]).location)
+    assert [line.split("\t")[0] for line in copied.splitlines()] == ["Text", "A text 2", "A text 4"]
+    downloaded = get(choose(do="download", row=["1", "6"]).location)
+    assert len(downloaded.splitlines()) == 3 and "A text 1" in downloaded and "The model gave no answer." in downloaded
+    assert choose(do="retry").status_code == choose(do="other", row="1").status_code == 422
+    assert choose(do="retry", row="99").status_code == 409
+    assert choose(again="5").status_code == 303
+    again = factories.again(job)
+    assert (again.state, again.done, again.failed) == ("queued", 4, 1)
+    assert choose(again="6").status_code == 409  # it has not ended
+
+
 def test_a_failed_row_says_why_in_the_place_of_its_text(get: Get, job: Any) -> None:
     text = get(f"/jobs/{job.id}?state=failed")
     assert rows(text) == [3] and "Failed. The provider was busy." in text

@@ -177,6 +177,38 @@ def retry(
     return True
 
 
+_FORGET_ROWS = """
+    with gone as (
+        delete from items where job_id = %(id)s and position = any(cast(%(positions)s as bigint[]))
+            and (state in ('failed', 'unknown') or not %(keep_done)s) returning state
+    )
+    select count(*) filter (where state = 'done'), count(*) filter (where state = 'failed'),
+        count(*) filter (where state = 'skipped'), count(*) filter (where state = 'unknown') from gone
+"""
+_TAKE_OFF = """
+    update jobs set done = done + %(done)s, failed = failed + %(failed)s, skipped = skipped + %(skipped)s,
+        unknown = unknown + %(unknown)s where id = %(id)s
+"""
+
+
+def retry_rows(connection: Connection, job_id: UUID, positions: Sequence[int], *, keep_done: bool) -> bool:
+    """Queue an ended job again, which the caller has locked, without the items at these places. False if there are none.
+
+    keep_done: what is done or skipped stays.
+    """
+    named = {"id": job_id, "positions": list(positions), "keep_done": keep_done}
+    gone = execute(connection, _FORGET_ROWS, named)[0]
+    if not any(gone):
+        return False
+    kept = {"id": job_id, "everything": False, "failed": False, "doubtful": False}
+    execute(connection, _RETRY, kept)
+    counts = zip(("done", "failed", "skipped", "unknown"), gone, strict=True)
+    execute(connection, _TAKE_OFF, {"id": job_id} | {name: -count for name, count in counts})
+    execute(connection, _HIDE_FILES, {"id": job_id})
+    note(connection, job_id, "info", f"started again by a person for {sum(gone)} chosen rows, keeping the others")
+    return True
+
+
 _FORGET_ITEMS = """
     delete from items where job_id = %(id)s
         and (%(everything)s or (cast(%(failed)s as boolean) and state = 'failed')
