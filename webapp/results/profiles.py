@@ -20,7 +20,7 @@ WIDE, TALL = 8, 22  # of a bin with its gap, in the units of the picture
 COLOURS = 5
 
 
-class Mark(NamedTuple):
+class PictureBar(NamedTuple):
     """A rectangle of the picture."""
 
     x: float
@@ -34,7 +34,7 @@ class Profile(NamedTuple):
     """A column in short. width: of the picture, whose height is TALL; no marks, no picture."""
 
     words: str
-    marks: Sequence[Mark] = ()
+    marks: Sequence[PictureBar] = ()
     width: int = 0
 
 
@@ -108,7 +108,7 @@ def _histogram(numbers: Sequence[float], said: Callable[[float, float], str]) ->
     marks = []
     for place, count in sorted(counts.items()):
         tall = round(max((TALL - 1) * count / most, 0.6), 1)
-        marks.append(Mark(place * WIDE, round(TALL - tall, 1), WIDE - 1, tall, 1))
+        marks.append(PictureBar(place * WIDE, round(TALL - tall, 1), WIDE - 1, tall, 1))
     return Profile(said(low, high), marks, BINS * WIDE)
 
 
@@ -124,7 +124,7 @@ def _shares(column: ItemColumn, there: Sequence[Any]) -> Profile:
     marks, at = [], 0.0
     for place, count in enumerate(parts, 1):
         wide = 100 * count / len(there)
-        marks.append(Mark(round(at, 1), 11, round(max(wide - 1, 0.3), 1), 8, place))
+        marks.append(PictureBar(round(at, 1), 11, round(max(wide - 1, 0.3), 1), 8, place))
         at += wide
     return Profile(label, marks, 100)
 
