@@ -29,6 +29,9 @@ from jobs.engine.embedded.redis import Redis
 os.environ["FLASK_SKIP_DOTENV"] = "1"  # the developer's own .env is not for tests
 CODE = Path(__file__).parents[1]
 TEMPLATE = "legwork_template"
+# Hundreds of processes are started: each would compile our code anew, a third of its start.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # What this process reads from its settings once and remembers: `forget` has it read again. By module, since most import few.
 REMEMBERED = {
     "jobs.engine.settings": ("current",),
@@ -113,13 +116,18 @@ House = Callable[..., AbstractContextManager[Change]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files first, several run at a time. All stories, and all tests that start programs, are slow."""
+    """The longest files first, several run at a time. All stories, and all tests that start programs, are slow.
+
+    Slow ones are run without the tracer of coverage, which costs a third: what they run in this process, others do too.
+    """
     first = {name: place for place, name in enumerate(LONGEST)}
     places = {item: item.path.relative_to(CODE / "tests").as_posix() for item in items}
     items.sort(key=lambda item: first.get(places[item], len(first)))
     for item in items:
         if places[item].startswith("stories/") or PROGRAMS & set(getattr(item, "fixturenames", ())):
             item.add_marker("slow")
+        if item.get_closest_marker("slow"):
+            item.add_marker("no_cover")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2 import FileSystemBytecodeCache
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from werkzeug.serving import make_server
 
@@ -18,6 +19,8 @@ from tests.fake_provider import FakeProvider
 
 PATIENCE = 60_000  # ms; the machine may be busy
 KINDS = "tests.sample_kinds,tests.web.sample_kinds"
+# There is a site for each module: each would compile all templates anew.
+Flask.jinja_options = {"bytecode_cache": FileSystemBytecodeCache()}
 
 
 @pytest.fixture(scope="module")
