@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator
+from pydantic import BaseModel, BeforeValidator
 
 from jobs.engine import llm
 from jobs.engine.formats import columns
@@ -55,6 +55,14 @@ MOST_KEYS = 3
 Listed = Annotated[str, BeforeValidator(reports_measures.written)]
 
 
+class MeasureRow(BaseModel):
+    how: Literal["sum", "mean", "median", "min", "max", "count"] = param(
+        "What",
+        words={"sum": "Sum", "mean": "Mean", "median": "Median", "min": "Least", "max": "Most", "count": "Number"},
+    )
+    column: str = param("Of", columns_of="source", names=("*",), words={"*": "all rows"})
+
+
 class Params(ColumnParams):
     source: TableFile = param("Table", "CSV, TSV, JSON, JSONL, XLSX, XLS, ODS or Parquet.")
     title: str = param("Title", default="Report", min_length=1, max_length=200)
@@ -69,14 +77,19 @@ class Params(ColumnParams):
     )
     measures: Listed = param(
         "Measures",
-        "Separated by commas: sum(amount), mean(price), median(price), min(price), max(price), count(*).",
+        "What is computed of which column.",
         default="count(*)",
         columns_of="source",
-        widget="line",
+        rows=MeasureRow,
         max_length=2_000,
     )
     group_by: Listed = param(
-        "Group by", "One column, or up to three, separated by commas. Empty: no groups.", default="", max_length=600
+        "Group by",
+        "Up to three columns. None: no groups.",
+        default="",
+        widget="columns",
+        columns_of="source",
+        max_length=600,
     )
     format: Literal["pdf", "html", "xlsx", "docx"] = param("Format", default="pdf")
     narrative: Literal["none", "llm"] = param(
@@ -103,7 +116,14 @@ class Params(ColumnParams):
         unit="groups",
         advanced=True,
     )
-    model: str = param("Model", "Empty: the configured model.", default="", advanced=True, max_length=200)
+    model: str = param(
+        "Model",
+        "Empty: the configured model.",
+        default="",
+        only_if={"narrative": ["llm"]},
+        advanced=True,
+        max_length=200,
+    )
 
 
 ITEMS_APART = True

@@ -12,6 +12,7 @@ from itertools import chain
 from typing import Any, Literal, cast
 from uuid import UUID
 
+from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from jobs.engine import llm, queue
@@ -62,13 +63,64 @@ OPERATION_WORDS = {
 }
 
 
+class DocumentChoice(BaseModel):
+    collection: str = param("Collection", default="")
+    tag: str = param("Tag", default="")
+    q: str = param("Words in the title", default="")
+    ids: list[str] = param("Only these", "Ids of documents, as in the addresses of their pages.", default=[])
+    all: bool = param("All documents of the library", default=False)
+
+
+class Tags(BaseModel):
+    tags: list[str] = param("Tags")
+
+
+class NewCollection(BaseModel):
+    collection: str = param("To the collection", "A new name makes a new collection.")
+
+
+class NewTitle(BaseModel):
+    title: str = param("New title", "{title}, {name} and {collection} stand for those of the document.")
+
+
+class Replacement(BaseModel):
+    field: Literal["title", "text"] = param("In", default="text", words={"title": "The title", "text": "The text"})
+    find: str = param("Find")
+    replacement: str = param("Replace with", default="", alias="with")
+
+
+class Fields(BaseModel):
+    meta: dict[str, str | float | bool] = param("Fields", "Numbers, and true or false, are stored as such.")
+
+
+class SummaryOptions(BaseModel):
+    words: int = param("Words of a summary", "It is stored in the document's fields.", default=DEFAULT_WORDS)
+    again: bool = param("Replace summaries that are there", default=False)
+
+
+class Undone(BaseModel):
+    job: str = param("Job to undo", "The id from the address of its page.")
+
+
+VALUES: dict[str, type[BaseModel]] = {
+    "tag": Tags,
+    "untag": Tags,
+    "move": NewCollection,
+    "rename": NewTitle,
+    "replace": Replacement,
+    "set_meta": Fields,
+    "summarise": SummaryOptions,
+    "undo": Undone,
+}
+
+
 class Params(KindParams):
     selection: dict[str, str | list[str] | bool] = param(
         "Which documents",
-        'Such as {"collection": "library", "tag": "new", "q": "words in the title"}, {"ids": ["…"]} or {"all": true}. '
-        "A document must match all of these. Empty only for undo.",
+        "A document must match all of these.",
         default={},
-        widget="json",
+        shape=DocumentChoice,
+        only_if={"operation": [name for name in OPERATION_WORDS if name != "undo"]},
         max_length=10,
     )
     operation: Literal[
@@ -81,11 +133,9 @@ class Params(KindParams):
     )
     values: dict[str, Any] = param(
         "Values",
-        'tag, untag: {"tags": ["seen"]}. move: {"collection": "archive"}. rename: {"title": "{title} (old)"}. '
-        'replace: {"field": "title", "find": "2024", "with": "2025"}. set_meta: {"meta": {"year": 2024}}. '
-        'summarise: {"words": 60}, stored in the meta, if there is none yet. reindex: nothing. undo: {"job": "its id"}.',
+        "What the operation needs.",
         default={},
-        widget="json",
+        shapes=("operation", VALUES),
         max_length=10,
     )
     dry_run: bool = param("Dry run", "Show what would change, without changing anything.", default=True)

@@ -88,15 +88,14 @@ class Params(TableParams):
     )
     to: Target = param(
         "New format",
-        "Documents become pdf, docx, md, html, odt, epub, rst or txt; tables csv, tsv, json, jsonl, xlsx or parquet; pictures png, "
-        "jpeg, webp, gif, bmp, tiff or pdf.",
+        "Documents become documents, tables become tables, and pictures become pictures or PDF.",
+        words=FORMAT_WORDS,
     )
     options: dict[str, Any] = param(
         "Options",
-        'For PDF: {"page_size": "a4", "landscape": true, "margin_mm": 20, "font_size": 11, "toc": true}. Of pictures: '
-        '{"quality": 85, "max_width": 1600}. Of CSV: {"delimiter": ";"}. Of tables: {"types": "text"}.',
+        "Of the new format.",
         default={},
-        widget="json",
+        shapes=("to", conversion_options.OPTIONS),
         advanced=True,
     )
     concurrency: int = param("Files at a time", default=2, ge=1, le=16, unit="files", advanced=True)

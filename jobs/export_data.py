@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import BaseModel
 from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
@@ -49,17 +50,36 @@ OFFERED = {"documents": snapshots.DOCUMENT_COLUMNS, "jobs": snapshots.JOB_COLUMN
 LOOK = 500  # rows between two checks for a stop
 
 
+class DocumentFilter(BaseModel):
+    collection: str = param("Collection", default="")
+    tag: str = param("Tag", default="")
+    q: str = param("Words in the title", default="")
+
+
+class JobFilter(BaseModel):
+    kind: str = param("Kind of job", "Its name in the address of its form.", default="")
+    state: Literal["", "succeeded", "partial", "failed", "cancelled", "queued", "running", "stopping"] = param(
+        "State", default="", words={"": "All", "cancelled": "Stopped", "queued": "Waiting", "partial": "Partly done"}
+    )
+    q: str = param("Words", default="")
+
+
+class ItemFilter(BaseModel):
+    job: str = param("Job", "The id from the address of its page.")
+    state: Literal["", "done", "failed", "skipped", "unknown", "started"] = param(
+        "State of the items", default="", words={"": "All"}
+    )
+
+
+CHOICES: dict[str, type[BaseModel]] = {"documents": DocumentFilter, "jobs": JobFilter, "items": ItemFilter}
+
+
 class Params(KindParams):
     what: Literal["documents", "jobs", "items"] = param(
         "What", "Documents of the library, jobs, or the items of one job.", default="documents"
     )
     filter: dict[ShortText, ShortText] = param(
-        "Only those with",
-        "documents: collection, tag, q (words in the title). jobs: kind, state, q (words). items: job (its id), state. "
-        "Such as state = failed. Empty: all.",
-        default={},
-        names=sorted({name for names in FILTERS.values() for name in names}),
-        max_length=10,
+        "Only those with", "Empty: all.", default={}, shapes=("what", CHOICES), max_length=10
     )
     columns: list[ShortText] = param("Columns", "In this order. Empty: all.", default=[], max_length=2_000)
     format: Literal["csv", "jsonl", "xlsx", "parquet"] = param(

@@ -56,10 +56,10 @@ class Params(TableParams):
     )
     mapping: dict[ShortText, ShortText] = param(
         "Columns of the fields",
-        "A field of the document = a column, such as title = product. The fields are title, text, tags, meta, name, language "
-        "and media_type. Empty: columns with the names of fields.",
+        "The column of each field of a document. All empty: columns with the names of fields.",
         default={},
         names=fields.FIELDS,
+        words={"meta": "Fields of your own", "name": "File name", "media_type": "Type"},
         columns_of="source",
         max_length=len(fields.FIELDS),
     )

@@ -60,12 +60,15 @@ class Params(TableParams):
     text_column: str = param(
         "Column with the texts", "Of the table.", default="", columns_of="source", max_length=1_000
     )
-    collection: str = param("Or a collection", "Of the library, instead of a table.", default="", max_length=100)
+    collection: str = param(
+        "Or a collection", "Of the library, instead of a table.", default="", only_if={"source": False}, max_length=100
+    )
     thresholds: dict[str, Threshold] = param(
         "Thresholds",
-        "The scores from which a text is reviewed and blocked, by category. “default” is for all other categories.",
+        "The scores, from 0 to 1, from which a text is reviewed and blocked. Empty: never.",
         default=USUAL,
-        widget="json",
+        names=(moderation.DEFAULT, *moderation.CATEGORY_WORDS),
+        words={moderation.DEFAULT: "All other categories"} | moderation.CATEGORY_WORDS,
     )
     observe_only: bool = param(
         "Only observe",
@@ -74,8 +77,9 @@ class Params(TableParams):
     )
     judge: Literal["auto", "provider", "built_in"] = param(
         "Who judges",
-        "auto: the provider that is set, if it has a moderation endpoint, else the small built-in classifier.",
+        "Automatic: the provider that is set, if it has a moderation endpoint, else the small built-in classifier.",
         default="auto",
+        words={"auto": "Automatic", "provider": "The provider", "built_in": "The built-in classifier"},
         advanced=True,
     )
     model: str = param("Model", "Of the provider. Empty: its default.", default="", max_length=200, advanced=True)

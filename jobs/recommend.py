@@ -93,13 +93,12 @@ class Params(TableParams):
         "Its sheet",
         "Of a workbook: its name or number. Empty: the first that is not hidden and has cells.",
         default=None,
+        only_if={"items": True},
         max_length=200,
         advanced=True,
     )
-    item_key: str = param("Its column of the item", default="item", max_length=200, columns_of="items", advanced=True)
-    title_column: str = param(
-        "Its column of the title", default="title", max_length=200, columns_of="items", advanced=True
-    )
+    item_key: str = param("Its column of the item", default="item", max_length=200, columns_of="items")
+    title_column: str = param("Its column of the title", default="title", max_length=200, columns_of="items")
     algorithm: Literal["auto", "ease", "item_cosine", "popular"] = param(
         "Method",
         "EASE is best for up to a few thousand items; similar items work with any number; the most popular are the same for "
@@ -114,6 +113,7 @@ class Params(TableParams):
         "Minimum weight",
         "Rows with less do not count, and their items are not offered to the same user again.",
         default=0.0,
+        only_if={"weight_column": True},
         ge=-1e9,
         le=1e9,
         advanced=True,

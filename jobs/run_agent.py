@@ -50,13 +50,26 @@ Name = Literal["search_library", "read_document", "query_table", "calculate", "f
 class Params(KindParams):
     task: str = param("Task", widget="text", min_length=1, max_length=20_000)
     tools: list[Name] = param(
-        "Tools", "Tools that the agent may use.", default=["search_library", "read_document", "calculate"]
+        "Tools",
+        "Tools that the agent may use.",
+        default=["search_library", "read_document", "calculate"],
+        words=TOOL_WORDS,
     )
     approve: list[Name] = param(
-        "Ask before", "Each call of these tools waits until you approve or refuse it on the job's page.", default=[]
+        "Ask before",
+        "Each call of these tools waits until you approve or refuse it on the job's page.",
+        default=[],
+        within="tools",
+        words=TOOL_WORDS,
     )
     files: list[FileRef] = param("Files", "The agent gets their ids and names.", default=[], max_length=20)
-    hosts: list[ShortText] = param("Hosts", "The only hosts that fetch_page may call.", default=[], max_length=50)
+    hosts: list[ShortText] = param(
+        "Hosts",
+        "The only hosts that “Fetch a page” may call, such as example.org.",
+        default=[],
+        only_if={"tools": ["fetch_page"]},
+        max_length=50,
+    )
     model: str = param("Model", "Empty: the configured model.", default="", advanced=True, max_length=200)
     max_tokens: int = param("Longest answer", default=1_024, ge=16, le=32_768, unit="tokens", advanced=True)
     max_steps: int = param(

@@ -43,16 +43,27 @@ Name = Literal["", "search_library", "read_document", "query_table", "calculate"
 
 
 class Params(TableParams):
-    tool: Name = param("Tool", "The tool to call. Empty: use the list of calls below.", default="")
+    tool: Name = param(
+        "Tool",
+        "The tool to call, or a list of calls.",
+        default="",
+        words={"": "A list of calls"} | TOOL_WORDS,
+    )
     arguments: dict[str, Any] = param(
         "Arguments",
-        "A JSON object. " + " ".join(one.usage for one in TOOLS.values()),
+        "What the tool takes.",
         default={},
-        widget="json",
+        shapes=("tool", {name: one.Arguments for name, one in TOOLS.items()}),
     )
-    calls: TableFile | None = param("List of calls", 'JSONL, each line {"tool": "…", "arguments": {…}}.', default=None)
+    calls: TableFile | None = param(
+        "List of calls", 'JSONL, each line {"tool": "…", "arguments": {…}}.', default=None, only_if={"tool": [""]}
+    )
     hosts: list[ShortText] = param(
-        "Hosts", "The only hosts that fetch_page may call, with their subdomains.", default=[], max_length=50
+        "Hosts",
+        "The only hosts that “Fetch a page” may call, with their subdomains.",
+        default=[],
+        only_if={"tool": ["", "fetch_page"]},
+        max_length=50,
     )
     secret: str = param(
         "Secret",

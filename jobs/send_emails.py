@@ -50,6 +50,9 @@ AT_MOST_ONCE = True
 MOST_ATTACHED = 20_000_000  # bytes; most servers accept messages of 25 MB, and the encoding adds to it
 
 
+ERROR_CELLS = {"empty": "Left empty", "skip": "The row is skipped"}
+
+
 class Params(TableParams):
     model_config = ConfigDict(serialize_by_alias=True)  # `from` is a Python keyword
 
@@ -60,6 +63,7 @@ class Params(TableParams):
         "Or addresses",
         "Instead of a table, on lines or after semicolons: ann@example.org, Ann <ann@example.org>. Used as {email} and {name}.",
         default="",
+        only_if={"recipients": False},
         widget="text",
     )
     address_column: str | None = param(
@@ -91,7 +95,7 @@ class Params(TableParams):
         "Attachments", "The same for all recipients; at most 20 MB.", default=[], max_length=20
     )
     error_cells: Literal["empty", "skip"] = param(
-        "Cells with an error", "Such as #N/A: left empty, or the row is skipped.", default="empty", advanced=True
+        "Cells with an error", "Such as #N/A.", default="empty", advanced=True, words=ERROR_CELLS
     )
     test_to: str = param(
         "Send a test to",

@@ -64,12 +64,8 @@ class Params(KindParams):
         min_length=1,
         max_length=2_000,
     )
-    inputs: dict[str, Any] = param(
-        "Inputs",
-        "Each name of the formula: a number, or a distribution: normal (mean, sd), lognormal (mu, sigma), "
-        "uniform (low, high), triangular (low, mode, high), beta (alpha, beta), poisson (mean), bernoulli (p), "
-        "choice (values, weights).",
-        widget="json",
+    inputs: dict[str, distributions.Input] = param(
+        "Inputs", "Each name of the formula: a number that is always the same, or a distribution that it is drawn from."
     )
     trials: int = param("Trials", default=100_000, ge=1, le=10_000_000, unit="trials")
     percentiles: list[float] = param(

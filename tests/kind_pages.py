@@ -55,7 +55,8 @@ def _contents(kinds: list[Kind]) -> str:
 def _page(kind: Kind) -> str:
     schema = kind.schema()
     required = schema.get("required", [])
-    rows = [_row(name, prop, name in required, schema) for name, prop in schema["properties"].items()]
+    found = schema["properties"].items()
+    rows = [row for name, prop in found for row in (_row(name, prop, name in required, schema), *_parts(name, prop))]
     example = json.dumps(kind.example, ensure_ascii=False, indent=2)
     lines = [
         MADE.format(name=kind.name),
@@ -90,6 +91,22 @@ def _row(name: str, prop: dict[str, Any], required: bool, schema: dict[str, Any]
     return f"| `{name}` | {said} | {_takes(prop, schema)} | {default} |"
 
 
+def _parts(name: str, prop: dict[str, Any]) -> list[str]:
+    """A row for each value of a mapping whose contents are declared."""
+    shapes = prop.get("shapes", {"by": "", "of": {"": prop["shape"]} if "shape" in prop else {}})
+    found: dict[str, list[str]] = {}
+    for value, shape in shapes["of"].items():
+        required = shape.get("required", ())
+        for part, inner in shape.get("properties", {}).items():
+            row = _row(f"{name}.{part}", inner, part in required, shape)
+            found.setdefault(row, []).append(f"`{value}`")
+    by = shapes["by"]
+    return [
+        row.replace(" | ", f" | If `{by}` is {' or '.join(values)}: ", 1) if by else row
+        for row, values in found.items()
+    ]
+
+
 def _takes(prop: dict[str, Any], schema: dict[str, Any]) -> str:
     """What a param takes, in words, with its limits."""
     core = _core(prop, schema)
@@ -98,11 +115,22 @@ def _takes(prop: dict[str, Any], schema: dict[str, Any]) -> str:
     if "enum" in core or "const" in core:
         return ", ".join(f"`{one}`" for one in core.get("enum", [core.get("const")]) if one not in ("", None))
     kind = core.get("type")
+    if isinstance(core.get("additionalProperties"), dict) and (ways := _ways(core["additionalProperties"])):
+        return f"object; each value is {ways}"
     if kind == "array":
         return f"list of: {_takes(core.get('items', {}), schema)}"
     if kind in ("integer", "number"):
         return f"{'whole number' if kind == 'integer' else 'number'}{_limits(core)}"
     return {"string": "text", "boolean": "true or false", "object": "object"}.get(str(kind), "JSON")
+
+
+def _ways(inner: dict[str, Any]) -> str:
+    """Objects that are told apart by a constant, in words."""
+    ways = [way for part in inner.get("anyOf", [inner]) for way in part.get("oneOf", [])]
+    named = [(next(v["const"] for v in way["properties"].values() if "const" in v), way["properties"]) for way in ways]
+    tag = next((name for way in ways for name, v in way["properties"].items() if "const" in v), "")
+    said = [f"`{name}` ({', '.join(one for one in held if one != tag)})" for name, held in named]
+    return f"a number, or an object whose `{tag}` is {', '.join(said)}" if said else ""
 
 
 def _core(prop: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

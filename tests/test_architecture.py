@@ -30,6 +30,7 @@ FLOORS = (
     "webapp.operations",
     "webapp.mail webapp.schedules",
     "webapp.chat webapp.jobs",
+    "webapp.forms",
     "webapp.results",
     "webapp.library webapp.accounts webapp.moderation webapp.ui",
     "webapp.api",

@@ -77,7 +77,7 @@ def test_each_tool_says_what_it_takes(environment: Callable[..., None]) -> None:
         "limit (whole number, at least 1, at most 50): Most passages.",
     )
     form = create_app({"TESTING": True}).test_client().get("/kinds/run_tools").text
-    assert "calculate takes formula, values (optional), such as" in form
+    assert all(f'name="arguments.{name}"' in form for name in ("formula", "values", "query", "url"))
 
 
 @pytest.mark.slow

@@ -282,7 +282,7 @@ def test_a_running_job_is_stopped(tab: Page, site: str, worker: None, complaints
 @pytest.mark.slow
 def test_a_try_leads_to_all_of_it(tab: Page, site: str, worker: None, complaints: list[str]) -> None:
     tab.goto(f"{site}/kinds/nap?example=1")
-    tab.get_by_role("button", name="Try on 3 naps").click()
+    tab.get_by_role("button", name="Start a sample of 3 naps").click()
     tab.get_by_role("button", name="Start all").click()
     expect(tab.locator("#announce")).to_have_text("Succeeded: 5 of 5 naps.")
 

@@ -13,9 +13,10 @@ from werkzeug.wrappers import Response
 from jobs.engine import kinds as engine_kinds
 from jobs.engine import queue, settings
 from jobs.engine.errors import NotFound
+from webapp import forms
 from webapp.http.guards import current_owner
 from webapp.http.identity import person
-from webapp.jobs import drafts, forms
+from webapp.jobs import drafts
 
 blueprint = Blueprint("kinds", __name__)
 FIRST = "generate_texts"  # what a newcomer is offered
@@ -56,7 +57,7 @@ def hide_welcome() -> Response:
 def _wants(name: str) -> str:
     """What a job of this kind needs, in a few words: a table, the model."""
     kind = engine_kinds.kind(name)
-    fields = forms.fields(kind.schema()) if kind.available else []
+    fields = forms.of_kind(kind) if kind.available else ()
     files = [one for one in fields if one.control in ("file", "files")]
     names = {one.name for one in fields}
     found = ["a table" if files[0].accept == "table" else "files"] if files else []
@@ -74,6 +75,17 @@ def form(name: str) -> Any:
     if not kind.available:
         return render_template("jobs/kind_off.html", kind=kind), 503
     return drafts.page(_draft(kind))
+
+
+@blueprint.get("/kinds/<name>/form.css")
+def style_sheet(name: str) -> Response:
+    """What the form hides: fields that do not apply. It is the same for everybody."""
+    kind = engine_kinds.offered(name)
+    sheet = forms.style_sheet(forms.of_kind(kind)) if kind.available else ""
+    response = Response(sheet, content_type="text/css; charset=utf-8")
+    response.add_etag()
+    response.cache_control.no_cache = True
+    return response.make_conditional(request)
 
 
 def titles() -> dict[str, str]:

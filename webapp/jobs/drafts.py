@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from itertools import groupby
 from typing import Any
 from uuid import uuid4
 
@@ -16,8 +17,8 @@ from jobs.engine import files as engine_files
 from jobs.engine import kinds, queue, settings
 from jobs.engine.errors import BadInput, FieldError, InvalidParams, LegworkError, NotFound
 from jobs.engine.formats.tables import DETECTED, ReadOptions
+from webapp import forms
 from webapp.http.guards import current_owner
-from webapp.jobs import forms
 from webapp.ui import safe_text, words
 
 SAMPLE_ROWS = 3
@@ -45,7 +46,7 @@ class Draft:
 
     @cached_property
     def fields(self) -> list[forms.Field]:
-        return forms.fields(self.kind.schema())
+        return list(forms.of_kind(self.kind))
 
     @cached_property
     def params(self) -> dict[str, Any]:
@@ -68,6 +69,24 @@ class Draft:
         """The columns that may be named in this field."""
         table = self.tables.get(one.columns_of or "") or next(iter(self.tables.values()), None)
         return list((table or {}).get("columns") or ())
+
+    def rows(self, one: forms.Field) -> list[list[str]]:
+        """The rows of a field, and empty ones to fill in."""
+        given = forms.rows_of(one, self.raw[one.name])
+        spare = 0 if one.once else (1 if given else 2)
+        return given + [forms.empty_row(one)] * spare
+
+    def inner(self, one: forms.Field) -> forms.Field | None:
+        """The field in which a part of what is chosen in this one can be chosen."""
+        return next((inner for inner in self.fields if inner.within == one.name), None)
+
+    @staticmethod
+    def grouped(found: Iterable[forms.Field]) -> list[tuple[str, list[forms.Field]]]:
+        """Fields in their order, those of one mapping together."""
+        return [(group, list(some)) for group, some in groupby(found, key=lambda one: one.group)]
+
+    def has(self, name: str) -> bool:
+        return any(one.name == name for one in self.fields)
 
     def first_row(self, one: forms.Field) -> str:
         """The template in this field, filled from the table's first row; empty where there is none."""
@@ -129,12 +148,12 @@ class Draft:
 
 
 def blank(kind: kinds.Kind) -> Draft:
-    return Draft(kind, forms.blank(forms.fields(kind.schema())))
+    return Draft(kind, forms.blank(forms.of_kind(kind)))
 
 
 def of_params(kind: kinds.Kind, params: Mapping[str, Any]) -> Draft:
     """A form that stands for these params; what the kind does not know any more is dropped, with a notice."""
-    found = forms.fields(kind.schema())
+    found = forms.of_kind(kind)
     draft = Draft(kind, forms.filled(found, params))
     if strange := forms.strangers(found, params):
         draft.notices.append(f"Left out, because this kind does not ask for it (any more): {', '.join(strange)[:300]}.")
@@ -144,7 +163,7 @@ def of_params(kind: kinds.Kind, params: Mapping[str, Any]) -> Draft:
 def page(draft: Draft, status: int = 200) -> tuple[str, int]:
     """The form's page. Its errors stand on top and at their fields."""
     _miss_files(draft)
-    at_field, general = forms.by_field(draft.fields, draft.errors)
+    at_field, general = forms.by_field(draft.fields, draft.raw, draft.errors)
     html = render_template(
         "jobs/form.html",
         draft=draft,

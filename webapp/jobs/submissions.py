@@ -13,9 +13,10 @@ from werkzeug.datastructures import FileStorage
 
 from jobs.engine import files, kinds, queue
 from jobs.engine.errors import BadInput, FieldError, InvalidParams, NotFound, TooLarge, TooMany
+from webapp import forms
 from webapp.http import parsing
 from webapp.http.guards import current_owner
-from webapp.jobs import drafts, forms
+from webapp.jobs import drafts
 
 blueprint = Blueprint("submissions", __name__)
 CHANNELS = ("mail", "webhook")

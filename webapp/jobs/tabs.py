@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 from jobs.engine import kinds, queue
 from jobs.engine.db import models
 from jobs.engine.errors import LegworkError
+from webapp import forms
 from webapp.http.guards import current_owner
-from webapp.jobs import drafts, forms
+from webapp.jobs import drafts
 from webapp.results import blocks, grid, items
 from webapp.ui import safe_text, words
 
@@ -176,14 +177,18 @@ def _apart(start: datetime | None, end: datetime | None) -> float | None:
 
 def given(kind: str, params: Mapping[str, Any]) -> list[Given]:
     """The params of a job or a schedule, in the order of the form."""
-    fields = {one.name: one for one in _fields(kind)}
-    names = [name for name in fields if name in params] + [name for name in params if name not in fields]
-    return [_given(name, params[name], fields.get(name)) for name in names]
+    fields = forms.applying(found := _fields(kind), forms.filled(found, params))
+    known = [
+        (one.name, value, one) for one in fields if (value := forms.value_at(params, one.path)) is not forms.NOTHING
+    ]
+    heads = {one.path[0] for one in found}
+    rest = [(name, value, None) for name, value in params.items() if name not in heads]
+    return [_given(*one) for one in [*known, *rest]]
 
 
 def _fields(kind: str) -> list[forms.Field]:
     try:
-        return forms.fields(kinds.kind(kind).schema())
+        return list(forms.of_kind(kinds.kind(kind)))
     except LegworkError:
         return []
 
@@ -201,8 +206,8 @@ def _given(name: str, value: Any, field: forms.Field | None) -> Given:
         )
     if control == "secret":
         return Given(label, "given, and not shown again" if value else "", False, [])
-    text = value if isinstance(value, str) else safe_text.cell(value, 20_000)
-    if isinstance(value, (dict, list)):
+    text = forms.shown(field, value) if field else safe_text.cell(value, 20_000)
+    if not field and isinstance(value, (dict, list)):
         text = json.dumps(value, ensure_ascii=False, indent=2)
     unit = f" {field.unit}" if field and field.unit and value is not None else ""
     return Given(label, f"{text}{unit}", "\n" in text or len(text) > 120, [])

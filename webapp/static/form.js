@@ -106,20 +106,35 @@
     request.send(body);
   };
 
-  // Add a row to a mapping.
+  // Add a row to a list, or take one out. Without script, Add is a button of the form, and an emptied row counts for nothing.
   document.addEventListener("click", (event) => {
-    const button = event.target.closest?.("[data-add]");
-    if (!button) return;
-    const pairs = document.getElementById(button.dataset.add);
-    const fresh = pairs.lastElementChild.cloneNode(true);
-    const place = pairs.children.length + 1;
-    fresh.querySelectorAll("input").forEach((input) => {
-      input.value = "";
-      input.setAttribute("aria-label", input.getAttribute("aria-label").replace(/\d+$/, place));
-    });
-    pairs.append(fresh);
-    fresh.querySelector("input").focus();
+    const added = event.target.closest?.("[data-add]");
+    if (added) {
+      event.preventDefault();
+      add(document.getElementById(added.dataset.add));
+    }
+    const removed = event.target.closest?.("[data-remove]");
+    if (removed) remove(removed.closest(".row"));
   });
+  const add = (list) => {
+    const fresh = list.lastElementChild.cloneNode(true);
+    const place = list.children.length + 1;
+    fresh.querySelectorAll("input").forEach((input) => { input.value = ""; });
+    fresh.querySelectorAll("select").forEach((select) => { select.selectedIndex = 0; });
+    fresh.querySelectorAll("legend").forEach((legend) => { legend.textContent = legend.textContent.replace(/\d+$/, place); });
+    fresh.querySelectorAll("[data-remove]").forEach((button) => { button.setAttribute("aria-label", `Remove row ${place}`); });
+    list.append(fresh);
+    fresh.querySelector("input:not([type=hidden]), select").focus();
+  };
+  const remove = (row) => {
+    const list = row.parentElement;
+    const beside = row.nextElementSibling || row.previousElementSibling;
+    if (!beside) add(list);
+    row.remove();
+    (list.lastElementChild.querySelector("[data-remove]") || list).focus();
+    clearTimeout(timer);
+    timer = setTimeout(check, 600);
+  };
 
   // Ignore a second press. The server would also recognise it by its key.
   document.addEventListener("submit", (event) => {
@@ -130,7 +145,7 @@
   });
   addEventListener("pageshow", () => { delete form().dataset.sent; form().removeAttribute("aria-busy"); });
 
-  const ready = () => document.querySelectorAll("[data-add]").forEach((button) => { button.hidden = false; });
+  const ready = () => document.querySelectorAll("[data-remove]").forEach((button) => { button.hidden = false; });
   ready();
   if (document.querySelector("[data-unchecked]")) check();
 })();

@@ -53,7 +53,7 @@ ABBREVIATIONS = {
     "json": "JSON",
     "ndcg": "NDCG",
     "sha256": "SHA-256",
-}
+} | {name: name.upper() for name in ("pdf", "csv", "tsv", "jsonl", "xlsx", "docx", "npy", "odt", "epub", "rst", "txt")}
 _WORD = re.compile(r"[_\s]+|(?<=[a-z])(?=[A-Z][a-z])")
 
 

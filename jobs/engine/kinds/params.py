@@ -37,6 +37,14 @@ TableFile = Annotated[str, Field(max_length=200, json_schema_extra={"format": "l
 """A reference to a file that must be a table: CSV, TSV, JSON, JSONL, XLSX, XLS, ODS or Parquet."""
 
 
+Shape = type[BaseModel] | Mapping[str, Any]  # a model, or its JSON schema
+
+
+def schema_of(shape: Shape) -> dict[str, Any]:
+    """The JSON schema of a shape."""
+    return shape.model_json_schema() if isinstance(shape, type) else dict(shape)
+
+
 READING = ("encoding", "delimiter", "sheet", "header_row", "cells")
 
 
@@ -145,19 +153,33 @@ def param(
     columns_of: str | None = None,
     words: Mapping[str, str] | None = None,
     names: Sequence[str] | None = None,
+    only_if: Mapping[str, bool | Sequence[str]] | None = None,
+    within: str | None = None,
+    shape: Shape | None = None,
+    shapes: tuple[str, Mapping[str, Shape]] | None = None,
+    rows: Shape | None = None,
     **limits: Any,
 ) -> Any:
     """A pydantic Field with what the form needs.
 
     title, help: label and explanation in the form. default: without one the param is required.
-    widget: "line", "text" (several lines), "code" (a template, with buttons that insert columns), "sql", "json" or "secret";
-    None chooses by the type.
+    widget: "line", "text" (several lines), "code" (a template, with buttons that insert columns), "sql", "json", "secret" or
+    "columns" (a choice of columns, for a text that takes a list too); None chooses by the type.
     unit: shown after the input. advanced: in a section that is closed at first. columns_of: the name of the file param whose
     columns are offered. words: labels of the choices of a Literal. names: the keys that a mapping may have.
+    only_if: what other params must be for this one to count: values of a choice, or True (filled in), or False (empty). The
+    form shows it only then, and leaves it out otherwise.
+    within: the name of another list of choices, of which this one is a part.
+    shape: what a mapping of any values has in it, so that the form has a field for each. shapes: the same, by the value of
+    another param. rows: of a text such as sum(amount), count(*), the fields of one part; it must take a list of objects too.
     limits: pydantic's own (ge, le, min_length, max_length, ...).
     """
     extra: dict[str, Any] = {"widget": widget, "unit": unit, "advanced": advanced or None, "columns_of": columns_of}
-    extra |= {"words": words and dict(words), "options": names and list(names)}
+    extra |= {"words": words and dict(words), "options": names and list(names), "within": within}
+    extra["only_if"] = only_if and {name: one if isinstance(one, bool) else list(one) for name, one in only_if.items()}
+    extra |= {"shape": shape and schema_of(shape), "rows": rows and schema_of(rows)}
+    if shapes:
+        extra["shapes"] = {"by": shapes[0], "of": {value: schema_of(one) for value, one in shapes[1].items()}}
     return Field(
         default,
         title=title,

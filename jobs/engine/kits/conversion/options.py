@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -10,72 +11,98 @@ from jobs.engine.errors import FieldError
 from jobs.engine.validation import params_errors
 
 
+def _option(
+    title: str, help: str = "", *, default: Any, unit: str = "", words: Mapping[str, str] | None = None, **limits: Any
+) -> Any:
+    """As kinds.param, which would bring the database into the children that convert."""
+    extra: dict[str, Any] = {name: value for name, value in (("unit", unit), ("words", dict(words or {}))) if value}
+    return Field(default, title=title, description=help or None, json_schema_extra=extra, **limits)
+
+
 class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class DocumentOptions(Options):
-    toc: bool = False
-    number_sections: bool = False
+    toc: bool = _option("Table of contents", default=False)
+    number_sections: bool = _option("Number the sections", default=False)
 
 
 class PictureOptions(Options):
     """max_width, max_height: pixels. background: colour behind transparency. keep_metadata: place, time, device."""
 
-    max_width: int | None = Field(None, ge=1, le=30_000)
-    max_height: int | None = Field(None, ge=1, le=30_000)
-    background: str = Field("#ffffff", pattern=r"^#[0-9a-fA-F]{6}$")
-    keep_metadata: bool = False
+    max_width: int | None = _option("Greatest width", default=None, ge=1, le=30_000, unit="pixels")
+    max_height: int | None = _option("Greatest height", default=None, ge=1, le=30_000, unit="pixels")
+    background: str = _option(
+        "Colour behind transparency", "Such as #ffffff.", default="#ffffff", pattern=r"^#[0-9a-fA-F]{6}$"
+    )
+    keep_metadata: bool = _option("Keep place, time and device of photos", default=False)
 
 
 class Lossy(PictureOptions):
-    quality: int = Field(85, ge=1, le=100)
+    quality: int = _option("Quality of pictures", default=85, ge=1, le=100)
 
 
 class Webp(Lossy):
-    lossless: bool = False
+    lossless: bool = _option("Without loss", default=False)
 
 
 class Pdf(DocumentOptions):
     """The first five are for documents, the others for pictures; a picture's page has its size at `dpi`."""
 
-    page_size: Literal["a3", "a4", "a5", "us-letter", "us-legal"] = "a4"
-    landscape: bool = False
-    margin_mm: int = Field(25, ge=5, le=60)
-    font_size: int = Field(11, ge=6, le=24)
-    dpi: int = Field(150, ge=36, le=1200)
-    quality: int = Field(85, ge=1, le=100)
-    max_width: int | None = Field(None, ge=1, le=30_000)
-    max_height: int | None = Field(None, ge=1, le=30_000)
-    background: str = Field("#ffffff", pattern=r"^#[0-9a-fA-F]{6}$")
+    page_size: Literal["a3", "a4", "a5", "us-letter", "us-legal"] = _option(
+        "Page size",
+        default="a4",
+        words={"a3": "A3", "a4": "A4", "a5": "A5", "us-letter": "US letter", "us-legal": "US legal"},
+    )
+    landscape: bool = _option("Landscape", default=False)
+    margin_mm: int = _option("Margins", default=25, ge=5, le=60, unit="mm")
+    font_size: int = _option("Font size", default=11, ge=6, le=24, unit="points")
+    dpi: int = _option("Resolution of pictures", default=150, ge=36, le=1200, unit="dpi")
+    quality: int = _option("Quality of pictures", default=85, ge=1, le=100)
+    max_width: int | None = _option("Greatest width", default=None, ge=1, le=30_000, unit="pixels")
+    max_height: int | None = _option("Greatest height", default=None, ge=1, le=30_000, unit="pixels")
+    background: str = _option(
+        "Colour behind transparency", "Such as #ffffff.", default="#ffffff", pattern=r"^#[0-9a-fA-F]{6}$"
+    )
+
+
+TYPES = {"exact": "Where all values can be converted back", "numbers": "All that look like numbers", "text": "None"}
+FORMULAS = {"defuse": "Put an apostrophe before them", "keep": "Keep as they are"}
 
 
 class TableOptions(Options):
     """types: which columns of CSV and TSV become numbers. "exact": those whose values can all be converted back unchanged;
     "numbers": all that look like numbers; "text": none."""
 
-    types: Literal["exact", "numbers", "text"] = "exact"
+    types: Literal["exact", "numbers", "text"] = _option("Columns with numbers", default="exact", words=TYPES)
 
 
 class Xlsx(TableOptions):
-    types: Literal["exact", "numbers", "text"] = "numbers"
+    types: Literal["exact", "numbers", "text"] = _option("Columns with numbers", default="numbers", words=TYPES)
 
 
 class Json(TableOptions):
-    indent: int | None = Field(None, ge=1, le=8)
+    indent: int | None = _option("Indent", default=None, ge=1, le=8, unit="spaces")
 
 
 class Csv(Options):
     """formulas: "defuse" puts an apostrophe before values that a spreadsheet program would run; "keep" does not."""
 
-    delimiter: Literal[",", ";", "\t", "|"] = ","
-    bom: bool = True
-    formulas: Literal["defuse", "keep"] = "defuse"
+    delimiter: Literal[",", ";", "\t", "|"] = _option(
+        "Separator", default=",", words={",": "Comma", ";": "Semicolon", "\t": "Tab", "|": "Bar"}
+    )
+    bom: bool = _option("Byte order mark, for Excel", default=True)
+    formulas: Literal["defuse", "keep"] = _option(
+        "Cells that a spreadsheet would run", default="defuse", words=FORMULAS
+    )
 
 
 class Tsv(Options):
-    bom: bool = False
-    formulas: Literal["defuse", "keep"] = "defuse"
+    bom: bool = _option("Byte order mark, for Excel", default=False)
+    formulas: Literal["defuse", "keep"] = _option(
+        "Cells that a spreadsheet would run", default="defuse", words=FORMULAS
+    )
 
 
 OPTIONS: dict[str, type[Options]] = {

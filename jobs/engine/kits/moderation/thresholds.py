@@ -40,8 +40,8 @@ class Threshold(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    review: float | None = Field(default=None, ge=0, le=1)
-    block: float | None = Field(default=None, ge=0, le=1)
+    review: float | None = Field(default=None, ge=0, le=1, title="Review from")
+    block: float | None = Field(default=None, ge=0, le=1, title="Block from")
 
 
 Thresholds = Mapping[str, Threshold]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import WithJsonSchema
 
 from jobs.engine.validation import nearest
 
@@ -55,6 +57,47 @@ KNOWN: dict[str, dict[str, float | None]] = {
     "poisson": {"mean": None},
     "bernoulli": {"p": None},
 }
+
+TITLES = {
+    "normal": "around a mean (normal)",
+    "lognormal": "mostly low, rarely high (lognormal)",
+    "triangular": "low, likely, high (triangular)",
+    "uniform": "anything between (uniform)",
+    "beta": "a share, by beta",
+    "poisson": "a count (Poisson)",
+    "bernoulli": "yes or no (Bernoulli)",
+}
+PARAMS = {
+    "mean": "Mean",
+    "sd": "Spread",
+    "mu": "Mean of the logarithm",
+    "sigma": "Spread of the logarithm",
+    "low": "Low",
+    "mode": "Likely",
+    "high": "High",
+    "alpha": "Alpha",
+    "beta": "Beta",
+    "p": "Chance, 0 to 1",
+}
+
+
+def _schema() -> dict[str, Any]:
+    """The JSON schema of an input, for forms; `parse` says what is wrong with a value."""
+    ways = [_way(name, title, {key: {"type": "number"} for key in KNOWN[name]}) for name, title in TITLES.items()]
+    numbers = {"type": "array", "items": {"type": "number"}}
+    ways.append(_way("choice", "one of these values", {"values": numbers, "weights": numbers}))
+    constant = {"type": "number", "title": "always the same", "picture": "fixed"}
+    return {"anyOf": [constant, {"oneOf": ways, "discriminator": {"propertyName": "distribution"}}]}
+
+
+def _way(name: str, title: str, params: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    titled = {key: {**schema, "title": PARAMS.get(key, key.capitalize())} for key, schema in params.items()}
+    named = {"distribution": {"const": name, "title": "It is"}}
+    return {"type": "object", "title": title, "picture": name, "properties": named | titled}
+
+
+Input = Annotated[Any, WithJsonSchema(_schema())]
+"""A number, or a distribution as JSON."""
 
 
 def parse(value: Any) -> Distribution:

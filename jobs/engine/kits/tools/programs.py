@@ -32,7 +32,9 @@ class Command(Arguments):
     files: list[FileRef] = param(
         "Files", "Copied to the program's folder under their names.", default=[], max_length=10
     )
-    input: str = param("Input", "Standard input, for a program without a file.", default="", max_length=1_000_000)
+    input: str = param(
+        "Input", "Standard input, for a program without a file.", widget="text", default="", max_length=1_000_000
+    )
 
 
 def _run(arguments: Command, reach: ToolContext) -> ToolResult:

@@ -27,14 +27,14 @@ class LibraryQuestion(Arguments):
 
 
 class Reading(Arguments):
-    document: FileRef = param("Document", "The id of a document of the library, or of a text file.")
+    document: FileRef = param("Document", "The id of a document of the library, or of a text file.", widget="line")
     start: int = param("Start", "Number of characters to skip.", default=0, ge=0)
     characters: int = param("Characters", "Number of characters to read.", default=20_000, ge=1, le=1_000_000)
 
 
 class Query(Arguments):
     files: list[TableFile] = param("Tables", "sales.csv is the table sales.", min_length=1, max_length=10)
-    sql: str = param("SQL", "One SELECT.", min_length=1, max_length=20_000)
+    sql: str = param("SQL", "One SELECT.", widget="sql", min_length=1, max_length=20_000)
     limit: int = param("Most rows", default=100, ge=1, le=MOST_ROWS)
 
 

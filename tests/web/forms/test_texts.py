@@ -8,7 +8,7 @@ import pytest
 from werkzeug.datastructures import MultiDict
 
 from tests.web.sample_kinds.questions import EXAMPLE, Params
-from webapp.jobs import forms
+from webapp import forms
 
 FIELDS = forms.fields(Params.model_json_schema())
 BY_NAME = {field.name: field for field in FIELDS}
@@ -26,7 +26,7 @@ def test_every_type_has_its_control() -> None:
         "table": "file", "papers": "files", "word": "line", "story": "text", "pattern": "code", "whole": "number",
         "part": "number", "sure": "checkbox", "colour": "select", "side": "radios", "size": "radios", "tools": "checks",
         "point": "json", "anything": "json", "key": "secret", "patience": "number",
-        "hosts": "lines", "parts": "lines", "parting": "pairs", "column": "column", "pace": "radios",
+        "hosts": "lines", "parts": "lines", "parting": "rows", "column": "column", "pace": "radios",
     }  # fmt: skip
 
 
@@ -138,10 +138,12 @@ def test_pasted_json_is_an_object_or_a_sentence(text: str) -> None:
 
 
 def test_lists_and_mappings_are_read_line_by_line() -> None:
-    params, errors = read(hosts=" a.example \n\nb.example", parts="1\n0.5", parting=["title", "stars", " text ", ""])
+    params, errors = read(
+        hosts=" a.example \n\nb.example", parts="1\n0.5", parting=["title", "stars", " text ", "", "text", "id"]
+    )
     assert not errors
     assert params["hosts"] == ["a.example", "b.example"] and params["parts"] == [1, 0.5]
-    assert params["parting"] == {"title": "stars", "text": ""}
+    assert params["parting"] == {"title": "stars", "text": "id"}
     assert read(hosts="", parting=[])[0] | {"hosts": [], "parting": {}} == read()[0]
 
 
@@ -159,6 +161,6 @@ def test_a_wrong_line_is_told(typed: dict[str, Any], said: str) -> None:
 
 def test_a_mapping_is_posted_in_pairs_and_prefilled_as_json() -> None:
     form = MultiDict([("parting", text) for text in ("title", "stars", "", "", "text", "")])
-    assert forms.posted(FIELDS, form)["parting"] == ["title", "stars", "text", ""]
+    assert forms.posted(FIELDS, form)["parting"] == ["title", "stars"]
     assert forms.posted(FIELDS, MultiDict({"parting": '{"title": "stars"}'}))["parting"] == ["title", "stars"]
     assert forms.posted(FIELDS, MultiDict({"parting": "no json"}))["parting"] == []

@@ -4,49 +4,24 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-MANY = ("files", "checks", "pairs")
-NOTHING = object()
+from webapp.forms import rows
+from webapp.forms.schema import MANY, NOTHING, Field
+
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?([0-9]{1,18}(\.[0-9]{0,30})?|\.[0-9]{1,30})", re.ASCII)
-
-
-@dataclass(frozen=True)
-class Field:
-    """One param, as its form shows it."""
-
-    name: str
-    label: str
-    help: str
-    control: str  # line, text, code, sql, number, checkbox, radios, select, checks, file, files, column, lines, pairs, json, secret
-    required: bool
-    nullable: bool
-    default: Any
-    unit: str
-    minimum: float | None
-    maximum: float | None
-    longest: int | None
-    integer: bool  # it, or each of its values
-    numbers: bool  # each of its values is one
-    words: Mapping[str, str]  # what an option is called
-    options: tuple[Any, ...]
-    advanced: bool
-    accept: str
-    columns_of: str | None
-
-    @property
-    def id(self) -> str:
-        return f"f-{self.name}"
+_COMMAS = re.compile(r"[,;\s]+")
+YES = ("1", "on", "true", "yes")
 
 
 def text_of(field: Field, value: object) -> str | list[str]:
     """A value as the text of its control."""
-    if field.control == "pairs":
-        return [str(part) for pair in value.items() for part in pair] if isinstance(value, dict) else []
+    if field.control == "rows":
+        return rows.texts(field, value)
+    if field.control == "columns" and isinstance(value, str):
+        return [name.strip() for name in value.split(",") if name.strip()]
     if field.control in MANY:
         return [str(part) for part in value] if isinstance(value, (list, tuple)) else []
     if value is None:
@@ -55,8 +30,8 @@ def text_of(field: Field, value: object) -> str | list[str]:
         return json.dumps(value, ensure_ascii=False, indent=2) if value not in ({}, []) else ""
     if isinstance(value, bool):
         return "1" if value else ""
-    if field.control == "lines" and isinstance(value, (list, tuple)):
-        return "\n".join(figure(part) for part in value)
+    if field.control in ("lines", "list") and isinstance(value, (list, tuple)):
+        return ("\n" if field.control == "lines" else ", ").join(figure(part) for part in value)
     return figure(value)
 
 
@@ -72,48 +47,39 @@ def value(field: Field, raw: str | list[str]) -> Any:
     if isinstance(raw, list):
         return _many(field, raw)
     if field.control == "checkbox":
-        return raw.strip().lower() in ("1", "on", "true", "yes")
+        return raw.strip().lower() in YES
     if not raw.strip():
         return _empty(field, raw)
     if field.control == "number":
         return _number(field, raw.strip())
     if field.control == "json":
         return json_of(raw)
-    if field.control == "lines":
-        return _lines(field, raw)
-    if field.options:
+    if field.control == "any":
+        return rows.any_of(raw)
+    if field.control in ("lines", "list"):
+        return _listed(field, raw)
+    if field.options and field.control != "column":
         return _choice(field, raw)
     return raw.strip() if field.control == "file" else raw
 
 
-def pairs_of(text: str) -> list[str]:
-    """A mapping that stands in an address as JSON, as the texts of its control; what is none is left out."""
+def mapping_of(field: Field, text: str) -> list[str]:
+    """Rows that stand in an address as JSON, as the texts of their cells; what is none is left out."""
     try:
-        found = json_of(text) if text else {}
+        return rows.texts(field, json_of(text) if text else {})
     except ValueError:
         return []
-    return [str(part) for pair in found.items() for part in pair] if isinstance(found, dict) else []
 
 
-def _pairs(raw: list[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for name, text in zip(raw[::2], raw[1::2], strict=False):
-        if not name.strip():
-            raise ValueError(f"Write beside “{text[:40]}” what it is for, or empty both.")
-        if name.strip() in found:
-            raise ValueError(f"“{name.strip()[:40]}” stands here twice. Keep one of them.")
-        found[name.strip()] = text
-    return found
-
-
-def _lines(field: Field, raw: str) -> list[Any]:
-    texts = [text.strip() for text in raw.splitlines() if text.strip()]
+def _listed(field: Field, raw: str) -> list[Any]:
+    parts = raw.splitlines() if field.control == "lines" else (_COMMAS.split(raw) if field.numbers else raw.split(","))
+    texts = [text.strip() for text in parts if text.strip()]
     return [_number(field, text) if field.numbers else text for text in texts]
 
 
 def _many(field: Field, raw: list[str]) -> Any:
-    if field.control == "pairs":
-        return _pairs(raw)
+    if field.control == "rows":
+        return rows.value(field, raw, value)
     if not raw and field.required:
         raise ValueError("Choose a file." if field.control == "files" else "Choose at least one.")
     return [_choice(field, text) for text in raw] if field.control == "checks" else raw
@@ -127,7 +93,7 @@ def _empty(field: Field, raw: str) -> Any:
         raise ValueError(_WANTED.get(field.control, "Write something here; it cannot stay empty."))
     if field.control == "number" and field.default is not NOTHING:
         raise ValueError(f"Write a number, such as {text_of(field, field.default)}.")
-    if field.control == "lines":
+    if field.control in ("lines", "list"):
         return []
     return raw if field.control in ("line", "column", "text", "code", "sql") else NOTHING
 
