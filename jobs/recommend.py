@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from jobs.engine import queue
-from jobs.engine.formats import exports
-from jobs.engine.kits.recommendation import Gathering, Interactions, Recommender, recommenders
+from jobs.engine.formats import columns, exports
+from jobs.engine.kits.recommendation import CellReader, Gathering, Interactions, Recommender, recommenders
 from jobs.engine.kits.recommendation import interactions as recommendation_interactions
 from jobs.engine.sdk import (
     BadInput,
+    ColumnParams,
     Context,
     Estimate,
     FieldError,
@@ -28,7 +29,6 @@ from jobs.engine.sdk import (
     KindResult,
     ReadOptions,
     TableFile,
-    TableParams,
     figure,
     param,
 )
@@ -56,7 +56,7 @@ METHODS = {
 }
 
 
-class Params(TableParams):
+class Params(ColumnParams):
     interactions: TableFile = param("Interactions", "A table with one row for each user and item.")
     user_column: str = param(
         "Column of the user", default="user", min_length=1, max_length=200, columns_of="interactions"
@@ -177,8 +177,12 @@ def check(params: Params, find: Find) -> list[FieldError]:
 
 
 def estimate(params: Params, find: Find) -> Estimate:
-    rows = find(params.interactions).table(params.reading).rows
-    return Estimate(seconds=None if rows is None else round(1 + rows / ROWS_PER_SECOND, 1))
+    table = find(params.interactions).table(params.reading)
+    read = [name for name in (params.weight_column, params.time_column) if name]
+    notes = columns.first_guesses(read, table.first, params.column_choices, table.delimiter)
+    return Estimate(
+        seconds=None if table.rows is None else round(1 + table.rows / ROWS_PER_SECOND, 1), notes=tuple(notes)
+    )
 
 
 def label(params: Params, find: Find) -> str:
@@ -289,17 +293,18 @@ def _read(params: Params, context: Context) -> tuple[Interactions, int]:
     """The interactions, and the number of rows that do not count: without a user or item, or with a weight that is not
     above 0, too small or no number. An item of such a row is known as seen by its user."""
     gathering, skipped = Gathering(), 0
-    for number, row in enumerate(_rows(context.open(params.interactions), params.reading, context), start=1):
+    table = context.open(params.interactions)
+    cells = _cell_reader(params, table, context)
+    for row in _rows(table, params.reading, context):
         user, item = (
             recommendation_interactions.text(row.get(params.user_column)),
             recommendation_interactions.text(row.get(params.item_column)),
         )
-        weight = recommendation_interactions.number(row.get(params.weight_column)) if params.weight_column else 1.0
-        moment = recommendation_interactions.moment(row.get(params.time_column), number) if params.time_column else 0.0
+        weight = cells.weight(row)
         if user and not item:
             gathering.user(user)  # a new user without items
         elif user and weight is not None and weight > 0 and weight >= params.least_weight:
-            gathering.add(user, item, weight, moment)
+            gathering.add(user, item, weight, cells.moment(row))
         else:
             skipped += 1
             if user and item:
@@ -311,6 +316,15 @@ def _read(params: Params, context: Context) -> tuple[Interactions, int]:
         why = f"All {skipped:,} rows were left out." if skipped else "The table has no row with a user and an item."
         raise JobFailed(f"There are no interactions. {why} Check the columns.", reason="no_interactions")
     return data, skipped
+
+
+def _cell_reader(params: Params, table: Input, context: Context) -> CellReader:
+    info = table.table(params.reading)
+    hints = columns.table_hints(columns.of_rows(info.columns, info.first), info.delimiter)
+    rows = _rows(table, params.reading, context)
+    cells = CellReader(rows, params.weight_column, params.time_column, params.column_choices, hints)
+    table.note(cells.notes)
+    return cells
 
 
 def _rows(table: Input, options: ReadOptions, context: Context) -> Iterator[dict[str, Any]]:

@@ -217,11 +217,22 @@ def test_wrong_columns_and_times_are_named(environment: Callable[..., None]) -> 
     assert "column of the time" in errors("recommend", interactions=table(shop()), half_life=3)["half_life"]
     assert set(wrong) == {"user_column", "time_column", "title_column"}
     assert wrong["user_column"] == "There is no column “usr”. There are: user, item, day."
+    job = done("recommend", interactions=table([("u1", "tea", "soon")]), time_column="day")
+    assert job.state == "failed" and "day holds no time that can be read: “soon”" in str(job.message)
     job = done("recommend", interactions=table([*shop(), ("u1", "tea", "soon")]), time_column="day")
-    assert (job.state, job.message) == (
-        "failed",
-        "“soon” in row 25 is not a time. Write 2026-03-01 14:00, or a number.",
-    )
+    assert job.result["table_notes"] == ["did.csv: 1 cell of day is no time and counted as the oldest (“soon”)."]
+
+
+def test_ratings_and_days_are_read_as_germans_write_them(environment: Callable[..., None]) -> None:
+    """Whatever a decimal comma and a day before its month do to the numbers, they are those of a program."""
+    names, rated = "user;item;rating;day", [(user, item, place + 1.5, place + 1) for user, item, place in shop()]
+    english = upload("\n".join([names, *(f"{u};{i};{r};2026-03-{d:02}" for u, i, r, d in rated)]).encode(), "en.csv")
+    german = [names, *(f"{u};{i};{str(r).replace('.', ',')};{d:02}.03.2026" for u, i, r, d in rated)]
+    asked = {"weight_column": "rating", "time_column": "day", "half_life": 1.0}
+    there = done("recommend", interactions=english, **asked)
+    here = done("recommend", interactions=upload("\n".join(german).encode(), "de.csv"), **asked)
+    assert given(here) == given(there) and here.state == "succeeded"
+    assert "the day first" in here.result["table_notes"][0]
 
 
 def test_the_latest_are_held_out_and_never_all() -> None:

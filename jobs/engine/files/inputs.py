@@ -65,7 +65,7 @@ class Input:
         known, notes = self.table(options).options, list[str]()
         with self.path() as path:
             yield from tables.read(path, self.name, known, notes)
-        self._tell(notes)
+        self.note(notes)
 
     def count(self, options: ReadOptions = DETECTED) -> int:
         """The exact number of rows. It may read the whole file; `table().rows` is quick."""
@@ -74,10 +74,11 @@ class Input:
             return tables.count(path, self.name, known)
 
     def _told(self, info: TableInfo) -> TableInfo:
-        self._tell(info.notes)
+        self.note(info.notes)
         return info
 
-    def _tell(self, notes: list[str]) -> None:
+    def note(self, notes: list[str]) -> None:
+        """Say how the table was read, in sentences: in the job's log and result."""
         if self.tell is not None and notes:
             self.tell(self.name, notes)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from contextlib import suppress
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import duckdb
@@ -10,7 +11,18 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from jobs.engine.formats.columns import Choices, Column, ColumnFormat, Hints, as_dates, as_numbers, converted, decide
+from jobs.engine.formats.columns import (
+    Choices,
+    Column,
+    ColumnFormat,
+    Hints,
+    as_dates,
+    as_numbers,
+    converted,
+    decide,
+    moment_of,
+    number_of,
+)
 from jobs.engine.formats.columns.sql import written_back
 from tests.engine.formats.column_corpus import CASES, Case
 
@@ -46,6 +58,33 @@ def test_a_column_has_the_type_of_all_its_values(case: Case) -> None:
         assert values(found, case.texts) == case.values
     elif not case.type.startswith("DECIMAL(3"):
         assert values(found, case.texts) == case.texts
+
+
+@pytest.mark.parametrize("choice", ["auto", "other"])
+def test_python_reads_texts_as_the_database_does(choice: str) -> None:
+    choices = Choices() if choice == "auto" else Choices(dates="month first", numbers="1.234,5")
+    compared = 0
+    for case in CASES:
+        texts = [text for text in case.texts if text]
+        found = column([*texts], case.name)
+        formats = []
+        with suppress(ValueError):  # several units
+            formats.append(as_numbers(found, choices, Hints()))
+        formats.append(as_dates(found, choices, Hints()))
+        for format in filter(None, formats):
+            read = number_of if format.reads == "number" else moment_of
+            here = [read(format, text) for text in texts]
+            sql = f"select {converted(format, 'x')} from unnest($texts) t(x)"
+            there = [value for (value,) in DATABASE.execute(sql, {"texts": texts}).fetchall()]
+            assert [_plain(one) for one in here] == [_plain(one) for one in there], (format, texts)
+            compared += len(texts)
+    assert compared > 250
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
+    return float(value) if isinstance(value, Decimal | int) else value
 
 
 PIECES = st.one_of(

@@ -17,8 +17,9 @@ from jobs.engine.formats.columns.column import Choices, Column, ColumnFormat, Da
 from jobs.engine.formats.columns.dates import wanted as as_dates
 from jobs.engine.formats.columns.numbers import wanted as as_numbers
 from jobs.engine.formats.columns.sql import converted
-from jobs.engine.formats.columns.table_formats import decide, first_guesses, is_dated, of_rows, table_hints
+from jobs.engine.formats.columns.table_formats import decide, first_guesses, is_calendar, is_dated, of_rows, table_hints
 from jobs.engine.formats.columns.texts import EXACT_DIGITS, DateText, NumberText
+from jobs.engine.formats.columns.values import moment_of, number_of
 
 __all__ = [
     "EXACT_DIGITS",
@@ -35,7 +36,10 @@ __all__ = [
     "converted",
     "decide",
     "first_guesses",
+    "is_calendar",
     "is_dated",
+    "moment_of",
+    "number_of",
     "of_rows",
     "some",
     "table_hints",

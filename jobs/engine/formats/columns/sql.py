@@ -8,9 +8,9 @@ from jobs.engine.formats.columns.column import ColumnFormat
 from jobs.engine.formats.columns.month_names import MONTHS
 from jobs.engine.formats.columns.numbers import POINT_ZERO_WIDTH, SHORT_WIDTH
 from jobs.engine.formats.columns.texts import (
+    BLANKS,
     COMMA_NUMBER,
     CORE,
-    CURRENCY,
     DAY_FIRST,
     LOOSE_PATTERN,
     MONTH_FIRST,
@@ -19,6 +19,7 @@ from jobs.engine.formats.columns.texts import (
     PIVOT,
     POINT,
     POINT_NUMBER,
+    UNIT,
     people_pattern,
 )
 
@@ -30,7 +31,7 @@ def converted(format: ColumnFormat, text: str) -> str:
     """The expression for the value of a text; null where it does not fit. text: an expression, null for an empty one."""
     if format.reads == "text":
         return text
-    trimmed = f"trim({text}, ' \t\u00a0\u202f\u2009')"
+    trimmed = f"trim({text}, '{BLANKS}')"
     if format.reads == "number":
         return _number(format, trimmed)
     if format.reads == "date":
@@ -79,7 +80,7 @@ def duration_text(value: str) -> str:
 
 def _number(format: ColumnFormat, text: str) -> str:
     mark = "." if format.mark == POINT else ","
-    bare = f"regexp_replace({text}, '{CURRENCY}|%', '')"
+    bare = f"regexp_replace({text}, '{UNIT}', '')"
     digits = f"regexp_replace(regexp_extract({bare}, '{_literal(CORE)}'), '[^0-9{mark}]', '', 'g')"
     digits = digits if format.mark == POINT else f"replace({digits}, ',', '.')"
     sign = f"case when regexp_matches({bare}, '[-\u2212(]') then '-' else '' end"

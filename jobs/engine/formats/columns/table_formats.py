@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from jobs.engine.formats.columns.texts import (
     TruthText,
 )
 
+_YEAR = re.compile("(19|20)[0-9]{2}")
 NEARLY = 0.5  # the share of values that fit a type from which on it is said why the column stayed text
 _KINDS: tuple[tuple[type[Evidence], str, Callable[[Column, Choices, Hints], ColumnFormat]], ...] = (
     (NumberText, "numbers", numbers.typed),
@@ -56,6 +58,13 @@ def first_guesses(
 def is_dated(column: Column) -> bool:
     """Whether all its values are dates, or months or years in a column whose name says so."""
     return bool(column.filled) and (column.count(DateText) == column.filled or dates.partly(column))
+
+
+def is_calendar(column: Column) -> bool:
+    """Whether all its values are years from 1900 to 2099, or days such as 20260325."""
+    found = [(one.day, seen.example.strip()) for one, seen in column.of(NumberText)]
+    years = all(_YEAR.fullmatch(example) for _, example in found)
+    return bool(found) and len(found) == len(column.seen) and (years or all(day for day, _ in found))
 
 
 def table_hints(columns: Sequence[Column], delimiter: str | None) -> Hints:

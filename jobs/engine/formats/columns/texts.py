@@ -16,6 +16,7 @@ DAY_FIRST, MONTH_FIRST, YEAR_FIRST = 1, 2, 4  # the orders under which a text is
 ANY_ORDER = DAY_FIRST | MONTH_FIRST | YEAR_FIRST
 PIVOT = 69  # two-digit years from here on are of the 20th century, as in POSIX
 
+BLANKS = " \t\u00a0\u202f\u2009"
 _SPACE = "[ \u00a0\u202f\u2009]"
 _APOSTROPHE = "['\u2019]"
 _WHOLE = "(?:0|[1-9][0-9]*)"
@@ -48,7 +49,8 @@ def people_pattern(number: str) -> str:
 
 _PLAIN = re.compile(rf"-?({_WHOLE})(?:[.]([0-9]+))?")
 _PEOPLE = {POINT: re.compile(people_pattern(POINT_NUMBER)), COMMA: re.compile(people_pattern(COMMA_NUMBER))}
-_UNIT = re.compile(f"{CURRENCY}|%")
+UNIT = f"{CURRENCY}|%"
+_UNIT = re.compile(UNIT)
 CORE = f"[0-9](?:[0-9.,'\u2019]|{_SPACE})*[0-9]|[0-9]"
 _CORE = re.compile(CORE)
 LOOSE_PATTERN = "[-+]?(?:[0-9]+[.]?[0-9]*|[.][0-9]+)(?:[eE][-+]?[0-9]+)?"
@@ -67,7 +69,8 @@ _SAME_UNITS = {
 
 _NAME = "[A-Za-z\u00c0-\u017e]{3,12}"  # of a month
 _CLOCK = (
-    r"(?:(?:[Tt ]|, ?)(?P<hour>[0-9]{1,2}):(?P<minute>[0-5][0-9])(?::(?P<second>[0-5][0-9])(?:[.,](?P<fraction>[0-9]{1,9}))?)?"
+    r"(?:(?:[Tt ]|, ?)(?P<hour>[01]?[0-9]|2[0-3]):(?P<minute>[0-5][0-9])"
+    r"(?::(?P<second>[0-5][0-9])(?:[.,](?P<fraction>[0-9]{1,9}))?)?"
     r"(?: ?(?P<half>[AaPp])[.]?[Mm][.]?)?(?: ?(?P<zone>[Zz]|UTC|GMT|[-+][0-9]{2}(?::?[0-9]{2})?))?)?"
 )
 _WEEKDAY = "(?:[A-Za-z\u00c0-\u00ff]{2,10}[.]?, ?)?"
@@ -289,3 +292,13 @@ def _clock(text: str) -> ClockText | None:
 def _is_partial(text: str) -> bool:
     found = _PARTIAL.fullmatch(text)
     return found is not None and (found[5] is None or month_of(found[5]) > 0)
+
+
+def partial_day(text: str) -> tuple[int, int, int] | None:
+    """The first day that a text such as 2026, 2026-03, 03/2026, March 2026 or 20260325 means; None for any other."""
+    if len(text) == 8 and text.isascii() and text.isdigit():
+        return int(text[:4]), int(text[4:6]), int(text[6:])
+    if not (found := _PARTIAL.fullmatch(text)):
+        return None
+    month = found[2] or found[3] or (month_of(found[5]) if found[5] else 1)
+    return int(found[1] or found[4] or found[6]), int(month), 1

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import cached_property
-from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
-
-from jobs.engine.errors import BadInput
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -147,27 +143,3 @@ def text(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return "" if value is None else str(value).strip()
-
-
-def number(value: Any) -> float | None:
-    """The value as a number, also from text; None if it is not a finite one."""
-    try:
-        found = float(value)
-    except (TypeError, ValueError):
-        return None
-    return found if isfinite(found) else None
-
-
-def moment(value: Any, row: int) -> float:
-    """A time in seconds, or a plain number in its own unit; -inf if it is empty. Raises BadInput naming the row."""
-    if value in (None, ""):
-        return -inf
-    if (seconds := number(value)) is not None:
-        return seconds
-    try:
-        at = datetime.fromisoformat(str(value))
-    except ValueError:
-        raise BadInput(
-            f"“{str(value)[:40]}” in row {row:,} is not a time. Write 2026-03-01 14:00, or a number."
-        ) from None
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
