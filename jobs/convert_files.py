@@ -10,7 +10,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -18,12 +18,13 @@ from typing import Any, Literal, get_args
 from jobs.engine import queue
 from jobs.engine.file_names import safe_name, unique_name
 from jobs.engine.files import blob_storage
-from jobs.engine.formats import extraction
+from jobs.engine.formats import columns, extraction
 from jobs.engine.kits import conversion
 from jobs.engine.kits.conversion import item_files
 from jobs.engine.kits.conversion import options as conversion_options
 from jobs.engine.sdk import (
     BadInput,
+    ColumnParams,
     Context,
     Estimate,
     FieldError,
@@ -32,7 +33,6 @@ from jobs.engine.sdk import (
     Input,
     ItemColumn,
     KindResult,
-    TableParams,
     figure,
     param,
 )
@@ -80,7 +80,7 @@ FORMAT_WORDS = {name: name.upper() for name in (*get_args(Target), "pptx", "xls"
 }
 
 
-class Params(TableParams):
+class Params(ColumnParams):
     files: list[FileRef] = param(
         "Files",
         "Documents, tables or pictures, or ZIP files of them. Their format is detected from their contents.",
@@ -149,7 +149,7 @@ def estimate(params: Params, find: Find) -> Estimate:
     if any(find(ref).name.lower().endswith(".zip") for ref in params.files[:LOOKED_AT]):
         return Estimate()
     seconds = len(params.files) * SECONDS_A_FILE / min(params.concurrency, len(params.files) or 1)
-    return Estimate(items=len(params.files), seconds=round(seconds, 1))
+    return Estimate(items=len(params.files), seconds=round(seconds, 1), notes=tuple(_guesses(params, find)))
 
 
 def label(params: Params, find: Find) -> str:
@@ -179,6 +179,17 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         "bytes": sum(file.bytes for file in item_files.made(context.job)),
         "seconds": round(time.monotonic() - began, 1),
     }
+
+
+def _guesses(params: Params, find: Find) -> Iterator[str]:
+    """How the first tables are read, where their columns are converted and that is not the only way."""
+    if conversion_options.filled(params.to, params.options).get("types") != "numbers":
+        return
+    for ref in params.files[:NAMED]:
+        with suppress(BadInput):
+            table = find(ref).table(params.reading)
+            if table.format in ("csv", "tsv"):
+                yield from columns.first_guesses(table.columns, table.first, params.column_choices, table.delimiter)
 
 
 def _refusal(ref: str, params: Params, find: Find) -> str | None:
@@ -226,6 +237,7 @@ def _convert(source: SourceFile, params: Params, filled: dict[str, Any], context
         made = conversion.convert(
             *(path, source.name, params.to, filled, folder),
             reading=params.reading,
+            choices=params.column_choices,
             check=context.check,
         )
         size = made.path.stat().st_size

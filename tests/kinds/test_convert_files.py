@@ -9,6 +9,7 @@ import time
 import zipfile
 import zlib
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from PIL import Image
 from jobs import convert_files
 from jobs.engine.errors import BadInput
 from jobs.engine.files.inputs import SAMPLES
+from jobs.engine.formats.columns import AUTOMATIC, Choices
 from jobs.engine.kits import conversion
 from jobs.engine.kits.conversion import formats, options
 from jobs.engine.queue import commands, queries
@@ -33,13 +35,13 @@ PACKAGES = Path(pytest.__file__).parents[1]
 def into(tmp_path: Path) -> Callable[..., Path]:
     """`into("docx", path)` is the converted file; its warnings are in `into.warnings`."""
 
-    def convert(to: str, source: Path | bytes, name: str = "", **given: Any) -> Path:
+    def convert(to: str, source: Path | bytes, name: str = "", choices: Choices = AUTOMATIC, **given: Any) -> Path:
         folder = tmp_path / str(len(list(tmp_path.iterdir())))
         folder.mkdir()
         if isinstance(source, bytes):
             (folder / "given").write_bytes(source)
             source = folder / "given"
-        made = conversion.convert(source, name or source.name, to, options.filled(to, given), folder)
+        made = conversion.convert(source, name or source.name, to, options.filled(to, given), folder, choices=choices)
         convert.warnings = made.warnings  # type: ignore[attr-defined]
         return made.path
 
@@ -318,6 +320,48 @@ def test_only_what_comes_back_as_written_becomes_a_number(into: Callable[..., Pa
     ]
     assert rows(into("csv", parquet))[1][5] == "'=1+1"
     assert "formulas=keep" in into.warnings[0]  # type: ignore[attr-defined]
+
+
+def test_numbers_and_dates_as_people_write_them_are_converted_by_choice(into: Callable[..., Path]) -> None:
+    import openpyxl
+
+    german = (
+        "name;betrag;anteil;tag;plz\na;1.234,50 €;15 %;05.03.2026;01234\nb;7,00 €;7,5 %;06.03.2026;04321\n".encode()
+    )
+    sheet = openpyxl.load_workbook(into("xlsx", german, "x.csv"))["Table"]
+    assert [[cell.value for cell in row] for row in sheet.iter_rows(min_row=2)] == [
+        ["a", 1234.5, 0.15, datetime(2026, 3, 5), "01234"],
+        ["b", 7, 0.075, datetime(2026, 3, 6), "04321"],
+    ]
+    assert sheet["B2"].number_format == "0.00" and sheet["D2"].number_format == "yyyy-mm-dd"
+    said = " ".join(into.warnings)  # type: ignore[attr-defined]
+    assert "without “EUR”" in said and "15 % is 0.15" in said and "read with the day first" in said
+    american = into("json", german, "x.csv", types="numbers", choices=Choices("month first", texts=("betrag",)))
+    assert json.loads(american.read_text())[0] == {
+        **{"name": "a", "betrag": "1.234,50 €", "anteil": 0.15, "tag": "2026-05-03", "plz": "01234"}
+    }
+    exact = json.loads(into("json", german, "x.csv").read_text())
+    assert exact[0] == {"name": "a", "betrag": "1.234,50 €", "anteil": "15 %", "tag": "05.03.2026", "plz": "01234"}
+    assert "“betrag”, “anteil” stayed text" in into.warnings[0]  # type: ignore[attr-defined]
+    back = rows(into("csv", into("parquet", german, "x.csv", types="numbers")))
+    assert back[1:] == [["a", "1234.50", "0.15", "2026-03-05", "01234"], ["b", "7.00", "0.075", "2026-03-06", "04321"]]
+
+
+def test_decimals_of_parquet_keep_theirs(into: Callable[..., Path], tmp_path: Path) -> None:
+    import duckdb
+    import openpyxl
+
+    select = "select 12.50::decimal(9,2) as price, 3::decimal(9,2) as fee, date '2026-03-05' as day, 'x' as name"
+    duckdb.connect().execute(f"copy ({select}) to '{tmp_path / 'p.parquet'}' (format parquet)")
+    assert rows(into("csv", tmp_path / "p.parquet"))[1] == ["12.50", "3.00", "2026-03-05", "x"]
+    assert json.loads(into("json", tmp_path / "p.parquet").read_text()) == [
+        {"price": 12.5, "fee": 3, "day": "2026-03-05", "name": "x"}
+    ]
+    cells = openpyxl.load_workbook(into("xlsx", tmp_path / "p.parquet"))["Table"][2]
+    assert [cell.value for cell in cells] == [12.5, 3, datetime(2026, 3, 5), "x"]
+    assert cells[0].number_format == "0.00"
+    again = duckdb.connect().execute(f"describe from '{into('parquet', tmp_path / 'p.parquet')}'").fetchall()
+    assert [one[1] for one in again] == ["DECIMAL(9,2)", "DECIMAL(9,2)", "DATE", "VARCHAR"]
 
 
 @pytest.mark.slow

@@ -46,6 +46,7 @@ def schema_of(shape: Shape) -> dict[str, Any]:
 
 
 READING = ("encoding", "delimiter", "sheet", "header_row", "cells")
+SHARED = ("dates", "numbers", "text_columns", *READING)  # in the form they come after the kind's own params
 
 
 def _as_number(value: Any) -> Any:
@@ -115,8 +116,8 @@ class TableParams(KindParams):
         """The kind's own params come first."""
         schema = handler.resolve_ref_schema(handler(core))
         found = schema.get("properties", {})
-        own = {name: found[name] for name in found if name not in READING}
-        schema["properties"] = own | {name: found[name] for name in READING if name in found}
+        own = {name: found[name] for name in found if name not in SHARED}
+        schema["properties"] = own | {name: found[name] for name in SHARED if name in found}
         return schema
 
     @property

@@ -21,6 +21,7 @@ import pytest
 from jobs.engine.errors import BadInput
 from jobs.engine.formats import exports, tables
 from jobs.engine.formats.tables import ReadOptions, TableInfo, texts
+from jobs.engine.formats.text_templates import parse_template
 from jobs.engine.sandbox.spawn import ROOT
 
 Write = Callable[..., Path]
@@ -464,7 +465,9 @@ def test_parquet_gives_values_that_fit_into_json(parquet: Write) -> None:
             "yes": True,
         },
     }
-    assert tables.describe(path, path.name).first == [row]
+    info = tables.describe(path, path.name)
+    assert info.first == [row]
+    assert parse_template("{d} {w}").render(row) == "1.25 3.00" and info.first_shown[0]["w"] == "3.00"
 
 
 def test_a_parquet_file_cut_off_is_refused(parquet: Write, tmp_path: Path) -> None:

@@ -13,16 +13,27 @@ A type is taken where writing the values back gives the same texts. Numbers and 
 
 from __future__ import annotations
 
-from jobs.engine.formats.columns.column import Choices, Column, ColumnFormat, DateOrder, Hints, NumberMarks, some
+from jobs.engine.formats.columns.column import (
+    AUTOMATIC,
+    Choices,
+    Column,
+    ColumnFormat,
+    DateOrder,
+    Hints,
+    NumberMarks,
+    some,
+)
 from jobs.engine.formats.columns.dates import wanted as as_dates
 from jobs.engine.formats.columns.numbers import wanted as as_numbers
 from jobs.engine.formats.columns.sql import converted
 from jobs.engine.formats.columns.table_formats import decide, first_guesses, is_calendar, is_dated, of_rows, table_hints
-from jobs.engine.formats.columns.texts import EXACT_DIGITS, DateText, NumberText
-from jobs.engine.formats.columns.values import moment_of, number_of
+from jobs.engine.formats.columns.texts import EXACT_DIGITS, POINT, DateText, NumberText
+from jobs.engine.formats.columns.values import decimal_written, moment_of, number_of
 
 __all__ = [
+    "AUTOMATIC",
     "EXACT_DIGITS",
+    "POINT",
     "Choices",
     "Column",
     "ColumnFormat",
@@ -35,6 +46,7 @@ __all__ = [
     "as_numbers",
     "converted",
     "decide",
+    "decimal_written",
     "first_guesses",
     "is_calendar",
     "is_dated",

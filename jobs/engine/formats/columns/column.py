@@ -25,6 +25,13 @@ class Choices:
     numbers: NumberMarks = "auto"
     texts: tuple[str, ...] = ()
 
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Choices:
+        return cls(**(value | {"texts": tuple(value["texts"])}))
+
+
+AUTOMATIC = Choices()
+
 
 @dataclass(frozen=True)
 class Hints:

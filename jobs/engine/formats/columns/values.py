@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
 from jobs.engine.formats.columns.column import ColumnFormat
+from jobs.engine.formats.columns.numbers import POINT_ZERO_WIDTH, SHORT_WIDTH
 from jobs.engine.formats.columns.texts import (
     BLANKS,
     COMMA,
@@ -44,6 +45,14 @@ def number_of(format: ColumnFormat, text: str) -> Decimal | None:
         value = Decimal(digits.replace(",", ".")) * (-1 if re.search("[-\u2212(]", bare) else 1)
         return value / 100 if format.hundredths else value
     return Decimal(text) if format.loose and format.mark == POINT and _LOOSE.fullmatch(text) else None
+
+
+def decimal_written(value: Decimal, type_name: str) -> str:
+    """The text of a value of a decimal type, as `sql.decimal_text` has it."""
+    text = f"{value:f}"
+    if "." in text and type_name.startswith(f"DECIMAL({SHORT_WIDTH},"):
+        return text.rstrip("0").rstrip(".")
+    return re.sub(r"([.]\d+?)0+$", r"\1", text) if type_name.startswith(f"DECIMAL({POINT_ZERO_WIDTH},") else text
 
 
 def moment_of(format: ColumnFormat, text: str) -> datetime | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.engine.formats.tables import detect, ods, plain_values, sheets, xls, xlsx
-from jobs.engine.formats.tables.grid import Cell, Grid, TableRow
+from jobs.engine.formats.tables.grid import Grid, row_values, table_row
 from jobs.engine.formats.tables.options import ReadOptions
 from jobs.engine.formats.tables.sheets import Workbook
 from jobs.engine.formats.tables.showing import FIRST_ROWS, shortened
@@ -53,7 +53,7 @@ def describe(path: Path, options: ReadOptions) -> TableInfo:
         columns = grid.columns
         below = "" if exact else f"In the first {seen:,} rows: "
         estimate = seen if exact else max(seen, sheet.size - grid.header_row) if sheet.size else None
-        rows, shown = shortened([_row(columns, cells) for cells in first], len(columns))
+        rows, shown = shortened([table_row(columns, cells) for cells in first], len(columns))
         return TableInfo(
             *(format, None, None, columns, estimate, exact, rows, shown, sheet.name, sheet.names),
             header_row=grid.header_row,
@@ -71,7 +71,7 @@ def values(path: Path, options: ReadOptions, notes: list[str] | None = None) -> 
         grid = Grid(sheet.records, options, "row")
         yield grid.columns
         for cells in grid.rows():
-            yield _values(cells) if Cell in map(type, cells) else cells
+            yield row_values(cells)
         if notes is not None:
             notes += grid.unknown_notes()
 
@@ -87,20 +87,3 @@ def _opened(path: Path, format: str) -> Iterator[Workbook]:
         unreadable = error
     with plain_values.opened(path, unreadable) as plain:
         yield plain
-
-
-def _values(cells: list[Any]) -> list[Any]:
-    """Plain values, and behind them what is shown otherwise or not known."""
-    shown = {at: cell.shown for at, cell in enumerate(cells) if type(cell) is Cell and cell.shown is not None}
-    unknown = {at: cell.unknown for at, cell in enumerate(cells) if type(cell) is Cell and cell.unknown is not None}
-    return [*(cell.value if type(cell) is Cell else cell for cell in cells), {"shown": shown, "unknown": unknown}]
-
-
-def _row(columns: list[str], cells: list[Any]) -> dict[str, Any]:
-    found = {name: cell for name, cell in zip(columns, cells, strict=False) if type(cell) is Cell}
-    plain = [cell.value if type(cell) is Cell else cell for cell in cells[: len(columns)]]
-    plain += [None] * (len(columns) - len(plain))
-    shown = {name: cell.shown for name, cell in found.items() if cell.shown is not None}
-    return TableRow(
-        zip(columns, plain, strict=True), shown, {name: cell.unknown for name, cell in found.items() if cell.unknown}
-    )

@@ -57,6 +57,25 @@ def unknown_cells(row: Mapping[str, Any]) -> dict[str, str]:
     return row.unknown if isinstance(row, TableRow) else {}
 
 
+def row_values(cells: list[Any]) -> list[Any]:
+    """The values of a row; behind them, if there is any, what is shown otherwise or not known: see reader.values_here."""
+    if Cell not in map(type, cells):
+        return cells
+    shown = {at: cell.shown for at, cell in enumerate(cells) if type(cell) is Cell and cell.shown is not None}
+    unknown = {at: cell.unknown for at, cell in enumerate(cells) if type(cell) is Cell and cell.unknown is not None}
+    return [*(cell.value if type(cell) is Cell else cell for cell in cells), {"shown": shown, "unknown": unknown}]
+
+
+def table_row(columns: list[str], cells: list[Any]) -> TableRow:
+    """The row of these cells, of which some may be missing."""
+    found = {name: cell for name, cell in zip(columns, cells, strict=False) if type(cell) is Cell}
+    plain = [cell.value if type(cell) is Cell else cell for cell in fitted(cells, len(columns))]
+    shown = {name: cell.shown for name, cell in found.items() if cell.shown is not None}
+    return TableRow(
+        zip(columns, plain, strict=True), shown, {name: cell.unknown for name, cell in found.items() if cell.unknown}
+    )
+
+
 class Grid:
     """One table. `records`: row numbers with their cells, rows without a filled cell left out; `unit`: line or row.
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import partial
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.engine import jsonsafe
+from jobs.engine.display import as_text
 from jobs.engine.errors import BadInput
-from jobs.engine.formats.tables.grid import COLUMN_LIMIT, too_many_columns
+from jobs.engine.formats.columns import decimal_written
+from jobs.engine.formats.tables.grid import COLUMN_LIMIT, Cell, row_values, table_row, too_many_columns
 from jobs.engine.formats.tables.showing import FIRST_ROWS, shortened
 from jobs.engine.formats.tables.table_info import TableInfo
 from jobs.engine.sandbox import locked_duckdb
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
 
 BATCH = 1_000
 MEMORY = 512 << 20
+DECIMAL = re.compile(r"DECIMAL\(\d+,\d+\)")
 PLAIN = ("BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
 
 
@@ -32,7 +37,14 @@ def values(path: Path) -> Iterator[list[Any]]:
     """The columns' names, then the values of each row."""
     with _opened(path) as database:
         yield columns(_all(database, " limit 0"))
-        yield from _rows(database, "")
+        yield from map(row_values, _rows(database, ""))
+
+
+def types(path: Path) -> dict[str, str]:
+    """DuckDB's type of each column."""
+    with _opened(path) as database:
+        result = _all(database, " limit 0")
+        return dict(zip(columns(result), (str(column[1]) for column in result.description), strict=True))
 
 
 def count(path: Path) -> int:
@@ -44,7 +56,7 @@ def describe(path: Path) -> TableInfo:
     """The columns, the number of rows, and the first of them."""
     with _opened(path) as database:
         names = columns(_all(database, " limit 0"))
-        first = [dict(zip(names, values, strict=True)) for values in _rows(database, f" limit {FIRST_ROWS}")]
+        first = [table_row(names, values) for values in _rows(database, f" limit {FIRST_ROWS}")]
         rows, shown = shortened(first, len(names))
         return TableInfo("parquet", None, None, names, _count(database), True, rows, shown)
 
@@ -84,9 +96,9 @@ def _opened(path: Path) -> Iterator[LockedDuckDB]:
 
 
 def _rows(database: LockedDuckDB, limit: str) -> Iterator[list[Any]]:
-    """The values of each row."""
+    """The cells of each row."""
     result = _all(database, limit)
-    found = ((index, converter(str(column[1]))) for index, column in enumerate(result.description))
+    found = ((index, _cell_converter(str(column[1]))) for index, column in enumerate(result.description))
     converters = [(index, convert) for index, convert in found if convert is not None]
     while batch := result.fetchmany(BATCH):
         for record in batch:
@@ -95,6 +107,16 @@ def _rows(database: LockedDuckDB, limit: str) -> Iterator[list[Any]]:
                 if values[index] is not None:
                     values[index] = convert(values[index])
             yield values
+
+
+def _cell_converter(type_name: str) -> Callable[[Any], Any] | None:
+    return partial(_decimal_cell, type_name) if DECIMAL.fullmatch(type_name) else converter(type_name)
+
+
+def _decimal_cell(type_name: str, value: Decimal) -> Any:
+    """A number, shown with the decimals of its column: 12.50 of DECIMAL(9,2)."""
+    plain, text = _number(value), decimal_written(value, type_name)
+    return plain if text == as_text(plain) else Cell(plain, shown=text)
 
 
 def converter(type_name: str) -> Callable[[Any], Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from jobs.engine import jsonsafe
@@ -11,7 +12,7 @@ FIRST_ROWS = 10
 FIRST_BYTES = 200_000
 
 
-def shortened(rows: list[dict[str, Any]], columns: int) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+def shortened(rows: Sequence[dict[str, Any]], columns: int) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
     """Rows for showing, long values cut, and fewer rows where they are wide; and what a workbook shows otherwise in them."""
     longest = max(40, min(2_000, FIRST_BYTES // max(columns, 1)))
     kept: list[dict[str, Any]] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from jobs.engine.formats.columns import Choices
 from jobs.engine.formats.tables import ReadOptions
 from jobs.engine.kits.conversion import documents, formats, pictures, tables
 from jobs.engine.sandbox import confined
@@ -17,7 +18,8 @@ def work(request: dict[str, Any], folder: Path) -> dict[str, Any]:
         path, warnings = documents.convert(source, request["format"], to, request["name"], options, folder)
     elif family == "table":
         reading = ReadOptions(**request["reading"])
-        path, warnings, rows = tables.convert(source, request["name"], to, options, folder, reading)
+        choices = Choices.from_json(request["choices"])
+        path, warnings, rows = tables.convert(source, request["name"], to, options, folder, reading, choices)
     else:
         path, warnings = pictures.convert(source, to, options, folder)
     return {"path": path.name, "warnings": warnings, "rows": rows}

@@ -73,7 +73,7 @@ FORMULAS = {"defuse": "Put an apostrophe before them", "keep": "Keep as they are
 
 class TableOptions(Options):
     """types: which columns of CSV and TSV become numbers. "exact": those whose values can all be converted back unchanged;
-    "numbers": all that look like numbers; "text": none."""
+    "numbers": all that are numbers or dates, also as people write them; "text": none."""
 
     types: Literal["exact", "numbers", "text"] = _option("Columns with numbers", default="exact", words=TYPES)
 

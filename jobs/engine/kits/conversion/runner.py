@@ -6,11 +6,12 @@ made = convert(path, "notes.md", "docx", {}, folder)
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from jobs.engine.errors import BadInput
+from jobs.engine.formats.columns import AUTOMATIC, Choices
 from jobs.engine.formats.tables import DETECTED, ReadOptions
 from jobs.engine.kits.conversion import formats
 from jobs.engine.sandbox import confined
@@ -36,6 +37,7 @@ def convert(
     folder: Path,
     *,
     reading: ReadOptions = DETECTED,
+    choices: Choices = AUTOMATIC,
     check: Callable[[], None] | None = None,
 ) -> Converted:
     """Convert one file. Raises BadInput if it is damaged, hostile, or cannot be converted to this.
@@ -48,6 +50,7 @@ def convert(
     request = {
         **{"path": str(source.absolute()), "name": name, "format": format, "to": to, "options": options},
         "reading": reading.as_json(),
+        "choices": asdict(choices),
     }
     limits = confined.ProcessLimits(seconds=SECONDS)
     result = confined.run("jobs.engine.kits.conversion", request, limits, reads=[source], folder=folder, check=check)

@@ -5,15 +5,28 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from jobs.engine import jsonsafe
 from jobs.engine.errors import BadInput
 from jobs.engine.formats import exports, tables
-from jobs.engine.formats.columns import EXACT_DIGITS, Column, ColumnFormat, NumberText, decide
+from jobs.engine.formats.columns import (
+    EXACT_DIGITS,
+    POINT,
+    Choices,
+    Column,
+    ColumnFormat,
+    NumberText,
+    decide,
+    moment_of,
+    number_of,
+)
 from jobs.engine.formats.exports import parquet, workbook
-from jobs.engine.formats.tables import ReadOptions
+from jobs.engine.formats.tables import ReadOptions, as_shown
+from jobs.engine.formats.tables import parquet as parquet_source
 
 Row = dict[str, Any]
 
@@ -23,14 +36,17 @@ LARGE_LISTS = 100_000  # keys of JSON rows
 
 
 def convert(
-    source: Path, name: str, to: str, options: dict[str, Any], folder: Path, reading: ReadOptions
+    source: Path, name: str, to: str, options: dict[str, Any], folder: Path, reading: ReadOptions, choices: Choices
 ) -> tuple[Path, list[str], int]:
     """The new table, a sentence for each kind of loss, and the number of rows."""
     table = _Source(source, name, reading)
     warnings = list(table.info.notes)
     columns = table.columns()
-    read, known, kept_as_text = _typed(table, columns, options.get("types", "text"), to)
-    warnings += kept_as_text
+    if table.format == "parquet":
+        read, known = _of_parquet(table, source, to)
+    else:
+        read, known, told = _typed(table, columns, options.get("types", "text"), to, choices)
+        warnings += told
     target = folder / f"converted.{to}"
     rows = _Counted(read)
     warnings += WRITERS[to](rows, columns, target, options | {"known": known})
@@ -77,49 +93,126 @@ class _Counted:
             yield row
 
 
-# Conversion of text to numbers.
+# Conversion of text to numbers and dates.
 
 
-def _typed(table: _Source, columns: list[str], types: str, to: str) -> tuple[Iterator[Row], dict[str, str], list[str]]:
-    """The rows, with the columns that the option `types` selects converted to numbers; their types, and sentences on the
-    others that look like numbers."""
+@dataclass(frozen=True)
+class _Reading:
+    """How the texts of a column are converted. type: DuckDB's, where the values do not tell it."""
+
+    read: Callable[[str], Any]
+    type: str | None = None
+    note: str = ""
+
+
+def _of_parquet(table: _Source, path: Path, to: str) -> tuple[Iterator[Row], dict[str, str]]:
+    """The rows, decimals in CSV with all of theirs; and the types of the columns."""
+    types = {name: one for name, one in parquet_source.types(path).items() if one != "INTERVAL"}
+    rows = table.rows()
+    return (dict(as_shown(row)) for row in rows) if to in ("csv", "tsv") else rows, types
+
+
+def _typed(
+    table: _Source, columns: list[str], types: str, to: str, choices: Choices
+) -> tuple[Iterator[Row], dict[str, str], list[str]]:
+    """The rows, with the columns that the option `types` selects converted; their types, and sentences on what was guessed,
+    and on the others that look like numbers."""
     if table.format not in ("csv", "tsv") or types == "text" or to in ("csv", "tsv"):
         return table.rows(), {}, []
     seen = {column: Column(column) for column in columns}
     for row in table.rows():
         for name, value in row.items():
             seen[name].add(value)
-    formats = decide(list(seen.values()), delimiter=table.info.delimiter)
-    readers = {one.name: _reader(one, seen[one.name], types, to) for one in formats}
-    chosen = {column: reader for column, reader in readers.items() if reader}
-    rows = (
-        {column: chosen[column](value) if column in chosen else value for column, value in row.items()}
-        for row in table.rows()
-    )
-    known = {one.name: one.type for one in formats if one.name in chosen and one.type.startswith("DECIMAL")}
+    formats = decide(list(seen.values()), choices, table.info.delimiter)
+    readings = {one.name: _reading(one, seen[one.name], types, to) for one in formats}
+    chosen = {column: found for column, found in readings.items() if found}
+    rows = ({column: _converted(chosen.get(column), value) for column, value in row.items()} for row in table.rows())
+    known = {column: found.type for column, found in chosen.items() if found.type}
+    return rows, known, [*_guesses(formats, chosen), *_left_as_text(formats, chosen, seen, choices)]
+
+
+def _converted(reading: _Reading | None, text: str | None) -> Any:
+    return text if reading is None else reading.read(text) if text else None
+
+
+def _guesses(formats: list[ColumnFormat], chosen: dict[str, _Reading]) -> Iterator[str]:
+    for one in formats:
+        if one.name in chosen:
+            yield from filter(None, (one.guess, chosen[one.name].note))
+
+
+def _left_as_text(
+    formats: list[ColumnFormat], chosen: dict[str, _Reading], seen: dict[str, Column], choices: Choices
+) -> Iterator[str]:
+    """Sentences on the columns of numbers that stayed text, but for those that were to."""
     left = [
-        one for one in formats if one.name not in chosen and seen[one.name].count(NumberText) == seen[one.name].filled
+        one for one in formats if one.name not in chosen and one.name not in choices.texts and seen[one.name].filled
     ]
-    told = [one.note for one in left if one.note]
-    texts = [one.name for one in left if one.reads == "plain" and not one.note and seen[one.name].filled]
-    return rows, known, [*told, *([_as_text(texts)] if texts else [])]
+    left = [one for one in left if seen[one.name].count(NumberText) == seen[one.name].filled]
+    yield from filter(None, (one.note for one in left))
+    if texts := [one.name for one in left if one.reads in ("plain", "number") and not one.note]:
+        yield _as_text(texts)
 
 
-def _reader(format: ColumnFormat, column: Column, types: str, to: str) -> Callable[[str], Any] | None:
-    """The function that converts a text; None for a column that stays text."""
+def _reading(format: ColumnFormat, column: Column, types: str, to: str) -> _Reading | None:
+    """How the texts of a column are converted; None for a column that stays text."""
     if format.type == "BOOLEAN":
-        return lambda text: TRUTHS.get(text)
+        return _Reading(lambda text: TRUTHS.get(text))
+    if types == "numbers" and format.reads == "number":
+        return _people_numbers(format, column, to)
+    if types == "numbers" and format.type in ("DATE", "TIMESTAMP"):
+        return _Reading(lambda text: _iso(format, text), format.type)
+    return _plain_numbers(format, column, types, to)
+
+
+def _plain_numbers(format: ColumnFormat, column: Column, types: str, to: str) -> _Reading | None:
     styles = {one.plain for one, _ in column.of(NumberText)}
     if format.reads != "plain" or not styles:
         return None
     if styles == {"whole"}:
-        return _number if format.type == "BIGINT" else None
+        return _Reading(_number) if format.type == "BIGINT" else None
     if types == "numbers":
-        long = any(one.whole[0] + one.fraction[0] > EXACT_DIGITS for one, _ in column.of(NumberText))
-        return None if long and to == "xlsx" else _number  # a cell has no more digits
+        return (
+            None if to == "xlsx" and _is_long(column, 0) else _Reading(_number, _known_type(format, to))
+        )  # a cell has no more digits
     if styles <= JSON_STYLES and (to in ("json", "jsonl") or "whole" not in styles):  # which allow both in one column
-        return _number
+        return _Reading(_number, _known_type(format, to))
     return None
+
+
+def _people_numbers(format: ColumnFormat, column: Column, to: str) -> _Reading | None:
+    if format.type == "HUGEINT" or (to == "xlsx" and _is_long(column, 0 if format.mark == POINT else 1)):
+        return None
+    note = ""
+    if format.hundredths:
+        note = f"The percentages of “{format.name}” became shares: 15 % is 0.15."
+    elif format.unit:
+        note = f"The values of “{format.name}” became numbers, without “{format.unit}”."
+    return _Reading(lambda text: _plain(number_of(format, text)), _known_type(format, to), note)
+
+
+def _is_long(column: Column, place: int) -> bool:
+    """Whether a number has more digits than a binary fraction keeps. place: 0 for a decimal point, 1 for a comma."""
+    return any(one.whole[place] + one.fraction[place] > EXACT_DIGITS for one, _ in column.of(NumberText))
+
+
+def _known_type(format: ColumnFormat, to: str) -> str | None:
+    """The type of decimals; none for uneven ones in Parquet, where their wide type would only be in the way."""
+    uneven = format.type.startswith(workbook.UNEVEN)
+    return format.type if format.type.startswith("DECIMAL") and not (uneven and to == "parquet") else None
+
+
+def _plain(number: Decimal | None) -> int | float | None:
+    if number is None:
+        return None
+    return int(number) if number == number.to_integral_value() else float(number)
+
+
+def _iso(format: ColumnFormat, text: str) -> str:
+    at = moment_of(format, text)
+    if at is None:
+        return text
+    return str(at.date()) if format.type == "DATE" else at.replace(tzinfo=None).isoformat()
 
 
 def _number(text: str) -> int | float | None:
@@ -189,7 +282,8 @@ def _write_workbook(rows: Iterable[Row], columns: list[str], target: Path, optio
 
 def _write_parquet(rows: Iterable[Row], columns: list[str], target: Path, options: dict[str, Any]) -> list[str]:
     found: list[set[str]] = [set() for _ in columns]
-    parquet.write(columns, _watched(_values(rows, columns), found), target)
+    known = [options["known"].get(column) for column in columns]
+    parquet.write(columns, _watched(_values(rows, columns), found), target, known)
     target.with_suffix(".jsonl").unlink(missing_ok=True)
     mixed = [column for column, kinds in zip(columns, found, strict=True) if len(kinds) > 1 and _text(kinds)]
     return [f"{_names(mixed)} had values of several types and became text."] if mixed else []

@@ -89,7 +89,7 @@ def _answer(request: dict[str, Any], folder: Path, watch: Watch) -> Iterator[Any
         with locked_duckdb.opened(**size, reads=reads, folder=folder) as database:
             watch.database = database
             for source, file in zip(request["sources"], database.sources, strict=True):
-                tables.append(_loaded(database, source, file, folder, _choices(request)))
+                tables.append(_loaded(database, source, file, folder, Choices.from_json(request["choices"])))
                 yield tables[-1].as_json()
         sink = result_files.Sink(request["format"], folder / RESULT)
         writes = [] if sink.descriptor is None else [sink.descriptor]
@@ -114,10 +114,6 @@ def _answer(request: dict[str, Any], folder: Path, watch: Watch) -> Iterator[Any
         known = error_messages.of(error, _tables(request))
         reason, message = known or ("bad_sql", f"The query cannot be run: {error_messages.first_line(error)}.")
         raise Refused(message, reason=reason) from None
-
-
-def _choices(request: dict[str, Any]) -> Choices:
-    return Choices(**(request["choices"] | {"texts": tuple(request["choices"]["texts"])}))
 
 
 def _loaded(database: LockedDuckDB, source: dict[str, Any], file: str, folder: Path, choices: Choices) -> Loaded:
