@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from jobs.engine import queue
 from jobs.engine.formats import columns, exports
-from jobs.engine.kits.recommendation import CellReader, Gathering, Interactions, Recommender, recommenders
+from jobs.engine.kits.recommendation import CellReader, Interactions, Recommender, recommenders
 from jobs.engine.kits.recommendation import interactions as recommendation_interactions
 from jobs.engine.sdk import (
     BadInput,
@@ -200,7 +200,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     model = recommenders.fit(name, data, context.check)
     popular = recommenders.by_popularity(data)
     advisor = Advisor(model, popular, data, titles, params)
-    context.map(advisor.advise, range(len(data.users)), key=lambda user: _key(data.users[user]), row=advisor.row)
+    context.map(advisor.advise, range(len(data.users)), key=lambda user: data.users[user][:200], row=advisor.row)
     context.progress(note="Writing the tables")
     _save(context, "recommendations", ["user", "rank", "item", "title", "score", "because"], _long(context))
     _save(
@@ -292,23 +292,9 @@ def _missing(field: str, ref: str, wanted: dict[str, str], find: Find, options: 
 def _read(params: Params, context: Context) -> tuple[Interactions, int]:
     """The interactions, and the number of rows that do not count: without a user or item, or with a weight that is not
     above 0, too small or no number. An item of such a row is known as seen by its user."""
-    gathering, skipped = Gathering(), 0
-    table = context.open(params.interactions)
-    cells = _cell_reader(params, table, context)
-    for row in _rows(table, params.reading, context):
-        user, item = (
-            recommendation_interactions.text(row.get(params.user_column)),
-            recommendation_interactions.text(row.get(params.item_column)),
-        )
-        weight = cells.weight(row)
-        if user and not item:
-            gathering.user(user)  # a new user without items
-        elif user and weight is not None and weight > 0 and weight >= params.least_weight:
-            gathering.add(user, item, weight, cells.moment(row))
-        else:
-            skipped += 1
-            if user and item:
-                gathering.see(user, item)
+    table, names = context.open(params.interactions), (params.user_column, params.item_column)
+    cells, rows = _cell_reader(params, table, context), _rows(table, params.reading, context)
+    gathering, skipped = recommendation_interactions.gathered(rows, names, cells, params.least_weight)
     data = gathering.done(alike=not params.weight_column)
     if params.half_life is not None:
         data = data.aged(params.half_life * DAY)
@@ -378,7 +364,3 @@ def _save(context: Context, name: str, columns: list[str], rows: Iterable[dict[s
         with target.open("wb") as opened:
             opened.writelines(exports.export(rows, columns, "csv"))
         context.save(f"{name}.csv", target, exports.FORMATS["csv"])
-
-
-def _key(user: str) -> str:
-    return user[:200]

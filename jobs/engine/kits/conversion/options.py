@@ -75,11 +75,13 @@ class TableOptions(Options):
     """types: which columns of CSV and TSV become numbers. "exact": those whose values can all be converted back unchanged;
     "numbers": all that are numbers or dates, also as people write them; "text": none."""
 
-    types: Literal["exact", "numbers", "text"] = _option("Columns with numbers", default="exact", words=TYPES)
+    types: Literal["exact", "numbers", "text"] = _option("Columns with numbers and dates", default="exact", words=TYPES)
 
 
 class Xlsx(TableOptions):
-    types: Literal["exact", "numbers", "text"] = _option("Columns with numbers", default="numbers", words=TYPES)
+    types: Literal["exact", "numbers", "text"] = _option(
+        "Columns with numbers and dates", default="numbers", words=TYPES
+    )
 
 
 class Json(TableOptions):

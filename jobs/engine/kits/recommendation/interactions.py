@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+from jobs.engine.kits.recommendation.cells import CellReader
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -136,6 +139,25 @@ def _scaled(weights: ndarray) -> ndarray:
     most = min(weights.max(), MOST_TIMES * float(numpy.median(weights)))
     scaled: ndarray = numpy.minimum(weights, most) / most
     return scaled
+
+
+def gathered(
+    rows: Iterable[Mapping[str, Any]], columns: tuple[str, str], cells: CellReader, least_weight: float
+) -> tuple[Gathering, int]:
+    """The rows with a user and an item, and how many rows do not count. columns: those of the user and of the item."""
+    gathering, skipped = Gathering(), 0
+    for row in rows:
+        user, item = text(row.get(columns[0])), text(row.get(columns[1]))
+        weight = cells.weight(row)
+        if user and not item:
+            gathering.user(user)  # a new user without items
+        elif user and weight is not None and weight > 0 and weight >= least_weight:
+            gathering.add(user, item, weight, cells.moment(row))
+        else:
+            skipped += 1
+            if user and item:
+                gathering.see(user, item)
+    return gathering, skipped
 
 
 def text(value: Any) -> str:
