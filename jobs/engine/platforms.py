@@ -24,5 +24,7 @@ def with_defaults(environ: Mapping[str, str]) -> Mapping[str, str]:
         return environ
     known = [public for name in names if (public := environ.get(PLATFORMS[name], "").strip())]
     hosts = ",".join([*known, ANY_HOST])
+    # The certificates of Heroku's Redis are self-signed.
     found = {"HOST": "0.0.0.0", "TRUSTED_PROXIES": "private", "TRUSTED_HOSTS": hosts}  # noqa: S104 (the container's)
+    found |= {"REDIS_TLS": "unverified"} if "DYNO" in names else {}
     return {**environ, **{name: value for name, value in found.items() if not environ.get(name, "").strip()}}

@@ -47,6 +47,7 @@ class Settings:
     web_concurrency: int
     built_in: frozenset[str]
     mail_senders: tuple[str, ...] = ()  # that mailings may be from: ann@example.org, or @example.org for a domain
+    redis_tls: str = "verified"  # or unverified, or the file of the authority that signed the certificate
     first_account: str = ""  # secret of the link that makes the first account
     outgoing_private: bool = False  # whether requests may go to this machine and private networks
     trusted_proxies: tuple[str, ...] = ()  # networks whose X-Forwarded-For and -Proto are believed
@@ -186,6 +187,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         data_dir=Path(environ.get("DATA_DIR", "").strip() or "var").absolute(),
         database_url=_url(environ, "DATABASE_URL", "postgres", "postgresql"),
         redis_url=_url(environ, "REDIS_URL", "redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel"),
+        redis_tls=_redis_tls(environ),
         openai_base_url=base_url,
         openai_api_key=environ.get("OPENAI_API_KEY", "").strip(),
         model=environ.get("OPENAI_MODEL", "").strip()
@@ -254,6 +256,16 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _redis_tls(environ: Mapping[str, str]) -> str:
+    """REDIS_TLS: verified, unverified, or the path of a file with certificates of authorities."""
+    text = environ.get("REDIS_TLS", "").strip() or "verified"
+    if text not in ("verified", "unverified") and not Path(text).is_file():
+        raise SettingsError(
+            f"REDIS_TLS is {text!r}; it must be verified, unverified, or the path of a file with a certificate."
+        )
+    return text
 
 
 def _built_in(environ: Mapping[str, str]) -> frozenset[str]:

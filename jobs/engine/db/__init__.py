@@ -3,4 +3,4 @@
 The modules themselves are what this package offers. None is imported here: child processes that need one start light.
 """
 
-__all__ = ["job_view", "migrations", "models", "postgres", "rate_limit", "records", "redis"]
+__all__ = ["failures", "job_view", "migrations", "models", "postgres", "rate_limit", "records", "redis"]

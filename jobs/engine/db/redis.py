@@ -71,15 +71,27 @@ def _client(url: str, plain: Any, sentinel: Any, options: dict[str, Any]) -> Any
 
     # No greeting with the library's name: it costs each new connection two round trips and a look into package metadata.
     options |= {"driver_info": DriverInfo(name=None, lib_version=None), "protocol": 2}
+    if url.startswith("rediss"):
+        options |= _tls(settings.current().redis_tls)
     if "+sentinel://" not in url:
         return plain.from_url(url, **options)
     from redis_sentinel_url import parse_sentinel_url
 
     parts = urlsplit(url)
     secure: dict[str, Any] = {"ssl": True} if parts.scheme.startswith("rediss") else {}
+    secure |= {name: value for name, value in options.items() if name.startswith("ssl_")}
     secure |= {name: value for name, value in parse_qsl(parts.query) if name.startswith("ssl_")}
     common = {name: options[name] for name in ("retry", "driver_info", "protocol")} | secure
     brief = {"socket_timeout": SENTINEL_SECONDS, "socket_connect_timeout": SENTINEL_SECONDS}
     wanted = parse_sentinel_url("redis" + url[url.index("+") :], common | brief, options | secure)
     found = sentinel(wanted.hosts, sentinel_kwargs=wanted.sentinel_options)
     return found.master_for(wanted.default_client.service, **wanted.client_options)
+
+
+def _tls(setting: str) -> dict[str, Any]:
+    """How the certificate is checked, by REDIS_TLS. Parameters in REDIS_URL count more."""
+    if setting == "verified":
+        return {}
+    if setting == "unverified":
+        return {"ssl_cert_reqs": "none", "ssl_check_hostname": False}
+    return {"ssl_ca_certs": setting}

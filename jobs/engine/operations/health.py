@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
 from jobs.engine import settings
-from jobs.engine.db import migrations, postgres, redis
+from jobs.engine.db import failures, migrations, postgres, redis
 from jobs.engine.errors import LegworkError, SettingsError
 from jobs.engine.files.storage import blob_storage
 from jobs.engine.files.storage_id import SHARE, hosts_with_other_storage
@@ -67,7 +67,7 @@ def database_health() -> Component:
             row = session.execute(_DATABASE).one()
             current = migrations.is_current(session.connection())
     except LegworkError as error:
-        return Component("Database", "wrong", "Does not answer", "", f"{error.message} DATABASE_URL names it.")
+        return Component("Database", "wrong", "Does not answer", "", _database_advice(error))
     words = f"Answers in {_milliseconds(time.monotonic() - began)}"
     detail = f"PostgreSQL {row.version.split()[0]}{_built_in('database')}, {_size(row.bytes)}, "
     detail += f"{row.connections} of {row.most} connections"
@@ -79,6 +79,10 @@ def database_health() -> Component:
     return Component("Database", "ok", words, detail)
 
 
+def _database_advice(error: LegworkError) -> str:
+    return failures.why(error) or f"{error.message} DATABASE_URL names it."
+
+
 def broker_health() -> Component:
     if not settings.current().redis_url:
         return Component("Broker", "wrong", "Not set", "", _UNSET.format("REDIS_URL"))
@@ -86,13 +90,17 @@ def broker_health() -> Component:
     try:
         info = redis.broker().info()
         complaint = delivery.broker_problem()
-    except (RedisError, LegworkError):
-        advice = "Start Redis again, or check REDIS_URL. Jobs are safe in the database until then."
-        return Component("Broker", "wrong", "Does not answer", "", advice)
+    except (RedisError, LegworkError) as error:
+        advice = failures.why(error) or "Start Redis again, or check REDIS_URL."
+        return Component(
+            "Broker", "wrong", "Does not answer", "", f"{advice} Jobs are safe in the database until then."
+        )
     most = f" of {_size(info['maxmemory'])}" if info.get("maxmemory") else ""
     policy = info.get("maxmemory_policy", "noeviction")
     detail = f"Redis {info.get('redis_version', '?')}{_built_in('broker')}, {_size(info.get('used_memory', 0))}{most}, "
     detail += "no eviction" if policy == "noeviction" or not most else f"evicts by {policy}"
+    if settings.current().redis_url.startswith("rediss") and settings.current().redis_tls == "unverified":
+        detail += ", its certificate is not verified"
     if complaint:
         return Component("Broker", "wrong", "Misconfigured", detail, complaint)
     return Component("Broker", "ok", f"Answers in {_milliseconds(time.monotonic() - began)}", detail)

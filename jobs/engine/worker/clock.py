@@ -18,7 +18,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from jobs.engine.db import postgres
+from jobs.engine.db import failures, postgres
 from jobs.engine.errors import BrokerUnavailable, DatabaseUnavailable, LegworkError
 from jobs.engine.files.storage import blob_storage
 from jobs.engine.kinds.catalogue import QUEUES
@@ -30,6 +30,7 @@ MESSAGES_PER_ROW = 10  # searched for them: messages are not quite in the order 
 FULL_LOOK_SECONDS = 10  # how often all messages are compared with the rows
 ROWS_PER_SECOND = 2_000  # to compare on average: a long queue is compared less often
 TIDY_SECONDS = 60
+REPEAT_SECONDS = 30  # between two lines about the same trouble
 SWEEP_SECONDS = 3_600  # between searches for the remains of interrupted uploads
 STALE_SECONDS = 86_400  # an upload that has not grown for a day is abandoned
 
@@ -48,6 +49,7 @@ class Clock:
         self._looked: dict[str, float] = {}  # by queue: when all of it was compared
         self._tidied = 0.0
         self._swept = 0.0
+        self._trouble, self._warned = "", 0.0
         self._telling: threading.Thread | None = None
         self._keeping: threading.Thread | None = None
 
@@ -60,11 +62,17 @@ class Clock:
                 with postgres.database_errors(), postgres.unpooled_engine().connect() as election:
                     self._while_elected(election)
             except DatabaseUnavailable as error:
-                log.warning("waiting for the database: %s", error)
+                self._warn(f"waiting for the database: {failures.why(error) or error}")
             self._leaving.wait(TICK_SECONDS)
 
     def _leave(self, *_: object) -> None:
         self._leaving.set()
+
+    def _warn(self, trouble: str) -> None:
+        """Log what is wrong: at once where it is new, then each REPEAT_SECONDS."""
+        if trouble != self._trouble or time.monotonic() - self._warned > REPEAT_SECONDS:
+            self._trouble, self._warned = trouble, time.monotonic()
+            log.warning("%s", trouble)
 
     def _while_elected(self, election: Connection) -> None:
         if not election.execute(_ELECT, {"lock": _LOCK}).scalar_one():
@@ -91,8 +99,9 @@ class Clock:
             for queue in QUEUES:
                 self._notice_lost(queue)
             deliver_due(seconds=TICK_SECONDS)
+            self._trouble = ""
         except BrokerUnavailable as error:
-            log.warning("%s", error)
+            self._warn(failures.why(error) or str(error))
         if time.monotonic() - self._tidied > TIDY_SECONDS:
             self._tidied = time.monotonic()
             tidy()

@@ -24,7 +24,7 @@ from uuid import UUID, uuid4
 
 from jobs import __version__
 from jobs.engine import sentry
-from jobs.engine.db import postgres, redis
+from jobs.engine.db import failures, postgres, redis
 from jobs.engine.errors import BrokerUnavailable, DatabaseUnavailable
 from jobs.engine.files.storage_id import storage_id
 from jobs.engine.kinds import catalogue
@@ -42,7 +42,9 @@ NEED_SECONDS = 1  # between checks how many workers are needed
 MEASURE_SECONDS = 10  # between measurements of their memory
 LOOK_SECONDS = 0.2
 PATIENCE_SECONDS = 12  # for workers to end at a shutdown: more than a worker gives its child
-RESTART_SECONDS = 1.0  # between starts of a slot that dies at once
+RESTART_SECONDS = 1.0  # between starts of a slot that dies at once; twice as long each time it could not go on,
+MOST_RESTART_SECONDS = 30.0  # up to this,
+LASTED_SECONDS = 30.0  # and from the beginning again once it has run for so long
 WORKER, CLOCK = "legwork-worker", "legwork-clock"  # names of the processes
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
@@ -58,6 +60,18 @@ class Slot:
     started: float = 0.0
     memory: int | None = None
     told: signal.Signals | None = None  # how it was told to leave
+    failures: int = 0  # in a row: how often it ended by itself, because it could not go on
+
+    def note_end(self, status: int) -> None:
+        failed = os.WIFEXITED(status) and os.WEXITSTATUS(status) != 0
+        if time.monotonic() - self.started > LASTED_SECONDS or not failed:
+            self.failures = 0
+        self.failures += failed
+
+    @property
+    def pause(self) -> float:
+        """Seconds between its last start and the next."""
+        return min(RESTART_SECONDS * 2.0 ** max(self.failures - 1, 0), MOST_RESTART_SECONDS)
 
 
 class Supervisor:
@@ -252,7 +266,7 @@ def _warn_of_broker() -> None:
         if complaint := delivery.broker_problem():
             log.warning(complaint)
     except BrokerUnavailable as error:
-        log.warning("%s The workers start when it is back.", error)
+        log.warning("%s The workers start when it is back.", failures.why(error) or error)
     redis.broker().close()  # no connection may exist at a fork
 
 
@@ -274,11 +288,14 @@ def preload(queues: list[str]) -> None:
 
 
 def _may_start(slot: Slot) -> bool:
-    return not slot.pid and time.monotonic() - slot.started > RESTART_SECONDS
+    return not slot.pid and time.monotonic() - slot.started > slot.pause
 
 
 def _has_ended(slot: Slot) -> bool:
-    return bool(slot.pid and os.waitpid(slot.pid, os.WNOHANG)[0])
+    ended, status = os.waitpid(slot.pid, os.WNOHANG) if slot.pid else (0, 0)
+    if ended:
+        slot.note_end(status)
+    return bool(ended)
 
 
 def _fork(slot: Slot, called: str, work: Callable[[], object]) -> None:
@@ -306,7 +323,8 @@ def _be_child(supervisor: int, called: str, work: Callable[[], object]) -> None:
         work()
         status = 0
     except BaseException as error:
-        log.error("%s %d could not go on: %s: %s", called, os.getpid(), type(error).__name__, error)
+        reason = failures.why(error) or f"{type(error).__name__}: {error}"
+        log.error("%s %d could not go on: %s", called, os.getpid(), reason)
     finally:
         os._exit(status)
 

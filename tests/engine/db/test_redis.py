@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -11,11 +13,16 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
+from jobs.engine.db import failures
 from jobs.engine.db import redis as db_redis
 from jobs.engine.embedded import redis, service
+from jobs.engine.errors import SettingsError
+from jobs.engine.operations.health import broker_health
 from jobs.engine.queue import commands, queries
+from jobs.engine.settings import read
 from tests.engine.workers import ended, running, until
 from tests.stories.app_process import free_port
+from tests.stories.certificates import certify
 
 
 class Guarded:
@@ -75,3 +82,49 @@ def _port() -> int:
     with suppress(RedisError):
         return int(db_redis.broker().info("server")["tcp_port"])
     return 0
+
+
+def test_a_self_signed_certificate_is_named_and_one_setting_mends_it(
+    environment: Callable[..., None], redis: redis.Redis, tmp_path: Path
+) -> None:
+    def use(address: str, tls: str | None) -> None:
+        db_redis.broker().close()
+        environment(REDIS_URL=address, REDIS_TLS=tls)
+
+    certificate, authority, port = tmp_path / "redis.pem", tmp_path / "authority.pem", free_port()
+    certify("127.0.0.1", certificate, authority)
+    proxy = ("tests.stories.tls_proxy", "127.0.0.1", str(port), str(certificate), str(redis.socket))
+    process = service.spawn([sys.executable, "-m", *proxy], tmp_path / "proxy.log", death_signal=signal.SIGKILL)
+    address = f"rediss://127.0.0.1:{port}/0"
+    try:
+        use(address, "unverified")
+        until(_answers)
+        assert "its certificate is not verified" in broker_health().detail
+        assert asyncio.run(_answers_async(address))
+        use(address, str(authority))
+        until(_answers)
+        assert asyncio.run(_answers_async(address))
+        use(address, None)
+        with pytest.raises(RedisError) as failed:
+            db_redis.broker().ping()
+        assert "The certificate of Redis is not trusted. Set REDIS_TLS to" in failures.why(failed.value)
+        assert "Set REDIS_TLS to" in broker_health().advice
+        use(f"{address}?ssl_cert_reqs=none", None)
+        until(_answers)
+        db_redis.broker().close()
+    finally:
+        process.kill()
+        process.wait()
+    with pytest.raises(SettingsError, match="REDIS_TLS is '/no/such/file'"):
+        read({"REDIS_TLS": "/no/such/file"})
+
+
+def _answers() -> bool:
+    with suppress(RedisError):
+        return bool(db_redis.broker().ping())
+    return False
+
+
+async def _answers_async(address: str) -> bool:
+    async with db_redis.connect_async(address) as client:
+        return bool(await client.ping())

@@ -82,6 +82,7 @@ def _provider() -> dict[str, str]:
         "OPENAI_API_KEY": current.openai_api_key,
         "EMBEDDING_MODEL": current.embedding_model,
         "REDIS_URL": current.redis_url,
+        "REDIS_TLS": current.redis_tls,
         "LEGWORK_BUILT_IN": ",".join(current.built_in),
     }
 
