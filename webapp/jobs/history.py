@@ -45,8 +45,10 @@ class Wanted(NamedTuple):
 def index() -> str:
     """The list; with `HX-Request` only its live part."""
     wanted = _wanted(request.args)
+    polled = bool(request.headers.get("HX-Request"))
     return render_template(
-        "jobs/_list.html" if request.headers.get("HX-Request") else "jobs/list.html",
+        "jobs/_list.html" if polled else "jobs/list.html",
+        polled=polled,
         **_list(wanted),
         **wanted._asdict(),
         views=saved_views.kept(),
@@ -61,7 +63,8 @@ def index() -> str:
 
 @blueprint.post("/jobs/bulk")
 def bulk() -> Any:
-    """Do one thing to the chosen jobs, or to all that match. It is a job itself; deleting asks first."""
+    """Do one thing to the chosen jobs, or to all that match. Stops are asked for at once; the rest is a job itself, and
+    deleting asks first."""
     action = request.form.get("action", "")
     if action not in ACTIONS:
         raise BadInput("Choose what to do with the jobs: retry, stop or delete.")
@@ -74,6 +77,8 @@ def bulk() -> Any:
         many = _matching(wanted) if every else len(chosen)
         shown = {"chosen": [] if every else chosen, "every": every, "many": many}
         return render_template("jobs/delete.html", key=uuid4().hex, **wanted._asdict(), **shown)
+    if action == "stop":
+        return _stopped(wanted, [] if every else chosen, every)
     which = {"all": True, **_as_params(wanted)} if every else {"jobs": chosen}
     key = parsing.printable(request.form.get("key", ""), 64)
     job = queue.submit(
@@ -83,6 +88,23 @@ def bulk() -> Any:
         idempotency_key=f"bulk-{key}-{action}" if key else None,
     )
     return redirect(f"/jobs/{job.id}", 303)
+
+
+def _stopped(wanted: Wanted, chosen: list[str], every: bool) -> Response:
+    """A stop does not wait in the queues that it may have to clear."""
+    owner = current_owner()
+    if every:
+        spelled = _spelled_out(wanted)
+        count = queue.stop_matching(owner=owner, states=_states(spelled.state), **_query(spelled))
+    else:
+        count = queue.stop_many(chosen, owner=owner)
+    jobs = "1 job" if count == 1 else f"{count:,} jobs"
+    flash(
+        f"A stop is requested for {jobs}."
+        if count
+        else "None of these jobs can be stopped: they have ended or are stopping."
+    )
+    return redirect(address(request.form), 303)
 
 
 @blueprint.post("/jobs/views")

@@ -63,8 +63,7 @@ def announcement(job: queue.JobView, nouns: tuple[str, str]) -> str:
         return (
             f"{words.state_of(job).text}: {words.counted(job, nouns)}." if job.total else f"{words.state_of(job).text}."
         )
-    share = words.percent(job) or 0
-    if job.state == "running" and job.total and share >= 50:
+    if job.state == "running" and job.total and 2 * job.finished >= job.total:
         half = (job.total + 1) // 2
         return f"Half done: {words.number(half)} of {words.number(job.total)} {words.noun(nouns, job.total)}."
     return f"{words.state_of(job).text}."

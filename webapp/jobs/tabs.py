@@ -4,32 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
-from itertools import pairwise
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from jobs.engine import kinds, queue
-from jobs.engine.db import models
 from jobs.engine.errors import LegworkError
 from webapp import forms
 from webapp.http.guards import current_owner
-from webapp.jobs import drafts
+from webapp.jobs import drafts, timeline
 from webapp.results import blocks, grid, items
-from webapp.ui import safe_text, words
+from webapp.ui import safe_text
 
 TABS = ("result", "items", "files", "log", "input", "timeline")
 FORMATS = (("csv", "CSV"), ("jsonl", "JSONL"), ("xlsx", "XLSX"), ("parquet", "Parquet"))
 LEVELS = {"warning": ("warning", "error"), "error": ("error",)}  # a filter -> the levels it lets through
-
-
-class TimelineStep(NamedTuple):
-    """One row of the timeline."""
-
-    at: datetime | None
-    what: str
-    detail: str
-    seconds: float | None
 
 
 class Given(NamedTuple):
@@ -97,82 +84,10 @@ def _input(job: queue.JobView, asked: grid.Asked) -> dict[str, Any]:
 
 
 def _timeline(job: queue.JobView, asked: grid.Asked) -> dict[str, Any]:
-    mine = job.owner == current_owner()
-    sent = [step for one in queue.notifications_of(job) for step in _notification_steps(one, mine)]
-    approvals = [step for one in queue.approvals_of(job) for step in _approval_steps(one)]
-    known = steps(job, queue.attempts(job))
-    return {"steps": sorted([*known, *sent, *approvals], key=lambda step: step.at or words.now())}
+    return timeline.view(job, mine=job.owner == current_owner())
 
 
 _CONTENT = {"result": _result, "items": _items, "files": _files, "log": _log, "input": _input, "timeline": _timeline}
-
-
-def steps(job: queue.JobView, attempts: list[models.Attempt]) -> list[TimelineStep]:
-    """Submission, waits, attempts and how they ended, a requested stop, the end."""
-    found = [TimelineStep(job.created_at, "Submitted", "as a try" if job.sample else "", None)]
-    free = job.created_at
-    for attempt in attempts:
-        found.append(
-            TimelineStep(free, "Waited", f"for a worker on queue {job.queue}", _apart(free, attempt.started_at))
-        )
-        found.append(_attempt(attempt))
-        free = attempt.ended_at or attempt.started_at
-    if job.cancel_requested_at:
-        found.append(TimelineStep(job.cancel_requested_at, "Stop asked", "", None))
-    if job.ended:
-        found.append(
-            TimelineStep(
-                job.finished_at, words.state_of(job).text, job.message or "", _apart(job.created_at, job.finished_at)
-            )
-        )
-    elif job.state == "queued":
-        found.append(TimelineStep(free, "Waits", f"for a worker on queue {job.queue}", _apart(free, words.now())))
-    ordered = sorted(found, key=lambda step: step.at or words.now())
-    return [step for step, after in pairwise([*ordered, None]) if step and (step.what != "Waited" or after)]
-
-
-def _approval_steps(approval: models.Approval) -> list[TimelineStep]:
-    """An approval and its answer."""
-    found = [TimelineStep(approval.asked_at, "Asked", f"whether it may call {approval.tool}", None)]
-    if approval.decided_at:
-        waited = _apart(approval.asked_at, approval.decided_at)
-        what = "Approved" if approval.approved else "Refused"
-        found.append(TimelineStep(approval.decided_at, what, safe_text.cell(approval.reason, 300), waited))
-    return found
-
-
-def _notification_steps(notification: models.Notification, mine: bool) -> list[TimelineStep]:
-    """The tries to send a notification."""
-    what = "Mail" if notification.channel == "mail" else "Webhook"
-    tries = [
-        TimelineStep(datetime.fromisoformat(one["at"]), what, _try(notification, one, mine), None)
-        for one in notification.tries
-    ]
-    if tries and notification.state == "given_up":
-        tries[-1] = tries[-1]._replace(detail=f"{tries[-1].detail}. Given up")
-    elif tries and notification.state == "open":
-        tries[-1] = tries[-1]._replace(detail=f"{tries[-1].detail}. Tried again {words.ago(notification.next_at)}")
-    return tries
-
-
-def _try(notification: models.Notification, one: Mapping[str, str], mine: bool) -> str:
-    """What became of a try. The addresses are the owner's: others see a webhook's host, and no reply, which may quote them."""
-    if mine:
-        return f"{safe_text.cell(notification.target, 120)}: {one['text']}"
-    said = "sent" if one["state"] == "sent" else "not sent"
-    return f"{urlsplit(notification.target).hostname}: {said}" if notification.channel == "webhook" else said
-
-
-def _attempt(attempt: models.Attempt) -> TimelineStep:
-    ended = words.ending(attempt.how) if attempt.ended_at else "at work"
-    finished = f", {words.number(attempt.finished)} finished" if attempt.finished is not None else ""
-    detail = f"worker {attempt.worker}, {ended}{finished}"
-    lasted = _apart(attempt.started_at, attempt.ended_at or words.now())
-    return TimelineStep(attempt.started_at, f"Run {attempt.lease}", detail, lasted)
-
-
-def _apart(start: datetime | None, end: datetime | None) -> float | None:
-    return max((end - start).total_seconds(), 0.0) if start and end else None
 
 
 def given(kind: str, params: Mapping[str, Any]) -> list[Given]:

@@ -151,10 +151,10 @@ def size(count: int | None) -> str:
 
 
 def percent(job: JobView) -> int | None:
-    """The finished share of a job, rounded down; 100 only once it has ended; None while the total is unknown."""
+    """The share of a job that is done, rounded down; 100 only once it has ended; None while the total is unknown."""
     if not job.total:
         return 100 if job.state == "succeeded" else None
-    return int(min(job.finished * 100 // job.total, 100 if job.ended else 99))
+    return int(min(job.done * 100 // job.total, 100 if job.ended else 99))
 
 
 def noun(nouns: tuple[str, str], count: int | None) -> str:

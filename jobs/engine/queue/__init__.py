@@ -16,6 +16,8 @@ from jobs.engine.queue.commands import (
     retry,
     retry_rows,
     run_schedule,
+    stop_many,
+    stop_matching,
     submit,
 )
 from jobs.engine.queue.cron import checked_cron, upcoming_runs
@@ -116,6 +118,8 @@ __all__ = [
     "schedule",
     "scheduled_jobs",
     "served_queues",
+    "stop_many",
+    "stop_matching",
     "submit",
     "upcoming_runs",
     "usage",

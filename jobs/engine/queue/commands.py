@@ -16,17 +16,21 @@ from jobs.engine import accounts
 from jobs.engine.db import postgres
 from jobs.engine.db.job_view import JobView
 from jobs.engine.db.models import Job, Schedule
-from jobs.engine.db.records import owned
+from jobs.engine.db.records import as_id, owned
 from jobs.engine.errors import BrokerUnavailable, Conflict, DatabaseUnavailable, FieldError, InvalidParams, NotFound
 from jobs.engine.files.storage import blob_storage
 from jobs.engine.jsonsafe import dumps
 from jobs.engine.kinds import catalogue, sealing
 from jobs.engine.kinds.checks import ValidParams
 from jobs.engine.kinds.form_process import validate
-from jobs.engine.queue import approvals, delivery, ledger, limits, notifications, schedules
+from jobs.engine.queue import approvals, delivery, ledger, limits, lists, notifications, schedules
 from jobs.engine.queue.notifications import NotificationTarget
 from jobs.engine.queue.schedules import SchedulePlan
 
+STOPPABLE = ("scheduled", "waiting", "running")  # of lists.SHOWN_STATES
+MOST_STOPPED = 10_000
+STOP_BATCH = 500
+WITHDRAWN = 200  # jobs whose messages are taken out of their queues; a worker drops the others, since they have ended
 MOST_SAMPLE = 1_000
 MOST_AHEAD = timedelta(days=366)
 
@@ -111,6 +115,45 @@ def cancel(job_id: str | UUID, *, owner: str) -> JobView:
     if asked == "cancelled":
         delivery.withdraw(view)
     return view
+
+
+def stop_many(job_ids: Sequence[str | UUID], *, owner: str) -> int:
+    """Stop these jobs where they can be stopped: at once if they wait, at their next check if they run. How many were."""
+    stopped: list[tuple[UUID, str, str, str]] = []
+    wanted = [as_id(one) for one in job_ids]
+    for start in range(0, len(wanted), STOP_BATCH):
+        some = wanted[start : start + STOP_BATCH]
+        with postgres.session() as session:
+            found = ledger.ask_stops(session.connection(), some, owner)
+            for job_id, _, kind, _ in found:
+                accounts.record(session, owner, "job_stop", job_id, kind=kind)
+        stopped += found
+    for job_id, state, _, queue in stopped[:WITHDRAWN]:
+        if state == "cancelled":
+            delivery.withdraw_message(queue, job_id)
+    return len(stopped)
+
+
+def stop_matching(
+    *,
+    owner: str,
+    states: Sequence[str] = (),
+    kind: str | None = None,
+    q: str | None = None,
+    since: datetime | None = None,
+    by: str | None = None,
+) -> int:
+    """Stop all jobs that match these filters of `list_jobs`, MOST_STOPPED at most. How many were."""
+    wanted = [state for state in states or STOPPABLE if state in STOPPABLE]
+    found: list[UUID] = []
+    after: str | None = None
+    while wanted and len(found) < MOST_STOPPED:
+        page = lists.list_jobs(owner, states=wanted, kind=kind, q=q, since=since, by=by, after=after, limit=STOP_BATCH)
+        found += [job.id for job in page.rows]
+        after = page.next
+        if after is None:
+            break
+    return stop_many(found[:MOST_STOPPED], owner=owner)
 
 
 def retry(job_id: str | UUID, *, owner: str, items: str = "all") -> JobView:

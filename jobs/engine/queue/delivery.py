@@ -187,8 +187,13 @@ def _stranger() -> str:
 
 def withdraw(job: JobView) -> None:
     """Take a job's message out of its queue where that is easy; one that stays is harmless."""
+    withdraw_message(job.queue, job.id)
+
+
+def withdraw_message(name: str, job_id: UUID) -> None:
+    """The same by the queue's name and the job's id."""
     try:
-        redis.broker().lrem(queue(job.queue).key, 1, str(job.id))
+        redis.broker().lrem(queue(name).key, 1, str(job_id))
     except RedisError:
         return
 

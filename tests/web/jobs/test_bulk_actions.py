@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -13,10 +14,11 @@ from flask.testing import FlaskClient
 
 from jobs.engine.errors import InvalidParams, NotFound
 from jobs.engine.kinds import catalogue, checks
-from jobs.engine.queue import commands, queries
+from jobs.engine.queue import commands, pauses, queries
 from tests.engine import workers
 from tests.web import factories
 from webapp.http.guards import LOCAL_OWNER
+from webapp.ui import words
 
 
 @pytest.fixture(scope="module")
@@ -69,13 +71,6 @@ def test_failed_items_are_retried_and_the_rest_is_left_alone(press: Any, standin
     assert (factories.again(one).state, factories.again(one).done) == ("queued", 1)
 
 
-def test_stop_takes_what_waits_and_says_what_has_ended(press: Any, standing_workers: None) -> None:
-    waiting, over = factories.waiting(), factories.ended(factories.waiting())
-    bulk = followed(press(action="stop", job=[str(waiting.id), str(over.id)]))
-    assert [state for state, _ in said(bulk)] == ["done", "skipped"]
-    assert factories.again(waiting).state == "cancelled"
-
-
 def test_delete_asks_with_the_number_first(client: FlaskClient, press: Any, standing_workers: None) -> None:
     jobs = [factories.ended(factories.waiting()) for _ in range(3)]
     ids = [str(job.id) for job in jobs]
@@ -98,8 +93,8 @@ def test_all_that_match_are_taken_and_no_others(client: FlaskClient, press: Any,
     hay = factories.waiting("questions", word="hay", side="left")
     text = client.get("/jobs?q=needle&state=waiting&all=1").text
     assert "All 3 that match" in text and text.count("checked disabled") == 3
-    bulk = followed(press(action="stop", all="1", q="needle", state="waiting", kind="questions"))
-    assert bulk.done == bulk.total == 3
+    answer = press(action="stop", all="1", q="needle", state="waiting", kind="questions")
+    assert "q=needle" in answer.location and "A stop is requested for 3 jobs." in client.get(answer.location).text
     assert {factories.again(job).state for job in needles} == {"cancelled"}
     assert factories.again(hay).state == "queued"
 
@@ -109,10 +104,28 @@ def test_nothing_chosen_is_said(press: Any, fields: dict[str, str]) -> None:
     assert press(**fields).status_code == 422
 
 
-def test_a_job_that_is_somebody_elses_is_not_there(press: Any, standing_workers: None) -> None:
+def test_a_job_that_is_somebody_elses_is_not_there(client: FlaskClient, press: Any, standing_workers: None) -> None:
     other = commands.submit("nap", {}, owner="somebody")
-    assert said(followed(press(action="stop", job=[str(other.id)]))) == [("skipped", "It no longer exists.")]
+    assert "None of these jobs can be stopped" in client.get(press(action="stop", job=[str(other.id)]).location).text
     assert queries.job(other.id, "somebody").state == "queued"
+    assert said(followed(press(action="retry", job=[str(other.id)]))) == [("skipped", "It no longer exists.")]
+
+
+def test_a_stop_of_many_waits_for_no_queue(press: Any) -> None:
+    """With no worker, and with their queue paused: what waits is stopped at once, what runs is asked to stop."""
+    waits, later = factories.waiting(), commands.submit("nap", {}, owner=LOCAL_OWNER, run_at=words.now() + timedelta(1))
+    runs, _ = factories.running(factories.waiting())
+    ended = factories.ended(factories.waiting())
+    pauses.pause("cpu", owner=LOCAL_OWNER)
+    try:
+        assert press(action="stop", job=[str(job.id) for job in (waits, later, runs, ended)]).status_code == 303
+    finally:
+        pauses.resume("cpu", owner=LOCAL_OWNER)
+    states = [factories.again(job).state for job in (waits, later, runs, ended)]
+    assert states == ["cancelled", "cancelled", "stopping", "succeeded"]
+    more = [factories.waiting() for _ in range(3)]
+    press(action="stop", all="1", kind="nap", since="2020-01-01")
+    assert {factories.again(job).state for job in more} == {"cancelled"}
 
 
 def test_its_params_are_judged() -> None:

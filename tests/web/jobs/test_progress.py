@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partialmethod
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -18,6 +19,7 @@ from jobs.engine.db.models import Job
 from jobs.engine.queue import commands, ledger, polling, waiting
 from tests.web import factories
 from webapp.http.guards import LOCAL_OWNER
+from webapp.jobs import timeline
 from webapp.jobs.tabs import TABS
 from webapp.ui import words as ui_words
 
@@ -69,10 +71,16 @@ def test_a_running_job_adds_up_and_never_says_all(shown: Get) -> None:
         factories.waiting(), total=1204, outcomes=factories.outcomes(done=741, failed=3, skipped=12)
     )
     text = shown(job)
-    assert title(text) == "62% · Nap · Legwork"
-    assert "<b>62%</b>" in text
+    assert title(text) == "61% · Nap · Legwork"
+    assert "<b>61%</b>" in text
     assert 'aria-valuetext="756 of 1,204 naps: 741 done, 3 failed, 12 skipped"' in text
-    for part in ("<b>741</b> done", "<b>3</b> failed", "<b>12</b> skipped", "<b>448</b> to go", "756 of 1,204 naps"):
+    for part in (
+        "<b>741</b> done",
+        "<b>3</b> failed",
+        "<b>12</b> skipped",
+        "<b>448</b> to go",
+        "741 of 1,204 naps done",
+    ):
         assert part in text
     assert "worker box-1" in text and "attempt 1 of 3" in text
     assert "756 naps so far" in text
@@ -209,8 +217,26 @@ def test_the_timeline_tells_each_attempt(shown: Get) -> None:
         ledger.give_up(session.connection(), job.id, claim.lease)
     text = shown(factories.ended(factories.again(job), total=10), "/timeline")
     told = ("Submitted", "Run 1", "the worker was lost", "Run 2", "Succeeded")
-    places = [text.index(words) for words in told[:4]] + [text.rindex(told[4])]
+    table = text.partition("<table")[2]
+    places = [table.index(words) for words in told[:4]] + [table.rindex(told[4])]
     assert places == sorted(places)
+    assert re.search(r'role="img" aria-label="[^"]* in all\. [^"]*Worker box-1 worked', text)
+
+
+def test_the_timeline_says_whom_the_job_waited_for() -> None:
+    """An agent that waited a minute for an answer, then a second for a worker."""
+    start = datetime(2026, 11, 30, 12, tzinfo=UTC)
+    at = [start + timedelta(seconds=seconds) for seconds in (0, 2, 10, 70, 71, 80)]
+    job = SimpleNamespace(created_at=at[0], run_at=None, state="succeeded", queue="io")
+    first = SimpleNamespace(worker="a", lease=1, how="approval", started_at=at[1], ended_at=at[2])
+    second = SimpleNamespace(worker="b", lease=2, how="succeeded", started_at=at[4], ended_at=at[5])
+    asked = SimpleNamespace(decided_at=at[3], expires_at=at[5], asked_at=at[2])
+    found: Any = timeline.spans(job, [first, second], [asked])  # type: ignore[arg-type, list-item]
+    assert [(one.what, (one.end - one.start).seconds) for one in found if one.lane == "Waiting"] == [
+        ("Waited for a worker on queue io", 2),
+        ("Waited for your answer", 60),
+        ("Waited for a worker on queue io", 1),
+    ]
 
 
 def test_the_input_shows_labels_and_hides_secrets(shown: Get) -> None:

@@ -116,14 +116,22 @@ _ASK_STOP = """
         sealed = case when state = 'queued' then null else sealed end,
         message = case when state = 'queued' then 'Stopped by a person before it began.'
             else 'A stop was asked; the work is ending.' end
-    where id = %(id)s and state in ('queued', 'running') returning state
+    where {which} and state in ('queued', 'running') returning id, state, kind, queue
 """
+_ASK_ONE = _ASK_STOP.format(which="id = %(id)s")
+_ASK_MANY = _ASK_STOP.format(which="id = any(%(ids)s) and owner = %(owner)s")
 
 
 def ask_stop(connection: Connection, job_id: UUID) -> str | None:
     """Stop a queued job at once, a running one at its next check. Returns its new state; None if it was neither."""
-    asked = execute(connection, _ASK_STOP, {"id": job_id})
-    return str(asked[0][0]) if asked else None
+    asked = execute(connection, _ASK_ONE, {"id": job_id})
+    return str(asked[0][1]) if asked else None
+
+
+def ask_stops(connection: Connection, job_ids: Sequence[UUID], owner: str) -> list[tuple[UUID, str, str, str]]:
+    """The same for many jobs of an owner: id, new state, kind and queue of each that was queued or running."""
+    asked = execute(connection, _ASK_MANY, {"ids": list(job_ids), "owner": owner})
+    return [(job_id, state, kind, queue) for job_id, state, kind, queue in asked]
 
 
 _HOLD = """
