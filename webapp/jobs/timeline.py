@@ -25,7 +25,7 @@ class TimelineStep(NamedTuple):
     seconds: float | None
 
 
-class Span(NamedTuple):
+class TimeSpan(NamedTuple):
     """A time that something took. lane: who worked, or that it waited. tone: the colour, as a class."""
 
     lane: str
@@ -54,15 +54,15 @@ def view(job: queue.JobView, mine: bool) -> dict[str, Any]:
     return {"steps": sorted(known, key=lambda step: step.at or words.now()), **_drawing(job, found)}
 
 
-def spans(job: queue.JobView, attempts: Sequence[models.Attempt], asked: Sequence[models.Approval]) -> list[Span]:
+def spans(job: queue.JobView, attempts: Sequence[models.Attempt], asked: Sequence[models.Approval]) -> list[TimeSpan]:
     """What the job's time went to: waiting, and for whom, and each attempt."""
-    found: list[Span] = []
+    found: list[TimeSpan] = []
     free, how = job.created_at, ""
     for attempt in attempts:
         found += _waits(job, free, attempt.started_at, how, asked)
         ended = attempt.ended_at or words.now()
         tone = "hot" if attempt.how in LOST else "f1"
-        found.append(Span(f"Worker {attempt.worker}", f"Run {attempt.lease}", attempt.started_at, ended, tone))
+        found.append(TimeSpan(f"Worker {attempt.worker}", f"Run {attempt.lease}", attempt.started_at, ended, tone))
         free, how = ended, attempt.how or ""
     if job.state == "queued":
         found += _waits(job, free, words.now(), how, asked)
@@ -71,7 +71,7 @@ def spans(job: queue.JobView, attempts: Sequence[models.Attempt], asked: Sequenc
 
 def _waits(
     job: queue.JobView, start: datetime, end: datetime, how: str, asked: Sequence[models.Approval]
-) -> list[Span]:
+) -> list[TimeSpan]:
     """A wait between two attempts, in parts: for an answer, for its time, then for a worker."""
     until, reason = start, ""
     if how == "approval":
@@ -82,11 +82,11 @@ def _waits(
     elif not how and job.run_at and job.run_at > job.created_at:
         until, reason = min(job.run_at, end), "for its time"
     until = min(max(until, start), end)
-    first = [Span("Waiting", f"Waited {reason}", start, until, "wait")] if reason and until > start else []
-    return [*first, Span("Waiting", f"Waited for a worker on queue {job.queue}", until, end, "dim")]
+    first = [TimeSpan("Waiting", f"Waited {reason}", start, until, "wait")] if reason and until > start else []
+    return [*first, TimeSpan("Waiting", f"Waited for a worker on queue {job.queue}", until, end, "dim")]
 
 
-def _drawing(job: queue.JobView, found: Sequence[Span]) -> dict[str, Any]:
+def _drawing(job: queue.JobView, found: Sequence[TimeSpan]) -> dict[str, Any]:
     """The bars by lane, the times at the axis, and a sentence."""
     start, end = job.created_at, (job.finished_at if job.ended else None) or words.now()
     whole = max((end - start).total_seconds(), 0.001)
@@ -111,7 +111,7 @@ def _drawing(job: queue.JobView, found: Sequence[Span]) -> dict[str, Any]:
     }
 
 
-def steps(job: queue.JobView, found: Sequence[Span]) -> list[TimelineStep]:
+def steps(job: queue.JobView, found: Sequence[TimeSpan]) -> list[TimelineStep]:
     """Submission, waits, a requested stop, the end."""
     known = [TimelineStep(job.created_at, "Submitted", "as a sample" if job.sample else "", None)]
     known += [
