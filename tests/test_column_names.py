@@ -228,19 +228,21 @@ def plainly(value: Any, columns: list[str]) -> Any:
 
 
 def test_figures_are_the_same_under_any_name(names: list[str], tmp_path: Path) -> None:
+    """Each name counted and added up, and each one of the three by which it is grouped."""
     columns = [*names, *WORDS, LONG]
-    found = set()
-    for place in range(len(columns)):
-        turned = [*columns[place:], *columns[:place]]
-        path, folder = tmp_path / "things.jsonl", tmp_path / "folder"
-        path.write_bytes(jsonl(turned))
-        folder.mkdir(exist_ok=True)
-        known = tables.describe(path, path.name).columns
+    path, folder = tmp_path / "things.jsonl", tmp_path / "folder"
+    path.write_bytes(b"".join(json.dumps(dict.fromkeys(columns, value)).encode() + b"\n" for value in (1, 1, 4)))
+    folder.mkdir()
+    known = tables.describe(path, path.name).columns
+    for keys in (known[place : place + 3] for place in range(0, len(known), 3)):
         plan = reports.ReportPlan(
-            [Measure("sum", known[1]), Measure("count", known[0])], [known[0]], "", "auto", most_groups=1
-        )
-        found.add(json.dumps(reports.compute(path, path.name, plan, folder)))
-    assert len(found) == 1 and MARKER not in found.pop()
+            [Measure("sum", one) for one in known] + [Measure("count", one) for one in known],
+            keys, "", "auto", most_groups=2,
+        )  # fmt: skip
+        found = reports.compute(path, path.name, plan, folder)
+        assert MARKER not in json.dumps(found)
+        of_ones, of_four = [2.0] * len(known) + [2] * len(known), [4.0] * len(known) + [1] * len(known)
+        assert found["groups"]["rows"] == [["4"] * len(keys) + of_four, ["1"] * len(keys) + of_ones]
 
 
 @pytest.mark.parametrize("format", ["jsonl", "parquet", "xlsx", "csv"])
@@ -252,10 +254,10 @@ def test_a_query_finds_the_same_under_any_name(names: list[str], tmp_path: Path,
     source = sql.QuerySource("things", str(path), path.name, info.format, info.columns, info.options)
     _, rows = answer("from things", source, tmp_path)
     assert MARKER not in str(rows)
-    for place, name in enumerate(column_names(info.columns)):
-        [answered, values] = answer(f"select {quoted(name)} from things", source, tmp_path)
-        assert [row[0] for row in values] == [row[place] for row in rows]
-        assert answered.columns[0]["name"] == name
+    known = column_names(info.columns)[::-1]
+    answered, values = answer(f"select {', '.join(map(quoted, known))} from things", source, tmp_path)
+    assert values == [row[::-1] for row in rows]
+    assert [column["name"] for column in answered.columns] == known
 
 
 def answer(query: str, source: sql.QuerySource, folder: Path) -> tuple[sql.QueryAnswer, list[list[Any]]]:
