@@ -65,6 +65,7 @@ def show(job_id: str, position: int) -> Response:
 @blueprint.post("/jobs/<job_id>/items")
 def choose(job_id: str) -> BaseResponse:
     """Do with the chosen rows: `again` names one row to retry; else `do` says retry, copy or download."""
+    job = queue.readable_job(job_id, current_owner())  # first: to others there is no such job
     form = request.form
     chosen = grid.places([form["again"]] if "again" in form else form.getlist("row"))
     do = "retry" if "again" in form else form.get("do", "")
@@ -73,10 +74,9 @@ def choose(job_id: str) -> BaseResponse:
     if not chosen:
         raise BadInput("No row is chosen. Tick some in the table first.")
     if do == "retry":
-        job = queue.retry_rows(job_id, chosen, owner=current_owner())
-        return redirect(f"/jobs/{job.id}", 303)
+        again = queue.retry_rows(job_id, chosen, owner=current_owner())
+        return redirect(f"/jobs/{again.id}", 303)
     rows = urlencode([("row", place) for place in chosen])
-    job = queue.readable_job(job_id, current_owner())
     return redirect(f"/jobs/{job.id}/items.{'csv' if do == 'download' else 'tsv'}?{rows}", 303)
 
 
