@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import nullcontext
 from itertools import chain
 from typing import Any, Literal, cast
 from uuid import UUID
@@ -209,19 +210,25 @@ class Summary:
     """Requests a summary of each document from the model, and stores it in the document's meta."""
 
     def __init__(self, params: Params, context: Context):
-        self._params, self._context, self._written = params, context, 0
+        self._params, self._context = params, context
+        self._asked, self._in_order = 0, asyncio.Lock()
 
     async def of(self, one: Candidate, model: llm.Chat) -> Output:
-        values = {"words": DEFAULT_WORDS, "again": False} | self._params.values
-        request = await asyncio.to_thread(upkeep.question, self._context.job.owner, one.id, **values)
-        if self._params.dry_run and self._written >= EXAMPLES:
+        async with self._in_order if self._params.dry_run else nullcontext():  # the first ones are the examples
+            request = await self._request(one)
+            self._asked += 1
+            example = self._asked <= EXAMPLES
+        if self._params.dry_run and not example:
             return Output({"before": {}, "after": {"summary": "not written in a dry run"}})
-        self._written += 1
         answer = (await model.complete(**request)).given()
         wanted = {"operation": "set_meta", "values": {"meta": {"summary": answer.text.strip()}}}
         params = self._params.model_copy(update=wanted)
         columns = await asyncio.to_thread(_changed, params, self._context, one)
         return Output(columns, answer.prompt_tokens, answer.completion_tokens)
+
+    async def _request(self, one: Candidate) -> dict[str, Any]:
+        values = {"words": DEFAULT_WORDS, "again": False} | self._params.values
+        return await asyncio.to_thread(upkeep.question, self._context.job.owner, one.id, **values)
 
 
 def _by_filter(params: Params, context: Context) -> Selection:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from jobs.engine import library
 from jobs.engine.db.models import Job
 from jobs.engine.kits.bulk import snapshots
+from jobs.engine.library import upkeep
 from jobs.engine.queue import commands, queries
 from tests.engine import workers
 from tests.fake_provider import FakeProvider
@@ -148,10 +151,18 @@ def provider(environment: Callable[..., None]) -> Iterator[FakeProvider]:
         yield provider
 
 
-def test_documents_are_summed_up_and_not_twice(provider: FakeProvider) -> None:
+def test_documents_are_summed_up_and_not_twice(provider: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
     filled(7)
     library.add_text(OWNER, "library", "Empty", " ")
     before = shelf()
+    read = upkeep.question
+
+    def the_first_slowly(owner: str, document_id: UUID, *args: Any, **values: Any) -> dict[str, Any]:
+        request = read(owner, document_id, *args, **values)
+        time.sleep("Title 0" in str(request) and 0.2)
+        return request
+
+    monkeypatch.setattr(upkeep, "question", the_first_slowly)
     dry = updated("summarise", {"words": 20}, dry_run=True)
     assert (dry.result["changed"], dry.skipped, len(provider.calls()), shelf() == before) == (7, 1, 5, True)
     assert dry.result["examples"][0]["after"]["meta"]["summary"].startswith("Answer ")
