@@ -118,7 +118,8 @@ House = Callable[..., AbstractContextManager[Change]]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first, several run at a time. All stories, and all tests that start programs, are slow.
 
-    Slow ones are run without the tracer of coverage, which costs a third: what they run in this process, others do too.
+    Slow ones, and those of no package, run without the tracer of coverage, which costs a third to a half: what code of ours
+    they run in this process, others run too.
     """
     first = {name: place for place, name in enumerate(LONGEST)}
     places = {item: item.path.relative_to(CODE / "tests").as_posix() for item in items}
@@ -126,7 +127,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if places[item].startswith("stories/") or PROGRAMS & set(getattr(item, "fixturenames", ())):
             item.add_marker("slow")
-        if item.get_closest_marker("slow"):
+        if item.get_closest_marker("slow") or "/" not in places[item]:
             item.add_marker("no_cover")
 
 
