@@ -294,7 +294,8 @@ def test_what_a_kind_is_written_with_takes_one_import() -> None:
 
 
 def test_no_folder_is_crowded() -> None:
-    folders = {module.path.parent for module in MODULES.values()} - {CODE / "jobs"}  # each kind is a file
+    one_each = {CODE / "jobs", CODE / "jobs/engine/db/migrations/versions"}  # each kind and each migration is a file
+    folders = {module.path.parent for module in MODULES.values()} - one_each
     counts = {str(folder.relative_to(CODE)): len(list(folder.glob("*.py"))) for folder in folders}
     assert {name: count for name, count in counts.items() if count > MOST_FILES} == {}
 

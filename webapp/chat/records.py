@@ -129,6 +129,7 @@ class Answer(Question, AnswerEnd, Located):
     ADDRESS: ClassVar[str] = "/api/v1/chat/answers/{row.id}"
 
     conversation: Annotated[UUID, Field(validation_alias="conversation_id")]
+    reasoning: Annotated[str | None, Field(description="What the model thought before its answer, where it said so.")]
     sources: list[Source]
     stream: str
 

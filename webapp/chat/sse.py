@@ -2,7 +2,8 @@
 
 Each event's id is the offset, in characters, behind what it brings; a reader that comes back names the last one in
 `Last-Event-ID` and gets what follows, without a gap or a repeat. Events without a name bring text: `{"at", "text",
-"tokens"}`. `html` (only for our page) brings the text between two offsets as HTML, `end` how the answer ended.
+"tokens"}`. `html` and `reasoning` are only for our page: the text between two offsets as HTML, and how much the model has
+thought so far. `end` says how the answer ended.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class _AnswerReader:
         self._who = who
         self._painter = painter
         self._connection = connection
-        self._seen = 0
+        self._seen = self._reasoned = 0
         self._said = time.monotonic()
 
     def events(self, seen: int) -> Iterator[bytes]:
@@ -115,16 +116,19 @@ class _AnswerReader:
             self._said = time.monotonic()
             yield _text(self._seen - len(text), text, live.tokens)
         elif due is None and not live.ended:
-            yield from self._waited()
+            yield from self._waited(live.reasoned)
 
     def _painted(self, live: LiveText, painter: Painter) -> Iterator[bytes]:
         for part in painter.paint(live.after(painter.settled)[: self._seen - painter.settled]):
             yield _event("html", self._seen, {"from": part.start, "to": part.end, "html": part.html})
 
-    def _waited(self) -> Iterator[bytes]:
+    def _waited(self, reasoned: int) -> Iterator[bytes]:
         """A sign of life now and then; the end where nobody is there to see it."""
         if self._connection is not None and client_gone.has_left(self._connection):
             raise _ClientGone
+        if self._painter and reasoned > self._reasoned:
+            self._reasoned = reasoned
+            yield _event("reasoning", self._seen, {"characters": reasoned})
         if time.monotonic() - self._said >= HEARTBEAT_SECONDS:
             self._said = time.monotonic()
             yield b": still writing\n\n"

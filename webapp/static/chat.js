@@ -45,6 +45,7 @@
       this.source = new EventSource(`${this.article.dataset.stream}?after=${this.seen}`);
       this.source.onmessage = (event) => this.text(JSON.parse(event.data));
       this.source.addEventListener("html", (event) => this.html(JSON.parse(event.data)));
+      this.source.addEventListener("reasoning", (event) => this.say(`Reasoning, ${JSON.parse(event.data).characters.toLocaleString("en")} characters so far`));
       this.source.addEventListener("end", (event) => this.end(JSON.parse(event.data)));
       this.source.onopen = () => this.say("");
       this.source.onerror = () => {

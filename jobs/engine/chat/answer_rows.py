@@ -34,6 +34,7 @@ class Ending:
     completion_tokens: int | None = None
     seconds: float | None = None
     first_token_seconds: float | None = None
+    reasoning: str | None = None
 
 
 def note_sources(answer: Message, sources: Sequence[dict[str, Any]]) -> None:
@@ -81,7 +82,8 @@ _TO_END = text("""
 
 def finish(answer_id: UUID, run: int, ending: Ending) -> bool:
     """Write how an answer ended; whether it was still this run's to end."""
-    values = {**vars(ending), "text": clean_text(ending.text), "finished_at": func.now()}
+    cleaned = {"text": clean_text(ending.text), "reasoning": ending.reasoning and clean_text(ending.reasoning)}
+    values = {**vars(ending), **cleaned, "finished_at": func.now()}
     with postgres.session() as session:
         ended = session.execute(_held(answer_id, run).values(values).returning(Message.conversation_id)).scalar()
         if ended is not None:

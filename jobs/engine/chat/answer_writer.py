@@ -16,7 +16,7 @@ from jobs.engine.chat.answer_rows import Ending
 from jobs.engine.chat.live_text import LiveText
 from jobs.engine.db.models import Conversation, Message
 from jobs.engine.errors import DatabaseUnavailable, LegworkError
-from jobs.engine.llm import client
+from jobs.engine.llm import client, responses
 from jobs.engine.llm.stream import Stream, StreamStopped
 
 log = logging.getLogger(__name__)
@@ -108,6 +108,7 @@ class AnswerWriter:
         """End a provider that is silent for too long, and let readers see to theirs."""
         if self._stream is not None:
             self._stream.end_silent()
+            self.live.reasoned = self._stream.reasoning_length
         if time.monotonic() - self._nudged >= NUDGE_SECONDS:
             self._nudged = time.monotonic()
             self.live.nudge()
@@ -176,6 +177,9 @@ class AnswerWriter:
                 raise _limit(f"after {LONGEST_SECONDS / 60:.0f} minutes")
 
     def _add(self, text: str, tokens: int) -> None:
+        if not text:  # the model reasons
+            self.live.tokens += tokens
+            return
         self.live.add(text, tokens)
         if self._first is None:
             self._first = time.monotonic() - self._began
@@ -196,15 +200,18 @@ class AnswerWriter:
         before = self.answer
         earlier = before.completion_tokens or 0 if before.text else 0
         stream = self._stream
+        late, text = responses.unopened(self.live.after(0))
+        thoughts = [before.reasoning if before.text else None, stream.reasoning if stream else "", late]
         return Ending(
             state,
-            self.live.after(0),
+            text,
             reason,
             message,
             stream.counted("prompt_tokens") if stream else None,
             earlier + ((stream and stream.counted("completion_tokens")) or self.live.tokens),
             (before.seconds or 0 if before.text else 0) + seconds,
             before.first_token_seconds if before.text else self._first,
+            "\n\n".join(filter(None, thoughts)) or None,
         )
 
     def _settle(self, ending: Ending) -> None:

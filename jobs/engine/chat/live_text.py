@@ -21,6 +21,7 @@ class LiveText:
         self.base = len(text)  # what earlier runs had written
         self.length = 0
         self.tokens = 0  # of this run, as far as known
+        self.reasoned = 0  # characters that the model has thought, where its answer is written in this process
         self.ended = False
         self.readers = 0
         self._pieces: list[str] = []

@@ -82,10 +82,10 @@ class Trial:
             raise StreamStopped
         self.stream.open()
         for text, tokens in self.stream.texts():
-            if self.first_seconds is None:
-                self.first_seconds = time.monotonic() - began
-            self.live.add(text, tokens)
             self.tokens += tokens
+            if text:
+                self.first_seconds = self.first_seconds or time.monotonic() - began
+                self.live.add(text, tokens)
             if self.live.length > LONGEST_TEXT or time.monotonic() - began > LONGEST_SECONDS:
                 raise LegworkError("The answer was ended: it is longer than one may be.", reason="limit")
         self.tokens = self.stream.counted("completion_tokens") or self.tokens

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from aiohttp import ClientResponse
 
 LONGEST_ANSWER = 16_000_000  # bytes
+LONGEST_REASONING = 200_000  # characters that are kept of a stream
 CUT_OFF = "The answer was cut off at the model's limit of tokens."
 FILTERED = "The provider's content filter refused the answer."
 FILTERED_HERE = "The provider's content filter ended the answer here."
@@ -30,6 +31,7 @@ _TAGS = ("think", "thinking", "thought", "reasoning")
 _THINK = rf"<({'|'.join(_TAGS)})>"
 _REASONED = re.compile(rf"\s*{_THINK}(?P<reasoning>.*?)(?:</\1>\s*|\Z)", re.DOTALL | re.IGNORECASE)
 _UNOPENED = re.compile(r"(?P<reasoning>.*?)\n?</think>[ \t]*\n\s*", re.DOTALL)  # some templates open it in the prompt
+_FENCE_MARK = re.compile(r"^[ \t]*(?:`{3,}|~{3,})", re.MULTILINE)
 _FENCE = re.compile(
     r"^[ \t]*(`{3,}|~{3,})[ \t]*(?:json\w*)?[ \t]*\n(.*?)\n?[ \t]*\1[ \t]*$", re.DOTALL | re.MULTILINE | re.IGNORECASE
 )
@@ -152,18 +154,42 @@ def cut_off_before_text(body: Mapping[str, Any], tokens: int | None) -> str:
 
 def reasoned(text: str) -> tuple[str, str]:
     """The reasoning before an answer, and the answer."""
-    found = _REASONED.match(text) or _UNOPENED.match(text)
-    return (found["reasoning"].strip(), text[found.end() :]) if found else ("", text)
+    found = _REASONED.match(text)
+    return (found["reasoning"].strip(), text[found.end() :]) if found else unopened(text)
+
+
+def unopened(text: str) -> tuple[str, str]:
+    """As `reasoned`, of a text whose opening tag stood in the prompt. A tag that the text itself opens, or that stands in a
+    code fence, is text."""
+    found = _UNOPENED.match(text)
+    if not found or "<think>" in found["reasoning"] or len(_FENCE_MARK.findall(found["reasoning"])) % 2:
+        return "", text
+    return found["reasoning"].strip(), text[found.end() :]
 
 
 class ReasoningFilter:
-    """Takes the reasoning before an answer out of text that comes in pieces."""
+    """Takes the reasoning before an answer out of text that comes in pieces. seen: whether there is any."""
 
     def __init__(self) -> None:
         self.seen = False
+        self._reasoning: list[str] = []
+        self.length = 0  # characters of it
         self._held = ""
         self._closing = ""  # the tag that ends the reasoning
         self._answering = False
+
+    @property
+    def reasoning(self) -> str:
+        """The reasoning so far, at most LONGEST_REASONING characters of it."""
+        return "".join(self._reasoning).strip()
+
+    def note(self, piece: object) -> None:
+        """A piece of reasoning."""
+        if isinstance(piece, str) and piece:
+            self.seen = True
+            if room := max(LONGEST_REASONING - self.length, 0):
+                self._reasoning.append(piece[:room])
+                self.length += min(len(piece), room)
 
     def answer(self, piece: str) -> str:
         """What of the answer is known now. A beginning that may be a tag is held until it is decided."""
@@ -176,10 +202,13 @@ class ReasoningFilter:
             if opened is None:
                 return "" if any(f"<{tag}>".startswith(begun) for tag in _TAGS) else self.rest()
             self.seen, self._closing = True, f"</{opened}>"
+            self._held = self._held.lstrip()[len(opened) + 2 :]
         end = self._held.lower().find(self._closing)
         if end < 0:
+            self.note(self._held[: -len(self._closing)])
             self._held = self._held[-len(self._closing) :]
             return ""
+        self.note(self._held[:end])
         self._held = self._held[end + len(self._closing) :].lstrip()
         self._closing = ""
         if not self._held:
@@ -188,6 +217,8 @@ class ReasoningFilter:
 
     def rest(self) -> str:
         """What was held, if it is no reasoning; the rest is the answer."""
+        if self._closing:
+            self.note(self._held)
         held = "" if self._closing else self._held.lstrip() if self.seen else self._held
         self._answering, self._held = True, ""
         return held

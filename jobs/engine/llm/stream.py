@@ -45,6 +45,7 @@ class Stream:
         self.finish_reason = ""
         self.refused = False  # by the model, whose words are the text then
         self._reasoning = responses.ReasoningFilter()
+        self._thinking = 0  # events of the last ones that brought no text yet
         self._silenced = False
         self._heard = 0.0  # when the last bytes came, once there is an answer
         self._half = ""  # of a character, whose other half is in the next event
@@ -82,16 +83,32 @@ class Stream:
                 raise ProtocolError("ended from this side")
 
     def texts(self) -> Iterator[tuple[str, int]]:
-        """Pieces of text as they come, each with its number of tokens. Raises what `chunks` raises, and Transient where the
-        stream ends before the answer, or brings what is no part of one."""
+        """Pieces of text as they come, each with its number of tokens; empty ones while the model reasons.
+
+        Raises what `chunks` raises, and Transient where the stream ends before the answer, or brings what is no part of one."""
         for events in self._events():
+            self._thinking = 0
             said = [text for event in events if (text := self._text(event))]
-            if said and (whole := self._readable("".join(said))):
-                yield whole, len(said)
+            whole = self._readable("".join(said)) if said else ""
+            if whole or self._thinking:
+                yield whole, len(said) + self._thinking
         if rest := self._reasoning.rest():
             yield rest, 1
         if not self.finish_reason:
             raise Transient("The provider's connection ended before the answer did.", reason="provider_broke")
+
+    @property
+    def reasoning(self) -> str:
+        """What the model thought before its answer, as far as it came."""
+        return (
+            self._reasoning.reasoning.replace("\x00", "")
+            .encode("utf-16-le", "surrogatepass")
+            .decode("utf-16-le", "replace")
+        )
+
+    @property
+    def reasoning_length(self) -> int:
+        return self._reasoning.length
 
     def counted(self, name: str) -> int | None:
         """`prompt_tokens` or `completion_tokens`, where the provider said."""
@@ -221,7 +238,7 @@ class Stream:
         except provider_errors.Unwell as error:
             raise stream_errors.shown(provider_errors.instead_of_answer(raw, self.provider.api_key) or error) from error
         usage = {"prompt_tokens": whole.prompt_tokens, "completion_tokens": whole.completion_tokens}
-        said = {"refusal" if whole.refused else "content": whole.text}
+        said = {"refusal" if whole.refused else "content": whole.text, "reasoning_content": whole.reasoning}
         return {"choices": [{"delta": said, "finish_reason": whole.finish_reason}], "usage": usage}
 
     def _streamed(self) -> Iterator[list[dict[str, Any]]]:
@@ -305,9 +322,12 @@ class Stream:
         if isinstance(refusal := delta.get("refusal"), str) and refusal:
             self.refused = True
             return refusal
-        self._reasoning.seen |= bool(delta.get("reasoning_content") or delta.get("reasoning"))
+        thought = delta.get("reasoning_content") or delta.get("reasoning")
+        self._reasoning.note(thought)
         said = delta.get("content")
-        return self._reasoning.answer(said) if isinstance(said, str) else ""
+        text = self._reasoning.answer(said) if isinstance(said, str) else ""
+        self._thinking += bool(not text and (thought or said))
+        return text
 
     def _readable(self, text: str) -> str:
         """Text that can be stored: no NUL, and the halves of a character, which may come one by one, put together."""

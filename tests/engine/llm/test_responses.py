@@ -256,7 +256,40 @@ def test_reasoning_is_found_however_it_is_cut() -> None:
         found = ReasoningFilter()
         pieces = [found.answer(whole[at : at + size]) for at in range(0, len(whole), size)]
         assert "".join(pieces) + found.rest() == "The answer.", size
+        assert found.reasoning == "one < two", size
     assert responses.reasoned(whole) == ("one < two", "The answer.")
+
+
+@pytest.mark.parametrize(
+    ("text", "reasoning", "answer"),
+    [
+        ("<think>never closed", "never closed", ""),
+        ("<Reasoning>\nso\n</Reasoning>\nblue", "so", "blue"),
+        ("```html\n<think>x</think>\n```", "", "```html\n<think>x</think>\n```"),
+        ("See:\n```\na\n</think>\n```", "", "See:\n```\na\n</think>\n```"),
+        ("It opens with <think>, ends with\n</think>\n.", "", "It opens with <think>, ends with\n</think>\n."),
+        ("Look:\n```\ncode\n```\nso.\n</think>\nblue", "Look:\n```\ncode\n```\nso.", "blue"),
+    ],
+)
+def test_tags_are_reasoning_only_before_the_answer(text: str, reasoning: str, answer: str) -> None:
+    assert responses.reasoned(text) == (reasoning, answer)
+    if "</think>" not in text or text.startswith("<"):
+        found = ReasoningFilter()
+        assert "".join(found.answer(letter) for letter in text) + found.rest() == answer
+        assert found.reasoning == reasoning
+
+
+def test_a_stream_keeps_the_reasoning_apart(provider: FakeProvider) -> None:
+    for field in ("reasoning_content", "reasoning"):
+        events = [chunk(**{field: "Hm, "}), chunk(**{field: "blue?"}), chunk(content="blue"), chunk("stop")]
+        provider.script(do=[{"do": "body", "body": events}])
+        body = {"model": "fake-small", "messages": [], "stream": True}
+        stream = Stream(Provider(provider.base_url, "sk-test-123456", 5, 5), body)
+        stream.open()
+        texts = list(stream.texts())
+        stream.release()
+        assert ("".join(text for text, _ in texts), stream.reasoning) == ("blue", "Hm, blue?")
+        assert sum(tokens for _, tokens in texts) == 3
 
 
 # Schemas in strict mode.

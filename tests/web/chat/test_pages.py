@@ -97,6 +97,38 @@ def test_an_answer_is_streamed_and_kept(client: FlaskClient, provider: FakeProvi
     assert streamed(client, answer) == WORDS + " "  # once more, from the row
 
 
+def said(**delta: str) -> dict[str, Any]:
+    return {"choices": [{"delta": delta}]}
+
+
+@pytest.mark.parametrize(
+    ("pieces", "text", "reasoning"),
+    [
+        (
+            [said(reasoning_content="Let me "), said(reasoning_content="count."), said(content="Two.")],
+            "Two.",
+            "Let me count.",
+        ),
+        ([said(content=part) for part in ("<th", "ink>Let ", "me</thi", "nk>\n\nTwo", ".")], "Two.", "Let me"),
+        ([said(content="<think>Let me <b>count</b>")], "", "Let me <b>count</b>"),
+        ([said(content="Let me.\n</think>\n"), said(content="\nTwo.")], "Two.", "Let me."),
+        ([said(content="```\n<think>a</think>\n```")], "```\n<think>a</think>\n```", None),
+    ],
+)
+def test_reasoning_is_kept_apart_and_shown_as_what_it_is(
+    client: FlaskClient, provider: FakeProvider, pieces: list[Any], text: str, reasoning: str | None
+) -> None:
+    stop = {"choices": [{"delta": {}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 5, "completion_tokens": 9}}
+    provider.script(do=[{"do": "body", "body": [*pieces, stop]}])
+    conversation = talk(client)
+    kept = ended(client, ask(client, conversation=conversation))
+    assert (kept["text"], kept["reasoning"], kept["tokens"]) == (text, reasoning, 9)
+    assert kept["state"] == ("done" if text else "failed")
+    page = client.get(f"/chat/{conversation}").text
+    folded = page.partition("data-reasoning")[2].partition("</details>")[0]
+    assert ("Reasoning" in folded and "Let me" in folded and "<b>" not in folded) == bool(reasoning)
+
+
 def test_no_job_and_no_message_is_made(client: FlaskClient) -> None:
     jobs, keys = client.get("/api/v1/jobs").json["jobs"], set(db_redis.broker().keys("rq:*"))
     ended(client, ask(client))

@@ -50,6 +50,7 @@ class Message(Base):
     owner: Mapped[str]
     role: Mapped[str]
     text: Mapped[str] = mapped_column(server_default="")
+    reasoning: Mapped[str | None]  # what the model thought before its answer
     current: Mapped[bool] = mapped_column(server_default="true")  # false once an edit or a new answer took its place
     state: Mapped[str] = mapped_column(server_default="done")
     reason: Mapped[str | None]  # why it is so, as a word
