@@ -35,6 +35,7 @@ from jobs.engine.sdk import (
     ItemColumn,
     KindResult,
     Output,
+    Recipe,
     TableFile,
     figure,
     param,
@@ -42,6 +43,7 @@ from jobs.engine.sdk import (
 
 TITLE = "Build a report"
 GROUP = "Data and numbers"
+WORDS = "chart, pdf, excel, word, weekly, monthly, summary, dashboard, pivot, statistics, graph"
 QUEUE = "cpu"
 NEEDS = ("duckdb", "pypandoc", "typst", "manimgx_fonts", "manimgx_fonts_cjk", "vl_convert", "xlsxwriter")
 NOUN = ("text", "texts")  # the only item is the model's summary
@@ -146,6 +148,13 @@ EXAMPLE = {
     "group_by": "region",
     "format": "pdf",
 }
+
+RECIPES = (
+    Recipe(
+        "Monthly sales report",
+        EXAMPLE | {"title": "Sales by month", "measures": "sum(amount), count(*)", "period": "month", "group_by": ""},
+    ),
+)
 
 
 def check(params: Params, find: Find) -> list[FieldError]:

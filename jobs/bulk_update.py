@@ -40,6 +40,7 @@ from jobs.engine.sdk import (
 
 TITLE = "Bulk update"
 GROUP = "Files and documents"
+WORDS = "tag, move, rename, delete, replace, undo, summarise, library, documents, edit"
 QUEUE = "cpu"
 NEEDS = ()
 REUSE_PROCESS = True

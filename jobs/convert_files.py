@@ -33,12 +33,14 @@ from jobs.engine.sdk import (
     Input,
     ItemColumn,
     KindResult,
+    Recipe,
     figure,
     param,
 )
 
 TITLE = "Convert files"
 GROUP = "Files and documents"
+WORDS = "pdf, docx, word, excel, csv, png, jpeg, image, picture, markdown, epub, format, resize"
 QUEUE = "cpu"
 NEEDS = ("pypandoc", "typst", "manimgx_fonts", "manimgx_fonts_cjk", "PIL", "duckdb", "openpyxl", "xlsxwriter")
 NOUN = ("file", "files")
@@ -121,6 +123,10 @@ class Result(KindResult):
 
 
 EXAMPLE = {"files": ["sample:handbook.md", "sample:notice.html", "sample:lighthouse.png"], "to": "pdf"}
+
+RECIPES = (
+    Recipe("Turn a document into a PDF", {"files": ["sample:handbook.md"], "to": "pdf", "options": {"toc": True}}),
+)
 
 
 @dataclass(frozen=True)

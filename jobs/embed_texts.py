@@ -30,6 +30,7 @@ from jobs.engine.sdk import (
     JobFailed,
     KindResult,
     Output,
+    Recipe,
     Skip,
     TableFile,
     TableParams,
@@ -41,6 +42,7 @@ from jobs.engine.sdk import (
 
 TITLE = "Embed texts"
 GROUP = "Text and AI"
+WORDS = "similar, duplicates, deduplicate, vectors, embeddings, clusters, map, near-duplicates, alike, semantic"
 QUEUE = "io"
 NEEDS = ("aiohttp", "onnxruntime", "tokenizers")
 NOUN = ("text", "texts")
@@ -91,6 +93,8 @@ class Result(KindResult):
 
 
 EXAMPLE = {"source": "sample:reviews.csv", "text_column": "review", "format": "parquet"}
+
+RECIPES = (Recipe("Find near-duplicates", {"source": "sample:reviews.csv", "text_column": "review"}),)
 
 
 def check(params: Params, find: Find) -> list[FieldError]:

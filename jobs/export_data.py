@@ -37,6 +37,7 @@ from jobs.engine.sdk import (
 
 TITLE = "Export data"
 GROUP = "Data and numbers"
+WORDS = "csv, excel, parquet, backup, download, xlsx, save"
 QUEUE = "cpu"
 NEEDS = ("duckdb", "xlsxwriter")
 NOUN = ("row", "rows")

@@ -26,6 +26,7 @@ from jobs.engine.sdk import (
     ItemColumn,
     KindResult,
     Output,
+    Recipe,
     Skip,
     TableFile,
     TableParams,
@@ -39,6 +40,7 @@ from jobs.engine.sdk import (
 
 TITLE = "Generate texts"
 GROUP = "Text and AI"
+WORDS = "translate, classify, extract, summarise, rewrite, answer, column, prompt, llm, gpt, ai, excel, csv, label, sentiment, json"
 QUEUE = "io"
 NEEDS = ("aiohttp", "jsonschema")
 REUSE_PROCESS = True
@@ -153,6 +155,41 @@ EXAMPLE = {
     "max_tokens": 60,
     "temperature": 0.4,
 }
+
+RECIPES = (
+    Recipe(
+        "Translate a column",
+        {
+            "source": "sample:reviews.csv",
+            "prompt": "Translate into English. Answer with the translation alone.\n\n{review}",
+            "output_column": "english",
+        },
+    ),
+    Recipe(
+        "Sort tickets by topic",
+        {
+            "source": "sample:reviews.csv",
+            "prompt": "A customer wrote about our {product}:\n{review}\n\nWhat is it about?",
+            "json_schema": {
+                "type": "object",
+                "properties": {"topic": {"type": "string", "enum": ["quality", "price", "delivery", "other"]}},
+                "required": ["topic"],
+            },
+        },
+    ),
+    Recipe(
+        "Extract fields from texts",
+        {
+            "source": "sample:reviews.csv",
+            "prompt": "Read this review and say what was praised and what was criticised.\n\n{review}",
+            "json_schema": {
+                "type": "object",
+                "properties": {"praised": {"type": "string"}, "criticised": {"type": "string"}},
+                "required": ["praised", "criticised"],
+            },
+        },
+    ),
+)
 
 
 def check(params: Params, find: Find) -> list[FieldError]:

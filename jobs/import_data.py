@@ -36,6 +36,7 @@ from jobs.engine.sdk import (
 
 TITLE = "Import data"
 GROUP = "Data and numbers"
+WORDS = "excel, csv, upsert, load, upload, spreadsheet, documents"
 QUEUE = "cpu"
 NEEDS = ("openpyxl", "duckdb")
 NOUN = ("row", "rows")

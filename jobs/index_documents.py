@@ -32,6 +32,7 @@ from jobs.engine.sdk import (
 
 TITLE = "Index documents"
 GROUP = "Files and documents"
+WORDS = "search, rag, find, semantic, ask, chat, knowledge"
 QUEUE = "io"
 NEEDS = ("aiohttp", "onnxruntime", "tokenizers", "py3langid")
 NOUN = ("document", "documents")

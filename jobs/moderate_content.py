@@ -28,6 +28,7 @@ from jobs.engine.sdk import (
     JobFailed,
     KindResult,
     Output,
+    Recipe,
     Skip,
     TableFile,
     TableParams,
@@ -39,6 +40,7 @@ from jobs.engine.sdk import (
 
 TITLE = "Moderate content"
 GROUP = "Text and AI"
+WORDS = "comments, safety, spam, toxic, abuse, review, filter, hate, forum, classify"
 QUEUE = "io"
 NEEDS = ("aiohttp", "onnxruntime", "tokenizers", "py3langid")
 NOUN = ("text", "texts")
@@ -127,6 +129,8 @@ EXAMPLE: dict[str, Any] = {
     "text_column": "comment",
     "thresholds": {"default": {"review": 0.2, "block": 0.7}, "spam": {"review": 0.3, "block": 0.6}},
 }
+
+RECIPES = (Recipe("Check comments before they appear", EXAMPLE),)
 
 
 def check(params: Params, find: Find) -> list[FieldError]:

@@ -33,12 +33,14 @@ from jobs.engine.sdk import (
     KindParams,
     KindResult,
     QuotaExceeded,
+    Recipe,
     figure,
     param,
 )
 
 TITLE = "Process files"
 GROUP = "Files and documents"
+WORDS = "pdf, word, excel, powerpoint, scan, ocr, text, archive, zip, read, extract, documents"
 QUEUE = "cpu"
 NEEDS = ("pypdfium2", "pypandoc", "openpyxl", "python_calamine", "olefile", "PIL", "py3langid")
 NOUN = ("file", "files")
@@ -105,6 +107,8 @@ EXAMPLE = {
     "files": ["sample:shop-handbook.md", "sample:returns.html", "sample:price-list.pdf", "sample:letters.zip"],
     "collection": "samples",
 }
+
+RECIPES = (Recipe("Ask my documents", EXAMPLE),)
 
 
 @dataclass(frozen=True)

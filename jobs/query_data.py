@@ -28,6 +28,7 @@ from jobs.engine.sdk import (
     Find,
     JobFailed,
     KindResult,
+    Recipe,
     StopAsked,
     TableFile,
     TimeLimitReached,
@@ -38,6 +39,7 @@ from jobs.engine.sdk import (
 
 TITLE = "Query data"
 GROUP = "Data and numbers"
+WORDS = "sql, csv, excel, parquet, join, count, filter, sort, group, pivot, duckdb, analyse, chart, deduplicate"
 QUEUE = "cpu"
 NEEDS = ("duckdb",)
 NOUN = ("row", "rows")
@@ -90,6 +92,16 @@ EXAMPLE = {
         "group by city\norder by total desc"
     ),
 }
+
+RECIPES = (
+    Recipe(
+        "Remove duplicate rows",
+        {
+            "files": ["sample:orders.csv"],
+            "sql": "select distinct on (customer_id) *\nfrom orders\norder by customer_id",
+        },
+    ),
+)
 
 
 def check(params: Params, find: Find) -> list[FieldError]:

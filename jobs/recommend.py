@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 TITLE = "Recommend"
 GROUP = "Data and numbers"
+WORDS = "similar, next, rank, suggest, personalise, collaborative filtering, people who bought"
 QUEUE = "cpu"
 NEEDS = ("numpy",)
 NOUN = ("user", "users")
@@ -164,9 +165,8 @@ EXAMPLE = {
 
 
 def check(params: Params, find: Find) -> list[FieldError]:
-    wanted: dict[str, str] = {
-        name: getattr(params, name) for name in ("user_column", "item_column", "weight_column", "time_column")
-    }
+    named = ("user_column", "item_column", "weight_column", "time_column")
+    wanted: dict[str, str] = {name: getattr(params, name) for name in named}
     errors = _missing("interactions", params.interactions, wanted, find, params.reading)
     if params.half_life is not None and not params.time_column:
         errors.append(FieldError("half_life", "This needs a column of the time. Name it, or leave this empty."))

@@ -34,6 +34,7 @@ from jobs.engine.sdk import (
 
 TITLE = "Run an agent"
 GROUP = "Text and AI"
+WORDS = "research, ask, question, tools, assistant, llm, ai, browse, analyse"
 QUEUE = "io"
 NEEDS = ("langchain.agents", "langgraph.checkpoint.postgres", "aiohttp")
 NOUN = ("step", "steps")

@@ -31,6 +31,7 @@ from jobs.engine.sdk import (
 
 TITLE = "Run tools"
 GROUP = "Text and AI"
+WORDS = "command, fetch, calculate, web page, function calls, shell, script, api"
 QUEUE = "io"
 NEEDS = ("duckdb", "numpy")
 NOUN = ("call", "calls")

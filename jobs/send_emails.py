@@ -30,6 +30,7 @@ from jobs.engine.sdk import (
     ItemColumn,
     KindResult,
     OutcomeUnknown,
+    Recipe,
     SettingsError,
     Skip,
     TableFile,
@@ -42,15 +43,13 @@ from jobs.engine.sdk import (
 
 TITLE = "Send emails"
 GROUP = "Mail"
+WORDS = "newsletter, mail merge, invite, letter, campaign, mailing, unsubscribe, smtp"
 QUEUE = "mail"
 NEEDS = ("email_validator",)
 NOUN = ("recipient", "recipients")
 AT_MOST_ONCE = True
 
 MOST_ATTACHED = 20_000_000  # bytes; most servers accept messages of 25 MB, and the encoding adds to it
-
-
-ERROR_CELLS = {"empty": "Left empty", "skip": "The row is skipped"}
 
 
 class Params(TableParams):
@@ -95,7 +94,7 @@ class Params(TableParams):
         "Attachments", "The same for all recipients; at most 20 MB.", default=[], max_length=20
     )
     error_cells: Literal["empty", "skip"] = param(
-        "Cells with an error", "Such as #N/A.", default="empty", advanced=True, words=ERROR_CELLS
+        "Cells with an error", "Such as #N/A: left empty, or the row is skipped.", default="empty", advanced=True
     )
     test_to: str = param(
         "Send a test to",
@@ -165,6 +164,7 @@ EXAMPLE = {
     "list_unsubscribe": "mailto:nora@workshop.example.org?subject=stop%20{email}",
     "per_second": 10,
 }
+RECIPES = (Recipe("Send a newsletter", EXAMPLE),)
 
 
 def check(params: Params, find: Find) -> list[FieldError]:

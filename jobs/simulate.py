@@ -26,6 +26,7 @@ from jobs.engine.sdk import (
     JobFailed,
     KindParams,
     KindResult,
+    Recipe,
     StopAsked,
     TimeLimitReached,
     figure,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 TITLE = "Simulate"
 GROUP = "Data and numbers"
+WORDS = "monte carlo, risk, forecast, probability, uncertainty, random, chance, what if, plan"
 QUEUE = "cpu"
 NEEDS = ("numpy",)
 NOUN = ("batch", "batches")
@@ -118,6 +120,11 @@ EXAMPLE = {
     "trials": 100_000,
     "seed": 7,
 }
+DEADLINE = {
+    "plan": {"distribution": "triangular", "low": 5, "mode": 8, "high": 15},
+    "build": {"distribution": "triangular", "low": 15, "mode": 20, "high": 40},
+}
+RECIPES = (Recipe("Chance to keep a deadline", {"formula": "plan + build", "inputs": DEADLINE}),)
 
 
 def check(params: Params, find: Find) -> list[FieldError]:

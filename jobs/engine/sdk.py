@@ -21,7 +21,7 @@ from jobs.engine.errors import (
 from jobs.engine.files.inputs import Input
 from jobs.engine.formats.tables import ReadOptions, as_shown, unknown_cells
 from jobs.engine.formats.text_templates import parse_template, template_errors
-from jobs.engine.kinds.catalogue import Estimate, Find, TrialPrompt
+from jobs.engine.kinds.catalogue import Estimate, Find, Recipe, TrialPrompt
 from jobs.engine.kinds.columns import ItemColumn, KindResult, figure
 from jobs.engine.kinds.params import ColumnParams, FileRef, KindParams, ShortText, TableFile, TableParams, param
 from jobs.engine.kinds.shown import Chart, Html, Markdown, Picture, Table, Text
@@ -54,6 +54,7 @@ __all__ = [
     "Picture",
     "QuotaExceeded",
     "ReadOptions",
+    "Recipe",
     "SettingsError",
     "ShortText",
     "Skip",

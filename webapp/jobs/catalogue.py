@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from functools import cache
-from itertools import groupby
 from typing import Any
 
 from flask import Blueprint, make_response, redirect, render_template, request
@@ -30,17 +30,21 @@ def index() -> str:
     """The catalogue; with `HX-Request` only the viewer's jobs beside it."""
     if request.headers.get("HX-Request"):
         return render_template("jobs/catalogue/_mine.html", **_mine())
-    wanted = request.args.get("q", "").strip()
-    found = [kind for kind in engine_kinds.kinds() if _matches(kind, wanted)]
+    wanted, group = request.args.get("q", "").strip(), request.args.get("group", "")
+    every = engine_kinds.kinds()
+    found = [kind for kind in every if _matches(kind, wanted) and group in ("", kind.group)]
     return render_template(
         "jobs/catalogue.html",
         q=wanted,
-        groups=[(group, list(kinds)) for group, kinds in groupby(found, key=lambda kind: kind.group)],
-        all_kinds=engine_kinds.kinds(),
+        group=group,
+        groups=Counter(kind.group for kind in every),
+        found=found,
+        recipes=_recipes(),
+        all_kinds=every,
         served=queue.served_queues(),
         wants=_wants,
         welcome=None if request.cookies.get("welcome") == "hidden" else settings.current(),
-        first=next((kind for kind in engine_kinds.kinds() if kind.name == FIRST and kind.available), None),
+        first=next((kind for kind in every if kind.name == FIRST and kind.available), None),
         **_mine(),
     )
 
@@ -106,6 +110,10 @@ def _draft(kind: engine_kinds.Kind) -> drafts.Draft:
         draft.parent = str(job.id)
         draft.tell = {one.channel: one.target for one in queue.notifications_of(job)}
         return draft
+    if recipe := request.args.get("recipe"):
+        if not (recipe.isascii() and recipe.isdigit() and 0 < int(recipe[:4]) <= len(kind.recipes)):
+            raise NotFound("There is no such recipe.")
+        return drafts.of_params(kind, kind.recipes[int(recipe[:4]) - 1].params)
     if request.args.get("example"):
         return drafts.of_params(kind, kind.example)
     draft = drafts.blank(kind)
@@ -120,9 +128,15 @@ def _prefill(draft: drafts.Draft, given: Mapping[str, str]) -> None:
     draft.raw |= {name: text for name, text in forms.posted(named, request.args).items()}
 
 
+def _recipes() -> list[tuple[int, engine_kinds.Kind, engine_kinds.Recipe]]:
+    """The recipes of all kinds, the first ones of each first."""
+    usable = [kind for kind in engine_kinds.kinds() if kind.available]
+    found = [(place, kind, recipe) for kind in usable for place, recipe in enumerate(kind.recipes, 1)]
+    return sorted(found, key=lambda one: one[0])
+
+
 def _matches(kind: engine_kinds.Kind, wanted: str) -> bool:
-    text = f"{kind.title} {kind.name} {kind.group} {kind.summary}".casefold()
-    return all(part in text for part in wanted.casefold().split())
+    return all(part in kind.searched for part in wanted.casefold().split())
 
 
 def _mine() -> dict[str, Any]:

@@ -108,6 +108,19 @@
   document.addEventListener("htmx:after:swap", count);
   addEventListener("pageshow", count);
 
+  // The catalogue answers as one types. Without script, Enter asks the server the same.
+  document.addEventListener("input", (event) => {
+    const input = event.target;
+    if (!input.matches?.("[data-filter]")) return;
+    const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let left = 0;
+    each(input.dataset.filter, (card) => {
+      card.hidden = !words.every((word) => card.dataset.words.includes(word));
+      left += card.hidden ? 0 : 1;
+    });
+    each(".empty-find", (none) => { none.hidden = left > 0; });
+  });
+
   // "/" focuses the page's search, "?" lists the keys. Both can be turned off there.
   const keys = document.getElementById("keys");
   const off = () => localStorage.getItem("keys") === "off";

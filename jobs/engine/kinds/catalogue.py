@@ -38,6 +38,14 @@ class Estimate:
 
 
 @dataclass(frozen=True)
+class Recipe:
+    """A common task for a kind: what people call it, and params on a sample file that do it."""
+
+    title: str
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class TrialPrompt:
     """The request to a model for one row.
 
@@ -67,6 +75,8 @@ class Kind:
     at_most_once: bool = False  # a retry by a person skips finished items
     reuse_process: bool = False  # several jobs may run in one process, one after another
     reason: str | None = None  # why it is unavailable
+    words: str = ""  # what people call what it does, with commas between; for searching
+    recipes: tuple[Recipe, ...] = ()
     hidden: bool = False  # started from other pages; not in the catalogue page
     module: ModuleType | None = None
 
@@ -77,6 +87,12 @@ class Kind:
     @property
     def summary(self) -> str:
         return self.text.split("\n", 1)[0]
+
+    @property
+    def searched(self) -> str:
+        """The words by which it is found in the catalogue."""
+        names = [self.title, self.name.replace("_", " "), self.group, self.summary, self.words]
+        return " ".join([*names, *(one.title for one in self.recipes)]).casefold()
 
     @property
     def Params(self) -> type[KindParams]:
@@ -250,6 +266,8 @@ def _kind(name: str, module: ModuleType) -> Kind:
         reuse_process=getattr(module, "REUSE_PROCESS", False),
         reason=f"the package {', '.join(missing)} is missing; install requirements.txt" if missing else None,
         module=module,
+        words=getattr(module, "WORDS", ""),
+        recipes=tuple(getattr(module, "RECIPES", ())),
         hidden=getattr(module, "HIDDEN", False),
     )
 

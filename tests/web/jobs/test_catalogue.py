@@ -8,6 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from jobs.engine import kinds
+from jobs.engine.errors import InvalidParams
 from tests.web import factories
 from tests.web.signed_in import hidden
 
@@ -16,6 +17,8 @@ def test_the_catalogue_shows_every_kind_in_its_group(client: FlaskClient) -> Non
     page = client.get("/").text
     assert "Text and AI" in page and "Generate texts" in page
     assert "/kinds/generate_texts?example=1" in page
+    mail = client.get("/?group=Mail").text
+    assert "/kinds/send_emails" in mail and 'href="/kinds/simulate"' not in mail
 
 
 def test_a_broken_kind_is_shown_off_with_its_reason(client: FlaskClient) -> None:
@@ -30,7 +33,37 @@ def test_kinds_are_found_by_their_words(client: FlaskClient) -> None:
     page = client.get("/?q=write+TEXT").text
     assert "/kinds/generate_texts" in page and "/kinds/questions" not in page
     assert "No kind matches" in client.get("/?q=<script>").text
+    for words in (
+        "translate",
+        "excel",
+        "pdf",
+        "deduplicate",
+        "newsletter",
+        "chart",
+        "summarise",
+        "similar",
+        "monte carlo",
+        "csv",
+    ):
+        assert '<li class="card"' in client.get("/", query_string={"q": words}).text, words
     assert "<script>alert" not in client.get("/?q=<script>alert(1)</script>").text
+
+
+def test_each_recipe_opens_a_form_that_can_be_started(client: FlaskClient) -> None:
+    page = client.get("/").text
+    found = [(kind, place, one) for kind in kinds.kinds() for place, one in enumerate(kind.recipes, 1)]
+    assert len(found) >= 10
+    for kind, place, recipe in found:
+        assert f'href="/kinds/{kind.name}?recipe={place}"' in page and recipe.title in page
+        form = client.get(f"/kinds/{kind.name}?recipe={place}")
+        assert form.status_code == 200 and "to correct" not in form.text
+        try:
+            kinds.validate(kind.name, dict(recipe.params), owner="local")
+        except InvalidParams as error:
+            assert "No model is connected" in error.errors[0].message
+    assert (
+        client.get("/kinds/simulate?recipe=9").status_code == client.get("/kinds/simulate?recipe=x").status_code == 404
+    )
 
 
 def test_the_welcome_is_hidden_for_good(client: FlaskClient) -> None:
