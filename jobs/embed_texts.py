@@ -38,6 +38,7 @@ from jobs.engine.sdk import (
     as_text,
     figure,
     param,
+    unknown_sentence,
 )
 
 TITLE = "Embed texts"
@@ -143,7 +144,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     async def embed(row: dict[str, Any], vectors: batching.Vectors) -> Output:
         text = _text(row, params)
         if not text.strip():
-            raise Skip("This row has no text.")
+            raise Skip(unknown_sentence(row, [params.text_column]) or "This row has no text.")
         vector = await vectors.of(text)
         came = {tokens: vector.tokens, cut: vector.cut, reused: vector.known}
         return Output(came, prompt_tokens=vector.tokens)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
 from jobs.engine import llm, queue
 from jobs.engine.llm import Budget, Completion, about_tokens, batch_requests, most_tokens, response_format
@@ -31,11 +31,13 @@ from jobs.engine.sdk import (
     TableFile,
     TableParams,
     TrialPrompt,
+    as_shown,
     as_text,
     figure,
     param,
     parse_template,
     template_errors,
+    unknown_sentence,
 )
 
 TITLE = "Generate texts"
@@ -46,7 +48,7 @@ NEEDS = ("aiohttp", "jsonschema")
 REUSE_PROCESS = True
 NOUN = ("row", "rows")
 
-OWN_COLUMNS = ("tokens", "finish_reason", "flag", "reasoning")
+OWN_COLUMNS = ("tokens", "finish_reason", "flag", "reasoning", "error_cells")
 REFUSED, FILTERED = "refused", "refused by the provider's content filter"
 FINISH_REASONS = {
     "stop": "By itself",
@@ -102,6 +104,13 @@ class Params(TableParams):
         widget="json",
         advanced=True,
     )
+    error_cells: Literal["empty", "skip"] = param(
+        "Cells with an error",
+        "Such as #N/A: left empty in the prompt, or the row is skipped.",
+        default="empty",
+        words={"empty": "Leave them empty", "skip": "Skip the row"},
+        advanced=True,
+    )
     concurrency: int = param("Rows at a time", default=16, ge=1, le=64, unit="rows", advanced=True)
     requests_per_minute: int | None = param(
         "Calls per minute",
@@ -133,6 +142,7 @@ def item_columns(params: Mapping[str, Any]) -> list[ItemColumn]:
         ItemColumn(
             "flag", "Remark", "tag", words={REFUSED: "Refused", FILTERED: "Filtered by the provider"}, facet=True
         ),
+        ItemColumn("error_cells", "Cells with an error", "text"),
         ItemColumn("reasoning", "Reasoning", "markdown", shown="asked"),
         ItemColumn("finish_reason", "Ended", "tag", shown="asked", words=FINISH_REASONS),
         ItemColumn("tokens", "Tokens", "tokens", shown="never"),  # they are the item's own
@@ -248,13 +258,15 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     if batch:
         batch_requests.check_ids(source.rows(params.reading))
     ask, budget = _asker(params, table.columns), Budget(params.token_budget, sum(context.used))
+    asked = () if batch else parse_template(params.prompt).columns
 
     async def write(row: dict[str, Any], model: llm.Chat) -> Output:
         body = ask(row)
         async with budget.room_for(most_tokens(body)) as spend:
             answer = await model.send(body, params.requests_per_minute, spend.again)
             spend.tokens = answer.tokens
-        return Output(_columns(answer, params, table.columns), answer.prompt_tokens, answer.completion_tokens)
+        came = _columns(answer, params, table.columns, unknown_sentence(row, asked))
+        return Output(came, answer.prompt_tokens, answer.completion_tokens)
 
     counts = context.map(
         write,
@@ -292,7 +304,9 @@ def _asker(params: Params, columns: list[str]) -> Callable[[dict[str, Any]], dic
     system = [{"role": "system", "content": params.system}] if params.system.strip() else []
 
     def ask(row: dict[str, Any]) -> dict[str, Any]:
-        if not any(as_text(row.get(column)).strip() for column in template.columns):
+        if params.error_cells == "skip" and (sentence := unknown_sentence(row, template.columns)):
+            raise Skip(sentence, reason="error_cell")
+        if not any(as_text(as_shown(row).get(column)).strip() for column in template.columns):
             raise Skip(
                 f"Nothing to send: {', '.join(template.columns)} {'are' if template.columns[1:] else 'is'} empty."
             )
@@ -310,8 +324,8 @@ def _question(ask: Callable[[dict[str, Any]], dict[str, Any]], row: dict[str, An
     return TrialPrompt(body, str(last.get("content") or "") if isinstance(last, dict) else "")
 
 
-def _columns(answer: Completion, params: Params, taken: list[str]) -> dict[str, Any]:
-    """The columns added to a row: the text, the simple values of its JSON, tokens, finish reason, flag and reasoning."""
+def _columns(answer: Completion, params: Params, taken: list[str], error_cells: str | None) -> dict[str, Any]:
+    """The columns added to a row: the text, the simple values of its JSON, and those of OWN_COLUMNS."""
     properties: dict[str, Any] = {}
     if params.json_schema is not None and not answer.unwilling:
         properties = {
@@ -324,6 +338,8 @@ def _columns(answer: Completion, params: Params, taken: list[str]) -> dict[str, 
         own["flag"] = f"cut off at {answer.completion_tokens} tokens"
     if answer.reasoning:
         own["reasoning"] = answer.reasoning
+    if error_cells:
+        own["error_cells"] = f"{error_cells} It was left empty in the prompt."
     added = {_free(name, params, [*taken, *OWN_COLUMNS]): value for name, value in properties.items()}
     return {params.output_column: answer.text} | added | {_free(name, params, taken): own[name] for name in own}
 

@@ -36,6 +36,7 @@ from jobs.engine.sdk import (
     as_text,
     figure,
     param,
+    unknown_sentence,
 )
 
 TITLE = "Moderate content"
@@ -194,9 +195,9 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     decided = moderation.decided(job_id)
 
     async def judge(entry: tuple[str, str, dict[str, Any]], court: Judge) -> Output:
-        key, text, _ = entry
+        key, text, row = entry
         if not text.strip():
-            raise Skip("It has no text.")
+            raise Skip(unknown_sentence(row, [params.text_column]) or "It has no text.")
         columns = _columns(await court.of(text), thresholds) | decided.get(key, {})
         return Output(columns, verdict=columns["verdict"])
 

@@ -19,7 +19,7 @@ from jobs.engine.errors import (
     Transient,
 )
 from jobs.engine.files.inputs import Input
-from jobs.engine.formats.tables import ReadOptions, as_shown, unknown_cells
+from jobs.engine.formats.tables import ReadOptions, as_shown, unknown_cells, unknown_sentence
 from jobs.engine.formats.text_templates import parse_template, template_errors
 from jobs.engine.kinds.catalogue import Estimate, Find, Recipe, TrialPrompt
 from jobs.engine.kinds.columns import ItemColumn, KindResult, figure
@@ -73,4 +73,5 @@ __all__ = [
     "parse_template",
     "template_errors",
     "unknown_cells",
+    "unknown_sentence",
 ]

@@ -321,3 +321,13 @@ def free(job: Job) -> None:
         )
         assert ledger.recover_expired(session.connection()) == [job.id]
         session.execute(update(Job).where(Job.id == job.id).values(run_at=None))
+
+
+def test_an_error_in_a_cell_is_no_word_of_a_prompt(provider: FakeProvider) -> None:
+    source = upload(b"name;total;share\nAnn;3;15 %\nBob;#NV;1\nCy;#REF!;#REF!\n", "bill.csv")
+    ann, bob, cy = rows(run(submit(source=source, prompt="{total}, {share}")))
+    assert sorted(call["prompt"] for call in provider.calls()) == [", 1", "3, 15 %"]
+    assert bob.output["error_cells"] == "The cell of “total” holds #NV. It was left empty in the prompt."
+    assert "error_cells" not in ann.output and cy.state == "skipped"
+    _, bob, cy = rows(run(submit(source=source, prompt="{total}, {share}", error_cells="skip")))
+    assert (bob.error, cy.error) == ("The cell of “total” holds #NV.", "The cell of “total” holds #REF!.")

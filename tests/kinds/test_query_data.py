@@ -14,6 +14,7 @@ from collections.abc import Callable
 from datetime import datetime
 from datetime import time as clock
 from pathlib import Path
+from typing import Any, cast
 
 import duckdb
 import openpyxl
@@ -22,9 +23,12 @@ import pytest
 from jobs import query_data
 from jobs.engine.db.models import Job
 from jobs.engine.errors import StopAsked
-from jobs.engine.formats import exports
+from jobs.engine.formats import exports, tables
+from jobs.engine.formats.exports import workbook
 from jobs.engine.kinds import catalogue
 from jobs.engine.kits import sql
+from jobs.engine.kits.sql import result_files
+from jobs.engine.kits.sql.expressions import Styles
 from jobs.engine.kits.sql.names import RESERVED
 from jobs.engine.queue import commands, queries
 from jobs.engine.sandbox import spawn
@@ -327,6 +331,32 @@ def test_a_stop_ends_a_query_that_computes(tmp_path: Path) -> None:
 
 def _children() -> list[str]:
     return Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl", "parquet", "xlsx"])
+def test_every_format_ends_at_the_row_limit_and_says_so(format: str, tmp_path: Path) -> None:
+    made = answer("from range(9) r(i) order by i", format=format, rows=4)
+    (tmp_path / f"made.{format}").write_bytes(made.content)  # type: ignore[attr-defined]
+    rows = list(tables.read(tmp_path / f"made.{format}", f"made.{format}"))
+    assert [int(row["i"]) for row in rows] == [0, 1, 2, 3]
+    assert (made.count, made.more, made.notes) == (4, True, ["The result ends at its limit of 4 rows."])
+    assert answer("from range(4) r(i)", format=format, rows=4).notes == []
+
+
+class PlainDatabase:
+    """What a workbook's writer needs of a database, outside of a confined child."""
+
+    def execute(self, statement: str) -> duckdb.DuckDBPyConnection:
+        return duckdb.connect().execute(statement)
+
+
+def test_a_spreadsheet_ends_where_it_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workbook, "ROWS", 3)
+    written, sink = result_files.Written(), result_files.Sink("xlsx", tmp_path / "made.xlsx")
+    query = result_files.ResultQuery(cast(Any, PlainDatabase()), "from range(9) r(i)", ["i"], ["BIGINT"], Styles())
+    list(result_files.write(query, sink, 1_000_000, written))
+    assert len(list(tables.read(tmp_path / "made.xlsx", "made.xlsx"))) == written.count == 3
+    assert written.more and "holds 3 rows under its header, so the result ends there" in written.notes[0]
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from jobs.engine.display import as_text
 from jobs.engine.errors import BadInput, FieldError, Skip
 from jobs.engine.formats import text_templates
-from jobs.engine.formats.tables import as_shown, unknown_cells
+from jobs.engine.formats.tables import as_shown, unknown_sentence
 from jobs.engine.formats.text_templates import Template
 from jobs.engine.mail import addresses
 from jobs.engine.mail.addresses import Address
@@ -39,10 +39,8 @@ class MailMerge:
 
     def trouble(self, row: Mapping[str, Any]) -> Skip | None:
         """Why this row gets no message: a cell that it would be made of holds an error instead of a value."""
-        errors = unknown_cells(row) if self.skip_errors else {}
-        for column in self.columns & errors.keys():
-            return Skip(f"The cell of “{column}” holds {errors[column]}.", reason="error_cell")
-        return None
+        sentence = unknown_sentence(row, self.columns) if self.skip_errors else None
+        return Skip(sentence, reason="error_cell") if sentence else None
 
     def letter(self, to: Address, row: Mapping[str, Any]) -> OutgoingMail:
         """The mail for one row. Raises BadInput for a value that is not allowed where the template uses it."""

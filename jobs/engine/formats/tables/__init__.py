@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobs.engine.formats.tables.grid import COLUMN_LIMIT, TableRow, as_shown, unknown_cells
+from jobs.engine.formats.tables.grid import COLUMN_LIMIT, TableRow, as_shown, unknown_cells, unknown_sentence
 from jobs.engine.formats.tables.options import DETECTED, ReadOptions
 from jobs.engine.formats.tables.reader import count, describe, describe_here, read, read_here
 from jobs.engine.formats.tables.table_info import TableInfo
@@ -20,4 +20,5 @@ __all__ = [
     "read",
     "read_here",
     "unknown_cells",
+    "unknown_sentence",
 ]

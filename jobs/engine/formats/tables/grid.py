@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from statistics import median_high
@@ -47,14 +47,38 @@ class TableRow(dict[str, Any]):
         self.unknown = unknown or {}
 
 
+# What spreadsheet programs in English, German, French, Spanish, Italian and Portuguese write into a CSV instead of a value.
+_ERRORS = """
+    #N/A #REF! #DIV/0! #VALUE! #NAME? #NUM! #NULL! #SPILL! #CALC! #FIELD! #BLOCKED! #UNKNOWN! #GETTING_DATA
+    #NV #BEZUG! #WERT! #ZAHL! #ÜBERLAUF! #VALEUR! #NOM? #NOMBRE! #NUL! #N/D #¡REF! #¡VALOR! #¿NOMBRE? #¡DIV/0! #¡NUM! #¡NULO!
+    #RIF! #VALORE! #NOME? #NULLO! #N/DISP #VALOR! #NÚM! #NULO!
+"""
+ERRORS = frozenset(_ERRORS.split())
+
+
 def as_shown(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The row as its workbook shows it: for texts that people read."""
-    return {**row, **row.shown} if isinstance(row, TableRow) and row.shown else row
+    """The row as its workbook shows it, without the errors in it: for texts that people read."""
+    shown = {**row, **row.shown} if isinstance(row, TableRow) and row.shown else row
+    errors = [name for name, value in shown.items() if _is_error(value)]
+    return {**shown, **dict.fromkeys(errors)} if errors else shown
 
 
 def unknown_cells(row: Mapping[str, Any]) -> dict[str, str]:
-    """What stands in the cells of which no value is known, by column."""
-    return row.unknown if isinstance(row, TableRow) else {}
+    """What stands in the cells of which no value is known, by column: an error, or a formula that was never computed."""
+    texts = {name: value.strip() for name, value in row.items() if _is_error(value)}
+    return {**row.unknown, **texts} if isinstance(row, TableRow) else texts
+
+
+def unknown_sentence(row: Mapping[str, Any], columns: Collection[str]) -> str | None:
+    """A sentence on the first of these columns of which the row has no known value."""
+    for column, text in unknown_cells(row).items():
+        if column in columns:
+            return f"The cell of “{column}” holds {text}."
+    return None
+
+
+def _is_error(value: Any) -> bool:
+    return type(value) is str and value[:1] == "#" and value.strip() in ERRORS
 
 
 def row_values(cells: list[Any]) -> list[Any]:

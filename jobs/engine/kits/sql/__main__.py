@@ -169,7 +169,9 @@ def _too_much(request: dict[str, Any]) -> str:
 
 
 def _too_long(request: dict[str, Any]) -> str:
-    return f"The query reached its time limit of {request['seconds']:,} s. Select less, or raise the limit."
+    lost = " Parquet is whole only at its end, so nothing is kept; the other formats keep their rows."
+    said = f"The query reached its time limit of {request['seconds']:,} s. Select less, or raise the limit."
+    return said + (lost if request["format"] == "parquet" else "")
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from jobs.engine.sandbox.locked_duckdb import LockedDuckDB, numbered, quoted
 
 CHUNK = 1 << 20
 ROW_BYTES = 16_000_000
+_SHEET_ENDS = f"A spreadsheet holds {{:,}} rows under its header, so the result ends there. {workbook.INSTEAD}"
 FIRST_ROWS = 20
 POLL_SECONDS = 0.3
 
@@ -93,7 +94,12 @@ class Sink:
 def write(query: ResultQuery, sink: Sink, most: int, written: Written) -> Iterator[None]:
     """Write at most so many rows. Gives control back a few times a second; `written` says how far it is."""
     writer = {"csv": _write_csv, "jsonl": _write_jsonl, "parquet": _write_parquet, "xlsx": _write_workbook}[sink.format]
-    yield from _meanwhile(lambda: writer(query, sink, most, written))
+    fits = min(most, workbook.ROWS) if sink.format == "xlsx" else most
+    yield from _meanwhile(lambda: writer(query, sink, fits, written))
+    if written.more:
+        written.notes.append(
+            _SHEET_ENDS.format(fits) if fits < most else f"The result ends at its limit of {most:,} rows."
+        )
 
 
 def _meanwhile(work: Callable[[], None]) -> Iterator[None]:
