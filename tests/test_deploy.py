@@ -270,7 +270,7 @@ def test_units_can_write_their_data_only_and_gain_nothing(path: Path) -> None:
 
 def test_pods_run_without_privileges_and_without_an_account() -> None:
     pods = [one["spec"]["template"]["spec"] for one in documents() if containers(one)]
-    assert len(pods) == 3
+    assert len(pods) == 4
     for pod in pods:
         assert pod["automountServiceAccountToken"] is False
         assert pod["securityContext"]["runAsNonRoot"] is True

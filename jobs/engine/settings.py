@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -49,6 +49,8 @@ class Settings:
     mail_senders: tuple[str, ...] = ()  # that mailings may be from: ann@example.org, or @example.org for a domain
     redis_tls: str = "verified"  # or unverified, or the file of the authority that signed the certificate
     first_account: str = ""  # secret of the link that makes the first account
+    first_account_secret: str = ""  # what the page that makes it asks for, until there is an account
+    account_password: str = field(default="", repr=False)  # for `accounts add --password-from-env`
     outgoing_private: bool = False  # whether requests may go to this machine and private networks
     trusted_proxies: tuple[str, ...] = ()  # networks whose X-Forwarded-For and -Proto are believed
     oidc_issuer: str = ""
@@ -102,7 +104,8 @@ class Settings:
         """Values that must never be shown or logged."""
         urls = (self.database_url, self.redis_url, self.smtp_url, self.openai_base_url)
         words = [unquote(word) for url in urls if (word := urlsplit(url).password)]
-        return [word for word in (*words, self.secret_key, self.openai_api_key, self.oidc_client_secret) if word]
+        words += [self.secret_key, self.openai_api_key, self.oidc_client_secret]
+        return [word for word in (*words, self.first_account_secret, self.account_password) if word]
 
     def refuse_open_host(self) -> None:
         """Raise SettingsError if other machines can reach the web server and SECRET_KEY is short enough to guess."""
@@ -121,7 +124,10 @@ class Settings:
                 raise SettingsError(f"{name.upper()} is not set. {_NEEDED[name]}")
 
 
-_WITH_SECRETS = ("SECRET_KEY", "DATABASE_URL", "REDIS_URL", "SMTP_URL", "OPENAI_API_KEY", "OIDC_CLIENT_SECRET")
+_WITH_SECRETS = (
+    *("SECRET_KEY", "DATABASE_URL", "REDIS_URL", "SMTP_URL", "OPENAI_API_KEY"),
+    *("OIDC_CLIENT_SECRET", "FIRST_ACCOUNT_SECRET", "ACCOUNT_PASSWORD"),
+)
 _NO_SETTINGS = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH")
 _NEEDED = {
     "database_url": "Set it to the address of a PostgreSQL 14 or later, or start with `make run`, which brings its own.",
@@ -201,6 +207,8 @@ def read(environ: Mapping[str, str]) -> Settings:
         web_concurrency=_number(environ, "WEB_CONCURRENCY", default=1, least=1, most=64),
         extra_kinds=_words(environ, "EXTRA_KINDS"),
         built_in=_built_in(environ),
+        first_account_secret=_long_secret(environ, "FIRST_ACCOUNT_SECRET"),
+        account_password=environ.get("ACCOUNT_PASSWORD", ""),
         first_account=environ.get("LEGWORK_FIRST_ACCOUNT", ""),  # set by `python -m webapp`, as LEGWORK_BUILT_IN
         outgoing_private=environ.get("OUTGOING_PRIVATE", "").strip() == "1",
         mail_senders=_senders(environ),
@@ -256,6 +264,15 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _long_secret(environ: Mapping[str, str], name: str) -> str:
+    text = environ.get(name, "").strip()
+    if 0 < len(text) < LEAST_SECRET:
+        raise SettingsError(
+            f"{name} is shorter than {LEAST_SECRET} characters, so it could be guessed. Set a longer one."
+        )
+    return text
 
 
 def _redis_tls(environ: Mapping[str, str]) -> str:

@@ -6,11 +6,12 @@ import argparse
 import getpass
 import sys
 
-from jobs.engine import accounts
+from jobs.engine import accounts, settings
 from jobs.engine.errors import FieldError, InvalidParams, NotFound, SettingsError
 
 NONE_YET = (
-    "There is no account yet, and other machines can reach this site. Add one: python -m webapp accounts add NAME"
+    "There is no account yet, and other machines can reach this site. Open /first on it and enter FIRST_ACCOUNT_SECRET, or add an "
+    "account: python -m webapp accounts add NAME"
 )
 
 
@@ -23,6 +24,9 @@ def parser() -> argparse.ArgumentParser:
     )
     adding.add_argument("name")
     adding.add_argument("--role", choices=accounts.ROLES, help="default: admin for the first account, else member")
+    adding.add_argument(
+        "--password-from-env", action="store_true", help="read the password from the variable ACCOUNT_PASSWORD"
+    )
     renewing = commands.add_parser(
         "password", help="set an account's password, sign it out everywhere and revoke its tokens"
     )
@@ -41,7 +45,8 @@ def run(options: argparse.Namespace) -> int:
             print(f"{one.name}\t{one.role}{'	suspended' if one.suspended_at else ''}")
     if options.accounts == "add":
         role = options.role or ("member" if accounts.any_accounts() else "admin")
-        made = accounts.add(options.name, role, _password(), by=None)
+        password = settings.current().account_password if options.password_from_env else _password()
+        made = accounts.add(options.name, role, password, by=None)
         print(f"Added {made.name} as {made.role}.")
     if options.accounts == "password":
         found = next((one for one in accounts.all_accounts() if one.name == options.name.lower()), None)

@@ -1,6 +1,7 @@
-"""The page that makes the first account, by a link that is printed on the console at the start.
+"""The page that makes the first account of a site that others can reach.
 
-The link works for an hour, while there is no account, and while the program that printed it runs.
+Either by a link that is printed on the console at the start: it works for an hour, and while the program that printed it runs. Or
+at /first, to whoever knows FIRST_ACCOUNT_SECRET. Both only while there is no account.
 """
 
 from __future__ import annotations
@@ -19,6 +20,23 @@ USED = "This link makes the first account, once and within an hour. Start Legwor
 blueprint = Blueprint("first_account", __name__)
 
 
+@blueprint.get("/first")
+@anybody
+def ask() -> str:
+    """The form that asks for FIRST_ACCOUNT_SECRET; without that setting, how to make an account."""
+    _check_none()
+    return _page(asks=True)
+
+
+@blueprint.post("/first")
+@anybody
+def add_by_secret() -> ResponseReturnValue:
+    _check_none()
+    if not accounts.is_secret(request.form.get("secret", ""), settings.current().first_account_secret):
+        return _page({"secret": "This is not the value of FIRST_ACCOUNT_SECRET."}, asks=True), 403
+    return _add(asks=True)
+
+
 @blueprint.get("/first/<secret>")
 @anybody
 def form(secret: str) -> str:
@@ -31,11 +49,15 @@ def form(secret: str) -> str:
 def add(secret: str) -> ResponseReturnValue:
     """Make an admin account and sign it in."""
     _check(secret)
+    return _add()
+
+
+def _add(asks: bool = False) -> ResponseReturnValue:
     name, password = request.form.get("name", ""), request.form.get("password", "")
     try:
         made = accounts.add(name, "admin", password, address=identity.address(), only_first=True)
     except InvalidParams as error:
-        return _page({one.field: one.message for one in error.errors}), 422
+        return _page({one.field: one.message for one in error.errors}, asks=asks), 422
     except Conflict:
         raise NotFound(USED) from None
     entered = accounts.sign_in_by_password(made.name, password, address=identity.address(), browser=sign_in.browser())
@@ -48,5 +70,13 @@ def _check(secret: str) -> None:
         raise NotFound(USED)
 
 
-def _page(errors: dict[str, str] | None = None) -> str:
-    return render_template("accounts/first.html", errors=errors or {}, given=request.form if errors else {})
+def _check_none() -> None:
+    """Raise NotFound if there is an account, or only this machine uses the site: it needs none."""
+    if settings.current().this_machine_only or accounts.any_accounts():
+        raise NotFound("This site has its first account already. Sign in.")
+
+
+def _page(errors: dict[str, str] | None = None, *, asks: bool = False) -> str:
+    closed = asks and not settings.current().first_account_secret
+    given = request.form if errors else {}
+    return render_template("accounts/first.html", errors=errors or {}, given=given, asks=asks, closed=closed)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from flask import Blueprint, redirect, render_template, request, session
 from flask.typing import ResponseReturnValue
 
 from jobs.engine import accounts, settings
-from jobs.engine.errors import LegworkError, NotAuthenticated, TooMany
+from jobs.engine.errors import DatabaseUnavailable, LegworkError, NotAuthenticated, TooMany
 from webapp.http import identity
 from webapp.http.guards import local_path
 from webapp.http.identity import anybody
@@ -19,6 +21,9 @@ blueprint = Blueprint("signing_in", __name__)
 def form() -> ResponseReturnValue:
     if _is_in():
         return redirect(local_path(request.args.get("next")), 303)
+    with suppress(DatabaseUnavailable):
+        if not accounts.any_accounts() and not settings.current().has_oidc:
+            return redirect("/first", 303)
     return _page(request.args.get("next"))
 
 

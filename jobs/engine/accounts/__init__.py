@@ -6,7 +6,7 @@ Rows carry the owner as text. Rows made before there are accounts have the owner
 from __future__ import annotations
 
 from jobs.engine.accounts.audit import ACTIONS, audit_entries, record
-from jobs.engine.accounts.first_account import new_secret, opens
+from jobs.engine.accounts.first_account import is_secret, new_secret, opens
 from jobs.engine.accounts.sessions import (
     Identity,
     end_session,
@@ -49,6 +49,7 @@ __all__ = [
     "find",
     "identity_of_session",
     "identity_of_token",
+    "is_secret",
     "issue_token",
     "list_sessions",
     "list_tokens",

@@ -1,4 +1,4 @@
-"""The secret of the link that makes the first account: valid for an hour, and only while there is no account."""
+"""Secrets that make the first account, while there is none: of a link, for an hour, and FIRST_ACCOUNT_SECRET."""
 
 from __future__ import annotations
 
@@ -20,3 +20,9 @@ def opens(secret: str, expected: str) -> bool:
     if not expected or not secrets.compare_digest(secret.encode("utf-8", "replace"), expected.encode()):
         return False
     return time.time() - int(expected.partition("-")[0]) <= VALID_SECONDS and not users.any_accounts()
+
+
+def is_secret(given: str, expected: str) -> bool:
+    """Whether this is FIRST_ACCOUNT_SECRET, and there is no account yet."""
+    right = secrets.compare_digest(given.strip().encode("utf-8", "replace"), expected.encode())
+    return bool(expected) and right and not users.any_accounts()

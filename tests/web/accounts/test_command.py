@@ -53,13 +53,22 @@ def test_accounts_are_added_and_renewed_by_a_command(
     assert accounts.identity_of_session(accounts.sign_in_by_password("root", "other plain words here", **browser))
 
 
-@pytest.mark.slow
-def test_a_site_that_others_can_reach_does_not_start_without_a_secret_and_an_account(
-    environment: Callable[..., None],
+def test_a_password_comes_from_a_variable_where_there_is_no_terminal(
+    environment: Callable[..., None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    do = functools.partial(_typed, capsys, monkeypatch)
+    code, said = do("add", "Root", "--password-from-env")
+    assert (code, "12 to 200 characters" in said) == (1, True)
+    environment(ACCOUNT_PASSWORD=PASSWORD)
+    assert do("add", "Root", "--password-from-env") == (0, "Added root as admin.\n")
+    browser = {"address": "127.0.0.1", "browser": "a test"}
+    assert accounts.identity_of_session(accounts.sign_in_by_password("root", PASSWORD, **browser))
+
+
+@pytest.mark.slow
+def test_a_site_that_others_can_reach_does_not_start_without_a_secret(environment: Callable[..., None]) -> None:
     """By its server alone, as the Procfile starts it."""
     server = ("gunicorn", "--config", "python:webapp.gunicorn", "webapp.wsgi:app")
-    code, said = _run(*server, **OPEN | {"SECRET_KEY": "short"})
-    assert code == 2 and "SECRET_KEY to at least 32 characters" in said
-    code, said = _run(*server, **OPEN)
-    assert code == 2 and "There is no account yet" in said
+    for wrong in ({"SECRET_KEY": "short"}, {"FIRST_ACCOUNT_SECRET": "short"}):
+        code, said = _run(*server, **OPEN | wrong)
+        assert code == 2 and next(iter(wrong)) in said and "32 characters" in said

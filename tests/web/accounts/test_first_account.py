@@ -97,6 +97,44 @@ def test_it_ends(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.current.cache_clear()
 
 
+@pytest.fixture
+def asking(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The value of FIRST_ACCOUNT_SECRET."""
+    monkeypatch.setenv("FIRST_ACCOUNT_SECRET", "s" * 40)
+    settings.current.cache_clear()
+    yield "s" * 40
+    monkeypatch.undo()
+    settings.current.cache_clear()
+
+
+def test_until_there_is_an_account_the_site_asks_for_its_secret(app: Flask, asking: str) -> None:
+    client = app.test_client()
+    assert client.get("/jobs").location.startswith("/login")
+    assert client.get("/login").location == "/first"
+    given = {"csrf_token": hidden(client.get("/first").text), "name": "Root", "password": PASSWORD}
+    for wrong in ("", "x" * 40, asking[:-1]):
+        refused = client.post("/first", data={**given, "secret": wrong})
+        assert refused.status_code == 403 and "This is not the value" in refused.text
+    weak = client.post("/first", data={**given, "secret": asking, "password": "short"})
+    assert weak.status_code == 422 and 'id="secret"' in weak.text
+    assert not accounts.any_accounts()
+    assert client.post("/first", data={**given, "secret": f"{asking} "}).location == "/"
+    assert "root" in client.get("/people").text
+    late = app.test_client()
+    assert late.get("/first").status_code == 404
+    assert late.get("/login").status_code == 200
+
+
+def test_without_a_secret_the_page_says_how_to_make_an_account(client: FlaskClient) -> None:
+    page = client.get("/first").text
+    assert "FIRST_ACCOUNT_SECRET" in page
+    assert "Create the account</button>" not in page
+    token = hidden(client.get(LINK).text)
+    given = {"csrf_token": token, "secret": "", "name": "mallory", "password": PASSWORD}
+    assert client.post("/first", data=given).status_code == 403
+    assert not accounts.any_accounts()
+
+
 @pytest.mark.slow
 @pytest.mark.browser
 def test_it_is_done_in_a_browser_and_axe_finds_nothing(
