@@ -47,6 +47,7 @@ class Settings:
     web_concurrency: int
     built_in: frozenset[str]
     mail_senders: tuple[str, ...] = ()  # that mailings may be from: ann@example.org, or @example.org for a domain
+    database_connections: int = 0  # that a process may have; 0: by what the server allows
     redis_tls: str = "verified"  # or unverified, or the file of the authority that signed the certificate
     first_account: str = ""  # secret of the link that makes the first account
     first_account_secret: str = ""  # what the page that makes it asks for, until there is an account
@@ -193,6 +194,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         data_dir=Path(environ.get("DATA_DIR", "").strip() or "var").absolute(),
         database_url=_url(environ, "DATABASE_URL", "postgres", "postgresql"),
         redis_url=_url(environ, "REDIS_URL", "redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel"),
+        database_connections=_number(environ, "DATABASE_CONNECTIONS", default=0, least=2, most=1_000),
         redis_tls=_redis_tls(environ),
         openai_base_url=base_url,
         openai_api_key=environ.get("OPENAI_API_KEY", "").strip(),

@@ -9,6 +9,7 @@ pool none (docs/decisions/0011).
 from __future__ import annotations
 
 import math
+import random
 import time
 from collections import deque
 from threading import Lock, RLock
@@ -17,6 +18,12 @@ from typing import Any
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry, Pool
 
+from jobs.engine.db import failures
+
+FULL_SECONDS = (
+    20.0  # that one waits at most where the server gives no more connections: less than routers wait for an answer
+)
+FULL_PAUSE = 0.2  # between tries then, and up to twice as long
 MORE_AFTER = 0.05  # seconds without a returned connection, after which an overflow connection is opened
 MORE_UNTIL = 1.0  # seconds; a waiter that has waited longer opens none, because that takes time too
 
@@ -36,6 +43,8 @@ class FairPool(Pool):
 
     timeout: seconds without a connection returned in order, after which PoolTimeout is raised. As long as connections are
     returned every waiter is served in turn, however long the queue is: the database is busy then, not away.
+    A server that has as many connections as it allows makes those who ask wait, up to FULL_SECONDS, for one that is returned here
+    or given up elsewhere.
     """
 
     def __init__(
@@ -49,12 +58,22 @@ class FairPool(Pool):
         self._open = 0  # idle, in use or being opened
         self._came_back = -math.inf  # when a connection was last returned in order
         self._opened_more = -math.inf
+        self._full_at = -math.inf  # when the server last had no connection to give
+
+    @property
+    def most(self) -> int:
+        return self._most
+
+    def limit(self, pool_size: int, most: int) -> None:
+        """Keep so many connections and open no more than `most`, from now on."""
+        with self._lock:
+            self._size, self._most = min(pool_size, most), most
 
     def _do_get(self) -> ConnectionPoolEntry:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
-            if self._open < self._size:
+            if self._open < max(self._size, 1):
                 turn = None
                 self._open += 1
             else:
@@ -109,23 +128,55 @@ class FairPool(Pool):
         return max(min(self._over_at(turn), self._more_at(turn)) - time.monotonic(), 0.001)
 
     def _over_at(self, turn: Waiter) -> float:
-        return max(turn.began, self._came_back) + self._timeout
+        patience = FULL_SECONDS if self._is_full() else self._timeout
+        return max(turn.began, self._came_back) + patience
 
     def _more_at(self, turn: Waiter) -> float:
         """When this waiter may open an overflow connection: one after the other, and not for a short burst."""
         at = max(turn.began, self._came_back, self._opened_more) + MORE_AFTER
-        return at if self._open < self._most and at < turn.began + MORE_UNTIL else math.inf
+        may = self._open < self._most and not self._is_full()
+        return at if may and at < turn.began + MORE_UNTIL else math.inf
 
     def _made(self) -> ConnectionPoolEntry:
-        """A new connection; `_open` has it already."""
+        """A new connection, which `_open` has already; or one that is returned while the server gives none."""
+        over = time.monotonic() + FULL_SECONDS
+        while True:
+            try:
+                return self._create_connection()
+            except BaseException as error:
+                full = failures.is_full(error) and time.monotonic() < over
+                self._note_failure(full)
+                if not full:
+                    raise
+            if (returned := self._returned_meanwhile()) is not None:
+                return returned
+
+    def _note_failure(self, full: bool) -> None:
+        with self._lock:
+            self._open -= 1
+            if full:
+                self._full_at = time.monotonic()
+            elif self._is_silent() or not self._open:
+                self._refuse_all()
+
+    def _returned_meanwhile(self) -> ConnectionPoolEntry | None:
+        """A connection that is returned within a moment, before others that wait; None: `_open` has one to be tried again."""
+        turn = Waiter()
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+            self._waiting.appendleft(turn)
         try:
-            return self._create_connection()
+            turn.decided.acquire(timeout=FULL_PAUSE * random.uniform(1, 2))  # noqa: S311 (jitter)
         except BaseException:
-            with self._lock:
-                self._open -= 1
-                if self._is_silent() or not self._open:
-                    self._refuse_all()
+            self._leave(turn)
             raise
+        with self._lock:
+            if turn in self._waiting:
+                self._waiting.remove(turn)
+            if turn.entry is None:
+                self._open += 1
+        return turn.entry
 
     def _leave(self, turn: Waiter) -> None:
         with self._lock:
@@ -133,6 +184,9 @@ class FairPool(Pool):
                 self._waiting.remove(turn)
         if turn.entry is not None:
             self._do_return_conn(turn.entry)
+
+    def _is_full(self) -> bool:
+        return time.monotonic() - self._full_at < 3 * FULL_PAUSE
 
     def _is_silent(self) -> bool:
         return time.monotonic() - self._came_back >= self._timeout

@@ -20,11 +20,17 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
 from jobs.engine import settings
+from jobs.engine.db import failures
 from jobs.engine.db.pool import FairPool
 from jobs.engine.errors import DatabaseUnavailable
 
 CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 10
+KEPT, MOST, LEAST = 10, 30, 2  # connections of a process: kept open, at most, and at most where the server allows few
+FEW = 60  # connections of the server
+UNPOOLED_SECONDS = (
+    2.0  # that a program which keeps no connection waits for one of a server that has as many as it allows
+)
 POOL_SECONDS = 3  # without a returned connection, until a waiter times out
 FRESH_SECONDS = 1.0  # a connection used within this time is not pinged at checkout
 
@@ -39,6 +45,13 @@ KEEPALIVE: dict[str, Any] = {
 SERVER_KEEPALIVE = (
     "-c tcp_keepalives_idle=3 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3 -c tcp_user_timeout=9000"
 )
+
+
+# How many connections the server allows this user.
+ALLOWED = """
+    select least(current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int,
+        (select case when rolconnlimit < 0 then 1000000 else rolconnlimit end from pg_roles where rolname = current_user))
+"""
 
 
 def url() -> str:
@@ -82,13 +95,53 @@ def _ping_if_idle(made: Engine, connection: Any, record: Any, _proxy: Any) -> No
 @cache
 def engine() -> Engine:
     """The engine of this process, with a small pool."""
-    return connect(poolclass=FairPool, pool_size=10, max_overflow=20, pool_timeout=POOL_SECONDS)
+    made = connect(poolclass=FairPool, pool_size=KEPT, max_overflow=MOST - KEPT, pool_timeout=POOL_SECONDS)
+    event.listen(made, "first_connect", partial(_fit_pool, made))
+    return made
 
 
 @cache
 def unpooled_engine() -> Engine:
     """An engine that keeps no connection, for programs that query now and then, and fork."""
-    return connect(poolclass=NullPool)
+    made = connect(poolclass=NullPool)
+    event.listen(made, "do_connect", _connect_when_not_full)
+    return made
+
+
+def _fit_pool(made: Engine, connection: Any, _record: Any) -> None:
+    """Let this process have as many connections as DATABASE_CONNECTIONS says, or else as suits what the server allows."""
+    most = settings.current().database_connections
+    if not most:
+        with connection.cursor() as cursor:
+            allowed = int(cursor.execute(ALLOWED).fetchone()[0])
+        connection.rollback()
+        most = connections_for(allowed)
+    if isinstance(made.pool, FairPool):
+        made.pool.limit(KEPT if most > KEPT else 1, most)
+
+
+def connections_for(allowed: int) -> int:
+    """How many a process may have where the server allows its user so many: where they are few, ten processes share them."""
+    return max(LEAST, min(MOST, allowed // (10 if allowed < FEW else 4)))
+
+
+def keep_none_if_few() -> None:
+    """Close connections after use where the server allows few: for processes that need one now and then."""
+    pool = engine().pool
+    if isinstance(pool, FairPool) and pool.most < KEPT:
+        pool.limit(0, pool.most)
+
+
+def _connect_when_not_full(dialect: Any, _record: Any, arguments: Any, options: Any) -> Any:
+    """Wait a moment where the server has as many connections as it allows: others end within milliseconds."""
+    over = time.monotonic() + UNPOOLED_SECONDS
+    while True:
+        try:
+            return dialect.connect(*arguments, **options)
+        except psycopg.OperationalError as error:
+            if not failures.is_full(error) or time.monotonic() > over:
+                raise
+        time.sleep(0.1)
 
 
 @contextmanager

@@ -6,6 +6,8 @@ import ipaddress
 from collections.abc import Sequence
 from contextlib import suppress
 
+from sqlalchemy import text
+
 from jobs.engine import accounts, settings
 from jobs.engine.db import postgres
 from jobs.engine.errors import LegworkError, SettingsError
@@ -26,6 +28,7 @@ def examine() -> list[Component]:
     found = [Component("Settings", "ok", "Can be read", f"Data in {chosen.data_dir}"), *components(thorough=True)]
     return [
         *found,
+        *_connection_parts(found),
         *_proxy_parts(found),
         *_secret_parts(found),
         *_queue_parts(found),
@@ -45,6 +48,29 @@ def format_report(found: Sequence[Component]) -> str:
 
 def _sentences(part: Component) -> str:
     return " ".join(f"{text.rstrip('.')}." for text in (part.words, part.detail, part.advice) if text)
+
+
+_FORMATION = text("select count(*), count(distinct program) from workers where beat_at > now() - interval '10 s'")
+
+
+def _connection_parts(found: Sequence[Component]) -> list[Component]:
+    """What this web's processes and the workers that are there take together, beside what the database allows."""
+    if any(part.name == "Database" and part.state == "wrong" for part in found):
+        return []
+    with postgres.session() as session:
+        allowed = session.execute(text(postgres.ALLOWED)).scalar_one()
+        workers, programs = session.execute(_FORMATION).one()
+    chosen = settings.current()
+    each = chosen.database_connections or postgres.connections_for(allowed)
+    web, rest = (
+        each * chosen.web_concurrency,
+        2 * programs + 2 * workers,
+    )  # a supervisor and a clock; a worker and its child
+    words = f"Up to {web} for each web, {rest} for {workers} {'worker' if workers == 1 else 'workers'}: {web + rest} of {allowed}"
+    if web + rest <= allowed:
+        return [Component("Connections", "ok", words)]
+    advice = "Pages and jobs take turns. Set DATABASE_CONNECTIONS lower, start fewer processes, or raise what Postgres allows"
+    return [Component("Connections", "off", words, "", advice)]
 
 
 def _proxy_parts(found: Sequence[Component]) -> list[Component]:

@@ -54,6 +54,7 @@ def components(*, thorough: bool = False) -> list[Component]:
 _DATABASE = text("""
     select current_setting('server_version') as version, pg_database_size(current_database()) as bytes,
         (select count(*) from pg_stat_activity where backend_type = 'client backend') as connections,
+        (select count(*) from pg_stat_activity where usename = current_user) as ours,
         current_setting('max_connections')::int as most
 """)
 
@@ -65,16 +66,17 @@ def database_health() -> Component:
     try:
         with postgres.session() as session:
             row = session.execute(_DATABASE).one()
+            allowed = session.execute(text(postgres.ALLOWED)).scalar_one()
             current = migrations.is_current(session.connection())
     except LegworkError as error:
         return Component("Database", "wrong", "Does not answer", "", _database_advice(error))
     words = f"Answers in {_milliseconds(time.monotonic() - began)}"
     detail = f"PostgreSQL {row.version.split()[0]}{_built_in('database')}, {_size(row.bytes)}, "
-    detail += f"{row.connections} of {row.most} connections"
+    detail += f"{row.ours} of {allowed} connections that its user may have"
     if not current:
         return Component("Database", "wrong", "The schema is out of date", detail, "Run `python -m jobs migrate`.")
-    if row.connections > FULL_CONNECTIONS * row.most:
-        advice = "Raise max_connections in Postgres, or start fewer processes."
+    if row.ours > FULL_CONNECTIONS * allowed or row.connections > FULL_CONNECTIONS * row.most:
+        advice = "Pages and jobs wait for a free one. Start fewer processes, or raise what Postgres allows."
         return Component("Database", "wrong", "Nearly out of connections", detail, advice)
     return Component("Database", "ok", words, detail)
 

@@ -169,6 +169,7 @@ def serve(pipe: Connection, parent: int, record_end: RecordEnd) -> None:
     memory.limit_this_process()
     sentry.begin("worker")
     outcome_writer.start_threads()
+    postgres.keep_none_if_few()
     connect()
     before = leak_check.snapshot()
     for number in itertools.count(1):

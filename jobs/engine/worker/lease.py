@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from uuid import UUID
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
-from jobs.engine.db import postgres
+from jobs.engine.db import failures, postgres
 from jobs.engine.errors import BrokerUnavailable, DatabaseUnavailable, LeaseLost
 from jobs.engine.queue import delivery, ledger, queries
 from jobs.engine.worker import memory
@@ -172,6 +173,13 @@ def _deliver_again(job_id: UUID) -> None:
 
 @contextmanager
 def _transaction() -> Iterator[Connection]:
-    """On a new connection: opening one ends in time where nothing answers."""
-    with postgres.database_errors(), postgres.unpooled_engine().begin() as connection:
-        yield connection
+    """On a new connection: opening one ends in time where nothing answers. Where the server gives none, on the one that is kept."""
+    with postgres.database_errors():
+        try:
+            opened = postgres.unpooled_engine().connect()
+        except OperationalError as error:
+            if not failures.is_full(error):
+                raise
+            opened = postgres.engine().connect()
+        with opened, opened.begin():
+            yield opened

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import event, text
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -156,3 +157,63 @@ def test_a_connection_that_breaks_is_not_used_again(environment: object) -> None
     assert postgres.fetch_all("select %(value)s + 1", {"value": 1}) == [(2,)]
     with postgres.session() as session:
         assert session.scalar(text("select 3")) == 3
+
+
+class Full:
+    """A server that refuses connections as Postgres does while it has as many as it allows."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.refused = 0
+
+    def __call__(self) -> Connection:
+        if self.room == 0:
+            self.refused += 1
+            raise psycopg.OperationalError('FATAL:  too many connections for role "legwork"')
+        self.room -= 1
+        made = Connection()
+        made.close = self._one_less  # type: ignore[method-assign]
+        return made
+
+    def _one_less(self) -> None:
+        self.room += 1
+
+
+def test_a_full_server_makes_who_asks_wait_for_one_that_is_returned(threads: ThreadPoolExecutor) -> None:
+    server = Full(room=1)
+    connections = FairPool(server, pool_size=1, max_overflow=9, timeout=FOREVER)
+    held = connections.connect()
+    others = [threads.submit(connections.connect) for _ in range(3)]
+    until(lambda: server.refused > 0)
+    for _ in others:
+        held.close()
+        until(lambda: any(one.done() for one in others))
+        done = next(one for one in others if one.done())
+        others.remove(done)
+        held = done.result()
+        if not others:
+            break
+    assert others == []
+
+
+def test_a_full_server_that_gives_one_later_is_asked_again(threads: ThreadPoolExecutor) -> None:
+    server = Full(room=0)
+    connections = FairPool(server, pool_size=1, max_overflow=1, timeout=0.1)
+    asked = [threads.submit(connections.connect) for _ in range(2)]
+    until(lambda: server.refused > 3)
+    server.room = 2
+    for one in asked:
+        one.result(FOREVER)
+
+
+def test_a_server_that_stays_full_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "FULL_SECONDS", 0.3)
+    with pytest.raises(psycopg.OperationalError, match="too many"):
+        FairPool(Full(room=0), pool_size=1, max_overflow=0, timeout=0.1).connect()
+
+
+def test_a_process_has_as_many_as_the_server_allows(environment: Callable[..., None]) -> None:
+    assert [postgres.connections_for(allowed) for allowed in (5, 20, 59, 97, 500)] == [2, 2, 5, 24, 30]
+    environment(DATABASE_CONNECTIONS="3")
+    with postgres.autocommit():
+        assert postgres.engine().pool.most == 3  # type: ignore[attr-defined]
