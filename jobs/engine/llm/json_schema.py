@@ -58,15 +58,24 @@ def _wrong(schema: str) -> str | None:
 @lru_cache(maxsize=64)
 def _validator(schema: str) -> Any:
     from jsonschema import Draft202012Validator, validators
-    from referencing import Registry
 
     ours = {
         "pattern": _pattern,
         "patternProperties": _pattern_properties,
         "additionalProperties": _additional_properties,
     }
-    made = validators.extend(Draft202012Validator, ours)
-    return made(json.loads(schema), registry=Registry())  # the default one would fetch from URLs
+    made, document = validators.extend(Draft202012Validator, ours), json.loads(schema)
+    return made(document, _resolver=_resolver(document))  # its own would fetch from URLs, and search for each anchor anew
+
+
+def _resolver(document: dict[str, Any]) -> Any:
+    """What finds references within the schema, which is searched for anchors once."""
+    from referencing import Registry
+    from referencing.jsonschema import DRAFT202012
+
+    resource = DRAFT202012.create_resource(document)
+    base = resource.id() or ""
+    return Registry().with_resource(base, resource).crawl().resolver(base)
 
 
 # Patterns. Python's `re` may take for ever, for (a+)+$ from 40 letters on; the time of this engine grows with the text alone.
@@ -157,12 +166,10 @@ def _references(part: Any) -> Iterator[str]:
 
 
 def _unresolvable(references: Iterable[str], document: dict[str, Any]) -> str | None:
-    """The first reference that leads nowhere. The document is searched for anchors once."""
-    from referencing import Registry
+    """The first reference that leads nowhere."""
     from referencing.exceptions import Unresolvable
-    from referencing.jsonschema import DRAFT202012
 
-    resolver = Registry().with_resource("", DRAFT202012.create_resource(document)).crawl().resolver()
+    resolver = _resolver(document)
     for reference in sorted(references):
         try:
             resolver.lookup(reference)
