@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -12,6 +13,7 @@ from jinja2 import FileSystemBytecodeCache
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from werkzeug.serving import make_server
 
+from jobs.engine.accounts import passwords
 from jobs.engine.chat import answer_threads, redis_stream, trials
 from tests.conftest import House
 from tests.engine.workers import until
@@ -21,6 +23,20 @@ PATIENCE = 60_000  # ms; the machine may be busy
 KINDS = "tests.sample_kinds,tests.web.sample_kinds"
 # There is a site for each module: each would compile all templates anew.
 Flask.jinja_options = {"bytecode_cache": FileSystemBytecodeCache()}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def real_passwords() -> Iterator[dict[str, Any]]:
+    """What belongs into `passwords`: the tests of the site, which hash a thousand, have it do so in less than 20 ms each."""
+    from argon2 import PasswordHasher
+
+    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    cheap = {"_hasher": lambda: hasher, "_DUMMY_HASH": hasher.hash("nobody's")}
+    real = {name: getattr(passwords, name) for name in cheap}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in cheap.items():
+            patch.setattr(passwords, name, value)
+        yield real
 
 
 @pytest.fixture(scope="module")
