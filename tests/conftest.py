@@ -51,10 +51,14 @@ REMEMBERED = {
 # The files that use the app that stories share (`served`), those that harm it most last.
 SERVED = (
     "stories/test_refusals.py",
+    "stories/test_tables.py",
+    "stories/test_column_types.py",
+    "stories/test_file_names.py",
     "stories/test_retries.py",
     "stories/test_in_a_browser.py",
     "stories/test_queue.py",
     "stories/test_kills.py",
+    "stories/test_heavy_forms.py",
 )
 # The files that take more than half a minute, the longest first: so that none is left alone at the end.
 LONGEST = (

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+
+import pytest
 
 from tests.stories.app_process import Start
 
 
+@pytest.mark.skipif("CI" in os.environ, reason=".ci/run runs the whole demo")
 def test_the_demo_runs_and_ends(start_app: Start, with_provider: dict[str, str]) -> None:
     app = start_app(wait=False, arguments=("--demo", "--kinds", "generate_texts,simulate"), **with_provider)
     assert app.running.wait(600) == 0, app.logs()

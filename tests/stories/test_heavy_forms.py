@@ -99,6 +99,7 @@ def test_one_owner_has_a_share_of_the_children(site: Site, served: App) -> None:
     with ThreadPoolExecutor(12) as pool:
         sent = [pool.submit(site.post, "/api/v1/files", {"file": file("made.xlsx", made)}) for _ in range(12)]
         while not all(one.done() for one in sent):
+            time.sleep(LOOK_SECONDS)
             most.append(sum("jobs.engine.formats.tables" in one.command for one in served.processes()))
     assert {one.result().status for one in sent} <= {201, 429}
     assert 1 <= max(most) <= SHARE
