@@ -25,7 +25,7 @@ SOME_KINDS = ("generate_texts", "simulate", "export_data")  # the short form sen
 SHORT = ["--phases", "examples,coverage", "--exclude-operation-id-regex", rf"^submit_(?!({'|'.join(SOME_KINDS)})$)"]
 HOSTILE = (
     *("tests/test_column_names.py", "tests/engine/worker/test_hostile_messages.py", "tests/web/test_hostile_text.py"),
-    *("tests/stories/test_heavy_forms.py", "tests/engine/sandbox"),
+    *("tests/stories/test_heavy_forms.py", "tests/engine/sandbox", "tests/engine/formats/test_encodings.py"),
 )
 LINE = 400  # characters of a line that are shown: a request may be a megabyte
 LINES = 120
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _hostile(seed: int) -> int:
     """What the tests of hostile contents leave with; Hypothesis draws new ones for each seed."""
     command = [sys.executable, "-m", "pytest", "-q", "-n", "0", f"--hypothesis-seed={seed}", *HOSTILE]
-    return subprocess.run(command, cwd=CODE, check=False).returncode
+    return subprocess.run(command, cwd=CODE, env=os.environ | {"WHOLE_CORPORA": "1"}, check=False).returncode
 
 
 def _tried(app: App, folder: Path, options: argparse.Namespace) -> int:
