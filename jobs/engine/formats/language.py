@@ -93,6 +93,17 @@ def by_words(text: str) -> str | None:
     return best if counts[best] >= 2 and counts[best] > counts[next_best] else None
 
 
+def words_of(code: str) -> frozenset[str]:
+    """The frequent words of a language."""
+    return _frequent().get(code, frozenset())
+
+
+@cache
+def words_of_others(code: str) -> frozenset[str]:
+    """The frequent words of other languages that are none of this one."""
+    return frozenset().union(*(words for name, words in _frequent().items() if name != code)) - words_of(code)
+
+
 @cache
 def _frequent() -> dict[str, frozenset[str]]:
     names = _KNOWN.keys() | _ARTICLES.keys()

@@ -17,8 +17,8 @@ from typing import Any, Literal, Self
 from jobs.engine.errors import BadInput, JobFailed, LegworkError, Transient
 from jobs.engine.formats import language
 from jobs.engine.jsonsafe import clean_text
+from jobs.engine.kits.moderation import english, provider
 from jobs.engine.kits.moderation import passages as moderation_passages
-from jobs.engine.kits.moderation import provider
 from jobs.engine.kits.moderation.classifier import built_in_classifier, readable
 from jobs.engine.llm import client as llm_client
 from jobs.engine.llm import embeddings
@@ -144,6 +144,11 @@ class _BuiltIn(Judge):
         if any(language.is_not(piece, "en") for piece in pieces if len(piece) >= SENTENCE[0] or len(pieces) == 1):
             raise BadInput(
                 "The built-in classifier reads English, and this is in another language.", reason="other_language"
+            )
+        if english.is_unknown(" ".join(pieces)):
+            raise BadInput(
+                "The built-in classifier reads English, and the language of this text is not known: none of its words is English.",
+                reason="language_not_known",
             )
         made = await asyncio.gather(*(self._vectors.of(piece) for piece in pieces))
         return [built_in_classifier().scores(one.numbers) for one in made]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -63,6 +64,12 @@ def _pooled(ids: list[list[int]]) -> list[list[float]]:
     weights = mask[:, :, None].astype(numpy.float32)
     mean: list[list[float]] = ((hidden * weights).sum(axis=1) / weights.sum(axis=1)).tolist()
     return mean
+
+
+def vocabulary() -> frozenset[str]:
+    """The words that are one piece for the model, in small letters: most are English."""
+    pieces = json.loads(_checked(*WORDS))["model"]["vocab"]
+    return frozenset(piece for piece in pieces if piece.isalpha())
 
 
 @cache
