@@ -9,11 +9,22 @@ from __future__ import annotations
 import json
 import textwrap
 import time
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 from uuid import uuid4
 
-from jobs.engine import llm
-from jobs.engine.kits.agents import Agent, AgentCare, AgentLimits, AgentModel, AgentStep, ApprovalGate, checkpoints
+from jobs.engine import llm, queue
+from jobs.engine.kits.agents import (
+    Agent,
+    AgentCare,
+    AgentLimits,
+    AgentModel,
+    AgentStep,
+    ApprovalGate,
+    checkpoints,
+    recorded_calls,
+    traced_step,
+)
 from jobs.engine.kits.tools import TOOL_WORDS, TOOLS, ToolContext
 from jobs.engine.sdk import (
     BadInput,
@@ -23,6 +34,7 @@ from jobs.engine.sdk import (
     FieldError,
     FileRef,
     Find,
+    Input,
     ItemColumn,
     KindParams,
     KindResult,
@@ -39,7 +51,10 @@ QUEUE = "io"
 NEEDS = ("langchain.agents", "langgraph.checkpoint.postgres", "aiohttp")
 NOUN = ("step", "steps")
 ONE_PIECE = True
+ITEMS_APART = True
+RESULT_TEMPLATE = "jobs/results/run_agent.html"
 
+TRACED = 200  # steps on its page
 SHOWN = 4_000  # characters of a result in its row
 SMALL = (
     "The built-in model can use only one tool, chosen by similarity to the task. Connect a larger model for real work."
@@ -102,13 +117,14 @@ COLUMNS = (
     ItemColumn("arguments", "Arguments", "tree"),
     ItemColumn("result", "What it gave", "markdown"),
     ItemColumn("seconds", "Took", "seconds"),
+    ItemColumn("calls", type="hidden"),
     ItemColumn("step", type="hidden", role="yours"),
 )
 
 
 class Result(KindResult):
     answer: str = figure("Answer", type="markdown")
-    model: str = figure("Model")
+    model: str = figure("Model", shown="never")
 
 
 EXAMPLE: dict[str, Any] = {
@@ -149,7 +165,8 @@ def label(params: Params, find: Find) -> str:
 def run(params: Params, context: Context) -> dict[str, Any]:
     began = time.monotonic()
     agent_model = AgentModel(params.model, params.max_tokens, params.token_budget, context.check)
-    reach = ToolContext(context.job.owner, context.open, context.check, tuple(params.hosts))
+    files = _by_name(params.files, context.open)
+    reach = ToolContext(context.job.owner, files, context.check, tuple(params.hosts))
     tools = [TOOLS[name] for name in dict.fromkeys(params.tools)]
     small = llm.describe().built_in
     if small:
@@ -184,6 +201,16 @@ def _answer(agent: Agent, thread: str, params: Params, context: Context) -> dict
     return {"answer": agent.answer, "steps": agent.taken, **why}
 
 
+def _by_name(refs: list[str], find: Callable[[str], Input]) -> Callable[[str], Input]:
+    """Opens a file of the task also by its name, which models prefer to its id."""
+
+    def found(ref: str) -> Input:
+        named = [one for one in refs if one != ref and find(one).name == ref] if ref not in refs else []
+        return find(named[0] if len(named) == 1 else ref)
+
+    return found
+
+
 def _task(params: Params, find: Find) -> str:
     files = [f"{ref} ({find(ref).name})" for ref in params.files]
     return params.task + ("\n\nFiles, by their ids: " + ", ".join(files) if files else "")
@@ -201,5 +228,20 @@ def _output(step: AgentStep) -> Output:
         "arguments": "\n".join(json.dumps(call["args"], ensure_ascii=False) for call in step.calls) or None,
         "result": "\n\n".join(results)[:SHOWN] or None,
         "seconds": step.seconds,
+        "calls": recorded_calls(step.calls, step.results) or None,
     }
     return Output(columns, step.prompt_tokens, step.completion_tokens)
+
+
+def view(job: queue.JobView, query: Mapping[str, str]) -> dict[str, Any] | None:
+    """Variables of the job's page: the steps, and the calls that were allowed or refused."""
+    steps = queue.items(job, limit=TRACED).rows
+    if not steps:
+        return None
+    asked = [one for one in queue.approvals_of(job) if one.decided_at]
+    waited = {one.call: (one.decided_at - one.asked_at).total_seconds() for one in asked if one.decided_at}
+    trace = [
+        traced_step(item.position, item.output or {}, item.seconds, item.tokens, item.error or "", waited)
+        for item in steps
+    ]
+    return {"trace": trace, "words": TOOL_WORDS, "more": job.finished > TRACED}

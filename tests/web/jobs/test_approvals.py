@@ -46,7 +46,7 @@ def test_the_page_shows_the_call_and_asks(client: FlaskClient) -> None:
     job, (asked,) = asking()
     page = client.get(f"/jobs/{job.id}").text
     assert "<title>Waiting for you" in page
-    assert "Allow a call of fetch_page?" in page
+    assert "Allow it to “fetch page”?" in page
     assert "&lt;script&gt;alert(1)" in page and "<script>alert" not in page
     assert f'action="/jobs/{job.id}/approvals/{asked.id}"' in page
     assert "http-equiv" not in page  # it would take away what is being typed
@@ -62,7 +62,7 @@ def test_each_call_has_its_own_answer_and_the_last_sets_the_job_free(client: Fla
     assert factories.again(job).reason == "approval"
     changed = client.get(f"/jobs/{job.id}/progress", headers={"If-None-Match": etag})
     assert changed.status_code == 200
-    assert changed.text.count("Allow a call") == 1
+    assert changed.text.count("Allow it to") == 1
     assert post(job, second, answer="no", reason="Too far.").status_code == 303
     assert factories.again(job).run_at is None
     assert [(one.approved, one.reason) for one in approvals.approvals_of(job)] == [(True, None), (False, "Too far.")]
@@ -104,7 +104,7 @@ def test_a_stop_ends_the_question(client: FlaskClient) -> None:
     job, (asked,) = asking()
     commands.cancel(job.id, owner=LOCAL_OWNER)
     page = client.get(f"/jobs/{job.id}").text
-    assert "Allow a call" not in page
+    assert "Allow it to" not in page
     assert client.post(f"/api/v1/jobs/{job.id}/approvals/{asked.id}", json={"approve": True}).status_code == 409
 
 
@@ -120,5 +120,5 @@ def test_a_person_answers_in_a_browser_and_typing_is_kept(site: str, tab: Page) 
         own.connection().execute(text("update jobs set note = 'x' where id = :id"), {"id": job.id})
     expect(tab.get_by_label("Reason")).to_have_value("Not this one")
     tab.get_by_role("button", name="Refuse").click()
-    expect(tab.get_by_text("Allow a call")).to_have_count(0)
+    expect(tab.get_by_text("Allow it to")).to_have_count(0)
     assert [(one.approved, one.reason) for one in approvals.approvals_of(job)] == [(False, "Not this one")]

@@ -6,6 +6,7 @@ from jobs.engine.kits.agents import checkpoints
 from jobs.engine.kits.agents.approval_gate import ApprovalGate
 from jobs.engine.kits.agents.chat_model import AgentModel
 from jobs.engine.kits.agents.loop import Agent, AgentCare, AgentLimits, AgentStep
+from jobs.engine.kits.agents.trace import recorded_calls, traced_step
 
 __all__ = [
     "Agent",
@@ -15,4 +16,6 @@ __all__ = [
     "AgentStep",
     "ApprovalGate",
     "checkpoints",
+    "recorded_calls",
+    "traced_step",
 ]
