@@ -103,6 +103,7 @@ class FairPool(Pool):
 
     def _awaited(self, turn: Waiter) -> ConnectionPoolEntry:
         """The connection that is returned for this waiter, or an overflow connection. Raises PoolTimeout."""
+        opens = False
         try:
             while not turn.decided.acquire(timeout=self._patience(turn)):
                 with self._lock:
@@ -115,10 +116,13 @@ class FairPool(Pool):
                         self._waiting.remove(turn)
                         self._open += 1
                         self._opened_more = time.monotonic()
-                        return self._made()
+                        opens = True
+                        break
         except BaseException:  # a greenlet can be ended while it waits
             self._leave(turn)
             raise
+        if opens:
+            return self._made()  # without the lock: it may take a while
         if turn.entry is None:
             raise PoolTimeout(f"The database does not answer: {self.status()}.")
         return turn.entry
