@@ -37,6 +37,7 @@ REMEMBERED = {
     "jobs.engine.settings": ("current",),
     "jobs.engine.db.postgres": ("engine", "_autocommit_engine", "unpooled_engine"),
     "jobs.engine.db.redis": ("broker",),
+    "jobs.engine.files.partial": ("partial_blobs",),
     "jobs.engine.files.storage": ("blob_storage",),
     "jobs.engine.accounts.users": ("_seen",),
     "jobs.engine.kinds.catalogue": ("_found",),
@@ -57,6 +58,7 @@ SERVED = (
     "stories/test_retries.py",
     "stories/test_in_a_browser.py",
     "stories/test_queue.py",
+    "stories/test_uploads.py",
     "stories/test_kills.py",
     "stories/test_heavy_forms.py",
 )

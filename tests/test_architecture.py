@@ -28,7 +28,7 @@ FLOORS = (
     "webapp.command",
     "webapp",  # the application, its server, the description of the API
     "webapp.operations",
-    "webapp.mail webapp.schedules",
+    "webapp.mail webapp.schedules webapp.uploads",
     "webapp.chat webapp.jobs",
     "webapp.forms",
     "webapp.results",

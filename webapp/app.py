@@ -9,14 +9,14 @@ from typing import Any
 from flask import Flask
 
 from jobs.engine import settings
-from webapp import accounts, chat, jobs, library, mail, moderation, openapi, operations, results, schedules, ui
+from webapp import accounts, chat, jobs, library, mail, moderation, openapi, operations, results, schedules, ui, uploads
 from webapp.http import compression, errors, guards
 from webapp.http.routing import LazyRule
 from webapp.operations import rq_dashboard
 
 INSTALLED = Path(__file__).parent / "templates"  # in a wheel
 TEMPLATES = INSTALLED if INSTALLED.is_dir() else "../templates"
-PACKAGES = (ui, jobs, results, moderation, schedules, library, chat, mail, accounts, operations)
+PACKAGES = (ui, jobs, results, moderation, schedules, library, chat, mail, accounts, operations, uploads)
 
 
 def create_app(config: Mapping[str, Any] | None = None) -> Flask:

@@ -32,6 +32,7 @@ PROBLEMS = {
     404: "There is no such thing, or it is not yours.",
     408: "The body came too slowly.",
     409: "It cannot be done in this state, or the kind is not available here, or the key was used with another body.",
+    412: "The client speaks another version of the protocol.",
     413: "The body is too large.",
     414: "The address is longer than 8,190 bytes.",
     415: "The body is of another type than this takes.",

@@ -43,6 +43,7 @@ class Settings:
     secret_key: str
     trusted_hosts: tuple[str, ...]
     max_upload_bytes: int
+    files_in_database_bytes: int  # largest file that is kept in Postgres; 0: files are in DATA_DIR or the bucket
     extra_kinds: tuple[str, ...]  # packages with more kinds, in addition to jobs/
     web_concurrency: int
     built_in: frozenset[str]
@@ -206,6 +207,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         secret_key=environ.get("SECRET_KEY", "").strip(),
         trusted_hosts=_words(environ, "TRUSTED_HOSTS"),
         max_upload_bytes=_number(environ, "MAX_UPLOAD_MB", default=200, least=1, most=100_000) * 1_000_000,
+        files_in_database_bytes=_files_in_database(environ),
         web_concurrency=_number(environ, "WEB_CONCURRENCY", default=1, least=1, most=64),
         extra_kinds=_words(environ, "EXTRA_KINDS"),
         built_in=_built_in(environ),
@@ -228,6 +230,13 @@ def read(environ: Mapping[str, str]) -> Settings:
         otlp_headers=environ.get("OTEL_EXPORTER_OTLP_HEADERS", "").strip(),
         **_oidc(environ),
     )
+
+
+def _files_in_database(environ: Mapping[str, str]) -> int:
+    """FILES_IN_DATABASE_MB in bytes. By default 20 MB on platforms whose disks vanish, unless DATA_DIR names one that stays."""
+    vanishing = any(environ.get(name) for name in ("DYNO", "RENDER", "RAILWAY_ENVIRONMENT"))
+    default = 20 if vanishing and not environ.get("DATA_DIR", "").strip() else 0
+    return _number(environ, "FILES_IN_DATABASE_MB", default=default, least=0, most=1_000) * 1_000_000
 
 
 def _retention(environ: Mapping[str, str]) -> dict[str, Any]:

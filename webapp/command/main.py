@@ -35,6 +35,10 @@ FORWARDED = {
     "rotate-secrets": _Forwarded("jobs.__main__", ("rotate-secrets",), "Encrypt stored secrets with the new key."),
 }
 OURS = {
+    "submit": "webapp.command.submit:submit",
+    "jobs": "webapp.command.submit:jobs",
+    "wait": "webapp.command.submit:wait",
+    "stop": "webapp.command.submit:stop",
     "new": "webapp.command.new_kind:new",
     "test": "webapp.command.new_kind:test",
 }

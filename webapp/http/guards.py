@@ -41,6 +41,8 @@ MAX_FORM_BYTES = 2_000_000  # of text fields
 MAX_FORM_PARTS = 1_000
 UPLOAD_SLACK_BYTES = MAX_FORM_BYTES + 1_000_000  # what surrounds a file in a multipart body
 
+UPLOAD_TYPE = "application/offset+octet-stream"  # bytes of an upload that can be resumed; streamed into storage
+
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -160,6 +162,8 @@ def _limit_body() -> None:
         return
     open_to_all = identity.need_of(request.endpoint or "", request.method) == "anybody"
     if request.mimetype == "multipart/form-data" and not open_to_all:
+        return
+    if request.mimetype == UPLOAD_TYPE and request.blueprint == "uploads":
         return
     most = MAX_STRANGERS_BYTES if open_to_all else MAX_JSON_BYTES if is_api_path() else MAX_FORM_BYTES
     if (request.content_length or 0) > most:

@@ -82,17 +82,61 @@
       control.value = "";
       return;
     }
-    const button = zone.querySelector("[data-use]");
-    const request = new XMLHttpRequest();
+    clearTimeout(timer);
+    line.textContent = control.type === "file" ? "Uploading" : "Reading the file";
+    const sent = [...(control.files || [])].map((file) => () => send(file, line));
+    sent.reduce((before, next) => before.then((ids) => next().then((id) => [...ids, id])), Promise.resolve([]))
+      .then((ids) => use(control, zone.querySelector("[data-use]"), line, ids))
+      .catch((error) => { line.textContent = error.message; control.value = ""; });
+  };
+
+  // Send a file in pieces, and go on where the line was cut, also after a reload of the page. Gives the file's id.
+  const PIECE = 16 * 2 ** 20; // bytes; through a router that ends a request after 30 s, less comes of each and the rest again
+  const PAUSES = [0, 1000, 3000, 5000, 10000, 20000, 30000, 30000, 30000]; // ms
+  const send = (file, line) => new Promise((done, failed) => {
+    let percent = 0;
+    const one = new tus.Upload(file, {
+      endpoint: "/api/v1/uploads",
+      chunkSize: PIECE,
+      metadata: { filename: file.name },
+      retryDelays: PAUSES,
+      removeFingerprintOnSuccess: true,
+      onShouldRetry: (error) => {
+        const status = error.originalResponse?.getStatus() ?? 0;
+        const again = status === 0 || status >= 500 || [408, 409, 423, 429].includes(status);
+        if (again) line.textContent = `The line was cut at ${percent}%. Going on`;
+        return again;
+      },
+      onProgress: (sent, all) => {
+        percent = Math.floor((100 * sent) / all);
+        line.textContent = sent < all ? `Uploading, ${percent}%` : "Reading the file";
+      },
+      onSuccess: () => done(one.url.split("/").pop()),
+      onError: (error) => failed(new Error(said(error) || `The upload was interrupted at ${percent}%. Choose the file again: it goes on from there.`)),
+    });
+    one.findPreviousUploads().then((before) => {
+      if (before.length) one.resumeFromPreviousUpload(before[0]);
+      one.start();
+    });
+  });
+  const said = (error) => {
+    try { return JSON.parse(error.originalResponse.getBody()).detail; } catch { return ""; }
+  };
+
+  // Choose uploads for a field; the page that comes back replaces this one.
+  const use = (control, button, line, ids) => {
     const body = new FormData(form());
+    if (control.type === "file") {
+      const chosen = body.getAll(control.name).filter((value) => typeof value === "string");
+      body.delete(control.name);
+      chosen.forEach((value) => body.append(control.name, value));
+      body.delete(`${control.name}.earlier`);
+      ids.forEach((id) => body.append(`${control.name}.earlier`, id));
+    }
     body.set(button.name, button.value);
-    request.open("POST", form().action);
-    request.upload.onprogress = (event) => {
-      if (event.lengthComputable) line.textContent = event.loaded < event.total ? `Uploading, ${Math.floor((100 * event.loaded) / event.total)}%` : "Reading the file";
-    };
-    request.onerror = () => { line.textContent = "The upload was interrupted. Choose the file again."; control.value = ""; };
-    request.onload = () => {
-      const page = parsed(request.responseText);
+    const interrupted = () => { line.textContent = "The server does not answer. Choose the file again."; control.value = ""; };
+    return fetch(form().action, { method: "POST", body }).then((answer) => answer.text()).then((text) => {
+      const page = parsed(text);
       if (!page.getElementById("job-form")) return form().requestSubmit(button);
       const open = [...document.querySelectorAll("details[open] > summary")].map((summary) => summary.textContent);
       document.getElementById("main").replaceWith(document.adoptNode(page.getElementById("main")));
@@ -100,10 +144,7 @@
       document.getElementById(control.id)?.focus();
       ready();
       dispatchEvent(new Event("legwork:page"));
-    };
-    clearTimeout(timer);
-    line.textContent = "Uploading";
-    request.send(body);
+    }, interrupted);
   };
 
   // Add a row to a list, or take one out. Without script, Add is a button of the form, and an emptied row counts for nothing.

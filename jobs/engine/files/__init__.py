@@ -5,11 +5,20 @@ from __future__ import annotations
 from jobs.engine.files.inputs import Input, find_input, sample_path
 from jobs.engine.files.lookup import describe_table, file, list_uploads, open_file, pdf_page, visible_file
 from jobs.engine.files.quota import check_quota
+from jobs.engine.files.resumable import Progress as UploadProgress
+from jobs.engine.files.resumable import abandon as abandon_upload
+from jobs.engine.files.resumable import append as append_to_upload
+from jobs.engine.files.resumable import begin as begin_upload
+from jobs.engine.files.resumable import progress as upload_progress
 from jobs.engine.files.storage import blob_storage
 from jobs.engine.files.uploads import upload
 
 __all__ = [
     "Input",
+    "UploadProgress",
+    "abandon_upload",
+    "append_to_upload",
+    "begin_upload",
     "blob_storage",
     "check_quota",
     "describe_table",
@@ -20,5 +29,6 @@ __all__ = [
     "pdf_page",
     "sample_path",
     "upload",
+    "upload_progress",
     "visible_file",
 ]

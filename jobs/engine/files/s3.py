@@ -6,7 +6,7 @@ AWS itself needs no endpoint. boto3 finds the credentials.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -16,8 +16,18 @@ from urllib.parse import parse_qs, urlsplit
 from jobs.engine.errors import LegworkError, SettingsError, Transient
 
 PART = 8 << 20  # bytes; S3 allows at most 10,000 parts, each of at least 5 MiB
-MISSING = ("404", "NoSuchKey", "NotFound")
+LEAST_PART = 5 << 20
+MISSING = ("404", "NoSuchKey", "NoSuchUpload", "NotFound")
 BUSY = ("SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "500", "503")
+
+
+@dataclass(frozen=True)
+class UploadedPart:
+    """A part of a multipart upload. Numbers begin with 1."""
+
+    number: int
+    bytes: int
+    etag: str
 
 
 @dataclass
@@ -74,19 +84,60 @@ class Bucket:
                 self._client.abort_multipart_upload(Bucket=self.name, Key=upload["Key"], UploadId=upload["UploadId"])
         return len(stale)
 
-    def _upload_parts(self, key: str, first: bytes, read: Callable[[int], bytes]) -> None:
-        upload = {**self._at(key), "UploadId": self._client.create_multipart_upload(**self._at(key))["UploadId"]}
+    def size(self, key: str) -> int | None:
+        """The object's bytes; None if there is none."""
         try:
-            parts: list[dict[str, Any]] = []
+            with self._translated_errors():
+                return int(self._client.head_object(**self._at(key))["ContentLength"])
+        except _Missing:
+            return None
+
+    def put(self, key: str, body: bytes) -> None:
+        with self._translated_errors():
+            self._client.put_object(**self._at(key), Body=body)
+
+    def begin_parts(self, key: str) -> str:
+        """Begin a multipart upload. Returns its id."""
+        with self._translated_errors():
+            return str(self._client.create_multipart_upload(**self._at(key))["UploadId"])
+
+    def upload_part(self, key: str, upload_id: str, number: int, body: bytes) -> UploadedPart:
+        with self._translated_errors():
+            answer = self._client.upload_part(**self._at(key), UploadId=upload_id, PartNumber=number, Body=body)
+        return UploadedPart(number, len(body), answer["ETag"])
+
+    def list_parts(self, key: str, upload_id: str) -> list[UploadedPart] | None:
+        """What is stored of a multipart upload; None if it has ended, or there was none."""
+        try:
+            with self._translated_errors():
+                pages = self._client.get_paginator("list_parts").paginate(**self._at(key), UploadId=upload_id)
+                parts = [part for page in pages for part in page.get("Parts", [])]
+        except _Missing:
+            return None
+        return [UploadedPart(part["PartNumber"], part["Size"], part["ETag"]) for part in parts]
+
+    def complete_parts(self, key: str, upload_id: str, parts: list[UploadedPart]) -> None:
+        listed = [{"PartNumber": part.number, "ETag": part.etag} for part in parts]
+        with self._translated_errors():
+            self._client.complete_multipart_upload(
+                **self._at(key), UploadId=upload_id, MultipartUpload={"Parts": listed}
+            )
+
+    def abort_parts(self, key: str, upload_id: str) -> None:
+        with suppress(_Missing), self._translated_errors():
+            self._client.abort_multipart_upload(**self._at(key), UploadId=upload_id)
+
+    def _upload_parts(self, key: str, first: bytes, read: Callable[[int], bytes]) -> None:
+        upload_id = self.begin_parts(key)
+        try:
+            parts: list[UploadedPart] = []
             body = first
             while body:
-                number = len(parts) + 1
-                answer = self._client.upload_part(**upload, PartNumber=number, Body=body)
-                parts.append({"PartNumber": number, "ETag": answer["ETag"]})
+                parts.append(self.upload_part(key, upload_id, len(parts) + 1, body))
                 body = _filled(read)
-            self._client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+            self.complete_parts(key, upload_id, parts)
         except BaseException:
-            self._client.abort_multipart_upload(**upload)
+            self.abort_parts(key, upload_id)
             raise
 
     def _at(self, key: str) -> dict[str, str]:

@@ -1,40 +1,26 @@
-"""Storage for the bytes of files: a folder, or the bucket that STORAGE_URL names.
+"""Storage for the bytes of files: a folder, the bucket that STORAGE_URL names, or the database.
 
 A blob is written once and atomically, and never changed. Its key is random.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from jobs.engine import settings
-from jobs.engine.errors import NO_SPACE, FileMissing, LegworkError, TooLarge
+from jobs.engine.files.blobs import CHUNK, Blob, Measured, checked, copied, missing_blob, new_key, no_space_as_error
+from jobs.engine.files.in_database import DatabaseStorage
 from jobs.engine.files.s3 import Bucket
-
-CHUNK = 1 << 20
-
-
-@dataclass(frozen=True)
-class Blob:
-    """A stored object. `sha256` is in hex."""
-
-    key: str
-    bytes: int
-    sha256: str
 
 
 class Storage(Protocol):
-    """The interface of both storages. An unknown key raises FileMissing."""
+    """The interface of the storages. An unknown key raises FileMissing."""
 
     def put(self, stream: BinaryIO, limit: int | None) -> Blob:
         """Store the whole stream. Raises TooLarge past `limit` bytes; LegworkError "no_space" if the disk is full."""
@@ -59,9 +45,11 @@ class Storage(Protocol):
 def blob_storage() -> Storage:
     """The storage that the settings choose, one for each process."""
     chosen = settings.current()
-    return (
-        BucketStorage(Bucket.of(chosen.storage_url)) if chosen.storage_url else FolderStorage(chosen.data_dir / "files")
-    )
+    if chosen.storage_url:
+        return BucketStorage(Bucket.of(chosen.storage_url))
+    if chosen.files_in_database_bytes:
+        return DatabaseStorage(chosen.files_in_database_bytes)
+    return FolderStorage(chosen.data_dir / "files")
 
 
 class FolderStorage:
@@ -72,11 +60,11 @@ class FolderStorage:
 
     def put(self, stream: BinaryIO, limit: int | None) -> Blob:
         key = new_key()
-        with _no_space_as_error():
-            part = _made(self.root / "incoming") / key
+        with no_space_as_error():
+            part = self.incoming(key)
             try:
                 blob = self._write(part, key, Measured(stream, limit))
-                self._publish(part, self.path(key))
+                self.publish(part, self.path(key))
             except BaseException:
                 part.unlink(missing_ok=True)
                 raise
@@ -118,7 +106,12 @@ class FolderStorage:
             os.fsync(target.fileno())
         return Blob(key, measured.bytes, measured.sha256)
 
-    def _publish(self, part: Path, final: Path) -> None:
+    def incoming(self, key: str) -> Path:
+        """Where a blob grows until it is published."""
+        return _made(self.root / "incoming") / checked(key)
+
+    def publish(self, part: Path, final: Path) -> None:
+        """Make the file at `part` the blob at `final`, also after a power cut."""
         _made(final.parent)
         part.rename(final)
         for folder in (final.parent, final.parent.parent, self.root):
@@ -146,68 +139,14 @@ class BucketStorage:
 
     @contextmanager
     def local(self, key: str) -> Iterator[Path]:
-        import tempfile
-
-        with self.open(key) as source, tempfile.NamedTemporaryFile(prefix="legwork-") as copy:
-            with _no_space_as_error():
-                while chunk := source.read(CHUNK):
-                    copy.write(chunk)
-                copy.flush()
-            yield Path(copy.name)
+        with copied(self.open(key)) as path:
+            yield path
 
     def delete(self, key: str) -> None:
         self.bucket.delete(checked(key))
 
     def sweep(self, older_than: float) -> int:
         return self.bucket.abort_uploads(older_than)
-
-
-class Measured:
-    """A stream that counts and hashes the bytes read. Raises TooLarge past the limit."""
-
-    def __init__(self, stream: BinaryIO, limit: int | None):
-        self._stream = stream
-        self._limit = limit
-        self._hash = hashlib.sha256()
-        self.bytes = 0
-
-    def read(self, n: int) -> bytes:
-        chunk = self._stream.read(n)
-        self.bytes += len(chunk)
-        if self._limit is not None and self.bytes > self._limit:
-            raise TooLarge(f"The file is larger than {self._limit / 1e6:,.6g} MB, the largest that is accepted.")
-        self._hash.update(chunk)
-        return chunk
-
-    @property
-    def sha256(self) -> str:
-        return self._hash.hexdigest()
-
-
-def new_key() -> str:
-    return secrets.token_hex(16)
-
-
-def checked(key: str) -> str:
-    """The key, if it is well-formed; otherwise raises FileMissing."""
-    if not re.fullmatch(r"[0-9a-f]{32}", key):
-        raise missing_blob()
-    return key
-
-
-def missing_blob() -> FileMissing:
-    return FileMissing("The file's content no longer exists. Upload it again, or run the job again.")
-
-
-@contextmanager
-def _no_space_as_error() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in NO_SPACE:
-            raise
-        message = "There is no space left to store the file. Free disk space, or ask the server's operator to, then try again."
-        raise LegworkError(message, reason="no_space", retryable=True) from error
 
 
 def _made(folder: Path) -> Path:

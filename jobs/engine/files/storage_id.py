@@ -30,6 +30,8 @@ def storage_id() -> str:
     chosen = settings.current()
     if chosen.storage_url:
         return chosen.storage_url.partition("?")[0]
+    if chosen.files_in_database_bytes:
+        return "database"
     try:
         return _folder_id(chosen.data_dir)
     except OSError:

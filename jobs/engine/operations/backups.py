@@ -52,6 +52,10 @@ class BackupFailed(LegworkError):
 
 _SNAPSHOT = text("select pg_export_snapshot()")
 _HOLDERS = ("files", "outbox")  # tables whose rows name stored bytes
+_NOT_DUMPED = (
+    "blob_pieces",
+    "uploads",
+)  # stored bytes are members of their own; uploads that are not whole are left out
 _HELD = " union all ".join(f"select blob, bytes from {table}" for table in _HOLDERS)  # noqa: S608 - names of ours
 _BLOBS = text(f"select blob, max(bytes) as bytes from ({_HELD}) as held group by blob order by blob")  # noqa: S608 - names of ours
 
@@ -90,7 +94,11 @@ def _write(raw: IO[bytes], folder: Path) -> BackupReport:
         connection.execute(text("set local statement_timeout = 0"))
         snapshot = connection.execute(_SNAPSHOT).scalar_one()
         dump = Path(scratch) / DUMP
-        _run("pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--snapshot={snapshot}", f"--file={dump}")
+        left_out = [
+            f"--exclude-table-data={table}" for table in ("uploads", "blob_pieces")
+        ]  # files are members of their own
+        form = ("--format=custom", "--no-owner", "--no-privileges", *left_out)
+        _run("pg_dump", *form, f"--snapshot={snapshot}", f"--file={dump}")
         tables = connection.execute(text("select version_num from alembic_version")).scalar_one()
         at = datetime.now(UTC).isoformat(timespec="seconds")
         manifest = {"format": FORMAT, "version": __version__, "tables": tables, "at": at}

@@ -177,6 +177,8 @@ def _storage_health(thorough: bool) -> Component:
             if trouble
             else Component("Files", "ok", "In a bucket", place)
         )
+    if most := chosen.files_in_database_bytes:
+        return Component("Files", "ok", f"In the database, up to {most // 1_000_000} MB each", "FILES_IN_DATABASE_MB")
     folder = chosen.data_dir
     place = f"Folder {folder}"
     trouble = _round_trip() if thorough else ""

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, text
 
 from jobs.engine.db import failures, postgres
 from jobs.engine.errors import BrokerUnavailable, DatabaseUnavailable, LegworkError
+from jobs.engine.files import resumable
 from jobs.engine.files.storage import blob_storage
 from jobs.engine.kinds.catalogue import QUEUES
 from jobs.engine.queue import commands, delivery, ledger, notifications, queries, retention, worker_registry
@@ -32,7 +33,7 @@ ROWS_PER_SECOND = 2_000  # to compare on average: a long queue is compared less 
 TIDY_SECONDS = 60
 REPEAT_SECONDS = 30  # between two lines about the same trouble
 SWEEP_SECONDS = 3_600  # between searches for the remains of interrupted uploads
-STALE_SECONDS = 86_400  # an upload that has not grown for a day is abandoned
+STALE_SECONDS = 172_800  # later than resumable.LIFE, after which an upload is abandoned
 
 log = logging.getLogger("legwork.clock")
 
@@ -186,7 +187,7 @@ def tidy() -> None:
 def sweep() -> None:
     """Remove the pieces of abandoned uploads."""
     try:
-        if pieces := blob_storage().sweep(STALE_SECONDS):
+        if pieces := blob_storage().sweep(STALE_SECONDS) + resumable.remove_expired():
             log.info("removed %d pieces of interrupted uploads", pieces)
     except (OSError, LegworkError) as error:
         log.warning("could not sweep the storage: %s", error)

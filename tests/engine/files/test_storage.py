@@ -15,6 +15,7 @@ import pytest
 
 from jobs.engine import settings
 from jobs.engine.errors import LegworkError, NotFound, SettingsError, TooLarge, Transient
+from jobs.engine.files.in_database import DatabaseStorage
 from jobs.engine.files.s3 import PART, Bucket
 from jobs.engine.files.storage import BucketStorage, FolderStorage, Storage, blob_storage
 from jobs.engine.sandbox.spawn import ROOT
@@ -43,10 +44,13 @@ def bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> Bucket:
     return made
 
 
-@pytest.fixture(params=["folder", "bucket"])
+@pytest.fixture(params=["folder", "bucket", "database"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
     if request.param == "folder":
         return FolderStorage(tmp_path / "files")
+    if request.param == "database":
+        request.getfixturevalue("environment")
+        return DatabaseStorage(100_000_000)
     return BucketStorage(request.getfixturevalue("bucket"))
 
 

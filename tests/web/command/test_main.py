@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import sysconfig
 import tarfile
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ import pytest
 from tests.conftest import CODE, OURS, _open_folder
 from tests.stories.app_process import NO_MODEL, App, end, free_port
 from tests.stories.site_client import until
+from webapp.command.options import option_name
 
 pytestmark = pytest.mark.slow
 ENDED = {"succeeded", "partial", "failed", "cancelled"}
@@ -111,7 +114,7 @@ def test_an_installed_package_runs_jobs(app: App) -> None:
 
 
 def test_commands_find_the_running_one_by_env_file(app: App, installed: Installation) -> None:
-    assert str(app.data_dir) in installed.legwork("doctor")
+    assert str(app.data_dir) in installed.legwork("doctor", code=1)  # there is no model
     assert installed.legwork("accounts", "list") == ""
     installed.legwork("backup", "all.tar")
     assert (installed.folder / "all.tar").is_file()
@@ -134,6 +137,56 @@ def test_flasks_own_command_finds_the_site(app: App, installed: Installation) ->
     assert "Usage" in installed.run(*flask, "run", "--help")
     assert "usage: python -m jobs" in installed.run(str(installed.bin / "python"), "-m", "jobs", "--help")
     assert "usage: legwork worker" in installed.legwork("worker", "--help")
+
+
+def test_a_job_from_a_terminal(app: App, installed: Installation) -> None:
+    """A file goes up, progress is shown, results come down, and what is refused is said of the option."""
+    table = installed.folder / "Tabelle “ä”.csv"
+    table.write_text("text\n" + "eleven\n" * 5 + "no\n")
+    outs = [f"out.{form}" for form in ("csv", "jsonl", "xlsx", "parquet", "json")]
+    asked = ("letters", "--source", table.name, "--column", "text", "--shortest", "3")
+    said = installed.legwork("submit", *asked, *(word for out in outs for word in ("--out", out)))
+    assert "letters succeeded, 6 of 6" in said
+    assert (installed.folder / "out.csv").read_text().count("eleven,6") == 5
+    assert json.loads((installed.folder / "out.json").read_text())["label"] == table.name
+    assert all((installed.folder / out).stat().st_size > 50 for out in outs)
+    assert "--shortest: " in installed.legwork("submit", *asked[:-1], "0", code=5)
+    assert "There is no file" in installed.legwork("submit", "letters", "--source", "none.csv", code=2)
+    assert "must end in .csv" in installed.legwork("submit", *asked, "--out", "x.pdf", code=2)
+    assert "There is no kind" in installed.legwork("submit", "nothing", code=5)
+    assert "letters" in installed.legwork("jobs")
+    query = ("query_data", "--files", table.name, "--sql", "select 1 as one", "--save", "saved")
+    installed.legwork("submit", *query)
+    assert [path.suffix for path in (installed.folder / "saved").iterdir()] == [".csv"]
+
+
+def test_how_a_job_ended_is_the_exit_code(app: App, installed: Installation) -> None:
+    later = installed.legwork("submit", "letters", "--run-at", "2099-01-01T00:00:00Z", "--params", "none.json", code=2)
+    assert "none.json" in later
+    (installed.folder / "params.json").write_text('{"source": "sample:reviews.csv", "column": "review"}')
+    at = (datetime.now(UTC) + timedelta(days=2)).isoformat()
+    job = installed.legwork("submit", "letters", "--params", "params.json", "--run-at", at).split()[0]
+    options: dict[str, Any] = {"cwd": installed.folder, "env": installed.environ, "text": True}
+    command = [str(installed.bin / "legwork"), "wait", job]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, **options) as waiting:
+        assert waiting.stderr is not None
+        waiting.stderr.readline()
+        waiting.send_signal(signal.SIGINT)
+        assert "The job goes on" in waiting.stderr.read()
+    assert waiting.returncode == 130
+    installed.legwork("stop", job)
+    assert "stopped" in installed.legwork("submit", "letters", "--resume", job, code=4)
+    assert "does not answer" in installed.legwork("wait", job, "--url", "http://127.0.0.1:9", code=6)
+    assert "not encrypted" in installed.legwork("jobs", code=5, LEGWORK_URL="http://x.example", LEGWORK_TOKEN="t")
+
+
+def test_the_help_of_a_kind_has_the_fields_of_its_form(app: App, installed: Installation) -> None:
+    for kind in ("generate_texts", "send_emails", "run_agent"):
+        said = installed.legwork("submit", kind, "--help")
+        fields = json.loads(_get(f"{app.url}/api/v1/kinds/{kind}"))["schema"]["properties"]
+        missing = [name for name in fields if f"{option_name(name)} " not in said.replace("\n", " ").replace("/", " ")]
+        assert missing == [], said
+    assert "Write one text per row" in installed.legwork("submit", "--help")
 
 
 def _get(url: str) -> bytes:

@@ -6,7 +6,7 @@ from jobs.engine.db.models.accounts import ROLES, SCOPES, Account, AuditEntry, G
 from jobs.engine.db.models.approvals import Approval
 from jobs.engine.db.models.base import Base, new_id
 from jobs.engine.db.models.chat import Attachment, Conversation, Message
-from jobs.engine.db.models.files import File, SiteStorage, StorageUsed
+from jobs.engine.db.models.files import BlobPiece, File, SiteStorage, StorageUsed, Upload
 from jobs.engine.db.models.jobs import (
     ENDED_STATES,
     ITEM_STATES,
@@ -41,4 +41,4 @@ __all__ = [
 __all__ += ["LogLine", "Message", "Notification", "OutboxMessage", "Schedule", "Step", "Suppression", "WorkerProcess"]
 __all__ += ["ROLES", "SCOPES", "Account", "AuditEntry", "Guest", "Share", "SignIn", "Token", "Tries"]
 __all__ += ["Attachment", "PausedQueue", "SiteStorage", "Standing", "StorageUsed"]
-__all__ += ["VERDICTS", "Decision", "ThresholdChange", "new_id"]
+__all__ += ["VERDICTS", "BlobPiece", "Decision", "ThresholdChange", "Upload", "new_id"]

@@ -49,6 +49,33 @@ class SiteStorage(Base):
     __table_args__ = (CheckConstraint("one", name="one_row"),)
 
 
+class Upload(Base):
+    """An upload that comes in pieces, until it is whole and a File of the same id takes its place."""
+
+    __tablename__ = "uploads"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    owner: Mapped[str]
+    name: Mapped[str]
+    length: Mapped[int]  # bytes that it will have
+    blob: Mapped[str]  # its key in storage
+    handle: Mapped[str]  # of the storage, such as the id of a bucket's multipart upload
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime]
+
+    __table_args__ = (Index("uploads_owner", "owner"), Index("uploads_expires_at", "expires_at"))
+
+
+class BlobPiece(Base):
+    """A piece of a blob, where blobs are kept in the database."""
+
+    __tablename__ = "blob_pieces"
+
+    blob: Mapped[str] = mapped_column(primary_key=True)
+    place: Mapped[int] = mapped_column(primary_key=True)  # from 0
+    content: Mapped[bytes]
+
+
 class StorageUsed(Base):
     """How many bytes an owner's files and outbox take together. Postgres counts, by triggers; nobody else writes it."""
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from jobs.engine.db.models import Counts, new_id
 from jobs.engine.db.postgres import execute
 from jobs.engine.errors import LeaseLost, LegworkError
-from jobs.engine.files.storage import Blob
+from jobs.engine.files.blobs import Blob
 from jobs.engine.jsonsafe import clean_text, dumps
 from jobs.engine.queue.ledger.attempts import DETAIL_CHARACTERS, DOUBTED, MESSAGE_CHARACTERS, cut, end_attempts
 from jobs.engine.queue.ledger.claims import LEASE_SECONDS, Claim
