@@ -53,14 +53,14 @@ def _worker(arguments: argparse.Namespace) -> NoReturn:
     settings.current().require("database_url", "redis_url")
     least, most = _bounds(arguments)
     from jobs.engine.db import postgres
-    from jobs.engine.kinds import QUEUES
+    from jobs.engine.kinds import queues
     from jobs.engine.worker.autoscaler import CALM_SECONDS, Scale
     from jobs.engine.worker.supervisor import Supervisor
 
     postgres.url()
     target = arguments.target_wait or settings.current().target_wait_seconds
     scale = Scale(least, most, arguments.calm or CALM_SECONDS)
-    Supervisor(arguments.queues or list(QUEUES), scale, target, clock=not arguments.no_clock).run()
+    Supervisor(arguments.queues or list(queues()), scale, target, clock=not arguments.no_clock).run()
     _leave()
 
 
@@ -169,12 +169,12 @@ def _find_built_in() -> None:
 
 
 def _queues(text: str) -> list[str]:
-    from jobs.engine.kinds import QUEUES
+    from jobs.engine.kinds import queues
 
     names = [name.strip() for name in text.split(",") if name.strip()]
-    unknown = [name for name in names if name not in QUEUES]
+    unknown = [name for name in names if name not in queues()]
     if unknown or not names:
-        raise argparse.ArgumentTypeError(f"the queues are {', '.join(QUEUES)}, not {', '.join(unknown) or 'empty'}")
+        raise argparse.ArgumentTypeError(f"the queues are {', '.join(queues())}, not {', '.join(unknown) or 'empty'}")
     return names
 
 

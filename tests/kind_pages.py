@@ -10,7 +10,7 @@ from typing import Any
 
 import jobs
 from jobs.engine.kinds import catalogue
-from jobs.engine.kinds.catalogue import Kind
+from jobs.engine.kinds.definition import Kind
 
 FOLDER = Path(__file__).parents[1] / "docs" / "kinds"
 MADE = "<!-- Made by `make docs` out of jobs/{name}.py. Change it there. -->"

@@ -65,7 +65,7 @@ ENVIRONMENT_ALLOWED = {
 SWALLOWING_ALLOWED = {
     ("jobs.engine.chat.answer_threads", "_run"): "one answer must not keep the others from being kept",
     ("jobs.engine.chat.answer_writer", "_write"): "how an answer ended must be written, whatever ended it",
-    ("jobs.engine.kinds.catalogue", "load"): "a broken kind must not take the others with it",
+    ("jobs.engine.kinds.definition", "load"): "a broken kind must not take the others with it",
     (
         "jobs.engine.llm.embeddings.batching",
         "_settle",

@@ -16,6 +16,7 @@ from flask.testing import FlaskClient
 import jobs
 from jobs.engine.errors import Conflict
 from jobs.engine.kinds import catalogue, checks, estimates
+from jobs.engine.kinds.definition import Kind
 from jobs.engine.queue import commands, queries
 from tests import sample_kinds
 from tests.conftest import House, forget
@@ -54,23 +55,23 @@ def standing(house: House) -> Iterator[Standing]:
         with house(EXTRA_KINDS="tests.sample_kinds", **model), running("--processes", "2") as workers:
             from webapp.app import create_app
 
-            until(lambda: queries.served_queues() >= set(catalogue.QUEUES))
+            until(lambda: queries.served_queues() >= set(catalogue.queues()))
             yield Standing(workers, create_app({"TESTING": True}).test_client())
             forget()
 
 
 @pytest.fixture(params=KINDS)
-def kind(request: pytest.FixtureRequest, standing: Standing) -> catalogue.Kind:
+def kind(request: pytest.FixtureRequest, standing: Standing) -> Kind:
     return catalogue.kind(request.param)
 
 
-def submit(standing: Standing, kind: catalogue.Kind) -> Any:
+def submit(standing: Standing, kind: Kind) -> Any:
     answer = standing.client.post(f"/api/v1/kinds/{kind.name}/jobs", json=kind.example)
     assert answer.status_code == 202, answer.text
     return queries.job(answer.json["id"], OWNER)
 
 
-def catch(standing: Standing, kind: catalogue.Kind) -> tuple[Any, int]:
+def catch(standing: Standing, kind: Kind) -> tuple[Any, int]:
     """A job of this kind whose process has just begun and holds still: all that wait for a job are held still before."""
     for _ in range(CATCHES):
         until(lambda: len(standing.workers.children) == len(standing.workers.workers))
@@ -104,7 +105,7 @@ def test_the_catalogue_has_them_all(standing: Standing) -> None:
     assert OURS
 
 
-def test_it_is_available_and_its_example_is_valid(kind: catalogue.Kind) -> None:
+def test_it_is_available_and_its_example_is_valid(kind: Kind) -> None:
     assert kind.available, kind.reason
     assert kind.group in catalogue.GROUPS
     assert kind.summary.endswith(".")
@@ -114,13 +115,13 @@ def test_it_is_available_and_its_example_is_valid(kind: catalogue.Kind) -> None:
     assert estimate is None or estimate.items is None or estimate.items > 0
 
 
-def test_every_param_has_a_label_a_person_can_read(kind: catalogue.Kind) -> None:
+def test_every_param_has_a_label_a_person_can_read(kind: Kind) -> None:
     for name, described in kind.Params.model_fields.items():
         assert described.title, name
         assert described.title != name
 
 
-def test_its_form_and_its_card_render(standing: Standing, kind: catalogue.Kind) -> None:
+def test_its_form_and_its_card_render(standing: Standing, kind: Kind) -> None:
     assert f'href="/kinds/{kind.name}"' in standing.client.get("/").text
     for query in ("", "?example=1"):
         form = standing.client.get(f"/kinds/{kind.name}{query}")
@@ -128,7 +129,7 @@ def test_its_form_and_its_card_render(standing: Standing, kind: catalogue.Kind) 
         assert 'aria-invalid="true"' not in form.text
 
 
-def test_its_example_succeeds_and_its_pages_render(standing: Standing, kind: catalogue.Kind) -> None:
+def test_its_example_succeeds_and_its_pages_render(standing: Standing, kind: Kind) -> None:
     job = ended(submit(standing, kind))
     assert job.state == "succeeded", (job.reason, job.message, job.detail)
     assert adds_up(job)
@@ -147,7 +148,7 @@ def test_its_example_succeeds_and_its_pages_render(standing: Standing, kind: cat
         assert standing.client.get(f"/jobs/{job.id}/items.{format}").status_code == 200
 
 
-def test_it_obeys_a_stop(standing: Standing, kind: catalogue.Kind) -> None:
+def test_it_obeys_a_stop(standing: Standing, kind: Kind) -> None:
     job, horse = catch(standing, kind)
     assert commands.cancel(job.id, owner=OWNER).state == "stopping"
     os.kill(horse, signal.SIGCONT)
@@ -156,7 +157,7 @@ def test_it_obeys_a_stop(standing: Standing, kind: catalogue.Kind) -> None:
     assert adds_up(job)
 
 
-def test_the_death_of_its_process_before_it_begins_costs_nothing(standing: Standing, kind: catalogue.Kind) -> None:
+def test_the_death_of_its_process_before_it_begins_costs_nothing(standing: Standing, kind: Kind) -> None:
     job, horse = catch(standing, kind)
     os.kill(horse, signal.SIGKILL)
     job = ended(job)
@@ -165,7 +166,7 @@ def test_the_death_of_its_process_before_it_begins_costs_nothing(standing: Stand
     assert adds_up(job)
 
 
-def test_running_it_twice_is_safe(standing: Standing, kind: catalogue.Kind) -> None:
+def test_running_it_twice_is_safe(standing: Standing, kind: Kind) -> None:
     first = ended(submit(standing, kind))
     if any(
         kind.example.get(name) for name in catalogue.secret_params(kind.name)

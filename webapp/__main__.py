@@ -112,6 +112,8 @@ def _start(
     """Start everything. Returns the secret of the link to the first account; empty where none is needed."""
     found = filter(None, (os.environ.get("PYTHONPATH"), str(folder)))  # packages of EXTRA_KINDS may lie beside .env
     environ = with_programs(os.environ) | {"PYTHONPATH": os.pathsep.join(found)}
+    if chosen.this_machine_only:
+        environ.setdefault("RELOAD_KINDS", "1")
     environ |= _start_services(chosen, supervisor, stop)
     if "release" in lines:
         _release(lines["release"], folder, environ, chosen.data_dir)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask
+from jinja2 import ChoiceLoader, FileSystemLoader
 
-from jobs.engine import settings
+from jobs.engine import kind_packages, settings
 from webapp import accounts, chat, jobs, library, mail, moderation, openapi, operations, results, schedules, ui, uploads
 from webapp.http import compression, errors, guards
 from webapp.http.routing import LazyRule
@@ -23,6 +24,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     """The WSGI application. `config` overrides Flask's own, for tests. Opens no connection."""
     app = Flask("webapp", template_folder=TEMPLATES)
     app.url_rule_class = LazyRule
+    own = [app.jinja_loader] if app.jinja_loader else []
+    app.jinja_loader = ChoiceLoader([*own, *(FileSystemLoader(f / "templates") for f in kind_packages.extra_folders())])
     guards.guard(app, settings.current())
     errors.answer_errors(app)
     app.after_request(compression.gzip_static)

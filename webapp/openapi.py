@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, request
@@ -71,16 +71,16 @@ blueprint = Blueprint("openapi", __name__, url_prefix=PREFIX)
 @operation("Describe the API", "The description, as OpenAPI.", Content("application/json", {"type": "object"}))
 def describe() -> Response:
     """The description has an ETag."""
-    body, etag = _written()
+    body, etag = _written(engine_kinds.version())
     response = Response(body, content_type="application/json")
     response.set_etag(etag)
     response.make_conditional(request)
     return response
 
 
-@cache
-def _written() -> tuple[bytes, str]:
-    """The description of this process's kinds, and its ETag."""
+@lru_cache(maxsize=1)
+def _written(version: int) -> tuple[bytes, str]:
+    """The description of this process's kinds, of that version, and its ETag."""
     body = json.dumps(document(current_app, engine_kinds.kinds()), ensure_ascii=False).encode()
     return body, hashlib.sha256(body).hexdigest()[:32]
 

@@ -21,8 +21,8 @@ from jobs.engine.errors import (
 from jobs.engine.files.inputs import Input
 from jobs.engine.formats.tables import ReadOptions, as_shown, unknown_cells, unknown_sentence
 from jobs.engine.formats.text_templates import parse_template, template_errors
-from jobs.engine.kinds.catalogue import Estimate, Find, Recipe, TrialPrompt
 from jobs.engine.kinds.columns import ItemColumn, KindResult, figure
+from jobs.engine.kinds.definition import Estimate, Find, Recipe, TrialPrompt
 from jobs.engine.kinds.params import ColumnParams, FileRef, KindParams, ShortText, TableFile, TableParams, param
 from jobs.engine.kinds.shown import Chart, Html, Markdown, Picture, Table, Text
 from jobs.engine.worker.context import Context, Counts, Output

@@ -47,6 +47,7 @@ class Settings:
     extra_kinds: tuple[str, ...]  # packages with more kinds, in addition to jobs/
     web_concurrency: int
     built_in: frozenset[str]
+    reload_kinds: bool = False  # whether files of kinds that change are read again
     mail_senders: tuple[str, ...] = ()  # that mailings may be from: ann@example.org, or @example.org for a domain
     database_connections: int = 0  # that a process may have; 0: by what the server allows
     redis_tls: str = "verified"  # or unverified, or the file of the authority that signed the certificate
@@ -213,6 +214,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         built_in=_built_in(environ),
         first_account_secret=_long_secret(environ, "FIRST_ACCOUNT_SECRET"),
         account_password=environ.get("ACCOUNT_PASSWORD", ""),
+        reload_kinds=environ.get("RELOAD_KINDS", "").strip() == "1",
         first_account=environ.get("LEGWORK_FIRST_ACCOUNT", ""),  # set by `python -m webapp`, as LEGWORK_BUILT_IN
         outgoing_private=environ.get("OUTGOING_PRIVATE", "").strip() == "1",
         mail_senders=_senders(environ),

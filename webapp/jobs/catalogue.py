@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from functools import cache
+from functools import lru_cache, partial
 from typing import Any
 
 from flask import Blueprint, make_response, redirect, render_template, request
@@ -42,7 +42,7 @@ def index() -> str:
         recipes=_recipes(),
         all_kinds=every,
         served=queue.served_queues(),
-        wants=_wants,
+        wants=partial(_wants, engine_kinds.version()),
         welcome=None if request.cookies.get("welcome") == "hidden" else settings.current(),
         first=next((kind for kind in every if kind.name == FIRST and kind.available), None),
         **_mine(),
@@ -57,8 +57,8 @@ def hide_welcome() -> Response:
     return response
 
 
-@cache
-def _wants(name: str) -> str:
+@lru_cache(maxsize=200)
+def _wants(version: int, name: str) -> str:
     """What a job of this kind needs, in a few words: a table, the model."""
     kind = engine_kinds.kind(name)
     fields = forms.of_kind(kind) if kind.available else ()

@@ -8,7 +8,6 @@ from flask import Blueprint, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response
 
 from jobs.engine import operations, settings
-from jobs.engine.kinds import QUEUES
 from jobs.engine.operations import MINUTES, QueueFigures
 from webapp.http import identity
 from webapp.http.guards import current_owner
@@ -69,6 +68,3 @@ def spark(queue: QueueFigures) -> dict[str, Any]:
     words = f"now {queue.ended[-1]:,}, most {most:,}"
     sentence = f"Jobs ended per minute in the last half hour: {words}, {sum(queue.failed):,} failed"
     return {"bars": bars, "words": words, "sentence": sentence, "width": MINUTES * (BAR + GAP)}
-
-
-assert set(WHAT_QUEUES_DO) == set(QUEUES), "the route above names the queues"

@@ -5,7 +5,6 @@ from uuid import UUID
 
 from pydantic import Field
 
-from jobs.engine.kinds import QUEUES
 from webapp.api.records import Moment, Record, Whole, one_of
 
 Seconds = Annotated[float, Field(description="Seconds.")]
@@ -23,7 +22,7 @@ class Trouble(Record):
 class QueueFiguresRecord(Record):
     """A queue now. Seconds are null if there is nothing to tell them from."""
 
-    name: Annotated[str, one_of(QUEUES)]
+    name: str
     waiting: Whole
     running: Whole
     oldest_seconds: Annotated[float | None, Field(description="Seconds since the job that waits longest was due.")]

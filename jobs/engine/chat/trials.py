@@ -15,7 +15,7 @@ from jobs.engine.chat.live_text import LiveText
 from jobs.engine.db.models import new_id
 from jobs.engine.errors import LegworkError, TooMany
 from jobs.engine.kinds import form_process
-from jobs.engine.kinds.catalogue import TrialPrompt
+from jobs.engine.kinds.definition import TrialPrompt
 from jobs.engine.llm import client
 from jobs.engine.llm.stream import Stream, StreamStopped
 

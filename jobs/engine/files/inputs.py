@@ -18,6 +18,7 @@ from jobs.engine.errors import BadInput
 from jobs.engine.files.storage import blob_storage
 from jobs.engine.formats import tables
 from jobs.engine.formats.tables import DETECTED, ReadOptions, TableInfo
+from jobs.engine.kind_packages import extra_folders
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 SAMPLE = "sample:"
@@ -92,8 +93,8 @@ def find_input(ref: str, owner: str) -> Input:
 
 
 def sample_path(name: str) -> Path:
-    """The path of a sample: a regular file directly in the samples folder. Raises BadInput."""
-    path = SAMPLES / name
+    """The path of a sample: a regular file directly in a samples folder, of ours or of a package of kinds. Raises BadInput."""
+    path = next((path for folder in extra_folders() if (path := folder / "samples" / name).is_file()), SAMPLES / name)
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,60}\.[a-z0-9]{1,8}", name) or not path.is_file() or path.is_symlink():
         raise BadInput("There is no such sample. Upload a file, or take a sample's name from the kind's example.")
     return path

@@ -5,20 +5,17 @@ from __future__ import annotations
 from jobs.engine.display import as_text
 from jobs.engine.formats.text_templates import fill_in, parse_template, template_errors
 from jobs.engine.kinds.catalogue import (
-    QUEUES,
-    Estimate,
-    Find,
-    Kind,
-    Recipe,
-    TrialPrompt,
     kind,
     kinds,
     offered,
+    queues,
     secret_params,
     shown_params,
+    version,
 )
 from jobs.engine.kinds.checks import ValidParams
 from jobs.engine.kinds.columns import NUMBERS, ItemColumn, KindResult, Role, Type, figure, figures_of, label_of
+from jobs.engine.kinds.definition import Estimate, Find, Kind, Recipe, TrialPrompt
 from jobs.engine.kinds.form_process import estimate, preview, questions, validate
 from jobs.engine.kinds.form_process import start as start_form_processes
 from jobs.engine.kinds.params import READING, FileRef, KindParams, ShortText, TableFile, TableParams, param
@@ -26,7 +23,6 @@ from jobs.engine.kinds.shown import Chart, Html, Markdown, Picture, Table, Text
 
 __all__ = [
     "NUMBERS",
-    "QUEUES",
     "READING",
     "Chart",
     "Estimate",
@@ -62,9 +58,11 @@ __all__ = [
     "parse_template",
     "preview",
     "questions",
+    "queues",
     "secret_params",
     "shown_params",
     "start_form_processes",
     "template_errors",
     "validate",
+    "version",
 ]

@@ -1,174 +1,21 @@
-"""The catalogue of kinds: imports the files of `jobs/` and checks what they define; a broken one is listed with the reason."""
+"""The catalogue of kinds: those in the packages of kinds; a broken one is listed with the reason."""
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import pkgutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import threading
+import time
+from dataclasses import replace
 from functools import cache
-from types import ModuleType
 from typing import Any
 
-from jobs.engine import settings
-from jobs.engine.errors import FieldError, KindUnavailable, NotFound, SettingsError
-from jobs.engine.files.inputs import Input
-from jobs.engine.kinds import secrets
-from jobs.engine.kinds.columns import ItemColumn, KindResult, figures_of
-from jobs.engine.kinds.params import KindParams
+from jobs.engine import kind_packages, settings
+from jobs.engine.errors import NotFound, SettingsError
+from jobs.engine.kinds import secrets, sources
+from jobs.engine.kinds.definition import Kind, broken_kind, load, name_of
 
 GROUPS = ("Text and AI", "Files and documents", "Data and numbers", "Mail")
-QUEUES = ("io", "cpu", "mail")
-DEFAULT_TIME_LIMIT = 6 * 3600
-DEFAULT_ATTEMPTS = 3
-
-Find = Callable[[str], Input]  # the file of a reference; raises BadInput
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What a job will need. None: not known before it starts. `calls` and `tokens` are those of a model."""
-
-    items: int | None = None
-    calls: int | None = None
-    tokens: int | None = None
-    seconds: float | None = None
-    notes: tuple[str, ...] = ()  # warnings shown before the start
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """A common task for a kind: what people call it, and params on a sample file that do it."""
-
-    title: str
-    params: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class TrialPrompt:
-    """The request to a model for one row.
-
-    body: of POST /chat/completions; None if there is no request for this row. asked: the prompt, as shown to a person.
-    trouble: why there is no request, as a sentence.
-    """
-
-    body: dict[str, Any] | None
-    asked: str = ""
-    trouble: str = ""
-
-
-@dataclass(frozen=True)
-class Kind:
-    """One kind of job: the values and functions that its module defines."""
-
-    name: str
-    title: str
-    group: str
-    queue: str
-    needs: tuple[str, ...]
-    noun: tuple[str, str]
-    text: str
-    example: dict[str, Any]
-    time_limit: int
-    max_attempts: int
-    at_most_once: bool = False  # a retry by a person skips finished items
-    reuse_process: bool = False  # several jobs may run in one process, one after another
-    reason: str | None = None  # why it is unavailable
-    words: str = ""  # what people call what it does, with commas between; for searching
-    recipes: tuple[Recipe, ...] = ()
-    hidden: bool = False  # started from other pages; not in the catalogue page
-    module: ModuleType | None = None
-
-    @property
-    def available(self) -> bool:
-        return self.reason is None
-
-    @property
-    def summary(self) -> str:
-        return self.text.split("\n", 1)[0]
-
-    @property
-    def searched(self) -> str:
-        """The words by which it is found in the catalogue."""
-        names = [self.title, self.name.replace("_", " "), self.group, self.summary, self.words]
-        return " ".join([*names, *(one.title for one in self.recipes)]).casefold()
-
-    @property
-    def Params(self) -> type[KindParams]:
-        model: type[KindParams] = self._module().Params
-        return model
-
-    def schema(self) -> dict[str, Any]:
-        return self.Params.model_json_schema()
-
-    def run(self, params: KindParams, context: Any) -> dict[str, Any] | None:
-        result: dict[str, Any] | None = self._module().run(params, context)
-        return result
-
-    def check(self, params: KindParams, find: Find) -> list[FieldError]:
-        """Errors that the types do not catch: a file that is not a table, a column that does not exist."""
-        return self._optional("check", params, find) or []
-
-    def estimate(self, params: KindParams, find: Find) -> Estimate | None:
-        estimate: Estimate | None = self._optional("estimate", params, find)
-        return estimate
-
-    def label(self, params: KindParams, find: Find) -> str:
-        """The job's input in a few words, for lists; empty if the kind has no label."""
-        return self._optional("label", params, find) or ""
-
-    @property
-    def has_preview(self) -> bool:
-        return hasattr(self.module, "preview")
-
-    def preview(self, params: KindParams, find: Find, place: int) -> dict[str, Any] | None:
-        """The result of the item at this place, from 1, without a job; None if there is no preview. Raises BadInput."""
-        preview: dict[str, Any] | None = self._optional("preview", params, find, place)
-        return preview
-
-    @property
-    def has_tries(self) -> bool:
-        """Whether trying the job on a few rows makes sense. It does not for an agent or a report."""
-        return not getattr(self.module, "ONE_PIECE", False)
-
-    @property
-    def has_questions(self) -> bool:
-        return hasattr(self.module, "questions")
-
-    def questions(self, params: KindParams, find: Find, rows: int) -> list[TrialPrompt]:
-        """The requests to a model for the first rows, for a trial. Raises BadInput."""
-        return self._optional("questions", params, find, rows) or []
-
-    def view(self, job: Any, query: Mapping[str, str]) -> dict[str, Any] | None:
-        """Variables for the kind's RESULT_TEMPLATE; query: the page's query string. None if there are none."""
-        view: dict[str, Any] | None = self._optional("view", job, query)
-        return view
-
-    @property
-    def figures(self) -> tuple[ItemColumn, ...]:
-        """How the values of its result are shown."""
-        model = getattr(self.module, "Result", None)
-        return figures_of(model) if model else ()
-
-    def columns(self, params: Mapping[str, Any]) -> tuple[ItemColumn, ...]:
-        """How the columns of its items are shown. params: as they were submitted; they may name columns."""
-        found = getattr(self.module, "item_columns", None)
-        return tuple(found(params) if found else getattr(self.module, "COLUMNS", ()))
-
-    @property
-    def items_apart(self) -> bool:
-        """Whether its items are steps to the result, shown on a tab of their own, rather than the result."""
-        return bool(getattr(self.module, "ITEMS_APART", False))
-
-    def _optional(self, function: str, *arguments: Any) -> Any:
-        found = getattr(self._module(), function, None)
-        return found(*arguments) if found else None
-
-    def _module(self) -> ModuleType:
-        if self.module is None or self.reason:
-            raise KindUnavailable(f"{self.title} is not available here: {self.reason}")
-        return self.module
+QUEUES = ("io", "cpu", "mail")  # those of our own kinds; a kind may name another
+LOOK_SECONDS = 0.3  # between two looks at the files of kinds
 
 
 def kinds(*, hidden: bool = False) -> list[Kind]:
@@ -201,22 +48,91 @@ def unavailable_reason(name: str) -> str | None:
     return None if found.available else f"The workers cannot run this kind of job now. {found.reason or ''}".strip()
 
 
-@cache
+def queues() -> tuple[str, ...]:
+    """The names of all queues, in the workers' default order: the common ones, then others that kinds name."""
+    return (*QUEUES, *sorted({kind.queue for kind in _found().values()} - {*QUEUES}))
+
+
+def version() -> int:
+    """A number that changes when kinds were read again: for what is made from them once."""
+    _found()
+    return _loaded().version
+
+
 def _found() -> dict[str, Kind]:
-    packages = ["jobs", *settings.current().extra_kinds]
-    found = [load(path) for package in packages for path in _modules(package)]
+    """The kinds by name, in the order of the catalogue page."""
+    loaded = _loaded()
+    if settings.current().reload_kinds:
+        loaded.refresh()
+    return loaded.kinds
+
+
+@cache
+def _loaded() -> _Catalogue:
+    return _Catalogue()
+
+
+class _Catalogue:
+    """The kinds of this process. Where RELOAD_KINDS is 1 it looks, when it is asked, whether their files have changed."""
+
+    def __init__(self) -> None:
+        self.version = 0
+        paths, broken = _paths()
+        self._stamps = sources.stamps(paths) if settings.current().reload_kinds else {}
+        self._looked = time.monotonic()
+        self._looking = threading.Lock()
+        self.kinds = _ordered([*map(load, paths), *broken])
+
+    def refresh(self) -> None:
+        """Read files again that have changed. A kind whose new file is broken goes on as it was, and says why."""
+        if time.monotonic() - self._looked < LOOK_SECONDS or not self._looking.acquire(blocking=False):
+            return
+        try:
+            self._looked = time.monotonic()
+            paths, broken = _paths()
+            before, self._stamps = self._stamps, sources.stamps(paths)
+            if before != self._stamps:
+                changed = [path for path in paths if before.get(path) != self._stamps.get(path)]
+                there = {path.rpartition(".")[2] for path in paths}
+                kept = [
+                    kind for name, kind in self.kinds.items() if name in there and name not in map(name_of, changed)
+                ]
+                self.kinds = _ordered([*kept, *map(self._again, changed), *broken])
+                self.version += 1
+        finally:
+            self._looking.release()
+
+    def _again(self, path: str) -> Kind:
+        before, kind = self.kinds.get(name_of(path)), load(path, again=True)
+        return (
+            kind if kind.available or before is None or not before.available else replace(before, trouble=kind.reason)
+        )
+
+
+def _ordered(found: list[Kind]) -> dict[str, Kind]:
     order = {group: place for place, group in enumerate(GROUPS)}
     found.sort(key=lambda kind: (order.get(kind.group, len(order)), kind.title))
     return {kind.name: kind for kind in found}
 
 
-def _modules(package: str) -> list[str]:
-    """The dotted paths of a package's own modules."""
-    try:
-        path = importlib.import_module(package).__path__
-    except (ImportError, AttributeError) as error:
-        raise SettingsError(f"EXTRA_KINDS names {package!r}, which is not a package that can be imported.") from error
-    return [f"{package}.{one.name}" for one in pkgutil.iter_modules(path) if not one.ispkg and one.name[0] != "_"]
+def _paths() -> tuple[list[str], list[Kind]]:
+    """The modules of all packages of kinds, and a broken kind for each package that is installed and cannot be imported."""
+    paths, broken = [], []
+    for package in (kind_packages.OWN, *settings.current().extra_kinds):
+        try:
+            paths += sources.modules_of(package)
+        except ImportError as error:
+            raise SettingsError(
+                f"EXTRA_KINDS names {package!r}, which is not a package that can be imported."
+            ) from error
+    for package, distribution in kind_packages.installed_packages().items():
+        try:
+            paths += sources.modules_of(package)
+        except ImportError as error:
+            broken.append(
+                broken_kind(package, f"{package} of the installed package {distribution} does not import: {error}")
+            )
+    return list(dict.fromkeys(paths)), broken
 
 
 def shown_params(name: str, params: dict[str, Any]) -> dict[str, Any]:
@@ -234,60 +150,3 @@ def secret_params(name: str) -> dict[str, str]:
         secret: known.Params.model_fields[secret].title or secret
         for secret in sorted(secrets.secret_names(known.Params))
     }
-
-
-def load(path: str) -> Kind:
-    """The kind in the module of that dotted path; unavailable if the module fails to import or does not define a kind."""
-    name = path.rsplit(".", 1)[-1]
-    try:
-        module = importlib.import_module(path)
-    except Exception as error:  # a broken kind must not take the others with it
-        return _broken(name, f"jobs/{name}.py does not import: {type(error).__name__}: {error}")
-    reason = _definition_error(module)
-    return _broken(name, reason) if reason else _kind(name, module)
-
-
-def _kind(name: str, module: ModuleType) -> Kind:
-    needs = tuple(getattr(module, "NEEDS", ()))
-    packages = dict.fromkeys(need.partition(".")[0] for need in needs)  # find_spec of a submodule imports its package
-    missing = [package for package in packages if importlib.util.find_spec(package) is None]
-    return Kind(
-        name=name,
-        title=module.TITLE,
-        group=module.GROUP,
-        queue=module.QUEUE,
-        needs=needs,
-        noun=getattr(module, "NOUN", ("item", "items")),
-        text=(module.__doc__ or "").strip(),
-        example=module.EXAMPLE,
-        time_limit=getattr(module, "TIME_LIMIT", DEFAULT_TIME_LIMIT),
-        max_attempts=getattr(module, "MAX_ATTEMPTS", DEFAULT_ATTEMPTS),
-        at_most_once=getattr(module, "AT_MOST_ONCE", False),
-        reuse_process=getattr(module, "REUSE_PROCESS", False),
-        reason=f"the package {', '.join(missing)} is missing; install requirements.txt" if missing else None,
-        module=module,
-        words=getattr(module, "WORDS", ""),
-        recipes=tuple(getattr(module, "RECIPES", ())),
-        hidden=getattr(module, "HIDDEN", False),
-    )
-
-
-def _broken(name: str, reason: str) -> Kind:
-    title = name.replace("_", " ").capitalize()
-    return Kind(name, title, "Not available", "cpu", (), ("item", "items"), reason, {}, 0, 0, reason=reason)
-
-
-def _definition_error(module: ModuleType) -> str | None:
-    """What a kind's module lacks, as a sentence; None if nothing."""
-    absent = [word for word in ("TITLE", "GROUP", "QUEUE", "Params", "EXAMPLE", "run") if not hasattr(module, word)]
-    if absent:
-        return f"{module.__name__} does not define {', '.join(absent)}; docs/add-a-kind.md shows what a kind needs."
-    if not (isinstance(module.Params, type) and issubclass(module.Params, KindParams)):
-        return f"{module.__name__}.Params is not a subclass of KindParams."
-    if not issubclass(getattr(module, "Result", KindResult), KindResult):
-        return f"{module.__name__}.Result is not a subclass of KindResult."
-    if module.QUEUE not in QUEUES:
-        return f"{module.__name__}.QUEUE is {module.QUEUE!r}; it must be one of {', '.join(QUEUES)}."
-    if not (module.__doc__ or "").strip():
-        return f"{module.__name__} has no docstring; its first line is the text on the kind's card."
-    return None

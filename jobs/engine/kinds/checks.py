@@ -12,7 +12,7 @@ from jobs.engine.errors import BadInput, FieldError, InvalidParams
 from jobs.engine.files import inputs
 from jobs.engine.jsonsafe import clean_text
 from jobs.engine.kinds import catalogue, sealing
-from jobs.engine.kinds.catalogue import Find, Kind
+from jobs.engine.kinds.definition import Find, Kind
 from jobs.engine.kinds.params import KindParams, files_of
 from jobs.engine.validation import params_errors
 

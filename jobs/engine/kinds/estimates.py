@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from jobs.engine.kinds import catalogue
-from jobs.engine.kinds.catalogue import Estimate, TrialPrompt
 from jobs.engine.kinds.checks import finder, valid_model
+from jobs.engine.kinds.definition import Estimate, TrialPrompt
 
 
 def estimate(kind_name: str, params: dict[str, Any], *, owner: str, sample: int | None = None) -> Estimate | None:

@@ -19,8 +19,8 @@ from typing import Any
 from jobs.engine import errors, jsonsafe
 from jobs.engine.errors import FieldError, InvalidParams, LegworkError, Transient
 from jobs.engine.kinds import catalogue, checks, estimates
-from jobs.engine.kinds.catalogue import Estimate, TrialPrompt
 from jobs.engine.kinds.checks import ValidParams
+from jobs.engine.kinds.definition import Estimate, TrialPrompt
 from jobs.engine.sandbox import child_limit, rlimits
 from jobs.engine.sandbox.child_limit import ChildLimit
 from jobs.engine.sandbox.parent_death import call_process, die_with_parent, forbid_tracing

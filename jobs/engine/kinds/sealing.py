@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from jobs.engine import settings
 from jobs.engine.errors import Conflict
 from jobs.engine.kinds import catalogue
+from jobs.engine.kinds.definition import Kind
 from jobs.engine.kinds.secrets import secret_names
 from jobs.engine.masking import MASK
 from jobs.engine.secret_key import made_secret_key, secret_key
@@ -35,19 +36,19 @@ class SecretUnreadable(Conflict):
     reason = "secret_unreadable"
 
 
-def sealed(kind: catalogue.Kind, params: Mapping[str, Any]) -> tuple[dict[str, Any], Sealed | None]:
+def sealed(kind: Kind, params: Mapping[str, Any]) -> tuple[dict[str, Any], Sealed | None]:
     """The params with the mask in place of each secret, and the secrets encrypted; None where there are none."""
     shown, found = split(kind, params)
     return shown, seal(found, made_secret_key(settings.current())) if found else None
 
 
-def split(kind: catalogue.Kind, params: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+def split(kind: Kind, params: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """The params with the mask in place of each secret, and the secrets."""
     found = _given(kind, params)
     return {**params, **dict.fromkeys(found, MASK)}, found
 
 
-def opened(kind: catalogue.Kind, params: Mapping[str, Any], sealed: Sealed | None) -> dict[str, Any]:
+def opened(kind: Kind, params: Mapping[str, Any], sealed: Sealed | None) -> dict[str, Any]:
     """The params with their secrets. Raises SecretUnreadable."""
     whole = {**params, **(unseal(sealed, secret_key()) if sealed else {})}
     if lacking(kind, whole):
@@ -55,7 +56,7 @@ def opened(kind: catalogue.Kind, params: Mapping[str, Any], sealed: Sealed | Non
     return whole
 
 
-def lacking(kind: catalogue.Kind, params: Mapping[str, Any]) -> list[str]:
+def lacking(kind: Kind, params: Mapping[str, Any]) -> list[str]:
     """The names of the secrets that have only the mask left."""
     return sorted(name for name in (secret_names(kind.Params) if kind.available else ()) if params.get(name) == MASK)
 
@@ -70,7 +71,7 @@ def digested(kind_name: str, params: Mapping[str, Any]) -> dict[str, Any]:
     return {**params, **digest}
 
 
-def _given(kind: catalogue.Kind, params: Mapping[str, Any]) -> dict[str, str]:
+def _given(kind: Kind, params: Mapping[str, Any]) -> dict[str, str]:
     """The secrets that are there; none for a kind that cannot be loaded."""
     names = secret_names(kind.Params) if kind.available else set()
     return {name: value for name in names if isinstance(value := params.get(name), str) and value not in ("", MASK)}

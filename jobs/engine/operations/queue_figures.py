@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from jobs.engine import settings
 from jobs.engine.db.models import ENDED_STATES
-from jobs.engine.kinds.catalogue import QUEUES
+from jobs.engine.kinds import catalogue
 from jobs.engine.queue import capacity, fair_share, pauses, worker_registry
 
 MINUTES = 30  # of the chart
@@ -79,8 +79,8 @@ _FAILED = text(f"""
 
 def queues(session: Session) -> list[QueueFigures]:
     """All queues, in the workers' default order."""
-    found = {name: QueueFigures(name) for name in QUEUES}
-    wanted = {"queues": list(QUEUES)}
+    found = {name: QueueFigures(name) for name in catalogue.queues()}
+    wanted = {"queues": list(found)}
     for statement in (_WAITING, _RUNNING, _WAITS, _FAILED):
         for row in session.execute(statement, wanted).mappings():
             _fill(found[row["queue"]], {name: value for name, value in row.items() if name != "queue"})

@@ -29,7 +29,6 @@ log = logging.getLogger("legwork.delivery")
 FUNCTION = "jobs.engine.worker.rq_worker.run_job"  # the one function that workers run
 RESULT_SECONDS = 500  # how long an ended message stays to be looked at in rq-dashboard; results are in Postgres
 FAILURE_SECONDS = 3_600
-_QUEUES = {f"rq:queue:{name}" for name in catalogue.QUEUES}
 LOOKED_AT = 1_000  # keys, when it is asked whose database of the broker this is
 TEXT_CHARACTERS = 500  # of one text in a message: it is a description, not the job
 
@@ -181,7 +180,8 @@ def _stranger() -> str:
     queues: Any = redis.broker().smembers("rq:queues")
     names = [str(name, "utf-8", "replace") for name in keys]
     foreign = [name for name in names if not name.startswith(("rq:", "legwork:"))]
-    foreign += [name for one in queues if (name := str(one, "utf-8", "replace")) not in _QUEUES]
+    ours = {f"rq:queue:{name}" for name in catalogue.queues()}
+    foreign += [name for one in queues if (name := str(one, "utf-8", "replace")) not in ours]
     return next(iter(foreign), "")[:80]
 
 

@@ -44,11 +44,12 @@ def resume(queue: str, *, owner: str, address: str | None = None) -> None:
         audit.record(session, owner, "queue_resume", queue, address=address)
 
 
-def paused(session: Session, queues: Sequence[str] = catalogue.QUEUES) -> dict[str, PausedQueue]:
-    """Those of these queues that are paused, by name."""
+def paused(session: Session, queues: Sequence[str] | None = None) -> dict[str, PausedQueue]:
+    """Those of these queues, or of all, that are paused, by name."""
+    queues = catalogue.queues() if queues is None else queues
     return {row.queue: row for row in session.scalars(select(PausedQueue).where(PausedQueue.queue.in_(queues)))}
 
 
 def _check(queue: str) -> None:
-    if queue not in catalogue.QUEUES:
-        raise NotFound(f"There is no queue called {queue[:80]!r}; there are {', '.join(catalogue.QUEUES)}.")
+    if queue not in catalogue.queues():
+        raise NotFound(f"There is no queue called {queue[:80]!r}; there are {', '.join(catalogue.queues())}.")

@@ -20,7 +20,7 @@ from jobs.engine import settings
 from jobs.engine.db import postgres
 from jobs.engine.errors import LegworkError
 from jobs.engine.files.storage import blob_storage
-from jobs.engine.kinds.catalogue import QUEUES
+from jobs.engine.kinds import catalogue
 from jobs.engine.queue import ledger
 
 JOBS_AT_ONCE = 20  # in a transaction
@@ -48,7 +48,7 @@ def tidy() -> int:
     gone = 0
     try:
         for state, days in periods().items():
-            for queue in QUEUES if days else ():
+            for queue in catalogue.queues() if days else ():
                 while gone < MOST_JOBS and (count := _some_jobs(queue, state, days)):
                     gone += count
         if days := settings.current().keep_files_days:

@@ -22,7 +22,7 @@ from jobs.engine.db import failures, postgres
 from jobs.engine.errors import BrokerUnavailable, DatabaseUnavailable, LegworkError
 from jobs.engine.files import resumable
 from jobs.engine.files.storage import blob_storage
-from jobs.engine.kinds.catalogue import QUEUES
+from jobs.engine.kinds import catalogue
 from jobs.engine.queue import commands, delivery, ledger, notifications, queries, retention, worker_registry
 
 TICK_SECONDS = 1.0
@@ -97,7 +97,7 @@ class Clock:
         commands.run_due_schedules()
         self._tell()
         try:
-            for queue in QUEUES:
+            for queue in catalogue.queues():
                 self._notice_lost(queue)
             deliver_due(seconds=TICK_SECONDS)
             self._trouble = ""

@@ -28,6 +28,7 @@ from jobs.engine.errors import (
 )
 from jobs.engine.files.storage_id import explained
 from jobs.engine.kinds import catalogue, sealing, secrets
+from jobs.engine.kinds.definition import Kind
 from jobs.engine.kinds.params import KindParams
 from jobs.engine.queue import approvals, ledger, queries
 from jobs.engine.queue.ledger import Claim
@@ -185,7 +186,7 @@ class Run:
         return self.claim.job_id, self.claim.lease
 
 
-def _known(name: str) -> catalogue.Kind:
+def _known(name: str) -> Kind:
     """The kind. One that this worker does not know counts as an attempt, and is tried again later: another may know it."""
     try:
         return catalogue.kind(name)
@@ -193,7 +194,7 @@ def _known(name: str) -> catalogue.Kind:
         raise LegworkError(error.message, reason="no_kind", retryable=True) from error
 
 
-def _fitting(kind: catalogue.Kind, params: dict[str, Any]) -> KindParams:
+def _fitting(kind: Kind, params: dict[str, Any]) -> KindParams:
     """The params as the kind's model. They were valid when the job was submitted: if not now, the kind has changed."""
     try:
         return kind.Params.model_validate(params)

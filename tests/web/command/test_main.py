@@ -189,6 +189,24 @@ def test_the_help_of_a_kind_has_the_fields_of_its_form(app: App, installed: Inst
     assert "Write one text per row" in installed.legwork("submit", "--help")
 
 
+def test_a_kind_that_is_saved_is_used_at_once(app: App, installed: Installation) -> None:
+    """In its form, and in the next job; a mistake in it is shown while the version before goes on."""
+    file = installed.folder / "kinds" / "letters.py"
+    before = file.read_text()
+    file.write_text(before.replace("Shortest text", "Least text").replace("len(text)}", "2 * len(text)}"))
+    try:
+        until(lambda: b"Least text" in _get(f"{app.url}/kinds/letters"), "the new form", 5)
+        job = _post(f"{app.url}/api/v1/kinds/letters/jobs", {"source": "sample:reviews.csv", "column": "product"})
+        until(lambda: _job(app, job)["state"] in ENDED, "its end")
+        (item,) = json.loads(_get(f"{app.url}/api/v1/jobs/{job['id']}/items?limit=1"))["items"]
+        assert item["output"] == {"characters": 2 * len(item["input"]["product"])}
+        file.write_text(before + "def broken(:\n")
+        until(lambda: b"does not import: SyntaxError" in _get(f"{app.url}/kinds/letters"), "the mistake", 5)
+        assert b"Least text" in _get(f"{app.url}/kinds/letters")
+    finally:
+        file.write_text(before)
+
+
 def _get(url: str) -> bytes:
     with urllib.request.urlopen(url, timeout=60) as answer:
         return bytes(answer.read())

@@ -14,7 +14,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
 from jobs.engine.files import lookup
-from jobs.engine.kinds.catalogue import Kind
+from jobs.engine.kinds.definition import Kind
 from jobs.engine.queue import lists, queries
 from tests.web.factories import again
 from webapp.http.guards import LOCAL_OWNER

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from jobs.engine.errors import FieldError
-from jobs.engine.kinds.catalogue import Estimate, Find
+from jobs.engine.kinds.definition import Estimate, Find
 from jobs.engine.kinds.params import FileRef, KindParams, TableFile, param
 from jobs.engine.worker.context import Context
 
