@@ -168,6 +168,7 @@ def test_how_a_job_ended_is_the_exit_code(app: App, installed: Installation) -> 
     job = installed.legwork("submit", "letters", "--params", "params.json", "--run-at", at).split()[0]
     options: dict[str, Any] = {"cwd": installed.folder, "env": installed.environ, "text": True}
     command = [str(installed.bin / "legwork"), "wait", job]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a run in the background ignores it, and what it starts
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, **options) as waiting:
         assert waiting.stderr is not None
         waiting.stderr.readline()
