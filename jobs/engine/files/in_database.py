@@ -76,6 +76,9 @@ class DatabaseStorage:
     def offset(self, key: str, handle: str) -> int:
         return self._measures(key)[1]
 
+    def busy(self, key: str) -> bool:
+        return False
+
     def append(self, key: str, handle: str, offset: int, length: int, read: Callable[[int], bytes]) -> None:
         place, stored = self._measures(key)
         if stored != offset:

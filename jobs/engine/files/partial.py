@@ -34,6 +34,9 @@ class PartialBlobs(Protocol):
     def offset(self, key: str, handle: str) -> int:
         """How many bytes are stored."""
 
+    def busy(self, key: str) -> bool:
+        """Whether a request, of any process, is known to be writing."""
+
     def append(self, key: str, handle: str, offset: int, length: int, read: Read) -> None:
         """Store what `read` gives after `offset`, up to `length` bytes in all. What came before an error of `read` is kept.
 
@@ -77,6 +80,13 @@ class FolderPartials:
             return self._path(key).stat().st_size
         except FileNotFoundError:
             raise missing_blob() from None
+
+    def busy(self, key: str) -> bool:
+        try:
+            with self._alone(key):
+                return False
+        except Conflict:
+            return True
 
     def append(self, key: str, handle: str, offset: int, length: int, read: Read) -> None:
         with self._alone(key) as target, no_space_as_error():
@@ -126,6 +136,9 @@ class BucketPartials:
     def offset(self, key: str, handle: str) -> int:
         parts = self._parts(key, handle)
         return _end(parts) + (self.bucket.size(_tail(key, parts)) or 0)
+
+    def busy(self, key: str) -> bool:
+        return False
 
     def append(self, key: str, handle: str, offset: int, length: int, read: Read) -> None:
         parts = self._parts(key, handle)

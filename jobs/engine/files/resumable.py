@@ -28,7 +28,9 @@ LIFE = timedelta(days=1)  # from the beginning; the clock then deletes what came
 MOST_OPEN = 100  # uploads of one owner
 MOST_HASHES = 64
 EXPIRED_AT_ONCE = 100
+WRITER_SECONDS = 5.0  # that the offset waits for a request which still stores bytes
 
+_writing: list[str] = []  # blobs that this process appends to
 _hashes: dict[str, tuple[int, hashlib._Hash]] = {}  # by blob: bytes and their hash, as far as this process wrote them
 
 
@@ -75,12 +77,24 @@ class Progress:
 
 
 def progress(upload_id: str, owner: str) -> Progress:
-    """How far this upload of the owner has come. Raises NotFound, also if its time is over."""
+    """How far this upload of the owner has come. Raises NotFound, also if its time is over.
+
+    A request that was cut may have bytes left to store: it is waited for, so that they are not sent again.
+    """
     upload = _find(upload_id, owner)
+    if isinstance(upload, Upload):
+        _wait_for_writer(upload.blob)
+        upload = _find(upload_id, owner)
     if isinstance(upload, File):
         return Progress(upload.id, upload.bytes, upload.bytes, None, upload)
     offset = partial_blobs().offset(upload.blob, upload.handle)
     return Progress(upload.id, upload.length, offset, upload.expires_at, None)
+
+
+def _wait_for_writer(blob: str) -> None:
+    until = time.monotonic() + WRITER_SECONDS
+    while (blob in _writing or partial_blobs().busy(blob)) and time.monotonic() < until:
+        time.sleep(0.02)
 
 
 def append(upload_id: str, offset: int, read: Callable[[int], bytes], *, owner: str) -> Progress:
@@ -92,8 +106,12 @@ def append(upload_id: str, offset: int, read: Callable[[int], bytes], *, owner: 
     if isinstance(upload, File):
         return progress(upload_id, owner)
     hashed = _Hashed(upload.blob, offset, read)
-    partial_blobs().append(upload.blob, upload.handle, offset, upload.length, hashed.read)
-    hashed.remember()
+    _writing.append(upload.blob)
+    try:
+        partial_blobs().append(upload.blob, upload.handle, offset, upload.length, hashed.read)
+    finally:
+        _writing.remove(upload.blob)
+        hashed.remember()
     stored = partial_blobs().offset(upload.blob, upload.handle)
     file = finish(upload) if stored == upload.length else None
     return Progress(upload.id, upload.length, stored, upload.expires_at, file)
