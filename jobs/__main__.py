@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from jobs.engine import logs, sandbox, settings
+from jobs.engine import env_file, logs, sandbox, settings
 from jobs.engine.errors import DatabaseUnavailable, LegworkError, SettingsError
 
 DEFAULT_PROCESSES = 2
@@ -23,7 +23,7 @@ MOST_BY_DEFAULT = 8  # --max, if only --min is given
 def main(typed: list[str] | None = None, program: str = "") -> int:
     """Run the command that was typed. `program`: a name of one of these commands, such as `legwork worker`."""
     try:
-        settings.load_env_file()
+        env_file.load_env_file()
         arguments = _parser(program.rpartition(" ")[0]).parse_args(typed)
         if arguments.command == "doctor":  # it changes nothing, and says what is wrong with a setting
             logs.set_up("text")

@@ -57,6 +57,7 @@ HEAVY = {
 
 ENVIRONMENT_ALLOWED = {
     "jobs.engine.settings": "the one reader",
+    "jobs.engine.env_file": "puts into it what .env has",
     "jobs.engine.kinds.form_process": "hands it on to the helper processes, which are started without one",
     "jobs.engine.worker.leak_check": "looks whether a job has changed it",
     "webapp.__main__": "hands it to the settings, and on to the processes it starts",

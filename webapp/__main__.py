@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from jobs.engine import embedded, sandbox, settings
+from jobs.engine import embedded, env_file, sandbox, settings
 from jobs.engine.embedded import Postgres, Process, ProcfileSupervisor, ServiceFailed, read_procfile, with_programs
 from jobs.engine.errors import LegworkError, SettingsError
 from jobs.engine.settings import Settings
@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None, program: str = "python -m webapp") 
     """Run until stopped. Returns 0; 1 where something could not be started; 2 where a setting is wrong."""
     options, of_accounts = _parse(arguments, program)
     try:
-        settings.load_env_file()
+        env_file.load_env_file()
         chosen = settings.read(_with_free_port(os.environ) if options.demo else os.environ)
         sandbox.be_private(chosen)
         if options.command == "accounts":

@@ -6,11 +6,11 @@ import logging
 import subprocess
 import sys
 
-from jobs.engine import logs, sandbox, settings
+from jobs.engine import env_file, logs, sandbox, settings
 from jobs.engine.errors import SettingsError
 
 try:
-    settings.load_env_file()
+    env_file.load_env_file()
     _chosen = settings.current()
     _chosen.require("database_url", "redis_url")
     _chosen.refuse_open_host()

@@ -30,7 +30,7 @@ Headers = Mapping[str, str] | None
 Tell = Callable[[int, int], None]  # bytes done, bytes in all
 
 
-class Refused(LegworkError):
+class RequestRefused(LegworkError):
     """The server said no. `fields`: the sentence for each field."""
 
     def __init__(self, message: str, status: int, fields: Mapping[str, str]):
@@ -38,19 +38,21 @@ class Refused(LegworkError):
         self.status, self.fields = status, fields
 
 
-class Away(LegworkError):
+class ServerAway(LegworkError):
     """The server does not answer."""
 
 
-class Server:
+class SiteClient:
     """One Legwork, as the owner of the token. Without accounts it needs none."""
 
     def __init__(self, url: str, token: str = ""):
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise Refused(f"{url!r} is not the address of a server. Write it as https://legwork.example.org.", 0, {})
+            raise RequestRefused(
+                f"{url!r} is not the address of a server. Write it as https://legwork.example.org.", 0, {}
+            )
         if token and parts.scheme == "http" and not is_loopback(parts.hostname):
-            raise Refused(f"{url} is not encrypted, so the token could be read on the way. Use https://.", 0, {})
+            raise RequestRefused(f"{url} is not encrypted, so the token could be read on the way. Use https://.", 0, {})
         self.url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._known = False  # whether it has answered
@@ -67,13 +69,13 @@ class Server:
         return self.send("POST", f"/api/v1{path}", sent, {**kind, **(headers or {})}).json()
 
     def send(self, method: str, path: str, body: Any = None, headers: Headers = None) -> urllib3.BaseHTTPResponse:
-        """The answer, whole. Once it has answered, tries again while it is away or busy. Raises Refused and Away."""
+        """The answer, whole. Once it has answered, tries again while it is away or busy. Raises RequestRefused and ServerAway."""
         for pause in (*PAUSES, None):
             try:
                 answer = self.once(method, path, body, headers)
                 self._known = True
                 return answer
-            except Away:
+            except ServerAway:
                 if pause is None or not self._known:
                     raise
                 time.sleep(pause)
@@ -82,7 +84,7 @@ class Server:
     def once(
         self, method: str, path: str, body: Any = None, headers: Headers = None, *, stream: bool = False
     ) -> urllib3.BaseHTTPResponse:
-        """One try. Raises Refused, and Away where another try may help."""
+        """One try. Raises RequestRefused, and ServerAway where another try may help."""
         try:
             answer = self._pool.request(
                 method,
@@ -93,7 +95,7 @@ class Server:
                 preload_content=not stream,
             )
         except (HTTPError, OSError) as error:
-            raise Away(f"{self.url} does not answer: {_reason(error)}") from error
+            raise ServerAway(f"{self.url} does not answer: {_reason(error)}") from error
         if answer.status < 300:
             return answer
         raise _error(self.url, answer)
@@ -114,7 +116,7 @@ class Server:
                 offset = self._send_piece(place, file, offset, min(PIECE, size - offset))
                 tries = 0 if offset > before else tries + 1
                 if tries > len(PAUSES):
-                    raise Away(f"{self.url} takes no more bytes of {path.name}.")
+                    raise ServerAway(f"{self.url} takes no more bytes of {path.name}.")
                 time.sleep(PAUSES[tries - 1] if tries else 0)
         tell(size, size)
         return self._file_of(place)
@@ -124,8 +126,8 @@ class Server:
         headers = {**TUS, "Content-Type": UPLOAD_TYPE, "Upload-Offset": str(offset), "Content-Length": str(length)}
         try:
             self.once("PATCH", place, _Head(file, length), headers)
-        except (Away, Refused) as error:
-            if isinstance(error, Refused) and error.status != 409:
+        except (ServerAway, RequestRefused) as error:
+            if isinstance(error, RequestRefused) and error.status != 409:
                 raise
         return int(self.send("HEAD", place, headers=TUS).headers["Upload-Offset"])
 
@@ -134,7 +136,7 @@ class Server:
             if found := self.send("GET", place).json()["file"]:
                 return str(found["id"])
             time.sleep(pause)
-        raise Away("The upload is whole, and the server has made no file of it yet. Try again in a moment.")
+        raise ServerAway("The upload is whole, and the server has made no file of it yet. Try again in a moment.")
 
     def download(self, path: str, target: Path, sha256: str = "") -> None:
         """Write what is at that path into the file, at once and only if it came whole."""
@@ -147,10 +149,10 @@ class Server:
                     hashed.update(chunk)
                     file.write(chunk)
             if sha256 and hashed.hexdigest() != sha256:
-                raise Away(f"{target.name} did not come whole. Try again.")
+                raise ServerAway(f"{target.name} did not come whole. Try again.")
             os.replace(part, target)
         except HTTPError as error:
-            raise Away(f"{target.name} did not come whole: {_reason(error)}") from error
+            raise ServerAway(f"{target.name} did not come whole: {_reason(error)}") from error
         finally:
             part.unlink(missing_ok=True)
             answer.release_conn()
@@ -172,14 +174,16 @@ class _Head:
 def _error(url: str, answer: urllib3.BaseHTTPResponse) -> LegworkError:
     """What an answer says that is no success."""
     if 300 <= answer.status < 400:
-        return Refused(f"{url} leads elsewhere: {answer.headers.get('Location', '')}. Set LEGWORK_URL to that.", 0, {})
+        return RequestRefused(
+            f"{url} leads elsewhere: {answer.headers.get('Location', '')}. Set LEGWORK_URL to that.", 0, {}
+        )
     try:
         problem = json.loads(answer.data)
         sentence = str(problem["detail"])
         fields = {str(one["field"]): str(one["message"]) for one in problem.get("errors", [])}
     except (ValueError, KeyError, TypeError):
         sentence, fields = f"{url} answered with {answer.status}.", {}
-    return Away(sentence) if answer.status in BUSY else Refused(sentence, answer.status, fields)
+    return ServerAway(sentence) if answer.status in BUSY else RequestRefused(sentence, answer.status, fields)
 
 
 def _reason(error: Exception) -> str:

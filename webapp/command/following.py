@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from jobs.engine.logs import escaped
-from webapp.command.client import Server
+from webapp.command.client import SiteClient
 
 Job = dict[str, Any]
 
@@ -35,7 +35,7 @@ def check_outputs(outs: tuple[Path, ...]) -> None:
             raise click.UsageError(f"{out}: there is no such folder.")
 
 
-def follow(server: Server, job: Job, outs: tuple[Path, ...], save: Path | None) -> NoReturn:
+def follow(server: SiteClient, job: Job, outs: tuple[Path, ...], save: Path | None) -> NoReturn:
     """Show progress until the job has ended, write its results, and exit with the code of its state."""
     job = _until_ended(server, job)
     done = _counts(job)
@@ -48,7 +48,7 @@ def follow(server: Server, job: Job, outs: tuple[Path, ...], save: Path | None) 
     sys.exit(EXIT_CODES.get(job["state"], 1))
 
 
-def _until_ended(server: Server, job: Job) -> Job:
+def _until_ended(server: SiteClient, job: Job) -> Job:
     """The job as it has ended. Ctrl-C asks whether to stop it."""
     shown = ""
     while job["state"] not in EXIT_CODES:
@@ -90,7 +90,7 @@ def _counts(job: Job) -> str:
     return f"{over:,}{total}{failed}"
 
 
-def _interrupted(server: Server, job: Job) -> None:
+def _interrupted(server: SiteClient, job: Job) -> None:
     """Ask what Ctrl-C means; without a terminal, leave the job alone and end."""
     answer = "l"
     if sys.stdin.isatty():
@@ -106,7 +106,7 @@ def _interrupted(server: Server, job: Job) -> None:
         sys.exit(INTERRUPTED)
 
 
-def _write(server: Server, job: Job, out: Path) -> None:
+def _write(server: SiteClient, job: Job, out: Path) -> None:
     """The job's items as a table, or all of the job as JSON."""
     if out.suffix.lower() == ".json":
         server.download(f"/api/v1/jobs/{job['id']}", out)
@@ -115,7 +115,7 @@ def _write(server: Server, job: Job, out: Path) -> None:
     say(f"Wrote {out}.")
 
 
-def _save(server: Server, job: Job, folder: Path) -> None:
+def _save(server: SiteClient, job: Job, folder: Path) -> None:
     """The job's files, under names of their own in this folder."""
     folder.mkdir(parents=True, exist_ok=True)
     taken: set[str] = set()

@@ -10,7 +10,7 @@ from typing import NamedTuple, NoReturn
 import click
 
 from jobs import __version__
-from jobs.engine import settings
+from jobs.engine import env_file
 from jobs.engine.errors import SettingsError
 
 
@@ -71,7 +71,7 @@ def main() -> NoReturn:
     """Run the command that was typed, and exit with its code."""
     sys.path.append(str(Path.cwd()))  # as `python -m` does: packages of EXTRA_KINDS may lie beside .env
     try:
-        settings.load_env_file()
+        env_file.load_env_file()
     except SettingsError as error:
         print(error.message, file=sys.stderr)
         sys.exit(2)

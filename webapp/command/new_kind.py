@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from jobs.engine import settings
+from jobs.engine import env_file, settings
 
 TEMPLATES = Path(__file__).parent / "starters"
 PACKAGE = "kinds"  # of kinds, in a folder that is no checkout of Legwork
@@ -58,7 +58,7 @@ def test_kind(name: str) -> None:
     with tempfile.TemporaryDirectory(prefix="legwork-") as folder:
         own = dict.fromkeys(("DATABASE_URL", "REDIS_URL", "STORAGE_URL", "SMTP_URL", "PORT", "HOST"), "")
         Path(folder).chmod(0o711)  # a Postgres that root starts runs as somebody else
-        environ = {**settings.inherited(), **own, "DATA_DIR": f"{folder}/data"}
+        environ = {**env_file.inherited(), **own, "DATA_DIR": f"{folder}/data"}
         command = [sys.executable, "-m", "webapp", "--demo", "--kinds", name]
         sys.exit(subprocess.run(command, env=environ, check=False).returncode)
 

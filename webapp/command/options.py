@@ -50,7 +50,7 @@ class FileReference(click.types.StringParamType):
     name = "file"
 
 
-class Pair(click.ParamType[Any]):
+class PairText(click.ParamType[Any]):
     """One entry of a mapping."""
 
     name = "name=value"
@@ -111,7 +111,7 @@ def _is_text(prop: Schema) -> bool:
 
 def _type(prop: Schema, file: bool, pairs: bool) -> click.ParamType[Any]:
     if pairs:
-        return Pair()
+        return PairText()
     if choices := [str(one) for one in prop.get("enum", []) if one is not None]:
         return click.Choice(choices)
     if file:

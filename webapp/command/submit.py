@@ -16,7 +16,7 @@ from uuid import uuid4
 import click
 
 from jobs.engine import settings
-from webapp.command.client import Away, Refused, Server
+from webapp.command.client import RequestRefused, ServerAway, SiteClient
 from webapp.command.following import AWAY, REFUSED, check_outputs, follow, say
 from webapp.command.options import Param, option_name, params_of
 from webapp.demo import table
@@ -45,8 +45,8 @@ def _of_a_server(command: Command) -> Command:
     return with_server
 
 
-def _at(url: str, token: str) -> Server:
-    return Server(url or f"http://127.0.0.1:{settings.current().port}", token)
+def _at(url: str, token: str) -> SiteClient:
+    return SiteClient(url or f"http://127.0.0.1:{settings.current().port}", token)
 
 
 @contextmanager
@@ -54,14 +54,14 @@ def _in_words() -> Iterator[None]:
     """What the server says no to, on stderr and as an exit code."""
     try:
         yield
-    except Refused as error:
+    except RequestRefused as error:
         for field, message in error.fields.items():
             name, dot, rest = field.partition(".")
             say(f"{option_name(name) if name else 'The form'}{dot}{rest}: {message}")
         if not error.fields:
             say(error.message)
         sys.exit(REFUSED)
-    except Away as error:
+    except ServerAway as error:
         say(error.message)
         sys.exit(AWAY)
 
@@ -83,7 +83,7 @@ class _Kinds(click.Group):
             formatter.write_dl([(kind["name"], kind["summary"]) for kind in kinds if kind["available"]])
 
 
-def _server(ctx: click.Context) -> Server:
+def _server(ctx: click.Context) -> SiteClient:
     """The server that is meant, also while `--help` is shown, before all options are read."""
     given = {one.name: ctx.params.get(one.name or "") or one.consume_value(ctx, {})[0] for one in ctx.command.params}
     return _at(str(given["url"] or ""), str(given["token"] or ""))
@@ -91,7 +91,7 @@ def _server(ctx: click.Context) -> Server:
 
 @click.group("submit", cls=_Kinds, epilog=CODES, subcommand_metavar="KIND [OPTIONS]...")
 @_of_a_server
-def submit(server: Server) -> None:
+def submit(server: SiteClient) -> None:
     """Start a job of a kind. `legwork submit KIND --help` has the options of its form.
 
     A file is a path, which is uploaded, the id of an earlier upload or output, or `sample:` and the name of a sample. The job's
@@ -99,9 +99,9 @@ def submit(server: Server) -> None:
     """
 
 
-def _command(server: Server, kind: dict[str, Any]) -> click.Command:
+def _command(server: SiteClient, kind: dict[str, Any]) -> click.Command:
     if not kind["available"]:
-        raise Refused(kind["reason"], 409, {})
+        raise RequestRefused(kind["reason"], 409, {})
     params = params_of(kind["schema"])
 
     def call(**options: Any) -> None:
@@ -128,7 +128,7 @@ def _own_options() -> list[click.Option]:
     ]  # fmt: skip
 
 
-def _submit(server: Server, kind: str, params: list[Param], options: dict[str, Any]) -> None:
+def _submit(server: SiteClient, kind: str, params: list[Param], options: dict[str, Any]) -> None:
     check_outputs(options["out"])
     waiting = options["wait"] or options["out"] or options["save"] or options["resume"]
     job = _job(server, options["resume"]) if options["resume"] else _started(server, kind, params, options)
@@ -138,7 +138,7 @@ def _submit(server: Server, kind: str, params: list[Param], options: dict[str, A
         follow(server, job, options["out"], options["save"])
 
 
-def _started(server: Server, kind: str, params: list[Param], options: dict[str, Any]) -> dict[str, Any]:
+def _started(server: SiteClient, kind: str, params: list[Param], options: dict[str, Any]) -> dict[str, Any]:
     body: dict[str, Any] = json.load(options["params"]) if options["params"] else {}
     for one in params:
         value = options[f"p_{one.name}"]
@@ -152,7 +152,7 @@ def _started(server: Server, kind: str, params: list[Param], options: dict[str, 
     return job
 
 
-def _value(server: Server, one: Param, value: Any) -> Any:
+def _value(server: SiteClient, one: Param, value: Any) -> Any:
     if not isinstance(value, tuple):
         return _reference(server, value) if one.file else value
     if all(isinstance(each, tuple) for each in value):
@@ -160,7 +160,7 @@ def _value(server: Server, one: Param, value: Any) -> Any:
     return [_reference(server, each) if one.file else each for each in value]
 
 
-def _reference(server: Server, text: str) -> str:
+def _reference(server: SiteClient, text: str) -> str:
     """What the API takes for a file: the id of an upload, which is made here if the text is a path."""
     path = Path(text)
     if REFERENCE.fullmatch(text) and not path.exists():
@@ -184,13 +184,13 @@ def _reference(server: Server, text: str) -> str:
 )
 @click.option("--save", type=click.Path(path_type=Path), help="Save the job's files in this folder.")
 @_of_a_server
-def wait(server: Server, job_id: str, out: tuple[Path, ...], save: Path | None) -> None:
+def wait(server: SiteClient, job_id: str, out: tuple[Path, ...], save: Path | None) -> None:
     """Show the progress of a job until it has ended."""
     check_outputs(out)
     follow(server, _job(server, job_id), out, save)
 
 
-def _job(server: Server, job_id: str) -> dict[str, Any]:
+def _job(server: SiteClient, job_id: str) -> dict[str, Any]:
     """The job with that id, which may be the end of its address."""
     job: dict[str, Any] = server.get(f"/jobs/{job_id.rpartition('/')[2]}")
     return job
@@ -199,7 +199,7 @@ def _job(server: Server, job_id: str) -> dict[str, Any]:
 @click.command("stop", epilog=CODES)
 @click.argument("job_id", metavar="ID")
 @_of_a_server
-def stop(server: Server, job_id: str) -> None:
+def stop(server: SiteClient, job_id: str) -> None:
     """Ask a job to stop. What it has done is kept."""
     server.post(f"/jobs/{job_id}/cancel")
     say(f"The job was asked to stop. `legwork wait {job_id}` waits until it has.")
@@ -211,7 +211,7 @@ def stop(server: Server, job_id: str) -> None:
 @click.option("--limit", type=click.IntRange(1, 200), default=20, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="As JSON, a job a line.")
 @_of_a_server
-def jobs(server: Server, state: tuple[str, ...], kind: str | None, limit: int, as_json: bool) -> None:
+def jobs(server: SiteClient, state: tuple[str, ...], kind: str | None, limit: int, as_json: bool) -> None:
     """List your jobs, newest first."""
     found = server.get("/jobs", {"state": state, "kind": kind, "limit": limit})["jobs"]
     if as_json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jobs.engine.files.inputs import Input, find_input, sample_path
 from jobs.engine.files.lookup import describe_table, file, list_uploads, open_file, pdf_page, visible_file
 from jobs.engine.files.quota import check_quota
-from jobs.engine.files.resumable import Progress as UploadProgress
+from jobs.engine.files.resumable import UploadProgress
 from jobs.engine.files.resumable import abandon as abandon_upload
 from jobs.engine.files.resumable import append as append_to_upload
 from jobs.engine.files.resumable import begin as begin_upload

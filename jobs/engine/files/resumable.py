@@ -69,14 +69,14 @@ def _open(session: Session, owner: str) -> int:
     return int(bytes_ or 0)
 
 
-class Progress:
+class UploadProgress:
     """How far an upload has come. `file` is there once it is whole."""
 
     def __init__(self, id: UUID, length: int, offset: int, expires_at: datetime | None, file: File | None):
         self.id, self.length, self.offset, self.expires_at, self.file = id, length, offset, expires_at, file
 
 
-def progress(upload_id: str, owner: str) -> Progress:
+def progress(upload_id: str, owner: str) -> UploadProgress:
     """How far this upload of the owner has come. Raises NotFound, also if its time is over.
 
     A request that was cut may have bytes left to store: it is waited for, so that they are not sent again.
@@ -86,9 +86,9 @@ def progress(upload_id: str, owner: str) -> Progress:
         _wait_for_writer(upload.blob)
         upload = _find(upload_id, owner)
     if isinstance(upload, File):
-        return Progress(upload.id, upload.bytes, upload.bytes, None, upload)
+        return UploadProgress(upload.id, upload.bytes, upload.bytes, None, upload)
     offset = partial_blobs().offset(upload.blob, upload.handle)
-    return Progress(upload.id, upload.length, offset, upload.expires_at, None)
+    return UploadProgress(upload.id, upload.length, offset, upload.expires_at, None)
 
 
 def _wait_for_writer(blob: str) -> None:
@@ -97,7 +97,7 @@ def _wait_for_writer(blob: str) -> None:
         time.sleep(0.02)
 
 
-def append(upload_id: str, offset: int, read: Callable[[int], bytes], *, owner: str) -> Progress:
+def append(upload_id: str, offset: int, read: Callable[[int], bytes], *, owner: str) -> UploadProgress:
     """Store what `read` gives, after `offset`. What came before an error of `read` is kept. The last bytes make it a file.
 
     Raises NotFound, Conflict, QuotaExceeded, LegworkError "no_space".
@@ -114,7 +114,7 @@ def append(upload_id: str, offset: int, read: Callable[[int], bytes], *, owner: 
         hashed.remember()
     stored = partial_blobs().offset(upload.blob, upload.handle)
     file = finish(upload) if stored == upload.length else None
-    return Progress(upload.id, upload.length, stored, upload.expires_at, file)
+    return UploadProgress(upload.id, upload.length, stored, upload.expires_at, file)
 
 
 def finish(upload: Upload) -> File:
