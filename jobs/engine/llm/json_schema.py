@@ -65,7 +65,9 @@ def _validator(schema: str) -> Any:
         "additionalProperties": _additional_properties,
     }
     made, document = validators.extend(Draft202012Validator, ours), json.loads(schema)
-    return made(document, _resolver=_resolver(document))  # its own would fetch from URLs, and search for each anchor anew
+    return made(
+        document, _resolver=_resolver(document)
+    )  # its own would fetch from URLs, and search for each anchor anew
 
 
 def _resolver(document: dict[str, Any]) -> Any:
