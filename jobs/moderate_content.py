@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from jobs.engine import library, queue
-from jobs.engine.db.models import VERDICTS
+from jobs.engine.db.models import VERDICTS, Item
+from jobs.engine.db.records import Page
 from jobs.engine.kits import moderation
 from jobs.engine.kits.moderation import Judge, JudgeChoice, Judged, Threshold
 from jobs.engine.library import Document
@@ -50,7 +51,8 @@ RESULT_TEMPLATE = "jobs/results/moderate_content.html"
 USUAL = {moderation.DEFAULT: Threshold(review=moderation.REVIEW, block=moderation.BLOCK)}
 BUILT_IN_TEXTS_PER_SECOND = 40
 SECONDS_PER_CALL = 0.4  # of a typical provider
-PAGE = 5  # texts to review on a page
+PAGE = 5  # texts to review on a page, those that are alike as one
+ALIKE = 100  # texts among which those that are alike are looked for
 LATEST = 5  # decisions and changes on the job's page
 BUILT_IN = "built-in classifier"
 SHOWN = 2_000  # characters of a document that are stored in its item
@@ -259,13 +261,31 @@ def view(job: queue.JobView, query: Mapping[str, str]) -> dict[str, Any] | None:
     if not standing.judged:
         return None
     verdict = query.get("verdict") if query.get("verdict") in VERDICTS else "review"
+    column = job.params.get("text_column") if job.params.get("source") else "text"
+    page = queue.items(job, verdict=verdict, after=query.get("after"), before=query.get("before"), limit=ALIKE)
     return {
+        **_alike(page, str(column), backward=bool(query.get("before"))),
         "standing": standing,
         "verdict": verdict,
-        "words": moderation.CATEGORY_WORDS,
-        "page": queue.items(job, verdict=verdict, after=query.get("after"), before=query.get("before"), limit=PAGE),
-        "column": job.params.get("text_column") if job.params.get("source") else "text",
+        "named": moderation.named,
+        "column": column,
         "latest": moderation.list_decisions(job, limit=LATEST).rows,
         "changes": moderation.threshold_changes(job, limit=LATEST),
         "measured": moderation.built_in_classifier().measured if (job.result or {}).get("judge") == BUILT_IN else None,
+    }
+
+
+def _alike(page: Page[Item], column: str, *, backward: bool) -> dict[str, Any]:
+    """The texts of a page, PAGE of them, each with the others that say the same: `rows`, `next` and `previous`."""
+    groups: dict[str, list[Item]] = {}
+    for item in page.rows:
+        text = " ".join(as_text((item.input or {}).get(column)).casefold().split())
+        groups.setdefault(text or item.key, []).append(item)
+    shown = list(groups.values())[-PAGE:] if backward else list(groups.values())[:PAGE]
+    more = len(groups) > len(shown)
+    last, first = (shown[-1][0], shown[0][0]) if shown else (None, None)
+    return {
+        "rows": shown,
+        "next": f"{last.position}~{last.key}" if last and (page.next or (more and not backward)) else None,
+        "previous": f"{first.position}~{first.key}" if first and (page.previous or (more and backward)) else None,
     }

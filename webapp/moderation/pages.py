@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,12 +12,13 @@ from flask import Blueprint, Response, abort, make_response, redirect, render_te
 from werkzeug.wrappers import Response as BaseResponse
 
 from jobs.engine import queue
-from jobs.engine.errors import InvalidParams
+from jobs.engine.errors import Conflict, InvalidParams, NotFound
 from jobs.engine.kits import moderation
 from webapp.http.identity import current_owner, identity
 
 blueprint = Blueprint("reviews", __name__)
 MOST_CATEGORIES = 100
+MOST_ALIKE = 100  # texts of one decision
 LIMITS = ("review", "block")
 NUMBER = re.compile(r"[0-9]{1,3}(\.[0-9]{0,20})?|\.[0-9]{1,20}", re.ASCII)
 PAGE = 50
@@ -65,12 +67,19 @@ def index(job_id: str) -> str:
 
 @blueprint.post("/jobs/<job_id>/decisions")
 def create(job_id: str) -> BaseResponse:
-    """Form fields: `item`, the key of a text, and `verdict`, allow or block. Redirects to the next text."""
+    """Form fields: `item`, the key of a text, more of them for texts that are alike, and `verdict`, allow or block.
+
+    Redirects to the next text.
+    """
     verdict = request.form.get("verdict", "")
     if verdict not in ("allow", "block"):
         abort(400)
     owner = current_owner()
-    moderation.decide_item(job_id, request.form.get("item", ""), verdict, owner=owner, by=identity().name)
+    first, *alike = request.form.getlist("item")[:MOST_ALIKE] or [""]
+    moderation.decide_item(job_id, first, verdict, owner=owner, by=identity().name)
+    for key in alike:
+        with suppress(Conflict, NotFound):
+            moderation.decide_item(job_id, key, verdict, owner=owner, by=identity().name)
     return redirect(_back(job_id), 303)
 
 

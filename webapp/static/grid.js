@@ -85,6 +85,25 @@
     if (event.target.closest("[data-close]") && close()) event.preventDefault();
   });
   document.addEventListener("htmx:after:swap", () => { if (place) document.getElementById(place)?.classList.add("here"); count(); });
+  // The queue of a review: the current text, its buttons by key, and the last decision undone.
+  function review(key) {
+    const texts = [...document.querySelectorAll("[data-review] > li")];
+    if (!texts.length) return false;
+    const at = Math.max(texts.findIndex((text) => text.classList.contains("here")), 0);
+    const press = { a: '[name=verdict][value=allow]', b: '[name=verdict][value=block]' }[key];
+    if (press && one(press, texts[at])) one(press, texts[at]).click();
+    else if (key === "u") one("#verdicts [action$='/undo'] button")?.click();
+    else if (key === "j" || key === "k") {
+      texts[at].classList.remove("here");
+      const next = texts[Math.max(0, Math.min(texts.length - 1, at + (key === "j" ? 1 : -1)))];
+      next.classList.add("here");
+      next.focus({ preventScroll: true });
+      next.scrollIntoView({ block: "nearest" });
+    } else return false;
+    return true;
+  }
+  one("[data-review] > li")?.classList.add("here");
+
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") {
       const menu = one("details.menu[open]");
@@ -94,6 +113,7 @@
     const typing = event.target.closest("input, textarea, select, [contenteditable]");
     if (typing || event.metaKey || event.ctrlKey || event.altKey || localStorage.getItem("keys") === "off" || one("dialog[open]")) return;
     const go = { j: "[data-next]", k: "[data-prev]", g: "[data-back]" }[event.key];
+    if (review(event.key)) { event.preventDefault(); return; }
     if (event.key === "x" && place) {
       const box = one("[name=row]", document.getElementById(place));
       if (box) { box.checked = !box.checked; count(); }

@@ -75,7 +75,7 @@ def test_the_queue_shows_what_waits_with_its_scores(client: FlaskClient) -> None
     job = judged(0.6, 0.95, 0.1, 0.7)
     page = client.get(f"/jobs/{job.id}").text
     shown = words(page.split('id="verdicts"')[1].split("</section>")[0])
-    assert "Text 1 hate has 0.60 and reaches the threshold to review, 0.5" in shown
+    assert "Text 1 Hate has 0.60 and reaches the threshold to review, 0.5" in shown
     assert "To review 2" in shown and "Blocked 1" in shown and "Allowed 1" in shown
     assert "0 of 2 reviewed" in shown
     assert 'id="text-1"' in page and 'id="text-4"' in page and 'id="text-2"' not in page
@@ -114,6 +114,15 @@ def test_a_decision_is_kept_and_undone(client: FlaskClient, post: Posted) -> Non
     assert again.status_code == 303
     assert post(f"/jobs/{job.id}/decisions", item="2", verdict="allow").status_code == 409
     assert verdicts(job) == ["review", "block", "allow"]
+
+
+def test_texts_that_say_the_same_are_decided_at_once(client: FlaskClient, post: Posted) -> None:
+    job = judged(0.6, 0.6, 0.6, texts=("Go  away", "go away", "Stay"))
+    page = client.get(f"/jobs/{job.id}").text
+    assert "Text 1 and 1 that says the same" in words(page) and 'id="text-2"' not in page and 'id="text-3"' in page
+    assert page.count('class="limit"') > 1  # the mark of the threshold
+    post(f"/jobs/{job.id}/decisions", item=["1", "2"], verdict="allow")
+    assert verdicts(job) == ["allow", "allow", "review"]
 
 
 def test_strange_posts_change_nothing(client: FlaskClient, post: Posted) -> None:

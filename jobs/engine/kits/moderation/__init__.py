@@ -29,6 +29,7 @@ from jobs.engine.kits.moderation.thresholds import (
     Threshold,
     Verdict,
     decide,
+    named,
     threshold_errors,
 )
 from jobs.engine.kits.moderation.training import BLOCK, REVIEW
@@ -56,6 +57,7 @@ __all__ = [
     "in_force",
     "judge",
     "list_decisions",
+    "named",
     "review_status",
     "score_distribution",
     "set_thresholds",

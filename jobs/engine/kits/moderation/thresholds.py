@@ -6,6 +6,7 @@ Each category can have its own. Otherwise those of the part before its slash cou
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -86,8 +87,16 @@ def decide(scores: Mapping[str, float], thresholds: Thresholds) -> Verdict:
             found.append((0, score, category, score, ""))
     rank, _, category, score, reached = max(found)
     if rank == 0:
-        return Verdict("allow", category, score, f"{category} is highest with {_shown(score)} and below its thresholds")
-    return Verdict(VERDICTS[rank], category, score, f"{category} has {_shown(score)} and reaches {reached}")
+        return Verdict(
+            "allow", category, score, f"{named(category)} is highest with {_shown(score)} and below its thresholds"
+        )
+    return Verdict(VERDICTS[rank], category, score, f"{named(category)} has {_shown(score)} and reaches {reached}")
+
+
+def named(category: str) -> str:
+    """What people call a category: a provider's own name as it is, but for its marks."""
+    words = re.sub(r"[/_]+", ", ", category).strip(", ")
+    return CATEGORY_WORDS.get(category) or words[:1].upper() + words[1:]
 
 
 def threshold_errors(thresholds: Thresholds, categories: Collection[str] = ()) -> str | None:
