@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from jobs.engine import library, queue
 from jobs.engine.db.models import VERDICTS, Item
-from jobs.engine.db.records import Page
 from jobs.engine.kits import moderation
 from jobs.engine.kits.moderation import Judge, JudgeChoice, Judged, Threshold
 from jobs.engine.library import Document
@@ -264,7 +263,13 @@ def view(job: queue.JobView, query: Mapping[str, str]) -> dict[str, Any] | None:
     column = job.params.get("text_column") if job.params.get("source") else "text"
     page = queue.items(job, verdict=verdict, after=query.get("after"), before=query.get("before"), limit=ALIKE)
     return {
-        **_alike(page, str(column), backward=bool(query.get("before"))),
+        **_alike(
+            page.rows,
+            str(column),
+            before=bool(page.previous),
+            after=bool(page.next),
+            backward=bool(query.get("before")),
+        ),
         "standing": standing,
         "verdict": verdict,
         "named": moderation.named,
@@ -275,10 +280,13 @@ def view(job: queue.JobView, query: Mapping[str, str]) -> dict[str, Any] | None:
     }
 
 
-def _alike(page: Page[Item], column: str, *, backward: bool) -> dict[str, Any]:
-    """The texts of a page, PAGE of them, each with the others that say the same: `rows`, `next` and `previous`."""
+def _alike(rows: Sequence[Item], column: str, *, before: bool, after: bool, backward: bool) -> dict[str, Any]:
+    """PAGE of these texts, each with the others that say the same: `rows`, and the cursors `next` and `previous`.
+
+    before, after: whether there are others on that side. backward: the last ones rather than the first.
+    """
     groups: dict[str, list[Item]] = {}
-    for item in page.rows:
+    for item in rows:
         text = " ".join(as_text((item.input or {}).get(column)).casefold().split())
         groups.setdefault(text or item.key, []).append(item)
     shown = list(groups.values())[-PAGE:] if backward else list(groups.values())[:PAGE]
@@ -286,6 +294,6 @@ def _alike(page: Page[Item], column: str, *, backward: bool) -> dict[str, Any]:
     last, first = (shown[-1][0], shown[0][0]) if shown else (None, None)
     return {
         "rows": shown,
-        "next": f"{last.position}~{last.key}" if last and (page.next or (more and not backward)) else None,
-        "previous": f"{first.position}~{first.key}" if first and (page.previous or (more and backward)) else None,
+        "next": f"{last.position}~{last.key}" if last and (after or (more and not backward)) else None,
+        "previous": f"{first.position}~{first.key}" if first and (before or (more and backward)) else None,
     }
