@@ -189,7 +189,8 @@ def label(params: Params, find: Find) -> str:
 
 def run(params: Params, context: Context) -> dict[str, Any]:
     began, job_id = time.monotonic(), context.job.job_id
-    chosen = JudgeChoice(**context.once("judge", lambda: moderation.choose(params.judge, params.model).as_json()))
+    stored = context.once("judge", lambda: moderation.choose(params.judge, params.model).as_json())
+    chosen = JudgeChoice.from_json(stored)
     if chosen.why:
         context.log(chosen.why)
     thresholds = moderation.in_force(job_id, params.thresholds)
@@ -256,8 +257,8 @@ def _entry(document: Document, owner: str) -> tuple[str, str, dict[str, Any]]:
 
 def view(job: queue.JobView, query: Mapping[str, str]) -> dict[str, Any] | None:
     """Variables of the job's page: the counts of verdicts, the texts with one verdict, the last decisions and changes."""
-    standing = moderation.review_status(job)
-    if not standing.judged:
+    standing = moderation.review_status(job) if isinstance(job.params.get("thresholds"), dict) else None
+    if standing is None or not standing.judged:
         return None
     verdict = query.get("verdict") if query.get("verdict") in VERDICTS else "review"
     column = job.params.get("text_column") if job.params.get("source") else "text"

@@ -20,7 +20,11 @@ import pytest
 from jobs import build_report
 from jobs.engine.db.models import Job
 from jobs.engine.files.inputs import SAMPLES
+from jobs.engine.formats.columns import Choices
+from jobs.engine.formats.tables import TableInfo
+from jobs.engine.formats.tables.table_info import VERSION
 from jobs.engine.kits import reports
+from jobs.engine.kits.moderation import JudgeChoice
 from jobs.engine.kits.reports import measures, narrative
 from jobs.engine.queue import queries
 from tests.kinds.job_runs import content, done, errors, items, upload
@@ -260,3 +264,14 @@ def test_a_text_that_makes_numbers_up_is_left_out(writer: type[Writer]) -> None:
     assert (job.state, job.result["preview"]["narrative"]) == ("succeeded", "")
     assert "rejected twice" in job.result["preview"]["notes"][-1]
     assert "percent" not in file_of(job).decode()
+
+
+def test_figures_of_another_version_are_enough_for_a_report() -> None:
+    older = {"rows_read": 2, "rows_used": 2, "totals": [3], "groups": None, "as_of": "today", "from_the_future": 1}
+    found = reports.completed(older, 2)
+    assert (found["warnings"], found["units"], found["left_out"], found["totals"]) == ([], ["", ""], {}, [3])
+    assert reports.completed({"units": ["EUR", "", "x"]}, 2)["units"] == ["EUR", ""]
+    chosen = JudgeChoice.from_json({"who": "provider", "model": "m", "from_the_future": 1})
+    assert chosen == JudgeChoice("provider", "m") and JudgeChoice.from_json({}).built_in
+    assert Choices.from_json({"numbers": "1,234.5", "from_the_future": 1}) == Choices(numbers="1,234.5")
+    assert not TableInfo.is_current({"version": VERSION}) and not TableInfo.is_current({"format": "csv"})

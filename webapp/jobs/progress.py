@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from typing import Any
 
 from flask import Blueprint, Response, make_response, render_template, request
+from jinja2 import UndefinedError
 
 from jobs.engine import kinds, queue
 from jobs.engine.db import models
@@ -16,6 +18,7 @@ from webapp.results import items
 from webapp.ui import mail_html, words
 
 blueprint = Blueprint("progress", __name__)
+log = logging.getLogger(__name__)
 AGES = 10  # seconds; what an age on the page may be behind while nothing else changes
 
 
@@ -25,8 +28,9 @@ def show(job_id: str, tab: str) -> Response:
     """A job's page with one of its tabs; with `HX-Request` only what stands under the tabs."""
     job = queue.job_status(job_id, current_owner())
     view = _view(job, tab) | tabs.content(tab, job, request.args)
-    part = request.headers.get("HX-Request")
-    response = make_response(render_template("jobs/job/_tab.html" if part else "jobs/job.html", **view))
+    response = make_response(
+        _page("jobs/job/_tab.html" if request.headers.get("HX-Request") else "jobs/job.html", view)
+    )
     if any(block.show == "html" for block in view.get("blocks", ())):
         response.headers["Content-Security-Policy"] = mail_html.PAGE_POLICY
     return response
@@ -48,6 +52,17 @@ def fragment(job_id: str) -> Response:
     if job.ended:
         response.headers["HX-Trigger"] = "job-over"
     return response
+
+
+def _page(template: str, view: dict[str, Any]) -> str:
+    """The page; where the kind's own template lacks something in what another version stored, without it."""
+    try:
+        return render_template(template, **view)
+    except (UndefinedError, TypeError, ValueError, LookupError):
+        if not view.get("result_template"):
+            raise
+        log.warning("the result of job %s does not fit %s", view["job"].id, view["result_template"], exc_info=True)
+        return render_template(template, **view | {"result_template": None})
 
 
 def title_of(job: queue.JobView, title: str) -> str:

@@ -195,13 +195,17 @@ def _known(name: str) -> Kind:
 
 
 def _fitting(kind: Kind, params: dict[str, Any]) -> KindParams:
-    """The params as the kind's model. They were valid when the job was submitted: if not now, the kind has changed."""
+    """The params as the kind's model. They were valid when the job was submitted: if not now, the kind has changed.
+
+    A job with params that this worker does not know is tried again later: a worker of a newer version may know them.
+    """
     try:
         return kind.Params.model_validate(params)
     except ValidationError as error:
+        newer = all(one["type"] == "extra_forbidden" for one in error.errors())
         wrong = " ".join(f"{one.field}: {one.message}" for one in params_errors(error))
         message = f"This kind of job has changed since the job was submitted. {wrong} Fill in its form again."
-        raise LegworkError(message, reason=InvalidParams.reason) from error
+        raise LegworkError(message, reason=InvalidParams.reason, retryable=newer) from error
 
 
 def _commonest(unwell: int, count: int) -> str:

@@ -27,7 +27,7 @@ class Choices:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Choices:
-        return cls(**(value | {"texts": tuple(value["texts"])}))
+        return cls(value.get("dates", "auto"), value.get("numbers", "auto"), tuple(value.get("texts", ())))
 
 
 AUTOMATIC = Choices()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any
 
 from jobs.engine.formats.tables.options import NO_HEADER, ReadOptions
@@ -64,5 +64,6 @@ class TableInfo:
 
     @staticmethod
     def is_current(value: dict[str, Any]) -> bool:
-        """Whether this was described by the reader as it is now."""
-        return value.get("version") == VERSION
+        """Whether this was described by the reader as it is now, and is whole."""
+        needed = {one.name for one in fields(TableInfo) if one.default is MISSING and one.default_factory is MISSING}
+        return value.get("version") == VERSION and needed <= value.keys()

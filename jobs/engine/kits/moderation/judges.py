@@ -10,7 +10,7 @@ import asyncio
 import unicodedata
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -49,6 +49,12 @@ class JudgeChoice:
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> JudgeChoice:
+        """Also of another version, which may lack a field or have another one."""
+        known = {one.name for one in fields(cls)}
+        return cls(**({"who": BUILT_IN, "model": builtin.MODEL} | {name: value[name] for name in known & value.keys()}))
 
 
 @dataclass(frozen=True)

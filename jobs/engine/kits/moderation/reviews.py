@@ -228,7 +228,7 @@ def _standing(session: Session, job: Job | JobView) -> ReviewStatus:
         select(Item.output).where(Item.job_id == job.id, Item.verdict.is_not(None)).order_by(Item.position).limit(1)
     )
     return ReviewStatus(
-        limits.read_thresholds(change.thresholds if change else job.params["thresholds"]),
+        limits.read_thresholds(change.thresholds if change else job.params.get("thresholds", {})),
         change.changed_by if change else None,
         change.changed_at if change else None,
         _counts(session, job.id),
@@ -240,7 +240,7 @@ def _standing(session: Session, job: Job | JobView) -> ReviewStatus:
 
 def _thresholds(session: Session, job: Job) -> dict[str, Threshold]:
     change = _latest(session, job.id)
-    return limits.read_thresholds(change.thresholds if change else job.params["thresholds"])
+    return limits.read_thresholds(change.thresholds if change else job.params.get("thresholds", {}))
 
 
 def _latest(session: Session, job_id: UUID) -> ThresholdChange | None:

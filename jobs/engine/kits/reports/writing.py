@@ -36,6 +36,21 @@ PLACES = (
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 
 
+def completed(stored: dict[str, Any], measures: int) -> dict[str, Any]:
+    """The figures of a report that began in another version, with what that did not note yet."""
+    absent: dict[str, Any] = {
+        "left_out": {},
+        "warnings": [],
+        "notes": [],
+        "groups": None,
+        "periods": None,
+        "lines": None,
+        "period": None,
+    }
+    units = list(stored.get("units") or [])[:measures]
+    return absent | stored | {"units": units + [""] * (measures - len(units))}
+
+
 @dataclass(frozen=True)
 class Report:
     """The contents of a report. keys: columns grouped by. labels, names: of the measures. chart: a data URI, or empty."""
