@@ -153,7 +153,7 @@ def estimate(params: Params, find: Find) -> Estimate:
 
 
 def label(params: Params, find: Find) -> str:
-    return " ".join(params.formula.split())[:80]
+    return " ".join(params.formula.split())
 
 
 def run(params: Params, context: Context) -> dict[str, Any]:

@@ -29,6 +29,15 @@ def as_text(value: object, digits: int = DIGITS) -> str:
     return str(plain) if isinstance(plain, str) or type(plain) is int else as_text(plain, digits)
 
 
+def shortened(text: str, most: int) -> str:
+    """The text, or its first words and … where it is longer."""
+    if len(text) <= most:
+        return text
+    cut = text[: most - 1]
+    words = cut.rpartition(" ")[0] if text[most - 1] != " " else cut
+    return f"{(words if len(words) > most // 2 else cut).rstrip(' ,;:')}…"
+
+
 def _number(value: float | Decimal, digits: int) -> str:
     if not math.isfinite(value):
         return ""

@@ -25,6 +25,7 @@ from webapp.jobs.records import (
     FileRecord,
     ItemRecord,
     Items,
+    JobNameBody,
     JobRecord,
     JobRow,
     Jobs,
@@ -50,6 +51,7 @@ RUN_AT = Parameter(
     f"The job does not start before this time (RFC 3339), which may lie at most {queue.MOST_AHEAD.days} days ahead.",
     {"type": "string", "format": "date-time"},
 )
+NAME = TextParameter("name", "What the job is called in lists and files; without one, what it works on.", 200)
 NOTIFY = {
     "mail": TextParameter("notify_mail", "The mail address that is written to when the job has ended.", 2_000),
     "webhook": TextParameter(
@@ -98,7 +100,7 @@ def show_kind(kind: str) -> KindRecord:
     JobRecord,
     status=202,
     body=Content("application/json", {"type": "object"}),
-    parameters=(SAMPLE, RUN_AT, *NOTIFY.values(), IDEMPOTENCY_KEY),
+    parameters=(SAMPLE, RUN_AT, NAME, *NOTIFY.values(), IDEMPOTENCY_KEY),
     problems=(409, 429),
 )
 def submit(kind: str) -> JobRecord:
@@ -110,7 +112,14 @@ def submit(kind: str) -> JobRecord:
     params = parsing.json_object()
     notify = [{"channel": one, "target": target} for one, said in NOTIFY.items() if (target := said.read())]
     job = queue.submit(
-        found.name, params, owner=current_owner(), sample=sample, run_at=run_at, idempotency_key=key, notify=notify
+        found.name,
+        params,
+        owner=current_owner(),
+        sample=sample,
+        run_at=run_at,
+        idempotency_key=key,
+        notify=notify,
+        name=NAME.read() or "",
     )
     return JobRecord.of(job)
 
@@ -139,6 +148,12 @@ def list_jobs() -> Jobs:
 @operation("Show a job", "The job.", JobRecord)
 def show_job(job_id: str) -> JobRecord:
     return JobRecord.of(queue.job_status(job_id, current_owner()))
+
+
+@blueprint.patch("/jobs/<job_id>")
+@operation("Give a job another name", "The job.", JobRecord, body=JobNameBody, lookup=queue.job)
+def rename_job(job_id: str, body: JobNameBody) -> JobRecord:
+    return JobRecord.of(queue.rename(job_id, body.name, owner=current_owner()))
 
 
 @blueprint.delete("/jobs/<job_id>")

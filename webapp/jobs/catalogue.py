@@ -16,9 +16,10 @@ from jobs.engine.errors import NotFound
 from webapp import forms
 from webapp.http.guards import current_owner
 from webapp.http.identity import person
-from webapp.jobs import drafts
+from webapp.jobs import drafts, estimates
 
 blueprint = Blueprint("kinds", __name__)
+blueprint.add_app_template_global(estimates.verdict, "estimated")
 FIRST = "generate_texts"  # what a newcomer is offered
 A_YEAR = 365 * 86400
 _LIVE = ("running", "stopping", "waiting")

@@ -19,6 +19,7 @@ from jobs.engine.errors import BadInput, FieldError, InvalidParams, LegworkError
 from jobs.engine.formats.tables import DETECTED, ReadOptions
 from webapp import forms
 from webapp.http.guards import current_owner
+from webapp.jobs import estimates
 from webapp.ui import safe_text, words
 
 SAMPLE_ROWS = 3
@@ -33,6 +34,7 @@ class Draft:
     errors: list[FieldError] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     parent: str = ""
+    name: str = ""  # what the job is to be called
     later: str = ""  # of a datetime-local control; empty means now
     run_at: datetime | None = None
     zone: str = ""
@@ -96,14 +98,21 @@ class Draft:
             return ""
         return kinds.fill_in(text, table["first_shown"][0]) or ""
 
-    def estimate(self) -> kinds.Estimate | None:
-        """What it would take; None while the form is not complete, or has not been posted."""
+    @cached_property
+    def about(self) -> kinds.Estimate | None:
+        """What the kind says that it would take; None while the form is not complete, or has not been posted."""
         if self.errors or not self.posted:
             return None
         try:
             return kinds.estimate(self.kind.name, self.params, owner=current_owner())
         except LegworkError:
             return None
+
+    def expected(self) -> estimates.Expected | None:
+        """What it would take, also by earlier jobs; None as long as a field is wrong."""
+        if not self.posted or not self.complete or self.errors:
+            return None
+        return estimates.expected(self.kind.name, self.params, self.about, current_owner())
 
     @property
     def notify(self) -> list[dict[str, str]]:

@@ -34,7 +34,7 @@ def show(name: str) -> ResponseReturnValue:
             return drafts.page(draft, 422)
         shown = {"trouble": error.message}
     page = render_template(
-        "mail/preview.html", kind=kind, draft=draft, place=place, shown=_safe(shown or {}), about=draft.estimate()
+        "mail/preview.html", kind=kind, draft=draft, place=place, shown=_safe(shown or {}), about=draft.about
     )
     response = make_response(page)
     response.headers["Content-Security-Policy"] = mail_html.PAGE_POLICY

@@ -213,6 +213,12 @@ class Approvals(Record):
     next: Next
 
 
+class JobNameBody(Body):
+    """Another name for a job."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200, description="What lists and files call it.")]
+
+
 class ApprovalAnswerBody(Body):
     """Yes or no to a call."""
 

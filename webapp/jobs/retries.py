@@ -1,4 +1,4 @@
-"""Run a job again: all of it, only what failed, or in full after a sample."""
+"""Run a job again: all of it, only what failed, or in full after a sample; and give it another name."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from flask import Blueprint, flash, redirect, request
 from werkzeug.wrappers import Response
 
 from jobs.engine import queue
+from jobs.engine.errors import InvalidParams
 from webapp.http.guards import current_owner
 
 blueprint = Blueprint("retries", __name__)
@@ -33,6 +34,16 @@ def whole(job_id: str) -> Response:
     key = f"whole-{tried.id}"
     job = queue.submit(tried.kind, tried.params, owner=owner, parent=tried.id, idempotency_key=key, notify=told)
     return redirect(f"/jobs/{job.id}", 303)
+
+
+@blueprint.post("/jobs/<job_id>/name")
+def rename(job_id: str) -> Response:
+    """Give a job another name."""
+    try:
+        queue.rename(job_id, request.form.get("name", "")[:1_000], owner=current_owner())
+    except InvalidParams as error:
+        flash(error.errors[0].message)
+    return redirect(f"/jobs/{job_id}", 303)
 
 
 def _form(job: queue.JobView) -> Response:

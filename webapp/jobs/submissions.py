@@ -21,7 +21,7 @@ from webapp.jobs import drafts
 blueprint = Blueprint("submissions", __name__)
 CHANNELS = ("mail", "webhook")
 
-# Fields of the form itself begin with an underscore, as no param can: _key, _parent, _when, _run_at, _zone, _pasted,
+# Fields of the form itself begin with an underscore, as no param can: _key, _parent, _name, _when, _run_at, _zone, _pasted,
 # _mail, _webhook.
 # The buttons are `sample`, `check`, `upload` and `json`.
 
@@ -48,6 +48,7 @@ def posted(kind: kinds.Kind) -> drafts.Draft:
     draft.posted = True
     draft.raw = forms.posted(draft.fields, form)
     draft.parent = form.get("_parent", "")
+    draft.name = queue.job_name(form.get("_name", "")[:1_000])
     draft.zone = form.get("_zone", "")
     draft.later = form.get("_run_at", "").strip() if form.get("_when") == "later" else ""
     draft.tell = {channel: form.get(f"_{channel}", "").strip()[:2_000] for channel in CHANNELS}
@@ -82,6 +83,7 @@ def _stored(draft: drafts.Draft, field: forms.Field, part: FileStorage) -> str |
 
 
 def _start(draft: drafts.Draft, valid: kinds.ValidParams) -> Any:
+    about = None if _sample() else draft.expected()
     try:
         job = queue.submit(
             valid.kind.name,
@@ -92,6 +94,8 @@ def _start(draft: drafts.Draft, valid: kinds.ValidParams) -> Any:
             idempotency_key=_key(draft),
             parent=_parent(draft),
             notify=draft.targets,
+            name=draft.name,
+            estimated=about.as_json() if about else None,
         )
     except InvalidParams as error:
         draft.errors += error.errors
@@ -122,7 +126,7 @@ def _sample() -> int | None:
 
 def _key(draft: drafts.Draft) -> str:
     """The same form sent twice is one job; the same page sent again with other words is another job."""
-    body = json.dumps([draft.params, _sample(), draft.later, draft.notify], sort_keys=True, default=str)
+    body = json.dumps([draft.params, _sample(), draft.later, draft.notify, draft.name], sort_keys=True, default=str)
     key = str(current_app.secret_key).encode()  # it may hold a secret, which nobody is to guess from this
     return f"{draft.key}-{hmac.digest(key, body.encode(), 'sha256').hex()[:16]}"
 

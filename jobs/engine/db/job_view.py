@@ -19,6 +19,7 @@ class _JobRow(NamedTuple):
     kind: str
     label: str
     params: dict[str, Any]
+    estimated: dict[str, Any] | None
     sample: int | None
     owner: str
     queue: str

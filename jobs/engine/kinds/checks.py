@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from jobs.engine.display import shortened
 from jobs.engine.errors import BadInput, FieldError, InvalidParams
 from jobs.engine.files import inputs
 from jobs.engine.jsonsafe import clean_text
@@ -35,7 +36,9 @@ def validate(kind_name: str, params: dict[str, Any], *, owner: str) -> ValidPara
     if lost := sealing.lacking(kind, params):
         raise InvalidParams([FieldError(name, _AGAIN) for name in lost])
     model = valid_model(kind, params, owner=owner)
-    return ValidParams(kind, model.model_dump(mode="json"), clean_text(kind.label(model, finder(owner)))[:MOST_LABEL])
+    return ValidParams(
+        kind, model.model_dump(mode="json"), shortened(clean_text(kind.label(model, finder(owner))), MOST_LABEL)
+    )
 
 
 def valid_model(kind: Kind, params: dict[str, Any], *, owner: str) -> KindParams:

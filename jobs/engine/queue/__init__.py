@@ -12,7 +12,9 @@ from jobs.engine.queue.commands import (
     create_schedule,
     delete,
     has_lost_secret,
+    job_name,
     pin,
+    rename,
     retry,
     retry_rows,
     run_schedule,
@@ -35,7 +37,7 @@ from jobs.engine.queue.item_grid import (
 from jobs.engine.queue.item_stats import count_by_value, example_items, places, written_in_try
 from jobs.engine.queue.job_log import log_count, read_log
 from jobs.engine.queue.limits import usage
-from jobs.engine.queue.lists import SEARCHED, SHOWN_STATES, job_counts, list_jobs, working_count
+from jobs.engine.queue.lists import SEARCHED, SHOWN_STATES, Run, earlier_runs, job_counts, list_jobs, working_count
 from jobs.engine.queue.notifications import NotificationTarget, checked_notifications, notifications_of, webhook_secret
 from jobs.engine.queue.polling import job_status, readable_job
 from jobs.engine.queue.queries import (
@@ -71,6 +73,7 @@ __all__ = [
     "JobView",
     "NotificationTarget",
     "QueueMessage",
+    "Run",
     "SchedulePlan",
     "Waiting",
     "answer_approval",
@@ -85,6 +88,7 @@ __all__ = [
     "create_schedule",
     "delete",
     "delete_schedule",
+    "earlier_runs",
     "example_items",
     "export",
     "finished_keys",
@@ -97,6 +101,7 @@ __all__ = [
     "items",
     "job",
     "job_counts",
+    "job_name",
     "job_status",
     "jobs_ahead",
     "latest_jobs",
@@ -111,6 +116,7 @@ __all__ = [
     "places",
     "read_log",
     "readable_job",
+    "rename",
     "retry",
     "retry_rows",
     "run_schedule",

@@ -17,9 +17,10 @@ from jobs.engine.db import postgres
 from jobs.engine.db.job_view import JobView
 from jobs.engine.db.models import Job, Schedule
 from jobs.engine.db.records import as_id, owned
+from jobs.engine.display import shortened
 from jobs.engine.errors import BrokerUnavailable, Conflict, DatabaseUnavailable, FieldError, InvalidParams, NotFound
 from jobs.engine.files.storage import blob_storage
-from jobs.engine.jsonsafe import dumps
+from jobs.engine.jsonsafe import clean_text, dumps
 from jobs.engine.kinds import catalogue, sealing
 from jobs.engine.kinds.checks import ValidParams
 from jobs.engine.kinds.form_process import validate
@@ -32,6 +33,7 @@ MOST_STOPPED = 10_000
 STOP_BATCH = 500
 WITHDRAWN = 200  # jobs whose messages are taken out of their queues; a worker drops the others, since they have ended
 MOST_SAMPLE = 1_000
+LONGEST_NAME = 200
 MOST_AHEAD = timedelta(days=366)
 
 
@@ -46,10 +48,13 @@ def submit(
     parent: UUID | None = None,
     schedule_id: UUID | None = None,
     notify: Sequence[NotificationTarget | Mapping[str, str]] = (),
+    name: str = "",
+    estimated: Mapping[str, Any] | None = None,
 ) -> JobView:
     """Create a job and deliver its message. The job is stored once this returns, whether or not the broker answers.
 
     params, notify: raw values are validated here; ValidParams (for this owner) and NotificationTargets are not.
+    name: what its owner calls it; empty: what the kind does. estimated: what its form said that it would take.
     The same idempotency_key returns the same job; with another body it raises Conflict.
     Raises NotFound, KindUnavailable, InvalidParams, TooMany (nothing is created then), DatabaseUnavailable.
     """
@@ -62,8 +67,9 @@ def submit(
     shown, sealed = sealing.sealed(valid.kind, valid.json)
     new = Job(
         kind=valid.kind.name,
-        label=valid.label,
+        label=job_name(name) or valid.label,
         params=shown,
+        estimated=dict(estimated) if estimated else None,
         sealed=sealed,
         sample=sample,
         owner=owner,
@@ -230,6 +236,22 @@ def pin(job_id: str | UUID, pinned: bool, *, owner: str) -> None:
     """Protect a job from deletion until it is unpinned. Raises NotFound."""
     with postgres.session() as session:
         ledger.pin(session.connection(), owned(session, Job, job_id, owner).id, pinned)
+
+
+def rename(job_id: str | UUID, name: str, *, owner: str) -> JobView:
+    """Give a job another name. Raises NotFound, InvalidParams if it is empty."""
+    if not (wanted := job_name(name)):
+        raise InvalidParams([FieldError("name", "Write a name.")])
+    with postgres.session() as session:
+        job = owned(session, Job, job_id, owner)
+        ledger.rename(session.connection(), job.id, wanted)
+        session.refresh(job)
+        return JobView.of(job)
+
+
+def job_name(text: str) -> str:
+    """A name as it is stored: in one line, without what cannot be stored, of at most LONGEST_NAME characters."""
+    return shortened(" ".join(clean_text(text).split()), LONGEST_NAME)
 
 
 def delete(job_id: str | UUID, *, owner: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select
@@ -16,6 +16,7 @@ from jobs.engine.db.job_view import JobView, columns, views
 from jobs.engine.db.models import Job
 from jobs.engine.db.records import COUNT_CAP, Page, as_id, escaped
 
+LOOKED_AT, MOST_RUNS = 200, 20  # jobs of a kind that are read for an estimate, and that it is made of
 SEARCHED = 20_000  # jobs that one page of a search looks at
 SHOWN_STATES = ("scheduled", "waiting", "running", "stopping", "succeeded", "partial", "failed", "cancelled")
 
@@ -112,6 +113,32 @@ _AT_WORK = """
 def working_count(owner: str) -> int:
     """How many jobs of an owner are running or stopping: two of the counts above, for the menu of each page."""
     return int(postgres.fetch_all(_AT_WORK, {"owner": owner, "cap": COUNT_CAP})[0][0])
+
+
+class Run(NamedTuple):
+    """What an earlier job of a kind took."""
+
+    finished: int  # items
+    seconds: float
+    tokens: int
+    model: str
+
+
+_RUNS = """
+    select done + failed + skipped, extract(epoch from finished_at - started_at), prompt_tokens + completion_tokens,
+        coalesce(params ->> 'model', '')
+    from (
+        select * from jobs where owner = %(owner)s and kind = %(kind)s order by id desc limit %(looked_at)s
+    ) as latest
+    where state in ('succeeded', 'partial') and attempt = 1 and finished_at > started_at
+    order by id desc limit %(most)s
+"""
+
+
+def earlier_runs(owner: str, kind: str) -> list[Run]:
+    """The last jobs of a kind that ended well in one attempt, the newest first."""
+    asked = {"owner": owner, "kind": kind, "looked_at": LOOKED_AT, "most": MOST_RUNS}
+    return [Run(int(row[0]), float(row[1]), int(row[2]), str(row[3])) for row in postgres.fetch_all(_RUNS, asked)]
 
 
 def _filtered(

@@ -53,8 +53,11 @@ class Job(Standing, Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     kind: Mapped[str]
-    label: Mapped[str] = mapped_column(server_default="")  # what the job works on, for lists, such as a file's name
+    label: Mapped[str] = mapped_column(server_default="")  # its name, or what it works on, such as a file's name
     params: Mapped[dict[str, Any]] = mapped_column(JSON)
+    estimated: Mapped[dict[str, Any] | None] = mapped_column(
+        JSONB(none_as_null=True)
+    )  # what the form said it would take
     sealed: Mapped[dict[str, str] | None] = mapped_column(
         JSON(none_as_null=True)
     )  # secret params, until the job has ended

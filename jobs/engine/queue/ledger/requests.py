@@ -34,6 +34,7 @@ def create(connection: Connection, job: Job, *, delivered: bool = False, most: i
     """
     values = {"id": new_id()} | {name: value for name, value in vars(job).items() if not name.startswith("_")}
     asked = values | {"params": dumps(job.params), "sealed": job.sealed and dumps(job.sealed), "_most": most}
+    asked |= {"estimated": dumps(job.estimated)} if job.estimated else {}
     ((full, *made),) = execute(connection, _creating(tuple(values), delivered), asked)
     if full:
         raise TooManyWaiting
@@ -242,6 +243,11 @@ def reseal(connection: Connection, job_id: UUID, params: dict[str, Any], sealed:
 def pin(connection: Connection, job_id: UUID, pinned: bool) -> None:
     """Protect a job from deletion, or no longer."""
     execute(connection, "update jobs set pinned = %(pinned)s where id = %(id)s", {"id": job_id, "pinned": pinned})
+
+
+def rename(connection: Connection, job_id: UUID, name: str) -> None:
+    """Give a job another name."""
+    execute(connection, "update jobs set label = %(name)s where id = %(id)s", {"id": job_id, "name": name})
 
 
 def delete(connection: Connection, job_id: UUID) -> list[str]:
