@@ -11,6 +11,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from jobs.engine import queue
+from jobs.engine.errors import InvalidParams, TooMany
 from jobs.engine.sdk import (
     Conflict,
     Context,
@@ -32,11 +33,24 @@ NOUN = ("job", "jobs")
 HIDDEN = True  # started from the list of jobs, not from the catalogue
 
 MOST = 10_000
+KIND = "bulk_jobs"  # this one
 PAGE = 500
 
-Action = Literal["retry_failed", "retry", "stop", "delete"]
-WORDS = {"retry_failed": "Retry failed items", "retry": "Retry", "stop": "Stop", "delete": "Delete"}
-DONE = {"retry_failed": "queued again", "retry": "queued again", "stop": "stopped", "delete": "deleted"}
+Action = Literal["retry_failed", "retry", "again", "stop", "delete"]
+WORDS = {
+    "retry_failed": "Retry failed items",
+    "retry": "Retry",
+    "again": "Run again",
+    "stop": "Stop",
+    "delete": "Delete",
+}
+DONE = {
+    "retry_failed": "queued again",
+    "retry": "queued again",
+    "again": "started again",
+    "stop": "stopped",
+    "delete": "deleted",
+}
 
 
 class Params(KindParams):
@@ -83,7 +97,7 @@ def label(params: Params, find: Find) -> str:
 def run(params: Params, context: Context) -> dict[str, Any]:
     chosen = context.once("chosen", lambda: _chosen(params, context))
     counts = context.map(
-        lambda job_id: _change(job_id, params.action, context.job.owner),
+        lambda job_id: _change(job_id, params.action, context),
         chosen,
         key=lambda job_id: job_id,
         row=lambda job_id: {"job": job_id},
@@ -120,17 +134,33 @@ def _moment(text: str) -> datetime | None:
     return None
 
 
-def _change(job_id: str, action: str, owner: str) -> dict[str, Any]:
+def _change(job_id: str, action: str, context: Context) -> dict[str, Any]:
+    owner = context.job.owner
     try:
         job = queue.job(job_id, owner)
         if action == "retry_failed" and job.ended and not job.failed:
             raise Skip("It has no failed items.")
-        _ACTIONS[action](job.id, owner)
+        if action == "again":
+            _again(job, context)
+        else:
+            _ACTIONS[action](job.id, owner)
     except NotFound:
         raise Skip("It no longer exists.") from None
-    except Conflict as error:
+    except (Conflict, TooMany) as error:
         raise Skip(error.message) from None
+    except InvalidParams as error:
+        raise Skip(error.errors[0].message) from None
     return {"outcome": DONE[action], "kind": job.kind, "on": job.label}
+
+
+def _again(job: queue.JobView, context: Context) -> None:
+    """Start a job with the same params; once, also if this attempt is repeated."""
+    if job.kind == KIND:
+        raise Skip("Changes of many jobs are not run again.")
+    key = f"again-{context.job.job_id}-{job.id}"
+    queue.submit(
+        job.kind, job.params, owner=job.owner, sample=job.sample, parent=job.id, idempotency_key=key, name=job.label
+    )
 
 
 def _retry_failed(job_id: UUID, owner: str) -> None:

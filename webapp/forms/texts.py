@@ -140,6 +140,14 @@ def from_json(text: str) -> dict[str, Any]:
     return value
 
 
+def mapping(text: str) -> dict[str, Any] | None:
+    """A mapping that stands in an address as JSON; None if it is none."""
+    try:
+        return from_json(text)
+    except ValueError:
+        return None
+
+
 def by_field(found: Iterable[Field], raw: Raw, errors: Iterable[FieldError]) -> tuple[dict[str, str], list[str]]:
     """Errors as (field name -> sentences, the sentences that belong to no field)."""
     applying = conditions.applying(found, raw)

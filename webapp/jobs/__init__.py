@@ -16,6 +16,7 @@ from webapp.jobs import (
     shares,
     submissions,
     trials,
+    uses,
     zip_download,
 )
 
@@ -24,6 +25,7 @@ PAGES = (
     submissions.blueprint,
     item_previews.blueprint,
     trials.blueprint,
+    uses.blueprint,
     history.blueprint,
     progress.blueprint,
     cancellations.blueprint,

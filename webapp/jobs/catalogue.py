@@ -127,6 +127,10 @@ def _prefill(draft: drafts.Draft, given: Mapping[str, str]) -> None:
     safe = [one for one in draft.fields if one.control != "secret"]
     named = [one for one in safe if one.name in given]
     draft.raw |= {name: text for name, text in forms.posted(named, request.args).items()}
+    heads = {one.path[0] for one in safe if one.part} & given.keys()
+    whole = {head: value for head in heads if (value := forms.mapping(given[head])) is not None}
+    parts = [one for one in safe if one.part and one.path[0] in whole]
+    draft.raw |= forms.filled(parts, whole)
 
 
 def _recipes() -> list[tuple[int, engine_kinds.Kind, engine_kinds.Recipe]]:

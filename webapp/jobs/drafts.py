@@ -103,6 +103,8 @@ class Draft:
         """What the kind says that it would take; None while the form is not complete, or has not been posted."""
         if self.errors or not self.posted:
             return None
+        if self.valid:
+            return self.valid.estimate
         try:
             return kinds.estimate(self.kind.name, self.params, owner=current_owner())
         except LegworkError:
@@ -210,7 +212,7 @@ def check(draft: Draft) -> bool:
         draft.tell_errors = {one.field: one.message for one in error.errors}
         draft.errors += [FieldError("", one.message) for one in error.errors]
     try:
-        draft.valid = kinds.validate(draft.kind.name, params, owner=current_owner())
+        draft.valid = kinds.validate(draft.kind.name, params, owner=current_owner(), estimating=True)
     except InvalidParams as error:
         unread = {one.field for one in draft.errors}
         draft.errors += [one for one in error.errors if one.field.split(".")[0] not in unread]

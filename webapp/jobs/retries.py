@@ -1,4 +1,4 @@
-"""Run a job again: all of it, only what failed, or in full after a sample; and give it another name."""
+"""Run a job again: all of it, only what failed, or in full after a sample or a dry run; and give it another name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from flask import Blueprint, flash, redirect, request
 from werkzeug.wrappers import Response
 
 from jobs.engine import queue
-from jobs.engine.errors import InvalidParams
+from jobs.engine.errors import Conflict, InvalidParams
 from webapp.http.guards import current_owner
 
 blueprint = Blueprint("retries", __name__)
@@ -33,6 +33,18 @@ def whole(job_id: str) -> Response:
     told = [{"channel": one.channel, "target": one.target} for one in queue.notifications_of(tried)]
     key = f"whole-{tried.id}"
     job = queue.submit(tried.kind, tried.params, owner=owner, parent=tried.id, idempotency_key=key, notify=told)
+    return redirect(f"/jobs/{job.id}", 303)
+
+
+@blueprint.post("/jobs/<job_id>/now")
+def now(job_id: str) -> Response:
+    """Do what a dry run showed, with the same params. Pressed twice, it is one job."""
+    owner = current_owner()
+    tried = queue.job(job_id, owner)
+    if not tried.params.get("dry_run"):
+        raise Conflict("This job was no dry run.")
+    params = {**tried.params, "dry_run": False}
+    job = queue.submit(tried.kind, params, owner=owner, parent=tried.id, idempotency_key=f"now-{tried.id}")
     return redirect(f"/jobs/{job.id}", 303)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -9,11 +10,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from jobs.engine.display import shortened
-from jobs.engine.errors import BadInput, FieldError, InvalidParams
+from jobs.engine.errors import BadInput, FieldError, InvalidParams, LegworkError
 from jobs.engine.files import inputs
 from jobs.engine.jsonsafe import clean_text
 from jobs.engine.kinds import catalogue, sealing
-from jobs.engine.kinds.definition import Find, Kind
+from jobs.engine.kinds.definition import Estimate, Find, Kind
 from jobs.engine.kinds.params import KindParams, files_of
 from jobs.engine.validation import params_errors
 
@@ -28,17 +29,24 @@ class ValidParams:
     kind: Kind
     json: dict[str, Any]
     label: str = ""
+    estimate: Estimate | None = None  # where it was asked for
 
 
-def validate(kind_name: str, params: dict[str, Any], *, owner: str) -> ValidParams:
+def validate(kind_name: str, params: dict[str, Any], *, owner: str, estimating: bool = False) -> ValidParams:
     """Validate the params of a job. Raises NotFound, KindUnavailable, InvalidParams."""
     kind = catalogue.kind(kind_name)
     if lost := sealing.lacking(kind, params):
         raise InvalidParams([FieldError(name, _AGAIN) for name in lost])
     model = valid_model(kind, params, owner=owner)
-    return ValidParams(
-        kind, model.model_dump(mode="json"), shortened(clean_text(kind.label(model, finder(owner))), MOST_LABEL)
-    )
+    label = shortened(clean_text(kind.label(model, finder(owner))), MOST_LABEL)
+    about = _estimate(kind, model, owner) if estimating else None
+    return ValidParams(kind, model.model_dump(mode="json"), label, about)
+
+
+def _estimate(kind: Kind, model: KindParams, owner: str) -> Estimate | None:
+    with suppress(LegworkError):  # the job can start without one
+        return kind.estimate(model, finder(owner))
+    return None
 
 
 def valid_model(kind: Kind, params: dict[str, Any], *, owner: str) -> KindParams:

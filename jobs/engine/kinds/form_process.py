@@ -35,12 +35,15 @@ MEMORY_BYTES = 2 << 30  # of one helper process
 MODULE = "jobs.engine.kinds"
 
 
-def validate(kind_name: str, params: dict[str, Any], *, owner: str) -> ValidParams:
-    """Validate the params of a job. Raises NotFound, KindUnavailable, InvalidParams, TooMany."""
+def validate(kind_name: str, params: dict[str, Any], *, owner: str, estimating: bool = False) -> ValidParams:
+    """Validate the params of a job; with its estimate, if that is wanted.
+
+    Raises NotFound, KindUnavailable, InvalidParams, TooMany.
+    """
     if _pool is None:
-        return checks.validate(kind_name, params, owner=owner)
-    found = _pool.call("validate", kind_name, params, owner=owner)
-    return ValidParams(catalogue.kind(kind_name), found["json"], found["label"])
+        return checks.validate(kind_name, params, owner=owner, estimating=estimating)
+    found = _pool.call("validate", kind_name, params, owner=owner, estimating=estimating)
+    return ValidParams(catalogue.kind(kind_name), found["json"], found["label"], _as_estimate(found["estimate"]))
 
 
 def estimate(kind_name: str, params: dict[str, Any], *, owner: str, sample: int | None = None) -> Estimate | None:
@@ -48,6 +51,10 @@ def estimate(kind_name: str, params: dict[str, Any], *, owner: str, sample: int 
     if _pool is None:
         return estimates.estimate(kind_name, params, owner=owner, sample=sample)
     found = _pool.call("estimate", kind_name, params, owner=owner, sample=sample)
+    return _as_estimate(found)
+
+
+def _as_estimate(found: dict[str, Any] | None) -> Estimate | None:
     return Estimate(**found | {"notes": tuple(found["notes"])}) if found else None
 
 
@@ -185,7 +192,8 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
 
 def _validate(*asked: Any, **options: Any) -> dict[str, Any]:
     found = checks.validate(*asked, **options)
-    return {"json": found.json, "label": found.label}
+    about = asdict(found.estimate) if found.estimate else None
+    return {"json": found.json, "label": found.label, "estimate": about}
 
 
 def _estimate(*asked: Any, **options: Any) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 
 from jobs.engine.errors import InvalidParams, NotFound
 from jobs.engine.kinds import catalogue, checks
-from jobs.engine.queue import commands, pauses, queries
+from jobs.engine.queue import commands, lists, pauses, queries
 from tests.engine import workers
 from tests.web import factories
 from webapp.http.guards import LOCAL_OWNER
@@ -148,3 +148,15 @@ def test_a_second_run_starts_with_the_same_jobs(standing_workers: None) -> None:
     again = workers.ended(bulk)
     assert (again.done, again.skipped, again.total) == (0, 2, 2)
     assert {text for _, text in said(again)} == {"This job has not ended yet; stop it first."}
+
+
+def test_jobs_are_run_again_with_their_params_and_names(standing_workers: None, press: Any) -> None:
+    jobs = [factories.waiting("questions", word=word, side="left") for word in ("first again", "other again")]
+    bulk = followed(press(action="again", job=[str(job.id) for job in jobs]))
+    assert [text for _, text in said(bulk)] == ["started again"] * 2
+    copies = [job for job in lists.list_jobs(LOCAL_OWNER, kind="questions", q="again").rows if job.parent]
+    assert {(job.parent, job.label, job.params["word"]) for job in copies} == {
+        (job.id, job.label, job.params["word"]) for job in jobs
+    }
+    twice = followed(press(action="again", job=[str(bulk.id)]))
+    assert [text for _, text in said(twice)] == ["Changes of many jobs are not run again."]

@@ -1,0 +1,72 @@
+"""“Use in…”, “Do it now”, and links that fill a form in."""
+
+from __future__ import annotations
+
+import io
+from urllib.parse import urlencode
+
+from flask.testing import FlaskClient
+
+from jobs.engine import files, kinds, queue
+from tests.web import factories
+from tests.web.signed_in import hidden
+from webapp.http.guards import LOCAL_OWNER
+
+
+def test_a_file_leads_to_the_forms_that_take_it(client: FlaskClient) -> None:
+    table = files.upload(io.BytesIO(b"name,age\nann,3\n"), "people.csv", owner=LOCAL_OWNER)
+    page = client.get(f"/files/{table.id}/use").text
+    for address in ("query_data?files=", "build_report?source=", "generate_texts?source=", "convert_files?files="):
+        assert f"/kinds/{address}{table.id}" in page
+    assert "/kinds/simulate" not in page and "/kinds/run_tools" not in page
+    form = client.get(f"/kinds/generate_texts?source={table.id}").text
+    assert "people.csv" in form and 'data-insert="{age}"' in form
+    text = files.upload(io.BytesIO(b"%PDF-1.4\n%\xe2\xe3\n"), "a.pdf", owner=LOCAL_OWNER)
+    page = client.get(f"/files/{text.id}/use").text
+    assert f"/kinds/process_files?files={text.id}" in page and "build_report" not in page
+    assert client.get("/files/00000000-0000-0000-0000-000000000000/use").status_code == 404
+
+
+def test_the_rows_of_a_job_become_a_table_of_another(client: FlaskClient) -> None:
+    job = factories.ended(factories.waiting(naps=2), outcomes=factories.outcomes(done=2), total=2)
+    page = client.get(f"/jobs/{job.id}").text
+    assert f'href="/jobs/{job.id}/use"' in page
+    page = client.get(f"/jobs/{job.id}/use").text
+    assert 'name="kind" value="query_data"' in page
+    sent = {"csrf_token": hidden(page), "kind": "build_report"}
+    answer = client.post(f"/jobs/{job.id}/use", data=sent)
+    assert answer.status_code == 303 and answer.location.startswith("/kinds/build_report?source=")
+    form = client.get(answer.location).text
+    assert "2 rows" in form and "A text 1" in form
+    assert client.post(f"/jobs/{job.id}/use", data=sent | {"kind": "simulate"}).status_code == 404
+    empty = factories.waiting(naps=1)
+    assert "Nothing to use yet" in client.get(f"/jobs/{empty.id}/use").text
+    assert client.post(f"/jobs/{empty.id}/use", data=sent).status_code == 404
+
+
+def test_a_collection_leads_on(client: FlaskClient) -> None:
+    page = client.get("/use?collection=my+letters").text
+    assert "/kinds/index_documents?collection=my+letters" in page
+    assert "/kinds/export_data?filter.collection=my+letters" in page
+    assert "/kinds/bulk_update?selection.collection=my+letters" in page
+    assert "import_data" not in page and "process_files" not in page
+    assert 'value="my letters"' in client.get("/kinds/bulk_update?selection.collection=my+letters").text
+
+
+def test_a_mapping_in_the_address_fills_its_fields(client: FlaskClient) -> None:
+    asked = urlencode({"operation": "undo", "values": '{"job": "0123"}'})
+    assert 'name="values.job" type="text" value="0123"' in client.get(f"/kinds/bulk_update?{asked}").text
+    assert client.get("/kinds/bulk_update?values=no+json").status_code == 200
+
+
+def test_a_dry_run_is_done_with_the_same_params(client: FlaskClient) -> None:
+    tried = factories.waiting("bulk_update", **kinds.kind("bulk_update").example)
+    tried = factories.ended(tried, outcomes=factories.outcomes(done=1), total=1)
+    page = client.get(f"/jobs/{tried.id}").text
+    assert "Do it now" in page
+    sent = {"csrf_token": hidden(page)}
+    first, again = (client.post(f"/jobs/{tried.id}/now", data=sent).location for _ in range(2))
+    assert first == again
+    done = queue.job(first.rpartition("/")[2], LOCAL_OWNER)
+    assert done.params == {**tried.params, "dry_run": False} and done.parent == tried.id
+    assert client.post(f"/jobs/{done.id}/now", data=sent).status_code == 409

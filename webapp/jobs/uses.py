@@ -1,0 +1,126 @@
+"""“Use in…”: the kinds that take a file, the rows of a job or a collection, and their forms with it filled in."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import IO, BinaryIO, cast
+from urllib.parse import urlencode
+
+from flask import Blueprint, redirect, render_template, request
+from werkzeug.wrappers import Response
+
+from jobs.engine import files as engine_files
+from jobs.engine import kinds, queue, settings
+from jobs.engine.errors import NotFound, TooLarge
+from webapp import forms
+from webapp.http import parsing
+from webapp.http.guards import current_owner
+
+blueprint = Blueprint("uses", __name__)
+MOST_FILES = 50  # of a job, on its page
+IN_MEMORY = 4 << 20
+FORMAT = "jsonl"  # keeps numbers, nothing and nested values as they are
+
+
+@dataclass(frozen=True)
+class Use:
+    """A kind that takes something, and the field of its form that it goes into."""
+
+    kind: kinds.Kind
+    field: str
+
+
+@blueprint.get("/files/<file_id>/use")
+def of_file(file_id: str) -> str:
+    """The kinds that take this file."""
+    file = engine_files.file(file_id, current_owner())
+    found = _uses("table" if file.table else "file")
+    return _page(file.name, f"/files/{file_id}", [("", file.name, _links(found, file_id))])
+
+
+@blueprint.get("/jobs/<job_id>/use")
+def of_job(job_id: str) -> str:
+    """The kinds that take the rows of this job, or one of its files."""
+    job = queue.job(job_id, current_owner())
+    parts = [("rows", "Its rows, as a table", [(use, "") for use in _uses("table")])] if job.finished else []
+    saved = queue.output_files(job)[:MOST_FILES] if job.ended else []
+    parts += [("", file.name, _links(_uses("table" if file.table else "file"), str(file.id))) for file in saved]
+    return _page(job.label or job.kind, f"/jobs/{job.id}", parts)
+
+
+@blueprint.post("/jobs/<job_id>/use")
+def rows(job_id: str) -> Response:
+    """Keep the rows of a job as a file, and open the form of a kind with it."""
+    job = queue.job(job_id, current_owner())
+    wanted = parsing.printable(request.form.get("kind", ""))
+    use = next((one for one in _uses("table") if one.kind.name == wanted), None)
+    if use is None or not job.finished:
+        raise NotFound("This kind takes no table.")
+    _, name, chunks = queue.export(job, FORMAT)
+    with tempfile.SpooledTemporaryFile(IN_MEMORY) as kept:
+        _write(chunks, cast(IO[bytes], kept))
+        kept.seek(0)
+        file = engine_files.upload(cast(BinaryIO, kept), name, owner=current_owner())
+    return redirect(_address(use, str(file.id)), 303)
+
+
+@blueprint.get("/use")
+def of_collection() -> str:
+    """The kinds that take this collection of the library."""
+    name = request.args.get("collection", "").strip()[:100]
+    found = _links(_uses("collection"), name)
+    return _page(name, f"/library?{urlencode({'collection': name})}", [("", name, found)])
+
+
+def _page(what: str, back: str, parts: list[tuple[str, str, list[tuple[Use, str]]]]) -> str:
+    return render_template("jobs/use.html", what=what, back=back, parts=parts)
+
+
+def _write(chunks: Iterable[bytes], to: IO[bytes]) -> None:
+    for chunk in _limited(chunks, settings.current().max_upload_bytes):
+        to.write(chunk)
+
+
+def _limited(chunks: Iterable[bytes], most: int) -> Iterator[bytes]:
+    left = most
+    for chunk in chunks:
+        left -= len(chunk)
+        if left < 0:
+            raise TooLarge("These rows are larger than the upload limit. Download them in parts.")
+        yield chunk
+
+
+def _links(found: Iterable[Use], value: str) -> list[tuple[Use, str]]:
+    return [(use, _address(use, value)) for use in found]
+
+
+def _address(use: Use, value: str) -> str:
+    return f"/kinds/{use.kind.name}?{urlencode({use.field: value})}"
+
+
+@cache
+def _uses(what: str) -> tuple[Use, ...]:
+    """The kinds that take a table, another file or a collection; those that are made for it first."""
+    found = [(_fit(kind, what), kind) for kind in kinds.kinds() if kind.available]
+    ordered = sorted((one for one in found if one[0][0]), key=lambda one: what == "table" and one[0][1] != "table")
+    return tuple(Use(kind, field) for (field, _), kind in ordered)
+
+
+def _fit(kind: kinds.Kind, what: str) -> tuple[str, str]:
+    """The first field of a kind that takes this, and what it accepts; empty if none does."""
+    fields = [one for one in forms.of_kind(kind) if not one.only_if or what == "collection"]
+    if what == "collection":
+        return next((one.name for one in fields if one.path[-1] == "collection" and not _writes(kind, one)), ""), ""
+    taking = [one for one in fields if one.control in ("file", "files")]
+    fitting = [one for one in taking if one.accept != "table" or what == "table"]
+    return (fitting[0].name, fitting[0].accept) if fitting else ("", "")
+
+
+def _writes(kind: kinds.Kind, field: forms.Field) -> bool:
+    """Whether this collection is one that the kind writes into."""
+    return any(one.control in ("file", "files") and one.required for one in forms.of_kind(kind)) or (
+        field.path[0] == "values"
+    )
