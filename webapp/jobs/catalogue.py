@@ -14,9 +14,10 @@ from jobs.engine import kinds as engine_kinds
 from jobs.engine import queue, settings
 from jobs.engine.errors import NotFound
 from webapp import forms
+from webapp.forms import estimates
 from webapp.http.guards import current_owner
 from webapp.http.identity import person
-from webapp.jobs import drafts, estimates
+from webapp.jobs import drafts
 
 blueprint = Blueprint("kinds", __name__)
 blueprint.add_app_template_global(estimates.verdict, "estimated")

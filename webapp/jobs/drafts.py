@@ -18,8 +18,8 @@ from jobs.engine import kinds, queue, settings
 from jobs.engine.errors import BadInput, FieldError, InvalidParams, LegworkError, NotFound
 from jobs.engine.formats.tables import DETECTED, ReadOptions
 from webapp import forms
+from webapp.forms import estimates
 from webapp.http.guards import current_owner
-from webapp.jobs import estimates
 from webapp.ui import safe_text, words
 
 SAMPLE_ROWS = 3

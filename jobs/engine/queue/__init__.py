@@ -37,7 +37,15 @@ from jobs.engine.queue.item_grid import (
 from jobs.engine.queue.item_stats import count_by_value, example_items, places, written_in_try
 from jobs.engine.queue.job_log import log_count, read_log
 from jobs.engine.queue.limits import usage
-from jobs.engine.queue.lists import SEARCHED, SHOWN_STATES, Run, earlier_runs, job_counts, list_jobs, working_count
+from jobs.engine.queue.lists import (
+    SEARCHED,
+    SHOWN_STATES,
+    EarlierRun,
+    earlier_runs,
+    job_counts,
+    list_jobs,
+    working_count,
+)
 from jobs.engine.queue.notifications import NotificationTarget, checked_notifications, notifications_of, webhook_secret
 from jobs.engine.queue.polling import job_status, readable_job
 from jobs.engine.queue.queries import (
@@ -68,12 +76,12 @@ __all__ = [
     "MOST_SAMPLE",
     "SEARCHED",
     "SHOWN_STATES",
+    "EarlierRun",
     "GridPage",
     "GridQuery",
     "JobView",
     "NotificationTarget",
     "QueueMessage",
-    "Run",
     "SchedulePlan",
     "Waiting",
     "answer_approval",

@@ -115,7 +115,7 @@ def working_count(owner: str) -> int:
     return int(postgres.fetch_all(_AT_WORK, {"owner": owner, "cap": COUNT_CAP})[0][0])
 
 
-class Run(NamedTuple):
+class EarlierRun(NamedTuple):
     """What an earlier job of a kind took."""
 
     finished: int  # items
@@ -135,10 +135,12 @@ _RUNS = """
 """
 
 
-def earlier_runs(owner: str, kind: str) -> list[Run]:
+def earlier_runs(owner: str, kind: str) -> list[EarlierRun]:
     """The last jobs of a kind that ended well in one attempt, the newest first."""
     asked = {"owner": owner, "kind": kind, "looked_at": LOOKED_AT, "most": MOST_RUNS}
-    return [Run(int(row[0]), float(row[1]), int(row[2]), str(row[3])) for row in postgres.fetch_all(_RUNS, asked)]
+    return [
+        EarlierRun(int(row[0]), float(row[1]), int(row[2]), str(row[3])) for row in postgres.fetch_all(_RUNS, asked)
+    ]
 
 
 def _filtered(

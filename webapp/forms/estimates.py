@@ -60,7 +60,9 @@ def expected(kind: str, params: Mapping[str, Any], about: kinds.Estimate | None,
     if items is not None:
         runs = [run for run in runs if run.finished]
         runs = [run for run in runs if items / LIKE <= run.finished <= items * LIKE] or runs
-    share: Callable[[queue.Run], float] = (lambda run: items / run.finished) if items is not None else lambda run: 1
+    share: Callable[[queue.EarlierRun], float] = (
+        (lambda run: items / run.finished) if items is not None else lambda run: 1
+    )
     low, high = _bounds([run.seconds * share(run) for run in runs])
     low_tokens, high_tokens = _bounds([run.tokens * share(run) for run in runs])
     if not runs and about and about.seconds:

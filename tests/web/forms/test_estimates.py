@@ -7,15 +7,15 @@ from flask.testing import FlaskClient
 
 from jobs.engine import kinds, queue
 from jobs.engine.display import shortened
-from jobs.engine.queue import Run
+from jobs.engine.queue import EarlierRun
 from tests.web import factories
 from tests.web.signed_in import hidden
+from webapp.forms import estimates
 from webapp.http.guards import LOCAL_OWNER
-from webapp.jobs import estimates
 
 
 def told(
-    monkeypatch: pytest.MonkeyPatch, *runs: Run, about: kinds.Estimate | None, model: str = ""
+    monkeypatch: pytest.MonkeyPatch, *runs: EarlierRun, about: kinds.Estimate | None, model: str = ""
 ) -> estimates.Expected:
     monkeypatch.setattr(queue, "earlier_runs", lambda owner, kind: list(runs))
     return estimates.expected("nap", {"model": model}, about, "me")
@@ -23,21 +23,26 @@ def told(
 
 def test_a_range_comes_from_runs_of_the_same_model_and_size(monkeypatch: pytest.MonkeyPatch) -> None:
     about = kinds.Estimate(items=100, tokens=9_000, seconds=5)
-    runs = [Run(100, 120, 1_000, "big"), Run(50, 120, 600, "big"), Run(100_000, 1, 1, "big"), Run(100, 1, 1, "small")]
+    runs = [
+        EarlierRun(100, 120, 1_000, "big"),
+        EarlierRun(50, 120, 600, "big"),
+        EarlierRun(100_000, 1, 1, "big"),
+        EarlierRun(100, 1, 1, "small"),
+    ]
     found = told(monkeypatch, *runs, about=about, model="big")
     assert (found.low, found.high, found.runs) == (120, 240, 2)
     assert (found.time, found.source) == ("2 to 4 min", "from your last 2 runs")
     assert found.tokens == "1,000 to 1,200 tokens, at most 9,000 tokens"
-    alone = told(monkeypatch, Run(100_000, 1_000, 0, ""), about=about)
+    alone = told(monkeypatch, EarlierRun(100_000, 1_000, 0, ""), about=about)
     assert alone.runs == 1 and alone.source == "from your last run"
     first = told(monkeypatch, about=about)
     assert (first.runs, first.time, first.tokens) == (0, "about 5 s", "at most 9,000 tokens")
     assert told(monkeypatch, about=None).time == ""
-    assert told(monkeypatch, Run(0, 8, 0, ""), Run(0, 12, 0, ""), about=None).time == "8 to 12 s"
+    assert told(monkeypatch, EarlierRun(0, 8, 0, ""), EarlierRun(0, 12, 0, ""), about=None).time == "8 to 12 s"
 
 
 def test_a_single_outlier_of_many_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    runs = [Run(10, 10 + place, 0, "") for place in range(9)] + [Run(10, 3_600, 0, "")]
+    runs = [EarlierRun(10, 10 + place, 0, "") for place in range(9)] + [EarlierRun(10, 3_600, 0, "")]
     assert told(monkeypatch, *runs, about=kinds.Estimate(items=10)).high == 18
 
 
