@@ -222,7 +222,9 @@ def _kind_schemas(kind: engine_kinds.Kind) -> dict[str, Schema]:
     """The kind's params and the types they use, under names of their own."""
     schema = _moved(kind.schema(), f"{REF}{kind.name}.")
     inner = schema.pop("$defs", {})
-    return {f"{kind.name}.Params": schema} | {f"{kind.name}.{name}": body for name, body in inner.items()}
+    camel = "".join(word.capitalize() for word in kind.name.split("_"))  # what generators of clients name classes by
+    named = {name: {**body, "title": f"{camel}{name}"} for name, body in {"Params": schema, **inner}.items()}
+    return {f"{kind.name}.{name}": body for name, body in named.items()}
 
 
 def _moved(value: object, prefix: str) -> Any:

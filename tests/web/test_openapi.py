@@ -150,3 +150,14 @@ def _resolved(description: dict[str, Any], response: dict[str, Any]) -> dict[str
     name = response.get("$ref", "").rsplit("/", 1)[-1]
     found: dict[str, Any] = description["components"]["responses"][name] if name else response
     return found
+
+
+def test_generated_clients_have_every_operation_and_send_files(description: dict[str, Any]) -> None:
+    """Generators name classes by titles, and send as a file what has the format binary."""
+    titles = Counter(one["title"] for one in description["components"]["schemas"].values() if "title" in one)
+    assert [title for title, times in titles.items() if times > 1] == []
+    submitted = [name for name in description["components"]["schemas"] if name.endswith(".Params")]
+    assert len(submitted) > 5
+    assert all("title" in description["components"]["schemas"][name] for name in submitted)
+    upload = description["paths"]["/files"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert upload["properties"]["file"]["format"] == "binary"

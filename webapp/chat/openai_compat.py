@@ -5,29 +5,39 @@ Nothing is kept and nobody can come back to it: a reader that leaves ends the pr
 
 from __future__ import annotations
 
+import base64
 import json
+import queue
+import secrets
+import struct
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from flask import Blueprint, Response, jsonify
+from werkzeug.exceptions import HTTPException
 
 from jobs.engine import llm
 from jobs.engine.accounts import Identity
-from jobs.engine.errors import LegworkError, TooMany
-from jobs.engine.llm import StreamStopped
+from jobs.engine.errors import InvalidParams, LegworkError, TooMany, Transient
+from jobs.engine.llm import StreamStopped, embeddings, responses
+from jobs.engine.llm.embeddings import warm_child
 from webapp.http import client_gone, identity, parsing
 from webapp.http.identity import current_owner
 
 blueprint = Blueprint("completions", __name__, url_prefix="/v1")
 MOST_OPEN = 100  # at a time, for one person in one process
 LOOK_SECONDS = 1.0
+HEARTBEAT_SECONDS = 15.0  # routers give up after 30 s without a byte
+MOST_TEXTS, MOST_TEXT_CHARACTERS = 256, 100_000  # of one request for embeddings
 _STATUSES = {
     "provider_busy": 429, "too_many": 429, "provider_refused": 400, "provider_away": 502, "provider_unwell": 502,
-    "provider_broke": 502, "provider_silent": 504, "no_model": 404, "invalid_params": 422, "malformed": 400,
+    "provider_broke": 502, "provider_silent": 504, "no_model": 404, "invalid_params": 400, "malformed": 400,
     "not_signed_in": 401, "forbidden": 403, "not_found": 404,
 }  # fmt: skip
+_TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
+_CODES = {"no_model": "model_not_found", "not_signed_in": "invalid_api_key", "provider_busy": "rate_limit_exceeded"}
 _open: Counter[str] = Counter()
 
 
@@ -62,11 +72,67 @@ def complete() -> Response:
     return Response(passing.whole(), content_type="application/json")
 
 
+@blueprint.post("/embeddings")
+def embed() -> Response:
+    """Vectors of length 1, of the provider's model or of the one that comes along."""
+    body = parsing.json_object()
+    texts, form = body.get("input"), body.get("encoding_format") or "float"
+    texts = [texts] if isinstance(texts, str) else texts
+    if not isinstance(texts, list) or not 0 < len(texts) <= MOST_TEXTS or not all(map(_is_text, texts)):
+        raise parsing.invalid(
+            "input", f"input must be a text, or a list of up to {MOST_TEXTS} texts that are not empty."
+        )
+    if form not in ("float", "base64") or not isinstance(body.get("model", ""), str):
+        raise parsing.invalid("encoding_format", "encoding_format must be float or base64, and model a text.")
+    model = embeddings.embedder(body.get("model", "")).model
+    vectors = warm_child.embed(texts, model)
+    tokens = sum(len(text) // 4 + 1 for text in texts)
+    data = [
+        {"object": "embedding", "index": place, "embedding": vector if form == "float" else _packed(vector)}
+        for place, vector in enumerate(vectors)
+    ]
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return jsonify(object="list", data=data, model=model, usage=usage)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value.strip()) <= MOST_TEXT_CHARACTERS
+
+
+def _packed(vector: list[float]) -> str:
+    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+
+
+@blueprint.route("/<path:name>", methods=["GET", "POST", "DELETE"])
+def other(name: str) -> Response:
+    """What OpenAI has and this site has not, in the words that its clients show."""
+    raise LegworkError(
+        f"There is no /v1/{parsing.printable(name)} here. There are models, chat/completions and embeddings.",
+        reason="not_found",
+    )
+
+
+@blueprint.after_request
+def _number(response: Response) -> Response:
+    response.headers["x-request-id"] = f"req_{secrets.token_hex(8)}"
+    return response
+
+
+@blueprint.errorhandler(HTTPException)
+def refused(error: HTTPException) -> Response:
+    """What is refused before a route sees it: a body of another type or too large, a method that there is not."""
+    status = 400 if error.code in (415, 422) else error.code or 500
+    response = jsonify(_problem(LegworkError(error.description or error.name, reason="malformed"), status))
+    response.status_code = status
+    return response
+
+
 @blueprint.errorhandler(LegworkError)
 def in_their_words(error: LegworkError) -> Response:
     """An error as OpenAI's clients read it."""
-    response = jsonify(_problem(error))
-    response.status_code = _STATUSES.get(error.reason, 503 if error.retryable else 502)
+    status = _STATUSES.get(error.reason, 503 if error.retryable else 502)
+    response = jsonify(_problem(error, status))
+    response.status_code = status
     if response.status_code == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="Legwork"'
     if (seconds := getattr(error, "retry_after", None)) is not None:
@@ -79,6 +145,10 @@ def count_open() -> int:
     return _open.total()
 
 
+class _Silence:
+    """Nothing came for HEARTBEAT_SECONDS."""
+
+
 class _Passing:
     """One answer on its way through. A watcher ends it when its reader has left."""
 
@@ -88,35 +158,103 @@ class _Passing:
         self._owner = who.owner
         self._connection = client_gone.connection()
         self._ended = threading.Event()
+        self._came: queue.SimpleQueue[bytes | BaseException | None] = queue.SimpleQueue()
+        self._first: bytes | BaseException | _Silence | None = None
 
     def open(self) -> None:
+        """Ask the provider. Raises what it refuses with, if that comes before a heartbeat is due."""
         _open[self._owner] += 1
-        threading.Thread(target=self._watch, name="reader of a completion", daemon=True).start()
+        for work, name in ((self._watch, "reader of a completion"), (self._carry, "writer of a completion")):
+            threading.Thread(target=work, name=name, daemon=True).start()
         try:
-            self._stream.open()
+            self._first = self._next()
+            if isinstance(self._first, BaseException):
+                raise self._first
         except BaseException as error:
             self.end()
             if isinstance(error, StreamStopped):
                 raise _left() from None
             raise
 
-    def chunks(self) -> Iterator[bytes]:
+    def _carry(self) -> None:
+        """Read the provider's answer into the queue: first an empty piece for its head, at the end None or what it failed with."""
         try:
-            yield from self._stream.chunks()
-        except StreamStopped:
-            return
-        except LegworkError as error:
-            yield f"data: {json.dumps(_problem(error))}\n\n".encode()
+            self._stream.open()
+            self._came.put(b"")
+            for chunk in self._stream.chunks():
+                self._came.put(chunk)
+            self._came.put(None)
+        except (StreamStopped, LegworkError) as error:
+            self._came.put(error)
+        finally:
+            self._came.put(StreamStopped())
+
+    def _next(self) -> bytes | BaseException | _Silence | None:
+        """What came next; nothing within HEARTBEAT_SECONDS is a _Silence."""
+        try:
+            return self._came.get(timeout=HEARTBEAT_SECONDS)
+        except queue.Empty:
+            return _Silence()
+
+    def chunks(self) -> Iterator[bytes]:
+        """The events; a comment where the provider says nothing between two of them for long."""
+        between, came = True, self._first
+        try:
+            while came is not None:
+                if isinstance(came, bytes) and came:
+                    yield came
+                    between = came.endswith(b"\n\n")
+                elif isinstance(came, _Silence) and between:
+                    yield b": waiting\n\n"
+                elif isinstance(came, LegworkError):
+                    yield f"data: {json.dumps(_problem(came))}\n\n".encode()
+                    return
+                elif isinstance(came, StreamStopped):
+                    return
+                came = self._next()
         finally:
             self.end()
 
-    def whole(self) -> bytes:
+    def whole(self) -> bytes | Iterator[bytes]:
+        """The body; where it takes longer than a heartbeat, with blanks before it, which JSON allows."""
+        body = bytearray()
         try:
-            return self._stream.whole()
-        except StreamStopped:
-            raise _left() from None
+            for piece in self._pieces():
+                if isinstance(piece, _Silence):
+                    return self._late(body)
+                body += piece
+        except BaseException as error:
+            self.end()
+            if isinstance(error, StreamStopped):
+                raise _left() from None
+            raise
+        self.end()
+        return bytes(body)
+
+    def _late(self, body: bytearray) -> Iterator[bytes]:
+        """The same with the head sent: an error can only break the connection then, which a client takes for one."""
+        try:
+            yield b" "
+            for piece in self._pieces():
+                if isinstance(piece, _Silence):
+                    yield b" "
+                else:
+                    body += piece
+            yield bytes(body)
         finally:
             self.end()
+
+    def _pieces(self) -> Iterator[bytes | _Silence]:
+        came, self._first = self._first or self._next(), None
+        size = 0
+        while came is not None:
+            if isinstance(came, BaseException):
+                raise came
+            yield came
+            size += 0 if isinstance(came, _Silence) else len(came)
+            if size > responses.LONGEST_ANSWER:
+                raise Transient("The provider's answer was longer than any answer can be.", reason="provider_unwell")
+            came = self._next()
 
     def end(self) -> None:
         if not self._ended.is_set():
@@ -137,8 +275,11 @@ def _left() -> LegworkError:
     return LegworkError("The reader has left.", reason="left")
 
 
-def _problem(error: LegworkError) -> dict[str, Any]:
-    return {"error": {"message": error.message, "type": error.reason, "param": None, "code": error.reason}}
+def _problem(error: LegworkError, status: int = 500) -> dict[str, Any]:
+    kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
+    param = error.errors[0].field or None if isinstance(error, InvalidParams) else None
+    code = _CODES.get(error.reason, error.reason)
+    return {"error": {"message": error.message, "type": kind, "param": param, "code": code}}
 
 
 def _model(name: str) -> dict[str, Any]:

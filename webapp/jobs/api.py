@@ -40,7 +40,7 @@ JOB_FILTERS = (*JOB_STATES, "waiting", "scheduled")
 UPLOAD = {
     "type": "object",
     "required": ["file"],
-    "properties": {"file": {"type": "string", "contentMediaType": "application/octet-stream"}},
+    "properties": {"file": {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}},
 }
 
 SAMPLE = Parameter(
