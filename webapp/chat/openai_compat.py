@@ -21,8 +21,7 @@ from werkzeug.exceptions import HTTPException
 from jobs.engine import llm
 from jobs.engine.accounts import Identity
 from jobs.engine.errors import InvalidParams, LegworkError, TooMany, Transient
-from jobs.engine.llm import StreamStopped, embeddings, responses
-from jobs.engine.llm.embeddings import warm_child
+from jobs.engine.llm import StreamStopped
 from webapp.http import client_gone, identity, parsing
 from webapp.http.identity import current_owner
 
@@ -84,8 +83,8 @@ def embed() -> Response:
         )
     if form not in ("float", "base64") or not isinstance(body.get("model", ""), str):
         raise parsing.invalid("encoding_format", "encoding_format must be float or base64, and model a text.")
-    model = embeddings.embedder(body.get("model", "")).model
-    vectors = warm_child.embed(texts, model)
+    model = body.get("model", "")
+    vectors = llm.embed(texts, model)
     tokens = sum(len(text) // 4 + 1 for text in texts)
     data = [
         {"object": "embedding", "index": place, "embedding": vector if form == "float" else _packed(vector)}
@@ -252,7 +251,7 @@ class _Passing:
                 raise came
             yield came
             size += 0 if isinstance(came, _Silence) else len(came)
-            if size > responses.LONGEST_ANSWER:
+            if size > llm.LONGEST_ANSWER:
                 raise Transient("The provider's answer was longer than any answer can be.", reason="provider_unwell")
             came = self._next()
 
