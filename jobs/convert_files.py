@@ -44,6 +44,7 @@ WORDS = "pdf, docx, word, excel, csv, png, jpeg, image, picture, markdown, epub,
 QUEUE = "cpu"
 NEEDS = ("pypandoc", "typst", "manimgx_fonts", "manimgx_fonts_cjk", "PIL", "duckdb", "openpyxl", "xlsxwriter")
 NOUN = ("file", "files")
+SPREAD = True
 
 SECONDS_A_FILE = 1.0
 LOOKED_AT = 200  # files whose format is checked before the job is accepted

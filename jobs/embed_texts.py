@@ -47,6 +47,7 @@ WORDS = "similar, duplicates, deduplicate, vectors, embeddings, clusters, map, n
 QUEUE = "io"
 NEEDS = ("aiohttp", "onnxruntime", "tokenizers")
 NOUN = ("text", "texts")
+SPREAD = True
 
 BUILT_IN_TOKENS_PER_SECOND = 1_000
 SECONDS_PER_CALL = 0.5  # of a typical provider

@@ -47,6 +47,7 @@ QUEUE = "io"
 NEEDS = ("aiohttp", "jsonschema")
 REUSE_PROCESS = True
 NOUN = ("row", "rows")
+SPREAD = True
 
 OWN_COLUMNS = ("tokens", "finish_reason", "flag", "reasoning", "error_cells")
 REFUSED, FILTERED = "refused", "refused by the provider's content filter"
@@ -276,6 +277,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         total=table.rows if table.exact else source.count(params.reading),
         concurrency=params.concurrency,
         using=llm.open_client(),
+        shared=params.token_budget is None,  # each worker would count to the budget for itself
     )
     prompt_tokens, completion_tokens = context.used
     flags = queue.count_by_value(context.job.job_id, _free("flag", params, table.columns))

@@ -40,6 +40,7 @@ WORDS = "excel, csv, upsert, load, upload, spreadsheet, documents"
 QUEUE = "cpu"
 NEEDS = ("openpyxl", "duckdb")
 NOUN = ("row", "rows")
+SPREAD = True
 
 ROWS_PER_SECOND = 2_000
 BATCH = 250
@@ -166,6 +167,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         total=source.count(params.reading),
         concurrency=2 * BATCH,
         using=MicroBatcher(lambda some: bulk.put(target, [reader(*one) for one in some]), BATCH),
+        shared=not params.key and not abort,  # of rows with the same key the last one counts; none follows an error
     )
     if numbered_rows.broken:
         raise JobFailed(

@@ -36,6 +36,7 @@ WORDS = "search, rag, find, semantic, ask, chat, knowledge"
 QUEUE = "io"
 NEEDS = ("aiohttp", "onnxruntime", "tokenizers", "py3langid")
 NOUN = ("document", "documents")
+SPREAD = True
 RESULT_TEMPLATE = "library/_indexed.html"
 
 SAMPLES = "samples"  # an empty collection of this name is filled with sample documents

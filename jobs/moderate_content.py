@@ -45,6 +45,7 @@ WORDS = "comments, safety, spam, toxic, abuse, review, filter, hate, forum, clas
 QUEUE = "io"
 NEEDS = ("aiohttp", "onnxruntime", "tokenizers", "py3langid")
 NOUN = ("text", "texts")
+SPREAD = True
 RESULT_TEMPLATE = "jobs/results/moderate_content.html"
 
 USUAL = {moderation.DEFAULT: Threshold(review=moderation.REVIEW, block=moderation.BLOCK)}

@@ -44,6 +44,7 @@ WORDS = "pdf, word, excel, powerpoint, scan, ocr, text, archive, zip, read, extr
 QUEUE = "cpu"
 NEEDS = ("pypdfium2", "pypandoc", "openpyxl", "python_calamine", "olefile", "PIL", "py3langid")
 NOUN = ("file", "files")
+SPREAD = True
 RESULT_TEMPLATE = "library/_processed.html"
 
 AT_ONCE = 2

@@ -35,6 +35,7 @@ WORDS = "command, fetch, calculate, web page, function calls, shell, script, api
 QUEUE = "io"
 NEEDS = ("duckdb", "numpy")
 NOUN = ("call", "calls")
+SPREAD = True
 
 PLACE = "{{secret}}"
 CUT = 4_000  # characters of a result that are stored in its row

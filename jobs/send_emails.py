@@ -47,8 +47,10 @@ WORDS = "newsletter, mail merge, invite, letter, campaign, mailing, unsubscribe,
 QUEUE = "mail"
 NEEDS = ("email_validator",)
 NOUN = ("recipient", "recipients")
+SPREAD = True
 AT_MOST_ONCE = True
 
+OVER_LIMIT = "could not be sent, the limit of this job. Check their errors; a retry sends the rest."
 MOST_ATTACHED = 20_000_000  # bytes; most servers accept messages of 25 MB, and the encoding adds to it
 
 
@@ -303,12 +305,9 @@ class MessageFields:
     def _look_at_limit(self) -> None:
         if self.sender.refused:
             raise self.sender.refused
-        if self.params.error_limit and self.failed >= self.params.error_limit:
-            raise BudgetSpent(
-                f"Stopped after {self.failed:,} messages that could not be sent, the limit of this job. "
-                "Check their errors; a retry sends the rest.",
-                reason="error_limit",
-            )
+        failed = max(self.failed, self.context.failed)  # those of other workers are known once they are recorded
+        if self.params.error_limit and failed >= self.params.error_limit:
+            raise BudgetSpent(f"Stopped after {failed:,} messages that {OVER_LIMIT}", reason="error_limit")
 
 
 def _address_errors(params: Params) -> list[FieldError]:

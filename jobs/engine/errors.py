@@ -202,6 +202,17 @@ class TimeLimitReached(RunEnded):
     how = "time_limit"
 
 
+class PartsOver(RunEnded):
+    """A helper has no more parts to do, or cannot go on; the message says why. `how` goes into its record."""
+
+    how = "done"
+
+    def __init__(self, message: str = "", *, how: str = "done"):
+        super().__init__(message)
+        self.message = message
+        self.how = how
+
+
 class LeaseLost(RunEnded):
     """This attempt's lease has ended: it must write nothing more."""
 

@@ -70,6 +70,7 @@ class Kind:
     max_attempts: int
     at_most_once: bool = False  # a retry by a person skips finished items
     reuse_process: bool = False  # several jobs may run in one process, one after another
+    spread: bool = False  # its items are independent: idle workers help with them
     reason: str | None = None  # why it is unavailable
     words: str = ""  # what people call what it does, with commas between; for searching
     recipes: tuple[Recipe, ...] = ()
@@ -196,6 +197,7 @@ def _kind(name: str, module: ModuleType) -> Kind:
         max_attempts=getattr(module, "MAX_ATTEMPTS", DEFAULT_ATTEMPTS),
         at_most_once=getattr(module, "AT_MOST_ONCE", False),
         reuse_process=getattr(module, "REUSE_PROCESS", False),
+        spread=getattr(module, "SPREAD", False),
         reason=f"the package {', '.join(missing)} is missing; install requirements.txt" if missing else None,
         module=module,
         words=getattr(module, "WORDS", ""),

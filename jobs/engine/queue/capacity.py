@@ -19,6 +19,7 @@ from jobs.engine.queue import fair_share
 TARGET_SECONDS = 10.0  # how long a job may wait, where nothing else is set
 ASSUMED_SECONDS = 5.0  # how long a job takes, where none of its queue has ended yet
 LEAST_SECONDS_LEFT = 1.0  # jobs that have waited too long already are to start within this
+PART_SECONDS = 1.5  # how long a part of a job takes that several workers share
 RECENT = 100  # ended jobs of a queue that say how long its kinds take
 
 
@@ -77,9 +78,25 @@ _LOADS = text(f"""
 """)  # noqa: S608
 
 
+# Parts of running jobs that any idle worker may take, and the workers that have taken some.
+_PARTS = text(f"""
+    with wide as (
+        select jobs.queue, jobs.kind,
+            (select count(*) from parts where job_id = jobs.id and leader = jobs.lease and parts.state = 'free') as free,
+            (select count(*) from helpers where job_id = jobs.id and ended_at is null) as helpers
+        from jobs where jobs.state = 'running' and queue = any(:queues)
+            and queue not in (select queue from paused_queues) and {fair_share.MAY_WORK}
+    )
+    select queue, kind, sum(free)::int as waiting, sum(helpers)::int as running, 0.0::float8 as oldest_seconds,
+        {PART_SECONDS}::float8 as seconds
+    from wide where free + helpers > 0 group by queue, kind order by queue, kind
+""")  # noqa: S608
+
+
 def loads(session: Session, queues: Sequence[str]) -> list[Load]:
-    """The load of each kind that has waiting or running jobs in these queues."""
-    return [Load(**row) for row in session.execute(_LOADS, {"queues": list(queues)}).mappings()]
+    """The load of each kind that has waiting or running jobs in these queues, and that of the parts of running jobs."""
+    asked = {"queues": list(queues)}
+    return [Load(**row) for statement in (_LOADS, _PARTS) for row in session.execute(statement, asked).mappings()]
 
 
 def needed(asked: Iterable[Load], target_seconds: float = TARGET_SECONDS) -> Need:

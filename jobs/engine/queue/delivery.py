@@ -26,9 +26,12 @@ SOUGHT = 20  # messages that are looked for one by one, before the whole queue i
 NOTED = 20  # jobs of a delivery that get a log line of their own
 log = logging.getLogger("legwork.delivery")
 
-FUNCTION = "jobs.engine.worker.rq_worker.run_job"  # the one function that workers run
+FUNCTION = "jobs.engine.worker.rq_worker.run_job"  # the function that workers run for a job
+HELP_FUNCTION = "jobs.engine.worker.rq_worker.help_job"  # and for parts of a job that another worker leads
 RESULT_SECONDS = 500  # how long an ended message stays to be looked at in rq-dashboard; results are in Postgres
 FAILURE_SECONDS = 3_600
+PART_SECONDS = 60  # how long a message of a part lasts
+PARTS = "parts-"  # before the name of a queue: that of the queue of its parts, from which idle workers alone take
 LOOKED_AT = 1_000  # keys, when it is asked whose database of the broker this is
 TEXT_CHARACTERS = 500  # of one text in a message: it is a description, not the job
 
@@ -115,6 +118,31 @@ def deliver(jobs: Sequence[JobView]) -> None:
         ) from error
 
 
+def call_helpers(job_id: UUID, kind: str, name: str, parts: Sequence[int]) -> None:
+    """Tell idle workers of a queue of free parts, one message each, unless as many messages wait already.
+
+    The message only rings: which part a worker takes, and of which job, is decided in Postgres. Raises BrokerUnavailable.
+    """
+    try:
+        line = queue(PARTS + name)
+        wanted = parts[: max(0, len(parts) - line.count)]
+        line.enqueue_many(
+            [
+                Queue.prepare_data(
+                    HELP_FUNCTION,
+                    kwargs={"job": str(job_id), "kind": kind, "from": first},
+                    job_id=f"part-{job_id}-{first}",
+                    description=f"{kind}: a part of job {job_id}",
+                    result_ttl=PART_SECONDS,
+                    failure_ttl=PART_SECONDS,
+                )
+                for first in wanted
+            ]
+        )
+    except RedisError as error:
+        raise BrokerUnavailable("The broker does not answer. The job goes on in one worker meanwhile.") from error
+
+
 def _note(name: str, jobs: Sequence[JobView]) -> None:
     for job in jobs[:NOTED]:
         log.info("job %s: sent to queue %s", job.id, name)
@@ -180,7 +208,7 @@ def _stranger() -> str:
     queues: Any = redis.broker().smembers("rq:queues")
     names = [str(name, "utf-8", "replace") for name in keys]
     foreign = [name for name in names if not name.startswith(("rq:", "legwork:"))]
-    ours = {f"rq:queue:{name}" for name in catalogue.queues()}
+    ours = {f"rq:queue:{before}{name}" for name in catalogue.queues() for before in ("", PARTS)}
     foreign += [name for one in queues if (name := str(one, "utf-8", "replace")) not in ours]
     return next(iter(foreign), "")[:80]
 

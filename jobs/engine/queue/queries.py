@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from jobs.engine.db import postgres
 from jobs.engine.db.job_view import JobView, columns, views
-from jobs.engine.db.models import Attempt, Counts, File, Item, Job, PausedQueue, WorkerProcess
+from jobs.engine.db.models import Attempt, Counts, File, Item, Job, JobHelper, PausedQueue, Step, WorkerProcess
 from jobs.engine.db.records import Page, escaped, owned
 from jobs.engine.errors import NotFound
 from jobs.engine.formats import exports
@@ -125,6 +125,11 @@ def finished_keys(session: Session, job_id: UUID, keys: Sequence[str]) -> set[st
     return set(session.scalars(query))
 
 
+def step_result(session: Session, job_id: UUID, key: str) -> Step | None:
+    """A step of a job that has ended; None if it has not."""
+    return session.scalar(select(Step).where(Step.job_id == job_id, Step.key == key, Step.state == "done"))
+
+
 def counts(session: Session, job_id: UUID) -> Counts:
     """How the items of a job ended so far."""
     query = select(Job.done, Job.failed, Job.skipped, Job.unknown, Job.total).where(Job.id == job_id)
@@ -157,6 +162,13 @@ def _cursor(item: Item) -> str:
 def attempts(job: JobView) -> list[Attempt]:
     with postgres.reading() as session:
         return list(session.scalars(select(Attempt).where(Attempt.job_id == job.id).order_by(Attempt.lease)))
+
+
+def helpers(job: JobView) -> list[JobHelper]:
+    """The workers that have taken parts of the job, the first 1,000."""
+    with postgres.reading() as session:
+        query = select(JobHelper).where(JobHelper.job_id == job.id).order_by(JobHelper.id).limit(1_000)
+        return list(session.scalars(query))
 
 
 _FILES = select(File).where(File.job_id == bindparam("job"), File.visible).order_by(File.id)

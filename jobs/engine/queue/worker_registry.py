@@ -11,7 +11,7 @@ from sqlalchemy import case, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from jobs.engine.db.models import Job, WorkerProcess
+from jobs.engine.db.models import Job, JobHelper, WorkerProcess
 
 SILENT = text("interval '10 s'")
 ASKED = ("finish", "stop")  # what an operator may ask of a worker
@@ -80,8 +80,10 @@ def programs(session: Session, queues: Sequence[str]) -> int:
 
 
 def holding(session: Session, names: Sequence[str]) -> dict[str, UUID]:
-    """The jobs that these workers hold, by the name of the worker."""
-    held = select(Job.worker, Job.id).where(Job.state.in_(("running", "stopping")), Job.worker.in_(names))
+    """The jobs that these workers are at, by the name of the worker: as leader or as helper."""
+    led = select(Job.worker, Job.id).where(Job.state.in_(("running", "stopping")), Job.worker.in_(names))
+    helped = select(JobHelper.worker, JobHelper.job_id).where(JobHelper.ended_at.is_(None), JobHelper.worker.in_(names))
+    held = led.union_all(helped)
     return {str(worker): job_id for worker, job_id in session.execute(held)}
 
 

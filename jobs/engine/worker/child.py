@@ -31,13 +31,13 @@ from jobs.engine.errors import DatabaseUnavailable
 from jobs.engine.queue.ledger import Claim
 from jobs.engine.sandbox.parent_death import call_process, die_with_parent
 from jobs.engine.worker import leak_check, memory, outcome_writer
-from jobs.engine.worker.run import GIVEN_BACK, Run
+from jobs.engine.worker.run import GIVEN_BACK, HELPED, Run
 
 MOST_JOBS = 500  # of one process
 IDLE_SECONDS = 5  # before an idle child closes its connections to Postgres
 SEND_SECONDS = 3  # for a child to read a task that is larger than the pipe's buffer
 LEAVE_SECONDS = 1.0  # for a child without a task to exit by itself
-GOOD_ENDS = ("succeeded", "partial")
+GOOD_ENDS = ("succeeded", "partial", HELPED)
 IDLE, BUSY = "legwork-idle", "legwork-job"  # names of the process
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
@@ -57,10 +57,11 @@ _current: Run | None = None  # of this process
 
 @dataclass(frozen=True)
 class Task:
-    """A claimed job, and the fields of its message's hash in Redis."""
+    """A claimed job, and its message in Redis with the fields of its hash."""
 
     claim: Claim
     reuse: bool  # others may come after it in the same process
+    message_id: str
     message: dict[str, bytes]
 
 

@@ -92,6 +92,8 @@ class Clock:
         with postgres.session() as session:
             for job_id in ledger.recover_expired(session.connection()):
                 log.warning("job %s: its worker was silent; freed", job_id)
+            for job_id in ledger.recover_helpers(session.connection()):
+                log.warning("job %s: a worker that helped was silent; its parts are free again", job_id)
             for job_id in ledger.hold_suspended(session.connection()):
                 log.info("job %s: its account is suspended; stopping", job_id)
         commands.run_due_schedules()

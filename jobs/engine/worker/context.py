@@ -15,7 +15,7 @@ from uuid import UUID
 from jobs.engine import jsonsafe
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Counts
-from jobs.engine.errors import JobFailed, QuotaExceeded
+from jobs.engine.errors import JobFailed, QuotaExceeded, RunEnded
 from jobs.engine.files import inputs, quota
 from jobs.engine.files.storage import blob_storage
 from jobs.engine.masking import SecretMasker
@@ -23,10 +23,14 @@ from jobs.engine.queue import ledger, queries
 from jobs.engine.worker import item_loop
 from jobs.engine.worker.item_loop import Output, WorkItem
 from jobs.engine.worker.outcome_writer import OutcomeWriter
+from jobs.engine.worker.wide import LOOK_SECONDS, LeaderFeed
 
 __all__ = ["Context", "Counts", "Handle", "Output"]
 
 MOST_NOTES = 50
+LAST_SECONDS = (
+    2.0  # for helpers to write what they have done, where a run ends early: less than a worker gives its child
+)
 
 
 class Context:
@@ -36,6 +40,8 @@ class Context:
         self.job = claim
         self._writer = writer
         self.mapped = False  # all items were gone through
+        self.spread: str | None = None  # the queue of a kind with SPREAD
+        self.feed: LeaderFeed | None = None  # of items that may be shared with other workers
         self.loop = item_loop.ItemLoop()
         self._so_far: dict[str, Any] | None = None
         self.table_notes: list[str] = []  # what a person should know of how the tables were read
@@ -43,8 +49,15 @@ class Context:
 
     @property
     def used(self) -> tuple[int, int]:
-        """Prompt and completion tokens recorded so far, earlier attempts included."""
+        """Prompt and completion tokens recorded so far, by earlier attempts and other workers too."""
+        if self.job.resumed and self._writer.counts is None:
+            self._writer.flush()  # nothing was read yet
         return self._writer.prompt_tokens, self._writer.completion_tokens
+
+    @property
+    def failed(self) -> int:
+        """Items recorded as failed so far, by earlier attempts and other workers too."""
+        return self._writer.counts.failed if self._writer.counts else 0
 
     @property
     def so_far(self) -> dict[str, Any] | None:
@@ -70,6 +83,7 @@ class Context:
         using: AbstractAsyncContextManager[Any] | None = None,
         ready: Callable[[Any], Any] | None = None,
         at_most_once: bool = False,
+        shared: bool = True,
     ) -> Counts:
         """Run `function` over `items` and record each outcome; items that earlier attempts finished are skipped.
 
@@ -84,9 +98,14 @@ class Context:
             for a rate limit. What it raises is the item's outcome, as if the function had raised it.
         at_most_once: record the start before each call; an item that was started and never ended is `unknown` and is not
             repeated.
+        shared: in a kind with SPREAD, idle workers may help. False where this job's items depend on one another after all.
         """
         entries = self._entries(items, key, row, total)
-        self.loop.run(function, entries, self._writer, concurrency, using, item_loop.ItemPolicy(ready, at_most_once))
+        policy = item_loop.ItemPolicy(ready, at_most_once)
+        if shared and self.spread is not None and not self.mapped:
+            self._run_shared(function, entries, concurrency, using, policy, self.spread)
+        else:
+            self.loop.run(function, self._left(entries), self._writer, concurrency, using, policy)
         return self._whole()
 
     def items(
@@ -99,7 +118,7 @@ class Context:
         at_most_once: bool = False,
     ) -> Iterator[Handle]:
         """As `map`, one at a time: `for handle in context.items(rows): with handle as item: handle.output = {...}`."""
-        for entry in self._entries(items, key, row, total):
+        for entry in self._left(self._entries(items, key, row, total)):
             self.check()
             if at_most_once:
                 self._writer.put(item_loop.started(entry))
@@ -178,15 +197,49 @@ class Context:
         known = total if total is not None else len(items) if isinstance(items, Sized) else None
         sample = self.job.sample
         self.progress(total=known if sample is None or known is None else min(known, sample))
-        entries = item_loop.entries(items, key, row, sample)
+        return item_loop.entries(items, key, row, sample)
+
+    def _left(self, entries: Iterator[WorkItem]) -> Iterator[WorkItem]:
+        """Those that no earlier attempt has finished."""
         return self._unfinished(entries) if self.job.resumed else entries
 
     def _unfinished(self, entries: Iterator[WorkItem]) -> Iterator[WorkItem]:
-        """Items that no earlier attempt has finished, looked up a few hundred at a time."""
+        """Items that have not ended, looked up a few hundred at a time."""
         for some in item_loop.chunks(entries, 500):
             with postgres.session() as session:
                 finished = queries.finished_keys(session, self.job.job_id, [entry.key for entry in some])
             yield from (entry for entry in some if entry.key not in finished)
+
+    def _run_shared(
+        self,
+        function: Callable[..., Any],
+        entries: Iterator[WorkItem],
+        concurrency: int,
+        using: AbstractAsyncContextManager[Any] | None,
+        policy: item_loop.ItemPolicy,
+        queue: str,
+    ) -> None:
+        """Go through the items, and let idle workers of the queue help."""
+        if self.job.resumed:
+            self._await_helpers()  # of an attempt whose worker was lost: they do their parts to the end
+        self.feed = feed = LeaderFeed(self._left(entries), self._unfinished, self.job, queue)
+        try:
+            self.loop.run(function, iter(feed), self._writer, concurrency, using, policy)
+        except RunEnded:
+            if feed.published:
+                self._await_helpers(LAST_SECONDS)
+            raise
+
+    def _await_helpers(self, seconds: float = float("inf")) -> None:
+        """Wait until no helper is at this job, for at most so many seconds."""
+        began = time.monotonic()
+        while time.monotonic() - began < seconds:
+            with postgres.autocommit() as connection:
+                if not ledger.living_helpers(connection, self.job.job_id):
+                    return
+            if seconds == float("inf"):
+                self._writer.check()
+            time.sleep(LOOK_SECONDS)
 
     def _whole(self) -> Counts:
         self._writer.flush()

@@ -2,6 +2,8 @@
 
 An item's outcome goes to the writer as soon as it ends, and after each item the loop checks whether the run must end. Items in
 flight at that moment are not recorded; the next attempt repeats them.
+
+Where several workers share a job (wide.py), an iterator of items may yield None: it has none just now and is to be asked again.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ from jobs.engine.queue.ledger import Outcome
 from jobs.engine.worker.outcome_writer import OutcomeWriter
 
 SLOW_SECONDS = 0.01  # an item that takes this long may wait until those before it are in the database
-LOOK_SECONDS = 0.05  # between checks whether the run must end, while items run
+LOOK_SECONDS = (
+    0.05  # between checks whether the run must end, while items run, and of an iterator that has none just now
+)
 MOST_TRACES = 5  # unexpected errors whose traceback is logged
 
 
@@ -60,9 +64,10 @@ def entries(
     key: Callable[[Any], str] | None,
     row: Callable[[Any], dict[str, Any]] | None,
     sample: int | None,
+    first: int = 1,
 ) -> Iterator[WorkItem]:
-    """Number the items from 1; only the first `sample`, if given."""
-    for position, value in enumerate(itertools.islice(items, sample), start=1):
+    """Number the items from 1; only the first `sample`, if given. Those before the position `first` are passed over."""
+    for position, value in enumerate(itertools.islice(items, first - 1, sample), start=first):
         shown = row(value) if row else value if isinstance(value, dict) else None
         yield WorkItem(position, key(value) if key else str(position), value, shown)
 
@@ -118,7 +123,7 @@ class ItemLoop:
     def run(
         self,
         function: Callable[..., Any],
-        items: Iterator[WorkItem],
+        items: Iterator[WorkItem | None],
         writer: OutcomeWriter,
         concurrency: int,
         using: AbstractAsyncContextManager[Any] | None,
@@ -128,11 +133,13 @@ class ItemLoop:
             self._runner = self._runner or asyncio.Runner()
             self._runner.run(_gather(function, items, writer, concurrency, using, care))
         elif concurrency > 1:
-            _spread(function, items, writer, concurrency, care)
+            _in_threads(function, items, writer, concurrency, care)
         else:
             for item in items:
                 writer.check()
-                if _one(function, item, writer, care) >= SLOW_SECONDS:
+                if item is None:
+                    time.sleep(LOOK_SECONDS)
+                elif _one(function, item, writer, care) >= SLOW_SECONDS:
                     writer.keep_up()
         writer.check()
 
@@ -160,8 +167,12 @@ def _one(function: Callable[[Any], Any], item: WorkItem, writer: OutcomeWriter, 
     return seconds
 
 
-def _spread(
-    function: Callable[[Any], Any], items: Iterator[WorkItem], writer: OutcomeWriter, concurrency: int, care: ItemPolicy
+def _in_threads(
+    function: Callable[[Any], Any],
+    items: Iterator[WorkItem | None],
+    writer: OutcomeWriter,
+    concurrency: int,
+    care: ItemPolicy,
 ) -> None:
     """In threads that share the iterator. When the run must end they take no more; items in flight may go on until the
     parent kills the process."""
@@ -182,21 +193,24 @@ def _spread(
 def _keep_taking(function: Callable[[Any], Any], items: _Shared, writer: OutcomeWriter, care: ItemPolicy) -> None:
     for item in items:
         writer.check()
-        _one(function, item, writer, care)
+        if item is None:
+            time.sleep(LOOK_SECONDS)
+        else:
+            _one(function, item, writer, care)
 
 
 class _Shared:
     """An iterator that several threads share, until it is closed."""
 
-    def __init__(self, items: Iterator[WorkItem]):
+    def __init__(self, items: Iterator[WorkItem | None]):
         self._items = items
         self._lock = threading.Lock()
         self._closed = False
 
-    def __iter__(self) -> Iterator[WorkItem]:
+    def __iter__(self) -> Iterator[WorkItem | None]:
         return self
 
-    def __next__(self) -> WorkItem:
+    def __next__(self) -> WorkItem | None:
         with self._lock:
             if self._closed:
                 raise StopIteration
@@ -208,7 +222,7 @@ class _Shared:
 
 async def _gather(
     function: Callable[..., Any],
-    items: Iterator[WorkItem],
+    items: Iterator[WorkItem | None],
     writer: OutcomeWriter,
     concurrency: int,
     using: AbstractAsyncContextManager[Any] | None,
@@ -237,12 +251,15 @@ async def _until_done(tasks: list[asyncio.Task[None]], writer: OutcomeWriter) ->
 
 async def _take(
     function: Callable[..., Any],
-    items: Iterator[WorkItem],
+    items: Iterator[WorkItem | None],
     writer: OutcomeWriter,
     arguments: tuple[Any, ...],
     care: ItemPolicy,
 ) -> None:
     for item in items:
+        if item is None:
+            await asyncio.sleep(LOOK_SECONDS)
+            continue
         began = time.monotonic()
         try:
             if care.ready:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 from jobs.engine.db import failures, postgres
 from jobs.engine.errors import BrokerUnavailable, DatabaseUnavailable, LeaseLost
 from jobs.engine.queue import delivery, ledger, queries
+from jobs.engine.queue.ledger import parts
 from jobs.engine.worker import memory
 
 STOP_GRACE_SECONDS = 3  # between a stop asked for and the child killed
@@ -56,7 +57,7 @@ class Lease:
         at = time.monotonic()
         try:
             with _transaction() as connection:
-                answer = ledger.beat(connection, self.claim.job_id, self.claim.lease)
+                answer = self._extend(connection)
         except DatabaseUnavailable as error:
             log.warning("job %s: no heartbeat: %s", self.claim.job_id, error)
             if self.watchdog.overdue:
@@ -74,12 +75,18 @@ class Lease:
         elif leaving_seconds > SHUTDOWN_GRACE_SECONDS:
             self.kill("shutdown")
 
+    def _extend(self, connection: Connection) -> ledger.Signal | None:
+        given = self.claim.help
+        if given is None:
+            return ledger.beat(connection, self.claim.job_id, self.claim.lease)
+        return parts.beat(connection, given.helper)
+
     def close(self, leaving: bool) -> None:
         """Settle the row if the child did not, and deliver a job that came back; what fails here is left to the clock."""
         try:
             if not self.settled:
                 self._settle(leaving)
-            if leaving or not self.settled:
+            if self.claim.help is None and (leaving or not self.settled):
                 _deliver_again(self.claim.job_id)
         except (DatabaseUnavailable, BrokerUnavailable) as error:
             log.warning("job %s: left to the clock: %s", self.claim.job_id, error)
@@ -89,7 +96,9 @@ class Lease:
         held = self.claim.job_id, self.claim.lease
         try:
             with _transaction() as connection:
-                if self.killed == "stop":
+                if self.claim.help is not None:
+                    parts.end_helper(connection, self.claim.help.helper, self.killed or "lost")
+                elif self.killed == "stop":
                     ledger.settle(connection, *held, "cancelled", reason="stopped", message="Stopped by a person.")
                 elif self.killed == "time_limit":
                     words = "Reached its time limit and did not end by itself. What was done is kept."

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from jobs.engine.db import postgres
@@ -40,11 +41,15 @@ class OutcomeWriter:
 
     def __init__(self, claim: ledger.Claim):
         self.claim = claim
+        self._helper = claim.help.helper if claim.help else None
         self.ended: RunEnded | None = None
         self.hider = SecretMasker()
         self.prompt_tokens = 0
         self.completion_tokens = 0
         self.counts: Counts | None = None  # as of the last batch
+        self.recorded: Callable[[list[Outcome]], None] | None = (
+            None  # called with outcomes once they are in the database
+        )
         self._lines = 0
         self.traces = 0  # of unexpected errors, that went into the log
         self._deadline = time.monotonic() + claim.time_limit
@@ -136,6 +141,8 @@ class OutcomeWriter:
         try:
             while (batch := self._next()) is not None:
                 self._commit(batch)
+                if self.recorded is not None and batch.outcomes:
+                    self.recorded(batch.outcomes)
                 self._kept += len(batch.outcomes)
         except LeaseLost as lost:
             self.ended = lost  # also where something else ended the run before: nothing may be written any more
@@ -168,7 +175,7 @@ class OutcomeWriter:
         while True:
             try:
                 with postgres.autocommit() as connection:
-                    self._look(ledger.record(connection, self.claim.job_id, self.claim.lease, batch))
+                    self._look(ledger.record(connection, self.claim.job_id, self.claim.lease, batch, self._helper))
                 return
             except DatabaseUnavailable:
                 time.sleep(AWAY_SECONDS)

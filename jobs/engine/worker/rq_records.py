@@ -27,12 +27,12 @@ def task(claim: Claim, reuse: bool, message: RqJob, worker: Worker) -> Task:
     """What a child needs to run the job and to record its end."""
     message.worker_name, message.started_at = worker.name, now()
     fields = message.to_dict(include_meta=False, include_result=False)
-    return Task(claim, reuse, {name: _bytes(value) for name, value in fields.items()})
+    return Task(claim, reuse, message.id, {name: _bytes(value) for name, value in fields.items()})
 
 
-def execution(claim: Claim, worker: Worker) -> Execution:
+def execution(claim: Claim, message_id: str, worker: Worker) -> Execution:
     """RQ's name for an attempt. Parent and child make the same one without telling each other."""
-    return Execution(str(claim.lease), str(claim.job_id), redis.broker(), worker.name)
+    return Execution(str(claim.lease), message_id, redis.broker(), worker.name)
 
 
 def record_start(worker: Worker, message: RqJob, execution: Execution) -> None:
@@ -60,10 +60,10 @@ def record_start(worker: Worker, message: RqJob, execution: Execution) -> None:
 
 def record_end(worker: Worker, task: Task, state: str) -> None:
     """In the child, or in the parent for one that died: write the message with its end, whatever of it is in Redis."""
-    message = QueueMessage(str(task.claim.job_id), redis.broker(), JSONSerializer)
+    message = QueueMessage(task.message_id, redis.broker(), JSONSerializer)
     message.restore(task.message)
     message.ended_at = message.last_heartbeat = ended = now()
-    attempt = execution(task.claim, worker)
+    attempt = execution(task.claim, task.message_id, worker)
     how: dict[str, Any] = {"worker_name": worker.name, "execution_id": attempt.id, "execution_ended_at": ended}
     try:
         with redis.broker().pipeline() as pipeline:

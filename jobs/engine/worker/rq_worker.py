@@ -54,6 +54,11 @@ def run_job(**_: object) -> None:
     raise RuntimeError("Only Legwork's workers can run this job. Start them with `python -m jobs worker`.")
 
 
+def help_job(**_: object) -> None:
+    """The function that messages name which call workers to a part of a job."""
+    run_job()
+
+
 class LegworkWorker(Worker):
     """See the module's docstring."""
 
@@ -64,7 +69,7 @@ class LegworkWorker(Worker):
     def __init__(self, queues: list[str], name: str):
         connection = redis.connect(socket_connect_timeout=2)
         super().__init__(
-            [delivery.queue(queue, connection) for queue in queues],
+            [delivery.queue(before + queue, connection) for before in ("", delivery.PARTS) for queue in queues],
             name=name,
             connection=connection,
             serializer=JSONSerializer,
@@ -73,6 +78,7 @@ class LegworkWorker(Worker):
             default_result_ttl=delivery.RESULT_SECONDS,
         )
         self.log_job_description = False
+        self._serves = queues
         self._child: Child | None = None
         self._lease: Lease | None = None  # of the job at hand
         self._ahead: tuple[RqJob, Queue] | None = None  # a message that was fetched before its turn
@@ -145,7 +151,7 @@ class LegworkWorker(Worker):
     def execute_job(self, message: RqJob, queue: Queue) -> None:
         """Claim the row that the message names; run it if it was due, drop the message if not."""
         self._state = WorkerStatus.BUSY  # from here on SIGTERM sets a flag; in an idle worker it raises
-        message, claim = take_message.claimed(message, queue, self.name)
+        message, claim = take_message.claimed(message, queue, self.name, self._serves)
         if claim is None:
             take_message.drop(message, queue)
             return
@@ -167,14 +173,15 @@ class LegworkWorker(Worker):
         """Have a child run the job; a second one if the first was dying and has not begun it."""
         claim = lease.claim
         task = rq_records.task(claim, _may_reuse(claim.kind), message, self)
-        log.info("job %s: attempt %d of %s begins", claim.job_id, claim.attempt, claim.kind)
+        what = f"attempt {claim.attempt} of {claim.kind} begins" if claim.help is None else "helping with it"
+        log.info("job %s: %s", claim.job_id, what)
         end = child.DIED
         for _ in range(2):
             process = self._have_child(fresh=not task.reuse)
             lease.given = True
             process.give(task)
             with lease.watchdog.kept():
-                end = self._follow(process, message, rq_records.execution(claim, self))
+                end = self._follow(process, message, rq_records.execution(claim, message.id, self))
             lease.settled = end in (child.STAYS, child.LEAVES)
             if process.taken or lease.killed:
                 break

@@ -22,6 +22,7 @@ from jobs.engine.errors import (
     LeaseLost,
     LegworkError,
     NotFound,
+    RunEnded,
     ShuttingDown,
     StopAsked,
     TimeLimitReached,
@@ -31,14 +32,16 @@ from jobs.engine.kinds import catalogue, sealing, secrets
 from jobs.engine.kinds.definition import Kind
 from jobs.engine.kinds.params import KindParams
 from jobs.engine.queue import approvals, ledger, queries
-from jobs.engine.queue.ledger import Claim
+from jobs.engine.queue.ledger import Claim, parts
 from jobs.engine.validation import params_errors
 from jobs.engine.worker import memory
 from jobs.engine.worker.context import Context
+from jobs.engine.worker.helper import HelperContext
 from jobs.engine.worker.outcome_writer import AWAY_SECONDS, OutcomeWriter
 
 RETRY_SECONDS = (2, 15, 60)  # before attempts 2, 3 and later, each with up to half as much again
 GIVEN_BACK = "given back"  # the state of a run that SIGTERM ended: only its worker knows whether it is a shutdown
+HELPED = "helped"  # of a helper's run that went well, whatever comes of the job
 _ANSWERED = "It asks for approvals that were answered already, so it would never end. Its kind has to be corrected."
 
 
@@ -51,7 +54,7 @@ class Run:
     def __init__(self, claim: Claim):
         self.claim = claim
         self.writer = OutcomeWriter(claim)
-        self.context = Context(claim, self.writer)
+        self.context = _context(claim, self.writer)
         self.state = "running"  # of the row, as this run left it; lost where another run holds it, or GIVEN_BACK
         self._result: Any = None
         self._error: BaseException | None = None
@@ -94,6 +97,7 @@ class Run:
     def _call(self) -> Any:
         try:
             kind = _known(self.claim.kind)
+            self.context.spread = kind.queue if kind.spread else None
             params = _fitting(kind, sealing.opened(kind, self.claim.params, self.claim.sealed))
             self.writer.hider.add(secrets.secret_values(params))
             return self.writer.hider.value(self._with_notes(kind.run(params, self.context)))
@@ -106,10 +110,15 @@ class Run:
         return {**result, "table_notes": notes} if notes and isinstance(result, dict) else result
 
     def _end(self, result: Any, error: BaseException | None) -> str:
+        if self.claim.help is not None:
+            return self._end_help(self.claim.help, error)
         if isinstance(error, LeaseLost):
             return "lost"
         if isinstance(error, ShuttingDown):
             return GIVEN_BACK
+        if self.context.feed and self.context.feed.published:
+            with postgres.session() as session:
+                ledger.end_helpers_of(session.connection(), self.claim.job_id)
         if error is None:
             return self._settle(*self._verdict(), result=result, whole=self.context.mapped)
         if isinstance(error, ApprovalNeeded):
@@ -122,6 +131,18 @@ class Run:
         if isinstance(error, BudgetSpent):
             return self._settle("partial", error.reason, error.message, result=self._so_far)
         return self._fail(error)
+
+    def _end_help(self, given: ledger.Help, error: BaseException | None) -> str:
+        """Give back what is left of the parts. What went wrong is the leader's to tell: the same items come to it."""
+        how = error.how if isinstance(error, RunEnded) else "failed"
+        with postgres.session() as session:
+            connection = session.connection()
+            parts.end_helper(connection, given.helper, how)
+            if how == "failed":
+                why = _name(error) if error is not None else "the kind has no items"
+                line = f"worker {given.worker} could not help: {self.writer.hider.text(why)}"
+                ledger.note(connection, self.claim.job_id, "warning", line)
+        return HELPED if how == "done" else how
 
     def _verdict(self) -> tuple[str, str | None, str | None]:
         """The job's state by those of its items: succeeded, partial or failed."""
@@ -192,6 +213,10 @@ def _known(name: str) -> Kind:
         return catalogue.kind(name)
     except (NotFound, KindUnavailable) as error:
         raise LegworkError(error.message, reason="no_kind", retryable=True) from error
+
+
+def _context(claim: Claim, writer: OutcomeWriter) -> Context:
+    return Context(claim, writer) if claim.help is None else HelperContext(claim, writer, claim.help)
 
 
 def _fitting(kind: Kind, params: dict[str, Any]) -> KindParams:

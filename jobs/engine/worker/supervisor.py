@@ -234,6 +234,7 @@ def _free(dead: list[str]) -> None:
     try:
         with postgres.session(postgres.unpooled_engine()) as session:
             freed = set(ledger.recover_dead(session.connection(), dead))
+            ledger.recover_helpers(session.connection(), dead)
         if freed:
             log.warning("freed the jobs of dead workers: %s", ", ".join(map(str, freed)))
             _deliver_again(freed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from uuid import UUID
 
 from rq import Queue
@@ -19,10 +20,17 @@ AGAIN_SECONDS = 10  # until a job of a kind that this worker does not know is de
 log = logging.getLogger("legwork.worker")
 
 
-def claimed(message: RqJob, queue: Queue, worker: str) -> tuple[RqJob, ledger.Claim | None]:
-    """Claim the job of this message, or of another if it is another owner's turn. Returns the message of the job it claimed."""
+def claimed(message: RqJob, queue: Queue, worker: str, serves: Sequence[str]) -> tuple[RqJob, ledger.Claim | None]:
+    """Claim the job of this message, or of another if it is another owner's turn. Returns the message of the job it claimed.
+
+    A message that calls helpers gives a part of a job in one of the queues that the worker `serves`.
+    """
     try:
-        if not _is_ours(message, queue) or not _is_known(message):
+        if not _is_ours(message, queue):
+            return message, None
+        if message.func_name == delivery.HELP_FUNCTION:
+            return message, _helping(serves, worker)
+        if not _is_known(message):
             return message, None
         try:
             with postgres.autocommit() as connection:
@@ -46,7 +54,14 @@ def _is_ours(message: RqJob, queue: Queue) -> bool:
         log.warning("dropped message %s: it was changed: %s", message.id, ", ".join(foreign)[:200] or "its queue")
         queue.connection.delete(message.key)
         return False
-    return message.func_name == delivery.FUNCTION
+    return message.func_name == (delivery.HELP_FUNCTION if queue.name.startswith(delivery.PARTS) else delivery.FUNCTION)
+
+
+def _helping(serves: Sequence[str], worker: str) -> ledger.Claim | None:
+    """A part of a job of any kind that is known here."""
+    kinds = [kind.name for kind in catalogue.kinds(hidden=True) if kind.spread and kind.available]
+    with postgres.autocommit() as connection:
+        return ledger.help_out(connection, kinds, serves, worker)
 
 
 def drop(message: RqJob, queue: Queue) -> None:

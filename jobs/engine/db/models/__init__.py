@@ -21,6 +21,7 @@ from jobs.engine.db.models.jobs import (
     Step,
 )
 from jobs.engine.db.models.mail import OutboxMessage, Suppression
+from jobs.engine.db.models.parts import JobHelper, Part
 from jobs.engine.db.models.reviews import Decision, ThresholdChange
 from jobs.engine.db.models.schedules import Notification, Schedule
 from jobs.engine.db.models.workers import PausedQueue, WorkerProcess
@@ -41,4 +42,4 @@ __all__ = [
 __all__ += ["LogLine", "Message", "Notification", "OutboxMessage", "Schedule", "Step", "Suppression", "WorkerProcess"]
 __all__ += ["ROLES", "SCOPES", "Account", "AuditEntry", "Guest", "Share", "SignIn", "Token", "Tries"]
 __all__ += ["Attachment", "PausedQueue", "SiteStorage", "Standing", "StorageUsed"]
-__all__ += ["VERDICTS", "BlobPiece", "Decision", "ThresholdChange", "Upload", "new_id"]
+__all__ += ["VERDICTS", "BlobPiece", "Decision", "JobHelper", "Part", "ThresholdChange", "Upload", "new_id"]

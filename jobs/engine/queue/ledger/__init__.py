@@ -10,11 +10,19 @@ How a worker holds a job, in five steps:
 5. `recover_expired` puts a row back whose `lease_until` has passed; the worker that held it gets LeaseLost at its next write.
 
 `claims` has the claim, `lease` the writes of the worker that holds a job, `recovery` what is done for workers that were lost,
-`requests` what people and the clock ask for.
+`requests` what people and the clock ask for, `parts` how several workers share the items of one job.
 """
 
 from jobs.engine.queue.ledger.attempts import mark_started_unknown, note
-from jobs.engine.queue.ledger.claims import LEASE_SECONDS, Claim, Contended, claim, claim_if_uncontended
+from jobs.engine.queue.ledger.claims import (
+    LEASE_SECONDS,
+    Claim,
+    Contended,
+    Help,
+    PartRange,
+    claim,
+    claim_if_uncontended,
+)
 from jobs.engine.queue.ledger.lease import (
     RESULT_BYTES,
     Batch,
@@ -31,6 +39,7 @@ from jobs.engine.queue.ledger.lease import (
     start_step,
     wait,
 )
+from jobs.engine.queue.ledger.parts import end_helpers_of, help_out, living_helpers, recover_helpers
 from jobs.engine.queue.ledger.recovery import give_up, recover_dead, recover_expired
 from jobs.engine.queue.ledger.requests import (
     KeyTaken,
@@ -61,8 +70,10 @@ __all__ = [
     "Batch",
     "Claim",
     "Contended",
+    "Help",
     "KeyTaken",
     "Outcome",
+    "PartRange",
     "Signal",
     "TooManyWaiting",
     "add_file",
@@ -74,10 +85,13 @@ __all__ = [
     "create",
     "defer_unknown_kind",
     "delete",
+    "end_helpers_of",
     "end_step",
     "forget_hidden_files",
     "give_up",
+    "help_out",
     "hold_suspended",
+    "living_helpers",
     "lock",
     "mark_delivered",
     "mark_started_unknown",
@@ -88,6 +102,7 @@ __all__ = [
     "record",
     "recover_dead",
     "recover_expired",
+    "recover_helpers",
     "release",
     "rename",
     "reseal",

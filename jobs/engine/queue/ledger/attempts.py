@@ -39,8 +39,13 @@ def cut(words: str | None, most: int) -> str | None:
 DOUBTED = """update items set state = 'unknown', finished_at = now(), reason = 'interrupted',
     error = 'It was started and never heard of again: it may have happened. It is not repeated by itself.'"""
 
+# Whether an item is none of those that a living helper has taken: such a helper will say itself how it ended.
+NOT_HELPED = """not exists (select from parts join helpers on helpers.id = parts.helper
+    where parts.job_id = items.job_id and parts.state = 'taken' and items.position between parts.first and parts.last
+        and helpers.ended_at is null and helpers.lease_until > now())"""
+
 _DOUBT = f"""
-    with doubted as ({DOUBTED} where job_id = %(id)s and state = 'started' returning 1)
+    with doubted as ({DOUBTED} where job_id = %(id)s and state = 'started' and {NOT_HELPED} returning 1)
     update jobs set unknown = unknown + (select count(*) from doubted)
     where id = %(id)s and exists (select 1 from doubted)
 """

@@ -10,14 +10,34 @@ from sqlalchemy import Connection
 
 from jobs.engine.db.postgres import execute
 from jobs.engine.queue import fair_share
-from jobs.engine.queue.ledger.attempts import DOUBTED
+from jobs.engine.queue.ledger.attempts import DOUBTED, NOT_HELPED
 
 LEASE_SECONDS = 6
 
 
 @dataclass(frozen=True)
+class PartRange:
+    """A stretch of a job's items: the positions and keys of its first and its last one."""
+
+    first: int
+    last: int
+    first_key: str
+    last_key: str
+
+
+@dataclass(frozen=True)
+class Help:
+    """What makes a claim that of a helper: its number, its worker and the queues that one serves, and its first part."""
+
+    helper: int
+    worker: str
+    part: PartRange
+    queues: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Claim:
-    """A job that a worker has claimed."""
+    """A job that a worker has claimed; with `help`, a job that it takes parts of while another worker leads it."""
 
     job_id: UUID
     lease: int
@@ -30,6 +50,7 @@ class Claim:
     time_limit: int
     resumed: bool  # an earlier attempt may have finished some items
     sealed: dict[str, str] | None = None  # secret params, encrypted
+    help: Help | None = None
 
 
 class Contended(Exception):
@@ -45,6 +66,7 @@ _CLAIM = f"""
             and {fair_share.MAY_WORK} for update
     ), doubted as (
         {DOUBTED} from due where not contested and items.job_id = due.id and due.lease > 0 and items.state = 'started'
+            and {NOT_HELPED}
         returning 1
     ), taken as (
         update jobs set state = 'running', lease = jobs.lease + 1, attempt = attempt + 1, advanced = false,

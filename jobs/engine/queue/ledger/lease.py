@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from jobs.engine.db.models import Counts, new_id
+from jobs.engine.db.models import ENDED_STATES, Counts, new_id
 from jobs.engine.db.postgres import execute
 from jobs.engine.errors import LeaseLost, LegworkError
 from jobs.engine.files.blobs import Blob
@@ -71,10 +71,9 @@ def beat(connection: Connection, job_id: UUID, lease: int) -> Signal | None:
 
 
 # One statement, so that one round trip writes items, log, counts and tokens, or nothing of them.
-_RECORD = """
-    with held as (
-        select id from jobs where id = %(id)s and lease = %(lease)s and state in ('running', 'stopping') for update
-    ), outcome as (
+# `held` locks the row whose lease is named: the job's, or that of a helper, which leaves the job's unlocked until the end.
+_RECORD_HELD = """
+    with held as ({}), outcome as (
         insert into items (job_id, key, position, state, input, output, reason, error, tokens, seconds, verdict, finished_at)
         select held.id, o.key, o.position, o.state, o.input, o.output, o.reason, o.error, o.tokens, o.seconds, o.verdict,
             case when o.state <> 'started' then now() end
@@ -102,12 +101,22 @@ _RECORD = """
         prompt_tokens = prompt_tokens + %(prompt_tokens)s, completion_tokens = completion_tokens + %(completion_tokens)s
     from held, counted where jobs.id = held.id
     returning extract(epoch from now() - cancel_requested_at)::float8, prompt_tokens, completion_tokens,
-        jobs.done, jobs.failed, jobs.skipped, jobs.unknown, total
+        jobs.done, jobs.failed, jobs.skipped, jobs.unknown, total, state
 """
+_RECORD = _RECORD_HELD.format(
+    "select id from jobs where id = %(id)s and lease = %(lease)s and state in ('running', 'stopping') for update"
+)
+_RECORD_PART = _RECORD_HELD.format(
+    """update helpers set finished = finished + (select count(*) from json_to_recordset(cast(%(outcomes)s as json))
+        as o(state text) where o.state <> 'started') where id = %(helper)s and ended_at is null returning job_id as id"""
+)
 
 
-def record(connection: Connection, job_id: UUID, lease: int, batch: Batch) -> Signal:
-    """Write a whole batch or nothing. Raises LeaseLost if the job has another lease by now, or none."""
+def record(connection: Connection, job_id: UUID, lease: int, batch: Batch, helper: int | None = None) -> Signal:
+    """Write a whole batch or nothing. Raises LeaseLost if the job has another lease by now, or none.
+
+    helper: who writes, if not the worker that leads the job: its own lease is named then, and the job may have been freed.
+    """
     values = {
         "id": job_id,
         "lease": lease,
@@ -120,10 +129,12 @@ def record(connection: Connection, job_id: UUID, lease: int, batch: Batch) -> Si
         "prompt_tokens": batch.prompt_tokens,
         "completion_tokens": batch.completion_tokens,
     }
-    recorded = execute(connection, _RECORD, values)
+    recorded = execute(connection, _RECORD if helper is None else _RECORD_PART, values | {"helper": helper})
     if not recorded:
         raise LeaseLost
-    stop_asked, prompt_tokens, completion_tokens, *counts = recorded[0]
+    stop_asked, prompt_tokens, completion_tokens, *counts, state = recorded[0]
+    if state in ENDED_STATES:
+        raise LeaseLost  # only a helper comes here: what it was at is kept, and there is nothing more to do
     return Signal(stop_asked, prompt_tokens, completion_tokens, Counts(*counts))
 
 
