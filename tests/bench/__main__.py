@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.bench import calls, elastic, embed, growth, idle, plans, processes, rows, status, streams, web, work
+from tests.bench import calls, elastic, embed, growth, idle, plans, processes, rows, status, streams, web, wide, work
 from tests.bench.figures import Figure, table
 from tests.bench.installation import house
 
@@ -32,10 +32,11 @@ MEASURES: dict[str, Measure] = {
     "streams": lambda _redis_url, quick, repeat: streams.figures(quick, repeat),
     "growth": lambda _redis_url, quick, _: growth.figures(quick),
     "table": lambda _redis_url, quick, _: work.long_table(100_000 if quick else 1_000_000),
+    "wide": lambda _redis_url, quick, repeat: wide.figures(quick, repeat),
     "plans": lambda _redis_url, quick, _: plans.figures(quick),
     "rows": lambda _redis_url, quick, _: rows.figures(20_000 if quick else 1_000_000),
 }
-LONG = ("plans", "rows")  # only where they are asked for
+LONG = ("plans", "rows", "wide")  # only where they are asked for
 
 
 def main() -> None:

@@ -19,22 +19,22 @@ WORDS = Path(CODE / "docs/reliability.md").read_text().split()
 SHORTEST, LONGEST = 10, 60  # words of a text: a line of a mail to a review
 
 
-def figures(texts: int, repeat: int) -> list[Figure]:
+def figures(count: int, repeat: int) -> list[Figure]:
     """Texts a second: of a job from its claim to the settled row, with its file, and of the loop. Loading the model is
     left out of both: what it took the loop is taken from the job's time, which has it once too."""
     ours: list[float] = []
     theirs: list[float] = []
     with TemporaryDirectory() as folder, installation.worker():
         for _ in range(repeat):
-            path = _texts(Path(folder) / "texts.jsonl", texts)
+            path = texts(Path(folder) / "texts.jsonl", count)
             loading, loop = _loop(path)
-            ours.append(texts / (_job(path, texts) - loading))
-            theirs.append(texts / loop)
-    what = f"{texts:,} texts embedded by the built-in model, a file of vectors written"
+            ours.append(count / (_job(path, count) - loading))
+            theirs.append(count / loop)
+    what = f"{count:,} texts embedded by the built-in model, a file of vectors written"
     return [Figure(what, "texts/s", ours, {"a bare loop": theirs}, Target("ratio", ">=", 0.95))]
 
 
-def _texts(path: Path, count: int) -> Path:
+def texts(path: Path, count: int) -> Path:
     """Such as were never embedded before: what is known is not embedded again."""
     with path.open("w") as out:
         for _ in range(count):
@@ -49,9 +49,9 @@ def _loop(path: Path) -> tuple[float, float]:
     return loading, loop
 
 
-def _job(path: Path, texts: int) -> float:
+def _job(path: Path, count: int) -> float:
     with path.open("rb") as stream:
         file = uploads.upload(stream, path.name, owner=installation.OWNER)
     job = installation.run("embed_texts", source=str(file.id), text_column="text")
-    assert job.done == texts and not job.result["not_embedded_again"], job.result
+    assert job.done == count and not job.result["not_embedded_again"], job.result
     return installation.seconds(job)

@@ -26,6 +26,7 @@ from tests.chaos.punctual import punctual
 from tests.chaos.streams import streams
 from tests.chaos.survival import survival
 from tests.chaos.verdicts import Verdict, table
+from tests.chaos.wide import wide
 from tests.conftest import _open_folder
 from tests.mail_server import MailServer
 
@@ -38,6 +39,11 @@ MAIL_SECONDS = 0.01  # that the mail server takes for a message
 def _crowd(options: argparse.Namespace, chance: random.Random) -> list[Verdict]:
     with open_house() as house:
         return crowd(house, chance, options.jobs) + gaps(house, chance, options.losses) + poison(house, chance)
+
+
+def _wide(options: argparse.Namespace, chance: random.Random) -> list[Verdict]:
+    with open_house() as house:
+        return wide(house, chance, options.items) + wide(house, chance, options.items // 2, once=True)
 
 
 def _mailing(options: argparse.Namespace, chance: random.Random) -> list[Verdict]:
@@ -92,6 +98,7 @@ def _survival(options: argparse.Namespace, chance: random.Random) -> list[Verdic
 
 CHAPTERS: dict[str, Chapter] = {
     "crowd": _crowd,
+    "wide": _wide,
     "mailing": _mailing,
     "outages": _outages,
     "hard_times": _hard_times,
@@ -157,6 +164,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description="Try what Legwork promises.")
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000), help="the same kills again, nearly")
     parser.add_argument("--jobs", type=int, default=1_000, help="in the crowd that is killed at")
+    parser.add_argument("--items", type=int, default=6_000, help="of the one job that several workers share")
     parser.add_argument("--losses", type=int, default=10, help="of a worker with its child, one after the other")
     parser.add_argument("--mails", type=int, default=2_000, help="recipients of the mailing")
     parser.add_argument("--frozen", type=float, default=40.0, help="seconds that a worker is frozen")
