@@ -47,15 +47,21 @@ class TimeBar(NamedTuple):
 def view(job: queue.JobView, mine: bool) -> dict[str, Any]:
     """The variables of the timeline's template. mine: the viewer's own job, so that addresses are shown."""
     attempts, asked = queue.attempts(job), queue.approvals_of(job)
-    found = spans(job, attempts, asked)
-    known = [*steps(job, found), *(_attempt(one) for one in attempts)]
+    helped = queue.helpers(job)
+    found = spans(job, attempts, asked, helped)
+    known = [*steps(job, found), *(_attempt(one) for one in attempts), *(_help(one) for one in helped)]
     known += [step for one in queue.notifications_of(job) for step in _notification_steps(one, mine)]
     known += [step for one in asked for step in _approval_steps(one)]
     return {"steps": sorted(known, key=lambda step: step.at or words.now()), **_drawing(job, found)}
 
 
-def spans(job: queue.JobView, attempts: Sequence[models.Attempt], asked: Sequence[models.Approval]) -> list[TimeSpan]:
-    """What the job's time went to: waiting, and for whom, and each attempt."""
+def spans(
+    job: queue.JobView,
+    attempts: Sequence[models.Attempt],
+    asked: Sequence[models.Approval],
+    helped: Sequence[models.JobHelper] = (),
+) -> list[TimeSpan]:
+    """What the job's time went to: waiting, and for whom, each attempt, and the workers that helped."""
     found: list[TimeSpan] = []
     free, how = job.created_at, ""
     for attempt in attempts:
@@ -66,7 +72,9 @@ def spans(job: queue.JobView, attempts: Sequence[models.Attempt], asked: Sequenc
         free, how = ended, attempt.how or ""
     if job.state == "queued":
         found += _waits(job, free, words.now(), how, asked)
-    return found
+    return found + [
+        TimeSpan(f"Worker {one.worker}", "Helped", one.started_at, one.ended_at or words.now(), "f2") for one in helped
+    ]
 
 
 def _waits(
@@ -163,6 +171,12 @@ def _attempt(attempt: models.Attempt) -> TimelineStep:
     detail = f"worker {attempt.worker}, {ended}{finished}"
     lasted = _apart(attempt.started_at, attempt.ended_at or words.now())
     return TimelineStep(attempt.started_at, f"Run {attempt.lease}", detail, lasted)
+
+
+def _help(helper: models.JobHelper) -> TimelineStep:
+    detail = f"worker {helper.worker}, {words.number(helper.finished)} finished"
+    lasted = _apart(helper.started_at, helper.ended_at or words.now())
+    return TimelineStep(helper.started_at, "Helped" if helper.ended_at else "Helps", detail, lasted)
 
 
 def _apart(start: datetime | None, end: datetime | None) -> float | None:
