@@ -89,7 +89,8 @@ def client(app: Flask) -> FlaskClient:
 def chrome(chromium: str) -> Iterator[Browser]:
     expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        flags = ["--no-sandbox", "--disable-gpu", "--disable-software-rasterizer"]
+        yield playwright.chromium.launch(executable_path=chromium, args=flags)
 
 
 @pytest.fixture
