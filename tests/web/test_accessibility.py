@@ -153,6 +153,7 @@ def test_axe_finds_nothing(one_tab: Page, site: str, axe: str, name: str) -> Non
 def test_axe_finds_nothing_where_a_form_has_errors(one_tab: Page, site: str, axe: str) -> None:
     one_tab.goto(f"{site}/kinds/questions")
     one_tab.get_by_label("A whole number").fill("lots")
+    one_tab.evaluate("document.querySelectorAll('details').forEach(fold => { fold.open = true; })")
     one_tab.get_by_label("Send mail to").fill("nobody")
     one_tab.get_by_role("button", name="Start", exact=True).click()
     one_tab.wait_for_selector("#errors")
