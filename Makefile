@@ -19,7 +19,9 @@ demo: install
 	@exec $(PYTHON) -m webapp --demo $(ARGS)
 
 # Every test, and how much of the code they run. Three files at a time: most tests wait for something. One process: TOGETHER=
+# Collected once before, which compiles what each of them would compile.
 test: $(VENV)/tested
+	@$(PYTHON) -m pytest --collect-only -q >/dev/null
 	$(PYTHON) -m pytest $(TOGETHER) --cov --cov-report=term
 
 # For while you edit: no stories, no browsers, nothing that starts programs. Under two minutes.
