@@ -106,6 +106,8 @@ def _doctor(_: argparse.Namespace) -> int:
         _find_built_in()
     found = operations.examine()
     print(operations.format_report(found))
+    for folder in _other_folders():
+        print(f"A Legwork runs on this machine with DATA_DIR={folder}. To check that one, set DATA_DIR to it.")
     return 1 if any(part.state == "wrong" for part in found) else 0
 
 
@@ -157,6 +159,15 @@ def _rotate_secrets(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     return 1 if done.unreadable else 0
+
+
+def _other_folders() -> list[Path]:
+    """The data folders of running ones, if no database is set here."""
+    from jobs.engine.embedded import discovery
+
+    with suppress(SettingsError):
+        return [] if settings.current().database_url else discovery.running_elsewhere()
+    return []
 
 
 def _find_built_in() -> None:

