@@ -58,7 +58,8 @@ def _tried(app: App, folder: Path, options: argparse.Namespace) -> int:
     ]
     said = folder / "said.txt"
     with said.open("wb") as file:
-        ended = subprocess.run(command, stdout=file, stderr=file, cwd=folder, check=False)
+        hooks = {"SCHEMATHESIS_HOOKS": str(CODE / "tests" / "fuzz_hooks.py")}
+        ended = subprocess.run(command, stdout=file, stderr=file, cwd=folder, env=os.environ | hooks, check=False)
     with said.open(errors="replace") as file:
         lines = [line.rstrip("\n")[:LINE] for line in file]
     if options.file:

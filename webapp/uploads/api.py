@@ -99,7 +99,7 @@ def add_headers(response: Response) -> Response:
     parameters=(LENGTH, METADATA, TUS),
     problems=(408, 409, 412, 422, 429),
 )
-def begin() -> Response:
+def begin_upload() -> Response:
     """The first bytes may be the body of this request already (creation-with-upload)."""
     name = _name(request.headers.get(METADATA.name, ""))
     upload = files.begin_upload(name, _number(LENGTH), owner=current_owner())
@@ -114,7 +114,7 @@ def begin() -> Response:
 
 @blueprint.get("/<upload_id>")
 @operation("Show how far an upload has come", "The upload.", UploadRecord, parameters=(TUS,), problems=(412,))
-def show(upload_id: str) -> Response:
+def show_upload(upload_id: str) -> Response:
     """HEAD answers with the headers that the protocol asks for."""
     return _answer(files.upload_progress(upload_id, current_owner()), 200)
 
@@ -127,7 +127,7 @@ def show(upload_id: str) -> Response:
     parameters=(OFFSET, TUS),
     problems=(409, 412, 429),
 )
-def append(upload_id: str) -> Response:
+def append_to_upload(upload_id: str) -> Response:
     """If the body is cut off, what came of it is kept."""
     if request.mimetype != UPLOAD_TYPE:
         raise UnsupportedMediaType(f"Send the bytes as {UPLOAD_TYPE}.")
@@ -138,7 +138,7 @@ def append(upload_id: str) -> Response:
 
 @blueprint.delete("/<upload_id>")
 @operation("Delete an upload that is not whole", "The upload is deleted.", parameters=(TUS,), problems=(412,))
-def delete(upload_id: str) -> None:
+def delete_upload(upload_id: str) -> None:
     files.abandon_upload(upload_id, owner=current_owner())
 
 
