@@ -21,7 +21,7 @@ from jobs.engine.chat.conversations import ConversationSettings
 from jobs.engine.db import postgres
 from jobs.engine.db.models import File, Message, OutboxMessage, SignIn
 from jobs.engine.db.models.library import Document
-from jobs.engine.files import uploads
+from jobs.engine.files import resumable, uploads
 from jobs.engine.files.storage import blob_storage
 from jobs.engine.mail import suppressions
 from jobs.engine.mail.outbox import OutboxSender
@@ -37,6 +37,7 @@ LOOKED = ("sign_ins", "sign_in_tries", "tokens")  # tables that remember when so
 
 # What an argument of an address is, by its name or, where that says nothing, by where the address begins.
 ARGUMENTS = {"job_id": "job", "file_id": "file", "document_id": "document", "schedule_id": "schedule"}
+ARGUMENTS |= {"upload_id": "upload"}
 ARGUMENTS |= {"token_id": "token", "sign_in_id": "sign_in", "account_id": "account", "address": "address"}
 ARGUMENTS |= {"conversation_id": "talk", "answer_id": "answer", "attachment_id": "attachment", "message_id": "mail"}
 PLACES = {
@@ -100,7 +101,7 @@ def things_of(whose: Person, mark: str = MARK) -> dict[str, str]:
     token, _ = accounts.issue_token(whose.account, mark[:80], "read", 7)
     found = {"job": job, "file": output, "talk": talk, "question": asked, "answer": answer, "document": document}
     found |= {"schedule": schedule, "token": token, "account": whose.account, "attachment": attachment}
-    found |= {"sign_in": _second_sign_in(whose, mark)}
+    found |= {"sign_in": _second_sign_in(whose, mark), "upload": resumable.begin(f"{mark}.csv", 10, owner=owner)}
     return {name: str(one.id) for name, one in found.items()} | {"mail": str(mail), "address": f"{MARK}@example.org"}
 
 

@@ -129,6 +129,7 @@ def show_upload(upload_id: str) -> Response:
 )
 def append_to_upload(upload_id: str) -> Response:
     """If the body is cut off, what came of it is kept."""
+    files.find_upload(upload_id, current_owner())  # or 404, whatever is wrong with the request
     if request.mimetype != UPLOAD_TYPE:
         raise UnsupportedMediaType(f"Send the bytes as {UPLOAD_TYPE}.")
     offset = _number(OFFSET)

@@ -9,6 +9,7 @@ from jobs.engine.files.resumable import UploadProgress
 from jobs.engine.files.resumable import abandon as abandon_upload
 from jobs.engine.files.resumable import append as append_to_upload
 from jobs.engine.files.resumable import begin as begin_upload
+from jobs.engine.files.resumable import find as find_upload
 from jobs.engine.files.resumable import progress as upload_progress
 from jobs.engine.files.storage import blob_storage
 from jobs.engine.files.uploads import upload
@@ -24,6 +25,7 @@ __all__ = [
     "describe_table",
     "file",
     "find_input",
+    "find_upload",
     "list_uploads",
     "open_file",
     "pdf_page",

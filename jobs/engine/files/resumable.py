@@ -81,10 +81,10 @@ def progress(upload_id: str, owner: str) -> UploadProgress:
 
     A request that was cut may have bytes left to store: it is waited for, so that they are not sent again.
     """
-    upload = _find(upload_id, owner)
+    upload = find(upload_id, owner)
     if isinstance(upload, Upload):
         _wait_for_writer(upload.blob)
-        upload = _find(upload_id, owner)
+        upload = find(upload_id, owner)
     if isinstance(upload, File):
         return UploadProgress(upload.id, upload.bytes, upload.bytes, None, upload)
     offset = partial_blobs().offset(upload.blob, upload.handle)
@@ -102,7 +102,7 @@ def append(upload_id: str, offset: int, read: Callable[[int], bytes], *, owner: 
 
     Raises NotFound, Conflict, QuotaExceeded, LegworkError "no_space".
     """
-    upload = _find(upload_id, owner)
+    upload = find(upload_id, owner)
     if isinstance(upload, File):
         return progress(upload_id, owner)
     hashed = _Hashed(upload.blob, offset, read)
@@ -129,7 +129,7 @@ def finish(upload: Upload) -> File:
 
 def abandon(upload_id: str, *, owner: str) -> None:
     """Delete an upload that is not whole. Raises NotFound."""
-    upload = _find(upload_id, owner)
+    upload = find(upload_id, owner)
     if isinstance(upload, File):
         raise NotFound("This upload is whole. It is a file now.")
     _remove(upload)
@@ -154,7 +154,7 @@ def _remove(upload: Upload) -> None:
             session.delete(found)
 
 
-def _find(upload_id: str, owner: str) -> Upload | File:
+def find(upload_id: str, owner: str) -> Upload | File:
     """The upload, or the file that it has become. Raises NotFound."""
     with postgres.reading() as session:
         try:
