@@ -115,7 +115,8 @@ def _legwork_error(error: LegworkError) -> Response:
 def not_signed_in(error: NotAuthenticated) -> ResponseReturnValue:
     """Redirect a person to the sign-in page; answer a program with 401."""
     by_script = request.headers.get("HX-Request")
-    if not by_script and not _wants_json() and request.headers.get("X-Requested-With") is None:
+    for_programs = _wants_json() or request.path == "/metrics"
+    if not by_script and not for_programs and request.headers.get("X-Requested-With") is None:
         back = request.full_path.rstrip("?") if request.method == "GET" else ""
         return redirect(f"/login?{urlencode({'next': back})}" if back and back != "/" else "/login", 303)
     response = problem(401, error.message, reason=error.reason)

@@ -16,7 +16,7 @@ from jobs.engine.errors import BadInput
 from webapp.http import parsing
 from webapp.http.guards import current_owner
 from webapp.http.identity import person
-from webapp.jobs import catalogue
+from webapp.jobs import catalogue, strip
 from webapp.ui import saved_views
 from webapp.ui import words as ui_words
 
@@ -49,6 +49,7 @@ def index() -> str:
     return render_template(
         "jobs/_list.html" if polled else "jobs/list.html",
         polled=polled,
+        strip=None if polled or any(wanted) or not _at_start() else strip.of_owner(current_owner(), catalogue.titles()),
         **_list(wanted),
         **wanted._asdict(),
         views=saved_views.kept(),
@@ -57,7 +58,7 @@ def index() -> str:
         every=request.args.get("all") == "1",
         address=address,
         filtered=any(wanted),
-        first_page=not (request.args.get("after") or request.args.get("before")),
+        first_page=_at_start(),
     )
 
 
@@ -143,6 +144,10 @@ def delete(job_id: str) -> Response:
     queue.delete(job_id, owner=current_owner())
     flash("The job is deleted.")
     return redirect("/jobs", 303)
+
+
+def _at_start() -> bool:
+    return not (request.args.get("after") or request.args.get("before"))
 
 
 def address(given: Mapping[str, str] | None = None, **changed: str | None) -> str:

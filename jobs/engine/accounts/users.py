@@ -19,6 +19,7 @@ from jobs.engine.db.models import ROLES, Account, SignIn, Token, new_id
 from jobs.engine.db.records import as_id
 from jobs.engine.errors import Conflict, FieldError, InvalidParams, NotFound
 
+COMMAND_LINE = "the command line"  # who did what was not done in a browser or by a program
 LOCAL = "local"  # the owner of rows made before there were accounts
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,79}")
 _ONE_AT_A_TIME = text(
@@ -95,7 +96,8 @@ def add(
             made.owner = LOCAL if first else str(made.id)
             session.add(made)
             session.flush()
-            audit.record(session, by or made.owner, "account_add", name, address=address, role=role)
+            who = None if by or address else COMMAND_LINE
+            audit.record(session, by or made.owner, "account_add", name, who=who, address=address, role=role)
             session.refresh(made)
     except IntegrityError:
         raise Conflict(f"An account named {name} exists already.") from None
@@ -151,7 +153,8 @@ def set_password(account_id: str | UUID, password: str, *, by: str | None, addre
         found = _one(session, account_id)
         found.password = passwords.hashed(passwords.checked(password, found.name))
         end_sign_ins(session, found)
-        audit.record(session, by or found.owner, "password_change", found.name, address=address)
+        who = None if by or address else COMMAND_LINE
+        audit.record(session, by or found.owner, "password_change", found.name, who=who, address=address)
         _revoke_tokens(session, found, by or found.owner, address)
     return found
 
