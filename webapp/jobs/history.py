@@ -16,7 +16,8 @@ from jobs.engine.errors import BadInput
 from webapp.http import parsing
 from webapp.http.guards import current_owner
 from webapp.http.identity import person
-from webapp.jobs import catalogue, strip
+from webapp.jobs import catalogue
+from webapp.results import strip
 from webapp.ui import saved_views
 from webapp.ui import words as ui_words
 

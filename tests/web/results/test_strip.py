@@ -7,7 +7,7 @@ import re
 from flask.testing import FlaskClient
 
 from tests.web import factories
-from webapp.jobs import strip
+from webapp.results import strip
 
 
 def test_each_job_is_a_dot_and_the_sentence_adds_up(client: FlaskClient) -> None:
