@@ -123,7 +123,7 @@ def test_a_value_late_in_a_column_counts() -> None:
     late = column(["1"] * 200_000)
     late.add("x")
     [found] = decide([late])
-    assert (found.type, found.note) == ("VARCHAR", "column stayed text: 1 of its 200,001 values is no numbers (“x”).")
+    assert (found.type, found.note) == ("VARCHAR", "column stayed text: 1 of its 200,001 values is no number (“x”).")
     days = column(["05/03/2026"] * 100_000)
     days.add("25/03/2026")
     assert decide([days])[0].guess == "" and values(decide([days])[0], ["05/03/2026"]) == ["2026-03-05"]

@@ -55,6 +55,7 @@ def read(tmp_path: Path) -> Read:
             "Line 3 is wider than the header",
         ),
         ("a,b,c\n1\n", ["a", "b", "c"], [["1", None, None]], 1, ""),
+        ("a;b;c\n1;2\n1;2;3;4\n", ["a", "b", "c", "column 4"], 2, 1, "Line 3 is wider than the header"),
         (
             "id,amount,amount\n1,2,3\n",
             ["id", "amount", "amount 2"],

@@ -15,7 +15,8 @@ from jobs.engine.formats.columns.texts import (
     LOOSE_PATTERN,
     MONTH_FIRST,
     NAMED_DATES,
-    NUMERIC_DATE,
+    NO_CENTS,
+    NUMERIC_DATES,
     PIVOT,
     POINT,
     POINT_NUMBER,
@@ -23,7 +24,7 @@ from jobs.engine.formats.columns.texts import (
     people_pattern,
 )
 
-PATTERNS = {"numeric": NUMERIC_DATE} | {str(number): pattern for number, pattern in enumerate(NAMED_DATES)}
+PATTERNS = NUMERIC_DATES | {str(number): pattern for number, pattern in enumerate(NAMED_DATES)}
 _PARTIAL = ["%Y%m%d", "%Y", "%Y-%m", "%Y/%m", "%Y.%m", "%m/%Y", "%m.%Y"]
 
 
@@ -80,7 +81,7 @@ def duration_text(value: str) -> str:
 
 def _number(format: ColumnFormat, text: str) -> str:
     mark = "." if format.mark == POINT else ","
-    bare = f"regexp_replace({text}, '{UNIT}', '')"
+    bare = f"regexp_replace(regexp_replace({text}, '{UNIT}', ''), '{NO_CENTS}', '')"
     digits = f"regexp_replace(regexp_extract({bare}, '{_literal(CORE)}'), '[^0-9{mark}]', '', 'g')"
     digits = digits if format.mark == POINT else f"replace({digits}, ',', '.')"
     sign = f"case when regexp_matches({bare}, '[-\u2212(]') then '-' else '' end"
@@ -108,7 +109,7 @@ def _date(format: ColumnFormat, text: str) -> str:
 def _of_parts(format: ColumnFormat, text: str, pattern: str, shape: str) -> str:
     names = list(re.compile(pattern).groupindex)  # in the order of the groups
     parts = f"regexp_extract({text}, '^(?:{_literal(pattern)})$', {names!r})"
-    day = _numeric_day(parts, format.order) if shape == "numeric" else _named_day(parts)
+    day = _numeric_day(parts, format.order) if shape in NUMERIC_DATES else _named_day(parts)
     if format.type == "DATE":
         return f"try_cast({day} as date)"
     zone = f"case when upper({parts}.zone) in ('', 'Z', 'UTC', 'GMT') then '+00' else {parts}.zone end"

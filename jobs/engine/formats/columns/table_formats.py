@@ -97,5 +97,5 @@ def _not_all(column: Column, kind: type[Evidence], words: str) -> str:
     if any(isinstance(one, NumberText) and one.loose for one in column.seen):
         return ""
     count, examples = column.misfits(one for one, _ in column.of(kind))
-    are = "is" if count == 1 else "are"
-    return f"{column.name} stayed text: {count:,} of its {column.filled:,} values {are} no {words} ({some(examples)})."
+    are = f"is no {words[:-1]}" if count == 1 else f"are no {words}"
+    return f"{column.name} stayed text: {count:,} of its {column.filled:,} values {are} ({some(examples)})."

@@ -31,18 +31,19 @@ _OTHER = f"{_grouped(_SPACE)}|{_grouped(_APOSTROPHE)}"
 POINT_NUMBER = f"(?:{_grouped(',')}|{_INDIAN}|{_OTHER}|{_WHOLE})(?:[.][0-9]+)?"
 COMMA_NUMBER = f"(?:{_grouped('[.]')}|{_OTHER}|{_WHOLE})(?:,[0-9]+)?"
 CURRENCY = (
-    "(?:(?:US|CA|AU|NZ|HK|MX|[ARCS])?[$]|[€£¥₹₽₩₺₴₪฿₫₱₦₡₲₵₸₮]|"
+    "(?:(?:US|CA|AU|NZ|HK|MX|[ARCS])?[$]|[€£¥\uffe5₹₽₩₺₴₪฿₫₱₦₡₲₵₸₮]|"
     "(?:AED|ARS|AUD|BGN|BRL|CAD|CHF|CLP|CNY|COP|CZK|DKK|EGP|EUR|GBP|HKD|HUF|IDR|ILS|INR|ISK|JPY|KRW|MAD|MXN|MYR|NGN|NOK"
     "|NZD|PHP|PKR|PLN|RON|RSD|RUB|SAR|SEK|SGD|THB|TRY|TWD|UAH|USD|VND|ZAR)"
     "|[Kk]r[.]?|Fr[.]?|zł|Kč|Ft|Rs[.]?|\u043b\u0432[.]?|\u0440\u0443\u0431[.]?|lei|TL)"
 )
+NO_CENTS = "[.,][-\u2013\u2014]"  # 5,- is a five
 _BEFORE, _AFTER = f"(?:{CURRENCY}{_SPACE}?)?", f"(?:{_SPACE}?(?:{CURRENCY}|%))?"
 
 
 def people_pattern(number: str) -> str:
     """The pattern of a number with a currency, a percent sign, a minus on either side, or brackets for a negative one."""
     return (
-        f"(?:[-\u2212+]?{_BEFORE}[-\u2212]?(?:{number}){_AFTER}|(?:{number})-"
+        f"(?:[-\u2212+]?{_BEFORE}[-\u2212]?(?:{number})(?:{NO_CENTS})?{_AFTER}|(?:{number})-"
         f"|[(]{_BEFORE}(?:{number}){_AFTER}[)]|{_BEFORE}[(](?:{number})[)])"
     )
 
@@ -63,11 +64,12 @@ _SAME_UNITS = {
     "₹": "INR",
     "Rs": "INR",
     "¥": "JPY",
+    "\uffe5": "JPY",
     "zł": "PLN",
     "Kč": "CZK",
 }
 
-_NAME = "[A-Za-z\u00c0-\u017e]{3,12}"  # of a month
+_NAME = "[A-Za-z\u00c0-\u017e\u0370-\u04ff]{3,12}"  # of a month
 _CLOCK = (
     r"(?:(?:[Tt ]|, ?)(?P<hour>[01]?[0-9]|2[0-3]):(?P<minute>[0-5][0-9])"
     r"(?::(?P<second>[0-5][0-9])(?:[.,](?P<fraction>[0-9]{1,9}))?)?"
@@ -75,14 +77,18 @@ _CLOCK = (
 )
 _WEEKDAY = "(?:[A-Za-z\u00c0-\u00ff]{2,10}[.]?, ?)?"
 NUMERIC_DATE = r"(?P<a>[0-9]{1,4})[-/.](?P<b>[0-9]{1,2})[-/.](?P<c>[0-9]{1,4})" + _CLOCK
-_ORDINAL = "(?:st|nd|rd|th|[.])?"
+_ORDINAL = "(?:st|nd|rd|th|er|[.\u00ba])?"
+# The same with other marks: 2026年3月5日, and 5. 3. 2026.
+SIGNED_DATE = r"(?P<a>[0-9]{4}) ?[年년] ?(?P<b>[0-9]{1,2}) ?[月월] ?(?P<c>[0-9]{1,2}) ?[日일]" + _CLOCK
+SPACED_DATE = r"(?P<a>[0-9]{1,4})[.] (?P<b>[0-9]{1,2})[.] (?P<c>[0-9]{1,4})[.]?" + _CLOCK
+NUMERIC_DATES = {"numeric": NUMERIC_DATE, "signed": SIGNED_DATE, "spaced": SPACED_DATE}
 _YEAR = "(?P<c>[0-9]{4}|[0-9]{2})"
 NAMED_DATES = (
     f"{_WEEKDAY}(?P<a>[0-9]{{1,2}}){_ORDINAL}(?: de |[-/. ]+)(?P<b>{_NAME})[.]?(?: de |[-/., ]+){_YEAR}{_CLOCK}",
     f"{_WEEKDAY}(?P<b>{_NAME})[.]?[- ]+(?P<a>[0-9]{{1,2}}){_ORDINAL}(?:, ?|[- ]+){_YEAR}{_CLOCK}",
     f"(?P<c>[0-9]{{4}})[-/. ](?P<b>{_NAME})[-/. ](?P<a>[0-9]{{1,2}}){_CLOCK}",
 )
-_NUMERIC = re.compile(NUMERIC_DATE)
+_NUMERICS = {shape: re.compile(pattern) for shape, pattern in NUMERIC_DATES.items()}
 _NAMED = [re.compile(pattern) for pattern in NAMED_DATES]
 _ISO_CLOCK = "[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.][0-9]{1,6})?)?(?:Z|[-+][0-9]{2}:?[0-9]{2})?"
 _ISO = re.compile(f"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}(?:{_ISO_CLOCK})?")
@@ -120,7 +126,7 @@ class DateText(NamedTuple):
     orders: int
     differs: bool
     iso: str  # "date", "T" or " " (between date and time), else ""
-    shape: str  # "numeric", or the number of the pattern with the month's name
+    shape: str  # a key of NUMERIC_DATES, or the number of the pattern with the month's name
     clock: bool
     zone: bool
     short_year: bool
@@ -239,18 +245,23 @@ def month_of(text: str) -> int:
 
 
 def _date(text: str) -> DateText | None:
-    if found := _NUMERIC.fullmatch(text):
-        a, b, c = found["a"], found["b"], found["c"]
-        orders, differs = _orders(a, b, c, text[len(a)])
-        if text[len(a)] != text[len(a) + len(b) + 1]:
-            return None
-        return _dated(found, text, orders, differs, "numeric", len(a) < 3 and len(c) < 3) if orders else None
+    for shape, pattern in _NUMERICS.items():
+        if found := pattern.fullmatch(text):
+            return _numeric_date(found, text, shape)
     for number, pattern in enumerate(_NAMED):
         if (found := pattern.fullmatch(text)) and (month := month_of(found["b"])):
             short = len(found["c"]) == 2
             fits = _is_day(full_year(found["c"]), month, int(found["a"]))
             return _dated(found, text, ANY_ORDER, False, str(number), short) if fits else None
     return None
+
+
+def _numeric_date(found: re.Match[str], text: str, shape: str) -> DateText | None:
+    a, b, c = found["a"], found["b"], found["c"]
+    if shape == "numeric" and text[len(a)] != text[len(a) + len(b) + 1]:
+        return None
+    orders, differs = _orders(a, b, c, text[len(a)])
+    return _dated(found, text, orders, differs, shape, len(a) < 3 and len(c) < 3) if orders else None
 
 
 def _orders(a: str, b: str, c: str, mark: str) -> tuple[int, bool]:

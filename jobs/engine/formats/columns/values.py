@@ -17,7 +17,8 @@ from jobs.engine.formats.columns.texts import (
     LOOSE_PATTERN,
     MONTH_FIRST,
     NAMED_DATES,
-    NUMERIC_DATE,
+    NO_CENTS,
+    NUMERIC_DATES,
     POINT,
     POINT_NUMBER,
     UNIT,
@@ -28,8 +29,9 @@ from jobs.engine.formats.columns.texts import (
 )
 
 _NUMBERS = {POINT: re.compile(people_pattern(POINT_NUMBER)), COMMA: re.compile(people_pattern(COMMA_NUMBER))}
-_CORE, _LOOSE, _UNIT = re.compile(CORE), re.compile(LOOSE_PATTERN), re.compile(UNIT)
-_DATES = {"numeric": re.compile(NUMERIC_DATE)} | {str(at): re.compile(one) for at, one in enumerate(NAMED_DATES)}
+_CORE, _LOOSE, _UNIT, _NO_CENTS = map(re.compile, (CORE, LOOSE_PATTERN, UNIT, NO_CENTS))
+_DATES = {shape: re.compile(one) for shape, one in NUMERIC_DATES.items()}
+_DATES |= {str(at): re.compile(one) for at, one in enumerate(NAMED_DATES)}
 
 
 def number_of(format: ColumnFormat, text: str) -> Decimal | None:
@@ -38,7 +40,7 @@ def number_of(format: ColumnFormat, text: str) -> Decimal | None:
     if format.reads != "number":
         return None
     if _NUMBERS[format.mark].fullmatch(text):
-        bare = _UNIT.sub("", text, count=1)
+        bare = _NO_CENTS.sub("", _UNIT.sub("", text, count=1))
         core = _CORE.search(bare)
         mark = "." if format.mark == POINT else ","
         digits = "".join(sign for sign in core.group() if sign.isdigit() or sign == mark) if core else ""
@@ -63,7 +65,9 @@ def moment_of(format: ColumnFormat, text: str) -> datetime | None:
     try:
         for shape in format.shapes:
             if found := _DATES[shape].fullmatch(text):
-                return _moment(found, _numeric_day(found, format.order) if shape == "numeric" else _named_day(found))
+                return _moment(
+                    found, _numeric_day(found, format.order) if shape in NUMERIC_DATES else _named_day(found)
+                )
         return datetime(*day, tzinfo=UTC) if format.partial and (day := partial_day(text)) else None
     except ValueError:
         return None

@@ -99,7 +99,8 @@ def sniff(text: str, name: str, delimiter: str | None = None) -> Dialect:
     best = max(_dialects(lines, name, delimiter), key=lambda one: _evenness(lines, one))
     if not delimiter and _evenness(lines, best)[0] <= 0:
         split = any(len(fields) > 1 for fields in _sample(lines, Dialect(",")))
-        best = Dialect("\t" if _is_tsv(name) else NEVER if split else ",")
+        uneven = next((one for one in DELIMITERS if _splits_header(lines, Dialect(one))), None)
+        best = Dialect("\t" if _is_tsv(name) else uneven or (NEVER if split else ","))
     return replace(best, skip=skip, width=_width_beside_comments(lines, best))
 
 
@@ -133,6 +134,14 @@ def _evenness(lines: list[str], dialect: Dialect) -> tuple[float, int, bool]:
     share = sum(len(fields) == width for fields in records) / len(records)
     first = 0.3 if len(records[0]) == width else 0
     return (round(share, 1) + first, width, _is_strict(lines, dialect)) if share >= ENOUGH else (0, 0, False)
+
+
+def _splits_header(lines: list[str], dialect: Dialect) -> bool:
+    """Whether the first line is names in this dialect, and most other lines have several fields, though not as many each."""
+    records = _sample(lines, dialect)
+    names, others = (records[0] if records else []), records[1:]
+    split = sum(len(fields) > 1 for fields in others)
+    return len(names) > 1 and all(name.strip() for name in names) and split >= max(1, ENOUGH * len(others))
 
 
 def _sample(lines: list[str], dialect: Dialect) -> list[list[str]]:

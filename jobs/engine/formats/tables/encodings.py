@@ -51,6 +51,8 @@ LINES_OF_CHUNK = 50
 SAMPLE = 4_000  # bytes that are looked at in each encoding
 SIGNS = "‘’“”„–—…€°§«»·¡¿№、。「」・（）〜：，©®±²³½¼µªº\xa0£"  # noqa: RUF001 - as people write
 WITHIN = "\u2019\xb7"  # signs that stand within words: an apostrophe, the dot of Catalan
+_WRONG_DOT = re.compile("(?<![lL])\xb7|\xb7(?![lL])")  # it stands between two l
+_SECOND_CAPITAL = re.compile("[A-Z][\xc0-\xde][a-z]")  # MÅller
 GOOD = 0.6  # of a text whose letters are those of its language
 ALPHABETS = (
     *("äöüß", "àâæçéèêëîïôœùûüÿ", "áéíóúüñªº", "áâãàçéêíóôõúü", "àèéìíòóùú", "åäöæøé", "ðþæöáéíóúý", "àéèëïöüçó"),
@@ -135,6 +137,7 @@ def _faults(word: str) -> int:
         letter > "\x7f" and letter not in WITHIN and not letter.isalpha() and not unicodedata.combining(letter)
         for letter in word
     )
+    signs += len(_WRONG_DOT.findall(word)) + bool(_SECOND_CAPITAL.match(word))
     scripts = {_script(letter) for letter in letters} - {""}
     mixed = len(letters) if len(scripts) > 1 and scripts != {"han", "kana"} else 0
     return signs + mixed + sum(one.islower() and other.isupper() for one, other in pairwise(letters))
@@ -175,7 +178,7 @@ def _plausible(odd: list[str], words: list[str]) -> float:
 def _latin(letters: list[str], words: list[str]) -> float:
     """Words of one language have odd letters among others, and those of its alphabet."""
     crowded = sum(sum(letter > "\x7f" for letter in word) * 2 > len(word) for word in words if len(word) > 2)
-    low = [letter.lower() for letter in letters]
+    low = ["\u0131" if letter == "\u0130" else letter.lower() for letter in letters]
     share = max(_share(low, {*alphabet}) for alphabet in _alphabets(words))
     return max(0.0, 0.95 * share - crowded / max(len(words), 1))
 
