@@ -8,12 +8,13 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from jobs.engine import env_file, logs, sandbox, settings
+from jobs.engine import env_file, logs, machine_memory, sandbox, settings
 from jobs.engine.errors import DatabaseUnavailable, LegworkError, SettingsError
 
 DEFAULT_PROCESSES = 2
@@ -46,7 +47,18 @@ def _migrate(_: argparse.Namespace) -> int:
     from jobs.engine.db import migrations
 
     migrations.upgrade()
+    if settings.current().procfile_process.startswith("release"):
+        _stay()
     return 0
+
+
+def _stay() -> None:
+    """Until SIGTERM or SIGINT: honcho and foreman end all processes of a Procfile when one ends, here the release process."""
+    print("The tables are up to date. This process only stays because others of the Procfile would end with it.")
+    sys.stdout.flush()
+    numbers = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    signal.sigwait(numbers)
 
 
 def _worker(arguments: argparse.Namespace) -> NoReturn:
@@ -74,7 +86,7 @@ def _leave() -> NoReturn:
 def _bounds(arguments: argparse.Namespace) -> tuple[int, int]:
     """The minimum and maximum number of workers. Raises SettingsError if the options contradict each other."""
     if arguments.max is None and arguments.min is None:
-        processes = DEFAULT_PROCESSES if arguments.processes is None else arguments.processes
+        processes = arguments.processes or machine_memory.default_processes(DEFAULT_PROCESSES)
         return processes, processes
     if arguments.processes is not None:
         raise SettingsError("--processes is a fixed number; it cannot be combined with --min or --max.")
@@ -195,7 +207,11 @@ def _parser(program: str = "") -> argparse.ArgumentParser:
     commands.add_parser("migrate", help="update the database schema to this version")
     worker = commands.add_parser("worker", help="run jobs, and the clock")
     worker.add_argument("--queues", type=_queues, help="queues to work on, in order of priority")
-    worker.add_argument("--processes", type=_count, help=f"number of jobs at a time (default: {DEFAULT_PROCESSES})")
+    worker.add_argument(
+        "--processes",
+        type=_count,
+        help=f"number of jobs at a time (default: {DEFAULT_PROCESSES}, in a small container 1)",
+    )
     worker.add_argument("--min", type=_count, help="minimum number of workers; more are started up to --max as needed")
     worker.add_argument("--max", type=_count, help=f"maximum number of workers (default: {MOST_BY_DEFAULT})")
     worker.add_argument("--target-wait", type=_count, help="seconds that a job may wait (default: TARGET_WAIT_SECONDS)")

@@ -27,6 +27,7 @@ KUBERNETES = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 FILES = [DEPLOY / "Dockerfile", DEPLOY / "compose.yaml", *KUBERNETES]
 OTHERS_VARIABLES = {"POSTGRES_USER", "POSTGRES_PASSWORD", "PYTHONUNBUFFERED"}
+OTHERS_VARIABLES |= {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
 
 
 def known(name: str) -> bool:

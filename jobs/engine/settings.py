@@ -50,6 +50,7 @@ class Settings:
     reload_kinds: bool = False  # whether files of kinds that change are read again
     mail_senders: tuple[str, ...] = ()  # that mailings may be from: ann@example.org, or @example.org for a domain
     database_connections: int = 0  # that a process may have; 0: by what the server allows
+    procfile_process: str = ""  # what honcho or foreman, which run this process, call it
     redis_tls: str = "verified"  # or unverified, or the file of the authority that signed the certificate
     first_account: str = ""  # secret of the link that makes the first account
     first_account_secret: str = ""  # what the page that makes it asks for, until there is an account
@@ -171,6 +172,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         database_url=_url(environ, "DATABASE_URL", "postgres", "postgresql"),
         redis_url=_url(environ, "REDIS_URL", "redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel"),
         database_connections=_number(environ, "DATABASE_CONNECTIONS", default=0, least=2, most=1_000),
+        procfile_process=environ.get("HONCHO_PROCESS_NAME", "") or environ.get("PS", ""),
         redis_tls=_redis_tls(environ),
         openai_base_url=base_url,
         openai_api_key=environ.get("OPENAI_API_KEY", "").strip(),

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import re
 import resource
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from jobs.engine import settings
+from jobs.engine import machine_memory, settings
 from jobs.engine.sandbox.rlimits import lower
 
 LEAST_LIMIT = 2 << 30  # of JOB_MEMORY_MB where it is not set
+LEAST_ROOM = 128 << 20
+PROGRAM = 48 << 20  # that a worker program takes beside the pages which its jobs share with it
 UNUSED = 1 << 30  # above the limit: what may be asked for and not used, such as the stacks of threads
 FOR_THE_END = 64 << 20  # above that: to say that a job reached it
 _OWN = re.compile(r"^(?:RssAnon|RssShmem|VmSwap):\s+(\d+) kB", re.M)
-_CGROUPS = Path("/sys/fs/cgroup")
 
 
 def memory_of_tree(pid: int) -> int | None:
@@ -39,8 +39,15 @@ def used_by_tree(pid: int) -> int:
 
 
 def job_limit() -> int:
-    """Bytes that a job may take: JOB_MEMORY_MB, or half of the memory of this machine, or of its container."""
-    return settings.current().job_memory_bytes or max(LEAST_LIMIT, min(_sizes(), default=0) // 2)
+    """Bytes that a job may take: JOB_MEMORY_MB, or half of the memory of this machine, at least LEAST_LIMIT.
+
+    In a container with little memory it is what the container has beside the worker program itself, but at least LEAST_ROOM.
+    """
+    if settings.current().job_memory_bytes:
+        return settings.current().job_memory_bytes
+    most = max(LEAST_LIMIT, min(machine_memory.sizes(), default=0) // 2)
+    container = machine_memory.of_container()
+    return most if container is None else min(most, max(LEAST_ROOM, container - PROGRAM))
 
 
 def limit_this_process() -> None:
@@ -90,18 +97,3 @@ def _children(pid: int) -> list[int]:
             with suppress(OSError):
                 found += map(int, (thread / "children").read_text().split())
     return found
-
-
-def _sizes() -> Iterator[int]:
-    """The memory of this machine, and the limits of the control groups that this process is in."""
-    with suppress(OSError, StopIteration):
-        told = Path("/proc/meminfo").read_text()
-        yield next(int(size) * 1024 for size in re.findall(r"^MemTotal:\s+(\d+) kB", told, re.M))
-    with suppress(OSError):
-        for line in Path("/proc/self/cgroup").read_text().splitlines():
-            _, kinds, path = line.split(":", 2)
-            inner = _CGROUPS / (f"memory{path}" if kinds == "memory" else path.lstrip("/"))
-            for place in (inner, *inner.parents):
-                for name in ("memory.max", "memory.limit_in_bytes"):
-                    with suppress(OSError, ValueError):
-                        yield int((place / name).read_text())

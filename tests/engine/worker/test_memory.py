@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from jobs.engine import settings
+from jobs.engine import machine_memory, settings
 from jobs.engine.queue import commands, queries
 from jobs.engine.worker import memory
 from tests.engine.workers import ended, running, until
@@ -32,7 +32,7 @@ def test_a_job_that_takes_too_much_fails_alone(environment: Callable[..., None])
 
 def test_the_limit_is_half_of_the_machine_where_none_is_set(environment: Callable[..., None]) -> None:
     environment()
-    assert memory.LEAST_LIMIT <= memory.job_limit() <= max(memory.LEAST_LIMIT, min(memory._sizes()) // 2)
+    assert memory.LEAST_LIMIT <= memory.job_limit() <= max(memory.LEAST_LIMIT, min(machine_memory.sizes()) // 2)
     environment(JOB_MEMORY_MB="500")
     assert memory.job_limit() == settings.current().job_memory_bytes == 500_000_000
 
@@ -51,5 +51,15 @@ def test_the_limit_of_a_container_counts(
 ) -> None:
     place = tmp_path_factory.mktemp("cgroup")
     (place / "memory.max").write_text(limit)
-    monkeypatch.setattr(memory, "_CGROUPS", place)
-    assert (usage in list(memory._sizes())) == (usage is not None)
+    monkeypatch.setattr(machine_memory, "_CGROUPS", place)
+    assert (usage in list(machine_memory.sizes())) == (usage is not None)
+
+
+@pytest.mark.parametrize(("limit", "processes", "room"), [(512 << 20, 1, 464 << 20), (1 << 30, 2, 976 << 20)])
+def test_in_a_small_container_a_job_takes_what_is_left(
+    environment: Callable[..., None], monkeypatch: pytest.MonkeyPatch, limit: int, processes: int, room: int
+) -> None:
+    environment()
+    monkeypatch.setattr(machine_memory, "of_container", lambda: limit)
+    assert machine_memory.default_processes(2) == processes
+    assert memory.job_limit() == room

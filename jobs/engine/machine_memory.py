@@ -1,0 +1,42 @@
+"""How much memory this machine has, and the container that this process is in (Linux)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+LITTLE = 768 << 20  # in a container of less, one job runs at a time unless --processes says otherwise
+_CGROUPS = Path("/sys/fs/cgroup")
+
+
+def sizes() -> Iterator[int]:
+    """The memory of this machine, and the limits of the control groups that this process is in, in bytes."""
+    with suppress(OSError, StopIteration):
+        told = Path("/proc/meminfo").read_text()
+        yield next(int(size) * 1024 for size in re.findall(r"^MemTotal:\s+(\d+) kB", told, re.M))
+    yield from _limits()
+
+
+def of_container() -> int | None:
+    """The least limit of this process's control groups, versions 1 and 2; None if there is none below the machine's memory."""
+    least, machine = min(_limits(), default=None), next(sizes(), 0)
+    return least if least is not None and least < machine else None
+
+
+def default_processes(usual: int) -> int:
+    """How many jobs at a time suit this container."""
+    container = of_container()
+    return 1 if container is not None and container < LITTLE else usual
+
+
+def _limits() -> Iterator[int]:
+    with suppress(OSError):
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
+            _, kinds, path = line.split(":", 2)
+            inner = _CGROUPS / (f"memory{path}" if kinds == "memory" else path.lstrip("/"))
+            for place in (inner, *inner.parents):
+                for name in ("memory.max", "memory.limit_in_bytes"):
+                    with suppress(OSError, ValueError):
+                        yield int((place / name).read_text())
