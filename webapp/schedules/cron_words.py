@@ -7,6 +7,7 @@ from collections.abc import Container, Mapping
 from typing import Any
 
 from jobs.engine.errors import FieldError, InvalidParams
+from webapp.schedules import run_times
 from webapp.ui import words
 
 DAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
@@ -89,7 +90,7 @@ def zone_of(form: Mapping[str, str]) -> str:
 
 def view(chosen: Mapping[str, str], zone: str) -> dict[str, Any]:
     """Variables for the template of the choices."""
-    return {"chosen": chosen, "zone": zone, "days": DAYS, "month_days": MONTH_DAYS}
+    return {"chosen": chosen, "zone": zone, "days": DAYS, "month_days": MONTH_DAYS, "zones": run_times.zones()}
 
 
 def _read(cron: str) -> tuple[str, str, str, str, str]:

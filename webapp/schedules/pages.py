@@ -16,7 +16,7 @@ from jobs.engine.queue import SchedulePlan
 from webapp.http import parsing
 from webapp.http.guards import current_owner
 from webapp.jobs import catalogue, history, tabs
-from webapp.schedules import cron_words
+from webapp.schedules import cron_words, run_times
 from webapp.ui import words
 
 blueprint = Blueprint("schedules", __name__)
@@ -33,6 +33,7 @@ def index() -> str:
         latest=queue.latest_jobs([one.id for one in found]),
         titles=catalogue.titles(),
         in_words=cron_words.in_words,
+        run_time=run_times.run_time,
     )
 
 
@@ -51,7 +52,7 @@ def create() -> Any:
         cron = cron_words.cron_of(chosen)
         if "look" in request.form:
             queue.checked_cron(cron, zone)
-            return _form(job, chosen, zone, runs=queue.upcoming_runs(cron, zone, SHOWN_RUNS))
+            return _form(job, chosen, zone, cron=cron)
         notify = [{"channel": one.channel, "target": one.target} for one in queue.notifications_of(job)]
         secrets = {name: given for name in _secrets(job) if (given := request.form.get(f"secret-{name}"))}
         plan = SchedulePlan(job.kind, job.params | secrets, cron, zone, notify=notify)
@@ -128,7 +129,7 @@ def _form(
     chosen: dict[str, str],
     zone: str,
     errors: list[FieldError] | None = None,
-    runs: list[Any] | None = None,
+    cron: str = "",
 ) -> str:
     secrets = _secrets(job)
     at_field, general = _by_field(errors or [], secrets)
@@ -139,7 +140,7 @@ def _form(
         title=_title(job),
         errors=at_field,
         general=general,
-        runs=runs,
+        **_runs(cron, zone),
         **cron_words.view(chosen, zone),
     )
 
@@ -157,7 +158,6 @@ def _page(schedule: models.Schedule, errors: list[FieldError] | None = None, **t
         "title": _title(schedule),
         "known": _is_known(schedule.kind),
         "when_it_runs": cron_words.in_words(schedule.cron),
-        "runs": [] if schedule.paused_at else queue.upcoming_runs(schedule.cron, schedule.zone, SHOWN_RUNS),
         "key": uuid4().hex,
         "errors": at_field,
         "page": page,
@@ -166,7 +166,16 @@ def _page(schedule: models.Schedule, errors: list[FieldError] | None = None, **t
         "reasons": history.reasons(page.rows),
     }
     times = cron_words.view(cron_words.chosen_of(schedule.cron), schedule.zone) | typed
+    times |= _runs("" if schedule.paused_at else schedule.cron, schedule.zone)
     return render_template("schedules/show.html", given=tabs.given(schedule.kind, schedule.params), **shown, **times)
+
+
+def _runs(cron: str, zone: str) -> dict[str, Any]:
+    """The next runs of a schedule, and what the next change of clocks does to them."""
+    if not cron:
+        return {"runs": [], "change": ""}
+    runs = run_times.run_times(queue.upcoming_runs(cron, zone, SHOWN_RUNS), zone)
+    return {"runs": runs, "change": run_times.clock_change(cron, zone)}
 
 
 def _by_field(errors: list[FieldError], secrets: Iterable[str] = ()) -> tuple[dict[str, str], list[str]]:
