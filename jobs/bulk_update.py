@@ -188,7 +188,9 @@ def estimate(params: Params, find: Find) -> Estimate | None:
 
 def label(params: Params, find: Find) -> str:
     wanted = ", ".join(str(value) for value in params.selection.values() if isinstance(value, str))
-    return " ".join(filter(None, [params.operation, wanted, "(dry run)" if params.dry_run else ""]))
+    return " ".join(
+        filter(None, [OPERATION_WORDS[params.operation].lower(), wanted, "(dry run)" if params.dry_run else ""])
+    )
 
 
 def run(params: Params, context: Context) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,7 +147,7 @@ def check(params: Params, find: Find) -> list[FieldError]:
         return [FieldError("files", "Choose at least one file."), *errors]
     refusals = [sentence for ref in params.files[:LOOKED_AT] if (sentence := _refusal(ref, params, find))]
     more = f" {len(refusals) - NAMED:,} more files cannot be converted either." if len(refusals) > NAMED else ""
-    if refusals:
+    if len(refusals) == len(params.files[:LOOKED_AT]):
         errors.append(FieldError("files", " ".join(refusals[:NAMED]) + more))
     return errors
 
@@ -156,7 +156,24 @@ def estimate(params: Params, find: Find) -> Estimate:
     if any(find(ref).name.lower().endswith(".zip") for ref in params.files[:LOOKED_AT]):
         return Estimate()
     seconds = len(params.files) * SECONDS_A_FILE / min(params.concurrency, len(params.files) or 1)
-    return Estimate(items=len(params.files), seconds=round(seconds, 1), notes=tuple(_guesses(params, find)))
+    refused = [sentence for ref in params.files[:LOOKED_AT] if (sentence := _refusal(ref, params, find))]
+    left_out = (
+        [f"{len(refused)} of {len(params.files)} files will be listed as failed. {refused[0]}"] if refused else []
+    )
+    return Estimate(items=len(params.files), seconds=round(seconds, 1), notes=(*left_out, *_guesses(params, find)))
+
+
+def choices(given: Mapping[str, Any], find: Find) -> dict[str, list[str]]:
+    """The formats that one of the chosen files can become."""
+    formats: set[str] = set()
+    for ref in given.get("files", ())[:LOOKED_AT]:
+        with suppress(BadInput):
+            source = find(str(ref))
+            with source.path() as path:
+                formats.add(conversion.format_of(path, source.name))
+    if "zip" in formats:
+        return {}
+    return {"to": [to for to in get_args(Target) if any(not conversion.refusal(one, "", to) for one in formats)]}
 
 
 def label(params: Params, find: Find) -> str:

@@ -44,6 +44,7 @@ TITLE = "Generate texts"
 GROUP = "Text and AI"
 WORDS = "translate, classify, extract, summarise, rewrite, answer, column, prompt, llm, gpt, ai, excel, csv, label, sentiment, json"
 QUEUE = "io"
+ASKS_MODEL = True
 NEEDS = ("aiohttp", "jsonschema")
 REUSE_PROCESS = True
 NOUN = ("row", "rows")

@@ -48,6 +48,7 @@ TITLE = "Run an agent"
 GROUP = "Text and AI"
 WORDS = "research, ask, question, tools, assistant, llm, ai, browse, analyse"
 QUEUE = "io"
+ASKS_MODEL = True
 NEEDS = ("langchain.agents", "langgraph.checkpoint.postgres", "aiohttp")
 NOUN = ("step", "steps")
 ONE_PIECE = True

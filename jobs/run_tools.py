@@ -119,7 +119,7 @@ def estimate(params: Params, find: Find) -> Estimate:
 
 
 def label(params: Params, find: Find) -> str:
-    return params.tool or (find(params.calls).name if params.calls else "")
+    return TOOL_WORDS.get(params.tool) or (find(params.calls).name if params.calls else "")
 
 
 def run(params: Params, context: Context) -> dict[str, Any]:

@@ -138,7 +138,6 @@ class Params(TableParams):
 
 ASKED = "text"  # its template is shown with the values of the row
 
-
 COLUMNS = (
     ItemColumn("address", "Sent to", "word"),
     ItemColumn("smtp_reply", "Answer of the mail server", "text", shown="asked"),
@@ -193,13 +192,14 @@ def estimate(params: Params, find: Find) -> Estimate:
     if params.test_to:
         return Estimate(items=1, notes=(*notes, f"a test: only {params.test_to} gets a message"))
     rows = _recipient_list(params, find).about()
-    notes = (*notes, "a sample really sends to the first rows; a test sends to you")
+    notes += ("a sample really sends to the first rows; a test sends to you",)
     seconds = rows / params.per_second if rows is not None and params.per_second else None
     return Estimate(items=rows, seconds=seconds, notes=notes)
 
 
 def label(params: Params, find: Find) -> str:
-    return f"test to {params.test_to}" if params.test_to else params.subject
+    parts = [part.rpartition("}")[2] for part in params.subject.split("{")]  # the same in all messages
+    return f"test to {params.test_to}" if params.test_to else "…".join(parts)
 
 
 def preview(params: Params, find: Find, place: int) -> dict[str, Any]:

@@ -21,6 +21,15 @@ from webapp.jobs import drafts
 
 blueprint = Blueprint("kinds", __name__)
 blueprint.add_app_template_global(estimates.verdict, "estimated")
+
+
+@blueprint.app_context_processor
+def toy_model() -> dict[str, str]:
+    """The name of the built-in model where it is the one that answers."""
+    current = settings.current()
+    return {"toy_model": current.model if "model" in current.built_in else ""}
+
+
 FIRST = "generate_texts"  # what a newcomer is offered
 A_YEAR = 365 * 86400
 _LIVE = ("running", "stopping", "waiting")

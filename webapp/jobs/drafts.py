@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -71,6 +72,21 @@ class Draft:
         """The columns that may be named in this field."""
         table = self.tables.get(one.columns_of or "") or next(iter(self.tables.values()), None)
         return list((table or {}).get("columns") or ())
+
+    @cached_property
+    def choices(self) -> dict[str, list[str]]:
+        """What the kind says can be chosen, by the files of the form."""
+        if not (self.posted and self.kind.has_choices and any(self.files.values())):
+            return {}
+        with suppress(LegworkError):
+            return kinds.choices(self.kind.name, self.params, owner=current_owner())
+        return {}
+
+    def options(self, one: forms.Field) -> list[Any]:
+        """The options of a field, without those that do not fit what was chosen above."""
+        fitting = self.choices.get(one.name)
+        kept = [option for option in one.options if option is not None]
+        return [option for option in kept if fitting is None or option in fitting or str(option) == self.raw[one.name]]
 
     def rows(self, one: forms.Field) -> list[list[str]]:
         """The rows of a field, and empty ones to fill in."""

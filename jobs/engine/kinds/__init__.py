@@ -16,7 +16,7 @@ from jobs.engine.kinds.catalogue import (
 from jobs.engine.kinds.checks import ValidParams
 from jobs.engine.kinds.columns import NUMBERS, ItemColumn, KindResult, Role, Type, figure, figures_of, label_of
 from jobs.engine.kinds.definition import Estimate, Find, Kind, Recipe, TrialPrompt
-from jobs.engine.kinds.form_process import estimate, preview, questions, validate
+from jobs.engine.kinds.form_process import choices, estimate, preview, questions, validate
 from jobs.engine.kinds.form_process import start as start_form_processes
 from jobs.engine.kinds.params import READING, FileRef, KindParams, ShortText, TableFile, TableParams, param
 from jobs.engine.kinds.shown import Chart, Html, Markdown, Picture, Table, Text
@@ -46,6 +46,7 @@ __all__ = [
     "Type",
     "ValidParams",
     "as_text",
+    "choices",
     "estimate",
     "figure",
     "figures_of",

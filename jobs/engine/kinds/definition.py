@@ -74,6 +74,7 @@ class Kind:
     reason: str | None = None  # why it is unavailable
     words: str = ""  # what people call what it does, with commas between; for searching
     recipes: tuple[Recipe, ...] = ()
+    asks_model: bool = False  # a language model, for texts
     trouble: str | None = None  # why its new file is not used; the version before goes on
     hidden: bool = False  # started from other pages; not in the catalogue page
     module: ModuleType | None = None
@@ -129,6 +130,14 @@ class Kind:
     def has_tries(self) -> bool:
         """Whether trying the job on a few rows makes sense. It does not for an agent or a report."""
         return not getattr(self.module, "ONE_PIECE", False)
+
+    @property
+    def has_choices(self) -> bool:
+        return hasattr(self.module, "choices")
+
+    def choices(self, given: Mapping[str, Any], find: Find) -> dict[str, list[str]]:
+        """What can be chosen in a field, by what is given so far, such as formats that the files can become."""
+        return self._optional("choices", given, find) or {}
 
     @property
     def has_questions(self) -> bool:
@@ -202,6 +211,7 @@ def _kind(name: str, module: ModuleType) -> Kind:
         module=module,
         words=getattr(module, "WORDS", ""),
         recipes=tuple(getattr(module, "RECIPES", ())),
+        asks_model=getattr(module, "ASKS_MODEL", False),
         hidden=getattr(module, "HIDDEN", False),
     )
 

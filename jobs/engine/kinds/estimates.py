@@ -22,6 +22,11 @@ def estimate(kind_name: str, params: dict[str, Any], *, owner: str, sample: int 
     return replace(whole, items=sample, **scaled)
 
 
+def choices(kind_name: str, params: dict[str, Any], *, owner: str) -> dict[str, list[str]]:
+    """What can be chosen in a field, by what is given so far; params need not be whole or valid."""
+    return catalogue.kind(kind_name).choices(params, finder(owner))
+
+
 def preview(kind_name: str, params: dict[str, Any], place: int, *, owner: str) -> dict[str, Any] | None:
     """The kind's preview of the item at this place, from 1; None if it has none. Raises what validate raises, BadInput."""
     kind = catalogue.kind(kind_name)

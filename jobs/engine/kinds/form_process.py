@@ -58,6 +58,14 @@ def _as_estimate(found: dict[str, Any] | None) -> Estimate | None:
     return Estimate(**found | {"notes": tuple(found["notes"])}) if found else None
 
 
+def choices(kind_name: str, params: dict[str, Any], *, owner: str) -> dict[str, list[str]]:
+    """What can be chosen in a field, by what is given so far. Raises NotFound, KindUnavailable, TooMany."""
+    if _pool is None:
+        return estimates.choices(kind_name, params, owner=owner)
+    found: dict[str, list[str]] = _pool.call("choices", kind_name, params, owner=owner)
+    return found
+
+
 def preview(kind_name: str, params: dict[str, Any], place: int, *, owner: str) -> dict[str, Any] | None:
     """The kind's preview of the item at this place, from 1; None if it has none. Raises what validate raises, BadInput."""
     if _pool is None:
@@ -210,5 +218,5 @@ def _questions(kind_name: str, params: dict[str, Any], *, owner: str, rows: int)
 
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "validate": _validate, "estimate": _estimate, "preview": _preview, "questions": _questions,
+    "validate": _validate, "estimate": _estimate, "choices": estimates.choices, "preview": _preview, "questions": _questions,
 }  # fmt: skip

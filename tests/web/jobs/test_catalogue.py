@@ -132,3 +132,13 @@ def test_the_theme_is_kept_and_leads_back_to_this_site_only(client: FlaskClient)
     away = client.post("/theme", data={"csrf_token": token, "theme": "<b>", "next": "//evil.example"})
     assert away.location == "/"
     assert "theme-" not in client.get("/").text.split("<head>")[0]
+
+
+def test_formats_that_the_files_cannot_become_are_not_offered(client: FlaskClient) -> None:
+    page = client.get("/kinds/convert_files?example=1").text
+    assert 'value="parquet"' in page
+    sent = {"csrf_token": hidden(page), "files": "sample:reviews.csv", "to": "xlsx", "check": "1"}
+    narrowed = client.post("/kinds/convert_files", data=sent).text
+    assert 'value="parquet"' in narrowed and 'value="docx"' not in narrowed
+    both = client.post("/kinds/convert_files", data=sent | {"files": ["sample:reviews.csv", "sample:notice.html"]}).text
+    assert "1 of 2 files will be listed as failed" in both and 'value="docx"' in both
