@@ -188,7 +188,7 @@ def check(params: Params, find: Find) -> list[FieldError]:
 
 
 def estimate(params: Params, find: Find) -> Estimate:
-    notes = () if mail.is_configured() else (mail.NOT_SET_UP,)
+    notes: tuple[str, ...] = () if mail.is_configured() else (mail.NOT_SET_UP,)
     if params.test_to:
         return Estimate(items=1, notes=(*notes, f"a test: only {params.test_to} gets a message"))
     rows = _recipient_list(params, find).about()
