@@ -28,7 +28,9 @@ from jobs.engine.sdk import (
     Find,
     JobFailed,
     KindResult,
+    ReadOptions,
     Recipe,
+    ShortText,
     StopAsked,
     TableFile,
     TimeLimitReached,
@@ -64,6 +66,13 @@ class Params(ColumnParams):
         widget="sql",
         min_length=1,
         max_length=50_000,
+    )
+    file_options: dict[ShortText, ShortText] = param(
+        "Reading of single files",
+        "Where one is to be read otherwise than all: its name = sheet=Data, header_row=2, or encoding, delimiter, cells.",
+        default={},
+        max_length=20,
+        advanced=True,
     )
     format: Literal["csv", "parquet", "xlsx", "jsonl"] = param("File", "The format of the result.", default="csv")
     row_limit: int = param(
@@ -106,6 +115,8 @@ RECIPES = (
 
 def check(params: Params, find: Find) -> list[FieldError]:
     try:
+        if error := _file_options_error(params, [find(ref).name for ref in params.files]):
+            return [FieldError("file_options", error)]
         sources = _sources(params, find)
     except BadInput as error:
         return [FieldError("files", error.message)]
@@ -116,7 +127,7 @@ def check(params: Params, find: Find) -> list[FieldError]:
 def estimate(params: Params, find: Find) -> Estimate:
     tables = [f"Table {kits_sql.listed(source.table, source.columns)}." for source in _sources(params, find)]
     for ref in params.files:
-        table = find(ref).table(params.reading)
+        table = find(ref).table(_reading(params, find(ref).name))
         tables += columns.first_guesses(table.columns, table.first, params.column_choices, table.delimiter)
     size = sum(find(ref).bytes for ref in params.files)
     return Estimate(seconds=round(1 + size / BYTES_PER_SECOND, 1), notes=tuple(tables))
@@ -191,12 +202,28 @@ def _sources(params: Params, find: Find, paths: list[str] | None = None) -> list
     sources = []
     for place, (file, name) in enumerate(zip(files, names, strict=True)):
         try:
-            table = file.table(params.reading)
+            table = file.table(_reading(params, file.name))
         except BadInput as error:
             raise BadInput(f"{file.name}: {error.message}") from None
         path = paths[place] if paths else ""
         sources.append(kits_sql.QuerySource(name, path, file.name, table.format, table.columns, table.options))
     return sources
+
+
+def _reading(params: Params, name: str) -> ReadOptions:
+    """How the file of this name is read."""
+    return params.reading.but(params.file_options.get(name, ""))
+
+
+def _file_options_error(params: Params, names: list[str]) -> str | None:
+    for name, written in params.file_options.items():
+        if name not in names:
+            return f"There is no file “{name[:80]}” among the tables. There are: {', '.join(names[:10])}."
+        try:
+            params.reading.but(written)
+        except BadInput as error:
+            return f"{name}: {error.message}"
+    return None
 
 
 def _short(value: Any) -> Any:

@@ -333,6 +333,24 @@ def _children() -> list[str]:
     return Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
 
 
+def test_each_file_can_be_read_in_its_own_way(environment: Callable[..., None], tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.worksheets[0].append(["read me"])
+    sheet = book.create_sheet("Data")
+    for row in (["Prices"], ["sku", "price"], ["a", 2], ["b", 3]):
+        sheet.append(row)
+    book.save(tmp_path / "prices.xlsx")
+    files = [upload(tmp_path / "prices.xlsx"), upload("stück;sku\n4;a\n5;b\n".encode("cp1252"), "orders.csv")]
+    asked = {"files": files, "sql": "select sum(price * stück) as total from prices join orders using (sku)"}
+    options = {"prices.xlsx": "sheet=Data, header_row=2", "orders.csv": "encoding=cp1252; delimiter=;"}
+    job = done("query_data", **asked, file_options=options)
+    assert content(queries.output_files(job)[0]).decode("utf-8-sig") == "total\n23\n"
+    wrong = {"prices.xls": "sheet=1"}, {"prices.xlsx": "sheet Data"}, {"prices.xlsx": "header_row=first"}
+    said = [errors("query_data", **asked, file_options=one)["file_options"] for one in wrong]
+    assert said[0].startswith("There is no file “prices.xls” among the tables. There are: prices.xlsx, orders.csv.")
+    assert "Write it as sheet=Data, header_row=2" in said[1] and "cannot be the header row" in said[2]
+
+
 @pytest.mark.parametrize("format", ["csv", "jsonl", "parquet", "xlsx"])
 def test_every_format_ends_at_the_row_limit_and_says_so(format: str, tmp_path: Path) -> None:
     made = answer("from range(9) r(i) order by i", format=format, rows=4)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from jobs.engine.errors import BadInput
 
 NO_HEADER = "none"
+CHOICES = ("encoding", "delimiter", "sheet", "header_row", "cells")
+_NAMED = re.compile(rf"\b({'|'.join(CHOICES)}) *= *(.+?) *(?:[,;] *(?=(?:{'|'.join(CHOICES)}) *=)|$)")
 CELLS = r"^ *\$?([A-Za-z]{0,3})\$?([0-9]{0,7}) *: *\$?([A-Za-z]{0,3})\$?([0-9]{0,7}) *$"
 HEADER_ROW = rf"^ *(?:{NO_HEADER}|[1-9][0-9]{{0,6}}) *$"
 
@@ -42,6 +44,18 @@ class ReadOptions:
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    def but(self, written: str) -> ReadOptions:
+        """These, with those that a text names: sheet=Data, header_row=2. Raises BadInput for what is none."""
+        found = {match[1]: match[2].strip() for match in _NAMED.finditer(written)}
+        if _NAMED.sub("", written).strip(" ,;") or (written.strip() and not found):
+            raise BadInput(
+                f"“{written[:80]}” does not say how to read a file. Write it as sheet=Data, header_row=2; there are "
+                f"{', '.join(CHOICES)}."
+            )
+        made = replace(self, **found)  # type: ignore[arg-type]
+        _ = made.header, made.range
+        return made
 
     @property
     def header(self) -> int | None:
