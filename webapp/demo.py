@@ -50,7 +50,8 @@ def run(address: str, between: Callable[[], None], only: Collection[str] = ()) -
     outcomes += [DemoResult(name, "refused", 0, 0.0, "There is no kind of this name.", "") for name in sorted(unknown)]
     print()
     print("\n".join(table(["kind", "state", "items", "seconds", ""], map(_row, outcomes))))
-    print("\n`make run` shows these jobs again, at /jobs.")
+    if not only:
+        print("\n`make run` shows these jobs again, at /jobs.")
     return bool(outcomes) and all(outcome.good for outcome in outcomes)
 
 
