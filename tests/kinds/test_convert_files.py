@@ -292,6 +292,16 @@ def test_links_to_nowhere_and_odd_pictures_do_not_keep_a_pdf_from_being_set(into
     assert "#nowhere" in said and "pictures were left out" in said and "ꦗ" in said
 
 
+def test_drawings_and_formulas_of_a_page_with_open_cells_are_kept(into: Callable[..., Path]) -> None:
+    drawing = '<svg width="9" height="9"><circle cx="5" cy="5" r="4"/></svg>'
+    formula = "<math><mi>a</mi><mo>=</mo><msup><mi>x</mi><mn>2</mn></msup></math>"
+    page = f"<html><body><table><tr><td>MENU-1<td>ITEM-2</table><p>{drawing} {formula} END-3<svg></p></body></html>"
+    text = into("html", page.encode(), "x.html").read_text()
+    assert "MENU-1" in text and "END-3" in text and "<msup><mi>x</mi><mn>2</mn></msup>" in text
+    assert "<circle" in text or "data:image/svg+xml" in text
+    assert text_of(into("pdf", page.encode(), "x.html")).count("ITEM-2") == 1
+
+
 def test_a_name_is_text_in_the_page(into: Callable[..., Path]) -> None:
     text = into("html", b"a <i>b</i>\n", "<script>x.txt").read_text()
     assert "<script" not in text and "a &lt;i&gt;b" in text

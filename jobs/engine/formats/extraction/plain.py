@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from base64 import b64encode
 from html import unescape
 from pathlib import Path
 
@@ -30,6 +31,14 @@ _ATTRIBUTES = {
     **{"col": {"span"}, "ol": {"start", "type"}, "q": {"cite"}},
 }
 _PARTS_TAGS = {"footer", "nav", "header", "hgroup", "form", "main", "menu", "fieldset"}
+_FORMULA_TAGS = set(
+    """
+    math mi mo mn ms mtext mspace mrow mfrac msqrt mroot mstyle mpadded mphantom mfenced menclose msub msup msubsup munder mover
+    munderover mmultiscripts mtable mtr mtd
+    """.split()  # noqa: SIM905
+)
+_DRAWING = re.compile(r"<svg\b|</svg\s*>", re.I)
+_SVG = 'xmlns="http://www.w3.org/2000/svg"'
 _KEPT = {"id", "class", "lang", "dir", "title", "width", "height", "style", "align", "name"}
 _SCHEMES = {"http", "https", "mailto", "tel", "ftp", "data", "cid"}
 _HEADING = re.compile(r"^#{1,2}[ \t]+(.+)$", re.M)
@@ -72,8 +81,25 @@ def closed(html: str) -> str:
         return html
     title = _TITLE.search(html[:_HEAD])
     attributes = {tag: names | _KEPT for tag, names in _ATTRIBUTES.items()} | {"*": _KEPT}
-    body = _cleaned(html, _TAGS | _PARTS_TAGS, attributes)
+    body = _cleaned(_with_pictures(html), _TAGS | _PARTS_TAGS | _FORMULA_TAGS, attributes)
     return f"<html><head><title>{title[1] if title else ''}</title></head><body>{body}</body></html>"
+
+
+def _with_pictures(html: str) -> str:
+    """The page with each drawing in it as a picture, which cleaning keeps. One that is left open stays as it is."""
+    parts, at, begun = [], 0, None
+    for mark in _DRAWING.finditer(html):
+        if mark[0][1] != "/":
+            begun = mark.start() if begun is None else begun
+        elif begun is not None:
+            parts += [html[at:begun], _as_picture(html[begun : mark.end()])]
+            at, begun = mark.end(), None
+    return "".join([*parts, html[at:]])
+
+
+def _as_picture(svg: str) -> str:
+    svg = svg if "xmlns=" in svg else f"{svg[:4]} {_SVG}{svg[4:]}"
+    return f'<img alt="" src="data:image/svg+xml;base64,{b64encode(svg.encode(errors="replace")).decode()}">'
 
 
 def _cleaned(html: str, tags: set[str], attributes: dict[str, set[str]]) -> str:
