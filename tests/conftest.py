@@ -67,6 +67,7 @@ SERVED = (
 LONGEST = (
     *SERVED,
     "stories/test_promises.py",
+    "stories/test_dyno.py",
     "stories/test_several_hosts.py",
     "test_every_kind.py",
     "stories/test_run.py",

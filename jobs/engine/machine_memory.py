@@ -27,8 +27,13 @@ def of_container() -> int | None:
 
 def default_processes(usual: int) -> int:
     """How many jobs at a time suit this container."""
+    return 1 if is_little() else usual
+
+
+def is_little() -> bool:
+    """Whether this process is in a container of less than LITTLE."""
     container = of_container()
-    return 1 if container is not None and container < LITTLE else usual
+    return container is not None and container < LITTLE
 
 
 def _limits() -> Iterator[int]:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from jobs.engine import machine_memory
 from jobs.engine.errors import BadInput, DatabaseUnavailable, JobFailed
 from jobs.engine.llm import client
 from jobs.engine.llm.embeddings import builtin, cache, provider
@@ -65,7 +66,8 @@ class Vectors:
 
     async def __aenter__(self) -> Self:
         self._open = AsyncExitStack()
-        self._room = asyncio.Semaphore(builtin.AT_ONCE if self.embedder.built_in else CALLS)
+        one = self.embedder.built_in and machine_memory.is_little()
+        self._room = asyncio.Semaphore(1 if one else builtin.AT_ONCE if self.embedder.built_in else CALLS)
         self._client = None if self.embedder.built_in else await self._open.enter_async_context(client.open_client())
         return self
 

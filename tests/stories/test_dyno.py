@@ -1,0 +1,242 @@
+"""A push to a Procfile platform, emulated: a router, webs on ports of their own, disks of their own, 20 connections, TLS.
+
+Each dyno is the Procfile's line with the platform's variables, a port and a folder of its own. The router picks any web and adds
+X-Forwarded-*. Postgres lets the role have 20 connections; Redis has a self-signed certificate. A stop sends SIGTERM to all
+processes of a dyno at once.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from jobs.engine.embedded import service
+from jobs.engine.embedded.postgres import Postgres
+from jobs.engine.embedded.redis import Redis
+from tests.conftest import OURS
+from tests.stories.app_process import CODE, free_port
+from tests.stories.certificates import certify
+from tests.stories.site_client import Answer, Site, until
+
+NAME, PASSWORD, SECRET = "site.example.org", "four plain words here", "s" * 40
+CONNECTIONS, READERS, SECONDS = 20, 30, 15.0
+PLATFORM = {"DYNO": "web.1", "WEB_CONCURRENCY": "2", "SECRET_KEY": "k" * 40, "FIRST_ACCOUNT_SECRET": SECRET}
+
+
+class Dyno:
+    """One container: a line of the Procfile in a session of its own, with a folder that goes with it."""
+
+    def __init__(self, platform: Platform, line: str):
+        self.port = free_port()
+        self.folder = platform.folder / f"dyno{next(platform.numbers)}"
+        self.folder.mkdir()
+        own = {"PORT": str(self.port), "DATA_DIR": str(self.folder)}
+        self.log = self.folder / "log"
+        command = ["/bin/sh", "-c", f"exec {line}"]
+        with self.log.open("wb") as said:
+            self.process = subprocess.Popen(
+                command, env=platform.environ | own, cwd=CODE, stdout=said, stderr=said, start_new_session=True
+            )
+
+    def stop(self) -> None:
+        """SIGTERM to every process; SIGKILL to what is left after 30 s."""
+        for number, seconds in ((signal.SIGTERM, 30.0), (signal.SIGKILL, 10.0)):
+            if self.process.poll() is not None:
+                break
+            for pid in _session(self.process.pid):
+                _signal(pid, number)
+            try:
+                self.process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                continue
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Platform:
+    """The router with its one client, who is signed in or not, and the dynos."""
+
+    def __init__(self, folder: Path, environ: dict[str, str]):
+        self.folder, self.environ = folder, environ
+        self.numbers = itertools.count(1)
+        self.webs: list[Dyno] = []
+        self.workers: list[Dyno] = []
+        self.cookies: dict[str, str] = {}
+
+    def run(self, line: str) -> subprocess.CompletedProcess[str]:
+        command = ["/bin/sh", "-c", f"exec {line}"]
+        return subprocess.run(command, env=self.environ, cwd=CODE, capture_output=True, text=True, timeout=120)
+
+    def start_web(self) -> None:
+        self.webs.append(web := Dyno(self, _line("web")))
+        until(lambda: _answers(web), f"web on port {web.port}")
+
+    def start_worker(self) -> None:
+        self.workers.append(Dyno(self, f"{_line('worker')} --processes 2"))
+
+    def send(self, method: str, path: str, fields: dict[str, str] | None = None) -> Answer:
+        """Through the router to any web."""
+        headers = {"Host": NAME, "X_Forwarded_For": "203.0.113.9", "X_Forwarded_Proto": "https"}
+        headers["Referer"] = f"https://{NAME}/"
+        headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        body = urlencode(fields).encode() if fields is not None else None
+        if body is not None:
+            headers["Content_Type"] = "application/x-www-form-urlencoded"
+        answer = Site(f"http://127.0.0.1:{random.choice(self.webs).port}").send(method, path, body, **headers)
+        for cookie in answer.headers.get_all("Set-Cookie") or []:
+            name, _, value = cookie.partition(";")[0].partition("=")
+            self.cookies[name] = value
+        return answer
+
+    def form(self, page: str, action: str, **fields: str) -> Answer:
+        token = re.findall(r'name="csrf_token" value="([^"]*)"', self.send("GET", page).text)[-1]
+        return self.send("POST", action, {"csrf_token": token, **fields})
+
+    def started(self) -> str:
+        """A simulation, started by its form; its id."""
+        answer = self.form("/kinds/nap", "/kinds/nap", naps="40", seconds="0.2", concurrency="1", job="", witness="")
+        assert answer.status == 303, answer.text[:2000]
+        return answer.headers["Location"].rpartition("/")[2]
+
+    def job(self, job: str) -> dict[str, Any]:
+        answer = self.send("GET", f"/api/v1/jobs/{job}")
+        return dict(answer.json) if answer.status == 200 else {"state": f"HTTP {answer.status}"}
+
+    def close(self) -> None:
+        for dyno in [*self.webs, *self.workers]:
+            dyno.stop()
+
+
+@pytest.fixture
+def platform(open_folder: Path) -> Iterator[Platform]:
+    folder = open_folder / "dynos"
+    folder.mkdir()
+    database, broker = Postgres(folder / "postgres"), Redis(folder / "redis")
+    port, certificate, authority = free_port(), folder / "redis.pem", folder / "authority.pem"
+    certify("127.0.0.1", certificate, authority)
+    proxy = None
+    try:
+        for each in (database, broker):
+            each.launch()
+            each.wait_ready()
+        database.execute(f"CREATE ROLE dyno LOGIN CONNECTION LIMIT {CONNECTIONS}", "postgres")
+        database.execute("CREATE DATABASE dyno OWNER dyno", "postgres")
+        database.execute("CREATE EXTENSION vector", "dyno")
+        tls = ("tests.stories.tls_proxy", "127.0.0.1", str(port), str(certificate), str(broker.socket))
+        proxy = service.spawn([sys.executable, "-m", *tls], folder / "tls.log", death_signal=signal.SIGKILL, cwd=CODE)
+        environ = {name: value for name, value in os.environ.items() if name not in OURS} | PLATFORM
+        environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        environ["DATABASE_URL"] = database.url_of("dyno").replace("//legwork@", "//dyno@")
+        environ |= {"REDIS_URL": f"rediss://127.0.0.1:{port}/0", "EXTRA_KINDS": "tests.sample_kinds"}
+        platform = Platform(folder, environ)
+        try:
+            yield platform
+        finally:
+            platform.close()
+    finally:
+        if proxy is not None:
+            proxy.kill()
+            proxy.wait()
+        broker.stop()
+        database.stop()
+
+
+def test_a_push_a_scaling_and_restarts(platform: Platform) -> None:
+    done = platform.run(_line("release"))
+    assert done.returncode == 0, done.stderr
+    for _ in range(2):
+        platform.start_web()
+    for _ in range(3):
+        platform.start_worker()
+
+    # The site asks for its secret until there is an account; then both webs know who is signed in.
+    assert platform.send("GET", "/login").headers["Location"] == "/first"
+    made = platform.form("/first", "/first", secret=SECRET, name="ada", password=PASSWORD)
+    assert made.status == 303, made.text[:2000]
+    assert "__Host-legwork" in platform.cookies
+    assert {platform.send("GET", "/jobs").status for _ in range(20)} == {200}
+
+    # Thirty readers and twelve jobs at twenty connections.
+    jobs = [platform.started() for _ in range(12)]
+    statuses = _read(platform, jobs)
+    assert set(statuses) == {200}, statuses
+
+    # Rolling and daily restarts: other ports, other disks, the same people.
+    for web in list(platform.webs):
+        platform.start_web()
+        platform.webs.remove(web)
+        web.stop()
+    for worker in list(platform.workers):
+        platform.start_worker()
+        platform.workers.remove(worker)
+        worker.stop()
+    assert {platform.send("GET", "/jobs").status for _ in range(20)} == {200}
+    until(lambda: all(platform.job(job)["state"] == "succeeded" for job in jobs), "the end of all jobs", 180)
+    for job in jobs:
+        assert platform.job(job)["progress"]["done"] == 40
+        assert "lost" not in platform.send("GET", f"/jobs/{job}?tab=attempts").text.split("<main", 1)[-1].lower()
+
+
+def _read(platform: Platform, jobs: list[str]) -> Counter[int]:
+    """What READERS who ask as fast as they can are answered within SECONDS."""
+    statuses: Counter[int] = Counter()
+    over = time.monotonic() + SECONDS
+
+    def read() -> None:
+        while time.monotonic() < over:
+            path = random.choice(["/jobs", f"/jobs/{random.choice(jobs)}", f"/api/v1/jobs/{random.choice(jobs)}"])
+            statuses[platform.send("GET", path).status] += 1
+
+    readers = [threading.Thread(target=read) for _ in range(READERS)]
+    for one in readers:
+        one.start()
+    for one in readers:
+        one.join()
+    return statuses
+
+
+def _line(name: str) -> str:
+    return re.findall(rf"^{name}: (.*)$", (CODE / "Procfile").read_text(), re.M)[0]
+
+
+def _answers(web: Dyno) -> bool:
+    assert web.process.poll() is None, web.log.read_text()
+    try:
+        return Site(f"http://127.0.0.1:{web.port}").send("GET", "/readyz").status == 200
+    except OSError:
+        return False
+
+
+def _session(leader: int) -> list[int]:
+    """The processes of a session, by id."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                after = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(after[3]) == leader:
+                found.append(int(entry.name))
+    return found
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return
