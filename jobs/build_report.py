@@ -27,6 +27,7 @@ from jobs.engine.kits.reports import measures as reports_measures
 from jobs.engine.kits.reports import narrative as reports_narrative
 from jobs.engine.sdk import (
     BadInput,
+    Chart,
     ColumnParams,
     Context,
     Estimate,
@@ -52,6 +53,7 @@ RESULT_TEMPLATE = "jobs/results/build_report.html"
 
 ROWS_PER_SECOND = 60_000
 SECONDS = 8.0  # for charts and pages
+CHARTED = 60  # points of the chart on the job's page
 MOST_KEYS = 3
 
 Listed = Annotated[str, BeforeValidator(reports_measures.written)]
@@ -226,8 +228,20 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         **{"rows_read": figures["rows_read"], "rows_used": figures["rows_used"], "data_as_of": figures["as_of"]},
         "left_out": figures["left_out"],
         "seconds": round(time.monotonic() - began, 1),
+        "chart": _chart(report),
         "preview": reports.preview(report, [*figures["notes"], *report.notes, *warnings]),
     }
+
+
+def _chart(report: reports.Report) -> Chart | None:
+    """The first measure by period or group, as the report has it."""
+    figures = report.figures
+    rows = figures["periods"] or (figures["groups"] or {}).get("rows") or []
+    width = 1 if figures["periods"] else len(report.keys)
+    points = [(" · ".join(map(str, row[:width])), row[width]) for row in rows[:CHARTED]]
+    if len(points) < 2 or not all(value is None or isinstance(value, int | float) for _, value in points):
+        return None
+    return Chart("line" if figures["periods"] else "bars", points, report.labels[0])
 
 
 # The params applied to the table. These functions raise BadInput.

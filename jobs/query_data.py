@@ -10,6 +10,7 @@ two readings fit, the result says which was taken. Times with an offset are show
 
 from __future__ import annotations
 
+import re
 import tempfile
 import time
 from contextlib import ExitStack
@@ -17,10 +18,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jobs.engine.formats import columns, exports
+from jobs.engine.kinds import label_of
 from jobs.engine.kits import sql as kits_sql
 from jobs.engine.sdk import (
     BadInput,
     BudgetSpent,
+    Chart,
     ColumnParams,
     Context,
     Estimate,
@@ -157,6 +160,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         "first": [[_short(value) for value in row[:FIRST_COLUMNS]] for row in answer.first],
         "tables": answer.tables,
         "notes": notes,
+        "chart": _chart(answer),
     }
     if ended is not None:
         context.so_far = result
@@ -189,6 +193,32 @@ def _answered(
         sentence = f"{error.message} The first {answer.count:,} rows are kept."
         return answer, BudgetSpent(sentence, reason=error.reason)
     return answer, None
+
+
+def _chart(answer: kits_sql.QueryAnswer) -> Chart | None:
+    """The first column of numbers by the first of names or dates, if all rows are there and each has a name of its own."""
+    rows, names = answer.first, [column["name"] for column in answer.columns]
+    if not (2 <= answer.count == len(rows)):
+        return None
+    numbers = [at for at in range(len(names)) if all(_is_number(row[at]) for row in rows)]
+    labels = [at for at in range(len(names)) if at not in numbers and len({str(row[at]) for row in rows}) == len(rows)]
+    if not (numbers and labels):
+        return None
+    falling = [at for at in numbers if all(row[at] is not None for row in rows) and _falls([row[at] for row in rows])]
+    by, of = labels[0], (falling or numbers)[0]
+    dated = all(re.match(r"\d{4}-\d{2}", str(row[by])) for row in rows)
+    points = [(str(row[by]), None if row[of] is None else float(row[of])) for row in rows]
+    title = f"{label_of(names[of])} by {label_of(names[by]).lower()}"
+    return Chart("line" if dated else "bars", sorted(points) if dated else points, title)
+
+
+def _falls(numbers: list[Any]) -> bool:
+    """Whether the rows are ordered by them, the largest first."""
+    return numbers == sorted(numbers, reverse=True) and numbers[0] > numbers[-1]
+
+
+def _is_number(value: object) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def _folder() -> tempfile.TemporaryDirectory[str]:

@@ -7,7 +7,7 @@ import re
 from contextlib import suppress
 from typing import Any
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, make_response, render_template, request
 from markupsafe import Markup
 from werkzeug.wsgi import FileWrapper
 
@@ -17,14 +17,16 @@ from jobs.engine.db import models
 from jobs.engine.errors import BadInput, LegworkError, NotFound
 from webapp.http.guards import current_owner
 from webapp.jobs import catalogue, files
-from webapp.ui import headers, markdown
+from webapp.ui import headers, mail_html, markdown
 
 blueprint = Blueprint("looks", __name__)
 MOST_TEXT = 64_000  # bytes
+MOST_PAGE = 2_000_000
 MOST_IMAGE = 20_000_000
 MOST_PDF = 50_000_000
 PDF = "application/pdf"
 MARKDOWN = (".md", ".markdown")
+PAGES = (".html", ".htm")
 ROWS = 20
 RAW_POLICY = "default-src 'none'; sandbox"
 
@@ -66,12 +68,31 @@ def _words() -> dict[str, Any]:
 
 
 @blueprint.get("/files/<file_id>/preview")
-def show(file_id: str) -> str:
+def show(file_id: str) -> Response:
     file = engine_files.visible_file(file_id, current_owner())
     if not previewable(file):
         raise NotFound("This file cannot be shown here. Download it to look at it.")
     job = _job_of(file)
-    return render_template("jobs/file_preview.html", file=file, job=job, titles=catalogue.titles(), **_look(file))
+    seen = {"framed": True, "text": None} if _is_page(file) else _look(file)
+    page = make_response(
+        render_template("jobs/file_preview.html", file=file, job=job, titles=catalogue.titles(), **seen)
+    )
+    if _is_page(file):
+        page.headers["Content-Security-Policy"] = mail_html.PAGE_POLICY
+    return page
+
+
+@blueprint.get("/files/<file_id>/framed")
+def framed(file_id: str) -> Response:
+    """An HTML file for a frame: cleaned, and under a policy that lets nothing run or load."""
+    file = engine_files.visible_file(file_id, current_owner())
+    if not file.name.lower().endswith(PAGES):
+        raise NotFound("This file is no page.")
+    return mail_html.framed(_head(file, MOST_PAGE).decode("utf-8", "replace"), mail_html.DOCUMENT)
+
+
+def _is_page(file: models.File) -> bool:
+    return file.name.lower().endswith(PAGES) and file.bytes <= MOST_PAGE and request.args.get("as") != "text"
 
 
 @blueprint.get("/files/<file_id>/raw")

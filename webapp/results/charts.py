@@ -51,6 +51,9 @@ def draw(shape: str, points: Sequence[Any], unit: str = "", decimals: int | None
     span = (high - low) or 1.0
     marks = _bars(pairs, low, span, column) if shape == "bars" else _columns(pairs, low, span, column)
     lines = _lines(marks, pairs) if shape == "line" else []
+    if shape == "line":  # its words stand below its points
+        apart = 100 / max(len(marks) - 1, 1)
+        marks = [mark._replace(x=round(place * apart, 2)) for place, mark in enumerate(marks)]
     texts = str(values.with_unit(high, column)), str(values.with_unit(low, column))
     return Drawing(shape, marks, lines, *texts, _sentence(pairs, column))
 

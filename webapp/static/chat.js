@@ -37,6 +37,7 @@
       this.caret = Object.assign(document.createElement("span"), { className: "caret" });
       this.caret.setAttribute("aria-hidden", "true");
       this.edge = ""; // the white space before the tail
+      this.whole = ""; // all text of the answer that came by this connection
       this.began = false;
       this.connect();
     }
@@ -70,6 +71,7 @@
       this.pieces.push({ at: this.seen, text: letters });
       this.seen += at === this.seen ? [...text].length : [...letters].length;
       this.tail.append(letters);
+      this.whole += letters;
       if (letters.includes("\n")) this.place();
       this.tokens(tokens);
       stick();
@@ -91,14 +93,16 @@
       stick();
     }
 
-    // Text that is not HTML yet continues the paragraph it belongs to, with the caret behind the last letter.
+    // Text that is not HTML yet continues the paragraph, item or open block of code it belongs to, with the caret behind the last letter.
     place() {
       const rest = this.pieces.map((piece) => piece.text).join("");
       this.caret.remove();
       this.box.append(this.tail);
       let last = this.tail.previousElementSibling;
       while (last && /^(UL|OL|LI|BLOCKQUOTE|PRE)$/.test(last.tagName) && last.lastElementChild) last = last.lastElementChild;
-      const goesOn = last && /^(P|LI)$/.test(last.tagName) && !`${this.edge}${rest}`.includes("\n");
+      const fences = this.whole.match(/^ {0,3}(```|~~~)/gm)?.length ?? 0;
+      const inCode = last?.tagName === "CODE" && fences % 2 === 1 && !/^ {0,3}(```|~~~)/m.test(rest);
+      const goesOn = inCode || (last && /^(P|LI)$/.test(last.tagName) && !`${this.edge}${rest}`.includes("\n"));
       this.tail.textContent = goesOn ? this.edge + rest : rest;
       if (goesOn) last.append(this.tail, this.caret);
       else if (last && !rest) last.append(this.caret);
@@ -234,6 +238,7 @@
 
   // Copy: a whole answer, or one block of code.
   function dress(within) {
+    window.legworkColours?.(within);
     within.querySelectorAll("[data-copy-answer]").forEach((button) => {
       button.hidden = false;
       button.addEventListener("click", () => copy(button, button.closest(".turn").querySelector("[data-text]")));

@@ -40,9 +40,16 @@ def clean(html: str) -> str:
     )
 
 
-def framed(html: str) -> Response:
+DOCUMENT = (
+    "<style>body{font:16px/1.5 sans-serif;color:#1d1b17;background:#fff;max-width:76ch;margin:24px auto;padding:0 16px}"
+    "table{border-collapse:collapse}th,td{padding:4px 16px 4px 0;border-bottom:1px solid #ddd;text-align:left}"
+    "img{max-width:100%}</style>"
+)  # of a file, whose own sheet is taken out
+
+
+def framed(html: str, look: str = "") -> Response:
     """A document for an iframe, whose policy blocks scripts and requests even if `clean` missed something."""
-    body = f'<!doctype html><meta charset="utf-8"><title>Message</title>{clean(html)}'
+    body = f'<!doctype html><meta charset="utf-8"><title>Message</title>{look}{clean(html)}'
     response = Response(body, content_type="text/html; charset=utf-8")
     response.headers["Content-Security-Policy"] = FRAME_POLICY
     response.headers["X-Frame-Options"] = "SAMEORIGIN"

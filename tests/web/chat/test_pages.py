@@ -424,7 +424,7 @@ def test_pages_without_script(client: FlaskClient, provider: FakeProvider) -> No
     ended(client, answer)
     page = client.get(f"/chat/{conversation}").text
     assert "<h4>Title</h4>" in page and "<strong>bold</strong>" in page and "&lt;script&gt;" in page
-    assert "<img" not in page and page.count("<script") == 3
+    assert "<img" not in page and page.count("<script") == 4
     assert "/kinds/generate_texts?prompt=Write+a+text+about+%7B%7Bx%7D%7D" in page and "system=Be+kind" in page
     assert "tokens/s" in page or "tokens in" in page
 

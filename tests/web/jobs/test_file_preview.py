@@ -60,10 +60,26 @@ def test_a_table_is_shown_as_a_table(client: FlaskClient) -> None:
 @pytest.mark.parametrize("name", ["page.html", "notes.md", "x.txt", "x.xml"])
 def test_text_is_shown_as_text(client: FlaskClient, name: str) -> None:
     text = client.get(
-        f"/files/{upload(b'<script>alert(1)</script> ![x](https://evil.example/)', name).id}/preview"
+        f"/files/{upload(b'<script>alert(1)</script> ![x](https://evil.example/)', name).id}/preview?as=text"
     ).text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
     assert "<script>alert" not in text and '<img src="https' not in text
+
+
+def test_a_page_is_shown_in_a_frame_in_which_nothing_runs(client: FlaskClient) -> None:
+    evil = b"<h1>Sales</h1><script>alert(1)</script><img src='https://evil.example/x' onload='alert(2)'><form></form>"
+    file = upload(evil, "report.html")
+    page = client.get(f"/files/{file.id}/preview")
+    assert f'src="/files/{file.id}/framed"' in page.text and "sandbox" in page.text and "alert" not in page.text
+    assert "frame-src 'self'" in page.headers["Content-Security-Policy"]
+    inside = client.get(f"/files/{file.id}/framed")
+    assert "<h1>Sales</h1>" in inside.text
+    for bad in ("<script", "evil.example", "onload", "<form"):
+        assert bad not in inside.text
+    assert inside.headers["Content-Security-Policy"].startswith("sandbox;")
+    assert client.get(f"/files/{upload(b'x', 'x.txt').id}/framed").status_code == 404
+    theirs = uploads.upload(io.BytesIO(evil), "a.html", owner="somebody")
+    assert client.get(f"/files/{theirs.id}/framed").status_code == 404
 
 
 def test_json_is_laid_out_and_what_is_none_is_shown_as_it_is(client: FlaskClient) -> None:
