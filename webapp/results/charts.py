@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -40,7 +41,7 @@ class Drawing(NamedTuple):
 def draw(shape: str, points: Sequence[Any], unit: str = "", decimals: int | None = None) -> Drawing:
     """The chart of these points, a label and a number each; a number that is None leaves a gap."""
     column = ItemColumn("", "", "number", unit=unit, decimals=decimals)
-    pairs: list[Point] = [(str(one[0]), one[1]) for one in points]
+    pairs: list[Point] = [(str(one[0]), _finite(one[1])) for one in points]
     numbers = [value for _, value in pairs if value is not None]
     if not numbers:
         return Drawing(shape, [], [], "", "", "There are no numbers to show.")
@@ -56,6 +57,11 @@ def draw(shape: str, points: Sequence[Any], unit: str = "", decimals: int | None
         marks = [mark._replace(x=round(place * apart, 2)) for place, mark in enumerate(marks)]
     texts = str(values.with_unit(high, column)), str(values.with_unit(low, column))
     return Drawing(shape, marks, lines, *texts, _sentence(pairs, column))
+
+
+def _finite(value: float | None) -> float | None:
+    """The number; None for what is none, which leaves a gap."""
+    return None if value is None or not math.isfinite(value) else value
 
 
 def _bars(pairs: Sequence[Point], low: float, span: float, column: ItemColumn) -> list[Mark]:
