@@ -92,7 +92,10 @@ class Killer:
 
 
 class Fair:
-    """Spares the job that was hit twice in a row without finishing anything: the third time it would fail, as P11 says."""
+    """Spares a job that has finished nothing since it was hit: the third time in a row it would fail, as P11 says.
+
+    Not the second either, since a job that is taken between this look and the kill is hit unseen.
+    """
 
     def __init__(self, site: Site):
         self._site = site
@@ -100,9 +103,9 @@ class Fair:
 
     def __call__(self, worker: int) -> bool:
         for job in self._site.jobs("&state=running"):
-            if str(job["worker"]).endswith(f"-{worker}"):
+            if str(job["worker"]).rsplit("-", 2)[1:2] == [str(worker)]:  # host, process, tag
                 self._hits[job["id"], job["progress"]["done"]] += 1
-                return self._hits[job["id"], job["progress"]["done"]] <= 2
+                return self._hits[job["id"], job["progress"]["done"]] == 1
         return True
 
 
