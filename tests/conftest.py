@@ -91,6 +91,19 @@ LONGEST = (
     "engine/sandbox/test_hostile_texts.py",
     "engine/sandbox/test_hostile_properties.py",
 )
+# The files whose tests start a helper process each, or nearly: `make quick` leaves them out as it does slow tests.
+CHILDREN = {
+    "kinds/test_build_report.py",
+    "kinds/test_convert_files.py",
+    "kinds/test_export_data.py",
+    "kinds/test_process_files.py",
+    "kinds/test_query_data.py",
+    "engine/kinds/test_form_process.py",
+    "engine/sandbox/test_locked_duckdb.py",
+    "engine/worker/test_child.py",
+    "engine/worker/test_hard_times.py",
+    "web/test_url_map.py",
+}
 PROGRAMS = {"chromium", "standing_workers", "up"}  # fixtures that start some
 # The same examples for every change in CI, so that what fails is the change's fault; at home others each time.
 properties.register_profile("house", deadline=None, derandomize="CI" in os.environ)
@@ -137,6 +150,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("slow")
         if item.get_closest_marker("slow") or "/" not in places[item]:
             item.add_marker("no_cover")
+        if places[item] in CHILDREN:
+            item.add_marker("slow")
 
 
 @pytest.hookimpl(optionalhook=True)
