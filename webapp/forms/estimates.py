@@ -32,7 +32,7 @@ class Expected:
         """2 to 4 min."""
         if self.low is None or self.high is None:
             return ""
-        return between(self.low, self.high, rough) if self.runs else f"about {rough(self.high)}"
+        return between(self.low, self.high, rough) if self.runs else between(self.high, self.high, rough)
 
     @property
     def tokens(self) -> str:
@@ -89,8 +89,8 @@ def verdict(estimated: Mapping[str, Any] | None) -> str:
 
 def rough(seconds: float) -> str:
     """A duration as one says it beforehand: 40 s, 3 min, 2.5 h."""
-    if seconds < 1:
-        return "under 1 s"
+    if seconds < 1.5:
+        return "under 2 s"
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5_400 else f"{seconds / 3600:.1f} h"
@@ -101,8 +101,10 @@ def between(low: float, high: float, written: Callable[[Any], str]) -> str:
     first, last = written(low), written(high)
     if first == last:
         return first if first.startswith("under") else f"about {first}"
+    if first.startswith("under"):
+        return f"up to {last}"
     unit = last.rpartition(" ")[2]
-    return f"{first if first.startswith('under') else first.removesuffix(f' {unit}')} to {last}"
+    return f"{first.removesuffix(f' {unit}')} to {last}"
 
 
 def _bounds(values: Sequence[float]) -> tuple[float | None, float | None]:

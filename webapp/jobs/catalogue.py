@@ -113,6 +113,19 @@ def nouns() -> dict[str, tuple[str, str]]:
 
 
 def _draft(kind: engine_kinds.Kind) -> drafts.Draft:
+    """The form that the address asks for; files that it names come on top of a job's, a recipe's or the example's params."""
+    draft = _started(kind)
+    if draft is None:
+        draft = drafts.blank(kind)
+        _prefill(draft, request.args)
+    else:
+        files = [one for one in draft.fields if one.control in ("file", "files") and one.name in request.args]
+        draft.raw |= {one.name: forms.posted([one], request.args)[one.name] for one in files}
+    return draft
+
+
+def _started(kind: engine_kinds.Kind) -> drafts.Draft | None:
+    """The form of another job, a recipe or the example, if the address names one."""
     if source := request.args.get("from"):
         job = queue.job(source, current_owner())
         if job.kind != kind.name:
@@ -127,9 +140,7 @@ def _draft(kind: engine_kinds.Kind) -> drafts.Draft:
         return drafts.of_params(kind, kind.recipes[int(recipe[:4]) - 1].params)
     if request.args.get("example"):
         return drafts.of_params(kind, kind.example)
-    draft = drafts.blank(kind)
-    _prefill(draft, request.args)
-    return draft
+    return None
 
 
 def _prefill(draft: drafts.Draft, given: Mapping[str, str]) -> None:

@@ -142,9 +142,20 @@
       document.getElementById("main").replaceWith(document.adoptNode(page.getElementById("main")));
       document.querySelectorAll("details > summary").forEach((summary) => { if (open.includes(summary.textContent)) summary.parentElement.open = true; });
       document.getElementById(control.id)?.focus();
+      keep();
       ready();
       dispatchEvent(new Event("legwork:page"));
     }, interrupted);
+  };
+
+  // Put the chosen files into the address, so that the browser's Back brings the form with them.
+  const keep = () => {
+    const at = new URL(location.href);
+    form().querySelectorAll(".drop [type=file]").forEach(({ name }) => {
+      at.searchParams.delete(name);
+      form().querySelectorAll(`[type=hidden][name="${name}"]`).forEach(({ value }) => { if (value) at.searchParams.append(name, value); });
+    });
+    history.replaceState(history.state, "", at);
   };
 
   // Add a row to a list, or take one out. Without script, Add is a button of the form, and an emptied row counts for nothing.

@@ -52,8 +52,8 @@ def test_a_single_outlier_of_many_does_not_count(monkeypatch: pytest.MonkeyPatch
         (120, 240, "2 to 4 min"),
         (30, 95, "30 s to 2 min"),
         (2, 2.1, "about 2 s"),
-        (0.01, 0.02, "under 1 s"),
-        (0.5, 3, "under 1 s to 3 s"),
+        (0.01, 1.2, "under 2 s"),
+        (0.5, 3, "up to 3 s"),
         (7_200, 9_000, "2.0 to 2.5 h"),
     ],
 )

@@ -142,3 +142,8 @@ def test_formats_that_the_files_cannot_become_are_not_offered(client: FlaskClien
     assert 'value="parquet"' in narrowed and 'value="docx"' not in narrowed
     both = client.post("/kinds/convert_files", data=sent | {"files": ["sample:reviews.csv", "sample:notice.html"]}).text
     assert "1 of 2 files will be listed as failed" in both and 'value="docx"' in both
+
+
+def test_files_in_the_address_come_on_top_of_the_example(client: FlaskClient) -> None:
+    page = client.get("/kinds/query_data?example=1&files=sample:reviews.csv").text
+    assert 'value="sample:reviews.csv"' in page and 'value="sample:orders.csv"' not in page and "select city" in page
