@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import re
 import subprocess
 import sys
 import tempfile
@@ -69,10 +70,8 @@ def _in_checkout() -> bool:
 
 def _write(path: Path, template: str, words: dict[str, str]) -> None:
     text = (TEMPLATES / template).read_text(encoding="utf-8")
-    for word, value in words.items():
-        text = text.replace(f"«{word}»", value)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    path.write_text(re.sub(r"«(\w+)»", lambda found: words[found[1]], text), encoding="utf-8")
 
 
 def _name_the_package() -> None:
