@@ -14,7 +14,7 @@ from jobs.engine.db.models import File, Item, Job
 from jobs.engine.errors import InvalidParams
 from jobs.engine.files import lookup, uploads
 from jobs.engine.queue import commands, ledger, queries
-from jobs.engine.worker.run import Run
+from jobs.engine.worker.run import GIVEN_BACK, Run
 
 OWNER = "local"
 
@@ -36,6 +36,13 @@ def run(job: Job) -> Job:
     job = queries.job(job.id, OWNER)
     print(job.state, job.reason, job.message, job.detail)  # shown where a test fails
     return job
+
+
+def give_back(attempt: Run) -> None:
+    """As the worker of an attempt that was shut down does."""
+    assert attempt.settle() == GIVEN_BACK
+    with postgres.session() as session:
+        ledger.release(session.connection(), attempt.claim.job_id, attempt.claim.lease)
 
 
 def done(kind: str, sample: int | None = None, **params: Any) -> Job:

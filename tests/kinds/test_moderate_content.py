@@ -21,7 +21,7 @@ from jobs.engine.db.models import Job
 from jobs.engine.errors import Conflict, InvalidParams, NotFound
 from jobs.engine.kinds import estimates
 from jobs.engine.kits import moderation
-from jobs.engine.kits.moderation import Threshold, passages, reviews, training
+from jobs.engine.kits.moderation import Threshold, named, passages, reviews, training
 from jobs.engine.kits.moderation.classifier import built_in_classifier, readable
 from jobs.engine.kits.moderation.english import is_unknown
 from jobs.engine.queue import commands, job_log, queries
@@ -96,7 +96,7 @@ def test_the_example_is_judged_by_the_built_in_classifier(environment: Callable[
     assert "the built-in classifier is used" in str(job_log.read_log(job).rows[0].text)
     reviewed = next(item for item in found.values() if item.verdict == "review")
     assert set(reviewed.output["scores"]) == set(built_in_classifier().categories)
-    assert f"{reviewed.output['category']} has {reviewed.output['score']:.2f}" in reviewed.output["rule"]
+    assert f"{named(reviewed.output['category'])} has {reviewed.output['score']:.2f}" in reviewed.output["rule"]
 
 
 @pytest.mark.slow
@@ -247,7 +247,7 @@ def test_thresholds_fall_back_to_the_parent_and_the_default() -> None:
     assert verdict(hate_threatening=0.1) == "block" and verdict(hate_other=0.3) == "review"
     assert verdict(spam=0.5, hate_threatening=0.1) == "block"
     rule = moderation.decide({"spam": 0.9, "hate": 0.25}, limits).rule
-    assert rule == "spam has 0.90 and reaches the threshold to block, 0.8"
+    assert rule == "Spam has 0.90 and reaches the threshold to block, 0.8"
 
 
 def test_higher_scores_never_make_a_milder_verdict() -> None:

@@ -21,7 +21,7 @@ from jobs.engine.queue import approvals, commands, job_log, ledger, queries
 from jobs.engine.worker.run import Run
 from tests.engine.workers import until
 from tests.fake_provider import FakeProvider
-from tests.kinds.job_runs import OWNER, content, done, errors, items, run
+from tests.kinds.job_runs import OWNER, content, done, errors, give_back, items, run
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_it_goes_on_from_its_last_step(provider: FakeProvider, monkeypatch: pyte
     once = Run(claim)
     monkeypatch.setattr(run_agent, "_output", _dies)
     once.work()
-    once.settle()
+    give_back(once)
     monkeypatch.undo()
     assert len(provider.calls()) == 1
     job = run(queries.job(job.id, OWNER))

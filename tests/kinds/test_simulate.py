@@ -15,7 +15,7 @@ from jobs.engine.errors import RunEnded, ShuttingDown, StopAsked
 from jobs.engine.kinds import estimates
 from jobs.engine.queue import commands, ledger, queries
 from jobs.engine.worker.run import Run
-from tests.kinds.job_runs import OWNER, done, errors, items, run
+from tests.kinds.job_runs import OWNER, done, errors, give_back, items, run
 from webapp.app import create_app
 
 SUM = {
@@ -134,7 +134,7 @@ def test_an_attempt_after_a_kill_has_all_the_trials(environment: Callable[..., N
     attempt = Run(claim)
     attempt.shut_down()
     attempt.work()
-    attempt.settle()
+    give_back(attempt)
     assert run(job).result | {"seconds": 0} == whole | {"seconds": 0}
 
 
@@ -154,7 +154,10 @@ def _run_until(job: Job, batches: int, end: RunEnded | None = None) -> None:
 
     attempt.writer.put = counting  # type: ignore[method-assign]
     attempt.work()
-    assert attempt.settle() == ("queued" if isinstance(end, ShuttingDown) else "cancelled")
+    if isinstance(end, ShuttingDown):
+        give_back(attempt)
+    else:
+        assert attempt.settle() == "cancelled"
 
 
 def test_a_try_takes_the_first_batches(environment: Callable[..., None]) -> None:

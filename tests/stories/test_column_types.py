@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import datetime
 from typing import Any
 
 import openpyxl
@@ -108,7 +109,7 @@ def test_prompts_and_converted_files_have_the_texts_as_written(site: Site) -> No
     job = site.ended(site.submit("convert_files", files=[file], to="xlsx"))
     book = openpyxl.load_workbook(io.BytesIO(result(site, job)))
     row = [cell.value for cell in book["Table"][3]]
-    assert row[:5] == ["1577134800018226902", "+4915112345679", "5E0", "1.10", "25/03/2026"]
+    assert row[:5] == ["1577134800018226902", "+4915112345679", "5E0", "1.10", datetime(2026, 3, 25)]
 
 
 def test_a_long_cell_does_not_stop_a_workbook(site: Site) -> None:
