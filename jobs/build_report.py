@@ -100,7 +100,7 @@ class Params(ColumnParams):
         "Text",
         "A summary by a language model. It is rejected if it has numbers that were not computed.",
         default="none",
-        words={"none": "None", "llm": "Written by the model (llm)"},
+        words={"none": "Without", "llm": "Written by the model (llm)"},
     )
     date_column: str = param(
         "Column with the dates",

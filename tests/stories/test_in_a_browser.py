@@ -53,7 +53,7 @@ def sample_rows() -> list[dict[str, str]]:
 def fill_in_the_sample(page: Page) -> None:
     """Catalogue, kind, sample data, one row at a time."""
     page.goto("/")
-    page.get_by_role("region", name="Catalogue").get_by_role("link", name=generate_texts.TITLE).click()
+    page.get_by_role("region", name="Kinds of work").get_by_role("link", name=generate_texts.TITLE, exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text(generate_texts.TITLE)
     page.get_by_role("link", name="Fill in sample data").click()
     expect(page.get_by_role("textbox", name="Prompt")).to_have_value(generate_texts.EXAMPLE["prompt"])
