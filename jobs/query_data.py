@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jobs.engine.formats import columns, exports
-from jobs.engine.kinds import label_of
 from jobs.engine.kits import sql as kits_sql
 from jobs.engine.sdk import (
     BadInput,
@@ -208,8 +207,7 @@ def _chart(answer: kits_sql.QueryAnswer) -> Chart | None:
     by, of = labels[0], (falling or numbers)[0]
     dated = all(re.match(r"\d{4}-\d{2}", str(row[by])) for row in rows)
     points = [(str(row[by]), None if row[of] is None else float(row[of])) for row in rows]
-    title = f"{label_of(names[of])} by {label_of(names[by]).lower()}"
-    return Chart("line" if dated else "bars", sorted(points) if dated else points, title)
+    return Chart("line" if dated else "bars", sorted(points) if dated else points, f"{names[of]} by {names[by]}")
 
 
 def _falls(numbers: list[Any]) -> bool:

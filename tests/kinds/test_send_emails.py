@@ -408,7 +408,7 @@ def test_nobody_is_mailed_twice_whatever_is_killed(slow_server: MailServer) -> N
     assert set(slow_server.seen.values()) == {1}
     assert adds_up(job) and job.total == 120
     assert job.done + job.unknown == 120 and job.failed == 0
-    assert job.unknown <= 3 * 4
+    assert job.unknown <= 3 * 2 * 4, "three kills, of two workers that share the job, with four connections each"
     assert (job.state, job.reason) == (("partial", "interrupted") if job.unknown else ("succeeded", None))
     sent_to = {str(message["To"]) for message in slow_server.messages}
     assert sent_to >= {item.key for item in items(job) if item.state == "done"}

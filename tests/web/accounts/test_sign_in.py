@@ -421,7 +421,7 @@ def test_a_token_that_is_none_is_not_made_up_for_by_a_cookie(somebody: Callable[
 def test_openai_clients_are_told_in_their_words(app: Flask, somebody: Callable[..., Person]) -> None:
     client, body = app.test_client(), {"messages": [{"role": "user", "content": "hello"}]}
     refused = client.post("/v1/chat/completions", json=body)
-    assert refused.status_code == 401 and refused.get_json()["error"]["code"] == "not_signed_in"
+    assert refused.status_code == 401 and refused.get_json()["error"]["code"] == "invalid_api_key"
     assert client.post("/v1/chat/completions", json=body, headers=somebody().token("read")).status_code == 403
     assert client.get("/v1/models", headers=somebody().token("read")).status_code == 200
 
@@ -451,8 +451,8 @@ def test_what_is_done_is_written_down(app: Flask, admin: Person, somebody: Calla
     one.post(f"/jobs/{job}/delete")
     entries = admin.client.get(f"/api/v1/audit?limit=100&q={name}").get_json()["entries"]
     told = {(entry["who"], entry["action"]) for entry in entries}
-    acts = ("account_add", "sign_in", "sign_in_refused", "token_issue", "job_stop", "job_delete")
-    assert told >= {("root", "account_role"), *((name, act) for act in acts)}
+    acts = ("sign_in", "sign_in_refused", "token_issue", "job_stop", "job_delete")
+    assert told >= {("the command line", "account_add"), ("root", "account_role"), *((name, act) for act in acts)}
     change = next(entry for entry in entries if entry["action"] == "account_role")
     assert (change["target"], change["detail"], change["address"]) == (
         name,
