@@ -240,10 +240,10 @@ def pin(job_id: str | UUID, pinned: bool, *, owner: str) -> None:
 
 def rename(job_id: str | UUID, name: str, *, owner: str) -> JobView:
     """Give a job another name. Raises NotFound, InvalidParams if it is empty."""
-    if not (wanted := job_name(name)):
-        raise InvalidParams([FieldError("name", "Write a name.")])
     with postgres.session() as session:
         job = owned(session, Job, job_id, owner)
+        if not (wanted := job_name(name)):
+            raise InvalidParams([FieldError("name", "Write a name.")])
         ledger.rename(session.connection(), job.id, wanted)
         session.refresh(job)
         return JobView.of(job)
