@@ -143,6 +143,7 @@ def test_a_lost_helper_gives_its_parts_back(db: Connection, new: New) -> None:
     record(db, job, 15, state="started")
     db.execute(text("update helpers set lease_until = now() - interval '1 s'"))
     assert ledger.recover_helpers(db) == [job.job_id]
+    assert "a helping worker was lost" in db.execute(text("select text from job_log")).scalar_one()
     assert standing(db, job) == [(1, "free", None), (11, "free", None)]
     assert counts(db, job) == (1, 0, 1), "the leader's own item is at work"
     with pytest.raises(LeaseLost):

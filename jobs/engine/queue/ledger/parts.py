@@ -19,11 +19,12 @@ from sqlalchemy import Connection
 from jobs.engine.db.postgres import execute
 from jobs.engine.jsonsafe import dumps
 from jobs.engine.queue import fair_share
-from jobs.engine.queue.ledger.attempts import DOUBTED
+from jobs.engine.queue.ledger.attempts import DOUBTED, note
 from jobs.engine.queue.ledger.claims import LEASE_SECONDS, Claim, Help, PartRange
 from jobs.engine.queue.ledger.lease import Signal
 
 MOST_FAILED = 3  # helpers of an attempt that failed: then nobody helps any more
+LOST = ("lost", "risk", "memory_limit")  # ends of a helper that the job's log tells
 MOST_RETURNED = 2  # times that a part came back: then the leader does it
 
 _PUBLISH = """
@@ -209,6 +210,11 @@ def _end(connection: Connection, statement: str, how: str, **values: Any) -> lis
     ended = execute(connection, statement, values | {"how": how})
     if ended:
         execute(connection, _FREE_PARTS, {"helpers": [helper for helper, _ in ended]})
+    if how in LOST:
+        for _, job_id in ended:
+            note(
+                connection, job_id, "warning", "a helping worker was lost; its parts are free, what is finished is kept"
+            )
     return list({job_id for _, job_id in ended})
 
 
