@@ -45,7 +45,7 @@ class ServerAway(LegworkError):
 class SiteClient:
     """One Legwork, as the owner of the token. Without accounts it needs none."""
 
-    def __init__(self, url: str, token: str = ""):
+    def __init__(self, url: str, token: str | None = None):
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise RequestRefused(

@@ -116,7 +116,7 @@ def test_an_installed_package_runs_jobs(app: App) -> None:
 def test_commands_find_the_running_one_by_env_file(app: App, installed: Installation) -> None:
     assert str(app.data_dir) in installed.legwork("doctor", code=1)  # there is no model
     elsewhere = installed.legwork("doctor", code=1, DATA_DIR=str(installed.folder / "none"))
-    assert f"A Legwork runs on this machine with DATA_DIR={app.data_dir}." in elsewhere
+    assert "A Legwork runs on this machine with DATA_DIR=" in elsewhere  # this one, or one of another test
     assert installed.legwork("accounts", "list") == ""
     installed.legwork("backup", "all.tar")
     assert (installed.folder / "all.tar").is_file()
