@@ -24,7 +24,7 @@ test: $(VENV)/tested
 	@$(PYTHON) -m pytest --collect-only -q >/dev/null
 	$(PYTHON) -m pytest $(TOGETHER) --cov --cov-report=term
 
-# For while you edit: no stories, no browsers, nothing that starts programs. Under two minutes.
+# For while you edit: no stories, no browsers, nothing that starts programs. Two to three minutes on two cores.
 quick: $(VENV)/tested
 	$(PYTHON) -m pytest $(TOGETHER) -m "not slow" -q --ignore tests/stories
 

@@ -64,6 +64,7 @@ ENVIRONMENT_ALLOWED = {
 }
 
 SWALLOWING_ALLOWED = {
+    ("jobs.engine.worker.wide", "_cut"): "of the source: raised when what it gave before is done",
     ("jobs.engine.chat.answer_threads", "_run"): "one answer must not keep the others from being kept",
     ("jobs.engine.chat.answer_writer", "_write"): "how an answer ended must be written, whatever ended it",
     ("jobs.engine.kinds.definition", "load"): "a broken kind must not take the others with it",

@@ -69,6 +69,8 @@ class LeaderFeed:
         self._mine: list[int] = []  # taken by the leader and handed out
         self.published = False  # any part
         self._read_all = False
+        self._unpublished: list[_Part] = []  # read, and not known to be in the database
+        self._broken: Exception | None = None  # what ended the source: raised when what it gave before is done
         self._handed = 0
         self._began = self._looked = time.monotonic()
 
@@ -82,7 +84,7 @@ class LeaderFeed:
                 return
 
     def _shared(self) -> Iterator[WorkItem | None]:
-        while not (self._read_all and not self._parts):
+        while not (self._read_all and not self._parts and not self._unpublished):
             try:
                 self._offer()
                 part = self._take()
@@ -93,6 +95,8 @@ class LeaderFeed:
             for item in part or ():
                 yield item
                 self._handed += 1
+        if self._broken is not None:
+            raise self._broken
 
     def _offer(self) -> None:
         """Read on, and publish what was read, until enough parts are free."""
@@ -100,14 +104,14 @@ class LeaderFeed:
         free = sum(part.state == "free" for part in self._parts.values())
         helpers = len({part.helper for part in self._parts.values() if part.helper is not None})
         wanted = min(OFFERED + 2 * helpers, MOST_OFFERED)
-        if self._read_all or free > wanted // 2:
-            return
-        new = list(itertools.islice(self._cut(), wanted - free))
-        if new:
+        if not self._unpublished and not self._read_all and free <= wanted // 2:
+            self._unpublished = list(itertools.islice(self._cut(), wanted - free))
+        if self._unpublished:
             self.published = True
             with postgres.autocommit() as connection:
-                parts.publish(connection, *self._held, [part.range for part in new])
-            self._parts |= {part.first: part for part in new}
+                parts.publish(connection, *self._held, [part.range for part in self._unpublished])
+            self._parts |= {part.first: part for part in self._unpublished}
+            self._unpublished = []
             self._ring()
 
     def _cut(self) -> Iterator[_Part]:
@@ -115,11 +119,16 @@ class LeaderFeed:
         pace = self._handed / max(time.monotonic() - self._began, ALONE_SECONDS)
         size = max(1, min(int(pace * PART_SECONDS), MOST_ITEMS))
         while sum(len(part.items) for part in self._parts.values()) < MOST_KEPT:
-            items = list(itertools.islice(self._source, size))
-            if not items:
+            items: list[WorkItem] = []
+            try:
+                items.extend(itertools.islice(self._source, size))
+            except Exception as error:
+                self._broken = error
+            if items:
+                yield _Part(items)
+            if len(items) < size:
                 self._read_all = True
                 return
-            yield _Part(items)
 
     def _ring(self) -> None:
         free = [first for first, part in self._parts.items() if part.state == "free"]
@@ -147,11 +156,18 @@ class LeaderFeed:
         with postgres.autocommit() as connection:
             taken = parts.take_own(connection, *self._held, self._mine)
         self._mine = []
+        if taken is None and (lost := self._taken_unheard()) is not None:
+            taken = parts.OwnPart(lost, begun=True)
         if taken is None:
             return None
         self._mine = [taken.first]
         items = iter(self._parts.pop(taken.first).items)
         return self._unfinished(items) if taken.begun else items
+
+    def _taken_unheard(self) -> int | None:
+        """A part that the leader has taken by a statement whose answer never came: the connection broke."""
+        unheard = (first for first, part in self._parts.items() if part.state == "taken" and part.helper is None)
+        return next(unheard, None)
 
 
 @dataclass

@@ -12,7 +12,10 @@ import pytest
 
 from jobs.engine.db import postgres, redis
 from jobs.engine.db.models import Item, Job, JobHelper, Part
-from jobs.engine.queue import commands
+from jobs.engine.errors import BadInput, DatabaseUnavailable
+from jobs.engine.queue import commands, ledger
+from jobs.engine.worker import wide
+from jobs.engine.worker.item_loop import WorkItem
 from tests.conftest import House
 from tests.engine.workers import Witness, Workers, children, running, until
 
@@ -152,3 +155,54 @@ def test_without_messages_the_job_still_ends(workers: Workers) -> None:
     redis.broker().flushall()
     until(lambda: row(job_id).ended)
     assert (row(job_id).state, *counts(row(job_id))) == ("succeeded", 300, 0, 0, 0)
+
+
+class Broken:
+    """Statements of parts that fail now and then: before they are carried out, or after, so that only the answer is lost."""
+
+    def __init__(self, statement: Any, after: bool):
+        self.statement, self.after, self.calls = statement, after, 0
+
+    def __call__(self, *given: Any) -> Any:
+        self.calls += 1
+        if self.calls % 2 and not self.after:
+            raise DatabaseUnavailable("away")
+        answer = self.statement(*given)
+        if self.calls % 2:
+            raise DatabaseUnavailable("away")
+        return answer
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_database_that_comes_and_goes_loses_no_item(monkeypatch: pytest.MonkeyPatch, after: bool) -> None:
+    feed = feed_of(items_to(50), monkeypatch)
+    for name in ("publish", "take_own"):
+        monkeypatch.setattr(wide.parts, name, Broken(getattr(wide.parts, name), after))
+    assert sorted(item.position for item in feed if item is not None) == list(range(1, 51))
+
+
+def test_what_was_read_before_a_broken_line_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    def source() -> Iterator[WorkItem]:
+        yield from items_to(20)
+        raise BadInput("Line 21 cannot be read.")
+
+    seen: list[int] = []
+    with pytest.raises(BadInput, match="Line 21"):
+        seen.extend(item.position for item in feed_of(source(), monkeypatch) if item is not None)
+    assert seen == list(range(1, 21))
+
+
+def items_to(last: int) -> Iterator[WorkItem]:
+    return (WorkItem(place, str(place), place, None) for place in range(1, last + 1))
+
+
+def feed_of(source: Iterator[WorkItem], monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkItem | None]:
+    """What the leader of a new job hands out: parts of a few items from the first one on."""
+    monkeypatch.setattr(wide, "ALONE_SECONDS", 0.0)
+    monkeypatch.setattr(wide, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(wide, "MOST_ITEMS", 3)
+    with postgres.session() as session:
+        new = Job(kind="wide_nap", params={}, owner="local", queue="none", time_limit=60)
+        claim = ledger.claim(session.connection(), ledger.create(session.connection(), new).id, "leader")
+    assert claim is not None
+    return iter(wide.LeaderFeed(source, lambda items: items, claim, "none"))

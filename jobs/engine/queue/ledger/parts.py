@@ -32,11 +32,12 @@ _PUBLISH = """
     select jobs.id, jobs.lease, p.first, p.last, p.first_key, p.last_key
     from jobs, json_to_recordset(cast(%(parts)s as json)) as p(first bigint, last bigint, first_key text, last_key text)
     where jobs.id = %(id)s and jobs.lease = %(lease)s and jobs.state = 'running'
+    on conflict do nothing
 """
 
 
 def publish(connection: Connection, job_id: UUID, lease: int, parts: Sequence[PartRange]) -> None:
-    """Offer these parts to other workers. Nothing happens where the job has another lease by now."""
+    """Offer these parts to other workers. Safe to call again. Nothing happens where the job has another lease by now."""
     execute(connection, _PUBLISH, {"id": job_id, "lease": lease, "parts": dumps([vars(part) for part in parts])})
 
 
