@@ -33,6 +33,9 @@ LAST_SECONDS = (
 )
 
 
+RunItems = Callable[[Iterator[WorkItem | None]], None]  # goes through items
+
+
 class Context:
     """Of one attempt at one job. Thread-safe, except `map` and `items`, which only the thread that runs the kind may call."""
 
@@ -102,10 +105,14 @@ class Context:
         """
         entries = self._entries(items, key, row, total)
         policy = item_loop.ItemPolicy(ready, at_most_once)
+
+        def run(given: Iterator[WorkItem | None]) -> None:
+            self.loop.run(function, given, self._writer, concurrency, using, policy)
+
         if shared and self.spread is not None and not self.mapped:
-            self._run_shared(function, entries, concurrency, using, policy, self.spread)
+            self._share(run, entries, self.spread)
         else:
-            self.loop.run(function, self._left(entries), self._writer, concurrency, using, policy)
+            run(self._left(entries))
         return self._whole()
 
     def items(
@@ -210,21 +217,13 @@ class Context:
                 finished = queries.finished_keys(session, self.job.job_id, [entry.key for entry in some])
             yield from (entry for entry in some if entry.key not in finished)
 
-    def _run_shared(
-        self,
-        function: Callable[..., Any],
-        entries: Iterator[WorkItem],
-        concurrency: int,
-        using: AbstractAsyncContextManager[Any] | None,
-        policy: item_loop.ItemPolicy,
-        queue: str,
-    ) -> None:
+    def _share(self, run: RunItems, entries: Iterator[WorkItem], queue: str) -> None:
         """Go through the items, and let idle workers of the queue help."""
         if self.job.resumed:
             self._await_helpers()  # of an attempt whose worker was lost: they do their parts to the end
         self.feed = feed = LeaderFeed(self._left(entries), self._unfinished, self.job, queue)
         try:
-            self.loop.run(function, iter(feed), self._writer, concurrency, using, policy)
+            run(iter(feed))
         except RunEnded:
             if feed.published:
                 self._await_helpers(LAST_SECONDS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractAsyncContextManager
 from typing import Any, NoReturn
 
 from jobs.engine.db import postgres
@@ -11,7 +10,7 @@ from jobs.engine.errors import PartsOver
 from jobs.engine.queue import ledger, queries
 from jobs.engine.queue.ledger import Help
 from jobs.engine.worker import item_loop
-from jobs.engine.worker.context import Context, Handle
+from jobs.engine.worker.context import Context, RunItems
 from jobs.engine.worker.item_loop import WorkItem
 from jobs.engine.worker.outcome_writer import OutcomeWriter
 from jobs.engine.worker.wide import HelperFeed
@@ -33,9 +32,6 @@ class HelperContext(Context):
     @so_far.setter
     def so_far(self, result: dict[str, Any]) -> None:
         """The leader's to tell."""
-
-    def items(self, *_: Any, **__: Any) -> Iterator[Handle]:
-        raise PartsOver("This kind has steps that build on one another.", how="failed")
 
     def once(self, key: str, function: Callable[[], Any], *, at_most_once: bool = False) -> Any:
         """The result that the leader has stored."""
@@ -64,17 +60,13 @@ class HelperContext(Context):
     ) -> Iterator[WorkItem]:
         return item_loop.entries(items, key, row, self.job.sample, first=self._given.part.first)
 
-    def _run_shared(
-        self,
-        function: Callable[..., Any],
-        entries: Iterator[WorkItem],
-        concurrency: int,
-        using: AbstractAsyncContextManager[Any] | None,
-        policy: item_loop.ItemPolicy,
-        queue: str,
-    ) -> NoReturn:
+    def _left(self, entries: Iterator[WorkItem]) -> NoReturn:
+        """Of a loop that is not shared: its items are the leader's."""
+        raise PartsOver("The items of this loop are not shared.", how="failed")
+
+    def _share(self, run: RunItems, entries: Iterator[WorkItem], queue: str) -> NoReturn:
         feed = HelperFeed(self._given, entries, self._unfinished)
         self._writer.recorded, self._mapping = feed.recorded, True
-        self.loop.run(function, iter(feed), self._writer, concurrency, using, policy)
+        run(iter(feed))
         self._writer.flush()
         raise PartsOver
