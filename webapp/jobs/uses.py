@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import IO, BinaryIO, cast
 from urllib.parse import urlencode
 
@@ -101,9 +101,13 @@ def _address(use: Use, value: str) -> str:
     return f"/kinds/{use.kind.name}?{urlencode({use.field: value})}"
 
 
-@cache
 def _uses(what: str) -> tuple[Use, ...]:
     """The kinds that take a table, another file or a collection; those that are made for it first."""
+    return _uses_of(kinds.version(), what)
+
+
+@lru_cache(maxsize=3)
+def _uses_of(_version: int, what: str) -> tuple[Use, ...]:
     found = [(_fit(kind, what), kind) for kind in kinds.kinds() if kind.available]
     ordered = sorted((one for one in found if one[0][0]), key=lambda one: what == "table" and one[0][1] != "table")
     return tuple(Use(kind, field) for (field, _), kind in ordered)

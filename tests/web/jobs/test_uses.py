@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 from urllib.parse import urlencode
 
+import pytest
 from flask.testing import FlaskClient
 
 from jobs.engine import files, kinds, queue
 from tests.web import factories
 from tests.web.signed_in import hidden
 from webapp.http.guards import LOCAL_OWNER
+from webapp.jobs import uses
 
 
 def test_a_file_leads_to_the_forms_that_take_it(client: FlaskClient) -> None:
@@ -70,3 +72,12 @@ def test_a_dry_run_is_done_with_the_same_params(client: FlaskClient) -> None:
     done = queue.job(first.rpartition("/")[2], LOCAL_OWNER)
     assert done.params == {**tried.params, "dry_run": False} and done.parent == tried.id
     assert client.post(f"/jobs/{done.id}/now", data=sent).status_code == 409
+
+
+def test_kinds_that_were_read_again_are_offered(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = uses._uses("table")
+    monkeypatch.setattr(uses.kinds, "kinds", lambda: [])
+    assert uses._uses("table") == before
+    version = uses.kinds.version()
+    monkeypatch.setattr(uses.kinds, "version", lambda: version + 1)
+    assert uses._uses("table") == ()
