@@ -6,6 +6,7 @@ from jobs.engine.llm import batch_requests, json_schema
 from jobs.engine.llm.client import Chat, describe, open_client, setup_error, stream_chat
 from jobs.engine.llm.embeddings.warm_child import embed
 from jobs.engine.llm.model_list import default_model, models
+from jobs.engine.llm.prices import CallUsage, Rates, cost
 from jobs.engine.llm.responses import LONGEST_ANSWER, Completion
 from jobs.engine.llm.stream import StreamStopped
 from jobs.engine.llm.strict_schema import response_format
@@ -14,11 +15,14 @@ from jobs.engine.llm.token_budget import Budget, about_tokens, most_tokens
 __all__ = [
     "LONGEST_ANSWER",
     "Budget",
+    "CallUsage",
     "Chat",
     "Completion",
+    "Rates",
     "StreamStopped",
     "about_tokens",
     "batch_requests",
+    "cost",
     "default_model",
     "describe",
     "embed",
