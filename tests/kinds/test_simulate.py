@@ -13,9 +13,10 @@ from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
 from jobs.engine.errors import RunEnded, ShuttingDown, StopAsked
 from jobs.engine.kinds import estimates
+from jobs.engine.kits.simulation import summaries
 from jobs.engine.queue import commands, ledger, queries
 from jobs.engine.worker.run import Run
-from tests.kinds.job_runs import OWNER, done, errors, give_back, items, run
+from tests.kinds.job_runs import OWNER, done, errors, give_back, items, run, upload
 from webapp.app import create_app
 
 SUM = {
@@ -57,7 +58,7 @@ def test_the_same_seed_gives_the_same_numbers(environment: Callable[..., None]) 
 def test_its_page_draws_it(environment: Callable[..., None]) -> None:
     job = done("simulate", **simulate.EXAMPLE)
     page = create_app({"TESTING": True}).test_client().get(f"/jobs/{job.id}").text
-    assert page.count("<rect x=") >= simulate.BINS and "<polyline" in page and "style=" not in page.split("<main")[1]
+    assert page.count("<rect x=") >= summaries.BINS and "<polyline" in page and "style=" not in page.split("<main")[1]
     assert "Convergence of the mean" in page and "<code>price</code>" in page
     constant = done("simulate", formula="n / 3", inputs={"n": 5}, trials=10)
     assert constant.result["mean"] == pytest.approx(5 / 3)
@@ -173,3 +174,27 @@ def test_wrong_params_are_named(environment: Callable[..., None]) -> None:
     assert "101 is not a percentile" in many["percentiles"]
     estimate = estimates.estimate("simulate", SUM | {"inputs": SUM["inputs"] | {"spare": 1}}, owner=OWNER)
     assert estimate is not None and estimate.notes == ("The formula does not use spare.",)
+
+
+def test_periods_data_and_scenarios_come_out_as_tables(environment: Callable[..., None]) -> None:
+    table = upload(b"sold,month\n10,1\n20,2\nnone,3\n30,4\n", "sold.csv")
+    given: dict[str, Any] = {
+        "formula": "previous + gain",
+        "outcomes": {"gain": "sold * price"},
+        "inputs": {"sold": {"distribution": "column", "column": "sold"}, "price": 2},
+        "data": table,
+        "periods": 3,
+        "below": [120],
+        "scenarios": [{"scenario": "dear", "input": "price", "how": "plus", "value": 1}],
+        "seed": 4,
+        "trials": 20_000,
+    }
+    job = done("simulate", **given)
+    assert (job.state, job.result["mean"]) == ("succeeded", pytest.approx(120, rel=0.02))
+    assert [row[0] for row in job.result["periods"]["rows"]] == [1, 2, 3]
+    assert job.result["scenarios"]["rows"][1][1] == pytest.approx(180, rel=0.02)
+    page = create_app({"TESTING": True}).test_client().get(f"/jobs/{job.id}").text
+    assert "Chance to be below it" in page and "dear" in page and "Mean by period" in page
+    assert "choose a table" in errors("simulate", **(given | {"data": None}))["data"]
+    no_column = given | {"inputs": {"sold": {"distribution": "column", "column": "x"}, "price": 2}}
+    assert "There is no column “x” in the data." in errors("simulate", **no_column)["inputs"]

@@ -20,7 +20,7 @@ def test_a_file_leads_to_the_forms_that_take_it(client: FlaskClient) -> None:
     page = client.get(f"/files/{table.id}/use").text
     for address in ("query_data?files=", "build_report?source=", "generate_texts?source=", "convert_files?files="):
         assert f"/kinds/{address}{table.id}" in page
-    assert "/kinds/simulate" not in page and "/kinds/run_tools" not in page
+    assert "/kinds/export_data" not in page and "/kinds/run_tools" not in page
     form = client.get(f"/kinds/generate_texts?source={table.id}").text
     assert "people.csv" in form and 'data-insert="{age}"' in form
     text = files.upload(io.BytesIO(b"%PDF-1.4\n%\xe2\xe3\n"), "a.pdf", owner=LOCAL_OWNER)
@@ -40,7 +40,7 @@ def test_the_rows_of_a_job_become_a_table_of_another(client: FlaskClient) -> Non
     assert answer.status_code == 303 and answer.location.startswith("/kinds/build_report?source=")
     form = client.get(answer.location).text
     assert "2 rows" in form and "A text 1" in form
-    assert client.post(f"/jobs/{job.id}/use", data=sent | {"kind": "simulate"}).status_code == 404
+    assert client.post(f"/jobs/{job.id}/use", data=sent | {"kind": "export_data"}).status_code == 404
     empty = factories.waiting(naps=1)
     assert "Nothing to use yet" in client.get(f"/jobs/{empty.id}/use").text
     assert client.post(f"/jobs/{empty.id}/use", data=sent).status_code == 404

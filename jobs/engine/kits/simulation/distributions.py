@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, log
+from statistics import NormalDist
 from typing import Annotated, Any
 
 from pydantic import WithJsonSchema
@@ -12,11 +13,14 @@ from pydantic import WithJsonSchema
 from jobs.engine.validation import nearest
 
 MOST_CHOICES = 1_000
+COLUMN = "column"
+PERT_WEIGHT = 4  # of the likely value, as in Malcolm et al. (1959)
 
 
 @dataclass(frozen=True)
 class Distribution:
-    """The distribution of one input. `params` are numbers by name; for a choice two lists, `values` and `weights`."""
+    """The distribution of one input. `params` are numbers by name; for a choice two lists, `values` and `weights`; for a
+    column its name, and its samples are drawn by the model, which has the data."""
 
     name: str
     params: Mapping[str, Any]
@@ -39,11 +43,35 @@ class Distribution:
                 return random.triangular(given["low"], given["mode"], given["high"], count)
             case "beta":
                 return given["low"] + (given["high"] - given["low"]) * random.beta(given["alpha"], given["beta"], count)
+            case "pert":
+                low, mode, high = given["low"], given["mode"], given["high"]
+                alpha, beta = (1 + PERT_WEIGHT * part / (high - low) for part in (mode - low, high - mode))
+                return low + (high - low) * random.beta(alpha, beta, count)
+            case "lognormal_interval":
+                middle, spread = _middle_and_spread(log(given["low"]), log(given["high"]), given["percent"])
+                return random.lognormal(middle, spread, count)
+            case "normal_interval":
+                return random.normal(*_middle_and_spread(given["low"], given["high"], given["percent"]), count)
+            case "exponential":
+                return random.exponential(given["mean"], count)
+            case "gamma":
+                return random.gamma(given["shape"], given["scale"], count)
+            case "weibull":
+                return given["scale"] * random.weibull(given["shape"], count)
+            case "student":
+                return given["mean"] + given["scale"] * random.standard_t(given["freedom"], count)
+            case "binomial":
+                return random.binomial(int(given["n"]), given["p"], count).astype(float)
             case "poisson":
                 return random.poisson(given["mean"], count).astype(float)
             case "bernoulli":
                 return (random.random(count) < given["p"]).astype(float)
         return random.choice(numpy.array(given["values"], float), count, p=given["weights"])
+
+
+def _middle_and_spread(low: float, high: float, percent: float) -> tuple[float, float]:
+    """The mean and standard deviation of a normal with so many percent between low and high, and as many on both sides."""
+    return (low + high) / 2, (high - low) / 2 / NormalDist().inv_cdf(0.5 + percent / 200)
 
 
 # The params of each with their defaults; None: required.
@@ -53,18 +81,34 @@ KNOWN: dict[str, dict[str, float | None]] = {
     "lognormal": {"mu": None, "sigma": None},
     "uniform": {"low": None, "high": None},
     "triangular": {"low": None, "mode": None, "high": None},
+    "pert": {"low": None, "mode": None, "high": None},
+    "lognormal_interval": {"low": None, "high": None, "percent": 90.0},
+    "normal_interval": {"low": None, "high": None, "percent": 90.0},
+    "exponential": {"mean": None},
+    "gamma": {"shape": None, "scale": None},
+    "weibull": {"shape": None, "scale": None},
+    "student": {"mean": 0.0, "scale": 1.0, "freedom": None},
+    "binomial": {"n": None, "p": None},
     "beta": {"alpha": None, "beta": None, "low": 0.0, "high": 1.0},
     "poisson": {"mean": None},
     "bernoulli": {"p": None},
 }
 
 TITLES = {
+    "lognormal_interval": "from … to …, more than 0 (lognormal)",
+    "normal_interval": "from … to … (normal)",
     "normal": "around a mean (normal)",
     "lognormal": "mostly low, rarely high (lognormal)",
     "triangular": "low, likely, high (triangular)",
+    "pert": "low, likely, high, smooth (PERT)",
     "uniform": "anything between (uniform)",
+    "exponential": "a waiting time (exponential)",
+    "gamma": "a sum of waiting times (gamma)",
+    "weibull": "a lifetime (Weibull)",
+    "student": "around a mean, with outliers (Student's t)",
     "beta": "a share, by beta",
     "poisson": "a count (Poisson)",
+    "binomial": "hits of n attempts (binomial)",
     "bernoulli": "yes or no (Bernoulli)",
 }
 PARAMS = {
@@ -78,6 +122,13 @@ PARAMS = {
     "alpha": "Alpha",
     "beta": "Beta",
     "p": "Chance, 0 to 1",
+    "percent": "Percent between them",
+    "n": "Attempts",
+    "freedom": "Degrees of freedom",
+}
+PICTURES = {
+    **{"lognormal_interval": "lognormal", "normal_interval": "normal", "pert": "beta", "gamma": "lognormal"},
+    **{"weibull": "lognormal", "student": "normal", "binomial": "poisson", COLUMN: "choice"},
 }
 
 
@@ -86,6 +137,7 @@ def _schema() -> dict[str, Any]:
     ways = [_way(name, title, {key: {"type": "number"} for key in KNOWN[name]}) for name, title in TITLES.items()]
     numbers = {"type": "array", "items": {"type": "number"}}
     ways.append(_way("choice", "one of these values", {"values": numbers, "weights": numbers}))
+    ways.append(_way(COLUMN, "a value of the data", {"column": {"type": "string", "columns_of": "data"}}))
     constant = {"type": "number", "title": "always the same", "picture": "fixed"}
     return {"anyOf": [constant, {"oneOf": ways, "discriminator": {"propertyName": "distribution"}}]}
 
@@ -93,7 +145,7 @@ def _schema() -> dict[str, Any]:
 def _way(name: str, title: str, params: dict[str, dict[str, Any]]) -> dict[str, Any]:
     titled = {key: {**schema, "title": PARAMS.get(key, key.capitalize())} for key, schema in params.items()}
     named = {"distribution": {"const": name, "title": "It is"}}
-    return {"type": "object", "title": title, "picture": name, "properties": named | titled}
+    return {"type": "object", "title": title, "picture": PICTURES.get(name, name), "properties": named | titled}
 
 
 Input = Annotated[Any, WithJsonSchema(_schema())]
@@ -108,12 +160,13 @@ def parse(value: Any) -> Distribution:
         raise ValueError('write a number, or {"distribution": "normal", "mean": 10, "sd": 2}.')
     name = value["distribution"]
     given = {key: part for key, part in value.items() if key != "distribution"}
-    if name == "choice":
-        return _choice(given)
+    if name in ("choice", COLUMN):
+        return _choice(given) if name == "choice" else _column(given)
     if name not in KNOWN:
-        near = nearest(name, [*KNOWN, "choice"])
+        every = [*KNOWN, "choice", COLUMN]
+        near = nearest(name, every)
         hint = f" Did you mean {near}?" if near else ""
-        raise ValueError(f"there is no distribution “{name[:40]}”.{hint} There are {', '.join([*KNOWN, 'choice'])}.")
+        raise ValueError(f"there is no distribution “{name[:40]}”.{hint} There are {', '.join(every)}.")
     params = _numbers(name, given)
     if wrong := _misfit(name, params):
         raise ValueError(wrong)
@@ -136,17 +189,37 @@ def _misfit(name: str, given: dict[str, float]) -> str | None:
     """Why these params are not valid for the distribution; None if they are."""
     if spread := next((key for key in ("sd", "sigma") if given.get(key, 0) < 0), None):
         return f"{spread} is {given[spread]:g}; it must be 0 or more."
-    if name in ("uniform", "beta") and given["low"] > given["high"]:
-        return f"low is {given['low']:g} and high is {given['high']:g}; low must not be above high."
-    if name == "triangular" and not (given["low"] <= given["mode"] <= given["high"] and given["low"] < given["high"]):
+    if small := next((key for key in _POSITIVE.get(name, ()) if given[key] <= 0), None):
+        return f"{small} is {given[small]:g}; it must be more than 0."
+    if "p" in given and not 0 <= given["p"] <= 1:
+        return "p must be a probability from 0 to 1."
+    if "percent" in given and not 0 < given["percent"] < 100:
+        return "percent must be between 0 and 100."
+    return _misplaced(name, given)
+
+
+def _misplaced(name: str, given: dict[str, float]) -> str | None:
+    if "mode" in given and not (given["low"] <= given["mode"] <= given["high"] and given["low"] < given["high"]):
         return "low, mode and high must be in ascending order."
-    if name == "beta" and min(given["alpha"], given["beta"]) <= 0:
-        return "alpha and beta must be more than 0."
+    if "low" in given and given["low"] > given["high"]:
+        return f"low is {given['low']:g} and high is {given['high']:g}; low must not be above high."
     if name == "poisson" and not 0 <= given["mean"] <= 1e15:
         return "the mean of poisson must be 0 or more."
-    if name == "bernoulli" and not 0 <= given["p"] <= 1:
-        return "p must be a probability from 0 to 1."
+    if name == "binomial" and not (0 <= given["n"] <= 1e15 and given["n"] == int(given["n"])):
+        return "n must be a whole number of 0 or more."
     return None
+
+
+_POSITIVE = {
+    **{"beta": ("alpha", "beta"), "exponential": ("mean",), "gamma": ("shape", "scale"), "weibull": ("shape", "scale")},
+    **{"student": ("freedom",), "lognormal_interval": ("low", "high")},
+}
+
+
+def _column(given: dict[str, Any]) -> Distribution:
+    if set(given) != {"column"} or not isinstance(given["column"], str) or not given["column"]:
+        raise ValueError("column takes the name of a column of the data.")
+    return Distribution(COLUMN, given)
 
 
 def _choice(given: dict[str, Any]) -> Distribution:
