@@ -60,7 +60,8 @@ HEADERS = {
 BEARER = "A token of your account. On a machine of your own without accounts none is needed."
 INTRODUCTION = (
     "Start a job with the operation of its kind, then poll it at its `Location`. A file param takes the id of an upload "
-    "or of a job's output, or `sample:<name>`. Lists answer `next`, which goes into `after`. Errors are "
+    "or of a job's output, `sample:<name>`, or `job:<id>` for the rows of a job. Lists answer `next`, which goes into `after`. "
+    "Errors are "
     "`application/problem+json` (RFC 9457); `errors` names the fields."
 )
 

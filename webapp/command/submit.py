@@ -21,7 +21,7 @@ from webapp.command.following import AWAY, REFUSED, check_outputs, follow, say
 from webapp.command.options import Param, option_name, params_of
 from webapp.demo import table
 
-REFERENCE = re.compile(r"sample:.+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+REFERENCE = re.compile(r"sample:.+|(job:)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 CODES = """\b
 Exit codes: 0 succeeded, 1 failed, 2 wrong command, 3 partial (some items failed), 4 stopped, 5 refused by the server,
 6 the server does not answer, 130 interrupted (the job goes on)."""
@@ -94,8 +94,8 @@ def _server(ctx: click.Context) -> SiteClient:
 def submit(server: SiteClient) -> None:
     """Start a job of a kind. `legwork submit KIND --help` has the options of its form.
 
-    A file is a path, which is uploaded, the id of an earlier upload or output, or `sample:` and the name of a sample. The job's
-    id goes to stdout, everything else to stderr.
+    A file is a path, which is uploaded, the id of an earlier upload or output, `job:` and the id of a job (its rows), or
+    `sample:` and the name of a sample. The job's id goes to stdout, everything else to stderr.
     """
 
 

@@ -280,6 +280,11 @@ def file_of(ref: str) -> dict[str, Any] | None:
         if engine_files.describe_table(ref, current_owner()) is None:
             return None
         return {"id": ref, "name": ref.removeprefix("sample:"), "bytes": None, "sample": True}
+    if ref.startswith(engine_files.JOB_ROWS):
+        with suppress(BadInput):
+            rows = engine_files.find_input(ref, current_owner())
+            return {"id": ref, "name": rows.name, "bytes": None, "sample": False, "job": rows.job}
+        return None
     try:
         file = engine_files.file(ref, current_owner())
     except NotFound:

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import IO, BinaryIO, cast
 from urllib.parse import urlencode
 
-from flask import Blueprint, redirect, render_template, request
-from werkzeug.wrappers import Response
+from flask import Blueprint, render_template, request
 
 from jobs.engine import files as engine_files
-from jobs.engine import kinds, queue, settings
-from jobs.engine.errors import NotFound, TooLarge
+from jobs.engine import kinds, queue
 from webapp import forms
-from webapp.http import parsing
 from webapp.http.guards import current_owner
+from webapp.ui import words
 
 blueprint = Blueprint("uses", __name__)
 MOST_FILES = 50  # of a job, on its page
-IN_MEMORY = 4 << 20
-FORMAT = "jsonl"  # keeps numbers, nothing and nested values as they are
 
 
 @dataclass(frozen=True)
@@ -38,33 +32,18 @@ def of_file(file_id: str) -> str:
     """The kinds that take this file."""
     file = engine_files.file(file_id, current_owner())
     found = _uses("table" if file.table else "file")
-    return _page(file.name, f"/files/{file_id}", [("", file.name, _links(found, file_id))])
+    return _page(file.name, f"/files/{file_id}", [(file.name, _links(found, file_id))])
 
 
 @blueprint.get("/jobs/<job_id>/use")
 def of_job(job_id: str) -> str:
     """The kinds that take the rows of this job, or one of its files."""
     job = queue.job(job_id, current_owner())
-    parts = [("rows", "Its rows, as a table", [(use, "") for use in _uses("table")])] if job.finished else []
+    own = _links(_uses("table"), f"job:{job.id}")
+    parts = [(f"Its {words.number(job.finished)} rows, as a table", own)] if job.finished else []
     saved = queue.output_files(job)[:MOST_FILES] if job.ended else []
-    parts += [("", file.name, _links(_uses("table" if file.table else "file"), str(file.id))) for file in saved]
+    parts += [(file.name, _links(_uses("table" if file.table else "file"), str(file.id))) for file in saved]
     return _page(job.label or job.kind, f"/jobs/{job.id}", parts)
-
-
-@blueprint.post("/jobs/<job_id>/use")
-def rows(job_id: str) -> Response:
-    """Keep the rows of a job as a file, and open the form of a kind with it."""
-    job = queue.job(job_id, current_owner())
-    wanted = parsing.printable(request.form.get("kind", ""))
-    use = next((one for one in _uses("table") if one.kind.name == wanted), None)
-    if use is None or not job.finished:
-        raise NotFound("This kind takes no table.")
-    _, name, chunks = queue.export(job, FORMAT)
-    with tempfile.SpooledTemporaryFile(IN_MEMORY) as kept:
-        _write(chunks, cast(IO[bytes], kept))
-        kept.seek(0)
-        file = engine_files.upload(cast(BinaryIO, kept), name, owner=current_owner())
-    return redirect(_address(use, str(file.id)), 303)
 
 
 @blueprint.get("/use")
@@ -72,25 +51,11 @@ def of_collection() -> str:
     """The kinds that take this collection of the library."""
     name = request.args.get("collection", "").strip()[:100]
     found = _links(_uses("collection"), name)
-    return _page(name, f"/library?{urlencode({'collection': name})}", [("", name, found)])
+    return _page(name, f"/library?{urlencode({'collection': name})}", [(name, found)])
 
 
-def _page(what: str, back: str, parts: list[tuple[str, str, list[tuple[Use, str]]]]) -> str:
+def _page(what: str, back: str, parts: list[tuple[str, list[tuple[Use, str]]]]) -> str:
     return render_template("jobs/use.html", what=what, back=back, parts=parts)
-
-
-def _write(chunks: Iterable[bytes], to: IO[bytes]) -> None:
-    for chunk in _limited(chunks, settings.current().max_upload_bytes):
-        to.write(chunk)
-
-
-def _limited(chunks: Iterable[bytes], most: int) -> Iterator[bytes]:
-    left = most
-    for chunk in chunks:
-        left -= len(chunk)
-        if left < 0:
-            raise TooLarge("These rows are larger than the upload limit. Download them in parts.")
-        yield chunk
 
 
 def _links(found: Iterable[Use], value: str) -> list[tuple[Use, str]]:

@@ -59,6 +59,8 @@ class ReadFile:
 def read(ref: str, owner: str) -> ReadFile:
     """Read an upload or an output of this owner, or a sample. Raises BadInput with a sentence where that cannot be done here."""
     source = inputs.find_input(ref, owner)
+    if source.job is not None:
+        raise BadInput("The rows of a job cannot be attached. Download them, and attach the file.")
     if source.bytes > MOST_BYTES:
         raise _too_large(source.name, f"{MOST_BYTES // 1_000_000} MB")
     with source.path() as path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jobs.engine.files.inputs import Input, find_input, sample_path
+from jobs.engine.files.job_rows import PREFIX as JOB_ROWS
 from jobs.engine.files.lookup import describe_table, file, list_uploads, open_file, pdf_page, visible_file
 from jobs.engine.files.quota import check_quota
 from jobs.engine.files.resumable import UploadProgress
@@ -15,6 +16,7 @@ from jobs.engine.files.storage import blob_storage
 from jobs.engine.files.uploads import upload
 
 __all__ = [
+    "JOB_ROWS",
     "Input",
     "UploadProgress",
     "abandon_upload",

@@ -1,4 +1,4 @@
-"""Input files of a kind: an upload or an output by its id, or a sample file as `sample:<name>`."""
+"""Input files of a kind: an upload or an output by its id, a sample as `sample:<name>`, the rows of a job as `job:<id>`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -15,6 +16,7 @@ from uuid import UUID
 from jobs.engine.db.models import File
 from jobs.engine.db.postgres import session
 from jobs.engine.errors import BadInput
+from jobs.engine.files import job_rows
 from jobs.engine.files.storage import blob_storage
 from jobs.engine.formats import tables
 from jobs.engine.formats.tables import DETECTED, ReadOptions, TableInfo
@@ -40,6 +42,10 @@ class Input:
     bytes: int
     blob: str | None = None  # key in the storage; None for a sample
     described: dict[str, Any] | None = None
+    job: UUID | None = None  # whose rows these are; there is no file then
+    whole: bool = (
+        False  # of those rows: all of them, which only a worker reads; else the first few, by which a form is checked
+    )
     tell: Callable[[str, list[str]], None] | None = field(
         default=None, compare=False
     )  # gets notes on how a table was read
@@ -47,7 +53,7 @@ class Input:
     def table(self, options: ReadOptions = DETECTED) -> TableInfo:
         """Format, columns and approximate size of the table; looked up at the upload, unless other reading options are
         given. Raises BadInput if the file is not a table."""
-        if self.described and not options and TableInfo.is_current(self.described):
+        if self.described and (self.job or not options) and TableInfo.is_current(self.described):
             return self._told(TableInfo.from_json(self.described))
         with self.path() as path:
             return self._told(tables.describe(path, self.name, options))
@@ -55,6 +61,10 @@ class Input:
     @contextmanager
     def path(self) -> Iterator[Path]:
         """A path to read from, valid only inside the `with` block."""
+        if self.job is not None:
+            with job_rows.written(self.job, None if self.whole else job_rows.FIRST) as path:
+                yield path
+            return
         if self.blob is None:
             yield sample_path(self.name)
             return
@@ -63,6 +73,9 @@ class Input:
 
     def rows(self, options: ReadOptions = DETECTED) -> Iterator[dict[str, Any]]:
         """The rows as `table` describes them, in constant memory. Raises BadInput naming the line that cannot be read."""
+        if self.job is not None:
+            yield from islice(job_rows.rows(self.job), None if self.whole else job_rows.FIRST)
+            return
         known, notes = self.table(options).options, list[str]()
         with self.path() as path:
             yield from tables.read(path, self.name, known, notes)
@@ -70,6 +83,8 @@ class Input:
 
     def count(self, options: ReadOptions = DETECTED) -> int:
         """The exact number of rows. It may read the whole file; `table().rows` is quick."""
+        if self.job is not None:
+            return self.table().rows or 0
         known = self.table(options).options
         with self.path() as path:
             return tables.count(path, self.name, known)
@@ -88,6 +103,8 @@ def find_input(ref: str, owner: str) -> Input:
     """The file that a param refers to. Raises BadInput if it does not exist or is another owner's, without distinction."""
     if ref.startswith(SAMPLE):
         return _sample(ref)
+    if ref.startswith(job_rows.PREFIX):
+        return _rows(ref, owner)
     file = _file(ref, owner)
     return Input(str(file.id), file.name, file.media_type, file.bytes, file.blob, file.table)
 
@@ -109,6 +126,13 @@ def _sample(ref: str) -> Input:
     except BadInput:
         described = None
     return Input(ref, path.name, media_type, path.stat().st_size, described=described)
+
+
+def _rows(ref: str, owner: str) -> Input:
+    job = job_rows.find(ref, owner)
+    info, size = job_rows.described(job)
+    name = job_rows.name(job)
+    return Input(ref, name, MEDIA_TYPES[f".{job_rows.FORMAT}"], size, described=info.as_json(), job=job.id)
 
 
 def _file(ref: str, owner: str) -> File:

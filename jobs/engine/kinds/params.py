@@ -31,7 +31,7 @@ ShortText = Annotated[str, Field(max_length=1_000)]
 """A name in a list or a mapping, such as a column or a host: at most 1,000 characters."""
 
 FileRef = Annotated[str, Field(max_length=200, json_schema_extra={"format": "legwork-file"})]
-"""A reference to a file: the id of an upload or an output, or `sample:<name>`."""
+"""A reference to a file: the id of an upload or an output, `sample:<name>`, or `job:<id>` for the rows of a job."""
 
 TableFile = Annotated[str, Field(max_length=200, json_schema_extra={"format": "legwork-file", "accept": "table"})]
 """A reference to a file that must be a table: CSV, TSV, JSON, JSONL, XLSX, XLS, ODS or Parquet."""

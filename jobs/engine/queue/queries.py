@@ -14,6 +14,7 @@ from jobs.engine.db.job_view import JobView, columns, views
 from jobs.engine.db.models import Attempt, Counts, File, Item, Job, JobHelper, PausedQueue, Step, WorkerProcess
 from jobs.engine.db.records import Page, escaped, owned
 from jobs.engine.errors import NotFound
+from jobs.engine.files import job_rows
 from jobs.engine.formats import exports
 from jobs.engine.queue import fair_share, worker_registry
 
@@ -83,28 +84,14 @@ def item(job: JobView, key: str) -> Item | None:
         return session.get(Item, (job.id, key))
 
 
-def item_columns(job: JobView, look_at: int = 200) -> list[str]:
-    """The columns of the result table: the input's, then the output's, as the first items have them."""
-    with postgres.reading() as session:
-        rows = session.execute(
-            select(Item.input, Item.output).where(Item.job_id == job.id).order_by(Item.position).limit(look_at)
-        ).all()
-    inputs_ = [name for row in rows for name in row.input or {}]
-    return list(dict.fromkeys(inputs_ + [name for row in rows for name in row.output or {}]))
+def item_columns(job: JobView) -> list[str]:
+    """The columns of the result table."""
+    return job_rows.columns(job.id)
 
 
 def item_rows(job: JobView, state: str | None = None, positions: Sequence[int] = ()) -> Iterator[dict[str, Any]]:
-    """Every recorded item as one row: input, output, `_state`, `_error`. Read through a cursor, in constant memory."""
-    query = select(Item.input, Item.output, Item.state, Item.error).where(Item.job_id == job.id)
-    if state:
-        query = query.where(Item.state == state)
-    if positions:
-        query = query.where(Item.position.in_(positions))
-    with postgres.session() as session:
-        session.execute(text("set local statement_timeout = 0"))
-        rows = session.execute(query.order_by(Item.position, Item.key), execution_options={"yield_per": 1_000})
-        for row in rows:
-            yield {**(row.input or {}), **(row.output or {}), "_state": row.state, "_error": row.error}
+    """Every recorded item as one row, in constant memory."""
+    return job_rows.rows(job.id, state, positions)
 
 
 def export(
@@ -113,9 +100,8 @@ def export(
     """The result table as a download, or its rows at these places: media type, file name, and a stream of its bytes."""
     if format not in exports.FORMATS:
         raise NotFound(f"There is no download as {format[:20]!r}; there are {', '.join(exports.FORMATS)}.")
-    columns = [*item_columns(job), "_state", "_error"]
-    part = state or ("chosen rows" if positions else "result")
-    name = f"{job.label.rsplit('.', 1)[0] or job.kind} {part}.{format}"
+    columns = [*item_columns(job), *job_rows.OF_THE_RUN]
+    name = job_rows.name(job, state or ("chosen rows" if positions else "result"), format)
     return exports.FORMATS[format], name, exports.export(item_rows(job, state, positions), columns, format)
 
 

@@ -164,7 +164,7 @@ class Context:
 
     def open(self, ref: str) -> inputs.Input:
         """An upload, an output file or a sample that the job's owner may read. Raises BadInput."""
-        return replace(inputs.find_input(ref, self.job.owner), tell=self._tell)
+        return replace(inputs.find_input(ref, self.job.owner), tell=self._tell, whole=True)
 
     def save(self, name: str, data: bytes | str | Path, media_type: str = "application/octet-stream") -> UUID:
         """Store an output file, shown once the job has ended. Returns its id.

@@ -8,7 +8,8 @@ from urllib.parse import urlencode
 import pytest
 from flask.testing import FlaskClient
 
-from jobs.engine import files, kinds, queue
+from jobs.engine import files as engine_files
+from jobs.engine import kinds, queue
 from tests.web import factories
 from tests.web.signed_in import hidden
 from webapp.http.guards import LOCAL_OWNER
@@ -16,34 +17,38 @@ from webapp.jobs import uses
 
 
 def test_a_file_leads_to_the_forms_that_take_it(client: FlaskClient) -> None:
-    table = files.upload(io.BytesIO(b"name,age\nann,3\n"), "people.csv", owner=LOCAL_OWNER)
+    table = engine_files.upload(io.BytesIO(b"name,age\nann,3\n"), "people.csv", owner=LOCAL_OWNER)
     page = client.get(f"/files/{table.id}/use").text
     for address in ("query_data?files=", "build_report?source=", "generate_texts?source=", "convert_files?files="):
         assert f"/kinds/{address}{table.id}" in page
     assert "/kinds/export_data" not in page and "/kinds/run_tools" not in page
     form = client.get(f"/kinds/generate_texts?source={table.id}").text
     assert "people.csv" in form and 'data-insert="{age}"' in form
-    text = files.upload(io.BytesIO(b"%PDF-1.4\n%\xe2\xe3\n"), "a.pdf", owner=LOCAL_OWNER)
+    text = engine_files.upload(io.BytesIO(b"%PDF-1.4\n%\xe2\xe3\n"), "a.pdf", owner=LOCAL_OWNER)
     page = client.get(f"/files/{text.id}/use").text
     assert f"/kinds/process_files?files={text.id}" in page and "build_report" not in page
     assert client.get("/files/00000000-0000-0000-0000-000000000000/use").status_code == 404
 
 
-def test_the_rows_of_a_job_become_a_table_of_another(client: FlaskClient) -> None:
+def test_the_rows_of_a_job_are_the_table_of_another(client: FlaskClient) -> None:
     job = factories.ended(factories.waiting(naps=2), outcomes=factories.outcomes(done=2), total=2)
-    page = client.get(f"/jobs/{job.id}").text
-    assert f'href="/jobs/{job.id}/use"' in page
+    assert f'href="/jobs/{job.id}/use"' in client.get(f"/jobs/{job.id}").text
     page = client.get(f"/jobs/{job.id}/use").text
-    assert 'name="kind" value="query_data"' in page
-    sent = {"csrf_token": hidden(page), "kind": "build_report"}
-    answer = client.post(f"/jobs/{job.id}/use", data=sent)
-    assert answer.status_code == 303 and answer.location.startswith("/kinds/build_report?source=")
-    form = client.get(answer.location).text
-    assert "2 rows" in form and "A text 1" in form
-    assert client.post(f"/jobs/{job.id}/use", data=sent | {"kind": "export_data"}).status_code == 404
+    assert f"/kinds/query_data?files=job%3A{job.id}" in page
+    form = client.get(f"/kinds/build_report?source=job%3A{job.id}").text
+    assert "2 rows" in form and "A text 1" in form and f'<a href="/jobs/{job.id}">rows of a job</a>' in form
+    assert not any(file.name.startswith("nap") for file in engine_files.list_uploads(LOCAL_OWNER))
     empty = factories.waiting(naps=1)
     assert "Nothing to use yet" in client.get(f"/jobs/{empty.id}/use").text
-    assert client.post(f"/jobs/{empty.id}/use", data=sent).status_code == 404
+    assert "The file that was chosen is not there" in client.get(f"/kinds/build_report?source=job%3A{empty.id}").text
+
+
+def test_a_job_says_whose_rows_it_read(client: FlaskClient) -> None:
+    read = factories.ended(factories.waiting(naps=2), outcomes=factories.outcomes(done=2), total=2)
+    job = factories.waiting("query_data", files=[f"job:{read.id}"], sql="select count(*) from nap_result")
+    assert job.label == "nap result.jsonl"
+    page = client.get(f"/jobs/{job.id}/input").text
+    assert f'<a href="/jobs/{read.id}">nap result.jsonl</a>' in page
 
 
 def test_a_collection_leads_on(client: FlaskClient) -> None:

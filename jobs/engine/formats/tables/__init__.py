@@ -5,6 +5,7 @@ from __future__ import annotations
 from jobs.engine.formats.tables.grid import COLUMN_LIMIT, TableRow, as_shown, unknown_cells, unknown_sentence
 from jobs.engine.formats.tables.options import DETECTED, ReadOptions
 from jobs.engine.formats.tables.reader import count, describe, describe_here, read, read_here
+from jobs.engine.formats.tables.showing import shortened
 from jobs.engine.formats.tables.table_info import TableInfo
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "describe_here",
     "read",
     "read_here",
+    "shortened",
     "unknown_cells",
     "unknown_sentence",
 ]
