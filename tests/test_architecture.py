@@ -29,7 +29,7 @@ FLOORS = (
     "webapp",  # the application, its server, the description of the API
     "webapp.operations",
     "webapp.mail webapp.schedules webapp.uploads",
-    "webapp.chat webapp.jobs",
+    "webapp.chat webapp.jobs webapp.openai_api",
     "webapp.forms",
     "webapp.results",
     "webapp.library webapp.accounts webapp.moderation webapp.ui",

@@ -10,14 +10,28 @@ from flask import Flask
 from jinja2 import ChoiceLoader, FileSystemLoader
 
 from jobs.engine import kind_packages, settings
-from webapp import accounts, chat, jobs, library, mail, moderation, openapi, operations, results, schedules, ui, uploads
+from webapp import (
+    accounts,
+    chat,
+    jobs,
+    library,
+    mail,
+    moderation,
+    openai_api,
+    openapi,
+    operations,
+    results,
+    schedules,
+    ui,
+    uploads,
+)
 from webapp.http import compression, errors, guards
 from webapp.http.routing import LazyRule
 from webapp.operations import rq_dashboard
 
 INSTALLED = Path(__file__).parent / "templates"  # in a wheel
 TEMPLATES = INSTALLED if INSTALLED.is_dir() else "../templates"
-PACKAGES = (ui, jobs, results, moderation, schedules, library, chat, mail, accounts, operations, uploads)
+PACKAGES = (ui, jobs, results, moderation, schedules, library, chat, openai_api, mail, accounts, operations, uploads)
 
 
 def create_app(config: Mapping[str, Any] | None = None) -> Flask:

@@ -1,8 +1,8 @@
-"""Chat: its page, streams, API, and OpenAI's wire format."""
+"""Chat: its page, streams and API."""
 
 from __future__ import annotations
 
-from webapp.chat import api, openai_compat, pages
+from webapp.chat import api, pages
 
 PAGES = (pages.blueprint,)
-API = (api.blueprint, openai_compat.blueprint)
+API = (api.blueprint,)

@@ -14,7 +14,8 @@ from prometheus_client.registry import Collector
 
 from jobs.engine import chat, operations
 from jobs.engine.operations import QueueFigures
-from webapp.chat import openai_compat, sse
+from webapp.chat import sse
+from webapp.openai_api import completions
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -75,7 +76,7 @@ def _greenlets() -> int:
 _OF_THIS_PROCESS: tuple[tuple[str, Any, str], ...] = (
     ("legwork_web_answers", chat.count_answers, "Chat answers that this web process is writing."),
     ("legwork_web_streams", sse.count_open, "Open event streams of chat answers."),
-    ("legwork_web_completions", openai_compat.count_open, "Completions that /v1 is passing through."),
+    ("legwork_web_completions", completions.count_open, "Completions that /v1 is passing through."),
     ("legwork_web_greenlets", _greenlets, "Running greenlets."),
 )
 

@@ -27,7 +27,8 @@ from jobs.engine.llm.stream import Stream
 from tests.fake_provider import FakeProvider
 from tests.stories.site_client import until
 from tests.web.conftest import answering
-from webapp.chat import openai_compat, sse
+from webapp.chat import sse
+from webapp.openai_api import completions
 from webapp.ui import markdown
 
 WORDS = "One two three four five six seven eight nine ten eleven twelve"
@@ -554,7 +555,7 @@ def test_openai_s_own_client_works(app: Flask, provider: FakeProvider) -> None:
         cut = client.chat.completions.create(model="fake-small", messages=said, stream=True)
         with cut, pytest.raises(openai.APIError, match="broke"):
             list(cut)
-        until(lambda: not openai_compat._open["local"], "every request ending")
+        until(lambda: not completions._open["local"], "every request ending")
 
 
 def served(app: Flask) -> Any:

@@ -5,51 +5,28 @@ Nothing is kept and nobody can come back to it: a reader that leaves ends the pr
 
 from __future__ import annotations
 
-import base64
 import json
 import queue
-import secrets
-import struct
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from flask import Blueprint, Response, jsonify
-from werkzeug.exceptions import HTTPException
+from flask import Response
 
 from jobs.engine import llm
 from jobs.engine.accounts import Identity
-from jobs.engine.errors import InvalidParams, LegworkError, TooMany, Transient
+from jobs.engine.errors import LegworkError, TooMany, Transient
 from jobs.engine.llm import StreamStopped
 from webapp.http import client_gone, identity, parsing
 from webapp.http.identity import current_owner
+from webapp.openai_api import wire
+from webapp.openai_api.wire import blueprint
 
-blueprint = Blueprint("completions", __name__, url_prefix="/v1")
 MOST_OPEN = 100  # at a time, for one person in one process
 LOOK_SECONDS = 1.0
 HEARTBEAT_SECONDS = 15.0  # routers give up after 30 s without a byte
-MOST_TEXTS, MOST_TEXT_CHARACTERS = 256, 100_000  # of one request for embeddings
-_STATUSES = {
-    "provider_busy": 429, "too_many": 429, "provider_refused": 400, "provider_away": 502, "provider_unwell": 502,
-    "provider_broke": 502, "provider_silent": 504, "no_model": 404, "invalid_params": 400, "malformed": 400,
-    "not_signed_in": 401, "forbidden": 403, "not_found": 404,
-}  # fmt: skip
-_TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
-_CODES = {"no_model": "model_not_found", "not_signed_in": "invalid_api_key", "provider_busy": "rate_limit_exceeded"}
 _open: Counter[str] = Counter()
-
-
-@blueprint.get("/models")
-def models() -> Response:
-    return jsonify(object="list", data=[_model(name) for name in llm.models()])
-
-
-@blueprint.get("/models/<path:name>")
-def model(name: str) -> Response:
-    if name not in llm.models():
-        raise LegworkError(f"There is no model {parsing.printable(name)!r} here.", reason="no_model")
-    return jsonify(_model(name))
 
 
 @blueprint.post("/chat/completions")
@@ -69,74 +46,6 @@ def complete() -> Response:
         response.call_on_close(passing.end)  # also where nobody takes the first chunk
         return response
     return Response(passing.whole(), content_type="application/json")
-
-
-@blueprint.post("/embeddings")
-def embed() -> Response:
-    """Vectors of length 1, of the provider's model or of the one that comes along."""
-    body = parsing.json_object()
-    texts, form = body.get("input"), body.get("encoding_format") or "float"
-    texts = [texts] if isinstance(texts, str) else texts
-    if not isinstance(texts, list) or not 0 < len(texts) <= MOST_TEXTS or not all(map(_is_text, texts)):
-        raise parsing.invalid(
-            "input", f"input must be a text, or a list of up to {MOST_TEXTS} texts that are not empty."
-        )
-    if form not in ("float", "base64") or not isinstance(body.get("model", ""), str):
-        raise parsing.invalid("encoding_format", "encoding_format must be float or base64, and model a text.")
-    model = body.get("model", "")
-    vectors = llm.embed(texts, model)
-    tokens = sum(len(text) // 4 + 1 for text in texts)
-    data = [
-        {"object": "embedding", "index": place, "embedding": vector if form == "float" else _packed(vector)}
-        for place, vector in enumerate(vectors)
-    ]
-    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
-    return jsonify(object="list", data=data, model=model, usage=usage)
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value.strip()) <= MOST_TEXT_CHARACTERS
-
-
-def _packed(vector: list[float]) -> str:
-    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
-
-
-@blueprint.route("/<path:name>", methods=["GET", "POST", "DELETE"])
-def other(name: str) -> Response:
-    """What OpenAI has and this site has not, in the words that its clients show."""
-    raise LegworkError(
-        f"There is no /v1/{parsing.printable(name)} here. There are models, chat/completions and embeddings.",
-        reason="not_found",
-    )
-
-
-@blueprint.after_request
-def _number(response: Response) -> Response:
-    response.headers["x-request-id"] = f"req_{secrets.token_hex(8)}"
-    return response
-
-
-@blueprint.errorhandler(HTTPException)
-def refused(error: HTTPException) -> Response:
-    """What is refused before a route sees it: a body of another type or too large, a method that there is not."""
-    status = 400 if error.code in (415, 422) else error.code or 500
-    response = jsonify(_problem(LegworkError(error.description or error.name, reason="malformed"), status))
-    response.status_code = status
-    return response
-
-
-@blueprint.errorhandler(LegworkError)
-def in_their_words(error: LegworkError) -> Response:
-    """An error as OpenAI's clients read it."""
-    status = _STATUSES.get(error.reason, 503 if error.retryable else 502)
-    response = jsonify(_problem(error, status))
-    response.status_code = status
-    if response.status_code == 401:
-        response.headers["WWW-Authenticate"] = 'Bearer realm="Legwork"'
-    if (seconds := getattr(error, "retry_after", None)) is not None:
-        response.headers["Retry-After"] = str(round(seconds + 0.5))
-    return response
 
 
 def count_open() -> int:
@@ -206,7 +115,7 @@ class _Passing:
                 elif isinstance(came, _Silence) and between:
                     yield b": waiting\n\n"
                 elif isinstance(came, LegworkError):
-                    yield f"data: {json.dumps(_problem(came))}\n\n".encode()
+                    yield f"data: {json.dumps(wire.problem(came))}\n\n".encode()
                     return
                 elif isinstance(came, StreamStopped):
                     return
@@ -272,14 +181,3 @@ class _Passing:
 
 def _left() -> LegworkError:
     return LegworkError("The reader has left.", reason="left")
-
-
-def _problem(error: LegworkError, status: int = 500) -> dict[str, Any]:
-    kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-    param = error.errors[0].field or None if isinstance(error, InvalidParams) else None
-    code = _CODES.get(error.reason, error.reason)
-    return {"error": {"message": error.message, "type": kind, "param": param, "code": code}}
-
-
-def _model(name: str) -> dict[str, Any]:
-    return {"id": name, "object": "model", "created": 0, "owned_by": llm.describe().host or "legwork"}

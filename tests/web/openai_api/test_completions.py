@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 
 from tests.fake_provider import FakeProvider
-from webapp.chat import openai_compat
+from webapp.openai_api import completions
 
 SAID: Any = [{"role": "user", "content": "Say something."}]
 
@@ -70,7 +70,7 @@ def test_errors_are_the_clients_own(ours: openai.OpenAI) -> None:
 def test_a_router_hears_something_while_the_model_is_silent(
     ours: openai.OpenAI, app: Flask, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(openai_compat, "HEARTBEAT_SECONDS", 0.1)
+    monkeypatch.setattr(completions, "HEARTBEAT_SECONDS", 0.1)
     body = {"model": "fake-small", "messages": SAID}
     provider.script(latency=1)
     came = app.test_client().post("/v1/chat/completions", json={**body, "stream": True})
