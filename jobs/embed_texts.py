@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from jobs.engine import queue
 from jobs.engine.formats import exports
-from jobs.engine.llm import embeddings
+from jobs.engine.llm import batch_requests, embeddings
 from jobs.engine.llm.embeddings import batching, cache
 from jobs.engine.sdk import (
     BadInput,
@@ -26,6 +26,7 @@ from jobs.engine.sdk import (
     Estimate,
     FieldError,
     Find,
+    Input,
     ItemColumn,
     JobFailed,
     KindResult,
@@ -105,7 +106,7 @@ def check(params: Params, find: Find) -> list[FieldError]:
     except BadInput as error:
         return [FieldError("source", error.message)]
     errors = []
-    if params.text_column not in columns:
+    if params.text_column not in columns and not (_is_batch(params, columns) and batch_requests.is_batch(columns)):
         some = ", ".join(columns[:12]) + (", …" if len(columns) > 12 else "")
         errors.append(FieldError("text_column", f"There is no column “{params.text_column}”. There are: {some}."))
     taken = [name for name in (params.output_column, *_own(params)) if name in columns]
@@ -137,6 +138,8 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     began = time.monotonic()
     source = context.open(params.source)
     table = source.table(params.reading)
+    if _is_batch(params, table.columns):
+        return _run_batch(params, context, source, began)
     model = context.once(
         "model", lambda: _model(params)
     )  # a later attempt uses the same model, even if the settings have changed
@@ -170,6 +173,42 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         "not_embedded_again": queue.count_by_value(context.job.job_id, reused).get("true", 0),
         "cut_off": queue.count_by_value(context.job.job_id, cut).get("true", 0),
         "seconds": round(time.monotonic() - began, 1),
+    }
+
+
+def _is_batch(params: Params, columns: list[str]) -> bool:
+    """Whether each line is a request for embeddings, as OpenAI's batch files have them."""
+    return params.text_column == batch_requests.INPUT and batch_requests.INPUT not in columns
+
+
+def _run_batch(params: Params, context: Context, source: Input, began: float) -> dict[str, Any]:
+    """Answer each request; each may name its own model."""
+    total = context.once("requests", lambda: batch_requests.check_lines(source.rows(params.reading)))
+
+    async def answer(row: dict[str, Any], models: batching.VectorsOfModels) -> Output:
+        name, texts, packed = batch_requests.embeddings_request(row)
+        vectors = await models.of(name or params.model, texts)
+        numbers = [embeddings.unit(vector.numbers) if params.normalize else vector.numbers for vector in vectors]
+        spent = sum(vector.tokens for vector in vectors)
+        tokens = spent + sum(len(text) // 4 + 1 for text, vector in zip(texts, vectors, strict=True) if vector.known)
+        body = batch_requests.embeddings_answer(name or models.usual, numbers, tokens, packed=packed)
+        return Output({_own(params)[0]: spent, "response": body}, prompt_tokens=spent)
+
+    counts = context.map(
+        answer,
+        source.rows(params.reading),
+        key=batch_requests.custom_id,
+        row=lambda row: {"custom_id": batch_requests.custom_id(row)},
+        total=total,
+        concurrency=batching.BUILT_IN_WINDOW,
+        using=batching.VectorsOfModels(params.model, params.batch_size),
+    )
+    seconds = round(time.monotonic() - began, 1)
+    return {
+        "texts": counts.done,
+        "model": params.model or embeddings.default_model(),
+        "tokens": sum(context.used),
+        "seconds": seconds,
     }
 
 

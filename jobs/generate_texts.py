@@ -24,6 +24,7 @@ from jobs.engine.sdk import (
     FieldError,
     Find,
     ItemColumn,
+    JobFailed,
     KindResult,
     Output,
     Recipe,
@@ -210,7 +211,7 @@ def check(params: Params, find: Find) -> list[FieldError]:
         table = source.table(params.reading)
         batch = batch_requests.is_batch(table.columns)
         if batch and source.bytes <= CHECKED_AT_ONCE:
-            batch_requests.check_ids(source.rows(params.reading))
+            batch_requests.check_lines(source.rows(params.reading))
     except BadInput as error:
         return [FieldError("source", error.message)]
     wrong_prompt = [] if batch else template_errors(params.prompt, table.columns, source.name)
@@ -256,18 +257,26 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     began = time.monotonic()
     source = context.open(params.source)
     table = source.table(params.reading)
-    batch = batch_requests.is_batch(table.columns)
+    batch = _is_batch(params, table.columns)
+    total = table.rows if table.exact else None
     if batch:
-        batch_requests.check_ids(source.rows(params.reading))
+        total = context.once("requests", lambda: batch_requests.check_lines(source.rows(params.reading)))
     ask, budget = _asker(params, table.columns), Budget(params.token_budget, sum(context.used))
     asked = () if batch else parse_template(params.prompt).columns
 
     async def write(row: dict[str, Any], model: llm.Chat) -> Output:
         body = ask(row)
         async with budget.room_for(most_tokens(body)) as spend:
-            answer = await model.send(body, params.requests_per_minute, spend.again)
+            try:
+                answer = await model.send(body, params.requests_per_minute, spend.again)
+            except JobFailed as error:
+                if not batch or error.reason != "no_model":
+                    raise
+                raise BadInput(error.message, reason=error.reason) from None  # each request names its own model
             spend.tokens = answer.tokens
         came = _columns(answer, params, table.columns, unknown_sentence(row, asked))
+        if batch:
+            came["response"] = answer.body
         return Output(came, answer.prompt_tokens, answer.completion_tokens)
 
     counts = context.map(
@@ -275,7 +284,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         source.rows(params.reading),
         key=batch_requests.custom_id if batch else None,
         row=(lambda row: {"custom_id": batch_requests.custom_id(row)}) if batch else None,
-        total=table.rows if table.exact else source.count(params.reading),
+        total=source.count(params.reading) if total is None else total,
         concurrency=params.concurrency,
         using=llm.open_client(),
         shared=params.token_budget is None,  # each worker would count to the budget for itself
@@ -295,9 +304,14 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     }
 
 
+def _is_batch(params: Params, columns: list[str]) -> bool:
+    """Whether each line is a whole request. Only a batch can have been submitted without a prompt."""
+    return batch_requests.is_batch(columns) or not params.prompt.strip()
+
+
 def _asker(params: Params, columns: list[str]) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """A function that makes the request body for a row. It raises Skip or BadInput for a row that cannot be used."""
-    if batch_requests.is_batch(columns):
+    if _is_batch(params, columns):
         at_most = params.max_tokens if params.token_budget else None
         return lambda row: batch_requests.request(row, params.model, at_most)
     template = parse_template(params.prompt)

@@ -20,6 +20,7 @@ class LegworkError(Exception):
     reason = "error"
     retryable = False
     prompt_tokens = completion_tokens = 0  # that a model took for what failed
+    result: dict[str, Any] | None = None  # of a job that fails with it
 
     def __init__(self, message: str, *, reason: str | None = None, retryable: bool | None = None):
         super().__init__(message)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import struct
-
 from flask import Response, jsonify
 
 from jobs.engine import llm
@@ -42,20 +39,12 @@ def embed() -> Response:
     model = body.get("model", "")
     vectors = llm.embed(texts, model)
     tokens = sum(len(text) // 4 + 1 for text in texts)
-    data = [
-        {"object": "embedding", "index": place, "embedding": vector if form == "float" else _packed(vector)}
-        for place, vector in enumerate(vectors)
-    ]
-    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
-    return jsonify(object="list", data=data, model=model, usage=usage)
+    answer = llm.batch_requests.embeddings_answer(model, vectors, tokens, packed=form == "base64")
+    return jsonify(answer)
 
 
 def _is_text(value: object) -> bool:
     return isinstance(value, str) and 0 < len(value.strip()) <= MOST_TEXT_CHARACTERS
-
-
-def _packed(vector: list[float]) -> str:
-    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
 
 
 def _model(name: str) -> dict[str, str | int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from jobs.engine.errors import BadInput
@@ -62,6 +62,7 @@ class Completion:
     filtered: bool = False
     reasoning: str = ""
     calls: tuple[ToolCall, ...] = ()
+    body: Mapping[str, Any] = field(default_factory=dict, repr=False)  # all of it, as it came
 
     @property
     def tokens(self) -> int:
@@ -137,7 +138,9 @@ def parse(raw: bytes, body: Mapping[str, Any], seconds: float) -> Completion:
     filtered = finish == "content_filter"
     paid = _usage(found.get("usage"), body, written + reasoning)
     model = str(found.get("model") or body["model"])
-    answer = Completion(text or refusal, finish, *paid, seconds, model, bool(refusal), filtered, reasoning, calls)
+    answer = Completion(
+        text or refusal, finish, *paid, seconds, model, bool(refusal), filtered, reasoning, calls, found
+    )
     if answer.text.strip() or calls or filtered:
         return answer
     if answer.cut_off:

@@ -96,4 +96,5 @@ def _bytes(body: Mapping[str, Any]) -> int:
 
 def _longest(body: Mapping[str, Any]) -> int:
     asked = body.get("max_completion_tokens") or body.get("max_tokens")
-    return asked if isinstance(asked, int) else 0
+    answers = body.get("n")
+    return (asked if isinstance(asked, int) else 0) * (answers if isinstance(answers, int) and answers > 0 else 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jobs.engine.db.job_view import JobView
+from jobs.engine.queue import batches
 from jobs.engine.queue.approvals import approvals_of
 from jobs.engine.queue.commands import (
     MOST_AHEAD,
@@ -88,6 +89,7 @@ __all__ = [
     "answer_approval",
     "approvals_of",
     "attempts",
+    "batches",
     "cancel",
     "change_schedule",
     "checked_cron",

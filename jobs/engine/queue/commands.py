@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from jobs.engine import accounts
 from jobs.engine.db import postgres
@@ -36,6 +37,8 @@ MOST_SAMPLE = 1_000
 LONGEST_NAME = 200
 MOST_AHEAD = timedelta(days=366)
 
+Also = Callable[[Session, UUID], None]  # with the id of the new job
+
 
 def submit(
     kind_name: str,
@@ -50,11 +53,13 @@ def submit(
     notify: Sequence[NotificationTarget | Mapping[str, str]] = (),
     name: str = "",
     estimated: Mapping[str, Any] | None = None,
+    also: Also | None = None,
 ) -> JobView:
     """Create a job and deliver its message. The job is stored once this returns, whether or not the broker answers.
 
     params, notify: raw values are validated here; ValidParams (for this owner) and NotificationTargets are not.
     name: what its owner calls it; empty: what the kind does. estimated: what its form said that it would take.
+    also: adds rows of its own in the transaction that creates the job.
     The same idempotency_key returns the same job; with another body it raises Conflict.
     Raises NotFound, KindUnavailable, InvalidParams, TooMany (nothing is created then), DatabaseUnavailable.
     """
@@ -83,7 +88,7 @@ def submit(
         run_at=run_at,
     )
     try:
-        job = _created(new, targets)
+        job = _created(new, targets, also)
     except ledger.TooManyWaiting:
         raise limits.too_many_waiting() from None
     except ledger.KeyTaken:  # a request with the same key was first
@@ -95,15 +100,17 @@ def submit(
     return job
 
 
-def _created(job: Job, targets: Sequence[NotificationTarget]) -> JobView:
-    """Commit the job's row, with the targets of its notifications."""
+def _created(job: Job, targets: Sequence[NotificationTarget], also: Also | None) -> JobView:
+    """Commit the job's row, with the targets of its notifications and what else belongs to it."""
     how: Any = {"delivered": job.run_at is None, "most": limits.max_waiting_jobs()}
-    if not targets:
+    if not targets and also is None:
         with postgres.autocommit() as connection:
             return ledger.create(connection, job, **how)
     with postgres.session() as session:
         made = ledger.create(session.connection(), job, **how)
         notifications.add(session, made.id, targets)
+        if also is not None:
+            also(session, made.id)
         return made
 
 

@@ -100,7 +100,7 @@ def _some_files(days: int) -> int:
         values = {"after": _looked_to, "newest": newest, "before": before, "limit": FILES_AT_ONCE}
         old = session.execute(_OLD_FILES, values).all()
         _looked_to = old[-1].id if len(old) == FILES_AT_ONCE else UUID(int=0)
-        over = [row.id for row in old if row.job_id] + _unneeded(session, [row.id for row in old if not row.job_id])
+        over = [row.id for row in old if row.job_id] + unneeded(session, [row.id for row in old if not row.job_id])
         locked = session.execute(_LOCKED_FILES, {"ids": over}).all() if over else []
         _remove_blobs([row.blob for row in locked])
         session.execute(_FORGET_FILES, {"ids": [row.id for row in locked]})
@@ -114,7 +114,7 @@ _NEEDING = text("""
 """)
 
 
-def _unneeded(session: Session, uploads: Sequence[UUID]) -> list[UUID]:
+def unneeded(session: Session, uploads: Sequence[UUID]) -> list[UUID]:
     """Those of these uploads that no waiting, running or pinned job and no schedule has in its params."""
     if not uploads:
         return []

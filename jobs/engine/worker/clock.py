@@ -23,7 +23,7 @@ from jobs.engine.errors import BrokerUnavailable, DatabaseUnavailable, LegworkEr
 from jobs.engine.files import resumable
 from jobs.engine.files.storage import blob_storage
 from jobs.engine.kinds import catalogue
-from jobs.engine.queue import commands, delivery, ledger, notifications, queries, retention, worker_registry
+from jobs.engine.queue import batches, commands, delivery, ledger, notifications, queries, retention, worker_registry
 
 TICK_SECONDS = 1.0
 FRONT = 100  # oldest rows of a queue whose messages are looked for each second
@@ -108,6 +108,7 @@ class Clock:
         if time.monotonic() - self._tidied > TIDY_SECONDS:
             self._tidied = time.monotonic()
             tidy()
+            batches.expire_batches()
             self._delete_expired()
         if time.monotonic() - self._swept > SWEEP_SECONDS:
             self._swept = time.monotonic()

@@ -176,7 +176,7 @@ class Run:
             return state
         if error.retryable and self._postpone(error, detail):
             return "queued"
-        return self._settle("failed", error.reason, error.message, detail=detail)
+        return self._settle("failed", error.reason, error.message, detail=detail, result=error.result)
 
     def _postpone(self, error: LegworkError, detail: str) -> bool:
         why = error.reason, self.writer.hider.text(error.message), detail

@@ -179,6 +179,41 @@ class Vectors:
         return vector
 
 
+class VectorsOfModels:
+    """Vectors of several models, each opened when it is first asked for. `usual`: the one that an empty name means."""
+
+    def __init__(self, model: str, batch_size: int = 32):
+        self.usual = embedder(model).model
+        self._size = batch_size
+        self._vectors: dict[str, Vectors] = {}
+
+    async def __aenter__(self) -> Self:
+        self._open = AsyncExitStack()
+        self._opening = asyncio.Lock()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._open.aclose()
+
+    async def of(self, model: str, texts: list[str]) -> list[Vector]:
+        """Raises BadInput for a model that there is not, and what `Vectors.of` raises."""
+        async with self._opening:
+            name = model or self.usual
+            if name not in self._vectors:
+                try:
+                    self._vectors[name] = await self._open.enter_async_context(Vectors(name, self._size))
+                except JobFailed as error:
+                    raise BadInput(error.message, reason=error.reason) from None
+        try:
+            return list(await asyncio.gather(*map(self._vectors[name].of, texts)))
+        except JobFailed as error:
+            if error.reason != "no_model":
+                raise
+            raise BadInput(error.message, reason=error.reason) from None
+
+
 async def run_in_thread(ask: Callable[[], Found]) -> Found:
     """Ask the database, for as long as it is away: without it nothing of the job can be kept anyway."""
 

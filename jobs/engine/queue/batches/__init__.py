@@ -1,0 +1,30 @@
+"""Batches in OpenAI's wire format: a batch is a job, and its files are read from the job's items."""
+
+from __future__ import annotations
+
+from jobs.engine.queue.batches.batch_files import MOST_LISTED, StoredFile, delete_file, find_file, list_files, read_file
+from jobs.engine.queue.batches.records import (
+    KINDS,
+    BatchView,
+    cancel_batch,
+    create_batch,
+    expire_batches,
+    find_batch,
+    list_batches,
+)
+
+__all__ = [
+    "KINDS",
+    "MOST_LISTED",
+    "BatchView",
+    "StoredFile",
+    "cancel_batch",
+    "create_batch",
+    "delete_file",
+    "expire_batches",
+    "find_batch",
+    "find_file",
+    "list_batches",
+    "list_files",
+    "read_file",
+]
