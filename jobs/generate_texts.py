@@ -7,7 +7,6 @@ time. A file of requests for OpenAI's batch endpoint can be used unchanged.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -15,7 +14,8 @@ from itertools import islice
 from typing import Any, Literal
 
 from jobs.engine import llm, queue
-from jobs.engine.llm import Budget, Completion, about_tokens, batch_requests, most_tokens, response_format
+from jobs.engine.kits import texts
+from jobs.engine.llm import Budget, about_tokens, batch_requests, most_tokens, response_format
 from jobs.engine.llm import json_schema as llm_json_schema
 from jobs.engine.sdk import (
     BadInput,
@@ -51,14 +51,6 @@ REUSE_PROCESS = True
 NOUN = ("row", "rows")
 SPREAD = True
 
-OWN_COLUMNS = ("tokens", "finish_reason", "flag", "reasoning", "error_cells")
-REFUSED, FILTERED = "refused", "refused by the provider's content filter"
-FINISH_REASONS = {
-    "stop": "By itself",
-    "length": "Cut off",
-    "content_filter": "Filtered",
-    "tool_calls": "With a tool call",
-}
 BUILT_IN_TOKENS_PER_SECOND = 150  # of the built-in model on two cores, several rows at a time
 SECONDS_PER_CALL = 3.0  # of a typical provider
 CHECKED_AT_ONCE = 20_000_000  # bytes of a batch file whose ids are checked before the job is accepted
@@ -142,12 +134,10 @@ def item_columns(params: Mapping[str, Any]) -> list[ItemColumn]:
     name = params.get("output_column") or "text"
     return [
         ItemColumn(name, type="markdown"),
-        ItemColumn(
-            "flag", "Remark", "tag", words={REFUSED: "Refused", FILTERED: "Filtered by the provider"}, facet=True
-        ),
+        ItemColumn("flag", "Remark", "tag", words=texts.FLAGS, facet=True),
         ItemColumn("error_cells", "Cells with an error", "text"),
         ItemColumn("reasoning", "Reasoning", "markdown", shown="asked"),
-        ItemColumn("finish_reason", "Ended", "tag", shown="asked", words=FINISH_REASONS),
+        ItemColumn("finish_reason", "Ended", "tag", shown="asked", words=texts.FINISH_REASONS),
         ItemColumn("tokens", "Tokens", "tokens", shown="never"),  # they are the item's own
     ]
 
@@ -216,7 +206,7 @@ def check(params: Params, find: Find) -> list[FieldError]:
         return [FieldError("source", error.message)]
     wrong_prompt = [] if batch else template_errors(params.prompt, table.columns, source.name)
     errors = [FieldError("prompt", sentence) for sentence in wrong_prompt]
-    if params.output_column in (*table.columns, *OWN_COLUMNS):
+    if params.output_column in (*table.columns, *texts.OWN_COLUMNS):
         taken = f"There is a column “{params.output_column}” already. Choose another name."
         errors.append(FieldError("output_column", taken))
     if params.json_schema is not None and (sentence := llm_json_schema.schema_error(params.json_schema)):
@@ -262,6 +252,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     if batch:
         total = context.once("requests", lambda: batch_requests.check_lines(source.rows(params.reading)))
     ask, budget = _asker(params, table.columns), Budget(params.token_budget, sum(context.used))
+    added = texts.AnswerColumns(params.output_column, table.columns, params.json_schema is not None)
     asked = () if batch else parse_template(params.prompt).columns
 
     async def write(row: dict[str, Any], model: llm.Chat) -> Output:
@@ -274,7 +265,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
                     raise
                 raise BadInput(error.message, reason=error.reason) from None  # each request names its own model
             spend.tokens = answer.tokens
-        came = _columns(answer, params, table.columns, unknown_sentence(row, asked))
+        came = added.of(answer, unknown_sentence(row, asked))
         if batch:
             came["response"] = answer.body
         return Output(came, answer.prompt_tokens, answer.completion_tokens)
@@ -290,8 +281,8 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         shared=params.token_budget is None,  # each worker would count to the budget for itself
     )
     prompt_tokens, completion_tokens = context.used
-    flags = queue.count_by_value(context.job.job_id, _free("flag", params, table.columns))
-    refused = flags.get(REFUSED, 0) + flags.get(FILTERED, 0)
+    flags = queue.count_by_value(context.job.job_id, added.free("flag"))
+    refused = sum(flags.get(flag, 0) for flag in texts.FLAGS)
     return {
         "rows": counts.done,
         "tokens": prompt_tokens + completion_tokens,
@@ -339,31 +330,6 @@ def _question(ask: Callable[[dict[str, Any]], dict[str, Any]], row: dict[str, An
         return TrialPrompt(None, trouble=str(error))
     last = body["messages"][-1]
     return TrialPrompt(body, str(last.get("content") or "") if isinstance(last, dict) else "")
-
-
-def _columns(answer: Completion, params: Params, taken: list[str], error_cells: str | None) -> dict[str, Any]:
-    """The columns added to a row: the text, the simple values of its JSON, and those of OWN_COLUMNS."""
-    properties: dict[str, Any] = {}
-    if params.json_schema is not None and not answer.unwilling:
-        properties = {
-            name: value for name, value in json.loads(answer.text).items() if not isinstance(value, dict | list)
-        }
-    own: dict[str, Any] = {"tokens": answer.tokens, "finish_reason": answer.finish_reason}
-    if answer.unwilling:
-        own["flag"] = FILTERED if answer.filtered else REFUSED
-    elif answer.cut_off:
-        own["flag"] = f"cut off at {answer.completion_tokens} tokens"
-    if answer.reasoning:
-        own["reasoning"] = answer.reasoning
-    if error_cells:
-        own["error_cells"] = f"{error_cells} It was left empty in the prompt."
-    added = {_free(name, params, [*taken, *OWN_COLUMNS]): value for name, value in properties.items()}
-    return {params.output_column: answer.text} | added | {_free(name, params, taken): own[name] for name in own}
-
-
-def _free(name: str, params: Params, taken: list[str]) -> str:
-    """The name of an added column, with the new column's name as a prefix if it exists already."""
-    return f"{params.output_column}.{name}" if name in taken or name == params.output_column else name
 
 
 def _tokens_a_row(ask: Callable[[dict[str, Any]], dict[str, Any]], first: list[dict[str, Any]]) -> float:

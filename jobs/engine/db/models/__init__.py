@@ -5,7 +5,7 @@ from __future__ import annotations
 from jobs.engine.db.models.accounts import ROLES, SCOPES, Account, AuditEntry, Guest, Share, SignIn, Token, Tries
 from jobs.engine.db.models.approvals import Approval
 from jobs.engine.db.models.base import Base, new_id
-from jobs.engine.db.models.batches import Batch
+from jobs.engine.db.models.batches import BatchJob
 from jobs.engine.db.models.chat import Attachment, Conversation, Message
 from jobs.engine.db.models.files import BlobPiece, File, SiteStorage, StorageUsed, Upload
 from jobs.engine.db.models.jobs import (
@@ -34,7 +34,7 @@ __all__ = [
     "Approval",
     "Attempt",
     "Base",
-    "Batch",
+    "BatchJob",
     "Conversation",
     "Counts",
     "File",

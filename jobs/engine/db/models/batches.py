@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from jobs.engine.db.models.base import Base
 
 
-class Batch(Base):
+class BatchJob(Base):
     """What a batch has and its job has not."""
 
     __tablename__ = "batches"

@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import select, text, update
 
 from jobs.engine.db import postgres
-from jobs.engine.db.models import Batch, File
+from jobs.engine.db.models import BatchJob, File
 from jobs.engine.db.records import as_id, owned
 from jobs.engine.errors import Conflict, NotFound
 from jobs.engine.files import lookup
@@ -110,7 +110,7 @@ def delete_file(file_id: str, owner: str) -> None:
 def _hide(batch: BatchView, part: str) -> None:
     gone = " ".join(sorted({*batch.batch.deleted_files.split(), part}))
     with postgres.session() as session:
-        session.execute(update(Batch).where(Batch.job_id == batch.job.id).values(deleted_files=gone))
+        session.execute(update(BatchJob).where(BatchJob.job_id == batch.job.id).values(deleted_files=gone))
 
 
 def _of_upload(file: File) -> StoredFile:
@@ -173,5 +173,5 @@ def _size(batch: BatchView, part: str) -> int:
         session.execute(text("set local statement_timeout = '120 s'"))
         size = int(session.execute(_SIZE[part], {"id": batch.job.id}).scalar_one())
         kept = {**(known if known.get("lease") == lease else {}), "lease": lease, part: size}
-        session.execute(update(Batch).where(Batch.job_id == batch.job.id).values(sizes=kept))
+        session.execute(update(BatchJob).where(BatchJob.job_id == batch.job.id).values(sizes=kept))
     return size

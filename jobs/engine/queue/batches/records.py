@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from jobs.engine.db import postgres
 from jobs.engine.db.job_view import JobView, columns
-from jobs.engine.db.models import Batch, Job
+from jobs.engine.db.models import BatchJob, Job
 from jobs.engine.db.records import as_id
 from jobs.engine.errors import BadInput, Conflict, FieldError, InvalidParams, NotFound
 from jobs.engine.files import inputs
@@ -50,7 +50,7 @@ class BatchProblem(NamedTuple):
 class BatchView:
     """A batch with its job."""
 
-    batch: Batch
+    batch: BatchJob
     job: JobView
 
     @property
@@ -108,7 +108,7 @@ def create_batch(
 
     def add(session: Session, job_id: UUID) -> None:
         asked = {"endpoint": endpoint, "input_file": file_id, "completion_window": window, "labels": dict(labels or {})}
-        session.add(Batch(job_id=job_id, owner=owner, expires_at=func.now() + lasts, **asked))
+        session.add(BatchJob(job_id=job_id, owner=owner, expires_at=func.now() + lasts, **asked))
 
     job = commands.submit(
         name, ValidParams(kind, params, source.name), owner=owner, idempotency_key=idempotency_key, also=add
@@ -179,7 +179,7 @@ def expire_batches() -> int:
 
 
 def _query(owner: str) -> Select[Any]:
-    return select(Batch, *columns()).join(Job, Job.id == Batch.job_id).where(Job.owner == owner)
+    return select(BatchJob, *columns()).join(Job, Job.id == BatchJob.job_id).where(Job.owner == owner)
 
 
 def _view(row: Any) -> BatchView:
