@@ -1,7 +1,9 @@
 """Build a report from a table.
 
-Sums, means and counts by group or over time, with a chart, as PDF, HTML, Excel or Word. All numbers are computed from all rows
-of the table. A language model may describe them, but may use only computed numbers.
+Without measures it is a profile of the table: what is in each column, what is missing, distributions, correlations, outliers,
+duplicates, and in words what to look at. With measures: sums, means, percentiles and others by group or over time, compared with
+another table or period. As PDF, HTML, Excel or Word, with charts. All numbers are computed from all rows of the table, or those
+that your filters leave. A language model may describe them, but may use only computed numbers.
 
 Numbers and dates are read as people write them ($1,200.50, 1.234,50, 15 %, 25/03/2026), in one way for the whole column; times with
 an offset by UTC. What is no number or no date is left out, counted and shown.
@@ -13,21 +15,21 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator
+from pydantic import BeforeValidator
 
 from jobs.engine import llm
 from jobs.engine.formats import columns
 from jobs.engine.formats.tables import TableInfo
 from jobs.engine.kits import conversion, reports
-from jobs.engine.kits.reports import measures as reports_measures
+from jobs.engine.kits.reports import form_rows, job_page, measures, planning
 from jobs.engine.kits.reports import narrative as reports_narrative
 from jobs.engine.sdk import (
     BadInput,
-    Chart,
     ColumnParams,
     Context,
     Estimate,
@@ -44,7 +46,10 @@ from jobs.engine.sdk import (
 
 TITLE = "Build a report"
 GROUP = "Data and numbers"
-WORDS = "chart, pdf, excel, word, weekly, monthly, summary, dashboard, pivot, statistics, graph"
+WORDS = (
+    "chart, pdf, excel, word, weekly, monthly, summary, dashboard, pivot, statistics, graph, profile, data quality, explore, "
+    "compare, missing values, outliers"
+)
 QUEUE = "cpu"
 NEEDS = ("duckdb", "pypandoc", "typst", "manimgx_fonts", "manimgx_fonts_cjk", "vl_convert", "xlsxwriter")
 NOUN = ("text", "texts")  # the only item is the model's summary
@@ -53,18 +58,9 @@ RESULT_TEMPLATE = "jobs/results/build_report.html"
 
 ROWS_PER_SECOND = 60_000
 SECONDS = 8.0  # for charts and pages
-CHARTED = 60  # points of the chart on the job's page
-MOST_KEYS = 3
+MOST_COMPARED = 10_000  # groups of the other table
 
-Listed = Annotated[str, BeforeValidator(reports_measures.written)]
-
-
-class MeasureRow(BaseModel):
-    how: Literal["sum", "mean", "median", "min", "max", "count"] = param(
-        "What",
-        words={"sum": "Sum", "mean": "Mean", "median": "Median", "min": "Least", "max": "Most", "count": "Number"},
-    )
-    column: str = param("Of", columns_of="source", names=("*",), words={"*": "all rows"})
+Listed = Annotated[str, BeforeValidator(measures.written)]
 
 
 class Params(ColumnParams):
@@ -72,8 +68,8 @@ class Params(ColumnParams):
     title: str = param("Title", default="Report", min_length=1, max_length=200)
     template: str = param(
         "Template",
-        "summary, grouped or timeseries; or Markdown of your own, with {totals}, {groups}, {periods}, {chart}, {narrative}, "
-        "{facts}, {notes} and single figures such as {count(*)} in braces.",
+        "summary, profile, grouped or timeseries; or Markdown of your own, with {totals}, {groups}, {periods}, {comparison}, "
+        "{chart}, {narrative}, {facts}, {notes} and single figures such as {count(*)} in braces.",
         default="summary",
         widget="text",
         min_length=1,
@@ -81,10 +77,10 @@ class Params(ColumnParams):
     )
     measures: Listed = param(
         "Measures",
-        "What is computed of which column.",
-        default="count(*)",
+        "What is computed of which column. None: a profile of the whole table.",
+        default="",
         columns_of="source",
-        rows=MeasureRow,
+        rows=form_rows.MeasureRow,
         max_length=2_000,
     )
     group_by: Listed = param(
@@ -94,6 +90,22 @@ class Params(ColumnParams):
         widget="columns",
         columns_of="source",
         max_length=600,
+    )
+    filters: list[form_rows.FilterRow] = param(
+        "Only rows where", "All of these must hold.", default=[], max_length=20, advanced=True
+    )
+    compare_with: TableFile | None = param(
+        "Compare with",
+        "The same table of another time or place: the report shows both, and the change.",
+        default=None,
+        advanced=True,
+    )
+    compare_periods: Literal["none", "before", "year"] = param(
+        "Compare the last period",
+        "For reports over time.",
+        default="none",
+        words={"none": "With none", "before": "With the one before", "year": "With that of the year before"},
+        advanced=True,
     )
     format: Literal["pdf", "html", "xlsx", "docx"] = param("Format", default="pdf")
     narrative: Literal["none", "llm"] = param(
@@ -152,6 +164,7 @@ EXAMPLE = {
 }
 
 RECIPES = (
+    Recipe("Look into an unknown table", {"source": "sample:sales.csv", "title": "What is in the sales"}),
     Recipe(
         "Monthly sales report",
         EXAMPLE | {"title": "Sales by month", "measures": "sum(amount), count(*)", "period": "month", "group_by": ""},
@@ -164,16 +177,18 @@ def check(params: Params, find: Find) -> list[FieldError]:
         table = find(params.source).table(params.reading)
     except BadInput as error:
         return [FieldError("source", error.message)]
+    wanted = params.measures
     errors = [
-        *_errors_of(
-            "measures",
-            lambda: reports_measures.check_numbers(reports_measures.parse(params.measures, table.columns), table.first),
-        ),
-        *_errors_of("group_by", lambda: _keys(params, table)),
+        *_errors_of("measures", lambda: measures.check_numbers(measures.parse(wanted, table.columns), table.first)),
+        *_errors_of("group_by", lambda: planning.keys_of(params.group_by, params.template, table)),
         *_errors_of("date_column", lambda: _date(params, table)),
+        *_errors_of("filters", lambda: reports.check_filters(_filters(params), table.columns)),
     ]
     if not errors:
-        errors = _errors_of("template", lambda: reports.check_template(params.template.strip(), _names(params, table)))
+        plan = _plan(params, table)
+        names = [one.name for one in plan.measures]
+        errors = _errors_of("template", lambda: reports.check_template(params.template.strip(), names))
+        errors += _errors_of("compare_with", lambda: _check_other(params, plan, find))
     if params.narrative == "llm" and (missing := llm.setup_error()):
         errors.append(FieldError("narrative", missing))
     return errors
@@ -203,6 +218,11 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     context.progress(note="Computing the figures")
     stored = context.once("figures", lambda: _figures(params, plan, context))
     figures = reports.completed(stored, len(plan.measures))
+    labels = [
+        f"{one.label} ({unit})" if unit else one.label
+        for one, unit in zip(plan.measures, figures["units"], strict=True)
+    ]
+    figures["comparison"] = _comparison(params, plan, figures, labels, context)
     narrated = params.narrative == "llm" and bool(figures["rows_used"])
     text, notes = _narrated(params, plan, figures, context) if narrated else ("", [])
     report = reports.Report(
@@ -211,10 +231,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         as_of=figures["as_of"],
         template=params.template.strip(),
         keys=plan.group_by,
-        labels=[
-            f"{one.label} ({unit})" if unit else one.label
-            for one, unit in zip(plan.measures, figures["units"], strict=True)
-        ],
+        labels=labels,
         names=[one.name for one in plan.measures],
         figures=figures,
         narrative=text,
@@ -228,20 +245,10 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         **{"rows_read": figures["rows_read"], "rows_used": figures["rows_used"], "data_as_of": figures["as_of"]},
         "left_out": figures["left_out"],
         "seconds": round(time.monotonic() - began, 1),
-        "chart": _chart(report),
+        "chart": job_page.chart(report),
+        "comparison": job_page.comparison_table(figures["comparison"]),
         "preview": reports.preview(report, [*figures["notes"], *report.notes, *warnings]),
     }
-
-
-def _chart(report: reports.Report) -> Chart | None:
-    """The first measure by period or group, as the report has it."""
-    figures = report.figures
-    rows = figures["periods"] or (figures["groups"] or {}).get("rows") or []
-    width = 1 if figures["periods"] else len(report.keys)
-    points = [(" · ".join(map(str, row[:width])), row[width]) for row in rows[:CHARTED]]
-    if len(points) < 2 or not all(value is None or isinstance(value, int | float) for _, value in points):
-        return None
-    return Chart("line" if figures["periods"] else "bars", points, report.labels[0])
 
 
 # The params applied to the table. These functions raise BadInput.
@@ -256,52 +263,62 @@ def _errors_of(field: str, look: Any) -> list[FieldError]:
 
 
 def _plan(params: Params, table: TableInfo) -> reports.ReportPlan:
+    profile = params.compare_with is None and planning.is_profile(params.template, params.measures, params.group_by)
     return reports.ReportPlan(
-        measures=reports_measures.parse(params.measures, table.columns),
-        group_by=_keys(params, table),
-        date=_date(params, table),
+        measures=[] if profile else measures.parse(params.measures, table.columns),
+        group_by=[] if profile else planning.keys_of(params.group_by, params.template, table),
+        date="" if profile else _date(params, table),
         period=params.period,
         most_groups=params.most_groups,
         options=table.options,
         choices=params.column_choices,
+        profile=profile,
+        known=table.columns,
+        filters=_filters(params),
     )
 
 
-def _keys(params: Params, table: TableInfo) -> list[str]:
-    keys = reports_measures.columns_in(params.group_by.strip(), table.columns)
-    if len(keys) > MOST_KEYS:
-        raise BadInput(f"These are {len(keys)} columns; a report can be grouped by at most {MOST_KEYS}.")
-    if not keys and params.template.strip() == "grouped":
-        raise BadInput(f"The template grouped needs a column to group by. There are: {', '.join(table.columns[:12])}.")
-    return keys
+def _filters(params: Params) -> list[reports.Filter]:
+    return [row.filter for row in params.filters]
 
 
 def _date(params: Params, table: TableInfo) -> str:
-    """The column of a report over time; empty for other reports."""
-    if params.date_column and params.date_column not in table.columns:
-        raise BadInput(reports_measures.no_column(params.date_column, table.columns))
-    if params.date_column or (params.template.strip() != "timeseries" and "{periods}" not in params.template):
-        return params.date_column
-    for column in columns.of_rows(table.columns, table.first):
-        if columns.is_dated(column):
-            return column.name
-    if not table.first:
-        return next((column for column in table.columns if "date" in column.lower()), table.columns[0])
-    raise BadInput("No column of the table has dates such as 2026-03-31. Name one, or choose another template.")
+    return planning.date_of(params.date_column, params.template, table, params.compare_periods != "none")
 
 
-def _names(params: Params, table: TableInfo) -> list[str]:
-    return [one.name for one in reports_measures.parse(params.measures, table.columns)]
+def _check_other(params: Params, plan: reports.ReportPlan, find: Find) -> None:
+    if params.compare_with:
+        planning.check_other(plan.columns, find(params.compare_with).table(params.reading).columns)
 
 
 # The work.
 
 
 def _figures(params: Params, plan: reports.ReportPlan, context: Context) -> dict[str, Any]:
-    source = context.open(params.source)
     read = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    return _computed(params.source, plan, context) | {"as_of": read}
+
+
+def _computed(ref: str, plan: reports.ReportPlan, context: Context) -> dict[str, Any]:
+    source = context.open(ref)
     with source.path() as path, _folder() as folder:
-        return reports.compute(path, source.name, plan, folder, context.check) | {"as_of": read}
+        return reports.compute(path, source.name, plan, folder, context.check)
+
+
+def _comparison(
+    params: Params, plan: reports.ReportPlan, figures: dict[str, Any], labels: list[str], context: Context
+) -> reports.Comparison | None:
+    if params.compare_with and figures["rows_used"]:
+        context.progress(note="Computing the figures of the other table")
+        ref, table = params.compare_with, context.open(params.compare_with).table(params.reading)
+        every = replace(plan, most_groups=MOST_COMPARED, options=table.options, known=table.columns)
+        stored = context.once("figures of the other", lambda: _computed(ref, every, context))
+        other = reports.completed(stored, len(plan.measures))
+        names = context.open(ref).name, context.open(params.source).name
+        return reports.of_tables(figures, other, names, plan.group_by, labels)
+    if params.compare_periods != "none" and figures["periods"]:
+        return reports.of_periods(figures, params.compare_periods, labels)
+    return None
 
 
 def _narrated(

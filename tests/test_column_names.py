@@ -137,6 +137,10 @@ KINDS: dict[str, Callable[[str, list[str]], dict[str, Any]]] = {
         "tool": "query_table",
         "arguments": {"files": [file], "sql": f"select {quoted(c[0])}, {quoted(c[1])} from things"},
     },
+    "simulate": lambda file, c: {
+        **{"formula": "x * 2", "inputs": {"x": {"distribution": "column", "column": c[1]}}},
+        **{"data": file, "trials": 10, "seed": 1},
+    },
     "send_emails": lambda file, c: {
         **{"recipients": file, "address_column": c[2], "name_column": c[0]},
         **{"from": "nora@example.org", "subject": "Hello", "text": "Dear reader,"},

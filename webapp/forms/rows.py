@@ -9,7 +9,7 @@ from typing import Any
 
 from webapp.forms.schema import NOTHING, Field
 
-_CALL = re.compile(r"\s*(\w+)\s*\((.*)\)\s*", re.S)
+_CALL = re.compile(r"\s*([\w.]+)\s*\((.*)\)\s*", re.S)
 _CALLS = re.compile(r"(?<=\))\s*[,;\n]\s*")
 Read = Callable[[Field, str], Any]
 

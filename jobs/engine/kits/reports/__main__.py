@@ -9,9 +9,11 @@ from typing import Any
 from jobs.engine.formats.columns import Choices
 from jobs.engine.formats.tables import ReadOptions
 from jobs.engine.kits.conversion import documents
-from jobs.engine.kits.reports import charts, figures, writing
+from jobs.engine.kits.reports import charts, figures, profile_writing, writing
+from jobs.engine.kits.reports.filters import Filter
 from jobs.engine.kits.reports.measures import Measure
 from jobs.engine.kits.reports.readings import ReportPlan
+from jobs.engine.kits.reports.shown_figures import escaped
 from jobs.engine.sandbox import confined
 
 
@@ -22,7 +24,8 @@ def work(request: dict[str, Any], folder: Path) -> dict[str, Any]:
 def _compute(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     measures = [Measure(**one) for one in request["plan"]["measures"]]
     given = {"choices": Choices(**request["plan"]["choices"]), "options": ReadOptions(**request["plan"]["options"])}
-    plan = ReportPlan(**(request["plan"] | {"measures": measures} | given))
+    filters = [Filter(**one) for one in request["plan"]["filters"]]
+    plan = ReportPlan(**(request["plan"] | {"measures": measures, "filters": filters} | given))
     return figures.compute(Path(request["path"]), request["name"], plan, folder)
 
 
@@ -32,16 +35,22 @@ def _render(request: dict[str, Any], folder: Path) -> dict[str, Any]:
         writing.workbook(report, folder / "report.xlsx")
         return {"path": "report.xlsx", "warnings": []}
     beside: list[str] = []
-    spec = charts.chart(report.figures, report.labels, report.keys) if report.figures["rows_used"] else None
+    spec = _spec(report) if report.figures["rows_used"] else None
     if spec:
         report = replace(report, chart=charts.drawn(spec, "svg" if format == "html" else "png"))
         beside = (
             charts.warning(spec) if format == "docx" else []
         )  # a PDF's warning is of all its letters; HTML has none
     source = folder / "report.md"
-    source.write_text(f"---\ntitle: >-\n  {writing.escaped(report.title)}\n---\n\n{writing.markdown(report)}")
+    source.write_text(f"---\ntitle: >-\n  {escaped(report.title)}\n---\n\n{writing.markdown(report)}")
     made, warnings = documents.convert(source, "report", format, report.title, {"margin_mm": 20}, folder)
     return {"path": made.name, "warnings": [*warnings, *beside]}
+
+
+def _spec(report: writing.Report) -> dict[str, Any] | None:
+    if profile := report.figures["profile"]:
+        return profile_writing.spec(profile)
+    return charts.chart(report.figures, report.labels, report.keys)
 
 
 if __name__ == "__main__":

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import date, time
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from jobs.engine.display import DIGITS, as_text
 from jobs.engine.errors import BadInput
-from jobs.engine.kits.reports.measures import OF_NUMBERS, ROWS, Measure
+from jobs.engine.kits.reports import profile
+from jobs.engine.kits.reports.measures import ROWS, Measure
+from jobs.engine.kits.reports.plain_figures import plain
 from jobs.engine.kits.reports.readings import Readings, ReportPlan, Spool, put_down
 from jobs.engine.sandbox import locked_duckdb
 from jobs.engine.sandbox.locked_duckdb import LockedDuckDB
 
-EXACT = {"sum": "sum", "mean": "avg", "median": "median", "min": "min", "max": "max"}  # of whole numbers and decimals
-OF_FRACTIONS = EXACT | {"sum": "fsum", "mean": "favg"}  # of binary fractions, with less rounding
+EXACT = {"sum": "sum", "mean": "avg", "median": "median", "min": "min", "max": "max", "sd": "stddev_samp"}
+OF_FRACTIONS = EXACT | {"sum": "fsum", "mean": "favg"}  # of binary fractions; EXACT is of whole numbers and decimals
 NUMBERS = ("INT", "DOUBLE", "FLOAT", "DECIMAL", "REAL")
 LABELS = {"year": "%Y", "month": "%Y-%m", "quarter": "%Y", "week": "%Y-%m-%d", "day": "%Y-%m-%d"}
 MEMORY = 768 << 20
@@ -30,6 +29,8 @@ def compute(path: Path, name: str, plan: ReportPlan, folder: Path) -> dict[str, 
 
     Raises BadInput in words.
     """
+    if plan.profile:
+        return _profiled(profile.profile(path, name, plan.options, plan.choices, plan.filters, folder))
     import duckdb
 
     spool = put_down(path, name, plan, folder)
@@ -40,6 +41,12 @@ def compute(path: Path, name: str, plan: ReportPlan, folder: Path) -> dict[str, 
         raise BadInput(
             "The table has too many different groups to be added up here. Group by something coarser."
         ) from None
+
+
+def _profiled(found: dict[str, Any]) -> dict[str, Any]:
+    nothing: dict[str, Any] = {"totals": [], "units": [], "left_out": {}, "warnings": []}
+    nothing |= {"groups": None, "periods": None, "lines": None, "period": None, "notes": found.pop("notes")}
+    return nothing | {"rows_read": found["rows"], "rows_used": found["rows"], "profile": found}
 
 
 class _Report:
@@ -93,7 +100,7 @@ class _Report:
             inner = "and" if self._where else "where"
             left = f"{self._used} {inner} not exists (select 1 from {top} where {same})"
             others = list(self._one(f"select {self._measures} from {left}"))
-        return {"count": count, "rows": [_plain(row) for row in rows], "others": others}
+        return {"count": count, "rows": [plain(row) for row in rows], "others": others}
 
     def _periods(self) -> dict[str, Any]:
         first, last = f"min({self._day})", f"max({self._day})"
@@ -123,7 +130,7 @@ class _Report:
 
     def _unit(self, one: Measure) -> str:
         format = self._texts.formats.get(one.column)
-        return format.unit if format and one.how != "count" else ""
+        return format.unit if format and one.how not in ("count", "distinct") else ""
 
     # Pieces of SQL.
 
@@ -134,15 +141,27 @@ class _Report:
     def _measure(self, one: Measure) -> str:
         if one.column == ROWS:
             return "count(*)"
-        if one.how == "count":
-            return f"count({self._texts.text(one.column)})"
+        if one.how in ("count", "distinct"):
+            return f"count({'distinct ' if one.how == 'distinct' else ''}{self._texts.text(one.column)})"
+        if one.how == "ratio":
+            above, below = (self._sum(name) for name in one.columns(self._plan.known))
+            return f"cast({above} as double) / nullif({below}, 0)"
         if one.column not in self._texts.numbers:
-            return f"{EXACT[one.how]}({self._texts.text(one.column) if one.how not in OF_NUMBERS else 'null::integer'})"
-        fractions = "finite(" in self._texts.numbers[one.column]
+            return "min(null::integer)" if one.of_numbers else f"{EXACT[one.how]}({self._texts.text(one.column)})"
         number = self._texts.number(one.column)
-        if one.how == "median":
+        if one.percentile is not None:
+            return f"quantile_cont(cast({number} as double), {one.percentile!r})"
+        if one.how in ("median", "sd"):
             number = f"cast({number} as double)"
-        return f"{(OF_FRACTIONS if fractions else EXACT)[one.how]}({number})"
+        return f"{(OF_FRACTIONS if self._is_fraction(one.column) else EXACT)[one.how]}({number})"
+
+    def _sum(self, column: str) -> str:
+        if column not in self._texts.numbers:
+            return "min(null::integer)"
+        return f"{'fsum' if self._is_fraction(column) else 'sum'}({self._texts.number(column)})"
+
+    def _is_fraction(self, column: str) -> bool:
+        return "finite(" in self._texts.numbers[column]
 
     def _key(self, column: str) -> str:
         return f"coalesce({self._texts.text(column)}, '{EMPTY}')"
@@ -159,7 +178,7 @@ class _Report:
         return self._all(sql)[0]
 
     def _all(self, sql: str) -> list[list[Any]]:
-        return [_plain(row) for row in self._database.execute(sql).fetchall()]
+        return [plain(row) for row in self._database.execute(sql).fetchall()]
 
 
 def _period(days: int, filled: int) -> str:
@@ -167,18 +186,3 @@ def _period(days: int, filled: int) -> str:
     if days <= 31 or (days <= 92 and 2 * filled > days):
         return "day"
     return "month" if days <= 2_000 else "year"
-
-
-def _plain(row: Any) -> list[Any]:
-    return [_json(value) for value in row]
-
-
-def _json(value: Any) -> Any:
-    """A figure as JSON: a whole number without a fraction, what no binary fraction keeps as text, dates as texts."""
-    if isinstance(value, Decimal):
-        written = float(value)
-        value = written if Decimal(repr(written)) == value else as_text(value)
-    if isinstance(value, float):
-        value = float(f"{value:.{DIGITS}g}")
-        return int(value) if value.is_integer() and abs(value) < 2**53 else value
-    return as_text(value) if isinstance(value, date | time) else value

@@ -17,6 +17,7 @@ SYSTEM = (
     "No headings, no lists, no Markdown."
 )
 MOST_GROUPS = 20
+MOST_COLUMNS = 30
 LONGEST = 300  # tokens
 _NUMBER = re.compile(
     r"(?<![\w.])[-\u2212]?\d(?:[\d,\u202f\u00a0']*\d)?(?:\.\d+)?(?:[eE][+-]?\d+)?\s?(thousand|million|billion|[kKM](?!\w)|bn\b|%)?"
@@ -51,6 +52,9 @@ def given(title: str, figures: dict[str, Any], labels: list[str], keys: list[str
     """The figures as JSON, for the model."""
     summary: dict[str, Any] = {"title": title, "rows": figures["rows_used"]}
     summary["overall"] = dict(zip(labels, _rounded(figures["totals"]), strict=True))
+    if profile := figures.get("profile"):
+        summary["columns"] = [_brief(column) for column in profile["columns"][:MOST_COLUMNS]]
+        summary |= {"remarkable": profile["warnings"], "correlations": profile["correlations"]}
     if groups := figures["groups"]:
         summary["groups"] = [
             dict(zip([*keys, *labels], _rounded(row), strict=True)) for row in groups["rows"][:MOST_GROUPS]
@@ -61,6 +65,11 @@ def given(title: str, figures: dict[str, Any], labels: list[str], keys: list[str
             dict(zip([figures["period"], *labels], _rounded(row), strict=True)) for row in periods[-MOST_GROUPS:]
         ]
     return json.dumps(summary, ensure_ascii=False, default=str)
+
+
+def _brief(column: dict[str, Any]) -> dict[str, Any]:
+    keys = ("name", "type", "missing", "distinct", "least", "mean", "p50", "most", "outliers")
+    return {key: column[key] for key in keys if key in column} | {"most frequent": column["top"][:3]}
 
 
 def unknown_numbers(text: str, figures: dict[str, Any], words: Iterable[str]) -> list[str]:
@@ -82,6 +91,7 @@ def _figures(figures: dict[str, Any]) -> Iterable[float]:
     groups = figures["groups"] or {"rows": [], "others": None, "count": 0}
     rows = [*groups["rows"], *(figures["periods"] or []), figures["totals"], groups["others"] or []]
     yield from (float(one) for one in (figures["rows_read"], figures["rows_used"], groups["count"]))
+    yield from _numbers_in(figures.get("profile"))
     yield from (float(len(rows)) for rows in (groups["rows"], figures["periods"] or []))
     for row in rows:
         for value in row:
@@ -89,6 +99,18 @@ def _figures(figures: dict[str, Any]) -> Iterable[float]:
                 yield float(value)
             elif isinstance(value, str):
                 yield from (float(number) for number in re.findall(r"\d+(?:\.\d+)?", value))
+
+
+def _numbers_in(value: Any) -> Iterable[float]:
+    """All numbers in the figures of a profile, also those in its sentences."""
+    if isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _numbers_in(one)
+    elif isinstance(value, str):
+        yield from (float(number.replace(",", "")) for number in re.findall(r"\d[\d,]*(?:\.\d+)?", value))
+    elif isinstance(value, int | float):
+        yield float(value)
+        yield float(value) * 100  # a share in percent
 
 
 def _rounded(row: list[Any]) -> list[Any]:

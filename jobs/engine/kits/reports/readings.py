@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ from jobs.engine.formats.columns import (
 )
 from jobs.engine.formats.exports import parquet
 from jobs.engine.formats.tables import DETECTED, ReadOptions
-from jobs.engine.kits.reports.measures import OF_NUMBERS, ROWS, Measure
+from jobs.engine.kits.reports.filters import Filter, condition
+from jobs.engine.kits.reports.measures import Measure
 from jobs.engine.sandbox.locked_duckdb import LockedDuckDB, numbered, text
 
 NUMBERS = ("INT", "DOUBLE", "FLOAT", "DECIMAL", "REAL")
@@ -41,10 +43,14 @@ class ReportPlan:
     most_groups: int
     options: ReadOptions = DETECTED
     choices: Choices = field(default_factory=Choices)
+    profile: bool = False  # of all columns, instead of measures
+    known: Sequence[str] = ()  # the columns of the table
+    filters: Sequence[Filter] = ()
 
     @property
     def columns(self) -> list[str]:
-        named = [*(one.column for one in self.measures if one.column != ROWS), *self.group_by, self.date]
+        measured = [name for one in self.measures for name in one.columns(self.known)]
+        named = [*measured, *self.group_by, self.date, *(one.column for one in self.filters)]
         return list(dict.fromkeys(name for name in named if name))
 
 
@@ -109,7 +115,8 @@ class Readings:
         self.numbers: dict[str, str] = {}  # the SQL of the numbers in a column
         self._dates: dict[str, str] = {}
         for one in plan.measures:
-            self._find_numbers(one)
+            for name in one.columns(plan.known):
+                self._find_numbers(one, name)
         if plan.date:
             self._find_dates(plan.date)
         self._create_rows()
@@ -119,36 +126,62 @@ class Readings:
         more = [f"{sql} as {self.number(column)}" for column, sql in self.numbers.items()]
         more += [f"{sql} as {self.date(column)}" for column, sql in self._dates.items()]
         kind = "temp table" if self._texts & {*self.numbers, *self._dates} else "view"
+        where = " and ".join(self._condition(one) for one in self._plan.filters) or "true"
         self._database.execute(
-            f"create {kind} read_rows as select *{''.join(f', {one}' for one in more)} from raw_rows"
+            f"create {kind} read_rows as select *{''.join(f', {one}' for one in more)} from raw_rows where {where}"
         )
+        if self._plan.filters:
+            self.notes.append(f"Only rows where {' and '.join(one.words for one in self._plan.filters)}.")
+
+    def _condition(self, one: Filter) -> str:
+        format = ColumnFormat(one.column, self._types[one.column], "plain")
+        if one.column in self._texts:
+            [format] = decide([self._column(one.column)], self._plan.choices)
+            if format.reads == "text" and one.how in (
+                "at_least",
+                "at_most",
+            ):  # some values are none of the others' kind
+                hints, column = self._spool.hints, self._column(one.column)
+                found = as_numbers(column, self._plan.choices, hints), as_dates(column, self._plan.choices, hints)
+                format = next((other for other in found if other), format)
+        return condition(one, format, self.text(one.column))
+
+    def _mostly(self, column: Column) -> ColumnFormat | None:
+        """The format of a column that holds numbers or dates beside other values."""
+        choices, hints = self._plan.choices, self._spool.hints
+        with suppress(ValueError):  # of several units
+            if numbers := as_numbers(column, choices, hints):
+                return numbers
+        return as_dates(column, choices, hints)
 
     # How texts are read.
 
-    def _find_numbers(self, one: Measure) -> None:
+    def _find_numbers(self, one: Measure, name: str) -> None:
         """The SQL of a column's numbers, if the measure is of numbers. Raises BadInput where there are none."""
-        wanted = one.how in OF_NUMBERS
-        if one.column == ROWS or one.column in self.numbers or not (wanted or one.how in ("min", "max")):
+        wanted = one.of_numbers
+        if name in self.numbers or not (wanted or one.how in ("min", "max")):
             return
-        raw = self._columns[one.column]
-        if one.column not in self._texts:
-            if any(word in self._types[one.column] for word in NUMBERS) or (
-                wanted and self._types[one.column] == "BOOLEAN"
-            ):
-                whole = "cast({} as integer)" if self._types[one.column] == "BOOLEAN" else "{}"
-                exact = not any(word in self._types[one.column] for word in ("DOUBLE", "FLOAT", "REAL"))
-                self.numbers[one.column] = whole.format(raw) if exact else f"finite(cast({raw} as double))"
+        if name not in self._texts:
+            self._take_numbers(name, wanted)
             return
-        column = self._column(one.column)
+        column = self._column(name)
         if not wanted and (self._find_moments(column) or not column.filled):
             return
         format = self._number_format(one, column)
         if format is None or (format.loose and not wanted):
             return
-        self.formats[one.column] = format
-        sql = converted(format, self.text(one.column))
-        self.numbers[one.column] = f"finite({sql})" if format.type == "DOUBLE" else sql
+        self.formats[name] = format
+        sql = converted(format, self.text(name))
+        self.numbers[name] = f"finite({sql})" if format.type == "DOUBLE" else sql
         self._tell(format, "number", "numbers")
+
+    def _take_numbers(self, name: str, wanted: bool) -> None:
+        """Of a column that has a type."""
+        raw, type_name = self._columns[name], self._types[name]
+        if any(word in type_name for word in NUMBERS) or (wanted and type_name == "BOOLEAN"):
+            whole = "cast({} as integer)" if type_name == "BOOLEAN" else "{}"
+            exact = not any(word in type_name for word in ("DOUBLE", "FLOAT", "REAL"))
+            self.numbers[name] = whole.format(raw) if exact else f"finite(cast({raw} as double))"
 
     def _number_format(self, one: Measure, column: Column) -> ColumnFormat | None:
         try:
@@ -157,8 +190,8 @@ class Readings:
             raise BadInput(
                 f"{one.name} would add up different units: {units}. Put each into a column of its own."
             ) from None
-        if format is None and column.filled and one.how in OF_NUMBERS:
-            raise BadInput(f"{one.name} needs numbers, and {one.column} has none: {_some(column)}.")
+        if format is None and column.filled and one.of_numbers:
+            raise BadInput(f"{one.name} needs numbers, and {column.name} has none: {_some(column)}.")
         return format
 
     def _find_moments(self, column: Column) -> bool:

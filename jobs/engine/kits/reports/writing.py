@@ -11,19 +11,24 @@ from typing import Any
 from jobs.engine.display import as_text
 from jobs.engine.errors import BadInput
 from jobs.engine.formats import text_templates
+from jobs.engine.kits.reports import profile_writing
+from jobs.engine.kits.reports.shown_figures import escaped, in_columns, shown, table
 
 PREVIEWED = 12  # lines
+PROFILED = 60  # columns of a profile
 NOTHING = "The table has no rows that can be used, so nothing was computed."
 BUILT_IN = {
-    "summary": "{facts}\n\n{narrative}\n\n{totals}\n\n{chart}\n\n{groups}\n\n{periods}\n\n{notes}\n",
-    "grouped": "{facts}\n\n{narrative}\n\n{chart}\n\n{groups}\n\n{notes}\n",
-    "timeseries": "{facts}\n\n{narrative}\n\n{chart}\n\n{periods}\n\n{groups}\n\n{notes}\n",
+    "summary": "{facts}\n\n{narrative}\n\n{totals}\n\n{comparison}\n\n{chart}\n\n{groups}\n\n{periods}\n\n{notes}\n",
+    "grouped": "{facts}\n\n{narrative}\n\n{comparison}\n\n{chart}\n\n{groups}\n\n{notes}\n",
+    "timeseries": "{facts}\n\n{narrative}\n\n{comparison}\n\n{chart}\n\n{periods}\n\n{groups}\n\n{notes}\n",
+    "profile": "",  # see profile_writing
 }
 PLACES = (
     "title",
     "facts",
     "narrative",
     "totals",
+    "comparison",
     "chart",
     "groups",
     "periods",
@@ -33,7 +38,6 @@ PLACES = (
     "rows_used",
     "as_of",
 )
-_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 
 
 def completed(stored: dict[str, Any], measures: int) -> dict[str, Any]:
@@ -46,6 +50,8 @@ def completed(stored: dict[str, Any], measures: int) -> dict[str, Any]:
         "periods": None,
         "lines": None,
         "period": None,
+        "profile": None,
+        "comparison": None,
     }
     units = list(stored.get("units") or [])[:measures]
     return absent | stored | {"units": units + [""] * (measures - len(units))}
@@ -79,38 +85,17 @@ class Report:
         return " ".join([read, *figures["warnings"]])
 
 
-def shown(value: Any) -> str:
-    """A formatted figure: thousands separators and two decimals, or four digits if it is small."""
-    if value is None:
-        return "–"  # noqa: RUF001
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return as_text(value)
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:,.2f}" if abs(value) >= 1 or value == 0 else f"{value:.4g}"
-
-
-def in_columns(rows: Sequence[Sequence[Any]]) -> list[list[str]]:
-    """Formatted figures of a table: if one in a column has decimals, all have two."""
-    broken = {place for row in rows for place, value in enumerate(row) if isinstance(value, float)}
-    return [
-        [
-            shown(float(value) if place in broken and isinstance(value, int) else value)
-            for place, value in enumerate(row)
-        ]
-        for row in rows
-    ]
-
-
-def escaped(text: str) -> str:
-    """Text escaped for Markdown, on one line."""
-    return _PUNCTUATION.sub(r"\\\1", " ".join(str(text).split()))
-
-
 def markdown(report: Report) -> str:
     """The whole report: the template with its placeholders filled in."""
     if not report.figures["rows_used"]:
         return f"{escaped(report.rows_sentence)}\n\n**{NOTHING}**\n\n{_notes(report)}\n"
+    if profile := report.figures["profile"]:
+        parts = (
+            escaped(report.rows_sentence),
+            escaped(report.narrative),
+            profile_writing.markdown(profile, report.chart),
+        )
+        return "\n\n".join([*parts, _notes(report)])
     template = text_templates.parse_template(BUILT_IN.get(report.template, report.template))
     return template.render(_places(report))
 
@@ -128,10 +113,8 @@ def workbook(report: Report, target: Path) -> None:
         facts.append([NOTHING])
     else:
         facts += [[report.narrative], []] if report.narrative else []
-        facts += [
-            ["", "Overall"],
-            *([label, value] for label, value in zip(report.labels, figures["totals"], strict=True)),
-        ]
+        totals = [[label, value] for label, value in zip(report.labels, figures["totals"], strict=True)]
+        facts += [["", "Overall"], *totals] if totals else []
     facts += [[], *([note] for note in (*figures["notes"], *report.notes))]
     _sheet(book, "Report", facts, {0: bold})
     if groups := figures["groups"]:
@@ -149,6 +132,10 @@ def workbook(report: Report, target: Path) -> None:
             bold,
             "bar",
         )
+    for name, rows in (profile_writing.sheets(figures["profile"]) if figures["profile"] else {}).items():
+        _sheet(book, name, rows, {0: bold})
+    if compared := figures["comparison"]:
+        _sheet(book, "Comparison", [compared["columns"], *compared["rows"]], {0: bold})
     if periods := figures["periods"]:
         _charted(
             book, "Periods", [[figures["period"].capitalize(), *report.labels], *periods], 1, len(periods), bold, "line"
@@ -173,6 +160,13 @@ def check_template(template: str, names: Sequence[str]) -> None:
 def preview(report: Report, notes: list[str]) -> dict[str, Any]:
     """The first lines of the report as text, for the job's page."""
     figures = report.figures
+    if profile := figures["profile"]:
+        rows = profile_writing.overview(profile)
+        return {
+            **{"title": report.title, "facts": report.rows_sentence, "narrative": report.narrative},
+            **{"notes": [*profile["warnings"], *notes], "columns": profile_writing.HEAD, "texts": 2},
+            **{"more": max(0, len(rows) - PROFILED), "rows": in_columns(rows[:PROFILED])},
+        }
     many = figures["periods"] or (figures["groups"] or {}).get("rows") or []
     keys = [figures["period"].capitalize()] if figures["periods"] else report.keys
     rows = [*many[:PREVIEWED], [*(["All"] + [""] * (len(keys) - 1) if keys else []), *figures["totals"]]]
@@ -193,13 +187,21 @@ def _places(report: Report) -> dict[str, str]:
             "narrative": escaped(report.narrative),
             "notes": _notes(report),
         },
-        "totals": _table(["", "Overall"], list(zip(report.labels, map(shown, figures["totals"]), strict=True))),
+        "totals": table(["", "Overall"], list(zip(report.labels, map(shown, figures["totals"]), strict=True))),
+        "comparison": _comparison(report),
         "groups": _groups(report),
         "periods": _periods(report),
         "chart": f"![{escaped(report.labels[0])}]({report.chart})" if report.chart else "",
     }
     measured = dict(zip(report.names, (escaped(shown(value)) for value in figures["totals"]), strict=True))
     return measured | places
+
+
+def _comparison(report: Report) -> str:
+    compared = report.figures["comparison"]
+    if not compared:
+        return ""
+    return f"## {escaped(compared['title'])}\n\n{table(compared['columns'], compared['rows'], compared['texts'])}"
 
 
 def _groups(report: Report) -> str:
@@ -211,7 +213,7 @@ def _groups(report: Report) -> str:
     if groups["others"]:
         rows.append([f"{groups['count'] - len(rows):,} others", *blank, *groups["others"]])
     rows.append(["All", *blank, *report.figures["totals"]])
-    return _table([*report.keys, *report.labels], rows, len(report.keys))
+    return table([*report.keys, *report.labels], rows, len(report.keys))
 
 
 def _periods(report: Report) -> str:
@@ -219,14 +221,7 @@ def _periods(report: Report) -> str:
     if not periods:
         return ""
     rows = [*periods, ["All", *report.figures["totals"]]]
-    return _table([report.figures["period"].capitalize(), *report.labels], rows)
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]], texts: int = 1) -> str:
-    lines = [columns, [":--"] * texts + ["--:"] * (len(columns) - texts)]
-    head = [" | ".join(map(escaped, lines[0])), " | ".join(lines[1])]
-    body = [" | ".join(escaped(value) for value in row) for row in in_columns(rows)]
-    return "\n".join(f"| {line} |" for line in [*head, *body])
+    return table([report.figures["period"].capitalize(), *report.labels], rows)
 
 
 def _notes(report: Report) -> str:
