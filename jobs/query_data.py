@@ -1,7 +1,8 @@
 """Query tables in SQL.
 
-Each file becomes a table named after it: Sales 2024.xlsx is sales_2024. One SELECT reads them, with joins, groups and
-window functions; its rows become a file. It has no access to other files, the network or settings.
+Each file becomes a table named after it: Sales 2024.xlsx is sales_2024. So do collections of the library, and the rows of jobs.
+One SELECT reads them, with joins, groups, window functions and PIVOT, or EXPLAIN says how; its rows become a file. $name stands
+for a parameter. It has no access to other files, the network or settings.
 
 A column of a text file has a type where all its values fit: whole numbers, decimals, dates, times. Ids such as 007, +49151 and
 12E3 stay text. Numbers and dates as people write them are read too ($1,200.50, 1.234,50, 15 %, which is 0.15, 25/03/2026); where
@@ -19,6 +20,7 @@ from typing import Any, Literal
 
 from jobs.engine.formats import columns, exports
 from jobs.engine.kits import sql as kits_sql
+from jobs.engine.kits.sql import stored
 from jobs.engine.sdk import (
     BadInput,
     BudgetSpent,
@@ -59,7 +61,7 @@ class Params(ColumnParams):
     files: list[TableFile] = param(
         "Tables",
         "CSV, TSV, JSON, JSONL, XLSX, XLS, ODS or Parquet. Each is a table named after its file.",
-        min_length=1,
+        default=[],
         max_length=20,
     )
     sql: str = param(
@@ -68,6 +70,23 @@ class Params(ColumnParams):
         widget="sql",
         min_length=1,
         max_length=50_000,
+    )
+    parameters: dict[ShortText, str | float | bool] = param(
+        "Parameters", "region = North: $region in the SQL stands for it.", default={}, max_length=50
+    )
+    collections: list[ShortText] = param(
+        "Collections",
+        f"Of the library, one on each line. Each is a table with {', '.join(stored.COLLECTION_COLUMNS[:6])} and more.",
+        default=[],
+        max_length=10,
+        advanced=True,
+    )
+    jobs: list[ShortText] = param(
+        "Rows of jobs",
+        "Ids from the addresses of their pages, one on each line. The table is called job; of several, job_1, job_2.",
+        default=[],
+        max_length=10,
+        advanced=True,
     )
     file_options: dict[ShortText, ShortText] = param(
         "Reading of single files",
@@ -99,9 +118,10 @@ EXAMPLE = {
     "sql": (
         "select city, count(*) as orders, round(sum(quantity * price), 2) as total\n"
         "from orders join customers on customers.id = customer_id\n"
-        "where ordered >= date '2026-03-01'\n"
+        "where ordered >= $since\n"
         "group by city\norder by total desc"
     ),
+    "parameters": {"since": "2026-03-01"},
 }
 
 RECIPES = (
@@ -116,13 +136,22 @@ RECIPES = (
 
 
 def check(params: Params, find: Find) -> list[FieldError]:
+    if not (params.files or params.collections or params.jobs):
+        return [FieldError("files", "Choose a table, a collection or the rows of a job.")]
     try:
-        if error := _file_options_error(params, [find(ref).name for ref in params.files]):
-            return [FieldError("file_options", error)]
+        if wrong := _file_options_error(params, [find(ref).name for ref in params.files]):
+            return [FieldError("file_options", wrong)]
         sources = _sources(params, find)
     except BadInput as error:
         return [FieldError("files", error.message)]
-    sentence = kits_sql.query_error(params.sql, sources)
+    try:
+        statement = kits_sql.parameters.filled(params.sql, params.parameters)
+    except BadInput as error:
+        return [FieldError("parameters", error.message)]
+    columns, names = stored.COLLECTION_COLUMNS, _tables(params, find)[len(sources) :]
+    sources += [kits_sql.QuerySource(name, "", name, "jsonl", columns) for name in names]
+    # the columns of a job's rows are known when it is read
+    sentence = None if params.jobs else kits_sql.query_error(statement, sources)
     return [FieldError("sql", sentence)] if sentence else []
 
 
@@ -136,7 +165,7 @@ def estimate(params: Params, find: Find) -> Estimate:
 
 
 def label(params: Params, find: Find) -> str:
-    return ", ".join(find(ref).name for ref in params.files)
+    return ", ".join([*(find(ref).name for ref in params.files), *params.collections, *params.jobs])
 
 
 def run(params: Params, context: Context) -> dict[str, Any]:
@@ -145,7 +174,10 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(_folder()))
         paths = [str(stack.enter_context(context.open(ref).path())) for ref in params.files]
-        answer, ended = _answered(params, context, _sources(params, context.open, paths), folder)
+        sources = _sources(params, context.open, paths)
+        tables = _tables(params, context.open)[len(sources) :]
+        given = (params.collections, params.jobs, tables, context.job.owner, folder, context.check)
+        answer, ended = _answered(params, context, [*sources, *stored.written(*given)], folder)
         stem = "result so far" if ended is not None else "result"
         context.save(f"{stem}.{params.format}", answer.path, exports.FORMATS[params.format])
     for table in answer.tables:
@@ -174,8 +206,9 @@ def _answered(
     """The answer, and what ended it before its time, if there are rows to keep."""
     most = min(params.row_limit, context.job.sample or params.row_limit)
     limits = kits_sql.QueryLimits(rows=most, seconds=params.seconds, memory=params.memory << 20)
+    statement = kits_sql.parameters.filled(params.sql, params.parameters)
     answers = kits_sql.run_query(
-        params.sql, sources, limits, folder, params.format, choices=params.column_choices, check=context.check
+        statement, sources, limits, folder, params.format, choices=params.column_choices, check=context.check
     )
     answer = kits_sql.QueryAnswer(folder / "result")
     try:
@@ -226,9 +259,8 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
 def _sources(params: Params, find: Find, paths: list[str] | None = None) -> list[kits_sql.QuerySource]:
     """The tables of the query. Raises BadInput, with the file's name, for a file that is not a table."""
     files = [find(ref) for ref in params.files]
-    names = kits_sql.table_names(file.name for file in files)
     sources = []
-    for place, (file, name) in enumerate(zip(files, names, strict=True)):
+    for place, (file, name) in enumerate(zip(files, _tables(params, find), strict=False)):
         try:
             table = file.table(_reading(params, file.name))
         except BadInput as error:
@@ -236,6 +268,12 @@ def _sources(params: Params, find: Find, paths: list[str] | None = None) -> list
         path = paths[place] if paths else ""
         sources.append(kits_sql.QuerySource(name, path, file.name, table.format, table.columns, table.options))
     return sources
+
+
+def _tables(params: Params, find: Find) -> list[str]:
+    """The names of the tables: of files, collections and jobs, in this order."""
+    names = stored.names_of(params.collections, params.jobs)
+    return kits_sql.table_names([*(find(ref).name for ref in params.files), *names])
 
 
 def _reading(params: Params, name: str) -> ReadOptions:

@@ -21,6 +21,7 @@ import openpyxl
 import pytest
 
 from jobs import query_data
+from jobs.engine import library
 from jobs.engine.db.models import Job
 from jobs.engine.errors import StopAsked
 from jobs.engine.formats import exports, tables
@@ -427,3 +428,35 @@ def _names_a_table(name: str) -> bool:
     except duckdb.Error:
         return False
     return True
+
+
+def test_parameters_pivots_and_plans(environment: Callable[..., None]) -> None:
+    table = upload(b"region,quarter,amount,day\nN,1,5,2026-01-02\nS,1,7,2026-02-02\nN,2,9,2026-03-02\n", "sales.csv")
+    given = {"region": "n", "since": "2026-02-01", "least": 6}
+    sql = "select amount from sales where region = upper($region) and day >= $since and amount > $least"
+    job = done("query_data", files=[table], sql=sql, parameters=given)
+    assert job.result["first"] == [[9]]
+    assert "there is no such parameter" in errors("query_data", files=[table], sql=sql)["parameters"]
+    job = done(
+        "query_data", files=[table], sql="PIVOT sales ON quarter USING sum(amount) GROUP BY region ORDER BY region"
+    )
+    assert [column["name"] for column in job.result["columns"]] == ["region", "1", "2"]
+    assert job.result["first"] == [["N", 5, 9], ["S", 7, None]]
+    job = done("query_data", files=[table], sql="explain select sum(amount) from sales")
+    assert "SALES" in " ".join(str(row) for row in job.result["first"]).upper()
+    assert "EXPLAIN works for a SELECT" in errors("query_data", files=[table], sql="explain delete from sales")["sql"]
+    assert "column" in errors("query_data", files=[table], sql="explain analyze select nothing from sales")["sql"]
+
+
+def test_collections_and_rows_of_jobs_are_tables(environment: Callable[..., None]) -> None:
+    library.add_text(OWNER, "my notes", "Falcon", "A lamp.")
+    queried = done("query_data", files=[upload(b"a\n1\n", "x.csv")], sql="select a from x")
+    numbers = done("simulate", formula="x", inputs={"x": 1}, trials=10)
+    sql = "select n.title, count(*) as batches from my_notes n, job group by all"
+    job = done("query_data", collections=["my notes"], jobs=[str(numbers.id)], sql=sql)
+    assert (job.state, job.result["first"]) == ("succeeded", [["Falcon", 1]])
+    assert "no rows" in str(done("query_data", jobs=[str(queried.id)], sql="select 1 from job").message)
+    nothing = done("query_data", collections=["others"], sql="select title from others")
+    assert (nothing.state, nothing.reason) == ("failed", "not_found")
+    assert "titel" in errors("query_data", collections=["others"], sql="select titel from others")["sql"]
+    assert "Choose a table" in errors("query_data", sql="select 1")["files"]

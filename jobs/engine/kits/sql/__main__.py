@@ -21,19 +21,16 @@ from jobs.engine import jsonsafe
 from jobs.engine.errors import BadInput, LegworkError
 from jobs.engine.formats.columns import Choices
 from jobs.engine.formats.tables import COLUMN_LIMIT
-from jobs.engine.kits.sql import error_messages, result_files
+from jobs.engine.kits.sql import error_messages, result_files, statements
 from jobs.engine.kits.sql.expressions import Styles
 from jobs.engine.kits.sql.loading import PARQUET, Loaded, load, show_parquet
 from jobs.engine.kits.sql.names import column_names
 from jobs.engine.kits.sql.query import RESULT
+from jobs.engine.kits.sql.statements import Refused
 from jobs.engine.sandbox import confined, locked_duckdb
 from jobs.engine.sandbox.locked_duckdb import LockedDuckDB, quoted
 
 AGAIN_SECONDS = 0.1
-
-
-class Refused(LegworkError):
-    """The query was refused, or reached a limit."""
 
 
 def work(request: dict[str, Any], folder: Path) -> Iterator[Any]:
@@ -71,7 +68,7 @@ def _check(request: dict[str, Any], watch: Watch) -> dict[str, Any]:
             columns = ", ".join(f"{quoted(name)} varchar" for name in column_names(source["columns"]))
             database.execute(f"create table {quoted(source['table'])} ({columns})")
         try:
-            database.execute(f"explain {_select(database, request)}")
+            statements.check(database, request["sql"])
         except duckdb.Error as error:
             if wrong := error_messages.of(error, _tables(request)):
                 raise Refused(wrong[1], reason=wrong[0]) from None
@@ -123,14 +120,6 @@ def _loaded(database: LockedDuckDB, source: dict[str, Any], file: str, folder: P
         raise BadInput(f"{source['name']}: {error.message}", reason="bad_table") from None
 
 
-def _select(database: LockedDuckDB, request: dict[str, Any]) -> str:
-    """The query, if it is one SELECT. Raises Refused."""
-    found = database.statements(request["sql"])
-    if wrong := error_messages.no_select([kind for kind, _ in found]):
-        raise Refused(wrong, reason="no_select")
-    return found[0][1]
-
-
 def _written(
     database: LockedDuckDB,
     request: dict[str, Any],
@@ -139,7 +128,7 @@ def _written(
     written: result_files.Written,
 ) -> Iterator[Any]:
     """The columns, how far the file is, a few times a second, and the end."""
-    select = _select(database, request)
+    select = statements.select_of(database, request["sql"])
     found = database.execute(f"from ({select}\n) limit 0").description or []
     if len(found) > COLUMN_LIMIT:
         raise Refused(f"The result has {len(found):,} columns; the limit is {COLUMN_LIMIT:,}.")

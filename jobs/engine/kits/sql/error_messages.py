@@ -44,9 +44,11 @@ def no_select(kinds: list[str]) -> str | None:
         return "There is no statement. Write a SELECT."
     if len(kinds) > 1:
         return f"Only one SELECT can be run, and these are {len(kinds)} statements. Keep one of them."
-    if kinds[0] == "MULTI":
-        return "This PIVOT needs two statements. List its values: PIVOT … ON column IN ('a', 'b') USING …"
-    return None if kinds[0] == "SELECT" else f"Only a SELECT can be run, and this is {kinds[0].replace('_', ' ')}."
+    return (
+        None
+        if kinds[0] in ("SELECT", "MULTI", "EXPLAIN")
+        else f"Only a SELECT can be run, and this is {kinds[0].replace('_', ' ')}."
+    )
 
 
 def _no_table(name: str, tables: Tables) -> str:
