@@ -33,6 +33,7 @@ from jobs.engine.sdk import (
     Output,
     Recipe,
     Skip,
+    Table,
     TableFile,
     TableParams,
     as_shown,
@@ -54,6 +55,14 @@ BUILT_IN_TOKENS_PER_SECOND = 1_000
 SECONDS_PER_CALL = 0.5  # of a typical provider
 AT_ONCE = 500  # rows in memory while the file is written
 OWN = ("tokens", "cut", "reused")
+SHOWN_TEXT = 300  # characters of a near-duplicate
+PAIRS = (
+    ItemColumn("row", "Row", "number", decimals=0),
+    ItemColumn("of_row", "Nearly the same as", "number", decimals=0),
+    ItemColumn("similarity", "Similarity", "number", decimals=3),
+    ItemColumn("text", "Text", "text"),
+    ItemColumn("of_text", "Earlier text", "text"),
+)
 
 
 class Params(TableParams):
@@ -69,6 +78,21 @@ class Params(TableParams):
     )
     model: str = param("Model", "Empty: the configured model.", default="", advanced=True, max_length=200)
     batch_size: int = param("Texts per call", default=32, ge=1, le=256, unit="texts", advanced=True)
+    output_dimensions: int | None = param(
+        "Numbers per text",
+        "Only the first ones, of models that are trained for it, such as text-embedding-3-small. Empty: all.",
+        default=None,
+        ge=8,
+        le=16_000,
+        advanced=True,
+    )
+    near_duplicates: float | None = param(
+        "Near-duplicates from",
+        "Lists texts that are at least so similar to an earlier one, as a file: 1 is the same, 0.95 nearly. Empty: none.",
+        default=None,
+        ge=0.5,
+        le=1,
+    )
     normalize: bool = param(
         "Vectors of length 1",
         "For most searches: cosine similarity is then a dot product.",
@@ -90,6 +114,7 @@ class Result(KindResult):
     texts: int = figure("Texts", type="number", shown="never")
     dimension: int = figure("Numbers per text", type="number")
     length_1: bool = figure("Vectors of length 1", type="yes_no", shown="if_any")
+    near_duplicates: int = figure("Near-duplicates", type="number", shown="if_any")
     not_embedded_again: int = figure("Known before", type="number", shown="if_any")
     cut_off: int = figure("Cut off", type="number", shown="if_any")
     model: str = figure("Model")
@@ -97,7 +122,9 @@ class Result(KindResult):
 
 EXAMPLE = {"source": "sample:reviews.csv", "text_column": "review", "format": "parquet"}
 
-RECIPES = (Recipe("Find near-duplicates", {"source": "sample:reviews.csv", "text_column": "review"}),)
+RECIPES = (
+    Recipe("Find near-duplicates", {"source": "sample:reviews.csv", "text_column": "review", "near_duplicates": 0.9}),
+)
 
 
 def check(params: Params, find: Find) -> list[FieldError]:
@@ -164,10 +191,13 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     if counts.done:
         context.progress(note="Writing the file")
         _write(params, context, model, table.columns, counts.done)
+    same = _near_duplicates(params, context, model) if counts.done and params.near_duplicates else []
     return {
+        "near_duplicates": len(same),
+        "pairs": Table(PAIRS, same, "Texts that are nearly the same") if same else None,
         "texts": counts.done,
         "model": model["model"],
-        "dimension": model["dimension"],
+        "dimension": model.get("kept", model["dimension"]),
         "length_1": params.normalize,
         "tokens": sum(context.used),
         "not_embedded_again": queue.count_by_value(context.job.job_id, reused).get("true", 0),
@@ -212,6 +242,24 @@ def _run_batch(params: Params, context: Context, source: Input, began: float) ->
     }
 
 
+def _near_duplicates(params: Params, context: Context, model: dict[str, Any]) -> list[list[Any]]:
+    """The rows that are nearly the same as an earlier one, also as a file."""
+    context.progress(note="Comparing the texts")
+    texts = [_text(row, params)[:SHOWN_TEXT] for row in _done(params, context)]
+    places = list(queue.places(context.job.job_id))
+    vectors = (row[params.output_column] for row in _with_vectors(params, context, model["model"]))
+    try:
+        found = list(embeddings.near_duplicates(vectors, params.near_duplicates or 1))
+    except OverflowError as count:
+        context.log(f"Near-duplicates are not looked for: {count} texts are too many at once.", "warning")
+        return []
+    pairs = [[places[one.place], places[one.of], one.similarity, texts[one.place], texts[one.of]] for one in found]
+    names = [column.name for column in PAIRS]
+    rows = (dict(zip(names, pair, strict=True)) for pair in pairs)
+    context.save("near-duplicates.csv", b"".join(exports.export(rows, names, "csv")), exports.FORMATS["csv"])
+    return pairs
+
+
 def _own(params: Params) -> list[str]:
     return [f"{params.output_column}_{name}" for name in OWN]
 
@@ -219,7 +267,8 @@ def _own(params: Params) -> list[str]:
 def _model(params: Params) -> dict[str, Any]:
     """The job's model and the dimension of its vectors."""
     embedder = embeddings.embedder(params.model)
-    return {"model": embedder.model, "dimension": embedder.dimension}
+    given = {"model": embedder.model, "dimension": embedder.dimension}
+    return given | {"kept": min(params.output_dimensions or embedder.dimension, embedder.dimension)}
 
 
 def _write(params: Params, context: Context, model: dict[str, Any], columns: list[str], count: int) -> None:
@@ -230,7 +279,7 @@ def _write(params: Params, context: Context, model: dict[str, Any], columns: lis
         target = Path(folder) / "vectors"
         with target.open("wb") as opened:
             if params.format == "npy":
-                opened.write(_npy_head(count, model["dimension"]))
+                opened.write(_npy_head(count, model.get("kept", model["dimension"])))
                 opened.writelines(array("f", row[params.output_column]).tobytes() for row in rows)
             else:
                 short = _digits if params.format == "parquet" else _short
@@ -254,7 +303,8 @@ def _with_vectors(params: Params, context: Context, model: str) -> Iterator[dict
         for row, digest in zip(some, hashes, strict=True):
             if digest not in known:
                 raise JobFailed("A computed vector has been deleted. Run the job again.", reason="no_vector")
-            yield row | {params.output_column: embeddings.unit(known[digest]) if params.normalize else known[digest]}
+            vector = known[digest][: params.output_dimensions]
+            yield row | {params.output_column: embeddings.unit(vector) if params.normalize else vector}
 
 
 def _done(params: Params, context: Context) -> Iterator[dict[str, Any]]:

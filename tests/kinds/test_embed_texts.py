@@ -131,3 +131,25 @@ def test_numbers_and_odd_characters_are_texts_too(environment: Callable[..., Non
     job = done("embed_texts", source=upload(lines, "odd.jsonl"), text_column="t", format="npy")
     assert (job.state, [item.state for item in items(job)]) == ("succeeded", ["done"] * 4)
     assert numpy.load(io.BytesIO(content(queries.output_files(job)[0]))).shape == (4, 384)
+
+
+def test_near_duplicates_and_fewer_numbers(environment: Callable[..., None], tmp_path: Path) -> None:
+    rows = [
+        "The lamp broke after a week.",
+        "The lamp broke after one week.",
+        "I love the honey.",
+        "",
+        "The lamp broke after a week!",
+    ]
+    table = upload("".join(json.dumps({"t": row}) + "\n" for row in rows).encode(), "t.jsonl")
+    job = done("embed_texts", source=table, text_column="t", near_duplicates=0.9, output_dimensions=64, format="jsonl")
+    assert (job.result["dimension"], job.result["near_duplicates"]) == (64, 2)
+    pairs = job.result["pairs"]["rows"]
+    assert [(row[0], row[1]) for row in pairs] == [(2, 1), (5, 1)]
+    files = {file.name: content(file) for file in queries.output_files(job)}
+    vectors = [json.loads(line)["embedding"] for line in files["t vectors.jsonl"].splitlines()]
+    assert {len(vector) for vector in vectors} == {64}
+    assert sum(number * number for number in vectors[0]) == pytest.approx(1, abs=1e-3)
+    listed = files["near-duplicates.csv"].decode("utf-8-sig").splitlines()
+    assert listed[0] == "row,of_row,similarity,text,of_text" and len(listed) == 3
+    assert not done("embed_texts", source=table, text_column="t").result["near_duplicates"]

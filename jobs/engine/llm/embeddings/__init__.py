@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from jobs.engine.llm.embeddings.builtin import Embedded
 from jobs.engine.llm.embeddings.models import Embedder, default_model, embedder, has_provider, unit
+from jobs.engine.llm.embeddings.similar import NearDuplicate, near_duplicates
 
 __all__ = [
     "Embedded",
     "Embedder",
+    "NearDuplicate",
     "batching",  # these two need the database: the child that computes vectors starts without them
     "cache",
     "default_model",
     "embedder",
     "has_provider",
+    "near_duplicates",
     "unit",
 ]
