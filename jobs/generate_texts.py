@@ -253,7 +253,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         total = context.once("requests", lambda: batch_requests.check_lines(source.rows(params.reading)))
     ask, budget = _asker(params, table.columns), Budget(params.token_budget, sum(context.used))
     added = texts.AnswerColumns(params.output_column, table.columns, params.json_schema is not None)
-    asked = () if batch else parse_template(params.prompt).columns
+    asked = () if batch else parse_template(params.prompt).columns_among(table.columns)
 
     async def write(row: dict[str, Any], model: llm.Chat) -> Output:
         body = ask(row)
@@ -306,18 +306,17 @@ def _asker(params: Params, columns: list[str]) -> Callable[[dict[str, Any]], dic
         at_most = params.max_tokens if params.token_budget else None
         return lambda row: batch_requests.request(row, params.model, at_most)
     template = parse_template(params.prompt)
+    named = template.columns_among(columns)
     settings = {"model": params.model, "max_tokens": params.max_tokens, "temperature": params.temperature}
     settings["response_format"] = None if params.json_schema is None else response_format(params.json_schema)
     always = {name: value for name, value in settings.items() if value is not None}
     system = [{"role": "system", "content": params.system}] if params.system.strip() else []
 
     def ask(row: dict[str, Any]) -> dict[str, Any]:
-        if params.error_cells == "skip" and (sentence := unknown_sentence(row, template.columns)):
+        if params.error_cells == "skip" and (sentence := unknown_sentence(row, named)):
             raise Skip(sentence, reason="error_cell")
-        if not any(as_text(as_shown(row).get(column)).strip() for column in template.columns):
-            raise Skip(
-                f"Nothing to send: {', '.join(template.columns)} {'are' if template.columns[1:] else 'is'} empty."
-            )
+        if not any(as_text(as_shown(row).get(column)).strip() for column in named):
+            raise Skip(f"Nothing to send: {', '.join(named)} {'are' if named[1:] else 'is'} empty.")
         return always | {"messages": [*system, {"role": "user", "content": template.render(row)}]}
 
     return ask

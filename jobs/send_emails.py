@@ -7,7 +7,6 @@ with the mail server's reply.
 
 from __future__ import annotations
 
-import itertools
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,7 +16,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict
 
 from jobs.engine import mail, queue
-from jobs.engine.mail import BulkSender, MailMerge, Recipient, RecipientList
+from jobs.engine.mail import BulkSender, Enclosures, MailMerge, Recipient, RecipientList, SendingPace
 from jobs.engine.sdk import (
     BadInput,
     BudgetSpent,
@@ -26,7 +25,6 @@ from jobs.engine.sdk import (
     FieldError,
     FileRef,
     Find,
-    Input,
     ItemColumn,
     KindResult,
     OutcomeUnknown,
@@ -49,9 +47,9 @@ NEEDS = ("email_validator",)
 NOUN = ("recipient", "recipients")
 SPREAD = True
 AT_MOST_ONCE = True
+TIME_LIMIT = 3 * 86_400  # a mailing with a cap an hour, or to a server that warms up, takes days
 
 OVER_LIMIT = "could not be sent, the limit of this job. Check their errors; a retry sends the rest."
-MOST_ATTACHED = 20_000_000  # bytes; most servers accept messages of 25 MB, and the encoding adds to it
 
 
 class Params(TableParams):
@@ -75,7 +73,12 @@ class Params(TableParams):
     )
     from_: str = param("From", "One address, such as Ann <ann@example.org>.", alias="from", max_length=400)
     reply_to: str = param("Reply to", "Empty: the address above.", default="", max_length=400, advanced=True)
-    subject: str = param("Subject", "A column's name in braces is replaced by its value.", min_length=1, max_length=400)
+    subject: str = param(
+        "Subject",
+        "A column's name in braces is replaced by its value; {name|there} is “there” where the name is empty.",
+        min_length=1,
+        max_length=400,
+    )
     text: str = param(
         "Text",
         "The plain text of the message. A column's name in braces is replaced by its value.",
@@ -92,8 +95,31 @@ class Params(TableParams):
         columns_of="recipients",
         max_length=500_000,
     )
+    pictures: list[FileRef] = param(
+        "Pictures in the HTML",
+        'Sent with the message, so that they are shown at once: <img src="cid:logo.png"> is the one called logo.png.',
+        default=[],
+        max_length=20,
+        only_if={"html": True},
+    )
     attachments: list[FileRef] = param(
         "Attachments", "The same for all recipients; at most 20 MB.", default=[], max_length=20
+    )
+    personal_files: list[FileRef] = param(
+        "Files of each person",
+        "Such as invoices: each row gets the ones that a column names.",
+        default=[],
+        max_length=1_000,
+        advanced=True,
+    )
+    attachment_column: str = param(
+        "Column that names them",
+        "The names of files, with semicolons between several. Empty cells get none.",
+        default="",
+        max_length=200,
+        only_if={"personal_files": True},
+        advanced=True,
+        columns_of="recipients",
     )
     error_cells: Literal["empty", "skip"] = param(
         "Cells with an error", "Such as #N/A: left empty, or the row is skipped.", default="empty", advanced=True
@@ -110,6 +136,17 @@ class Params(TableParams):
         default=5.0,
         ge=0.02,
         le=1_000,
+        advanced=True,
+    )
+    per_hour: int | None = param(
+        "Messages per hour", "A cap, spread evenly. Empty: none.", default=None, ge=1, le=1_000_000, advanced=True
+    )
+    warm_up: int | None = param(
+        "Warm-up",
+        "For a new server or domain: as many messages in the first hour, then half as many again each hour.",
+        default=None,
+        ge=1,
+        le=100_000,
         advanced=True,
     )
     error_limit: int | None = param(
@@ -170,16 +207,15 @@ RECIPES = (Recipe("Send a newsletter", EXAMPLE),)
 
 def check(params: Params, find: Find) -> list[FieldError]:
     """Errors that would affect every message."""
-    errors = _address_errors(params)
+    errors = mail.address_errors(params.from_, {"reply_to": params.reply_to, "test_to": params.test_to})
     try:
         recipients = _recipient_list(params, find)
-        errors += _column_errors(params, recipients) + _template_errors(params, recipients)
+        written = {name: getattr(params, name) for name in ("subject", "text", "html", "list_unsubscribe")}
+        errors += recipients.column_errors(params.name_column)
+        errors += mail.merge_errors(written, recipients.columns, recipients.name)
+        errors += _enclosures(params, find).errors(params.html, recipients.columns)
     except BadInput as error:
         errors.append(FieldError("recipients", error.message))
-    try:
-        _attached(params, find)
-    except BadInput as error:
-        errors.append(FieldError("attachments", error.message))
     try:
         mail.delivery_target()
     except SettingsError as error:
@@ -193,7 +229,10 @@ def estimate(params: Params, find: Find) -> Estimate:
         return Estimate(items=1, notes=(*notes, f"a test: only {params.test_to} gets a message"))
     rows = _recipient_list(params, find).about()
     notes += ("a sample really sends to the first rows; a test sends to you",)
-    seconds = rows / params.per_second if rows is not None and params.per_second else None
+    pace = _pace(params, 0.0)
+    seconds = pace.seconds(rows) if rows is not None and pace.per_minute(0.0) else None
+    if seconds and seconds > TIME_LIMIT:
+        notes += ("it takes longer than the three days that a job may take: a retry then sends the rest",)
     return Estimate(items=rows, seconds=seconds, notes=notes)
 
 
@@ -204,20 +243,7 @@ def label(params: Params, find: Find) -> str:
 
 def preview(params: Params, find: Find, place: int) -> dict[str, Any]:
     """The message of the row at this place, from 1, as it would be sent; `trouble`: why it would not."""
-    for recipient in itertools.islice(_recipient_list(params, find).recipients(), place - 1, place):
-        trouble = recipient.trouble or _mailing(params).trouble(recipient.row)
-        shown: dict[str, Any] = {"place": place, "trouble": trouble and trouble.message}
-        try:
-            letter = recipient.to and _mailing(params).letter(recipient.to, recipient.row)
-            message = letter and mail.compose_message(letter)
-        except BadInput as error:
-            return shown | {"trouble": error.message}
-        if letter and message:
-            headers = [(name, str(message[name])) for name in ("From", "To", "Reply-To", "Subject") if message[name]]
-            headers += [("List-Unsubscribe", letter.unsubscribe)] if letter.unsubscribe else []
-            shown |= {"headers": headers, "text": letter.plain, "html": letter.html}
-        return shown
-    raise BadInput(f"There is no row {place:,} in this table.")
+    return mail.previewed(_mailing(params), _enclosures(params, find), _recipient_list(params, find), place)
 
 
 def run(params: Params, context: Context) -> dict[str, Any]:
@@ -236,6 +262,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         using=writing.sender,
         ready=writing.ready,
         at_most_once=True,
+        shared=params.warm_up is None,  # the hours count from this job's first attempt
     )
     return {
         "sent": counts.done,
@@ -254,7 +281,7 @@ class MessageFields:
     def __init__(self, params: Params, context: Context, columns: list[str]):
         self.params, self.context = params, context
         self.mailing = _mailing(params)
-        self.attachments = [mail.mail_attachment(one) for one in _attached(params, context.open)]
+        self.files = _enclosures(params, context.open)
         self.tried = queue.written_in_try(context.job.job_id)
         self.failed = 0
         self.sender = BulkSender(
@@ -262,7 +289,7 @@ class MessageFields:
             context.job.job_id,
             context.check,
             connections=params.connections,
-            per_second=params.per_second,
+            pace=_pace(params, context.once("began", time.time) if params.warm_up else 0.0),
             tries=params.tries,
         )
         self.names = [f"mail.{name}" if name in columns else name for name in (one.name for one in COLUMNS)]
@@ -271,7 +298,8 @@ class MessageFields:
         """Compose the message and wait for the rate limit, before its start is recorded. Raises if it is not to be sent."""
         self.context.check()
         self._look_at_limit()
-        if trouble := recipient.trouble or self.mailing.trouble(recipient.row):
+        row = recipient.row
+        if trouble := recipient.trouble or self.mailing.trouble(row) or self.files.trouble(row):
             raise trouble
         if recipient.key in self.tried:
             raise Skip("It got its message from the sample before this job.", reason="duplicate")
@@ -300,7 +328,8 @@ class MessageFields:
         letter = self.mailing.letter(recipient.to, recipient.row)
         message_id = mail.message_id(letter.sender, str(self.context.job.job_id), recipient.key)
         subject = f"[Test] {letter.subject}" if self.params.test_to else letter.subject
-        return mail.compose_message(replace(letter, subject=subject, message_id=message_id), self.attachments)
+        made = replace(letter, subject=subject, message_id=message_id)
+        return mail.compose_message(made, self.files.attachments(recipient.row), self.files.inline)
 
     def _look_at_limit(self) -> None:
         if self.sender.refused:
@@ -310,49 +339,18 @@ class MessageFields:
             raise BudgetSpent(f"Stopped after {failed:,} messages that {OVER_LIMIT}", reason="error_limit")
 
 
-def _address_errors(params: Params) -> list[FieldError]:
-    errors = []
-    for field, written in (("from", params.from_), ("reply_to", params.reply_to), ("test_to", params.test_to)):
-        try:
-            if written.strip() or field == "from":
-                (mail.parse_sender if field == "from" else mail.parse_address)(written)
-        except BadInput as error:
-            errors.append(FieldError(field, error.message))
-    return errors
-
-
 def _recipient_list(params: Params, find: Find) -> RecipientList:
     return RecipientList(params.recipients, params.addresses, params.reading, params.address_column, find)
 
 
-def _column_errors(params: Params, recipients: RecipientList) -> list[FieldError]:
-    errors = []
-    if recipients.column not in recipients.columns:
-        some = ", ".join(recipients.columns[:10])
-        errors.append(FieldError("address_column", f"Say which column holds the addresses. There are: {some}."))
-    if params.name_column and params.name_column not in recipients.columns:
-        errors.append(FieldError("name_column", f"There is no column “{params.name_column}”."))
-    return errors
+def _enclosures(params: Params, find: Find) -> Enclosures:
+    """Raises BadInput for a file that is gone."""
+    shared, pictures = params.attachments, params.pictures
+    return Enclosures.found(find, shared, pictures, params.personal_files, params.attachment_column)
 
 
-def _template_errors(params: Params, recipients: RecipientList) -> list[FieldError]:
-    written = {name: getattr(params, name) for name in ("subject", "text", "html", "list_unsubscribe")}
-    errors = mail.merge_errors(written, recipients.columns, recipients.name)
-    if mail.has_control_characters(params.subject):
-        errors.append(FieldError("subject", "The subject has a line break or another control character in it."))
-    if not params.subject.strip():
-        errors.append(FieldError("subject", "Write a subject."))
-    if not (params.text.strip() or params.html.strip()):
-        errors.append(FieldError("text", "Write the message, as text or as HTML."))
-    return errors
-
-
-def _attached(params: Params, find: Find) -> list[Input]:
-    """The attached files. Raises BadInput if they are too large."""
-    found = [find(ref) for ref in params.attachments]
-    if sum(one.bytes for one in found) > MOST_ATTACHED:
-        raise BadInput(f"The attachments are larger than {MOST_ATTACHED / 1e6:.0f} MB together. Link to them instead.")
-    return found
+def _pace(params: Params, began: float) -> SendingPace:
+    return SendingPace(params.per_second, params.per_hour, params.warm_up, began)
 
 
 def _mailing(params: Params) -> MailMerge:

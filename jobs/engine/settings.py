@@ -48,6 +48,10 @@ class Settings:
     web_concurrency: int
     built_in: frozenset[str]
     reload_kinds: bool = False  # whether files of kinds that change are read again
+    dkim_key: str = field(default="", repr=False)  # private key (PEM) that mail is signed with
+    dkim_domain: str = ""  # whose mail is signed
+    dkim_selector: str = "legwork"
+    imap_url: str = ""  # mailbox that bounces come to
     mail_senders: tuple[str, ...] = ()  # that mailings may be from: ann@example.org, or @example.org for a domain
     database_connections: int = 0  # that a process may have; 0: by what the server allows
     procfile_process: str = ""  # what honcho or foreman, which run this process, call it
@@ -106,9 +110,9 @@ class Settings:
     @property
     def secrets(self) -> list[str]:
         """Values that must never be shown or logged."""
-        urls = (self.database_url, self.redis_url, self.smtp_url, self.openai_base_url)
+        urls = (self.database_url, self.redis_url, self.smtp_url, self.imap_url, self.openai_base_url)
         words = [unquote(word) for url in urls if (word := urlsplit(url).password)]
-        words += [self.secret_key, self.openai_api_key, self.oidc_client_secret]
+        words += [self.secret_key, self.openai_api_key, self.oidc_client_secret, self.dkim_key]
         return [word for word in (*words, self.first_account_secret, self.account_password) if word]
 
     def refuse_open_host(self) -> None:
@@ -129,7 +133,7 @@ class Settings:
 
 
 _WITH_SECRETS = (
-    *("SECRET_KEY", "DATABASE_URL", "REDIS_URL", "SMTP_URL", "OPENAI_API_KEY"),
+    *("SECRET_KEY", "DATABASE_URL", "REDIS_URL", "SMTP_URL", "IMAP_URL", "OPENAI_API_KEY"),
     *("OIDC_CLIENT_SECRET", "FIRST_ACCOUNT_SECRET", "ACCOUNT_PASSWORD"),
 )
 _NO_SETTINGS = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH")
@@ -181,6 +185,8 @@ def read(environ: Mapping[str, str]) -> Settings:
         embedding_model=environ.get("EMBEDDING_MODEL", "").strip(),
         storage_url=_url(environ, "STORAGE_URL", "s3"),
         smtp_url=_url(environ, "SMTP_URL", "smtp", "smtps"),
+        imap_url=_url(environ, "IMAP_URL", "imap", "imaps"),
+        **_dkim(environ),
         secret_key=environ.get("SECRET_KEY", "").strip(),
         trusted_hosts=_words(environ, "TRUSTED_HOSTS"),
         max_upload_bytes=_number(environ, "MAX_UPLOAD_MB", default=200, least=1, most=100_000) * 1_000_000,
@@ -281,6 +287,18 @@ def _built_in(environ: Mapping[str, str]) -> frozenset[str]:
 
 def _words(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in environ.get(name, "").split(",") if word.strip())
+
+
+def _dkim(environ: Mapping[str, str]) -> dict[str, Any]:
+    """The key that mail is signed with, and whose mail. In one line, \\n stands for a line break of the key."""
+    key = environ.get("DKIM_KEY", "").strip().replace("\\n", "\n")
+    domain = environ.get("DKIM_DOMAIN", "").strip().casefold()
+    if bool(key) != bool(domain):
+        raise SettingsError("Signing mail needs both DKIM_KEY and DKIM_DOMAIN, or neither.")
+    if key and "PRIVATE KEY-----" not in key:
+        raise SettingsError("DKIM_KEY must be a private key in PEM: -----BEGIN PRIVATE KEY-----, and so on.")
+    selector = environ.get("DKIM_SELECTOR", "").strip() or "legwork"
+    return {"dkim_key": key, "dkim_domain": domain, "dkim_selector": selector}
 
 
 def _senders(environ: Mapping[str, str]) -> tuple[str, ...]:

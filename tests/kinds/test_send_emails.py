@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Iterator
 from email.message import EmailMessage
@@ -14,7 +15,7 @@ from jobs import send_emails
 from jobs.engine.db.models import Item, Job
 from jobs.engine.errors import BadInput, InvalidParams
 from jobs.engine.kinds import estimates
-from jobs.engine.mail import bulk_sender, outbox, smtp, suppressions
+from jobs.engine.mail import bulk_sender, enclosures, outbox, smtp, suppressions
 from jobs.engine.queue import commands, job_log, queries
 from tests.engine.workers import adds_up, begun, ended, kill, running, until
 from tests.kinds.job_runs import OWNER, done, errors, items, run, upload
@@ -111,6 +112,63 @@ def test_attachments_and_list_unsubscribe_come_along(server: MailServer) -> None
     assert part.get_content() == b"\x00\xffdata" and "\n" not in part.get_filename()
     assert ann["List-Unsubscribe"].strip() == "<https://example.org/stop?who=ann%40example.org>"
     assert ann["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+
+
+def test_a_fallback_pictures_and_files_of_ones_own_arrive(server: MailServer) -> None:
+    table = "email,name,invoice\nann@example.org,,a.pdf\nbob@example.org,Bob,\ncarl@example.org,Carl,c.pdf\n"
+    logo, shared = upload(b"\x89PNG\r\n\x1a\n", "my logo.png"), upload(b"all", "all.txt")
+    own = [upload(b"for ann", "a.pdf"), upload(b"for nobody", "b.pdf")]
+    files: dict[str, Any] = {
+        "pictures": [logo],
+        "attachments": [shared],
+        "personal_files": own,
+        "attachment_column": "invoice",
+    }
+    html = '<p>Dear {name|friend & guest},</p><img src="cid:my%20logo.png">'
+    job = sent(table, text="Dear {name|friend & guest}", html=html, **files)
+    (ann,), (bob,) = server.to("ann@example.org"), server.to("bob@example.org")
+    assert (body(ann), body(bob)) == ("Dear friend & guest\n", "Dear Bob\n")
+    assert "<p>Dear friend &amp; guest,</p>" in body(ann, "html")
+    (picture,) = [part for part in ann.walk() if part.get_content_type() == "image/png"]
+    assert f'src="cid:{str(picture["Content-ID"]).strip("<>")}"' in body(ann, "html")
+    assert [(one.get_filename(), one.get_content()) for one in ann.iter_attachments()] == [
+        ("all.txt", "all"),
+        ("a.pdf", b"for ann"),
+    ]
+    assert [one.get_filename() for one in bob.iter_attachments()] == ["all.txt"]
+    assert by_key(job)["carl@example.org"].error == "There is no file “c.pdf” among the files of each person."
+    said = wrong(table, html=html, **(files | {"pictures": [], "attachment_column": "bill"}))
+    assert "“my logo.png”, which is not among the pictures" in said["pictures"]
+    assert said["attachment_column"] == "There is no column “bill”."
+    assert (
+        "Say which column" in wrong(table, **(files | {"pictures": [], "attachment_column": ""}))["attachment_column"]
+    )
+
+
+def test_mail_of_the_domain_is_signed(environment: Callable[..., None]) -> None:
+    import dkim
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(65537, 2048)
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+    public = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    record = f"v=DKIM1; k=rsa; p={base64.b64encode(public).decode()}".encode()
+    with MailServer() as server:
+        one_line = pem.replace("\n", "\\n")
+        environment(SMTP_URL=server.url, DKIM_KEY=one_line, DKIM_DOMAIN="example.org", DKIM_SELECTOR="s1")
+        sent(list_unsubscribe="https://example.org/u", text=".\nHällo {name}\n..\n")
+        sources = server.sources
+        assert len(sources) == 2
+        assert all(dkim.verify(source, dnsfunc=lambda name, timeout=5: record) for source in sources)
+        header = sources[0].split(b"\r\nFrom:")[0].replace(b"\r\n ", b"").lower()
+        assert b"d=example.org" in header and b"s=s1" in header and b"list-unsubscribe" in header
+        assert not dkim.verify(sources[0].replace(b"For ", b"Fox "), dnsfunc=lambda name, timeout=5: record)
+        environment(SMTP_URL=server.url, DKIM_KEY=one_line, DKIM_DOMAIN="example.net")
+        sent()
+        assert not server.sources[-1].lower().startswith(b"dkim-signature")
 
 
 def test_names_in_other_scripts_arrive(server: MailServer) -> None:
@@ -293,7 +351,7 @@ def test_templates_are_text_and_never_code(server: MailServer) -> None:
 
 
 def test_attachments_have_a_limit(server: MailServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(send_emails, "MOST_ATTACHED", 10)
+    monkeypatch.setattr(enclosures, "MOST_BYTES", 10)
     assert "larger than" in wrong(attachments=[upload(b"x" * 11)])["attachments"]
 
 

@@ -194,5 +194,5 @@ def _asked(job: queue.JobView, kind: kinds.Kind | None, item: models.Item) -> Ma
     row = item.input or {}
     marked = Markup("<mark>{}</mark>")
     return Markup("").join(
-        piece if isinstance(piece, str) else marked.format(kinds.as_text(row.get(piece[0]))) for piece in pieces
+        piece if isinstance(piece, str) else marked.format(kinds.value_of(piece[0], row)) for piece in pieces
     )

@@ -46,7 +46,7 @@ class RateLimiter:
         self._breaker = redis.CircuitBreaker(AWAY_SECONDS)
         self._names: dict[str, _Name] = {}
 
-    async def wait(self, name: str, per_minute: int | None = None) -> None:
+    async def wait(self, name: str, per_minute: float | None = None) -> None:
         """Return when a call under this name may start. Cancelling it costs at most one place in the pace."""
         one = self._one(name)
         if per_minute:

@@ -1,13 +1,14 @@
 """Prompts with columns in them: `{column}` stands for its value, `{{` and `}}` for braces, and nothing else is special.
 
 A name is looked up as it stands, so `{user.name}` is a column called "user.name" and never an attribute, and
-`{price:>10}` one called "price:>10" and never a format.
+`{price:>10}` one called "price:>10" and never a format. `{name|there}` is the column "name", or "there" where it is empty,
+unless a column is called "name|there".
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from jobs.engine.formats.tables import as_shown
 from jobs.engine.validation import nearest
 
 NAME_LENGTH = 200
+FALLBACK = "|"
 NAMED = 20  # unknown names that get a sentence
 SUGGESTED = 3  # unknown names for which the nearest column is looked for
 
@@ -34,17 +36,39 @@ class Template:
         """The columns that it names, each once, in the order of their first use."""
         return tuple(dict.fromkeys(piece[0] for piece in self.pieces if isinstance(piece, tuple)))
 
-    def render(self, row: Mapping[str, Any]) -> str:
-        """The text for one row. An empty cell, and a column that this row lacks, leave nothing."""
+    def columns_among(self, available: Container[str]) -> tuple[str, ...]:
+        """The same, of a table with these columns: without what stands after | for empty cells."""
+        return tuple(dict.fromkeys(split_fallback(name, available)[0] for name in self.columns))
+
+    def render(self, row: Mapping[str, Any], change: Callable[[str], str] = str) -> str:
+        """The text for one row. An empty cell, and a column that this row lacks, leave what stands after |, or nothing.
+
+        change: of each value, such as one that escapes it.
+        """
         row = as_shown(row)
-        return "".join(piece if isinstance(piece, str) else as_text(row.get(piece[0])) for piece in self.pieces)
+        return "".join(piece if isinstance(piece, str) else change(value_of(piece[0], row)) for piece in self.pieces)
 
     def unknown(self, available: Sequence[str], table: str) -> list[str]:
         """One sentence for each column that the table does not have, for the first of them."""
         known = set(available)
-        unknown = [name for name in self.columns if name not in known][:NAMED]
+        unknown = [name for name in self.columns_among(known) if name not in known][:NAMED]
         near = [nearest(name, available) if place < SUGGESTED else None for place, name in enumerate(unknown)]
         return [_no_column(name, one, available, table) for name, one in zip(unknown, near, strict=True)]
+
+
+def split_fallback(name: str, available: Container[str]) -> tuple[str, str]:
+    """The column that a name in braces stands for, and what takes the place of an empty cell."""
+    if name in available or FALLBACK not in name:
+        return name, ""
+    column, _, fallback = name.partition(FALLBACK)
+    return column.strip(), fallback.strip()
+
+
+def value_of(name: str, row: Mapping[str, Any]) -> str:
+    """What a name in braces stands for in this row."""
+    column, fallback = split_fallback(name, row)
+    value = as_text(row.get(column))
+    return value if value.strip() or not fallback else fallback
 
 
 def parse_template(text: str) -> Template:
@@ -79,7 +103,7 @@ def fill_in(text: str, row: Mapping[str, Any]) -> str | None:
         template = parse_template(text)
     except BadInput:
         return None
-    return template.render(row) if all(name in row for name in template.columns) else None
+    return template.render(row) if all(name in row for name in template.columns_among(row)) else None
 
 
 def _name(inner: str, text: str, at: int) -> str:

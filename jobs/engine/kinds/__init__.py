@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobs.engine.display import as_text
-from jobs.engine.formats.text_templates import fill_in, parse_template, template_errors
+from jobs.engine.formats.text_templates import fill_in, parse_template, template_errors, value_of
 from jobs.engine.kinds.catalogue import (
     kind,
     kinds,
@@ -65,5 +65,6 @@ __all__ = [
     "start_form_processes",
     "template_errors",
     "validate",
+    "value_of",
     "version",
 ]

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from email.message import EmailMessage
 from typing import Any
 from uuid import UUID
@@ -22,7 +24,38 @@ from jobs.engine.mail.outbox import SmtpReply
 
 PAUSES = (2.0, 8.0, 30.0, 60.0)  # seconds before retries, each plus up to 50 % of jitter
 STOP_SECONDS = 2.0  # how long messages in flight may wait for their replies when the run must end
+GROWTH = 1.5  # of the messages in an hour, while a server warms up
+MOST_HOURS = 240
 AWAY_SECONDS = 0.25  # between retries while the database does not answer
+
+
+@dataclass(frozen=True)
+class SendingPace:
+    """How fast messages may go. warm_up: as many in the first hour, then half as many again each hour. began: epoch seconds."""
+
+    per_second: float | None = None
+    per_hour: int | None = None
+    warm_up: int | None = None
+    began: float = 0.0
+
+    def per_minute(self, now: float) -> float | None:
+        """The lowest of the limits; None: as fast as the server takes them."""
+        hours = max(0, int((now - self.began) // 3600))
+        limits = [
+            self.per_second * 60 if self.per_second else None,
+            self.per_hour / 60 if self.per_hour else None,
+            self.warm_up * GROWTH**hours / 60 if self.warm_up else None,
+        ]
+        return min((one for one in limits if one is not None), default=None)
+
+    def seconds(self, messages: int) -> float:
+        """How long so many messages take at least."""
+        now, left = self.began, float(messages)
+        while (limit := self.per_minute(now)) is not None:
+            if left <= limit * 60 or (now - self.began) / 3600 > MOST_HOURS:
+                return now - self.began + left / limit * 60
+            left, now = left - limit * 60, now + 3600
+        return 0.0
 
 
 class BulkSender:
@@ -35,13 +68,13 @@ class BulkSender:
         check: Callable[[], None],
         *,
         connections: int,
-        per_second: float | None,
+        pace: SendingPace,
         tries: int,
     ):
         self._senders = [smtp.sender(owner, job_id) for _ in range(connections)]
         self._free = list(self._senders)
         self._check = check
-        self._per_minute = max(1, round(per_second * 60)) if per_second else None
+        self._pace = pace
         self._name = f"mail:{smtp.delivery_target()}"
         self._pauses = PAUSES[: tries - 1]
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="mail")
@@ -61,7 +94,7 @@ class BulkSender:
 
     async def turn(self) -> None:
         """Wait until the rate limit, which all workers share, allows the next message."""
-        await self._limits.wait(self._name, self._per_minute)
+        await self._limits.wait(self._name, self._pace.per_minute(time.time()))
 
     async def hand_over(self, message: EmailMessage) -> SmtpReply:
         """Send a message. BadInput, Transient: it was not accepted. OutcomeUnknown, CancelledError: it may have been."""

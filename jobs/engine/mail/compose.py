@@ -14,8 +14,9 @@ from html.parser import HTMLParser
 
 from jobs.engine.errors import BadInput
 from jobs.engine.files.inputs import Input
-from jobs.engine.mail import headers
+from jobs.engine.mail import headers, inline
 from jobs.engine.mail.addresses import Address, has_control_characters
+from jobs.engine.mail.inline import MailAttachment
 from jobs.engine.sandbox import sanitize_html
 
 HEADERS = headers.registry()
@@ -24,15 +25,6 @@ LONGEST_LINK = 900  # a line of a message has at most 998 characters, and a link
 ENCODED = (
     "=?"  # begins an encoded word (RFC 2047), which Python's email package decodes and which can hold a line break
 )
-
-
-@dataclass(frozen=True)
-class MailAttachment:
-    """A file attached to a message."""
-
-    name: str
-    media_type: str
-    content: bytes
 
 
 @dataclass(frozen=True)
@@ -55,8 +47,13 @@ class OutgoingMail:
         return self.text if self.text.strip() or not self.html else plain_text_of(self.html)
 
 
-def compose_message(letter: OutgoingMail, attachments: Sequence[MailAttachment] = ()) -> EmailMessage:
-    """The message to send. Raises BadInput for a header that is not one line, and for HTML that is nested too deeply."""
+def compose_message(
+    letter: OutgoingMail, attachments: Sequence[MailAttachment] = (), pictures: Sequence[MailAttachment] = ()
+) -> EmailMessage:
+    """The message to send. Raises BadInput for a header that is not one line, and for HTML that is nested too deeply.
+
+    pictures: those of the HTML, which names them as cid:logo.png.
+    """
     addresses = [letter.to, letter.sender, *([letter.reply_to] if letter.reply_to else [])]
     ascii_only = all(address.local.isascii() for address in addresses)
     made = EmailMessage(policy=(SMTP if ascii_only else SMTPUTF8).clone(cte_type="7bit", header_factory=HEADERS))
@@ -74,7 +71,7 @@ def compose_message(letter: OutgoingMail, attachments: Sequence[MailAttachment] 
     made.set_content(letter.plain)
     if letter.html:
         sanitize_html.check(letter.html)
-        made.add_alternative(letter.html, subtype="html")
+        inline.add_html(made, letter.html, pictures, letter.sender.domain)
     for attachment in attachments:
         main, _, sub = _media_type(attachment).partition("/")
         made.add_attachment(attachment.content, main, sub, filename=_file_name(attachment.name))
@@ -89,8 +86,12 @@ def mail_attachment(file: Input) -> MailAttachment:
 
 def message_id(sender: Address, *about: str) -> str:
     """A deterministic Message-ID: the same for the same arguments, so that a mail client can recognise a duplicate."""
-    digest = hashlib.sha256("\n".join(about).encode()).hexdigest()[:40]
-    return f"<{digest}@{sender.domain}>"
+    return f"<{message_digest(*about)}@{sender.domain}>"
+
+
+def message_digest(*about: str) -> str:
+    """The part of a Message-ID before its @."""
+    return hashlib.sha256("\n".join(about).encode()).hexdigest()[:40]
 
 
 def one_line(text: str, what: str, most: int = LONGEST_SUBJECT) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -39,7 +39,7 @@ class MailMerge:
 
     def trouble(self, row: Mapping[str, Any]) -> Skip | None:
         """Why this row gets no message: a cell that it would be made of holds an error instead of a value."""
-        sentence = unknown_sentence(row, self.columns) if self.skip_errors else None
+        sentence = unknown_sentence(row, self.columns(row)) if self.skip_errors else None
         return Skip(sentence, reason="error_cell") if sentence else None
 
     def letter(self, to: Address, row: Mapping[str, Any]) -> OutgoingMail:
@@ -51,33 +51,38 @@ class MailMerge:
             sender=self.sender,
             subject=_line(self.subject, row, "subject"),
             text=self.text.render(row),
-            html=_with(self.html, row, html.escape),
+            html=self.html.render(row, html.escape),
             reply_to=self.reply_to,
             unsubscribe=self._link(row),
             one_click=self.one_click,
         )
 
-    @property
-    def columns(self) -> set[str]:
-        """The columns that a message is made of."""
+    def columns(self, row: Mapping[str, Any]) -> set[str]:
+        """The columns that the message of a row is made of."""
         templates = (self.subject, self.text, self.html, self.unsubscribe)
         named = {self.name_column} if self.name_column else set()
-        return named.union(*(template.columns for template in templates))
+        return named.union(*(template.columns_among(row) for template in templates))
 
     def _link(self, row: Mapping[str, Any]) -> str:
-        link = _with(self.unsubscribe, row, lambda value: quote(value, safe=""))
+        link = self.unsubscribe.render(row, lambda value: quote(value, safe=""))
         if link and not _LINK.fullmatch(link):
             raise BadInput("The unsubscribe address of this row is not an https: or mailto: address.")
         return link
 
 
 def merge_errors(written: Mapping[str, str], columns: Sequence[str], table: str) -> list[FieldError]:
-    """Errors in the templates, by field."""
+    """Errors in the templates, by field: subject, text, html and list_unsubscribe."""
     errors = [
         FieldError(field, sentence)
         for field, text in written.items()
         for sentence in _template_errors(text, columns, table)
     ]
+    if addresses.has_control_characters(written["subject"]):
+        errors.append(FieldError("subject", "The subject has a line break or another control character in it."))
+    if not written["subject"].strip():
+        errors.append(FieldError("subject", "Write a subject."))
+    if not (written["text"].strip() or written["html"].strip()):
+        errors.append(FieldError("text", "Write the message, as text or as HTML."))
     if _SCRIPT.search(written["html"]):
         no_scripts = "Mail programs do not run scripts, and many reject such a message. Remove the <script>."
         errors.append(FieldError("html", no_scripts))
@@ -99,13 +104,9 @@ def _template_errors(text: str, columns: Sequence[str], table: str) -> list[str]
 
 def _line(template: Template, row: Mapping[str, Any], where: str) -> str:
     """Render for a header. Line breaks, which would inject a header, become blanks; other control characters are refused."""
-    for column in template.columns:
+    for column in template.columns_among(row):
         if addresses.has_control_characters(" ".join(as_text(row.get(column)).split())):
             raise BadInput(
                 f"The column “{column}” has a control character in it, which is not allowed in the {where} of a message."
             )
     return " ".join(template.render(row).split())
-
-
-def _with(template: Template, row: Mapping[str, Any], change: Callable[[str], str]) -> str:
-    return template.render({column: change(as_text(row.get(column))) for column in template.columns})

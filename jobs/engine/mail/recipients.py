@@ -9,7 +9,7 @@ from email.message import EmailMessage
 from typing import Any
 
 from jobs.engine.display import as_text
-from jobs.engine.errors import BadInput, LegworkError, Skip
+from jobs.engine.errors import BadInput, FieldError, LegworkError, Skip
 from jobs.engine.files.inputs import Input
 from jobs.engine.formats.tables import ReadOptions
 from jobs.engine.mail import addresses
@@ -62,6 +62,14 @@ class RecipientList:
             return self._source.rows(self._options)
         lines = (line for line in self._pasted.splitlines() if line.strip())
         return (_as_row(one) for line in lines for one in addresses.each_address(line))
+
+    def column_errors(self, name_column: str | None) -> Iterator[FieldError]:
+        """What is wrong with the columns of addresses and names."""
+        if self.column not in self.columns:
+            some = ", ".join(self.columns[:10])
+            yield FieldError("address_column", f"Say which column holds the addresses. There are: {some}.")
+        if name_column and name_column not in self.columns:
+            yield FieldError("name_column", f"There is no column “{name_column}”.")
 
     def recipients(self) -> Iterator[Recipient]:
         return recipients(self.rows(), self.column or "")

@@ -22,7 +22,7 @@ from uuid import UUID
 
 from jobs.engine import settings
 from jobs.engine.errors import BadInput, JobFailed, OutcomeUnknown, SettingsError, Transient
-from jobs.engine.mail import addresses, compose, outbox
+from jobs.engine.mail import addresses, compose, outbox, signing
 from jobs.engine.mail.outbox import SmtpReply
 from jobs.engine.settings import is_loopback
 
@@ -282,8 +282,9 @@ def _envelope(message: EmailMessage) -> _Envelope:
 
 
 def _wire(message: EmailMessage) -> bytes:
-    """The bytes that follow DATA: with CR LF as the only line ends, and dots at the start of lines escaped."""
+    """The bytes that follow DATA: signed, with CR LF as the only line ends, and dots at the start of lines escaped."""
     raw = re.sub(rb"\r\n|\r|\n", b"\r\n", message.as_bytes())
+    raw = signing.signature(message, raw) + raw
     return re.sub(rb"(?m)^\.", b"..", raw).removesuffix(b"\r\n") + b"\r\n.\r\n"
 
 
