@@ -37,8 +37,10 @@ class Change(BaseModel):
     value: float = param("Number")
 
     def of(self, drawn: ndarray) -> ndarray:
+        import numpy
+
         if self.how == "is":
-            return drawn * 0 + self.value
+            return numpy.full_like(drawn, self.value)
         return drawn * self.value if self.how == "times" else drawn + self.value
 
 
