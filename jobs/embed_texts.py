@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from jobs.engine import queue
 from jobs.engine.formats import exports
+from jobs.engine.kits import vectors as kit_vectors
 from jobs.engine.llm import batch_requests, embeddings
 from jobs.engine.llm.embeddings import batching, cache
 from jobs.engine.sdk import (
@@ -33,7 +34,6 @@ from jobs.engine.sdk import (
     Output,
     Recipe,
     Skip,
-    Table,
     TableFile,
     TableParams,
     as_shown,
@@ -55,14 +55,6 @@ BUILT_IN_TOKENS_PER_SECOND = 1_000
 SECONDS_PER_CALL = 0.5  # of a typical provider
 AT_ONCE = 500  # rows in memory while the file is written
 OWN = ("tokens", "cut", "reused")
-SHOWN_TEXT = 300  # characters of a near-duplicate
-PAIRS = (
-    ItemColumn("row", "Row", "number", decimals=0),
-    ItemColumn("of_row", "Nearly the same as", "number", decimals=0),
-    ItemColumn("similarity", "Similarity", "number", decimals=3),
-    ItemColumn("text", "Text", "text"),
-    ItemColumn("of_text", "Earlier text", "text"),
-)
 
 
 class Params(TableParams):
@@ -194,7 +186,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     same = _near_duplicates(params, context, model) if counts.done and params.near_duplicates else []
     return {
         "near_duplicates": len(same),
-        "pairs": Table(PAIRS, same, "Texts that are nearly the same") if same else None,
+        "pairs": kit_vectors.as_table(same),
         "texts": counts.done,
         "model": model["model"],
         "dimension": model.get("kept", model["dimension"]),
@@ -245,18 +237,14 @@ def _run_batch(params: Params, context: Context, source: Input, began: float) ->
 def _near_duplicates(params: Params, context: Context, model: dict[str, Any]) -> list[list[Any]]:
     """The rows that are nearly the same as an earlier one, also as a file."""
     context.progress(note="Comparing the texts")
-    texts = [_text(row, params)[:SHOWN_TEXT] for row in _done(params, context)]
-    places = list(queue.places(context.job.job_id))
-    vectors = (row[params.output_column] for row in _with_vectors(params, context, model["model"]))
+    texts, places = [_text(row, params) for row in _done(params, context)], list(queue.places(context.job.job_id))
+    numbers = (row[params.output_column] for row in _with_vectors(params, context, model["model"]))
     try:
-        found = list(embeddings.near_duplicates(vectors, params.near_duplicates or 1))
+        pairs = kit_vectors.pairs(texts, places, numbers, params.near_duplicates or 1)
     except OverflowError as count:
         context.log(f"Near-duplicates are not looked for: {count} texts are too many at once.", "warning")
         return []
-    pairs = [[places[one.place], places[one.of], one.similarity, texts[one.place], texts[one.of]] for one in found]
-    names = [column.name for column in PAIRS]
-    rows = (dict(zip(names, pair, strict=True)) for pair in pairs)
-    context.save("near-duplicates.csv", b"".join(exports.export(rows, names, "csv")), exports.FORMATS["csv"])
+    context.save("near-duplicates.csv", kit_vectors.as_csv(pairs), exports.FORMATS["csv"])
     return pairs
 
 

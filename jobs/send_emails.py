@@ -194,10 +194,7 @@ EXAMPLE = {
     "from": "Nora Lind <nora@workshop.example.org>",
     "subject": "{name}, your place in “{course}” is booked",
     "text": "Dear {name},\n\nyou are coming to “{course}” on {day}. Bring {bring}.\n\nUntil then,\nNora\n",
-    "html": (
-        "<p>Dear {name},</p>\n<p>you are coming to <b>{course}</b> on {day}. Bring {bring}.</p>\n"
-        "<p>Until then,<br>Nora</p>\n"
-    ),
+    "html": "<p>Dear {name},</p>\n<p>you are coming to <b>{course}</b> on {day}. Bring {bring}.</p>\n<p>Until then,<br>Nora</p>\n",
     "name_column": "name",
     "list_unsubscribe": "mailto:nora@workshop.example.org?subject=stop%20{email}",
     "per_second": 10,
@@ -345,8 +342,7 @@ def _recipient_list(params: Params, find: Find) -> RecipientList:
 
 def _enclosures(params: Params, find: Find) -> Enclosures:
     """Raises BadInput for a file that is gone."""
-    shared, pictures = params.attachments, params.pictures
-    return Enclosures.found(find, shared, pictures, params.personal_files, params.attachment_column)
+    return Enclosures.found(find, params.attachments, params.pictures, params.personal_files, params.attachment_column)
 
 
 def _pace(params: Params, began: float) -> SendingPace:
