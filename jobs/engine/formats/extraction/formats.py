@@ -112,7 +112,8 @@ def _beginning(archive: zipfile.ZipFile, member: str) -> str:
 
 
 def _reader_of_text(path: Path, head: bytes, name: str) -> Reader:
-    lines = head.splitlines()[:12]
+    lines = head.removeprefix(b"\xef\xbb\xbf").splitlines()[:12]
+    lines = lines[1:] if lines and mail.BEGINS_MAILBOX.match(lines[0]) else lines
     if lines and _MAIL.match(lines[0]) and sum(1 for line in lines if _MAIL.match(line)) >= 2:
         return partial(mail.read, find=reader)
     start = plain.decoded(path, HEAD)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.engine.errors import BadInput
-from jobs.engine.formats.extraction import attached, office
+from jobs.engine.formats.extraction import attached, charsets, office
 from jobs.engine.formats.extraction.attached import AttachedFile, Find, Reader
 from jobs.engine.formats.extraction.plain import of_html
 from jobs.engine.formats.extraction.runner import Extracted
@@ -111,12 +111,13 @@ class _Storage:
     def text(self, number: str) -> str:
         if wide := self.raw(number, "001F"):
             return wide.decode("utf-16-le", "replace").strip("\0 ")
-        return _narrow(self.raw(number, "001E"))
+        return charsets.text_of(self.raw(number, "001E"), None).strip("\0 ")
 
     def body(self) -> str:
         if plain := self.text(_BODY).replace("\r\n", "\n"):
             return plain
-        html = _narrow(self.raw(_HTML, "0102")) or self.text(_HTML)
+        raw = self.raw(_HTML, "0102")
+        html = charsets.text_of(raw, charsets.declared(raw)).strip("\0 ") or self.text(_HTML)
         return of_html(html)[1] if html else ""
 
     def files(self) -> Iterator[AttachedFile]:
@@ -135,10 +136,3 @@ class _Storage:
                 yield AttachedFile(f"{message.text(_SUBJECT) or name}.txt", message.body().encode())
             else:
                 yield AttachedFile(name, storage.raw(_DATA, "0102"))
-
-
-def _narrow(raw: bytes) -> str:
-    try:
-        return raw.decode("utf-8").strip("\0 ")
-    except UnicodeDecodeError:
-        return raw.decode("cp1252", "replace").strip("\0 ")

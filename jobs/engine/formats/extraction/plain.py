@@ -9,6 +9,7 @@ from html import unescape
 from pathlib import Path
 
 from jobs.engine.errors import BadInput
+from jobs.engine.formats.extraction import charsets
 from jobs.engine.formats.extraction.markup import by_pandoc
 from jobs.engine.formats.extraction.runner import MOST_TEXT, Extracted
 from jobs.engine.formats.tables import detect
@@ -55,7 +56,7 @@ def read(path: Path, name: str, ocr: bool) -> Extracted:
 
 
 def page(path: Path, name: str, ocr: bool) -> Extracted:
-    title, text = of_html(decoded(path, 4 * MOST_TEXT))
+    title, text = of_html(decoded(path, 4 * MOST_TEXT, marked_up=True))
     return Extracted("text/html", text, title)
 
 
@@ -113,12 +114,14 @@ def _cleaned(html: str, tags: set[str], attributes: dict[str, set[str]]) -> str:
     return nh3.clean(html, tags=tags, attributes=attributes, url_schemes=_SCHEMES, link_rel=None)
 
 
-def decoded(path: Path, most: int) -> str:
-    """The first `most` bytes as text. Raises BadInput for what is none."""
+def decoded(path: Path, most: int, marked_up: bool = False) -> str:
+    """The first `most` bytes as text. Raises BadInput for what is none. marked_up: a page may name its encoding."""
     with path.open("rb") as opened:
         data = opened.read(most)
     try:
         encoding = detect.encoding_of(data[:_HEAD], path)
+        if marked_up and not detect.is_sure(encoding) and (label := charsets.declared(data)):
+            return charsets.text_of(data, label)
         return data.decode(detect.codec(encoding), "replace")
     except (BadInput, LookupError) as error:
         said = f"This is not text, nor a format that is read here: {ACCEPTED}."

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from jobs.engine.formats.extraction import plain
 from jobs.engine.formats.extraction.office.ooxml import found, local
 from jobs.engine.formats.extraction.plain import of_html
-from jobs.engine.formats.extraction.runner import Extracted
+from jobs.engine.formats.extraction.runner import MOST_TEXT, Extracted
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 MARKUP = re.compile(r"\ufeff?\s*<(\?xml\b|rss\b|feed\b|rdf:RDF\b)", re.I)
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
+_DECLARATION = re.compile(r"^\s*<[?]xml[^>]*[?]>")
 _ENTRIES = ("item", "entry")
 _TITLES = ("title",)
 _TEXTS = ("description", "summary", "content", "encoded", "pubDate", "published", "updated", "creator", "author")
@@ -26,13 +27,27 @@ def read(path: Path, name: str, ocr: bool) -> Extracted:
     from xml.etree import ElementTree
 
     try:
-        root = ElementTree.parse(path).getroot()  # noqa: S314 - in a confined child
+        root = _root(path)
     except ElementTree.ParseError:  # not well formed: as it stands
         return plain.read(path, name, ocr)
     if local(root).lower() in ("rss", "feed", "rdf"):
         channel = next(found(root, "channel"), root)
         return Extracted("application/rss+xml", "\n\n".join(_feed(root, channel)), _first(channel, _TITLES))
     return Extracted("application/xml", "\n".join(_lines(root)), _first(root, _TITLES))
+
+
+def _root(path: Path) -> Element:
+    from xml.etree import ElementTree
+
+    try:
+        return ElementTree.parse(path).getroot()  # noqa: S314 - in a confined child
+    except (
+        ElementTree.ParseError,
+        ValueError,
+        LookupError,
+    ):  # another encoding than it says, or one that the parser lacks
+        written = plain.decoded(path, 4 * MOST_TEXT, marked_up=True)
+        return ElementTree.fromstring(_DECLARATION.sub("", written, count=1))  # noqa: S314 - in a confined child
 
 
 def _feed(root: Element, channel: Element) -> Iterator[str]:
