@@ -15,7 +15,7 @@ from jobs.engine.errors import BadInput
 from jobs.engine.formats import fonts
 from jobs.engine.formats.extraction import plain
 from jobs.engine.formats.extraction.markup import HEAP_OVERFLOW
-from jobs.engine.formats.extraction.office import word
+from jobs.engine.formats.extraction.office import rtf, word
 from jobs.engine.formats.tables import detect
 from jobs.engine.kits.conversion import layout, look
 from jobs.engine.sandbox.parent_death import tied_to_this_process
@@ -60,7 +60,10 @@ def _readable(source: Path, format: str, folder: Path) -> Path:
     if format == "docx":
         word.readable(source, folder / "text.docx")
         return folder / "text.docx"
-    if format in ARCHIVES or format == "rtf":
+    if format == "rtf":
+        rtf.readable(source, folder / "text.rtf", asides=False)
+        return folder / "text.rtf"
+    if format in ARCHIVES:
         return source
     with source.open("rb") as opened:
         encoding = detect.encoding_of(opened.read(1_000_000), source)

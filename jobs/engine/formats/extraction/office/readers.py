@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from jobs.engine.formats.extraction.markup import by_pandoc
-from jobs.engine.formats.extraction.office import opendocument, sheets, slides, unpacking, word
+from jobs.engine.formats.extraction.office import opendocument, rtf, sheets, slides, unpacking, word
 from jobs.engine.formats.extraction.runner import Extracted
 
 MOST_UNPACKED = 400_000_000  # bytes
@@ -56,6 +56,12 @@ def _by_pandoc(path: Path, format: str) -> Read:
     return *by_pandoc(path, format), None, ""
 
 
+def _rtf(path: Path, format: str) -> Read:
+    with tempfile.NamedTemporaryFile(suffix=".rtf") as copy:
+        rtf.readable(path, Path(copy.name))
+        return _by_pandoc(Path(copy.name), format)
+
+
 def _word(path: Path, format: str) -> Read:
     with tempfile.NamedTemporaryFile(suffix=".docx") as copy:
         word.readable(path, Path(copy.name))
@@ -90,5 +96,6 @@ _READERS: dict[str, Callable[[Path, str], Read]] = {
     **dict.fromkeys(("odp", "odg"), _drawing),
     "docx": _word,
     "pptx": _slides,
+    "rtf": _rtf,
     "odt": _opendocument_text,
 }
