@@ -5,7 +5,6 @@ Sizes are counted while unpacking, since a header may lie. Names are only ever s
 
 from __future__ import annotations
 
-import re
 import stat
 import zipfile
 from dataclasses import dataclass
@@ -13,21 +12,30 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from jobs.engine.errors import NO_SPACE, BadInput, LegworkError
+from jobs.engine.formats.tables import encodings
 
 MOST_MEMBERS = 10_000
 MOST_UNPACKED = 2_000_000_000  # bytes, of one archive
 MOST_DIRECTORY = 8_000_000  # bytes; zipfile takes all of the directory into memory
 CHUNK = 1 << 20
 UTF8_FLAG = 0x800
-_DRAWN = re.compile("[\u0370-\u03ff\u2190-\u25ff]")  # Greek, mathematics and frames of code page 437, rare in names
-_ENCODINGS = [
-    "cp932",
-    "gb18030",
-    "big5",
-    "cp949",
-    "cp866",
-    "cp1251",
-]  # of computers on which code page 437 is not the default
+_ENCODINGS = (  # of the programs that write archives, the usual one first
+    *(
+        "cp437",
+        "cp850",
+        "cp932",
+        "gb18030",
+        "cp949",
+        "big5hkscs",
+        "cp866",
+        "cp1252",
+        "cp1250",
+        "cp1251",
+        "cp852",
+        "cp737",
+    ),
+    *("cp1253", "cp862", "cp1255", "cp1256"),
+)
 _CLUTTER = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
 
 
@@ -61,10 +69,11 @@ def members(path: Path) -> list[Member]:
         raise BadInput(said, reason="too_large")
     if sum(one.file_size for one in listed) > MOST_UNPACKED:
         raise _too_much()
+    names = [name.replace("\\", "/") for name in _names(listed)]
     return [
         Member(index, _shown(name), name[-500:])
-        for index, (one, name) in enumerate(zip(listed, _names(listed), strict=True))
-        if not one.is_dir() and not any(part in _CLUTTER for part in PurePosixPath(name).parts)
+        for index, name in enumerate(names)
+        if not name.endswith("/") and not any(map(_is_clutter, PurePosixPath(name).parts))
     ]
 
 
@@ -89,21 +98,23 @@ def unpack(path: Path, index: int, target: BinaryIO, most: int) -> int:
         raise BadInput("This file of the archive is broken and cannot be unpacked.", reason="broken") from error
 
 
+def _is_clutter(part: str) -> bool:
+    """Whether this is a name of what a Mac or Windows puts beside the files."""
+    return part in _CLUTTER or part.startswith("._")
+
+
 def _names(listed: list[zipfile.ZipInfo]) -> list[str]:
     """The members' names. Without the flag for UTF-8 zipfile reads code page 437; many programs mean another encoding by that.
 
-    UTF-8 is taken where the bytes are that; else, where code page 437 has Greek or drawings among the letters, what a
-    detector says of all such names together.
+    UTF-8 is taken where the bytes are that; else what is likeliest for all such names together.
     """
     old = {index: one.filename.encode("cp437") for index, one in enumerate(listed) if _without_encoding(one)}
-    names = [one.filename for one in listed]
-    names = [_utf8(old[index]) or name if index in old else name for index, name in enumerate(names)]
-    unsure = [index for index in old if names[index] == listed[index].filename]
-    drawn = any(_DRAWN.search(names[index]) for index in unsure)
-    if drawn and (encoding := _detected(b"\n".join(old[index] for index in unsure))):
-        for index in unsure:
-            names[index] = old[index].decode(encoding, "replace")
-    return names
+    found = {index: _utf8(name) for index, name in old.items()}
+    unsure = [index for index in old if found[index] is None]
+    words = b"\n".join(old[index] for index in unsure)
+    encoding = encodings.likeliest(words, _ENCODINGS)[1] or "cp437"
+    found |= {index: old[index].decode(encoding, "replace") for index in unsure}
+    return [found.get(index) or one.filename for index, one in enumerate(listed)]
 
 
 def _without_encoding(one: zipfile.ZipInfo) -> bool:
@@ -115,13 +126,6 @@ def _utf8(name: bytes) -> str | None:
         return name.decode()
     except UnicodeDecodeError:
         return None
-
-
-def _detected(names: bytes) -> str | None:
-    from charset_normalizer import from_bytes
-
-    best = from_bytes(names, cp_isolation=_ENCODINGS).best()
-    return best.encoding if best else None
 
 
 def _copied(archive: zipfile.ZipFile, one: zipfile.ZipInfo, target: BinaryIO, most: int) -> int:
@@ -142,4 +146,5 @@ def _too_much() -> BadInput:
 
 
 def _shown(name: str) -> str:
-    return name.replace("\\", "/").rsplit("/", 1)[-1][:255] or "unnamed"
+    last = name.rsplit("/", 1)[-1][:255]
+    return last if last.strip(" .") else "unnamed"

@@ -94,13 +94,17 @@ HANGUL = (
 def guess(chunks: Iterable[bytes]) -> str | None:
     """The most likely encoding of a text that is not all ASCII; None where no text comes of any."""
     odd = _sample(chunks)
+    score, name = likeliest(odd, CANDIDATES)
+    return name if score >= GOOD else _by_library(odd) or name
+
+
+def likeliest(odd: bytes, candidates: Iterable[str]) -> tuple[float, str | None]:
+    """The likeliest of these encodings, and how likely it is, from 0 to 1; the first of several that are as likely."""
     judged = [
-        (score, -place, name) for place, name in enumerate(CANDIDATES) if (score := _score(odd, name)) is not None
+        (score, -place, name) for place, name in enumerate(candidates) if (score := _score(odd, name)) is not None
     ]
     best = max(judged, default=None)
-    if best is not None and best[0] >= GOOD:
-        return best[2]
-    return _by_library(odd) or (best[2] if best else None)
+    return (best[0], best[2]) if best else (0.0, None)
 
 
 def _sample(chunks: Iterable[bytes]) -> bytes:
@@ -139,6 +143,8 @@ def _faults(word: str) -> int:
     )
     signs += len(_WRONG_DOT.findall(word)) + bool(_SECOND_CAPITAL.match(word))
     scripts = {_script(letter) for letter in letters} - {""}
+    if scripts & {"han", "kana", "HANGUL"}:  # plain Latin letters stand beside these
+        scripts = {_script(letter) for letter in letters if letter > "\x7f"} - {""}
     mixed = len(letters) if len(scripts) > 1 and scripts != {"han", "kana"} else 0
     return signs + mixed + sum(one.islower() and other.isupper() for one, other in pairwise(letters))
 
