@@ -51,7 +51,7 @@ def _read(data: bytes, ocr: bool, find: Find) -> Extracted:
     message = email.message_from_bytes(data, policy=email.policy.default)
     lines = [f"{header}: {value}" for header in HEADERS if (value := _header(message, header))]
     encrypted = mail_bodies.is_encrypted(message)
-    body = mail_bodies.Body(Message() if encrypted else message)
+    body = mail_bodies.MailTexts(Message() if encrypted else message)
     files = [] if encrypted else list(_files(message, body))
     texts, note = attached.read(files, ocr, find)
     meta = {"from": _header(message, "From"), "attachments": [file.name[:200] for file in files[:100]]}
@@ -74,7 +74,7 @@ def _header(message: EmailMessage, name: str) -> str:
     return " ".join(shown.split())[:1_000]
 
 
-def _files(message: EmailMessage, body: mail_bodies.Body) -> Iterator[AttachedFile]:
+def _files(message: EmailMessage, body: mail_bodies.MailTexts) -> Iterator[AttachedFile]:
     """The attachments, with their names; a mail that is nothing but a file has itself."""
     if not message.is_multipart() and message.get_content_maintype() != "text":
         yield AttachedFile(_file_name(message), _content(message))

@@ -16,7 +16,7 @@ _GOES_ON = re.compile(r"(?<!^--)(?<!\n--) \r?\n(?!>|--)")
 _NO_BASE64 = re.compile(r"[^A-Za-z0-9+/=\s]|=\s*[A-Za-z0-9+/]")
 
 
-class Body:
+class MailTexts:
     """The texts of a mail, in their order. `parts` are those that they were taken from."""
 
     def __init__(self, message: Message) -> None:
