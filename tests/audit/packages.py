@@ -20,8 +20,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
-LISTS = ("requirements.txt", "requirements-models.txt", "requirements-telemetry.txt", "requirements-dev.txt")
-LOCK = "requirements.lock"
+LOCKS = {"requirements.txt": "requirements.lock", "requirements-local.txt": "requirements-local.lock"}
+LISTS = (*LOCKS, "requirements-models.txt", "requirements-telemetry.txt", "requirements-dev.txt")
 KNOWN_BAD = Path(__file__).with_name("known_bad.toml")
 ASK_SECONDS = 300
 AUDITOR = "pip-audit==2.10.1"
@@ -42,15 +42,19 @@ def pins(root: Path = ROOT) -> list[Pin]:
     """The requirements of the lists, and those that the lock file adds: what they need in turn."""
     found = [pin for name in LISTS for pin in _listed(root, name)]
     named = {canonicalize_name(pin.requirement.name) for pin in found}
-    return found + [pin for pin in _listed(root, LOCK) if canonicalize_name(pin.requirement.name) not in named]
+    locked = (pin for lock in LOCKS.values() for pin in _listed(root, lock))
+    return found + [pin for pin in locked if canonicalize_name(pin.requirement.name) not in named]
 
 
 def unlocked(root: Path = ROOT) -> Iterator[str]:
-    """Requirements that the lock file does not have, or has in another version: `make lock` was not run."""
-    locked = {canonicalize_name(pin.requirement.name): str(pin.requirement.specifier) for pin in _listed(root, LOCK)}
-    for where, requirement in _listed(root, "requirements.txt"):
-        if locked.get(canonicalize_name(requirement.name)) != str(requirement.specifier):
-            yield f"{where}: {requirement} is not in {LOCK} in this version; run `make lock`"
+    """Requirements that their lock file does not have, or has in another version: `make lock` was not run."""
+    for name, lock in LOCKS.items():
+        locked = {
+            canonicalize_name(one.requirement.name): str(one.requirement.specifier) for one in _listed(root, lock)
+        }
+        for where, requirement in _listed(root, name):
+            if locked.get(canonicalize_name(requirement.name)) != str(requirement.specifier):
+                yield f"{where}: {requirement} is not in {lock} in this version; run `make lock`"
 
 
 def _listed(root: Path, name: str) -> Iterator[Pin]:
@@ -87,7 +91,7 @@ def bad(have: Mapping[str, str], known: Path = KNOWN_BAD) -> Iterator[str]:
 
 
 def standing_on(wanted: list[Pin]) -> set[str]:
-    """The canonical names of what requirements.txt brings, what that needs, and so on: what runs in production."""
+    """The canonical names of what the lists bring, what that needs, and so on: what runs in production."""
     waiting = [pin.requirement for pin in wanted if not pin.where.startswith("requirements-dev")]
     found: set[str] = set()
     asked: set[tuple[str, frozenset[str]]] = set()

