@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -69,6 +70,9 @@ def _in_words() -> Iterator[None]:
 class _Kinds(click.Group):
     """The kinds of the server as commands."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, server_options_first(args))
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [kind["name"] for kind in _server(ctx).get("/kinds")["kinds"] if kind["available"]]
 
@@ -81,6 +85,20 @@ class _Kinds(click.Group):
             kinds = _server(ctx).get("/kinds")["kinds"]
         with formatter.section("Kinds"):
             formatter.write_dl([(kind["name"], kind["summary"]) for kind in kinds if kind["available"]])
+
+
+def server_options_first(args: list[str]) -> list[str]:
+    """`KIND --url ADDRESS` as `--url ADDRESS KIND`: the server is asked what options the kind has."""
+    first: list[str] = []
+    others: list[str] = []
+    words = iter(args)
+    for word in words:
+        name, _, value = word.partition("=")
+        if name not in ("--url", "--token"):
+            others.append(word)
+        else:
+            first += [word] if value else [word, *islice(words, 1)]
+    return first + others
 
 
 def _server(ctx: click.Context) -> SiteClient:

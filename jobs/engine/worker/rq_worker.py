@@ -41,6 +41,7 @@ from jobs.engine.worker.child import Child
 from jobs.engine.worker.lease import Lease
 
 BEAT_SECONDS = 1
+ONLY_OURS = "Only Legwork's workers can run these jobs. Start them with `python -m jobs worker`."
 SIGNAL_SECONDS = 1.0  # between a shutdown's SIGTERM to a child and the one to its worker
 SHOWN_SECONDS = 0.25  # a job that ends sooner is never shown as running in rq-dashboard
 IDLE_SECONDS = 2  # between checks whether a worker that waits for a message is to leave
@@ -51,7 +52,7 @@ log = logging.getLogger("legwork.worker")
 
 def run_job(**_: object) -> None:
     """The one function that messages name. Only RQ's own worker calls it; Legwork's run the row that a message is about."""
-    raise RuntimeError("Only Legwork's workers can run this job. Start them with `python -m jobs worker`.")
+    raise RuntimeError(ONLY_OURS)
 
 
 def help_job(**_: object) -> None:
@@ -66,7 +67,9 @@ class LegworkWorker(Worker):
     job_class = QueueMessage
     max_connection_wait_time = 2.0  # seconds between tries while Redis is away
 
-    def __init__(self, queues: list[str], name: str):
+    def __init__(self, queues: list[str], name: str, **of_rq_command: object):
+        if of_rq_command:  # `rq worker -w`: there is no supervisor around it, which starts it anew and runs the clock
+            raise SystemExit(ONLY_OURS)
         connection = redis.connect(socket_connect_timeout=2)
         super().__init__(
             [delivery.queue(before + queue, connection) for before in ("", delivery.PARTS) for queue in queues],

@@ -134,3 +134,8 @@ def test_a_message_that_a_killed_worker_had_taken_ahead_is_delivered_again() -> 
 def test_looking_ahead_does_not_end_the_wait_for_the_child() -> None:
     said = subprocess.check_output([sys.executable, "-c", FOLLOW], cwd=CODE, text=True)
     assert said.splitlines() == ["stays [0] True", "stays [0, 1] True", "stays [0, 1, 2] True", "died False"]
+
+
+def test_the_command_of_rq_is_told_which_one_starts_these_workers() -> None:
+    with pytest.raises(SystemExit, match="python -m jobs worker"):
+        LegworkWorker(["cpu"], name="stock", connection=None, serializer=None)

@@ -180,6 +180,8 @@ def test_how_a_job_ended_is_the_exit_code(app: App, installed: Installation) -> 
     installed.legwork("stop", job)
     assert "stopped" in installed.legwork("submit", "letters", "--resume", job, code=4)
     assert "does not answer" in installed.legwork("wait", job, "--url", "http://127.0.0.1:9", code=6)
+    for url in (("--url", "http://127.0.0.1:9"), ("--url=http://127.0.0.1:9",)):
+        assert "127.0.0.1:9 does not answer" in installed.legwork("submit", "letters", "--shortest", "3", *url, code=6)
     assert "not encrypted" in installed.legwork("jobs", code=5, LEGWORK_URL="http://x.example", LEGWORK_TOKEN="t")
 
 
