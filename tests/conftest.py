@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,8 +22,9 @@ import pytest
 from hypothesis import settings as properties
 
 from jobs.engine import settings
-from jobs.engine.embedded.postgres import Postgres
+from jobs.engine.embedded.postgres import DATABASE, Postgres
 from jobs.engine.embedded.redis import Redis
+from tests import prepared_postgres
 
 os.environ["FLASK_SKIP_DOTENV"] = "1"  # the developer's own .env is not for tests
 CODE = Path(__file__).parents[1]
@@ -177,14 +177,14 @@ def open_folder() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def postgres(open_folder: Path) -> Iterator[Postgres]:
     """One server for the session, with a migrated database to copy from. It syncs nothing: its data is lost anyway."""
-    server = Postgres(open_folder / "postgres")
+    server = prepared_postgres.copy_to(open_folder / "postgres")
     server.launch()
     try:
         server.wait_ready()
         for option in ("fsync", "full_page_writes", "synchronous_commit"):
             server.execute(f"ALTER SYSTEM SET {option} = off", "postgres")
         server.execute("SELECT pg_reload_conf()", "postgres")
-        _make_template(server)
+        server.create_database(TEMPLATE, DATABASE)
         yield server
     finally:
         server.stop()
@@ -394,11 +394,3 @@ def _open_folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="legwork-test-", ignore_cleanup_errors=True) as name:
         Path(name).chmod(0o755)
         yield Path(name)
-
-
-def _make_template(server: Postgres) -> None:
-    """Migrate once, in a process of its own, so that nobody is connected when this database is copied."""
-    server.create_database(TEMPLATE)
-    environ = {**os.environ, "DATABASE_URL": server.url_of(TEMPLATE)}
-    migrate = "from jobs.engine.db import migrations; migrations.upgrade()"
-    subprocess.run([sys.executable, "-c", migrate], env=environ, cwd=CODE, check=True)

@@ -19,6 +19,7 @@ import redis
 
 from jobs.engine.embedded.postgres import Postgres
 from jobs.engine.embedded.redis import Redis
+from tests import prepared_postgres
 from tests.conftest import _open_folder
 from tests.stories.app_process import NO_MODEL, App, end, start, write_procfile
 from tests.stories.site_client import Answer, Site
@@ -122,7 +123,7 @@ def open_house(
 ) -> Iterator[House]:
     """The app with so many workers, until the end of the block. Services are launched by the calling thread alone."""
     with nullcontext(folder) if folder else _open_folder() as folder:
-        services = Postgres(folder / "postgres"), Redis(folder / "redis")
+        services = prepared_postgres.copy_to(folder / "postgres"), Redis(folder / "redis")
         house = House(folder, *services, {}, folder / "Procfile")
         try:
             for service in services:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import prepared_postgres
 from tests.conftest import OURS, _open_folder
 from tests.stories.site_client import until
 
@@ -114,7 +115,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start(data_dir: Path, folder: Path, arguments: tuple[str, ...], extra: dict[str, str]) -> App:
+def start(
+    data_dir: Path, folder: Path, arguments: tuple[str, ...], extra: dict[str, str], *, from_nothing: bool = False
+) -> App:
+    """On a folder that is not there its Postgres is a copy (prepared_postgres), unless it is to start from nothing."""
+    if not (from_nothing or data_dir.exists() or "DATABASE_URL" in extra):
+        prepared_postgres.copy_to(data_dir)
     port = extra.get("PORT") or str(free_port())
     kept = {name: value for name, value in os.environ.items() if name not in OURS}
     look = {} if os.geteuid() == 0 else {"ALLOW_TRACING": "1"}  # tests look into its processes

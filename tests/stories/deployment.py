@@ -19,6 +19,7 @@ import urllib.request
 from pathlib import Path
 
 from jobs.engine.embedded import postgres, redis, service
+from tests import prepared_postgres
 from tests.conftest import OURS
 from tests.stories.app_process import CODE
 from tests.stories.certificates import certify
@@ -99,6 +100,7 @@ class Deployment:
         at, folder = self.services.address, self.services.place
         authority = folder / "authority.pem"
         certify(at, folder / "redis.pem", authority)
+        prepared_postgres.copy_to(folder)
         for each in (_Postgres(self.services), _Redis(folder)):
             each.launch()
             self._stack.callback(each.stop)

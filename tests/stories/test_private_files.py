@@ -44,7 +44,7 @@ def open_to_others(data_dir: Path) -> Iterator[str]:
 def test_other_users_read_nothing(start_app: Start, tmp_path: Path) -> None:
     before = os.umask(0o022)
     try:
-        app = start_app(**NO_MODEL)
+        app = start_app(from_nothing=True, **NO_MODEL)
         site = Site(app.url)
         page = site.upload("page.pdf", picture("PDF"))
         jobs = [

@@ -56,7 +56,7 @@ def state(app: App, job: str) -> str:
 
 def test_one_command_brings_everything_back_and_takes_it_away(start_app: Start) -> None:
     """The built-in model too: a job of the main kind runs before every process is killed, and another afterwards."""
-    app = start_app()
+    app = start_app(from_nothing=True)
     until(lambda: up(app), "every process being there")
     ready = f"Legwork is ready at {app.url} (Ctrl-C stops it; data in {app.data_dir}/)\n"
     until(lambda: app.said.read_text() == f"{ready}{ONE_USER}\n", "the two lines")
@@ -81,6 +81,7 @@ def test_one_command_brings_everything_back_and_takes_it_away(start_app: Start) 
     assert app.said.read_text() == restarts
 
 
+@pytest.mark.long
 def test_its_data_outlives_a_stop_and_a_kill(start_app: Start) -> None:
     """Started again right after being killed: nothing of the killed one is in the way, and nothing of it is left."""
     specimens = NO_MODEL | {"EXTRA_KINDS": "tests.sample_kinds"}
