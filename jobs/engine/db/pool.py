@@ -79,7 +79,7 @@ class FairPool(Pool):
             else:
                 turn = Waiter()
                 self._waiting.append(turn)
-        return self._awaited(turn) if turn else self._made()
+        return self._connected(self._awaited(turn)) if turn else self._made()
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         with self._lock:
@@ -89,7 +89,7 @@ class FairPool(Pool):
                 turn.entry = record
                 turn.decided.release()
                 return
-            if self._open <= self._size:
+            if self._open <= self._size and record.dbapi_connection is not None:
                 self._idle.append(record)
                 return
             self._open -= 1
@@ -126,6 +126,10 @@ class FairPool(Pool):
         if turn.entry is None:
             raise PoolTimeout(f"The database does not answer: {self.status()}.")
         return turn.entry
+
+    def _connected(self, record: ConnectionPoolEntry) -> ConnectionPoolEntry:
+        """The record, or another in its place if it has lost its connection: a new one may have to be waited for."""
+        return record if record.dbapi_connection is not None else self._made()
 
     def _patience(self, turn: Waiter) -> float:
         """Seconds until this waiter times out or may open a connection."""
@@ -180,6 +184,8 @@ class FairPool(Pool):
                 self._waiting.remove(turn)
             if turn.entry is None:
                 self._open += 1
+            elif turn.entry.dbapi_connection is None:
+                return None
         return turn.entry
 
     def _leave(self, turn: Waiter) -> None:

@@ -203,6 +203,25 @@ def test_a_full_server_that_gives_one_later_is_asked_again(threads: ThreadPoolEx
         one.result(FOREVER)
 
 
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_full_server_is_waited_for_where_a_connection_broke(threads: ThreadPoolExecutor, waits: bool) -> None:
+    """Who gets the place of a broken connection gets a new one, as at the first time."""
+    server = Full(room=1)
+    connections = FairPool(server, pool_size=1, max_overflow=0, timeout=FOREVER)
+    connections.connect().close()
+    held = connections.connect()
+    asked = [threads.submit(connections.connect)] if waits else []
+    if waits:
+        waiting(connections, 1)
+    server.room = -1  # somebody else takes what this one leaves
+    held.invalidate()
+    asked = asked or [threads.submit(connections.connect)]
+    until(lambda: server.refused > 1)
+    server.room = 1
+    asked[0].result(FOREVER)
+    assert connections.checkedout() == 1
+
+
 def test_a_server_that_stays_full_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "FULL_SECONDS", 0.3)
     with pytest.raises(psycopg.OperationalError, match="too many"):
