@@ -7,6 +7,7 @@ import hashlib
 import os
 import random
 import socket
+import time
 from urllib.parse import urlsplit
 
 from tests.stories.app_process import App
@@ -21,11 +22,15 @@ def send_piece(app: App, path: str, offset: int, most: int) -> int:
     address = urlsplit(app.url)
     head = (
         f"PATCH {path} HTTP/1.1\r\nHost: {address.netloc}\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: {offset}\r\n"
-        f"Content-Type: application/offset+octet-stream\r\nContent-Length: {len(CONTENT) - offset}\r\n\r\n"
+        f"Content-Type: application/offset+octet-stream\r\nContent-Length: {len(CONTENT) - offset}\r\n"
+        "Expect: 100-continue\r\n\r\n"
     )
     sent = 0
     with socket.create_connection((address.hostname or "", address.port or 0)) as line:
         line.sendall(head.encode())
+        assert line.recv(1000).startswith(
+            b"HTTP/1.1 100"
+        )  # a process has it: what is sent now is not lost with the line
         with contextlib.suppress(OSError):  # the process was killed
             while sent < most and (piece := CONTENT[offset + sent : offset + min(sent + 65_536, most)]):
                 line.sendall(piece)
@@ -36,7 +41,12 @@ def send_piece(app: App, path: str, offset: int, most: int) -> int:
 
 
 def offset_of(site: Site, path: str) -> int:
-    return int(site.send("HEAD", path, Tus_Resumable="1.0.0").headers["Upload-Offset"])
+    """How much is stored, once what was on its way has come."""
+    before, now = -1, 0
+    while before != now:
+        before, now = now, int(site.send("HEAD", path, Tus_Resumable="1.0.0").headers["Upload-Offset"])
+        time.sleep(0.1)
+    return now
 
 
 def test_an_upload_survives_cuts_and_the_death_of_the_web(served: App, site: Site) -> None:
