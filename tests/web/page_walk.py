@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from email.message import EmailMessage
 from typing import Any
 from uuid import uuid4
@@ -73,36 +73,83 @@ FIELDS = {
 }
 
 
-def things_of(whose: Person, mark: str = MARK) -> dict[str, str]:
-    """One of everything that can be somebody's, each with the mark in its texts."""
-    owner = whose.owner
-    upload = uploads.upload(io.BytesIO(b"a,b\n1,2\n"), f"{mark}.csv", owner=owner)
+def things_of(whose: Person, mark: str = MARK, names: Collection[str] = ()) -> dict[str, str]:
+    """The ids of one of everything that can be somebody's, each with the mark in its texts; or of the things with these names."""
+    found: dict[str, str] = {}
+    for made, make in _MAKERS.items():
+        if not names or set(names) & set(made):
+            found |= dict(zip(made, map(str, make(whose, mark)), strict=True))
+    return found
+
+
+def _job_and_file(whose: Person, mark: str) -> tuple[object, ...]:
     job = factories.ended(factories.waiting(), "partial", outcomes=factories.outcomes(2, 1, text=mark), message=mark)
-    talk = conversations.start_conversation(ConversationSettings(title=mark), owner=owner)
-    attachment = attachments.attach_files(talk.id, ["sample:shop-handbook.md"], owner=owner)[0]
-    schedule = queue_commands.create_schedule(SchedulePlan("nap", {}, "0 6 * * 1", "UTC"), owner=owner)
-    suppressions.suppress_addresses(f"{MARK}@example.org", owner=owner)
-    OutboxSender(owner).send(_mail(mark))
     picture = blob_storage().put(io.BytesIO(PNG), limit=None)
     with postgres.session() as session:
         kept = {"bytes": picture.bytes, "sha256": picture.sha256, "blob": picture.key, "media_type": "image/png"}
-        output = File(owner=owner, job_id=job.id, name=f"{mark}.png", **kept)
+        output = File(owner=whose.owner, job_id=job.id, name=f"{mark}.png", **kept)
+        session.add(output)
+        session.flush()
+        return job.id, output.id
+
+
+def _conversation(whose: Person, mark: str) -> tuple[object, ...]:
+    owner = whose.owner
+    talk = conversations.start_conversation(ConversationSettings(title=mark), owner=owner)
+    attachment = attachments.attach_files(talk.id, ["sample:shop-handbook.md"], owner=owner)[0]
+    with postgres.session() as session:
         asked = Message(conversation_id=talk.id, owner=owner, role="user", text=mark)
-        session.add_all([output, asked])
+        session.add(asked)
         session.flush()
         answer = Message(conversation_id=talk.id, owner=owner, role="assistant", text=mark, run=1)
-        from_file = {"file_id": upload.id, "thumbnail": PNG}
-        document = Document(owner=owner, collection=mark, title=mark, sha256="0", text=mark, **from_file)
-        session.add_all([answer, document])
+        session.add(answer)
         session.flush()
-        mail = session.scalars(select(OutboxMessage.id).where(OutboxMessage.owner == owner)).first()
+        return talk.id, attachment.id, asked.id, answer.id
+
+
+def _document(whose: Person, mark: str) -> tuple[object, ...]:
+    upload = uploads.upload(io.BytesIO(b"a,b\n1,2\n"), f"{mark}.csv", owner=whose.owner)
+    with postgres.session() as session:
+        from_file = {"file_id": upload.id, "thumbnail": PNG}
+        document = Document(owner=whose.owner, collection=mark, title=mark, sha256="0", text=mark, **from_file)
+        session.add(document)
+        session.flush()
+        return (document.id,)
+
+
+def _schedule(whose: Person, _mark: str) -> tuple[object, ...]:
+    return (queue_commands.create_schedule(SchedulePlan("nap", {}, "0 6 * * 1", "UTC"), owner=whose.owner).id,)
+
+
+def _mail_and_address(whose: Person, mark: str) -> tuple[object, ...]:
+    suppressions.suppress_addresses(f"{MARK}@example.org", owner=whose.owner)
+    OutboxSender(whose.owner).send(_mail(mark))
+    with postgres.session() as session:
+        mail = session.scalars(select(OutboxMessage.id).where(OutboxMessage.owner == whose.owner)).first()
+    return mail, f"{MARK}@example.org"
+
+
+def _token_and_sign_in(whose: Person, mark: str) -> tuple[object, ...]:
     for old in accounts.list_tokens(whose.account):
         accounts.revoke_token(whose.account, old.id)
     token, _ = accounts.issue_token(whose.account, mark[:80], "read", 7)
-    found = {"job": job, "file": output, "talk": talk, "question": asked, "answer": answer, "document": document}
-    found |= {"schedule": schedule, "token": token, "account": whose.account, "attachment": attachment}
-    found |= {"sign_in": _second_sign_in(whose, mark), "upload": resumable.begin(f"{mark}.csv", 10, owner=owner)}
-    return {name: str(one.id) for name, one in found.items()} | {"mail": str(mail), "address": f"{MARK}@example.org"}
+    return token.id, whose.account.id, _second_sign_in(whose, mark).id
+
+
+def _upload(whose: Person, mark: str) -> tuple[object, ...]:
+    return (resumable.begin(f"{mark}.csv", 10, owner=whose.owner).id,)
+
+
+# What makes things, by the names of what it makes.
+_MAKERS: dict[tuple[str, ...], Callable[[Person, str], tuple[object, ...]]] = {
+    ("job", "file"): _job_and_file,
+    ("talk", "attachment", "question", "answer"): _conversation,
+    ("document",): _document,
+    ("schedule",): _schedule,
+    ("mail", "address"): _mail_and_address,
+    ("token", "account", "sign_in"): _token_and_sign_in,
+    ("upload",): _upload,
+}
 
 
 def _second_sign_in(whose: Person, mark: str) -> Any:
@@ -134,7 +181,7 @@ def address_of(rule: Rule, things: dict[str, str]) -> tuple[str, bool] | None:
     values: dict[str, Any] = {}
     somebodys = False
     for name in rule.arguments - set(rule.defaults or ()):
-        thing = ARGUMENTS.get(name) or (name == "id" and _of_place(rule.rule))
+        thing = thing_of(rule, name)
         value = things[thing] if thing else NOBODYS_ARGUMENTS.get(name, PARTS.get(name))
         if value is None:
             return None
@@ -144,8 +191,10 @@ def address_of(rule: Rule, things: dict[str, str]) -> tuple[str, bool] | None:
     return (built[1], somebodys) if built else None
 
 
-def _of_place(rule: str) -> str | None:
-    return next((thing for place, thing in PLACES.items() if place in rule), None)
+def thing_of(rule: Rule, argument: str) -> str | None:
+    """What an argument of the rule's address names."""
+    by_place = (thing for place, thing in PLACES.items() if place in rule.rule)
+    return ARGUMENTS.get(argument) or (next(by_place, None) if argument == "id" else None)
 
 
 def send(client: FlaskClient, rule: Rule, method: str, address: str, token: str = "", **headers: str) -> Any:
