@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import random
+import subprocess
 import sys
 import time
 import traceback
@@ -27,7 +28,7 @@ from tests.chaos.streams import streams
 from tests.chaos.survival import survival
 from tests.chaos.verdicts import Verdict, table
 from tests.chaos.wide import wide
-from tests.conftest import _open_folder
+from tests.conftest import CODE, _open_folder
 from tests.mail_server import MailServer
 
 NO_DISK = "a small disk takes root"
@@ -96,6 +97,12 @@ def _survival(options: argparse.Namespace, chance: random.Random) -> list[Verdic
         return survival(folder, chance, options.results)
 
 
+def _long_tests(options: argparse.Namespace, chance: random.Random) -> list[Verdict]:
+    """The tests that `make test` leaves out."""
+    ended = subprocess.run([sys.executable, "-m", "pytest", "-q", "-m", "long"], cwd=CODE, check=False).returncode
+    return [Verdict("The long tests pass", f"pytest left with {ended}", kept=ended == 0)]
+
+
 CHAPTERS: dict[str, Chapter] = {
     "crowd": _crowd,
     "wide": _wide,
@@ -107,6 +114,7 @@ CHAPTERS: dict[str, Chapter] = {
     "deploys": _deploys,
     "streams": _streams,
     "survival": _survival,
+    "long_tests": _long_tests,
 }
 
 

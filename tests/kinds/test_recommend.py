@@ -53,6 +53,7 @@ def films() -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_real_ratings_beat_popularity(environment: Callable[..., None], films: str) -> None:
     columns = {"user_column": "userId", "item_column": "movieId", "time_column": "timestamp"}
     job = done("recommend", interactions=upload(films.encode(), "films.csv"), **columns)

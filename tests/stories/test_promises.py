@@ -43,6 +43,7 @@ def test_a_crowd_of_jobs_under_kills(house: House, chance: random.Random) -> Non
     all_kept(crowd(house, chance, jobs=24, every=(1.0, 2.5)))  # on a slow machine, one job must not meet six kills
 
 
+@pytest.mark.long
 def test_a_mailing_under_kills_and_freezes(house: House, mail: MailServer, chance: random.Random) -> None:
     all_kept(mailing(house, mail, chance, recipients=300))
 

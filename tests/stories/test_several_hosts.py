@@ -195,6 +195,7 @@ def test_a_host_that_is_cut_off_loses_its_job_and_writes_nothing_more(
     assert house.record(job) == before
 
 
+@pytest.mark.long
 def test_a_host_that_joins_takes_its_share(house: House) -> None:
     house.workers.append(house.deployment.host("work4"))
     house.deployment.start_worker(house.workers[-1])
@@ -206,6 +207,7 @@ def test_a_host_that_joins_takes_its_share(house: House) -> None:
     assert min(shares.values()) >= 4, shares  # ten would be even
 
 
+@pytest.mark.long
 def test_a_new_version_comes_host_by_host_and_nobody_notices(house: House, capsys: pytest.CaptureFixture[str]) -> None:
     site, deployment = house.site, house.deployment
     long = [house.nap(50, 0.2) for _ in range(8)]

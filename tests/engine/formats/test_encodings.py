@@ -88,18 +88,18 @@ def test_a_broken_letter_does_not_turn_utf_8_into_something_else(tmp_path: Path)
 def test_texts_that_others_gathered() -> None:
     """chardet's own tests, named by their encoding: whole, and of each only the first three lines with odd letters.
 
-    A third of them, and all with `make fuzz`, which sets WHOLE_CORPORA.
+    An eighth of them, and all with `make fuzz`, which sets WHOLE_CORPORA.
     """
     seen: Counter[str] = Counter()
     right: Counter[str] = Counter()
-    gathered = islice(_gathered(), 0, None, 1 if "WHOLE_CORPORA" in os.environ else 3)
+    gathered = islice(_gathered(), 0, None, 1 if "WHOLE_CORPORA" in os.environ else 8)
     for encoding, data in gathered:
         odd = b"\n".join([line for line in data.splitlines() if not line.isascii()][:3])
         for kind, part in (("whole", data), ("short", odd)):
             seen[kind] += 1
             right[kind] += _same(part, encodings.guess([part]), encoding)
     print(", ".join(f"{kind}: {right[kind]} of {seen[kind]} right" for kind in seen))
-    assert seen["whole"] > 100
+    assert seen["whole"] > 40
     assert right["whole"] >= LEAST_RIGHT * seen["whole"]
     assert right["short"] >= LEAST_RIGHT_SHORT * seen["short"]
 

@@ -115,7 +115,7 @@ def test_what_was_found_can_be_chosen(read: Read) -> None:
             read(text, **wrong)
 
 
-@pytest.mark.parametrize("late", [151, 100_001])
+@pytest.mark.parametrize("late", [151, 30_001])
 def test_a_key_that_comes_late_is_a_column(read: Read, late: int) -> None:
     lines = [json.dumps({"n": n}) for n in range(late)] + ['{"n": 0, "discount": "half"}']
     for name, text in (("x.jsonl", "\n".join(lines)), ("x.json", f"[{','.join(lines)}]")):

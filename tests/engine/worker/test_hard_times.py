@@ -66,6 +66,7 @@ def test_a_clock_that_jumps_changes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("specimens")
 def test_fifty_workers_started_at_once() -> None:
     jobs = [commands.submit("nap", {"naps": 2, "seconds": 0.02}, owner=OWNER) for _ in range(100)]
