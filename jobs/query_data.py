@@ -14,10 +14,12 @@ from __future__ import annotations
 import re
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
 
+from jobs.engine import queue
 from jobs.engine.formats import columns, exports
 from jobs.engine.kits import sql as kits_sql
 from jobs.engine.kits.sql import stored
@@ -36,6 +38,7 @@ from jobs.engine.sdk import (
     Recipe,
     ShortText,
     StopAsked,
+    Table,
     TableFile,
     TimeLimitReached,
     as_text,
@@ -53,6 +56,7 @@ RESULT_TEMPLATE = "jobs/results/query_data.html"
 
 FIRST_COLUMNS = 30
 CELL = 300  # characters of a value in the preview
+FIRST_BYTES = 200_000
 BYTES_PER_SECOND = 10_000_000
 KEPT = ("time_limit", "memory_limit", "row_too_large")  # reasons for which the rows so far are kept
 
@@ -188,7 +192,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         "cut_off": answer.more,
         "seconds": round(time.monotonic() - began, 1),
         "columns": answer.columns,
-        "first": [[_short(value) for value in row[:FIRST_COLUMNS]] for row in answer.first],
+        "first": _first(answer.first),
         "tables": answer.tables,
         "notes": notes,
         "chart": _chart(answer),
@@ -198,6 +202,25 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         raise ended
     context.progress(note=f"{answer.count:,} rows")
     return result
+
+
+def view(job: queue.JobView, query: Mapping[str, str]) -> dict[str, Any]:
+    """The first rows, which the page shows as a grid."""
+    result = job.result or {}
+    rows, names = result.get("first") or [], [column["name"] for column in result.get("columns") or []]
+    table = Table(names[:FIRST_COLUMNS], rows)
+    return {"table": table | {"more": max(int(result.get("rows") or 0) - len(rows), 0)}}
+
+
+def _first(rows: list[list[Any]]) -> list[list[Any]]:
+    """The first rows for the page, fewer where they are wide."""
+    kept, left = [], FIRST_BYTES
+    for row in rows:
+        kept.append([_short(value) for value in row[:FIRST_COLUMNS]])
+        left -= sum(len(as_text(value)) + 4 for value in kept[-1])
+        if left < 0:
+            break
+    return kept
 
 
 def _answered(

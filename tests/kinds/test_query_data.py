@@ -112,7 +112,7 @@ def test_the_example_joins_two_tables(environment: Callable[..., None]) -> None:
 def test_its_page_shows_the_first_rows(environment: Callable[..., None]) -> None:
     job = done("query_data", files=[upload(b"a,b\n<i>,2\n", "Big.csv")], sql="select a, b * 7 as seven from big")
     page = create_app({"TESTING": True}).test_client().get(f"/jobs/{job.id}").text
-    assert "The first 1 of 1 row" in page and "&lt;i&gt;" in page and ">14<" in page
+    assert "1 to 1 of 1 row." in page and "&lt;i&gt;" in page and ">14<" in page
     assert "<code>big</code>, 1 row" in page
     job = done("query_data", files=[upload(b"a\n1\n", "big.csv")], sql="from big where a > 5")
     assert "found nothing" in create_app({"TESTING": True}).test_client().get(f"/jobs/{job.id}").text

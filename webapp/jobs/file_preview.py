@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from flask import Blueprint, Response, make_response, render_template, request
 from markupsafe import Markup
@@ -17,6 +19,7 @@ from jobs.engine.db import models
 from jobs.engine.errors import BadInput, LegworkError, NotFound
 from webapp.http.guards import current_owner
 from webapp.jobs import catalogue, files
+from webapp.results import table_grid
 from webapp.ui import headers, mail_html, markdown
 
 blueprint = Blueprint("looks", __name__)
@@ -27,7 +30,9 @@ MOST_PDF = 50_000_000
 PDF = "application/pdf"
 MARKDOWN = (".md", ".markdown")
 PAGES = (".html", ".htm")
-ROWS = 20
+ROWS = 1_000  # of a table that are looked at together
+MOST_TABLE = 50_000_000  # bytes of a table whose rows are all shown
+KEPT_WINDOWS = 8
 RAW_POLICY = "default-src 'none'; sandbox"
 
 TEXTS = (
@@ -148,15 +153,35 @@ def _image(file: models.File) -> str | None:
 
 
 def _table(file: models.File) -> dict[str, Any] | None:
+    """The grid over so many rows of the table from the one that is asked for; None if the file is no table."""
     if not (file.table or file.name.lower().endswith((".csv", ".tsv", ".jsonl"))):
         return None
     try:
         found = engine_files.describe_table(str(file.id), file.owner)
+        if not found or found.get("error") or not found.get("first"):
+            return None
+        start = _start(request.args.get("from"))
+        rows = _window(file.id, file.owner, start) if file.bytes <= MOST_TABLE else found["first_shown"]
     except LegworkError:
         return None
-    if not found or found.get("error") or not found.get("first"):
-        return None
-    return found | {"first": found["first"][:ROWS]}
+    exact = found["rows"] if found["exact"] else None
+    total = start + len(rows) if len(rows) < ROWS and file.bytes <= MOST_TABLE else exact
+    shown = table_grid.of_dicts(
+        found["columns"], rows, f"/files/{file.id}/preview", request.args, total=total, start=start
+    )
+    more = len(rows) == ROWS and (total is None or start + ROWS < total)
+    return shown | {"further": start + ROWS if more else None, "back": max(start - ROWS, 0) if start else None}
+
+
+def _start(asked: str | None) -> int:
+    place = int(asked) if asked and asked.isascii() and asked.isdigit() and len(asked) < 10 else 0
+    return place // ROWS * ROWS
+
+
+@lru_cache(maxsize=KEPT_WINDOWS)
+def _window(file_id: UUID, owner: str, start: int) -> list[dict[str, Any]]:
+    """Rows of a file, which never changes: the next choice in the grid reads nothing."""
+    return engine_files.table_rows(str(file_id), owner, start, ROWS)
 
 
 def _text(file: models.File) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from jobs.engine.errors import LegworkError
 from webapp import forms
 from webapp.http.guards import current_owner
 from webapp.jobs import drafts, timeline
-from webapp.results import blocks, grid, items
+from webapp.results import blocks, grid, items, table_grid
 from webapp.ui import safe_text
 
 TABS = ("result", "items", "files", "log", "input", "timeline")
@@ -37,12 +37,16 @@ def _result(job: queue.JobView, asked: grid.Asked) -> dict[str, Any]:
     kind = items.kind_of(job)
     files = queue.output_files(job)
     figures, shown = blocks.of_result(job, kind)
+    view = kind.view(job, asked) if kind and kind.available else None
+    table = (view or {}).get("table")
     found = {
         "files": files,
         "figures": figures,
         "blocks": shown,
+        "charts": blocks.beside(shown),
         "result_template": getattr(kind.module, "RESULT_TEMPLATE", None) if kind else None,
-        "view": kind.view(job, asked) if kind and kind.available else None,
+        "view": view,
+        "table_grid": table_grid.of_table(table, f"/jobs/{job.id}", asked) if table else None,
         "asked_item": (asked_item := asked.get("item", "").replace("\0", "").strip()[:200]),
         "found_item": queue.item(job, asked_item) if asked_item else None,
     }

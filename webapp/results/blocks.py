@@ -114,10 +114,7 @@ def _shown(column: ItemColumn, value: Mapping[str, Any]) -> Block:
         case "table":
             return Block("table", title, table_of(value))
         case "chart":
-            shown = charts.draw(
-                str(value.get("shape")), value.get("points") or [], str(value.get("unit", "")), value.get("decimals")
-            )
-            return Block("chart", title, {"drawing": shown, "note": value.get("note", "")})
+            return Block("chart", title, {"drawing": _drawn(value), "note": value.get("note", ""), "of": value})
         case "html":
             return Block("html", title, column.name)
         case "picture":
@@ -126,11 +123,31 @@ def _shown(column: ItemColumn, value: Mapping[str, Any]) -> Block:
             return Block("text", title, {"text": _cut(str(value.get("text", "")))})
 
 
+def _drawn(value: Mapping[str, Any], tall: int = charts.TALL) -> charts.Drawing:
+    points, shape = value.get("points") or [], str(value.get("shape"))
+    if shape == "dots":
+        return charts.dots(points, value.get("across") or [])
+    return charts.draw(shape, points, str(value.get("unit", "")), value.get("decimals"), tall=tall)
+
+
+def beside(shown: Sequence[Block]) -> list[Block]:
+    """The charts among them, if there are several: lower, for they stand beside each other."""
+    found = [one for one in shown if one.show == "chart"]
+    return [_lower(one) for one in found] if len(found) > 1 else []
+
+
+def _lower(block: Block) -> Block:
+    value = block.value
+    if not (isinstance(value, dict) and "of" in value):
+        return block
+    return Block("chart", block.title, value | {"drawing": _drawn(value["of"], charts.LOW)})
+
+
 def table_of(value: Mapping[str, Any]) -> SmallTable:
     """The cells of a Table that a kind returned."""
     rows = [row for row in value.get("rows", ()) if isinstance(row, list)]
     heads = [
-        _column(one, [row[place] for row in rows if len(row) > place])
+        columns.described(one, [row[place] for row in rows if len(row) > place])
         for place, one in enumerate(value.get("columns", ()))
     ]
     return _grid(heads, rows, str(value.get("note", "")), int(value.get("more", 0) or 0))
@@ -141,15 +158,6 @@ def _grid(heads: Sequence[ItemColumn], rows: Sequence[Sequence[Any]], note: str 
     return SmallTable(
         labels, [[values.written(one, head) for one, head in zip(row, heads, strict=False)] for row in rows], note, more
     )
-
-
-def _column(described: Mapping[str, Any], some: Sequence[Any]) -> ItemColumn:
-    kept = {name: value for name, value in dict(described).items() if name in ItemColumn.__dataclass_fields__}
-    column = ItemColumn(**kept)
-    if column.type != "auto":
-        return column
-    guessed = columns.guess(column.name, some, "made")
-    return ItemColumn(column.name, column.label, guessed.type, column.unit, guessed.decimals, grouped=guessed.grouped)
 
 
 def _counts(column: ItemColumn, value: Mapping[str, Any]) -> Block:

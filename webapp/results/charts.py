@@ -10,7 +10,9 @@ from jobs.engine.kinds import ItemColumn
 from webapp.results import values
 
 TALL = 160  # px of the drawing
-WORDS = 8  # labels below at most
+LOW = 104  # of one that stands beside others
+WORDS = 8  # labels below at most, of a low one fewer
+DOTS = 240  # px of a map
 
 Point = tuple[str, float | None]
 
@@ -36,9 +38,12 @@ class Drawing(NamedTuple):
     top: str
     foot: str
     sentence: str
+    tall: int = TALL
 
 
-def draw(shape: str, points: Sequence[Any], unit: str = "", decimals: int | None = None) -> Drawing:
+def draw(
+    shape: str, points: Sequence[Any], unit: str = "", decimals: int | None = None, *, tall: int = TALL
+) -> Drawing:
     """The chart of these points, a label and a number each; a number that is None leaves a gap."""
     column = ItemColumn("", "", "number", unit=unit, decimals=decimals)
     pairs: list[Point] = [(str(one[0]), _finite(one[1])) for one in points]
@@ -50,13 +55,36 @@ def draw(shape: str, points: Sequence[Any], unit: str = "", decimals: int | None
         max(*numbers, 0.0) if shape != "line" else max(numbers),
     )
     span = (high - low) or 1.0
-    marks = _bars(pairs, low, span, column) if shape == "bars" else _columns(pairs, low, span, column)
+    marks = _bars(pairs, low, span, column) if shape == "bars" else _columns(pairs, low, span, column, tall)
     lines = _lines(marks, pairs) if shape == "line" else []
     if shape == "line":  # its words stand below its points
         apart = 100 / max(len(marks) - 1, 1)
         marks = [mark._replace(x=round(place * apart, 2)) for place, mark in enumerate(marks)]
     texts = str(values.with_unit(high, column)), str(values.with_unit(low, column))
-    return Drawing(shape, marks, lines, *texts, _sentence(pairs, column))
+    return Drawing(shape, marks, lines, *texts, _sentence(pairs, column), tall)
+
+
+def dots(points: Sequence[Any], across: Sequence[Any]) -> Drawing:
+    """A map: each point has a label and two numbers, the second of which is how far to the right it is."""
+    places = [(str(one[0]), _finite(one[1]), _finite(right)) for one, right in zip(points, across, strict=False)]
+    known = [(label, up, right) for label, up, right in places if up is not None and right is not None]
+    if not known:
+        return Drawing("dots", [], [], "", "", "There is nothing to show.", DOTS)
+    ups, rights = [up for _, up, _ in known], [right for *_, right in known]
+    high, wide = (max(ups) - min(ups)) or 1.0, (max(rights) - min(rights)) or 1.0
+    marks = [
+        Mark(
+            label,
+            "",
+            round(2 + 96 * (right - min(rights)) / wide, 2),
+            round(8 + (DOTS - 16) * (max(ups) - up) / high, 1),
+            0,
+            0,
+            False,
+        )
+        for label, up, right in known
+    ]
+    return Drawing("dots", marks, [], "", "", f"{len(marks):,} dots; those that are near each other are alike.", DOTS)
 
 
 def _finite(value: float | None) -> float | None:
@@ -75,13 +103,13 @@ def _bars(pairs: Sequence[Point], low: float, span: float, column: ItemColumn) -
     return marks
 
 
-def _columns(pairs: Sequence[Point], low: float, span: float, column: ItemColumn) -> list[Mark]:
-    wide, each = 100 / len(pairs), max(1, -(-len(pairs) // WORDS))
+def _columns(pairs: Sequence[Point], low: float, span: float, column: ItemColumn, tall: int) -> list[Mark]:
+    wide, each = 100 / len(pairs), max(1, -(-len(pairs) // (WORDS if tall == TALL else WORDS // 2)))
     marks = []
     for place, (label, value) in enumerate(pairs):
-        top = TALL if value is None else TALL - (value - low) / span * TALL
-        base = TALL + low / span * TALL if low < 0 else TALL
-        y, tall = min(top, base), abs(base - top)
+        top = tall if value is None else tall - (value - low) / span * tall
+        base = tall + low / span * tall if low < 0 else tall
+        y, long = min(top, base), abs(base - top)
         text = str(values.with_unit(value, column)) or "none"
         marks.append(
             Mark(
@@ -90,7 +118,7 @@ def _columns(pairs: Sequence[Point], low: float, span: float, column: ItemColumn
                 round(place * wide, 3),
                 round(y, 1),
                 round(wide * 0.86, 3),
-                round(tall, 1),
+                round(long, 1),
                 place % each == 0,
             )
         )

@@ -95,6 +95,15 @@ def guess(name: str, some: Sequence[Any], role: str = "yours") -> ItemColumn:
     return replace(column, type="tag" if few and role == "made" else "word", facet=few)
 
 
+def described(given: Mapping[str, Any], some: Sequence[Any]) -> ItemColumn:
+    """A column as a kind's Table describes it; its type by the values, if it says none."""
+    column = ItemColumn(**{name: value for name, value in given.items() if name in ItemColumn.__dataclass_fields__})
+    if column.type != "auto":
+        return column
+    guessed = guess(column.name, some, "made")
+    return replace(guessed, label=column.label, unit=column.unit)
+
+
 def _numeric(column: ItemColumn, there: Sequence[Any]) -> ItemColumn:
     numbers = [found for value in there if (found := values.as_number(value)) is not None]
     whole = all(number == number.to_integral_value() for number in numbers)

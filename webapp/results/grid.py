@@ -22,7 +22,7 @@ MOST_FACETS = 4
 CHIPS = 6  # values of a column that are shown as chips; more are a menu
 COUNTED_LIVE = 2_000  # rows of a running job whose values are counted
 FRESH_SECONDS = 4  # a row that ended since then is marked as having just arrived
-KEPT = ("state", "q", "column", "sort", "dir", "lines", "show")
+KEPT = ("state", "q", "column", "sort", "dir", "lines", "show", "from")
 
 Asked = MultiDict[str, str]
 
@@ -192,7 +192,7 @@ def _facets(
     offered = [one for one in every if (one.facet and counted) or one.name in query.where]
     offered = sorted(offered, key=lambda one: (one.name not in query.where, one.role != "made"))[:MOST_FACETS]
     counts, looked = _counts(job, [one.name for one in offered], query) if job.finished else ({}, None)
-    facets = [_facet(one, counts.get(one.name, []), query, here) for one in offered]
+    facets = [facet(one, counts.get(one.name, []), query.where.get(one.name), here) for one in offered]
     kept = [one for one in facets if len(one.values) > 1 or any(chosen for *_, chosen in one.values)]
     return found + kept, looked if kept else None
 
@@ -223,8 +223,8 @@ def _states(job: queue.JobView, query: queue.GridQuery, here: GridAddress) -> Fa
     return Facet("State", shown, False)
 
 
-def _facet(column: ItemColumn, counts: Sequence[tuple[str, int]], query: queue.GridQuery, here: GridAddress) -> Facet:
-    chosen = query.where.get(column.name)
+def facet(column: ItemColumn, counts: Sequence[tuple[str, int]], chosen: str | None, here: GridAddress) -> Facet:
+    """The values of a column, each a link that filters by it, or no more."""
     field = f"{IS}{column.name}"
     some = list(counts) + ([(chosen, 0)] if chosen and chosen not in dict(counts) else [])
     shown = [

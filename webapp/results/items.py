@@ -18,7 +18,7 @@ from jobs.engine.display import as_text
 from jobs.engine.errors import BadInput, LegworkError, NotFound
 from jobs.engine.kinds import ItemColumn
 from webapp.http.guards import current_owner
-from webapp.results import blocks, charts, columns, grid, values
+from webapp.results import blocks, columns, grid, values
 from webapp.ui import mail_html
 
 blueprint = Blueprint("items", __name__)
@@ -29,7 +29,7 @@ def _install(state: BlueprintSetupState) -> None:
     """What the templates of this package need."""
     state.app.jinja_env.filters.update(label=kinds.label_of, flat=values.flat)
     state.app.jinja_env.globals.update(
-        plot_tall=charts.TALL, drawn_kinds=_drawn_kinds(state.app.static_folder), file_type=values.file_type
+        drawn_kinds=_drawn_kinds(state.app.static_folder), file_type=values.file_type, languages=values.LANGUAGES
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jobs.engine.files.inputs import Input, find_input, sample_path
 from jobs.engine.files.job_rows import PREFIX as JOB_ROWS
-from jobs.engine.files.lookup import describe_table, file, list_uploads, open_file, pdf_page, visible_file
+from jobs.engine.files.lookup import describe_table, file, list_uploads, open_file, pdf_page, table_rows, visible_file
 from jobs.engine.files.quota import check_quota
 from jobs.engine.files.resumable import UploadProgress
 from jobs.engine.files.resumable import abandon as abandon_upload
@@ -32,6 +32,7 @@ __all__ = [
     "open_file",
     "pdf_page",
     "sample_path",
+    "table_rows",
     "upload",
     "upload_progress",
     "visible_file",

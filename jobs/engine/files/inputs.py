@@ -89,6 +89,12 @@ class Input:
         with self.path() as path:
             return tables.count(path, self.name, known)
 
+    def window(self, start: int, most: int) -> list[dict[str, Any]]:
+        """Some rows for showing; see `tables.window`."""
+        options = self.table().options
+        with self.path() as path:
+            return tables.window(path, self.name, options, start, most)
+
     def _told(self, info: TableInfo) -> TableInfo:
         self.note(info.notes)
         return info

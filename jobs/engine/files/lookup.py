@@ -69,3 +69,8 @@ def describe_table(ref: str, owner: str, options: ReadOptions = DETECTED) -> dic
         return {"error": error.message}
     shown = {"first_shown": info.first_shown, "name": found.name, "bytes": found.bytes, "error": None}
     return {**info.as_json(), **shown}
+
+
+def table_rows(ref: str, owner: str, start: int, most: int) -> list[dict[str, Any]]:
+    """Rows of a table for showing, after the first `start`. Raises BadInput."""
+    return inputs.find_input(ref, owner).window(start, most)

@@ -57,6 +57,17 @@ def test_a_table_is_shown_as_a_table(client: FlaskClient) -> None:
     assert "<td" in text and "kettle" in text and "stars&lt;br&gt;" in text
 
 
+def test_all_rows_of_a_table_are_reached_sorted_and_searched(client: FlaskClient) -> None:
+    lines = "".join(f"kettle {n},{n}\n" for n in range(1, 2_301))
+    address = f"/files/{upload(f'name,stars{chr(10)}{lines}'.encode(), 'mine.csv').id}/preview"
+    text = client.get(address).text
+    assert "1 to 50 of 2,300 rows" in text and "among the first 1,000 of 2,300" in text and 'href="?from=1000"' in text
+    text = client.get(f"{address}?sort=stars&dir=desc").text
+    assert text.index("kettle 1000") < text.index("kettle 999")
+    text = client.get(f"{address}?from=2000&q=kettle+2299").text
+    assert ">2,299<" in text and "?from=1000" in text and "rows 2,001 to 2,300" in text
+
+
 @pytest.mark.parametrize("name", ["page.html", "notes.md", "x.txt", "x.xml"])
 def test_text_is_shown_as_text(client: FlaskClient, name: str) -> None:
     text = client.get(

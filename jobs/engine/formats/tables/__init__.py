@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jobs.engine.formats.tables.grid import COLUMN_LIMIT, TableRow, as_shown, unknown_cells, unknown_sentence
 from jobs.engine.formats.tables.options import DETECTED, ReadOptions
-from jobs.engine.formats.tables.reader import count, describe, describe_here, read, read_here
+from jobs.engine.formats.tables.reader import count, describe, describe_here, read, read_here, window
 from jobs.engine.formats.tables.showing import shortened
 from jobs.engine.formats.tables.table_info import TableInfo
 
@@ -23,4 +23,5 @@ __all__ = [
     "shortened",
     "unknown_cells",
     "unknown_sentence",
+    "window",
 ]

@@ -10,7 +10,7 @@ from typing import Any
 from jobs.engine import jsonsafe
 from jobs.engine.errors import BadInput
 from jobs.engine.formats.tables.options import ReadOptions
-from jobs.engine.formats.tables.reader import count_here, describe_here, values_here
+from jobs.engine.formats.tables.reader import count_here, describe_here, values_here, window_here
 from jobs.engine.sandbox import confined
 
 LINE = 1 << 18  # bytes of rows to send at a time
@@ -22,6 +22,8 @@ def work(request: dict[str, Any], folder: Path) -> dict[str, Any] | Iterator[Any
     path, options = Path(request["path"]), ReadOptions(**request["options"])
     if request["do"] == "describe":
         return describe_here(path, request["name"], options).as_json()
+    if request["do"] == "window":
+        return {"rows": window_here(path, request["name"], options, request["start"], request["most"])}
     return {"rows": count_here(path, options)} if request["do"] == "count" else _lines(_with_notes(path, options))
 
 

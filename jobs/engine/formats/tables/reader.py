@@ -8,21 +8,23 @@ confined children themselves.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from jobs.engine.formats.tables import books, detect, parquet, texts
 from jobs.engine.formats.tables.grid import TableRow
 from jobs.engine.formats.tables.options import DETECTED, ReadOptions
+from jobs.engine.formats.tables.showing import cut_short
 from jobs.engine.formats.tables.table_info import TableInfo
 from jobs.engine.sandbox import confined
 
 MODULE = "jobs.engine.formats.tables"
 LITTLE = 64_000  # bytes of text that are described within some 50 ms
 DESCRIBE = confined.ProcessLimits(seconds=60, written=1 << 30)
+LOOK = confined.ProcessLimits(seconds=20, written=1 << 30)
 READ = confined.ProcessLimits(seconds=3_600, memory=4 << 30, written=1 << 30)
 ADVICE = "Save the table as CSV and upload that."
 
@@ -62,7 +64,7 @@ def read(
 
 def read_here(
     path: Path, name: str, options: ReadOptions = DETECTED, notes: list[str] | None = None
-) -> Iterator[dict[str, Any]]:
+) -> Generator[dict[str, Any]]:
     """As `read`, in this process."""
     if detect.is_binary(_head(path, 8)):
         return _dicts(values_here(path, options, notes), [])
@@ -76,6 +78,26 @@ def values_here(path: Path, options: ReadOptions, notes: list[str] | None = None
     column's place.
     """
     return parquet.values(path) if _head(path, 4) == detect.PARQUET else books.values(path, options, notes)
+
+
+def window(path: Path, name: str, options: ReadOptions, start: int, most: int) -> list[dict[str, Any]]:
+    """The rows after the first `start`, for showing: at most so many, fewer where they are large, long values cut.
+
+    What is more than a little text is read in a child, within seconds.
+    """
+    head = _head(path, LITTLE + 1)
+    if len(head) <= LITTLE and not detect.is_binary(head):
+        return window_here(path, name, options, start, most)
+    where = {"path": str(path.absolute()), "name": name, "options": options.as_json()}
+    request = {"do": "window", **where, "start": start, "most": most}
+    found = confined.run(MODULE, request, LOOK, reads=[path], subject=name, advice=ADVICE)
+    return list(found["rows"])
+
+
+def window_here(path: Path, name: str, options: ReadOptions, start: int, most: int) -> list[dict[str, Any]]:
+    """As `window`, in this process."""
+    with closing(read_here(path, name, options)) as rows:
+        return cut_short(islice(rows, start, start + most))
 
 
 def count(path: Path, name: str, options: ReadOptions = DETECTED) -> int:
@@ -97,7 +119,7 @@ def _rows_of_child(path: Path, name: str, options: ReadOptions, notes: list[str]
         yield from _dicts(chain.from_iterable(answers), notes)
 
 
-def _dicts(values: Iterator[Any], notes: list[str]) -> Iterator[dict[str, Any]]:
+def _dicts(values: Iterator[Any], notes: list[str]) -> Generator[dict[str, Any]]:
     """The rows of a child's lists. An object instead of a list at the end holds notes."""
     columns: list[str] = next(values)
     width = len(columns)

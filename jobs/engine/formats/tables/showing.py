@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from jobs.engine import jsonsafe
@@ -10,6 +10,8 @@ from jobs.engine.formats.tables.grid import TableRow
 
 FIRST_ROWS = 10
 FIRST_BYTES = 200_000
+WINDOW_BYTES = 2_000_000
+LONGEST = 1_000  # characters of a value in such rows
 
 
 def shortened(rows: Sequence[dict[str, Any]], columns: int) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
@@ -24,6 +26,18 @@ def shortened(rows: Sequence[dict[str, Any]], columns: int) -> tuple[list[dict[s
             break
         kept.append(short)
     return kept, [row.shown if isinstance(row, TableRow) else {} for row in rows[: len(kept)]]
+
+
+def cut_short(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows for a page: long values cut, and no more rows than WINDOW_BYTES."""
+    kept: list[dict[str, Any]] = []
+    left = WINDOW_BYTES
+    for row in rows:
+        kept.append({key: _cut(value, LONGEST) for key, value in row.items()})
+        left -= len(jsonsafe.dumps(kept[-1]))
+        if left < 0:
+            break
+    return kept
 
 
 def _cut(value: Any, longest: int) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -68,7 +68,7 @@ def describe(path: Path, name: str, options: ReadOptions) -> TableInfo:
     )
 
 
-def read(path: Path, name: str, options: ReadOptions, notes: list[str] | None = None) -> Iterator[dict[str, Any]]:
+def read(path: Path, name: str, options: ReadOptions, notes: list[str] | None = None) -> Generator[dict[str, Any]]:
     """The rows, one at a time; see `reader.read`."""
     layout = _layout(path, name, options)
     if layout.dialect and options.width is None:

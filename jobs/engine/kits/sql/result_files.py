@@ -29,7 +29,7 @@ from jobs.engine.sandbox.locked_duckdb import LockedDuckDB, numbered, quoted
 CHUNK = 1 << 20
 ROW_BYTES = 16_000_000
 _SHEET_ENDS = f"A spreadsheet holds {{:,}} rows under its header, so the result ends there. {workbook.INSTEAD}"
-FIRST_ROWS = 20
+FIRST_ROWS = 200
 POLL_SECONDS = 0.3
 
 
