@@ -23,6 +23,7 @@ from jobs.engine.llm import batch_requests, embeddings
 from jobs.engine.llm.embeddings import batching, cache
 from jobs.engine.sdk import (
     BadInput,
+    Chart,
     Context,
     Estimate,
     FieldError,
@@ -34,6 +35,7 @@ from jobs.engine.sdk import (
     Output,
     Recipe,
     Skip,
+    Table,
     TableFile,
     TableParams,
     as_shown,
@@ -47,7 +49,7 @@ TITLE = "Embed texts"
 GROUP = "Text and AI"
 WORDS = "similar, duplicates, deduplicate, vectors, embeddings, clusters, map, near-duplicates, alike, semantic"
 QUEUE = "io"
-NEEDS = ("aiohttp", "onnxruntime", "tokenizers")
+NEEDS = ("aiohttp", "numpy", "onnxruntime", "tokenizers")
 NOUN = ("text", "texts")
 SPREAD = True
 
@@ -55,6 +57,7 @@ BUILT_IN_TOKENS_PER_SECOND = 1_000
 SECONDS_PER_CALL = 0.5  # of a typical provider
 AT_ONCE = 500  # rows in memory while the file is written
 OWN = ("tokens", "cut", "reused")
+LONGEST_LABEL = 160  # characters of a text on the map
 
 
 class Params(TableParams):
@@ -164,25 +167,27 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     )  # a later attempt uses the same model, even if the settings have changed
     tokens, cut, reused = _own(params)
 
-    async def embed(row: dict[str, Any], vectors: batching.Vectors) -> Output:
+    async def embed(row: dict[str, Any], made: batching.Vectors) -> Output:
         text = _text(row, params)
         if not text.strip():
             raise Skip(unknown_sentence(row, [params.text_column]) or "This row has no text.")
-        vector = await vectors.of(text)
+        vector = await made.of(text)
         came = {tokens: vector.tokens, cut: vector.cut, reused: vector.known}
         return Output(came, prompt_tokens=vector.tokens)
 
-    vectors = batching.Vectors(model["model"], params.batch_size, model["dimension"])
+    making = batching.Vectors(model["model"], params.batch_size, model["dimension"])
     counts = context.map(
         embed,
         source.rows(params.reading),
         total=table.rows if table.exact else source.count(params.reading),
-        concurrency=vectors.at_once,
-        using=vectors,
+        concurrency=making.at_once,
+        using=making,
     )
+    view: dict[str, Any] = {}
     if counts.done:
         context.progress(note="Writing the file")
         _write(params, context, model, table.columns, counts.done)
+        view = _view(params, context, model["model"], counts.done)
     same = _near_duplicates(params, context, model) if counts.done and params.near_duplicates else []
     return {
         "near_duplicates": len(same),
@@ -195,6 +200,30 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         "not_embedded_again": queue.count_by_value(context.job.job_id, reused).get("true", 0),
         "cut_off": queue.count_by_value(context.job.job_id, cut).get("true", 0),
         "seconds": round(time.monotonic() - began, 1),
+        **view,
+    }
+
+
+def _view(params: Params, context: Context, model: str, count: int) -> dict[str, Any]:
+    """The map of the first texts, and those that are most alike."""
+    rows = list(itertools.islice(_with_vectors(params, context, model), kit_vectors.MOST))
+    if len(rows) < 3:
+        return {}
+    found = kit_vectors.look([row[params.output_column] for row in rows])
+    texts = [_text(row, params)[:LONGEST_LABEL] for row in rows]
+    points = [(text, up) for text, (_, up) in zip(texts, found.points, strict=True)]
+    note = "Texts that say similar things are near each other." + (
+        f" The first {len(rows):,} of {count:,}." if count > len(rows) else ""
+    )
+    pairs = [(texts[pair.one], texts[pair.other], round(pair.likeness, 4)) for pair in found.pairs]
+    heads = (
+        ItemColumn("one", "Text", "text"),
+        ItemColumn("other", "Is like", "text"),
+        ItemColumn("likeness", "Likeness", "percent"),
+    )
+    return {
+        "map": Chart("dots", points, "Map of the texts", note=note, across=[across for across, _ in found.points]),
+        "alike": Table(heads, pairs, "Most alike"),
     }
 
 

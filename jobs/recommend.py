@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,6 +18,7 @@ from jobs.engine.kits.recommendation import CellReader, Interactions, Recommende
 from jobs.engine.kits.recommendation import interactions as recommendation_interactions
 from jobs.engine.sdk import (
     BadInput,
+    Chart,
     ColumnParams,
     Context,
     Estimate,
@@ -214,7 +215,16 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         "algorithm": name,
         "popular": [advisor.named(int(column)) for column in popular[:10]],
         "seconds": round(time.monotonic() - began, 1),
+        "found": _found(measured),
     } | measured
+
+
+def _found(measured: Mapping[str, Any]) -> Chart | None:
+    """The share of held-out items that the method found, beside the baseline's."""
+    shares = {METHODS.get(name, name): 100 * one["recall"] for name, one in (measured.get("measures") or {}).items()}
+    if len(shares) < 2:
+        return None
+    return Chart("bars", shares, "Held-out items that were recommended", unit="%", decimals=0)
 
 
 class Advisor:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from jobs.engine.kinds.columns import ItemColumn
 
 MOST_ROWS = 200  # of a table in a result; more belong into items or a file
-MOST_POINTS = 500
+MOST_POINTS = 1_000
 
 
 class Shown(dict[str, Any]):
@@ -66,20 +66,23 @@ class Table(Shown):
 class Chart(Shown):
     """Numbers to look at. The table of them stands below.
 
-    shape: "bars" compares names, "columns" are a distribution or periods, "line" is a course. points: label and number; None
-    leaves a gap. unit: of the numbers. note: a sentence below, of what the numbers say.
+    shape: "bars" compares names, "columns" are a distribution or periods, "line" is a course, "dots" are a map. points: label
+    and number; None leaves a gap. across: of dots, how far to the right each is. unit: of the numbers. note: a sentence below, of
+    what the numbers say.
     """
 
     def __init__(
         self,
-        shape: Literal["bars", "columns", "line"],
+        shape: Literal["bars", "columns", "line", "dots"],
         points: Mapping[str, float | None] | Iterable[tuple[str, float | None]],
         title: str = "",
         *,
         unit: str = "",
         decimals: int | None = None,
         note: str = "",
+        across: Sequence[float] = (),
     ):
         pairs = list(points.items() if isinstance(points, Mapping) else points)
         kept = [[str(label), None if value is None else float(value)] for label, value in pairs[:MOST_POINTS]]
-        super().__init__("chart", title, shape=shape, points=kept, unit=unit, decimals=decimals, note=note)
+        more = {"across": [float(one) for one in across[:MOST_POINTS]]} if shape == "dots" else {}
+        super().__init__("chart", title, shape=shape, points=kept, unit=unit, decimals=decimals, note=note, **more)

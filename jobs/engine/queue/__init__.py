@@ -35,7 +35,7 @@ from jobs.engine.queue.item_grid import (
     sample,
     value_counts,
 )
-from jobs.engine.queue.item_stats import count_by_value, example_items, places, written_in_try
+from jobs.engine.queue.item_stats import count_by_value, distribution, example_items, places, written_in_try
 from jobs.engine.queue.job_log import log_count, read_log
 from jobs.engine.queue.limits import usage
 from jobs.engine.queue.lists import (
@@ -99,6 +99,7 @@ __all__ = [
     "create_schedule",
     "delete",
     "delete_schedule",
+    "distribution",
     "earlier_runs",
     "example_items",
     "export",

@@ -23,6 +23,42 @@ def count_by_value(job_id: UUID, column: str) -> dict[str, int]:
         return {value: count for value, count in rows}
 
 
+_COUNTS = """
+    select floor(({value} - :first) / :step)::int as class, count(*) as count from items
+    where job_id = :job_id and state = 'done' and {value} is not null group by 1
+"""
+_LENGTH, _TOKENS = "length(output ->> cast(:column as text))", "tokens"
+MOST_CLASSES = 12
+_ENDS = "select min({value})::float8 as low, max({value})::float8 as high from items where job_id = :job_id and state = 'done'"
+
+
+def distribution(job_id: UUID, column: str | None = None) -> list[tuple[str, int]]:
+    """How many finished items there are in each of some classes: by the length of a text of their output, or without `column`
+    by their tokens. The name of a class is its lowest value. Empty if all are alike."""
+    value = _LENGTH if column else _TOKENS
+    wanted: dict[str, Any] = {"job_id": job_id} | ({"column": column} if column else {})
+    with postgres.session() as session:
+        session.execute(text("set local statement_timeout = 0"))
+        low, high = session.execute(text(_ENDS.format(value=value)), wanted).one()
+        if low is None or low == high:
+            return []
+        step = _step((high - low) / MOST_CLASSES)
+        first = low // step * step
+        counts = session.execute(text(_COUNTS.format(value=value)), wanted | {"first": first, "step": step})
+        by_class = {int(place): count for place, count in counts}
+    return [(f"{first + place * step:,.0f}", by_class.get(place, 0)) for place in range(max(by_class) + 1)]
+
+
+def _step(least: float) -> float:
+    """The next larger of 1, 2, 5, 10, 20, 50 and so on."""
+    size = 1.0
+    while True:
+        for step in (size, 2 * size, 5 * size):
+            if step >= least:
+                return step
+        size *= 10
+
+
 _EXAMPLES = text("""
     select position as item, input, output from items
     where job_id = :job_id and state = 'done' and output ->> cast(:column as text) = :value

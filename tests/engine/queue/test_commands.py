@@ -18,7 +18,7 @@ from jobs.engine.db.models import Job
 from jobs.engine.embedded.redis import Redis
 from jobs.engine.errors import BadInput, BrokerUnavailable, Conflict, InvalidParams, NotFound, TooLarge
 from jobs.engine.files import lookup, uploads
-from jobs.engine.queue import commands, delivery, ledger, lists, queries, worker_registry
+from jobs.engine.queue import commands, delivery, item_stats, ledger, lists, queries, worker_registry
 from jobs.engine.queue import waiting as engine_waiting
 from jobs.engine.queue.ledger import Batch, Outcome
 from jobs.engine.worker import clock
@@ -280,6 +280,31 @@ class TestLists:
             {"n": 1, "twice": 2, "_state": "done", "_error": None},
             {"n": 2, "twice": 4, "_state": "done", "_error": None},
         ]
+
+    def test_items_in_classes(self) -> None:
+        job = end(nap(), outcomes=3)
+        assert item_stats.distribution(job.id) == []
+        with postgres.session() as session:
+            session.execute(
+                text(
+                    "update items set tokens = 10 * position, output = json_build_object('t', repeat('x', (30 * position)::int))"
+                )
+            )
+        assert item_stats.distribution(job.id) == [
+            ("10", 1),
+            ("12", 0),
+            ("14", 0),
+            ("16", 0),
+            ("18", 0),
+            ("20", 1),
+            ("22", 0),
+            ("24", 0),
+            ("26", 0),
+            ("28", 0),
+            ("30", 1),
+        ]
+        assert item_stats.distribution(job.id, "t")[::6] == [("30", 1), ("60", 1), ("90", 1)]
+        assert item_stats.distribution(job.id, "none") == []
 
 
 class TestWaiting:

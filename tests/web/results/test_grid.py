@@ -231,6 +231,8 @@ def test_values_of_a_kind_are_shown_as_what_they_are(client: FlaskClient, get: G
         "bars": Chart("bars", {"Gulls": 2, "Terns": -1}, "Birds", unit="birds"),
         "course": Chart("line", [("Jan", 1.5), ("Feb", None), ("Mar", 2.25)], "Course", decimals=2),
         "columns": Chart("columns", [], "Empty"),
+        "map": Chart("dots", [(evil, 1), ("b", None), ("c", 2)], "Map", across=[0, 1, 5]),
+        "by_name": {"Rain": 4, "Sun": 3},
         "numbers_by_name": {"a": 1, "b": {"c": [1, 2]}},
         "few": ["x", "y"],
     }
@@ -239,6 +241,7 @@ def test_values_of_a_kind_are_shown_as_what_they_are(client: FlaskClient, get: G
     assert "<th>Species</th>" in text and "25%" in text and "Of all." in text and "2 birds" in text and "1.50" in text
     assert "Most in Mar: 2.25. Least in Jan: 1.50." in text and "There are no numbers to show." in text
     assert text.count("<polyline") == 2 and "x, y" in text  # the gap stays open
+    assert text.count("<circle") == 2 and "2 dots;" in text and "Rain" in text and text.count('class="charts"') == 1
     assert evil not in text and "style=" not in text and machine_words(text) == []
     frame = re.findall(r'<iframe[^>]*src="([^"]*)"', text)[0]
     assert "frame-src 'self'" in client.get(f"/jobs/{job.id}").headers["Content-Security-Policy"]

@@ -1,4 +1,4 @@
-"""Near-duplicates as rows: which row of a table says nearly the same as which."""
+"""What vectors say about their texts: which rows are near-duplicates of which, a map, and which are most alike."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import Any
 from jobs.engine.formats import exports
 from jobs.engine.kinds.columns import ItemColumn
 from jobs.engine.kinds.shown import Table
+from jobs.engine.kits.vectors.likeness import MOST, look
 from jobs.engine.llm import embeddings
+
+__all__ = ["COLUMNS", "MOST", "as_csv", "as_table", "look", "pairs"]
 
 SHOWN = 300  # characters of a text
 COLUMNS = (
