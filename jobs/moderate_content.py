@@ -11,6 +11,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
+from uuid import UUID
 
 from jobs.engine import library, queue
 from jobs.engine.db.models import VERDICTS, Item
@@ -20,6 +21,7 @@ from jobs.engine.library import Document
 from jobs.engine.llm import embeddings
 from jobs.engine.sdk import (
     BadInput,
+    Chart,
     Context,
     Estimate,
     FieldError,
@@ -101,6 +103,7 @@ class Params(TableParams):
 
 
 ITEMS_APART = True
+MOST_CATEGORIES = 8  # in the chart
 
 COLUMNS = (
     ItemColumn("title", "Document", "name", role="yours"),
@@ -222,7 +225,16 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         "observe_only": params.observe_only,
         "seconds": round(time.monotonic() - began, 1),
         **moderation.figures(job_id),
+        "by_category": _by_category(job_id),
     }
+
+
+def _by_category(job_id: UUID) -> Chart | None:
+    """For what the texts scored highest, of those that a rule is about."""
+    counts = queue.count_by_value(job_id, "category")
+    shown = {moderation.CATEGORY_WORDS.get(name, name): count for name, count in counts.items() if name}
+    most = sorted(shown.items(), key=lambda one: -one[1])[:MOST_CATEGORIES]
+    return Chart("bars", most, "Scored highest for") if most else None
 
 
 def _columns(judged: Judged, thresholds: dict[str, Threshold]) -> dict[str, Any]:
@@ -263,23 +275,47 @@ def view(job: queue.JobView, query: Mapping[str, str]) -> dict[str, Any] | None:
         return None
     verdict = query.get("verdict") if query.get("verdict") in VERDICTS else "review"
     column = job.params.get("text_column") if job.params.get("source") else "text"
-    page = queue.items(job, verdict=verdict, after=query.get("after"), before=query.get("before"), limit=ALIKE)
+    rows, before, after, worst_first = _page(job, str(verdict), query)
     return {
+        "worst_first": worst_first,
         **_alike(
-            page.rows,
+            rows,
             str(column),
-            before=bool(page.previous),
-            after=bool(page.next),
+            before=before,
+            after=after,
             backward=bool(query.get("before")),
         ),
         "standing": standing,
         "verdict": verdict,
         "named": moderation.named,
         "column": column,
-        "latest": moderation.list_decisions(job, limit=LATEST).rows,
+        "latest": moderation.list_decisions(job, limit=LATEST, in_force=True).rows,
         "changes": moderation.threshold_changes(job, limit=LATEST),
         "measured": moderation.built_in_classifier().measured if (job.result or {}).get("judge") == BUILT_IN else None,
     }
+
+
+def _page(job: queue.JobView, verdict: str, query: Mapping[str, str]) -> tuple[list[Item], bool, bool, bool]:
+    """Texts with this verdict, the highest score first; of a job with too many to sort, in the order of the input.
+
+    Also whether there are others before and after them, and whether they are sorted.
+    """
+    after, before = query.get("after"), query.get("before")
+    by_score = queue.GridQuery(
+        where={"verdict": verdict},
+        sort="score",
+        numeric=True,
+        descending=True,
+        parts={"verdict": "output", "score": "output"},
+        after=after,
+        before=before,
+        limit=ALIKE,
+    )
+    first = queue.grid_page(job, by_score)
+    if first.looked is None:
+        return first.rows, bool(first.previous), bool(first.next), True
+    page = queue.items(job, verdict=verdict, after=after, before=before, limit=ALIKE)
+    return page.rows, bool(page.previous), bool(page.next), False
 
 
 def _alike(rows: Sequence[Item], column: str, *, before: bool, after: bool, backward: bool) -> dict[str, Any]:

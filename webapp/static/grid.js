@@ -88,11 +88,11 @@
   // The queue of a review: the current text, its buttons by key, and the last decision undone.
   function review(key) {
     const texts = [...document.querySelectorAll("[data-review] > li")];
+    if (key === "u") { one("#verdicts [action$='/undo'] button")?.click(); return !!one("#verdicts"); }
     if (!texts.length) return false;
     const at = Math.max(texts.findIndex((text) => text.classList.contains("here")), 0);
     const press = { a: '[name=verdict][value=allow]', b: '[name=verdict][value=block]' }[key];
     if (press && one(press, texts[at])) one(press, texts[at]).click();
-    else if (key === "u") one("#verdicts [action$='/undo'] button")?.click();
     else if (key === "j" || key === "k") {
       texts[at].classList.remove("here");
       const next = texts[Math.max(0, Math.min(texts.length - 1, at + (key === "j" ? 1 : -1)))];

@@ -116,6 +116,21 @@ def test_a_decision_is_kept_and_undone(client: FlaskClient, post: Posted) -> Non
     assert verdicts(job) == ["review", "block", "allow"]
 
 
+def test_the_worst_is_first_and_each_decision_can_be_undone(client: FlaskClient, post: Posted) -> None:
+    job = judged(*(0.5 + place / 100 for place in range(1, 31)))
+    page = client.get(f"/jobs/{job.id}").text
+    shown = re.findall(r'id="text-(\d+)"', page)
+    assert shown[:3] == ["30", "29", "28"] and "The highest score first." in page
+    (more,) = re.findall(r'href="([^"]*after=[^"]*)#verdicts"', page)
+    following = re.findall(r'id="text-(\d+)"', client.get(more.replace("&amp;", "&")).text)
+    assert following and int(following[0]) == int(shown[-1]) - 1
+    for place in range(30, 22, -1):
+        post(f"/jobs/{job.id}/decisions?verdict=review", item=str(place), verdict="allow")
+    for left in range(7, -1, -1):  # what `U` presses is the last that is not undone
+        post(re.findall(rf'action="(/jobs/{job.id}/decisions/\d+/undo)"', client.get(f"/jobs/{job.id}").text)[0])
+        assert verdicts(job).count("allow") == left
+
+
 def test_texts_that_say_the_same_are_decided_at_once(client: FlaskClient, post: Posted) -> None:
     job = judged(0.6, 0.6, 0.6, texts=("Go  away", "go away", "Stay"))
     page = client.get(f"/jobs/{job.id}").text

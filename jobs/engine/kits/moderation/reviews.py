@@ -72,10 +72,14 @@ def review_status(job: JobView) -> ReviewStatus:
         return _standing(session, job)
 
 
-def list_decisions(job: JobView, *, after: str | None = None, limit: int = 50) -> Page[Decision]:
-    """The decisions of people, latest first, including undone ones."""
+def list_decisions(
+    job: JobView, *, after: str | None = None, limit: int = 50, in_force: bool = False
+) -> Page[Decision]:
+    """The decisions of people, latest first, including undone ones unless `in_force`."""
     _check(job)
     query = select(Decision).where(Decision.job_id == job.id)
+    if in_force:
+        query = query.where(Decision.undone_at.is_(None))
     if after is not None:
         query = query.where(Decision.id < _number(after))
     with postgres.session() as session:
