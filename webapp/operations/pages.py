@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, make_response, redirect, render_template, request
@@ -13,6 +14,8 @@ from webapp.http import identity
 from webapp.http.guards import current_owner
 from webapp.http.identity import operators
 from webapp.jobs import catalogue
+from webapp.results import charts
+from webapp.ui import words
 
 blueprint = Blueprint("operating", __name__, url_prefix="/operations")
 
@@ -26,6 +29,7 @@ def index() -> Response:
     """The page; with `HX-Request` only its live part."""
     state = operations.current_overview()
     live = bool(request.headers.get("HX-Request"))
+    span: operations.Span = "week" if request.args.get("last") == "week" else "day"
     return make_response(
         render_template(
             "operations/_live.html" if live else "operations/page.html",
@@ -33,6 +37,8 @@ def index() -> Response:
             spark=spark,
             does=WHAT_QUEUES_DO,
             minutes=range(MINUTES),
+            past=None if live else past(span),
+            span=span,
             titles=catalogue.titles(),
             owner=current_owner(),
             hosts=len({worker.host for worker in state.workers}),
@@ -55,6 +61,27 @@ def change_queue(queue: str, what: str) -> Any:
 def send_away(name: str, how: str) -> Any:
     operations.send_away(name, how, owner=current_owner(), address=identity.address())
     return redirect("/operations#workers", 303)
+
+
+def past(span: operations.Span) -> list[tuple[str, charts.Drawing]]:
+    """What ended in the last day or week, as charts."""
+    parts = operations.history(span)
+    labels = [_label(part.begins, span) + (" (not over)" if part.now else "") for part in parts]
+    shown = (
+        ("Jobs that ended", [part.ended for part in parts]),
+        ("Jobs that failed", [part.failed for part in parts]),
+        ("Tokens", [part.tokens for part in parts]),
+    )
+    return [
+        (title, charts.draw("columns", list(zip(labels, counts, strict=True)), tall=charts.LOW))
+        for title, counts in shown
+        if title != "Tokens" or any(counts)
+    ]
+
+
+def _label(moment: datetime, span: operations.Span) -> str:
+    local = moment.astimezone(words.zone())
+    return f"{local:%a %H:%M}" if span == "week" else f"{local:%H:%M}"
 
 
 def spark(queue: QueueFigures) -> dict[str, Any]:

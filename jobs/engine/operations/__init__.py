@@ -5,6 +5,7 @@ from __future__ import annotations
 from jobs.engine.operations.all_schedules import list_all_schedules, pause_any_schedule
 from jobs.engine.operations.doctor import examine, format_report
 from jobs.engine.operations.health import Component, check_ready, components
+from jobs.engine.operations.history import HOURS, HistoryPart, Span, history
 from jobs.engine.operations.overview import Overview, Problem, current_overview
 from jobs.engine.operations.queue_figures import MINUTES, QueueFigures, queues
 from jobs.engine.operations.worker_figures import WorkerFigures, send_away, workers
@@ -12,17 +13,21 @@ from jobs.engine.queue.pauses import pause, resume
 from jobs.engine.queue.retention import periods
 
 __all__ = [
+    "HOURS",
     "MINUTES",
     "Component",
+    "HistoryPart",
     "Overview",
     "Problem",
     "QueueFigures",
+    "Span",
     "WorkerFigures",
     "check_ready",
     "components",
     "current_overview",
     "examine",
     "format_report",
+    "history",
     "list_all_schedules",
     "pause",
     "pause_any_schedule",

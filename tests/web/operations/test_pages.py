@@ -73,6 +73,20 @@ def test_the_live_part_comes_alone(client: FlaskClient) -> None:
     assert "<html" not in part
 
 
+@pytest.mark.parametrize(("last", "columns"), [("day", 24), ("week", 28), ("<b>", 24)])
+def test_what_ended_stands_in_the_history(client: FlaskClient, last: str, columns: int) -> None:
+    factories.ended(factories.waiting(), "failed", reason="x", message="No.")
+    page = client.get(f"{OPERATIONS}?last={last}").text
+    past = page.split('id="past"')[1].split("</section>\n</div>")[0]
+    assert past.split('aria-label="Jobs that failed')[1].split("</svg>")[0].count("<rect") == columns
+    ended = re.findall(r"\(not over\)</th><td class=\"n\">([0-9,]+)</td>", past)
+    assert len(ended) >= 2 and all(int(one.replace(",", "")) >= 1 for one in ended[:2])
+    assert (
+        "python -m jobs worker" in page
+        and 'id="past"' not in client.get(OPERATIONS, headers={"HX-Request": "true"}).text
+    )
+
+
 def test_ended_jobs_are_in_the_chart_and_in_the_table(client: FlaskClient) -> None:
     before = queue(client, "cpu")
     factories.ended(factories.waiting(), "failed", reason="x", message="No.")
