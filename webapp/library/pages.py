@@ -45,16 +45,21 @@ def index() -> str:
 
 @blueprint.get("/library/<document_id>")
 def show(document_id: str) -> str:
-    """One document with its text, a page of it at a time."""
+    """One document with its text, a page of it at a time: with `?passage=`, the page with that passage, which is marked."""
     document = library.document(document_id, current_owner(), with_text=True)
-    start = _offset(len(document.text))
+    passages = library.passages(current_owner(), document.id)
+    asked = request.args.get("passage", "")
+    cited = next((one.text for one in passages if str(one.position) == asked), None)
+    begin, end = _place(document.text, cited) if cited else (0, 0)
+    start = begin // TEXT_PAGE * TEXT_PAGE if end else _offset(len(document.text))
     return render_template(
         "library/document.html",
         document=document,
         file=_file(document.file_id),
-        passages=library.passages(current_owner(), document.id),
+        passages=passages,
         alike=library.similar_documents(current_owner(), document.id, ALIKE),
-        text=document.text[start : start + TEXT_PAGE].replace("\f", "\n\n"),
+        text=[document.text[one].replace("\f", "\n\n") for one in _around(start, begin, end)],
+        marked=marked,
         start=start,
         step=TEXT_PAGE,
         characters=len(document.text),
@@ -95,6 +100,20 @@ def search() -> str:
         passages=library.search(owner, q, collection, FOUND) if q else [],
         marked=lambda text: marked(text, q or ""),
     )
+
+
+def _place(text: str, passage: str) -> tuple[int, int]:
+    """Where the passage stands in the text, whatever is between its words; (0, 0) where it is not found."""
+    found = re.search(r"\s+".join(map(re.escape, passage.split())), text)
+    return found.span() if found else (0, 0)
+
+
+def _around(start: int, begin: int, end: int) -> tuple[slice, slice, slice]:
+    """The page of text that begins at `start`, in three: what is before a passage, the passage, and what is after it."""
+    last = start + TEXT_PAGE
+    if not end:
+        return slice(start, last), slice(0, 0), slice(0, 0)
+    return slice(start, begin), slice(begin, min(end, last)), slice(min(end, last), last)
 
 
 def address(**changed: str | None) -> str:

@@ -56,7 +56,7 @@ def test_a_document_shows_its_text_passages_and_file(client: FlaskClient, filled
     mail = client.get(f"/library/{filled['switch.eml']}").text
     assert "the switch broke in the second week" in mail and "1 passage" in mail
     assert "Documents like this" in mail
-    assert f'href="/library/{filled["shop-handbook.md"]}#p' in mail
+    assert f'href="/library/{filled["shop-handbook.md"]}?passage=' in mail
     (download,) = set(re.findall(r'href="(/files/[^"]+)"', mail))
     assert client.get(download).data.startswith(b"From: Ada Okafor")
     picture = client.get(f"/library/{filled['price-list.pdf']}/thumbnail.png")
@@ -88,6 +88,11 @@ def test_search_finds_and_marks(client: FlaskClient, filled: dict[str, str]) -> 
     first = page.split("<li>")[-12:]
     assert "Sending things back" in text_of(page.split('class="rows found"')[1])[:200]
     assert "<mark>postage</mark>" in page and first
+    link = re.findall(r'href="(/library/[^"]*passage[^"]*)"', page)[0].replace("&amp;", "&")
+    assert link.endswith("#here")
+    cited = client.get(link.partition("#")[0]).text.split('<mark class="cited" id="here">')[1].split("</mark>")[0]
+    assert "<b>postage</b>" in cited
+    assert 'id="here"' not in client.get(re.sub("passage=[0-9]+", "passage=9999", link)).text
     assert "Nothing found" in client.get("/search?q=x&collection=none").text
 
 
