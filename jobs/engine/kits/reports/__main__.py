@@ -9,7 +9,7 @@ from typing import Any
 from jobs.engine.formats.columns import Choices
 from jobs.engine.formats.tables import ReadOptions
 from jobs.engine.kits.conversion import documents
-from jobs.engine.kits.reports import charts, figures, profile_writing, writing
+from jobs.engine.kits.reports import charts, figures, html_style, profile_writing, writing
 from jobs.engine.kits.reports.filters import Filter
 from jobs.engine.kits.reports.measures import Measure
 from jobs.engine.kits.reports.readings import ReportPlan
@@ -37,13 +37,16 @@ def _render(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     beside: list[str] = []
     spec = _spec(report) if report.figures["rows_used"] else None
     if spec:
-        report = replace(report, chart=charts.drawn(spec, "svg" if format == "html" else "png"))
+        noted = [*report.notes, *filter(None, [charts.open_period(report.figures)])]
+        report = replace(report, chart=charts.drawn(spec, "svg" if format == "html" else "png"), notes=noted)
         beside = (
             charts.warning(spec) if format == "docx" else []
         )  # a PDF's warning is of all its letters; HTML has none
     source = folder / "report.md"
     source.write_text(f"---\ntitle: >-\n  {escaped(report.title)}\n---\n\n{writing.markdown(report)}")
     made, warnings = documents.convert(source, "report", format, report.title, {"margin_mm": 20}, folder)
+    if format == "html":
+        made.write_text(html_style.styled(made.read_text()))
     return {"path": made.name, "warnings": [*warnings, *beside]}
 
 

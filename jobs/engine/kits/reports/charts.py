@@ -7,9 +7,12 @@ from typing import Any
 
 from jobs.engine import jsonsafe
 from jobs.engine.formats import fonts
+from jobs.engine.kits.reports import periods
 
 MOST_BARS = 25
+MOST_TICKS = 9  # periods that are named at the axis
 INK = "#1f5fa8"
+GREY = "#5c5a53"
 
 
 def chart(figures: dict[str, Any], labels: list[str], keys: list[str]) -> dict[str, Any] | None:
@@ -43,34 +46,94 @@ def drawn(spec: dict[str, Any], format: str) -> str:
 def _bars(rows: list[list[Any]], label: str, keys: list[str]) -> dict[str, Any]:
     width = len(keys)
     values = [{"k": " · ".join(str(key) for key in row[:width]), "v": row[width]} for row in rows]
+    numbers = [abs(one["v"]) for one in values if isinstance(one["v"], int | float)]
     encoding = {
-        "y": {"field": "k", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 160}},
-        "x": {"field": "v", "type": "quantitative", "title": label},
+        "y": {
+            "field": "k",
+            "type": "nominal",
+            "sort": None,
+            "title": None,
+            "axis": {"labelLimit": 200, "ticks": False},
+        },
+        "x": {"field": "v", "type": "quantitative", "title": label, "axis": _numbers(numbers)},
     }
-    return _spec(values, {"type": "bar", "color": INK}, encoding) | {"height": {"step": 18}}
+    return _spec([{"mark": {"type": "bar", "color": INK, "cornerRadiusEnd": 2}, "encoding": encoding}], values) | {
+        "height": {"step": 22}
+    }
 
 
 def _lines(figures: dict[str, Any], label: str, keys: list[str]) -> dict[str, Any]:
-    if figures["lines"]:
-        values = [{"p": row[0], "k": row[1], "v": row[2]} for row in figures["lines"]]
-    else:
-        values = [{"p": row[0], "k": "", "v": row[1]} for row in figures["periods"]]
+    """Courses over all periods between the first and the last: one without rows is a gap. The last is dashed while it is not
+    over, because it will grow."""
+    rows = [[row[0], "", row[1]] for row in figures["periods"]]
+    found = figures["lines"] or rows
+    places = periods.between(rows[0][0], rows[-1][0], figures["period"] or "")
+    known = {(row[0], row[1]): row[2] for row in found}
+    groups = list(dict.fromkeys(row[1] for row in found))
+    values = [{"p": place, "k": group, "v": known.get((place, group))} for group in groups for place in places]
+    numbers = [abs(row[2]) for row in found if isinstance(row[2], int | float)]
+    every = max(1, -(-len(places) // MOST_TICKS))
     encoding: dict[str, Any] = {
-        "x": {"field": "p", "type": "ordinal", "title": None, "axis": {"labelOverlap": True, "labelAngle": 0}},
-        "y": {"field": "v", "type": "quantitative", "title": label},
+        "x": {
+            "field": "p",
+            "type": "ordinal",
+            "title": None,
+            "scale": {"domain": places},
+            "axis": {"values": places[::every], "labelAngle": 0, "labelOverlap": "greedy", "grid": False},
+        },
+        "y": {"field": "v", "type": "quantitative", "title": label, "axis": _numbers(numbers)},
     }
     if figures["lines"]:
         encoding["color"] = {"field": "k", "type": "nominal", "title": keys[0]}
-    mark: dict[str, Any] = {"type": "line", "point": len(values) < 60} | ({} if figures["lines"] else {"color": INK})
-    return _spec(values, mark, encoding) | {"height": 220}
+    mark: dict[str, Any] = {"type": "line", "strokeWidth": 2, "point": len(places) < 60}
+    mark |= {} if figures["lines"] else {"color": INK}
+    over = len(places) < 3 or periods.is_over(places[-1], figures["period"] or "", str(figures.get("as_of") or ""))
+    layers = [{"mark": mark, "encoding": encoding}]
+    if not over:
+        layers[0]["data"] = {"values": [one for one in values if one["p"] != places[-1]]}
+        dashed = mark | {"strokeDash": [4, 4], "point": False}
+        hollow = {"type": "point", "filled": False, "size": 36} | ({} if figures["lines"] else {"color": INK})
+        for look, count in ((dashed, 2), (hollow, 1)):
+            last = {"values": [one for one in values if one["p"] in places[-count:]]}
+            layers.append({"mark": look, "encoding": encoding, "data": last})
+    return _spec(layers, values) | {"height": 240}
 
 
-def _spec(values: list[dict[str, Any]], mark: dict[str, Any], encoding: dict[str, Any]) -> dict[str, Any]:
+def open_period(figures: dict[str, Any]) -> str:
+    """A sentence on the last period, if it was not over when the data were read; empty else."""
+    if not figures.get("periods") or len(figures["periods"]) < 3:
+        return ""
+    last = str(figures["periods"][-1][0])
+    if periods.is_over(last, figures["period"] or "", str(figures.get("as_of") or "")):
+        return ""
+    return f"{last} was not over when the data were read; it is dashed in the chart."
+
+
+def _numbers(numbers: list[Any]) -> dict[str, Any]:
+    """The axis of numbers: with thousands, and few enough not to collide."""
+    return {
+        "tickCount": 5,
+        "format": ",.0f" if max(numbers, default=0) >= 10 else ",~g",
+        "domain": False,
+        "ticks": False,
+    }
+
+
+def _spec(layers: list[dict[str, Any]], values: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
         "data": {"values": values},
-        "mark": mark,
-        "encoding": encoding,
-        "width": 480,
-        "config": {"view": {"stroke": None}, "axis": {"grid": True, "gridColor": "#e6e6e6"}},
+        "layer": layers,
+        "width": 560,
+        "config": {
+            "view": {"stroke": None},
+            "axis": {
+                "grid": True,
+                "gridColor": "#e9e6de",
+                "labelColor": "#5c5a53",
+                "titleColor": "#5c5a53",
+                "titleFontWeight": "normal",
+            },
+            "range": {"category": [INK, "#b5760b", "#2f7d4f", "#b3416b", "#6d6a63", "#5a86c9"]},
+        },
     }
