@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 MOST = 1_000
-PAIRS = 20
+PAIRS = 8
 
 
 class Alike(NamedTuple):
