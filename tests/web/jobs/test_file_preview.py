@@ -17,6 +17,7 @@ from jobs.engine.db import postgres
 from jobs.engine.files import inputs, uploads
 from jobs.engine.files.storage import blob_storage
 from jobs.engine.queue import job_log, ledger
+from tests.page_words import machine_words, uneven_columns
 from tests.web import factories
 from webapp.http.guards import LOCAL_OWNER
 from webapp.jobs import zip_download
@@ -62,6 +63,7 @@ def test_all_rows_of_a_table_are_reached_sorted_and_searched(client: FlaskClient
     address = f"/files/{upload(f'name,stars{chr(10)}{lines}'.encode(), 'mine.csv').id}/preview"
     text = client.get(address).text
     assert "1 to 50 of 2,300 rows" in text and "among the first 1,000 of 2,300" in text and 'href="?from=1000"' in text
+    assert machine_words(text) == [] and uneven_columns(text) == []
     text = client.get(f"{address}?sort=stars&dir=desc").text
     assert text.index("kettle 1000") < text.index("kettle 999")
     text = client.get(f"{address}?from=2000&q=kettle+2299").text

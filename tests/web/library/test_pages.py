@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator
 from jobs import process_files
 from jobs.engine import library
 from tests.kinds.job_runs import done, items
+from tests.page_words import machine_words
 from webapp.http.guards import LOCAL_OWNER
 from webapp.library.pages import marked
 
@@ -55,7 +56,7 @@ def test_the_library_lists_collections_and_documents(client: FlaskClient, filled
 def test_a_document_shows_its_text_passages_and_file(client: FlaskClient, filled: dict[str, str]) -> None:
     mail = client.get(f"/library/{filled['switch.eml']}").text
     assert "the switch broke in the second week" in mail and "1 passage" in mail
-    assert "Documents like this" in mail
+    assert "Documents like this" in mail and machine_words(mail) == []
     assert f'href="/library/{filled["shop-handbook.md"]}?passage=' in mail
     (download,) = set(re.findall(r'href="(/files/[^"]+)"', mail))
     assert client.get(download).data.startswith(b"From: Ada Okafor")
