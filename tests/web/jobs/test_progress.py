@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partialmethod
 from types import SimpleNamespace
@@ -13,6 +15,7 @@ import psycopg
 import pytest
 from flask.testing import FlaskClient
 
+from jobs.engine import settings
 from jobs.engine.db import postgres
 from jobs.engine.db.job_view import COLUMNS
 from jobs.engine.db.models import Job
@@ -364,3 +367,12 @@ def test_a_tab_alone_is_a_fragment_and_polls_while_the_job_runs(client: FlaskCli
 @pytest.mark.parametrize("job", ["00000000-0000-7000-8000-000000000000", "nope", "1' or '1'='1", "%00"])
 def test_a_job_that_is_not_there_is_404(client: FlaskClient, job: str, tail: str) -> None:
     assert client.get(f"/jobs/{job}{tail}").status_code == 404
+
+
+def test_what_the_toy_model_wrote_says_so(shown: Get, monkeypatch: pytest.MonkeyPatch) -> None:
+    current = replace(settings.current(), model="Smol", built_in=frozenset({"model"}))
+    monkeypatch.setattr(settings, "current", lambda: current)
+    for model, written, said in (("Smol", 5, True), ("Large", 5, False), ("Smol", 0, False)):
+        job, claim = factories.running(factories.waiting(), completion_tokens=written)
+        factories.goes_on(job, claim, "succeeded", progress={"result": json.dumps({"model": model})})
+        assert ("Written by Smol, the small model" in shown(job)) == said
