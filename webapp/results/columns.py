@@ -42,10 +42,10 @@ def columns_of(job: queue.JobView, kind: Kind | None, rows: Sequence[models.Item
     found = [_typed(_known(known, name), name, some, "made") for name, some in _ordered(made, known)]
     found += [_typed(known.get(name), name, some, "yours") for name, some in _ordered(yours, known) if name not in made]
     found = [one for one in found[:MOST_COLUMNS] if one.type != "hidden" and one.shown != "never"]
-    named = _named(found, yours)
-    first = [one for one in named if one.type == "name"]
+    with_name = named(found, yours)
+    first = [one for one in with_name if one.type == "name"]
     there = [one for one in OF_RUN if _is_there(one.name, rows)]
-    return [*first, *(one for one in named if one.type != "name"), *there]
+    return [*first, *(one for one in with_name if one.type != "name"), *there]
 
 
 def first_shown(columns: Sequence[ItemColumn]) -> list[str]:
@@ -158,7 +158,7 @@ def _typed(known: ItemColumn | None, name: str, some: Sequence[Any], role: str) 
     return known
 
 
-def _named(found: list[ItemColumn], yours: Mapping[str, list[Any]]) -> list[ItemColumn]:
+def named(found: list[ItemColumn], yours: Mapping[str, list[Any]]) -> list[ItemColumn]:
     """With the column that names the row as one, if none is said to: short texts that differ."""
     if any(one.type == "name" for one in found):
         return found

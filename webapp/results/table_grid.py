@@ -40,6 +40,7 @@ def of_dicts(
         replace(columns.guess(name, [row.get(name) for row in found[:GUESSED]]), label=name)
         for name in names[: columns.MOST_COLUMNS]
     ]
+    heads = columns.named(heads, {one.name: [row.get(one.name) for row in found[:GUESSED]] for one in heads})
     return view(heads, [[row.get(one.name) for one in heads] for row in found], path, asked, **more)
 
 
