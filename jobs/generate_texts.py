@@ -14,14 +14,12 @@ from itertools import islice
 from typing import Any, Literal
 
 from jobs.engine import llm, queue
-from jobs.engine.kits import texts
+from jobs.engine.kits import outcomes, texts
 from jobs.engine.llm import Budget, about_tokens, batch_requests, most_tokens, response_format
 from jobs.engine.llm import json_schema as llm_json_schema
 from jobs.engine.sdk import (
     BadInput,
-    Chart,
     Context,
-    Counts,
     Estimate,
     FieldError,
     Find,
@@ -285,47 +283,24 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     prompt_tokens, completion_tokens = context.used
     flags = queue.count_by_value(context.job.job_id, added.free("flag"))
     refused = sum(flags.get(flag, 0) for flag in texts.FLAGS)
+    cut_off = sum(flags.values()) - refused
     return {
         "rows": counts.done,
         "tokens": prompt_tokens + completion_tokens,
         "prompt_tokens": prompt_tokens,
         "completion_tokens": completion_tokens,
-        "cut_off": sum(flags.values()) - refused,
+        "cut_off": cut_off,
         "refused": refused,
         "model": params.model or llm.default_model(),
         "seconds": round(time.monotonic() - began, 1),
-        **_charts(context, params.output_column, counts, flags),
+        **outcomes.texts(context.job.job_id, params.output_column),
+        "ends": outcomes.ends(counts, "Complete", "How the rows ended", {"Cut off": cut_off, "Refused": refused}),
     }
 
 
 def _is_batch(params: Params, columns: list[str]) -> bool:
     """Whether each line is a whole request. Only a batch can have been submitted without a prompt."""
     return batch_requests.is_batch(columns) or not params.prompt.strip()
-
-
-def _charts(context: Context, column: str, counts: Counts, flags: Mapping[str, int]) -> dict[str, Chart]:
-    """How long the texts are, what they took, and how the rows ended if not all ended well."""
-    found = {}
-    if lengths := queue.distribution(context.job.job_id, column):
-        found["lengths"] = Chart(
-            "columns", lengths, "Texts by their length", unit="rows", note="Characters, from the number on."
-        )
-    if tokens := queue.distribution(context.job.job_id):
-        found["tokens_by_row"] = Chart(
-            "columns", tokens, "Rows by their tokens", unit="rows", note="Read and written together."
-        )
-    refused = {"Refused": flags.get(REFUSED, 0), "Filtered by the provider": flags.get(FILTERED, 0)}
-    cut = sum(flags.values()) - sum(refused.values())
-    ends = {
-        "Complete": counts.done - sum(flags.values()),
-        "Cut off": cut,
-        **refused,
-        "Failed": counts.failed,
-        "Skipped": counts.skipped,
-    }
-    if sum(1 for count in ends.values() if count) > 1:
-        found["ends"] = Chart("bars", {name: count for name, count in ends.items() if count}, "How the rows ended")
-    return found
 
 
 def _asker(params: Params, columns: list[str]) -> Callable[[dict[str, Any]], dict[str, Any]]:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from jobs.engine import queue
 from jobs.engine.formats import columns, exports
+from jobs.engine.kits import outcomes
 from jobs.engine.kits.recommendation import CellReader, Interactions, Recommender, recommenders
 from jobs.engine.kits.recommendation import interactions as recommendation_interactions
 from jobs.engine.sdk import (
     BadInput,
-    Chart,
     ColumnParams,
     Context,
     Estimate,
@@ -215,16 +215,8 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         "algorithm": name,
         "popular": [advisor.named(int(column)) for column in popular[:10]],
         "seconds": round(time.monotonic() - began, 1),
-        "found": _found(measured),
+        "found": outcomes.found(measured.get("measures") or {}, METHODS),
     } | measured
-
-
-def _found(measured: Mapping[str, Any]) -> Chart | None:
-    """The share of held-out items that the method found, beside the baseline's."""
-    shares = {METHODS.get(name, name): 100 * one["recall"] for name, one in (measured.get("measures") or {}).items()}
-    if len(shares) < 2:
-        return None
-    return Chart("bars", shares, "Held-out items that were recommended", unit="%", decimals=0)
 
 
 class Advisor:

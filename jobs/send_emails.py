@@ -16,13 +16,12 @@ from typing import Any, Literal
 from pydantic import ConfigDict
 
 from jobs.engine import mail, queue
+from jobs.engine.kits import outcomes
 from jobs.engine.mail import BulkSender, Enclosures, MailMerge, Recipient, RecipientList, SendingPace
 from jobs.engine.sdk import (
     BadInput,
     BudgetSpent,
-    Chart,
     Context,
-    Counts,
     Estimate,
     FieldError,
     FileRef,
@@ -271,15 +270,8 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         "went_to": mail.delivery_target() if mail.is_configured() else f"{mail.delivery_target()}, and to nobody",
         "test": bool(params.test_to),
         "seconds": round(time.monotonic() - began, 1),
-        "outcomes": _outcomes(counts),
+        "outcomes": outcomes.ends(counts, "Sent", "What became of the messages"),
     }
-
-
-def _outcomes(counts: Counts) -> Chart | None:
-    """How the messages ended, if not all in the same way."""
-    ends = {"Sent": counts.done, "Failed": counts.failed, "Skipped": counts.skipped, "Unknown": counts.unknown}
-    some = {name: count for name, count in ends.items() if count}
-    return Chart("bars", some, "What became of the messages") if len(some) > 1 else None
 
 
 class MessageFields:

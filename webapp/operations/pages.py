@@ -65,7 +65,7 @@ def send_away(name: str, how: str) -> Any:
 
 def past(span: operations.Span) -> list[tuple[str, charts.Drawing]]:
     """What ended in the last day or week, as charts."""
-    parts = operations.history(span)
+    parts = operations.what_ended(span)
     labels = [_label(part.begins, span) + (" (not over)" if part.now else "") for part in parts]
     shown = (
         ("Jobs that ended", [part.ended for part in parts]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jobs.engine.operations.all_schedules import list_all_schedules, pause_any_schedule
 from jobs.engine.operations.doctor import examine, format_report
 from jobs.engine.operations.health import Component, check_ready, components
-from jobs.engine.operations.history import HOURS, HistoryPart, Span, history
+from jobs.engine.operations.history import HOURS, HistoryPart, Span, what_ended
 from jobs.engine.operations.overview import Overview, Problem, current_overview
 from jobs.engine.operations.queue_figures import MINUTES, QueueFigures, queues
 from jobs.engine.operations.worker_figures import WorkerFigures, send_away, workers
@@ -27,7 +27,6 @@ __all__ = [
     "current_overview",
     "examine",
     "format_report",
-    "history",
     "list_all_schedules",
     "pause",
     "pause_any_schedule",
@@ -35,5 +34,6 @@ __all__ = [
     "queues",
     "resume",
     "send_away",
+    "what_ended",
     "workers",
 ]

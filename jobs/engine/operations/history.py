@@ -36,7 +36,7 @@ _ENDED = text("""
 _NOW = text("select floor(extract(epoch from now()) / :step)::bigint, now()")
 
 
-def history(span: Span) -> list[HistoryPart]:
+def what_ended(span: Span) -> list[HistoryPart]:
     """The parts of that time, the oldest first."""
     hours, each = HOURS[span]
     step = each * 3_600
