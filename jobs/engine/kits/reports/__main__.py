@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,40 @@ from typing import Any
 from jobs.engine.formats.columns import Choices
 from jobs.engine.formats.tables import ReadOptions
 from jobs.engine.kits.conversion import documents
-from jobs.engine.kits.reports import charts, figures, html_style, profile_writing, writing
+from jobs.engine.kits.reports import charts, figures, profile_writing, writing
 from jobs.engine.kits.reports.filters import Filter
 from jobs.engine.kits.reports.measures import Measure
 from jobs.engine.kits.reports.readings import ReportPlan
 from jobs.engine.kits.reports.shown_figures import escaped
 from jobs.engine.sandbox import confined
+
+# The stylesheet of a report as a page: for reading on a screen, in a mail, and on paper.
+STYLE = """
+:root { color-scheme: light; }
+html { background: #f4f2ec; }
+body { max-width: 820px; margin: 32px auto; padding: 56px 64px; background: #fff; color: #1d1c19;
+  font: 16px/1.55 "Source Sans 3", "Segoe UI", "Helvetica Neue", Arial, sans-serif; overflow-wrap: break-word; }
+h1, h2, h3 { font-family: "Source Serif 4", Georgia, "Times New Roman", serif; line-height: 1.2; break-after: avoid; }
+h1 { font-size: 34px; margin: 0 0 12px; text-align: left; }
+h2 { font-size: 22px; margin: 36px 0 8px; }
+header { margin: 0; }
+p { margin: 0 0 14px; }
+em { color: #5c5a53; }
+img { display: block; width: 100%; height: auto; margin: 20px 0; break-inside: avoid; }
+figure { margin: 0; } figcaption { display: none; }
+table { width: 100%; margin: 20px 0; border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 15px; }
+th, td { padding: 7px 12px; border-bottom: 1px solid #e4e0d6; vertical-align: top; }
+th:first-child, td:first-child { padding-left: 0; } th:last-child, td:last-child { padding-right: 0; }
+thead th { border-bottom: 1px solid #8a867b; color: #5c5a53; font-weight: 400; font-size: 14px; }
+tbody tr:last-child td { border-bottom: 1px solid #8a867b; }
+thead { display: table-header-group; } tr { break-inside: avoid; }
+ul { padding-left: 20px; color: #5c5a53; font-size: 14px; }
+a { color: #1f4fa8; }
+@media (max-width: 640px) { body { margin: 0; padding: 24px 16px; } table { display: block; overflow-x: auto; } }
+@page { margin: 18mm; }
+@media print { html { background: none; } body { margin: 0; padding: 0; max-width: none; font-size: 11pt; } }
+"""
+_STYLES = re.compile(r"<style\b[^>]*>.*?</style>", re.DOTALL)
 
 
 def work(request: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -46,7 +75,7 @@ def _render(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     source.write_text(f"---\ntitle: >-\n  {escaped(report.title)}\n---\n\n{writing.markdown(report)}")
     made, warnings = documents.convert(source, "report", format, report.title, {"margin_mm": 20}, folder)
     if format == "html":
-        made.write_text(html_style.styled(made.read_text()))
+        made.write_text(styled(made.read_text()))
     return {"path": made.name, "warnings": [*warnings, *beside]}
 
 
@@ -54,6 +83,11 @@ def _spec(report: writing.Report) -> dict[str, Any] | None:
     if profile := report.figures["profile"]:
         return profile_writing.spec(profile)
     return charts.chart(report.figures, report.labels, report.keys)
+
+
+def styled(page: str) -> str:
+    """The page with our stylesheet in place of its own."""
+    return _STYLES.sub(lambda _: f"<style>{STYLE}</style>", page, count=1)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from jobs.engine.kits.reports import charts, html_style, periods
+from jobs.engine.kits.reports import __main__ as rendering
+from jobs.engine.kits.reports import charts, periods
 
 
 @pytest.mark.parametrize(
@@ -63,5 +64,5 @@ def test_a_gap_stays_open_and_the_last_period_is_dashed() -> None:
 
 
 def test_a_page_gets_our_stylesheet() -> None:
-    page = html_style.styled("<head><style>html { color: #1a1a1a; }</style><style>b</style></head>")
+    page = rendering.styled("<head><style>html { color: #1a1a1a; }</style><style>b</style></head>")
     assert "#1a1a1a" not in page and "tabular-nums" in page and "<style>b</style>" in page
