@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import subprocess
 import tempfile
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 
 from jobs.engine.errors import BadInput
@@ -21,17 +23,19 @@ _RULES = re.compile(r"^\|[ :|-]+\|$", re.M)
 _ESCAPE = re.compile(r"(?s)(```.*?```|`[^`\n]+`)|(?<!^)\\([\[\]*_<>$~`^#&'\"!{}-])", re.M)
 
 
-def by_pandoc(path: Path, format: str) -> tuple[str, str]:
-    """The title and the text with Markdown's headings and tables. Raises BadInput where pandoc cannot read it."""
-    import pypandoc
+def by_pandoc(path: Path, format: str, *, tables: bool = True) -> tuple[str, str]:
+    """The title and the text with Markdown's headings and tables. Raises BadInput where pandoc cannot read it.
 
+    tables: whether it may have some; without them pandoc takes half of the time.
+    """
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as template:
         template.write(_TEMPLATE)
         template.flush()
         done = subprocess.run(
             [
-                *(pypandoc.get_pandoc_path(), "--sandbox", "--from", format, "--to", "gfm-raw_html", "--wrap=none"),
-                *("--standalone", f"--template={template.name}", f"--lua-filter={TABLES}"),
+                *(pandoc(), "--sandbox", "--from", format, "--to", "gfm-raw_html", "--wrap=none"),
+                *("--standalone", f"--template={template.name}"),
+                *([f"--lua-filter={TABLES}"] if tables else []),
                 *(str(path), "+RTS", "-M1g", "-RTS"),
             ],
             capture_output=True,
@@ -43,6 +47,18 @@ def by_pandoc(path: Path, format: str) -> tuple[str, str]:
         raise BadInput(BROKEN, reason="broken")
     title, _, text = done.stdout.decode("utf-8", "replace").partition("\n\x01\n")
     return _plain(title), _plain(_PICTURE.sub(r"\1", text))
+
+
+@cache
+def pandoc() -> str:
+    """The path of pandoc in its wheel. The wheel's own function would start pandoc once more."""
+    found = importlib.util.find_spec("pypandoc")
+    for place in (found.submodule_search_locations or []) if found else []:
+        if (program := Path(place) / "files" / "pandoc").is_file():
+            return str(program)
+    import pypandoc
+
+    return str(pypandoc.get_pandoc_path())
 
 
 def _plain(markdown: str) -> str:

@@ -72,7 +72,7 @@ def _by_pandoc(html: str) -> str:
     with tempfile.NamedTemporaryFile("w", suffix=".html", encoding="utf-8", errors="replace") as copy:
         copy.write(html)
         copy.flush()
-        return by_pandoc(Path(copy.name), "html")[1]
+        return by_pandoc(Path(copy.name), "html", tables="<table" in html.lower())[1]
 
 
 def closed(html: str) -> str:

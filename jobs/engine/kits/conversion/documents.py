@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import subprocess
 import zipfile
@@ -13,8 +12,7 @@ from typing import Any
 
 from jobs.engine.errors import BadInput
 from jobs.engine.formats import fonts
-from jobs.engine.formats.extraction import plain
-from jobs.engine.formats.extraction.markup import HEAP_OVERFLOW
+from jobs.engine.formats.extraction import markup, plain
 from jobs.engine.formats.extraction.office import rtf, word
 from jobs.engine.formats.tables import detect
 from jobs.engine.kits.conversion import layout, look
@@ -97,7 +95,7 @@ def _pandoc(
     title = re.sub(r"\s+", " ", Path(name).stem) or "Untitled"
     command = [
         *(
-            _pandoc_program(),
+            markup.pandoc(),
             "--sandbox",
             "--standalone",
             "--from",
@@ -121,21 +119,10 @@ def _pandoc(
     )
     output = done.stderr.decode("utf-8", "replace")
     if done.returncode:
-        if done.returncode == HEAP_OVERFLOW:
+        if done.returncode == markup.HEAP_OVERFLOW:
             raise MemoryError
         raise BadInput("The document cannot be read; it is damaged.", reason="broken")
     return _sentences(output, to)
-
-
-def _pandoc_program() -> str:
-    """The path of pandoc in its wheel. The wheel's own function would start pandoc once more."""
-    found = importlib.util.find_spec("pypandoc")
-    for place in (found.submodule_search_locations or []) if found else []:
-        if (program := Path(place) / "files" / "pandoc").is_file():
-            return str(program)
-    import pypandoc
-
-    return str(pypandoc.get_pandoc_path())
 
 
 def _sentences(output: str, to: str) -> list[str]:
