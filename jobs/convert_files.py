@@ -186,12 +186,13 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     item_files.adopt(context.job)
     sources = list(_sources(params, context))
     filled = conversion_options.filled(params.to, params.options)
-    counts = context.map(
-        lambda source: _convert(source, params, filled, context),
-        sources,
-        row=lambda source: {"file": source.name, "bytes": source.bytes},
-        concurrency=params.concurrency,
-    )
+    with conversion.converting(len(sources)):
+        counts = context.map(
+            lambda source: _convert(source, params, filled, context),
+            sources,
+            row=lambda source: {"file": source.name, "bytes": source.bytes},
+            concurrency=params.concurrency,
+        )
     if counts.done > 1:
         context.progress(note="Packing the files into one")
         _pack(params.to, context)

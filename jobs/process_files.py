@@ -172,7 +172,8 @@ def run(params: Params, context: Context) -> dict[str, Any]:
             raise
         return _shown(document, found) | {"document": str(number)}
 
-    counts = context.map(read, entries, key=lambda entry: entry.key, row=_row, concurrency=AT_ONCE)
+    with extraction.reading(len(entries)):
+        counts = context.map(read, entries, key=lambda entry: entry.key, row=_row, concurrency=AT_ONCE)
     status = queue.count_by_value(context.job.job_id, "status")
     return {
         "collection": collection,

@@ -60,6 +60,7 @@ ENVIRONMENT_ALLOWED = {
     "jobs.engine.env_file": "puts into it what .env has",
     "jobs.engine.kinds.form_process": "hands it on to the helper processes, which are started without one",
     "jobs.engine.worker.leak_check": "looks whether a job has changed it",
+    "jobs.engine.sandbox.confined": "names the folder for temporary files in a fork, which has the environment of another",
     "webapp.__main__": "hands it to the settings, and on to the processes it starts",
 }
 

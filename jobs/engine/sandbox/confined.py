@@ -7,7 +7,8 @@ to it as a line of JSON, its answers come as lines of JSON.
     said = confined.run("jobs.engine.kits.conversion", {"path": "..."}, ProcessLimits(seconds=60), reads=[path])
 
 The module's `__main__` ends with `confined.serve(work)`, where `work` returns one answer or yields several. `stream` gives
-several as they come. Every child of ours that reads untrusted content is one of these.
+several as they come. Within `warm.started(module)` children are forks of a process that has imported the module (warm.py).
+Every child of ours that reads untrusted content is one of these.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ from typing import Any, TypeVar
 
 from jobs.engine import jsonsafe
 from jobs.engine.errors import BadInput, LegworkError
-from jobs.engine.sandbox import child_limit
+from jobs.engine.sandbox import child_limit, warm
 from jobs.engine.sandbox.parent_death import die_with_parent
 from jobs.engine.sandbox.rlimits import confine
-from jobs.engine.sandbox.spawn import Check, PipedChild
+from jobs.engine.sandbox.spawn import Check, LineChild, PipedChild
 
 # Packages that parse untrusted files or run in children for another reason. No process that stays imports them.
 CHILDREN_ONLY = frozenset(
@@ -145,7 +146,7 @@ def _place(error: Exception) -> str:
     return " < ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames))
 
 
-def _line(child: PipedChild, seconds: int, check: Check, subject: str, advice: str) -> bytes:
+def _line(child: LineChild, seconds: int, check: Check, subject: str, advice: str) -> bytes:
     try:
         return child.line(seconds - child.seconds, check)
     except TimeoutError:
@@ -165,14 +166,18 @@ def _refusal(answer: dict[str, str], subject: str, advice: str) -> BadInput:
 @contextmanager
 def started(
     module: str, request: Request, limits: ProcessLimits, folder: Path | None, reads: Sequence[Path] = ()
-) -> Iterator[PipedChild]:
+) -> Iterator[LineChild]:
     """The child, which has the request and takes more on its input. Raises TooMany where the web process has too many."""
-    with child_limit.place(), _folder(folder) as place, PipedChild(module, temporary=str(place)) as child:
+    with child_limit.place(), _folder(folder) as place, _child(module, place) as child:
         paths = {"folder": str(place), "reads": [str(path.absolute()) for path in reads]}
-        asked = {"limits": asdict(limits), **paths, "parent": os.getpid(), "request": request}
+        asked = {"limits": asdict(limits), **paths, "parent": child.parent, "request": request}
         with suppress(BrokenPipeError):  # its answer will be missing
             child.send(jsonsafe.dumps(asked).encode() + b"\n")
         yield child
+
+
+def _child(module: str, place: Path) -> LineChild:
+    return warm.child(module) or PipedChild(module, temporary=str(place))
 
 
 @contextmanager
@@ -199,6 +204,7 @@ class ChildEnd:
         most = ProcessLimits(**asked["limits"])
         cpu = most.seconds if most.cpu is None else most.cpu
         self.folder = Path(asked["folder"])
+        os.environ["TMPDIR"], tempfile.tempdir = asked["folder"], None
         confine(
             memory=most.memory,
             cpu_seconds=cpu,

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 ROOT = Path(__file__).parents[3]
 LOOK_SECONDS = 0.1  # between two calls of `check`
@@ -68,36 +68,40 @@ def end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-class PipedChild:
-    """A helper process that stays and answers in lines over a pipe. It does not outlive the `with`.
+class LineChild:
+    """A child process that takes and answers lines over pipes. It does not outlive the `with`.
 
     seconds: how long this process has waited for answers so far; the time between them is not its own.
     """
 
-    def __init__(self, module: str, *, temporary: str | None = None, environ: Mapping[str, str] | None = None):
+    def __init__(self, input: IO[bytes], output: IO[bytes]):
         self.seconds = 0.0
         self._owner = os.getpid()
-        pipes = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
-        self._process = start(command(module), temporary=temporary, environ=environ, **pipes)
+        self._input, self._output = input, output
         self._lines: deque[bytes] = deque()
         self._begun: list[bytes] = []  # the parts of a line whose end has not come yet
-        self._output = select.poll()
-        self._output.register(_pipe(self._process.stdout), select.POLLIN | select.POLLHUP)
+        self._poll = select.poll()
+        self._poll.register(output, select.POLLIN | select.POLLHUP)
 
-    def __enter__(self) -> PipedChild:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *raised: object) -> None:
         self.close()
 
+    @property
+    def parent(self) -> int:
+        """The process that the child ends with."""
+        return self._owner
+
     def send(self, data: bytes) -> None:
         """Raises BrokenPipeError if the child has ended."""
-        _pipe(self._process.stdin).write(data)
-        _pipe(self._process.stdin).flush()
+        self._input.write(data)
+        self._input.flush()
 
     def close_input(self) -> None:
         with suppress(BrokenPipeError):
-            _pipe(self._process.stdin).close()
+            self._input.close()
 
     def line(self, seconds: float | None = None, check: Check = None) -> bytes:
         """The next line, without its end; empty when the child has ended. Raises TimeoutError after `seconds` of waiting."""
@@ -111,18 +115,21 @@ class PipedChild:
 
     def ended_well(self) -> bool:
         """Whether it has ended, or does so within a second, as a program does that has done its work."""
-        return exit_code(self._process, 1.0) == 0
+        raise NotImplementedError
 
     def close(self) -> None:
         """End it; once is enough. A fork of the process that started it leaves it alone."""
         if os.getpid() == self._owner:
             self._owner = 0
-            end(self._process)
+            self._end()
+
+    def _end(self) -> None:
+        raise NotImplementedError
 
     def _chunk(self, until: float | None, check: Check) -> bytes:
         asked = time.monotonic()
         try:
-            while not self._output.poll(LOOK_SECONDS * 1_000):
+            while not self._poll.poll(LOOK_SECONDS * 1_000):
                 if until is not None and time.monotonic() > until:
                     raise TimeoutError
                 if check:
@@ -131,7 +138,7 @@ class PipedChild:
             self.seconds += time.monotonic() - asked
         if check:
             check()
-        return os.read(_pipe(self._process.stdout).fileno(), CHUNK)
+        return os.read(self._output.fileno(), CHUNK)
 
     def _take(self, chunk: bytes) -> None:
         first, *others = chunk.split(b"\n")
@@ -141,6 +148,21 @@ class PipedChild:
             self._begun = [part]
         if len(self._begun) * CHUNK > MOST_LINE and sum(map(len, self._begun)) > MOST_LINE:
             raise BrokenPipeError("The line is too long to be an answer.")
+
+
+class PipedChild(LineChild):
+    """A new Python process that runs a module."""
+
+    def __init__(self, module: str, *, temporary: str | None = None, environ: Mapping[str, str] | None = None):
+        pipes = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
+        self._process = start(command(module), temporary=temporary, environ=environ, **pipes)
+        super().__init__(_pipe(self._process.stdin), _pipe(self._process.stdout))
+
+    def ended_well(self) -> bool:
+        return exit_code(self._process, 1.0) == 0
+
+    def _end(self) -> None:
+        end(self._process)
 
 
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:

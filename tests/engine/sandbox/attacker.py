@@ -27,30 +27,18 @@ class _Vector(ctypes.Structure):
 def work(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     """What came of each attempt: "done", or the name of the error."""
     said = {name: _tried(attempt) for name, attempt in _attempts(request)}
+    said |= {f"started it: {name}": _tried(attempt) for name, attempt in _on_process(os.getppid())}
     within = {name: _tried(attempt) for name, attempt in _allowed(request, folder)}
     return {"attempts": said, "allowed": within}
 
 
 def _attempts(request: dict[str, Any]) -> Iterator[tuple[str, Callable[[], object]]]:
     parent, secret, outside = request["parent"], Path(request["secret"]), Path(request["outside"])
-    about = Path(f"/proc/{parent}")
-    yield "its environment", lambda: (about / "environ").read_bytes()
-    yield "its memory", lambda: (about / "mem").open("r+b")
-    yield "its maps", lambda: (about / "maps").read_text()
-    yield "its files", lambda: (about / "fd" / "0").open("rb")
+    yield from _on_process(parent)
     yield "process_vm_readv", lambda: _vector(310 if X86 else 270, parent, request["address"])
     yield "process_vm_writev", lambda: _vector(311 if X86 else 271, parent, request["address"])
-    yield "ptrace", lambda: _call(101 if X86 else 117, 16, parent, 0, 0)
-    yield "pidfd_open", lambda: os.pidfd_open(parent)
     yield "pidfd_getfd", lambda: _call(438, 0, 0, 0)
-    yield "kill", lambda: os.kill(parent, 0)
-    yield "kill a group", lambda: os.killpg(parent, 0)
     yield "kill everything", lambda: os.kill(-1, 0)
-    yield "tgkill", lambda: _call(234 if X86 else 131, parent, parent, 0)
-    yield "rt_sigqueueinfo", lambda: _call(129 if X86 else 138, parent, 0, ctypes.create_string_buffer(128))
-    yield "its limits", lambda: resource.prlimit(parent, resource.RLIMIT_NOFILE)
-    yield "its processors", lambda: os.sched_setaffinity(parent, {0})
-    yield "its priority", lambda: os.setpriority(os.PRIO_PROCESS, parent, 19)
     yield "a session of its own", os.setsid
     yield "unshare", lambda: _call(272 if X86 else 97, 0x10000000)
     yield "clone", lambda: _call(56 if X86 else 220, 0x10000000 | int(signal.SIGCHLD), 0, 0, 0, 0)
@@ -76,6 +64,24 @@ def _attempts(request: dict[str, Any]) -> Iterator[tuple[str, Callable[[], objec
     yield "another name for a file", lambda: os.link(secret, "secret")
     yield "removing a file", secret.unlink
     yield "a program that reads it", lambda: subprocess.run(["cat", secret], check=True, capture_output=True)
+
+
+def _on_process(parent: int) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Attempts on another process."""
+    about = Path(f"/proc/{parent}")
+    yield "its environment", lambda: (about / "environ").read_bytes()
+    yield "its memory", lambda: (about / "mem").open("r+b")
+    yield "its maps", lambda: (about / "maps").read_text()
+    yield "its files", lambda: (about / "fd" / "0").open("rb")
+    yield "ptrace", lambda: _call(101 if X86 else 117, 16, parent, 0, 0)
+    yield "pidfd_open", lambda: os.pidfd_open(parent)
+    yield "kill", lambda: os.kill(parent, 0)
+    yield "kill a group", lambda: os.killpg(parent, 0)
+    yield "tgkill", lambda: _call(234 if X86 else 131, parent, parent, 0)
+    yield "rt_sigqueueinfo", lambda: _call(129 if X86 else 138, parent, 0, ctypes.create_string_buffer(128))
+    yield "its limits", lambda: resource.prlimit(parent, resource.RLIMIT_NOFILE)
+    yield "its processors", lambda: os.sched_setaffinity(parent, {0})
+    yield "its priority", lambda: os.setpriority(os.PRIO_PROCESS, parent, 19)
 
 
 def _allowed(request: dict[str, Any], folder: Path) -> Iterator[tuple[str, Callable[[], object]]]:

@@ -20,8 +20,9 @@ FILES = {  # what Landlock alone keeps from a child
 PARENT = """
 import ctypes, json, os, sys, tempfile
 from pathlib import Path
-from jobs.engine.sandbox import confined, parent_death
-user, module = int(sys.argv[1]), sys.argv[2]
+from contextlib import nullcontext
+from jobs.engine.sandbox import confined, parent_death, warm
+user, module, forked = int(sys.argv[1]), sys.argv[2], sys.argv[3] == "forked"
 if user and os.geteuid() == 0:  # Python may lie where only root reads: the right to read files is kept, and passed on
     libc = ctypes.CDLL(None)
     libc.prctl(8, 1, 0, 0, 0)
@@ -42,15 +43,16 @@ with tempfile.TemporaryDirectory() as place:
         "parent": os.getpid(), "address": ctypes.addressof(kept), "secret": str(secret), "path": str(path),
         "outside": str(Path(place, "outside")),
     }
-    said = confined.run(module, request, reads=[path])
+    with warm.started(module) if forked else nullcontext():
+        said = confined.run(module, request, reads=[path])
     said["kept"] = kept.raw.decode()
     said["files"] = sorted(one.name for one in Path(place).rglob("*"))
     print(json.dumps(said))
 """
 
 
-def attacked(module: str, user: int) -> Any:
-    command = [sys.executable, "-c", PARENT, str(user), f"tests.engine.sandbox.{module}"]
+def attacked(module: str, user: int, how: str = "alone") -> Any:
+    command = [sys.executable, "-c", PARENT, str(user), f"tests.engine.sandbox.{module}", how]
     done = subprocess.run(command, cwd=spawn.ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -63,8 +65,9 @@ def got_through(said: Any) -> set[str]:
 
 
 @pytest.mark.parametrize("user", [0, 65534] if os.geteuid() == 0 else [os.geteuid()])
-def test_a_child_that_was_taken_over_reaches_nothing(user: int) -> None:
-    said = attacked("attacker", user)
+@pytest.mark.parametrize("how", ["alone", "forked"])
+def test_a_child_that_was_taken_over_reaches_nothing(user: int, how: str) -> None:
+    said = attacked("attacker", user, how)
     assert got_through(said) == set()
     assert set(said["allowed"].values()) == {"done"}
     assert said["kept"] == "password"

@@ -19,7 +19,7 @@ from typing import Any
 from jobs.engine import jsonsafe
 from jobs.engine.errors import NO_SPACE, BadInput, LegworkError
 from jobs.engine.sandbox import confined
-from jobs.engine.sandbox.spawn import PipedChild
+from jobs.engine.sandbox.spawn import LineChild
 
 FORMATS = {
     "csv": "text/csv; charset=utf-8",
@@ -125,7 +125,7 @@ def _by_child(
                 yield chunk
 
 
-def _feed(child: PipedChild, rows: Iterable[dict[str, Any]], columns: list[str], types: Mapping[str, str]) -> None:
+def _feed(child: LineChild, rows: Iterable[dict[str, Any]], columns: list[str], types: Mapping[str, str]) -> None:
     """One JSON list a line: the columns, their types, then each row's values, then the end.
 
     A child that has given up says why when asked.
@@ -141,7 +141,7 @@ def _feed(child: PipedChild, rows: Iterable[dict[str, Any]], columns: list[str],
         child.send(bytes(waiting) + f'"{END}"\n'.encode())
 
 
-def _settle(child: PipedChild) -> None:
+def _settle(child: LineChild) -> None:
     """Wait for the file to be whole. Raises the child's reason if it will not be."""
     said = json.loads(child.line() or "null")
     if said is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jobs.engine.formats.extraction import recognition
 from jobs.engine.formats.extraction.archives import members, unpack
 from jobs.engine.formats.extraction.formats import is_archive
-from jobs.engine.formats.extraction.runner import MOST_TEXT, SECONDS, Extracted, extract
+from jobs.engine.formats.extraction.runner import MOST_TEXT, SECONDS, Extracted, extract, reading
 from jobs.engine.formats.language import language
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "is_archive",
     "language",
     "members",
+    "reading",
     "recognition",
     "unpack",
 ]

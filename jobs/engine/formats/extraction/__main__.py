@@ -10,6 +10,21 @@ from jobs.engine.formats.extraction.formats import reader
 from jobs.engine.formats.extraction.runner import MOST_TEXT, Extracted
 from jobs.engine.sandbox import confined
 
+WARM = (
+    *("PIL.BmpImagePlugin", "PIL.GifImagePlugin", "PIL.JpegImagePlugin", "PIL.PngImagePlugin", "PIL.TiffImagePlugin"),
+    *(
+        "PIL.ImageOps",
+        "PIL.WebPImagePlugin",
+        "charset_normalizer",
+        "nh3",
+        "olefile",
+        "openpyxl",
+        "pypandoc",
+        "pypdfium2",
+    ),
+    *("python_calamine", "xml.etree.ElementTree", "encodings.idna"),
+)
+
 
 def work(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     path, name = Path(request["path"]), request["name"]

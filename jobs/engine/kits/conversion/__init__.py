@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from jobs.engine.kits.conversion import options
 from jobs.engine.kits.conversion.formats import ending, format_of, media_type, refusal
-from jobs.engine.kits.conversion.runner import Converted, convert
+from jobs.engine.kits.conversion.runner import Converted, convert, converting
 
 __all__ = [
     "Converted",
     "convert",
+    "converting",
     "ending",
     "format_of",
     "item_files",  # imported explicitly: it needs the database, which the child processes do not load

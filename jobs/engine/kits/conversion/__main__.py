@@ -10,6 +10,8 @@ from jobs.engine.formats.tables import ReadOptions
 from jobs.engine.kits.conversion import documents, formats, pictures, tables
 from jobs.engine.sandbox import confined
 
+WARM = ("PIL.ImageOps", "nh3", "typst", "openpyxl", "python_calamine", "xlsxwriter", "duckdb")
+
 
 def work(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     source, to, options = Path(request["path"]), request["to"], request["options"]

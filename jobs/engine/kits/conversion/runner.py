@@ -6,6 +6,7 @@ made = convert(path, "notes.md", "docx", {}, folder)
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from jobs.engine.errors import BadInput
 from jobs.engine.formats.columns import AUTOMATIC, Choices
 from jobs.engine.formats.tables import DETECTED, ReadOptions
 from jobs.engine.kits.conversion import formats
-from jobs.engine.sandbox import confined
+from jobs.engine.sandbox import confined, warm
 
+MODULE = "jobs.engine.kits.conversion"
 SECONDS = 300  # wall-clock limit for a file
 
 
@@ -53,8 +55,13 @@ def convert(
         "choices": asdict(choices),
     }
     limits = confined.ProcessLimits(seconds=SECONDS)
-    result = confined.run("jobs.engine.kits.conversion", request, limits, reads=[source], folder=folder, check=check)
+    result = confined.run(MODULE, request, limits, reads=[source], folder=folder, check=check)
     made = folder / result["path"]
     if not made.is_file() or made.stat().st_size == 0:
         raise BadInput(f"“{name}” has no contents: the {to} file would be empty.", reason="empty")
     return Converted(made, format, result["warnings"], result["rows"])
+
+
+def converting(files: int) -> AbstractContextManager[None]:
+    """Around the calls of `convert` for so many files: several are converted by forks of one process."""
+    return warm.started(MODULE) if files > 1 else nullcontext()
