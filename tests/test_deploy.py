@@ -254,7 +254,7 @@ def test_the_image_has_what_production_needs_and_no_more() -> None:
     dockerfile, makefile = (DEPLOY / "Dockerfile").read_text(), (CODE / "Makefile").read_text()
     assert re.findall(r"--require-hashes (.*)$", dockerfile, re.M) == ["-r requirements.lock && ./post_compile"]
     assert re.findall(r"--require-hashes (.*)$", makefile, re.M) == [
-        "-r requirements.lock -r requirements-local.lock",
+        "-r requirements.lock -r requirements-local.lock -r requirements-ocr.lock",
         "--no-deps -r requirements-models.txt",
     ]
     copied = re.findall(r"^COPY (.+) \S+$", dockerfile, re.M)

@@ -20,7 +20,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
-LOCKS = {"requirements.txt": "requirements.lock", "requirements-local.txt": "requirements-local.lock"}
+LOCKS = {f"{name}.txt": f"{name}.lock" for name in ("requirements", "requirements-local", "requirements-ocr")}
 LISTS = (*LOCKS, "requirements-models.txt", "requirements-telemetry.txt", "requirements-dev.txt")
 KNOWN_BAD = Path(__file__).with_name("known_bad.toml")
 ASK_SECONDS = 300

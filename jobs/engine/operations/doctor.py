@@ -11,6 +11,7 @@ from sqlalchemy import text
 from jobs.engine import accounts, settings
 from jobs.engine.db import postgres
 from jobs.engine.errors import LegworkError, SettingsError
+from jobs.engine.formats.extraction import recognition
 from jobs.engine.kinds import catalogue
 from jobs.engine.operations.health import Component, components
 from jobs.engine.operations.queue_figures import QueueFigures, queues
@@ -33,6 +34,7 @@ def examine() -> list[Component]:
         *_secret_parts(found),
         *_queue_parts(found),
         _kinds_part(),
+        _recognition_part(),
         _confinement_part(),
     ]
 
@@ -132,6 +134,15 @@ def _kinds_part() -> Component:
     words = f"{len(kinds) - len(away)} of {len(kinds)} are available"
     detail = "; ".join(f"{kind.title}: {kind.reason}" for kind in away)
     return Component("Kinds", "off" if away else "ok", words, detail)
+
+
+def _recognition_part() -> Component:
+    if recognition.available():
+        return Component("Text recognition", "ok", "Pictures and scanned pages can be read")
+    advice = "Install the extra [ocr]: `pip install -r requirements-ocr.txt`"
+    return Component(
+        "Text recognition", "off", "The extra [ocr] is not installed", "Scanned pages stay without text", advice
+    )
 
 
 _HOW = {

@@ -1,4 +1,4 @@
-"""Fork a confined child whenever asked: `python -m jobs.engine.sandbox.fork_server MODULE PARENT`; see warm.py.
+"""Fork a confined child whenever asked: `python -m jobs.engine.sandbox.fork_server MODULE PARENT MORE ...`; see warm.py.
 
 The module's `__main__` has `work`, as for confined.serve, and may have WARM: what its readers import. Standard input is a socket.
 A message on it carries three files: the child's input, its output, and a socket that stands for its life. When the other end of
@@ -29,11 +29,11 @@ MOST_OPEN = 1 << 16  # number of an open file
 Work = Callable[[dict[str, Any], Path], dict[str, Any]]
 
 
-def main(module: str, parent: int) -> None:
+def main(module: str, parent: int, *more: str) -> None:
     forbid_tracing()
     call_process("fork-server")
     found = _imported(module)
-    for name in getattr(found, "WARM", ()):
+    for name in (*getattr(found, "WARM", ()), *more):
         importlib.import_module(name)
     gc.collect()
     gc.freeze()
@@ -127,4 +127,4 @@ class Forks:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:])

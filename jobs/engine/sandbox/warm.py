@@ -28,15 +28,16 @@ _servers: dict[str, ForkServer] = {}  # by module
 
 
 @contextmanager
-def started(module: str) -> Iterator[None]:
+def started(module: str, *more: str) -> Iterator[None]:
     """Children of this module are forks until the end of the `with`. The process is started when the first is needed.
 
+    more: modules that it imports as well.
     Only on Linux: elsewhere libraries of the system may not be used after a fork.
     """
     if module in _servers or sys.platform != "linux":
         yield
         return
-    _servers[module] = server = ForkServer(module)
+    _servers[module] = server = ForkServer(module, more)
     try:
         yield
     finally:
@@ -53,8 +54,8 @@ def child(module: str) -> LineChild | None:
 class ForkServer:
     """The process that forks, started again where it has ended."""
 
-    def __init__(self, module: str):
-        self._module = module
+    def __init__(self, module: str, more: tuple[str, ...]):
+        self._arguments = (module, str(os.getpid()), *more)
         self._owner = os.getpid()
         self._lock = threading.Lock()
         self._running: subprocess.Popen[bytes] | None = None
@@ -80,7 +81,7 @@ class ForkServer:
             self.close()
             self._control, theirs = socket.socketpair()
             with theirs:
-                command = spawn.command(SERVER, self._module, str(os.getpid()))
+                command = spawn.command(SERVER, *self._arguments)
                 self._running = spawn.start(command, stdin=theirs, environ=ONE_THREAD)
         return self._running, self._control
 

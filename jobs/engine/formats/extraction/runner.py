@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from jobs.engine.formats.extraction import recognition
 from jobs.engine.sandbox import confined, warm
 
 MODULE = "jobs.engine.formats.extraction"
 SECONDS = 120  # of a file, by the clock
+SECONDS_OCR = 1_800  # of one whose pages are pictures
 MOST_TEXT = 20_000_000  # characters
+MEMORY = 2 << 30
 WRITTEN = 400_000_000  # bytes, of any one file
 
 
@@ -31,16 +34,22 @@ class Extracted:
     note: str = ""
 
 
-def extract(path: Path, name: str, *, ocr: bool = False, seconds: int = SECONDS) -> Extracted:
+def extract(path: Path, name: str, *, ocr: bool = False, seconds: int | None = None) -> Extracted:
     """Raises BadInput with a sentence for a file that is broken, locked, hostile, or of a type that is not read here."""
     request = {"path": str(path.absolute()), "name": name, "ocr": ocr}
-    limits = confined.ProcessLimits(seconds=seconds, written=WRITTEN)
+    limits = confined.ProcessLimits(
+        seconds=seconds or (SECONDS_OCR if ocr else SECONDS),
+        memory=recognition.MEMORY if ocr else MEMORY,
+        written=WRITTEN,
+    )
     return Extracted(**confined.run(MODULE, request, limits, reads=[path], subject=_short(name)))
 
 
-def reading(files: int) -> AbstractContextManager[None]:
+def reading(files: int, *, ocr: bool = False) -> AbstractContextManager[None]:
     """Around the calls of `extract` for so many files: several are read by forks of one process, a tenth of the time each."""
-    return warm.started(MODULE) if files > 1 else nullcontext()
+    if files < 2:
+        return nullcontext()
+    return warm.started(MODULE, *(recognition.IMPORTED if ocr else ()))
 
 
 def _short(name: str) -> str:
