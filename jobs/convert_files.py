@@ -42,7 +42,17 @@ TITLE = "Convert files"
 GROUP = "Files and documents"
 WORDS = "pdf, docx, word, excel, csv, png, jpeg, image, picture, markdown, epub, format, resize"
 QUEUE = "cpu"
-NEEDS = ("pypandoc", "typst", "manimgx_fonts", "manimgx_fonts_cjk", "PIL", "duckdb", "openpyxl", "xlsxwriter")
+NEEDS = (
+    "pypandoc",
+    "typst",
+    "vl_convert",
+    "manimgx_fonts",
+    "manimgx_fonts_cjk",
+    "PIL",
+    "duckdb",
+    "openpyxl",
+    "xlsxwriter",
+)
 NOUN = ("file", "files")
 SPREAD = True
 
@@ -68,7 +78,7 @@ CHUNK = 1 << 20
 Target = Literal[
     "pdf", "docx", "md", "html", "odt", "epub", "rst", "txt",
     "csv", "tsv", "json", "jsonl", "xlsx", "parquet",
-    "png", "jpeg", "webp", "gif", "bmp", "tiff",
+    "png", "jpeg", "webp", "avif", "gif", "bmp", "tiff",
 ]
 # fmt: on
 FORMAT_WORDS = {name: name.upper() for name in (*get_args(Target), "pptx", "xls", "ods", "svg", "zip")} | {

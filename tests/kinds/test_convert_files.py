@@ -406,7 +406,7 @@ def test_dropped_sheets_and_nested_values_are_said(into: Callable[..., Path], tm
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("to", ["png", "jpeg", "webp", "gif", "bmp", "tiff"])
+@pytest.mark.parametrize("to", ["png", "jpeg", "webp", "avif", "gif", "bmp", "tiff"])
 def test_pictures_become_each_other(into: Callable[..., Path], vega: Path, to: str) -> None:
     made = into(to, vega / "ffox.png", max_width=64)
     with Image.open(made) as picture:
@@ -414,6 +414,19 @@ def test_pictures_become_each_other(into: Callable[..., Path], vega: Path, to: s
         assert (picture.format, max(picture.size)) == (to.upper(), 64)
     flat = "Transparency was filled with #ffffff." in into.warnings  # type: ignore[attr-defined]
     assert flat == (to in ("jpeg", "bmp"))
+
+
+@pytest.mark.slow
+def test_drawings_and_avif_become_pictures(into: Callable[..., Path], tmp_path: Path) -> None:
+    svg = b'<?xml version="1.0"?><!----><svg xmlns="http://www.w3.org/2000/svg" width="200" height="100"><rect width="100"/></svg>'
+    with Image.open(into("png", svg, "plan.svg")) as picture:
+        assert picture.size == (400, 200)
+    document = pypdfium2.PdfDocument(into("pdf", svg, "plan.svg"))
+    assert document[0].get_width() > document[0].get_height()
+    document.close()
+    Image.new("RGB", (40, 20), "red").save(tmp_path / "photo.avif")
+    with Image.open(into("png", tmp_path / "photo.avif")) as picture:
+        assert picture.size == (40, 20)
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ ACCEPTED = f"Read here are {plain.ACCEPTED}, and ZIP files of these."
 MOST_MEMBERS = 10_000
 
 PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\x00", b"MM\x00*", b"BM")
+AVIF = (b"ftypavif", b"ftypavis")
 STRANGERS = (
     (b"MZ", "a Windows program"),
     (b"\x7fELF", "a program"),
@@ -67,7 +68,7 @@ def reader(path: Path, name: str) -> Reader:
         return pdf.read
     if head.startswith(b"PK\x03\x04") or head.startswith(b"PK\x05\x06"):
         return _reader_inside(path)
-    if head.startswith(PICTURES) or head[:4] + head[8:12] == b"RIFFWEBP":
+    if head.startswith(PICTURES) or head[:4] + head[8:12] == b"RIFFWEBP" or head[4:12] in AVIF:
         return pictures.read
     if head.startswith(rb"{\rtf"):
         return office.reader("rtf")

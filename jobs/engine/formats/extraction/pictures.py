@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MOST_PIXELS = 100_000_000
 THUMBNAIL = (256, 256)
 DAMAGED = (OSError, SyntaxError, ValueError, EOFError, ZeroDivisionError, struct.error)  # what Pillow raises
-FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP")
+FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP", "AVIF")
 
 
 def read(path: Path, name: str, ocr: bool) -> Extracted:

@@ -23,7 +23,8 @@ def work(request: dict[str, Any], folder: Path) -> dict[str, Any]:
         choices = Choices.from_json(request["choices"])
         path, warnings, rows = tables.convert(source, request["name"], to, options, folder, reading, choices)
     else:
-        path, warnings = pictures.convert(source, to, options, folder)
+        read = pictures.drawn if request["format"] == "svg" else pictures.convert
+        path, warnings = read(source, to, options, folder)
     return {"path": path.name, "warnings": warnings, "rows": rows}
 
 

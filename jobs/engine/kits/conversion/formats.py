@@ -52,13 +52,15 @@ FORMATS = {
     "gif": Format("picture", "a GIF picture", "image/gif"),
     "bmp": Format("picture", "a BMP picture", "image/bmp"),
     "tiff": Format("picture", "a TIFF picture", "image/tiff"),
+    "avif": Format("picture", "an AVIF picture", "image/avif"),
+    "svg": Format("picture", "an SVG drawing", "image/svg+xml"),
     "pdf": Format("pdf", "a PDF", "application/pdf"),
     "zip": Format("archive", "a ZIP archive", "application/zip"),
 }
 TARGETS = {
     "document": ("md", "docx", "html", "odt", "epub", "rst", "txt", "pdf"),
     "table": ("csv", "tsv", "json", "jsonl", "xlsx", "parquet"),
-    "picture": ("png", "jpeg", "webp", "gif", "bmp", "tiff", "pdf"),
+    "picture": ("png", "jpeg", "webp", "gif", "bmp", "tiff", "avif", "pdf"),
     "pdf": (),
     "archive": (),
 }
@@ -72,6 +74,7 @@ _SIGNATURES = (
     (rb"RIFF....WEBP", "webp"),
     (rb"BM....\0\0\0\0", "bmp"),
     (rb"II\*\0|MM\0\*", "tiff"),
+    (rb"....ftyp(avif|avis)", "avif"),
     (rb"PAR1", "parquet"),
     (rb"\{\\rtf", "rtf"),
 )
@@ -83,6 +86,7 @@ _MIMETYPES = {
 }
 _XLS = tuple(name.encode("utf-16-le") for name in ("Workbook", "Book"))
 _PAGE = re.compile(r"\s*(<!--.{0,2000}?-->\s*)?(<\?xml[^>]*>\s*)?<(!doctype\s+html|html|head|body)\b", re.I | re.S)
+_DRAWING = re.compile(r"\s*(<\?xml[^>]*>\s*)?(?>(<!--.*?-->\s*)*)(<!doctype svg[^>]*>\s*)?<svg\b", re.I | re.S)
 _ENDINGS = {
     **dict.fromkeys((".md", ".markdown", ".mkd"), "md"),
     **dict.fromkeys((".rst", ".rest"), "rst"),
@@ -160,6 +164,8 @@ def _old_office(path: Path) -> str:
 
 def _of_text(head: bytes, name: str) -> str:
     declared = _ENDINGS.get(Path(name.lower()).suffix)
+    if declared is None and _DRAWING.match(head.decode("latin-1")):
+        return "svg"
     try:
         if not declared or declared == "table":
             detect.refuse_what_is_no_table(head)

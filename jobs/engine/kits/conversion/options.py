@@ -116,6 +116,7 @@ OPTIONS: dict[str, type[Options]] = {
         "bmp": PictureOptions,
         "tiff": PictureOptions,
         "jpeg": Lossy,
+        "avif": Lossy,
         "webp": Webp,
     },
 }

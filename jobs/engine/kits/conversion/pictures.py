@@ -13,14 +13,16 @@ if TYPE_CHECKING:
 
 MOST_PIXELS = 100_000_000
 MOST_FRAMES = 2_000
-FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP")
+FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP", "AVIF")
 OPAQUE = ("jpeg", "bmp", "pdf")
-MANY_FRAMES = ("gif", "webp", "tiff", "pdf")
+MANY_FRAMES = ("gif", "webp", "tiff", "avif", "pdf")
+SVG_SCALE = 2  # of its own size, where no other is asked for
 METADATA = (0x010F, 0x0110, 0x0132, 0x8769, 0x8825)  # EXIF: maker, device, time, how it was taken, place
 MODES = {  # what each format can hold; anything else becomes the first
     "png": ("RGBA", "RGB", "L", "LA", "P", "1", "I;16"),
     "jpeg": ("RGB", "L", "CMYK"),
     "webp": ("RGBA", "RGB"),
+    "avif": ("RGBA", "RGB"),
     "gif": ("RGBA", "RGB", "L", "P", "1"),
     "bmp": ("RGB", "L", "P", "1"),
     "tiff": ("RGBA", "RGB", "L", "LA", "P", "1", "I;16", "CMYK", "F", "I"),
@@ -45,6 +47,23 @@ def convert(source: Path, to: str, options: dict[str, Any], folder: Path) -> tup
     target = folder / f"converted.{to}"
     _save(next(made), made, target, to, options, dict(picture.info), exif, kept)
     return target, list(losses)
+
+
+def drawn(source: Path, to: str, options: dict[str, Any], folder: Path) -> tuple[Path, list[str]]:
+    """An SVG drawing as a picture; as a PDF it stays a drawing. Pictures outside of the file are not looked for."""
+    import vl_convert
+
+    svg = source.read_bytes().decode("utf-8-sig", "replace")
+    target = folder / f"converted.{to}"
+    try:
+        if to == "pdf":
+            target.write_bytes(vl_convert.svg_to_pdf(svg))
+            return target, []
+        drawing = folder / "drawing.png"
+        drawing.write_bytes(vl_convert.svg_to_png(svg, scale=SVG_SCALE))
+    except (RuntimeError, ValueError) as error:
+        raise BadInput("The drawing is damaged and cannot be drawn.", reason="broken") from error
+    return convert(drawing, to, options, folder)
 
 
 def _opened(source: Path) -> Image:
@@ -127,11 +146,11 @@ def _save(
     frames: int,
 ) -> None:
     more: dict[str, Any] = {"save_all": True, "append_images": rest} if frames > 1 else {}
-    if frames > 1 and to in ("gif", "webp"):
+    if frames > 1 and to in ("gif", "webp", "avif"):
         more |= {"duration": info.get("duration") or 100, "loop": info.get("loop", 0)}
     if to == "gif":
         more["disposal"] = 2
-    if to in ("jpeg", "webp") or (to == "pdf" and first.mode != "1"):
+    if to in ("jpeg", "webp", "avif") or (to == "pdf" and first.mode != "1"):
         more["quality"] = options.get("quality", 85)
     if to == "webp":
         more["lossless"] = options.get("lossless", False)
@@ -141,9 +160,9 @@ def _save(
         more["compression"] = "tiff_lzw" if first.mode != "F" else None
     if to == "pdf":
         more["resolution"] = options.get("dpi", 150)
-    if options.get("keep_metadata") and to in ("jpeg", "webp", "png", "tiff"):
+    if options.get("keep_metadata") and to in ("jpeg", "webp", "png", "tiff", "avif"):
         exif.pop(0x0112, None)  # the picture is upright now
         more["exif"] = exif.tobytes()
-    if (profile := info.get("icc_profile")) and to in ("jpeg", "webp", "png", "tiff") and first.mode != "L":
+    if (profile := info.get("icc_profile")) and to in ("jpeg", "webp", "png", "tiff", "avif") and first.mode != "L":
         more["icc_profile"] = profile
     first.save(target, to.upper(), **{key: value for key, value in more.items() if value is not None})
