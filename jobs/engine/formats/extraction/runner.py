@@ -37,11 +37,10 @@ class Extracted:
 def extract(path: Path, name: str, *, ocr: bool = False, seconds: int | None = None) -> Extracted:
     """Raises BadInput with a sentence for a file that is broken, locked, hostile, or of a type that is not read here."""
     request = {"path": str(path.absolute()), "name": name, "ocr": ocr}
-    limits = confined.ProcessLimits(
-        seconds=seconds or (SECONDS_OCR if ocr else SECONDS),
-        memory=recognition.MEMORY if ocr else MEMORY,
-        written=WRITTEN,
-    )
+    if seconds is None:
+        seconds = SECONDS_OCR if ocr else SECONDS
+    memory = recognition.MEMORY if ocr else MEMORY
+    limits = confined.ProcessLimits(seconds=seconds, memory=memory, written=WRITTEN)
     return Extracted(**confined.run(MODULE, request, limits, reads=[path], subject=_short(name)))
 
 
