@@ -24,7 +24,7 @@ from jobs.engine.library import documents, query_terms, terms
 from jobs.engine.library.query_terms import Term
 from jobs.engine.llm.embeddings import warm_child
 
-WORDS_WEIGH = 0.3  # against 1 for the vector: see “Search” in docs/accuracy.md
+WORDS_WEIGH = 0.4  # against 1 for the vector: see “Search” in docs/accuracy.md
 LETTERS_WEIGH = 0.4
 TITLE_WEIGHS = 1.0
 MOST_CHARACTERS = 2_000
@@ -187,6 +187,7 @@ def _of_one(session: Session, stock: SearchScope, q: str, vector: str | None, li
         return []
     wanted: dict[str, Any] = stock.values | {"vector": vector, "many": max(CANDIDATES, 3 * limit), "whole": whole}
     wanted |= {f"w{place}": word.term.query for place, word in enumerate(words)}
+    wanted |= {f"w{at}_{n}": form for at, word in enumerate(words) for n, form in enumerate(word.term.forms)}
     rows = session.execute(text(_sql(stock, words, vector is not None)), wanted).mappings()
     found = [_found(row, words) for row in rows]
     return [one for one in found if vector is not None or one.titled or one.worded > 0]
@@ -284,8 +285,12 @@ def _sql(stock: SearchScope, words: list[_Word], by_vector: bool) -> str:
 
 
 def _weight(word: _Word, place: int) -> str:
-    """The share of a term, more where it occurs more than once or in a title, but at most MOST_WEIGHT times."""
+    """The share of a term, more where it occurs more than once or in a title, but at most MOST_WEIGHT times.
+
+    The form that counts most is taken: ts_rank of several would divide by their number.
+    """
     if word.term.literal:
         return f"case when c.words @@ cast(:w{place} as tsquery) then {word.share:.6f} else 0 end"
-    rank = f"ts_rank('{{{IN_TEXT}, {IN_TEXT}, 0.7, 1.0}}', c.words, cast(:w{place} as tsquery)) / {ONCE * IN_TEXT:.6f}"
-    return f"{word.share:.6f} * least({rank}, {MOST_WEIGHT})"
+    weights = f"'{{{IN_TEXT}, {IN_TEXT}, 0.7, 1.0}}'"
+    ranks = [f"ts_rank({weights}, c.words, cast(:w{place}_{n} as tsquery))" for n, _ in enumerate(word.term.forms)]
+    return f"{word.share:.6f} * least(greatest({', '.join(ranks)}) / {ONCE * IN_TEXT:.6f}, {MOST_WEIGHT})"

@@ -15,7 +15,7 @@ MOST_WORDS = 16  # for a part of a run without blanks
 
 _QUOTES = '"\u201c\u201d\u201e\u00ab\u00bb\u300c\u300d\u300e\u300f'
 _ASKED = re.compile(f"[{_QUOTES}]([^{_QUOTES}]+)[{_QUOTES}]|([^\\s{_QUOTES}]+)")
-_LITERAL = re.compile(r"\w*\d.*|.*\w[/_.:@+-]\w.*|[A-Z]{2,}")
+_LITERAL = re.compile(r"\w*\d.*|.*\w[/_.:@+]\w.*|[A-Z][A-Z-]*[A-Z]")  # not “in-memory”
 _AROUND = "'.,;:!?()[]{}\u2018\u2019\u3001\u3002\uff0c\uff1f\uff01"
 
 
@@ -30,6 +30,11 @@ class Term:
     literal: bool = False
     phrase: str = ""
     filler: bool = False
+
+    @property
+    def forms(self) -> list[str]:
+        """The queries for each form alone: as written, as a stem, as a part."""
+        return self.query.split(" | ")
 
 
 def read(session: Session, q: str, languages: Sequence[str]) -> list[Term]:

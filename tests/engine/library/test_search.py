@@ -152,6 +152,13 @@ def test_quotes_are_meant_to_the_letter(environment: Callable[..., None]) -> Non
     assert library.search(OWNER, '"lamp desk"', "a") == []
 
 
+def test_a_word_counts_once_in_a_passage_of_no_known_language(environment: Callable[..., None]) -> None:
+    library.add_text(OWNER, "a", "A", "0x1f 9.1 stores xq")
+    library.add_text(OWNER, "a", "B", "It was the first of the stores that they had ever seen in the town.")
+    by_words("a")
+    assert len({one.score for one in library.search(OWNER, "stores", "a")}) == 1
+
+
 def test_names_and_meta_are_found(environment: Callable[..., None]) -> None:
     library.add_text(
         OWNER, "a", "Invoice", "To be paid soon.", name="kx-rotor.pdf", meta={"customer": "Okonkwo", "no": 4711}
