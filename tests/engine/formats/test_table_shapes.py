@@ -55,6 +55,17 @@ def read(tmp_path: Path) -> Read:
             "Line 3 is wider than the header",
         ),
         ("a,b,c\n1\n", ["a", "b", "c"], [["1", None, None]], 1, ""),
+        ("| a | b |\n|---|:-:|\n| 1 | x y |\n|  | 2 |\n", ["a", "b"], [["1", "x y"], ["", "2"]], 1, "line of dashes"),
+        ("a | b\n--- | ---\n1 | 2\n", ["a", "b"], 1, 1, "line of dashes"),
+        ("| a | b |\n| 1 | 2 |\n", ["a", "b"], [["1", "2"]], 1, ""),
+        (
+            "name   qty   price\nlamp   2     3.50\nshade  11    4.00\n",
+            ["name   qty   price"],
+            2,
+            1,
+            "lined up by blanks",
+        ),
+        ("a|b\n--|--\n--|--\n", ["a", "b"], 0, 1, "line of dashes"),
         ("a;b;c\n1;2\n1;2;3;4\n", ["a", "b", "c", "column 4"], 2, 1, "Line 3 is wider than the header"),
         (
             "id,amount,amount\n1,2,3\n",

@@ -23,8 +23,10 @@ from jobs.engine.formats.columns.texts import (
     UNIT,
     people_pattern,
 )
+from jobs.engine.formats.columns.zones import ZONES
 
 PATTERNS = NUMERIC_DATES | {str(number): pattern for number, pattern in enumerate(NAMED_DATES)}
+_ZONES = f"map {{{', '.join(f'{name!r}: {offset!r}' for name, offset in ({'': '+00:00'} | ZONES).items())}}}"
 _PARTIAL = ["%Y%m%d", "%Y", "%Y-%m", "%Y/%m", "%Y.%m", "%m/%Y", "%m.%Y"]
 
 
@@ -112,7 +114,7 @@ def _of_parts(format: ColumnFormat, text: str, pattern: str, shape: str) -> str:
     day = _numeric_day(parts, format.order) if shape in NUMERIC_DATES else _named_day(parts)
     if format.type == "DATE":
         return f"try_cast({day} as date)"
-    zone = f"case when upper({parts}.zone) in ('', 'Z', 'UTC', 'GMT') then '+00' else {parts}.zone end"
+    zone = f"coalesce(map_extract_value({_ZONES}, upper({parts}.zone)), {parts}.zone)"
     clock = f"case when {parts}.hour = '' then ' 00:00:00' else {_clock(parts)} end"
     return f"try_cast({day} || {clock}{f' || {zone}' if format.type == 'TIMESTAMPTZ' else ''} as {format.type})"
 

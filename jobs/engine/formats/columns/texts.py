@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from jobs.engine.formats.columns.month_names import MONTHS
+from jobs.engine.formats.columns.zones import ZONES
 
 LONGEST = 60  # characters of a text that can be a number or a time
 EXACT_DIGITS = 15  # significant ones that a binary fraction keeps
@@ -73,7 +74,7 @@ _NAME = "[A-Za-z\u00c0-\u017e\u0370-\u04ff]{3,12}"  # of a month
 _CLOCK = (
     r"(?:(?:[Tt ]|, ?)(?P<hour>[01]?[0-9]|2[0-3]):(?P<minute>[0-5][0-9])"
     r"(?::(?P<second>[0-5][0-9])(?:[.,](?P<fraction>[0-9]{1,9}))?)?"
-    r"(?: ?(?P<half>[AaPp])[.]?[Mm][.]?)?(?: ?(?P<zone>[Zz]|UTC|GMT|[-+][0-9]{2}(?::?[0-9]{2})?))?)?"
+    r"(?: ?(?P<half>[AaPp])[.]?[Mm][.]?)?(?: ?(?P<zone>[Zz]|" + "|".join(ZONES) + "|[-+][0-9]{2}(?::?[0-9]{2})?))?)?"
 )
 _WEEKDAY = "(?:[A-Za-z\u00c0-\u00ff]{2,10}[.]?, ?)?"
 NUMERIC_DATE = r"(?P<a>[0-9]{1,4})[-/.](?P<b>[0-9]{1,2})[-/.](?P<c>[0-9]{1,4})" + _CLOCK

@@ -27,6 +27,7 @@ from jobs.engine.formats.columns.texts import (
     partial_day,
     people_pattern,
 )
+from jobs.engine.formats.columns.zones import ZONES
 
 _NUMBERS = {POINT: re.compile(people_pattern(POINT_NUMBER)), COMMA: re.compile(people_pattern(COMMA_NUMBER))}
 _CORE, _LOOSE, _UNIT, _NO_CENTS = map(re.compile, (CORE, LOOSE_PATTERN, UNIT, NO_CENTS))
@@ -96,8 +97,9 @@ def _moment(found: re.Match[str], day: tuple[int, int, int]) -> datetime:
 
 
 def _zone(text: str | None) -> timezone:
-    if text is None or text.upper() in ("Z", "UTC", "GMT"):
+    if text is None:
         return UTC
+    text = ZONES.get(text.upper(), text)
     digits = text[1:].replace(":", "").ljust(4, "0")
     offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
     return timezone(-offset if text[0] == "-" else offset)

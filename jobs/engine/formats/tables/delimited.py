@@ -25,6 +25,8 @@ FIELD_LIMIT = 1_000_000
 RECORD_LIMIT = 16_000_000  # characters, all lines of a record together
 SNIFFED = 100
 SEPARATOR_LINE = re.compile(r"\ufeff?sep=(.)[ ]*(?:\r\n|\r|\n)", re.IGNORECASE)
+RULE = re.compile(":?-+:?")  # of a table in Markdown
+ALIGNED = re.compile(r"\S {2,}\S")
 ENOUGH = 0.5  # of the records are of one width, or it is not the delimiter
 
 
@@ -37,6 +39,9 @@ class Dialect:
     escape: str | None = None
     skip: int = 0
     width: int = 0  # where lines that begin with # and have another width are comments
+    framed: bool = False  # as Markdown has it: a bar before the first field and behind the last one
+    ruled: bool = False  # a line of dashes parts the header from the rows
+    aligned: bool = False  # its columns seem to be made by blanks, and are not parted
 
     @property
     def shown_delimiter(self) -> str:
@@ -49,6 +54,13 @@ class Dialect:
         notes = ["A quote within a field was taken to be escaped by a backslash."] if self.escape else []
         if self.quote == "'":
             notes.append("Fields were taken to be in single quotes.")
+        if self.aligned:
+            notes.append(
+                "The columns seem to be lined up by blanks, which is not read: each line is one column. Save the table as CSV, "
+                "or with tabs between the columns."
+            )
+        if self.ruled:
+            notes.append("The line of dashes below the header was left out.")
         if self.width:
             notes.append("Lines that begin with # were taken for comments and left out.")
         return notes
@@ -66,6 +78,8 @@ class DelimitedText:
     def records(self) -> Records:
         """Each record with the number of its first line. Blank lines are passed over, and comments."""
         found = _records(self._lines, self._dialect)
+        if self._dialect.framed or self._dialect.ruled:
+            found = _without_lines(found, self._dialect)
         if not self._dialect.width:
             return found
         return ((number, fields) for number, fields in found if not _is_comment(fields, self._dialect.width))
@@ -101,7 +115,32 @@ def sniff(text: str, name: str, delimiter: str | None = None) -> Dialect:
         split = any(len(fields) > 1 for fields in _sample(lines, Dialect(",")))
         uneven = next((one for one in DELIMITERS if _splits_header(lines, Dialect(one))), None)
         best = Dialect("\t" if _is_tsv(name) else uneven or (NEVER if split else ","))
-    return replace(best, skip=skip, width=_width_beside_comments(lines, best))
+    return _drawn(lines, replace(best, skip=skip, width=_width_beside_comments(lines, best)))
+
+
+def _drawn(lines: list[str], dialect: Dialect) -> Dialect:
+    """The dialect, and whether the table is drawn with bars and dashes, as in Markdown, or with blanks."""
+    records = _sample(lines, dialect)
+    framed = dialect.delimiter == "|" and all(
+        len(fields) > 2 and not fields[0].strip() and not fields[-1].strip() for fields in records
+    )
+    ruled = any(_is_rule(fields[1:-1] if framed else fields) for fields in records[1:2])
+    alone = bool(records) and all(len(fields) == 1 for fields in records)
+    aligned = alone and len(records) > 1 and all(ALIGNED.search(fields[0]) for fields in records)
+    return replace(dialect, framed=framed and bool(records), ruled=ruled, aligned=aligned)
+
+
+def _is_rule(fields: list[str]) -> bool:
+    plain = [field.strip() for field in fields]
+    return len(fields) > 1 and max(map(len, plain)) > 1 and all(map(RULE.fullmatch, plain))
+
+
+def _without_lines(records: Records, dialect: Dialect) -> Records:
+    """The records of a table that is drawn, without what it is drawn with."""
+    for number, fields in records:
+        inner = [field.strip() for field in fields[1:-1]] if dialect.framed else fields
+        if not (dialect.ruled and _is_rule(inner)):
+            yield number, inner
 
 
 def _is_tsv(name: str) -> bool:
