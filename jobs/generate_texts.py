@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from itertools import islice
 from typing import Any, Literal
 
@@ -35,6 +35,7 @@ from jobs.engine.sdk import (
     as_shown,
     as_text,
     figure,
+    half_price,
     param,
     parse_template,
     template_errors,
@@ -114,6 +115,20 @@ class Params(TableParams):
         ge=1,
         le=100_000,
         unit="calls",
+        advanced=True,
+    )
+    when: Literal["now", "day"] = param(
+        "When",
+        "In 24 hours the provider answers all rows in a batch. No worker is held meanwhile.",
+        default="now",
+        words={"now": "Now", "day": "Within 24 hours, for half the price"},
+        advanced=True,
+    )
+    ask_expired: bool = param(
+        "Ask again what a batch did not come to",
+        "At the full price.",
+        default=True,
+        only_if={"when": "day"},
         advanced=True,
     )
     token_budget: int | None = param(
@@ -211,9 +226,19 @@ def check(params: Params, find: Find) -> list[FieldError]:
         errors.append(FieldError("output_column", taken))
     if params.json_schema is not None and (sentence := llm_json_schema.schema_error(params.json_schema)):
         errors.append(FieldError("json_schema", sentence))
+    if params.when == "day" and (sentence := _no_batches(params)):
+        errors.append(FieldError("when", sentence))
     if (missing := llm.setup_error()) is not None:
         errors.append(FieldError("model", missing))
     return errors
+
+
+def _no_batches(params: Params) -> str:
+    if not llm.offers_batches():
+        return (
+            "The provider here has no batches at half the price. Choose now, or ask an operator for PROVIDER_BATCHES."
+        )
+    return "A batch keeps to no budget of tokens. Leave the budget empty, or choose now." if params.token_budget else ""
 
 
 def estimate(params: Params, find: Find) -> Estimate:
@@ -270,16 +295,20 @@ def run(params: Params, context: Context) -> dict[str, Any]:
             came["response"] = answer.body
         return Output(came, answer.prompt_tokens, answer.completion_tokens)
 
-    counts = context.map(
-        write,
-        source.rows(params.reading),
-        key=batch_requests.custom_id if batch else None,
-        row=(lambda row: {"custom_id": batch_requests.custom_id(row)}) if batch else None,
-        total=source.count(params.reading) if total is None else total,
-        concurrency=params.concurrency,
-        using=llm.open_client(),
-        shared=params.token_budget is None,  # each worker would count to the budget for itself
-    )
+    key = batch_requests.custom_id if batch else None
+    rows, later = source.rows(params.reading), params.when == "day"
+    batches = half_price(context, rows, ask, batch_requests.URL, live=params.ask_expired, key=key)
+    with batches if later else nullcontext(llm.open_client()) as client:
+        counts = context.map(
+            write,
+            source.rows(params.reading),
+            key=key,
+            row=(lambda row: {"custom_id": batch_requests.custom_id(row)}) if batch else None,
+            total=source.count(params.reading) if total is None else total,
+            concurrency=params.concurrency,
+            using=client,
+            shared=not later and params.token_budget is None,  # each worker would count to the budget for itself
+        )
     prompt_tokens, completion_tokens = context.used
     flags = queue.count_by_value(context.job.job_id, added.free("flag"))
     refused = sum(flags.get(flag, 0) for flag in texts.FLAGS)

@@ -38,6 +38,8 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from tests.fake_batches import FakeBatches
+
 MODELS = ("fake-small", "fake-large")
 CATEGORIES = ("harassment", "harassment/threatening", "hate", "self-harm", "sexual", "violence", "violence/graphic")
 
@@ -94,6 +96,7 @@ class Server:
         self._keep_seconds = keep_seconds
         self.calls: list[dict[str, Any]] = []
         self.busy = self.busiest = 0
+        self.batches = FakeBatches(self)
         self._next_script = asyncio.Event()
         self._set({})
 
@@ -103,6 +106,7 @@ class Server:
         app.router.add_post("/v1/chat/completions", self.complete)
         app.router.add_post("/v1/embeddings", self.embed)
         app.router.add_post("/v1/moderations", self.moderate)
+        self.batches.add_routes(app)
         app.router.add_post("/script", self.take_script)
         app.router.add_get("/calls", self.show_calls)
         app.router.add_delete("/calls", self.forget_calls)
@@ -206,6 +210,7 @@ class Server:
         self._dimension = script.get("dimension", 8)
         self._moderates = script.get("moderates", True)
         self._strict = script.get("strict", False)
+        self.hold_batches, self.lose_created = script.get("hold_batches", False), script.get("lose_created", 0)
         self._behaviours = [
             dict(one, until=time.time() + one["seconds"]) if "seconds" in one else dict(one)
             for one in script.get("do", [])
@@ -228,6 +233,13 @@ class Server:
         if self._keep:
             self.calls.append(call)
         return call
+
+    def batch_answer(self, body: dict[str, Any], request: web.Request) -> dict[str, Any]:
+        """The answer to a request of a batch, which is a call that was paid for."""
+        call = self._note(body, request) | {"status": 200}
+        if self._keep:
+            self.calls[-1] = call
+        return _completion(body, call, "answer")
 
     def _behaviour(self, call: dict[str, Any]) -> dict[str, Any]:
         for one in self._behaviours:

@@ -220,6 +220,16 @@ class LeaseLost(RunEnded):
     how = "lost"
 
 
+class ProviderWait(RunEnded):
+    """A provider answers the job's requests in batches of its own. The job waits in the queue until the clock finds them ended."""
+
+    how = "provider"
+
+    def __init__(self, requests: int):
+        self.message = f"The provider answers {requests:,} requests within 24 hours, for half the price."
+        super().__init__(self.message)
+
+
 @dataclass(frozen=True)
 class ApprovalQuestion:
     """A tool call that needs a person's approval. call: its key, the same in a later attempt."""

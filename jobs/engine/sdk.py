@@ -26,6 +26,7 @@ from jobs.engine.kinds.definition import Estimate, Find, Recipe, TrialPrompt
 from jobs.engine.kinds.params import ColumnParams, FileRef, KindParams, ShortText, TableFile, TableParams, param
 from jobs.engine.kinds.shown import Chart, Html, Markdown, Picture, Table, Text
 from jobs.engine.worker.context import Context, Counts, Output
+from jobs.engine.worker.half_price import half_price
 from jobs.engine.worker.micro_batches import MicroBatcher
 
 __all__ = [
@@ -69,6 +70,7 @@ __all__ = [
     "as_shown",
     "as_text",
     "figure",
+    "half_price",
     "param",
     "parse_template",
     "template_errors",

@@ -67,6 +67,7 @@ class Settings:
     oidc_new_accounts: bool = False  # whether a first sign-in through the provider makes a member account
     max_waiting_jobs: int = 10_000  # of one owner
     allow_tracing: bool = False  # whether debuggers of the same user may look into our processes
+    provider_batches: bool = False  # OPENAI_BASE_URL answers batches for less
     models_allowed: tuple[str, ...] = ()  # beside the default one; empty: all that the provider has
     job_memory_bytes: int = 0  # that a job may take; 0: half of the machine's
     max_storage_bytes: int = 0  # of one owner's files; 0: no limit
@@ -204,6 +205,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         max_waiting_jobs=_number(environ, "MAX_WAITING_JOBS", default=10_000, least=1, most=10_000_000),
         max_storage_bytes=_number(environ, "MAX_STORAGE_MB", default=0, least=0, most=1_000_000_000) * 1_000_000,
         allow_tracing=environ.get("ALLOW_TRACING", "").strip() == "1",
+        provider_batches=environ.get("PROVIDER_BATCHES", "").strip() == "1",
         models_allowed=_words(environ, "MODELS_ALLOWED"),
         job_memory_bytes=_number(environ, "JOB_MEMORY_MB", default=0, least=64, most=100_000_000) * 1_000_000,
         target_wait_seconds=_number(environ, "TARGET_WAIT_SECONDS", default=10, least=1, most=86_400),

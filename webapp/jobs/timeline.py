@@ -85,6 +85,8 @@ def _waits(
     if how == "approval":
         answered = [one.decided_at or min(one.expires_at, end) for one in asked if start <= (one.decided_at or end)]
         until, reason = (max(answered) if answered else end), "for your answer"
+    elif how == "provider":
+        until, reason = end, "for its provider"
     elif how == "retry":
         until, reason = min(job.run_at or start, end), "to try again"
     elif not how and job.run_at and job.run_at > job.created_at:

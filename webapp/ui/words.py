@@ -60,6 +60,7 @@ _ENDINGS = {
     "time_limit": "reached its time limit",
     "retry": "failed, will be retried",
     "approval": "waits for your answer",
+    "provider": "waits for its provider",
     "lost": "the worker was lost",
     "shutdown": "released: the worker was shut down",
 }

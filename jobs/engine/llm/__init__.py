@@ -7,6 +7,7 @@ from jobs.engine.llm.client import Chat, describe, open_client, setup_error, str
 from jobs.engine.llm.embeddings.warm_child import embed
 from jobs.engine.llm.model_list import default_model, models
 from jobs.engine.llm.prices import CallUsage, Rates, cost
+from jobs.engine.llm.provider_batches import offers_batches
 from jobs.engine.llm.responses import LONGEST_ANSWER, Completion
 from jobs.engine.llm.stream import StreamStopped
 from jobs.engine.llm.strict_schema import response_format
@@ -29,6 +30,7 @@ __all__ = [
     "json_schema",
     "models",
     "most_tokens",
+    "offers_batches",
     "open_client",
     "response_format",
     "setup_error",

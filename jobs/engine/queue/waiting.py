@@ -21,7 +21,7 @@ UNSENT_SECONDS = 3  # that a due job may be without a message before it is asked
 class Waiting:
     """Why a queued job does not run yet.
 
-    code: scheduled, retrying, approval, suspended, paused, worker_lost, no_worker, no_kind, undelivered, queue.
+    code: scheduled, retrying, approval, provider, suspended, paused, worker_lost, no_worker, no_kind, undelivered, queue.
     """
 
     code: str
@@ -97,6 +97,8 @@ _BROKER = "The broker does not answer. The job is safe in the database and start
 def _later(job: JobView, seconds: float) -> Waiting:
     if job.reason == "approval":
         return Waiting("approval", job.message or "It waits for your yes or no.")
+    if job.reason == "provider":
+        return Waiting("provider", job.message or "Its provider answers within 24 hours.")
     if job.reason == "no_kind":
         return Waiting("no_kind", job.message or "No worker here knows this kind of job.")
     if job.lease > 0:

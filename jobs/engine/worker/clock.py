@@ -53,6 +53,7 @@ class Clock:
         self._trouble, self._warned = "", 0.0
         self._telling: threading.Thread | None = None
         self._keeping: threading.Thread | None = None
+        self._watching: threading.Thread | None = None
 
     def run(self) -> None:
         """Tick until told to leave; wait while another clock holds the lock."""
@@ -98,6 +99,7 @@ class Clock:
                 log.info("job %s: its account is suspended; stopping", job_id)
         commands.run_due_schedules()
         self._tell()
+        self._watch_batches()
         try:
             for queue in catalogue.queues():
                 self._notice_lost(queue)
@@ -119,6 +121,12 @@ class Clock:
         if (self._telling is None or not self._telling.is_alive()) and notifications.is_due():
             self._telling = threading.Thread(target=_tell_all, name="notifications", daemon=True)
             self._telling.start()
+
+    def _watch_batches(self) -> None:
+        """Look how batches at providers stand, in a thread: a provider may be slow."""
+        if (self._watching is None or not self._watching.is_alive()) and batches.is_due():
+            self._watching = threading.Thread(target=_watch, name="batches", daemon=True)
+            self._watching.start()
 
     def _delete_expired(self) -> None:
         """Delete what has expired in a thread: a job can have a million items, and a bucket may be slow."""
@@ -162,6 +170,13 @@ def _tell_all() -> None:
     try:
         notifications.send_due()
     except DatabaseUnavailable as error:
+        log.warning("%s", error)
+
+
+def _watch() -> None:
+    try:
+        batches.watch()
+    except LegworkError as error:
         log.warning("%s", error)
 
 

@@ -194,6 +194,10 @@ class Context:
             if new:
                 self.log(line)
 
+    def left(self, items: Iterable[Any], key: Callable[[Any], str] | None = None) -> Iterator[WorkItem]:
+        """The items as `map` will go through them, those left out that have ended."""
+        return self._left(item_loop.entries(items, key, None, self.job.sample))
+
     def _entries(
         self,
         items: Iterable[Any],

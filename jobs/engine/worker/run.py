@@ -22,6 +22,7 @@ from jobs.engine.errors import (
     LeaseLost,
     LegworkError,
     NotFound,
+    ProviderWait,
     RunEnded,
     ShuttingDown,
     StopAsked,
@@ -42,6 +43,7 @@ from jobs.engine.worker.outcome_writer import AWAY_SECONDS, OutcomeWriter
 RETRY_SECONDS = (2, 15, 60)  # before attempts 2, 3 and later, each with up to half as much again
 GIVEN_BACK = "given back"  # the state of a run that SIGTERM ended: only its worker knows whether it is a shutdown
 HELPED = "helped"  # of a helper's run that went well, whatever comes of the job
+_STOPPED = "Stopped by a person. What was done is kept."
 _ANSWERED = "It asks for approvals that were answered already, so it would never end. Its kind has to be corrected."
 
 
@@ -123,9 +125,10 @@ class Run:
             return self._settle(*self._verdict(), result=result, whole=self.context.mapped)
         if isinstance(error, ApprovalNeeded):
             return "queued" if self._wait(error) else self._settle("failed", "approval", _ANSWERED)
+        if isinstance(error, ProviderWait):
+            return "queued" if self._wait_for_provider(error) else self._settle("cancelled", "stopped", _STOPPED)
         if isinstance(error, StopAsked):
-            words = "Stopped by a person. What was done is kept."
-            return self._settle("cancelled", "stopped", words, result=self._so_far)
+            return self._settle("cancelled", "stopped", _STOPPED, result=self._so_far)
         if isinstance(error, TimeLimitReached):
             return self._settle("failed", "time_limit", _over_time(self.claim.time_limit), result=self._so_far)
         if isinstance(error, BudgetSpent):
@@ -186,6 +189,10 @@ class Run:
     def _wait(self, needed: ApprovalNeeded) -> bool:
         with postgres.session() as session:
             return approvals.ask_approval(session.connection(), self.claim, needed)
+
+    def _wait_for_provider(self, wait: ProviderWait) -> bool:
+        with postgres.session() as session:
+            return ledger.wait(session.connection(), *self._held, None, wait.message, "provider")
 
     def _delay(self, error: LegworkError) -> float:
         """Seconds to wait: what a provider asked for, else by the number of the attempt, with jitter."""

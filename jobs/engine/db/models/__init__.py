@@ -5,7 +5,7 @@ from __future__ import annotations
 from jobs.engine.db.models.accounts import ROLES, SCOPES, Account, AuditEntry, Guest, Share, SignIn, Token, Tries
 from jobs.engine.db.models.approvals import Approval
 from jobs.engine.db.models.base import Base, new_id
-from jobs.engine.db.models.batches import BatchJob
+from jobs.engine.db.models.batches import BatchJob, ProviderBatch
 from jobs.engine.db.models.chat import Attachment, Conversation, Message
 from jobs.engine.db.models.files import BlobPiece, File, SiteStorage, StorageUsed, Upload
 from jobs.engine.db.models.jobs import (
@@ -44,4 +44,14 @@ __all__ = [
 __all__ += ["LogLine", "Message", "Notification", "OutboxMessage", "Schedule", "Step", "Suppression", "WorkerProcess"]
 __all__ += ["ROLES", "SCOPES", "Account", "AuditEntry", "Guest", "Share", "SignIn", "Token", "Tries"]
 __all__ += ["Attachment", "PausedQueue", "SiteStorage", "Standing", "StorageUsed"]
-__all__ += ["VERDICTS", "BlobPiece", "Decision", "JobHelper", "Part", "ThresholdChange", "Upload", "new_id"]
+__all__ += [
+    "VERDICTS",
+    "BlobPiece",
+    "Decision",
+    "JobHelper",
+    "Part",
+    "ProviderBatch",
+    "ThresholdChange",
+    "Upload",
+    "new_id",
+]

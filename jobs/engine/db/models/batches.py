@@ -1,4 +1,4 @@
-"""Batches: jobs that were asked for in OpenAI's wire format."""
+"""Batches: jobs that were asked for in OpenAI's wire format, and what jobs have a provider answer in batches of its own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -32,4 +32,34 @@ class BatchJob(Base):
     __table_args__ = (
         Index("batches_owner", "owner", "job_id"),
         Index("batches_expiring", "expires_at", postgresql_where=text("expired_at is null")),
+    )
+
+
+class ProviderBatch(Base):
+    """Requests of a job that a provider answers within a day.
+
+    state: creating, from before it is asked for until its id is known; created; ended; over, where it no longer counts: its
+    job was stopped or retried.
+    """
+
+    __tablename__ = "provider_batches"
+
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)  # from 1
+    state: Mapped[str]
+    first: Mapped[int]  # positions of items: requests of this batch are of items from here
+    last: Mapped[int]  # to here
+    requests: Mapped[int]
+    endpoint: Mapped[str]
+    input_file: Mapped[str]  # the provider's ids
+    batch_id: Mapped[str | None]
+    status: Mapped[str | None]  # as the provider calls it
+    files: Mapped[list[str] | None] = mapped_column(JSONB(none_as_null=True))  # with answers and errors
+    trouble: Mapped[str | None]
+    asked_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    look_at: Mapped[datetime | None]  # when the clock looks next
+
+    __table_args__ = (
+        CheckConstraint("state in ('creating','created','ended','over')", name="state_known"),
+        Index("provider_batches_open", "look_at", postgresql_where=text("state in ('creating', 'created')")),
     )

@@ -249,22 +249,26 @@ def postpone(
 
 
 _WAIT = """
-    update jobs set state = 'queued', run_at = %(until)s, reason = 'approval', message = %(message)s, attempt = attempt - 1,
+    update jobs set state = 'queued', run_at = coalesce(%(until)s, now() + interval '1 hour'), reason = %(reason)s,
+        message = %(message)s, attempt = attempt - 1,
         lease_until = null, delivered_at = null, worker = null
     where id = %(id)s and lease = %(lease)s and state = 'running'
     returning id
 """
 
 
-def wait(connection: Connection, job_id: UUID, lease: int, until: datetime | None, message: str) -> bool:
-    """Put the job back until a person has answered, or until that time; the attempt is not counted.
+def wait(
+    connection: Connection, job_id: UUID, lease: int, until: datetime | None, message: str, reason: str = "approval"
+) -> bool:
+    """Put the job back until a person or a provider has answered, or until that time; the attempt is not counted.
 
-    False if a stop was asked.
+    Without a time it looks again within the hour. False if a stop was asked.
     """
-    values = {"id": job_id, "lease": lease, "until": until, "message": cut(message, MESSAGE_CHARACTERS)}
+    values = {"id": job_id, "lease": lease, "until": until, "reason": reason}
+    values |= {"message": cut(message, MESSAGE_CHARACTERS)}
     if not execute(connection, _WAIT, values):
         return False
-    end_attempts(connection, [(job_id, lease)], "approval", message)
+    end_attempts(connection, [(job_id, lease)], reason, message)
     return True
 
 

@@ -101,13 +101,13 @@ def defer_unknown_kind(connection: Connection, job_id: UUID, kind: str, seconds:
 
 _RESUME = """
     update jobs set run_at = null, delivered_at = null, reason = 'answered', message = 'It has its answer and goes on.'
-    where id = %(id)s and state = 'queued' and reason = 'approval'
+    where id = %(id)s and state = 'queued' and reason = %(reason)s
 """
 
 
-def resume(connection: Connection, job_id: UUID) -> None:
-    """Let a job go on that waited for a person. The caller commits, and only then delivers."""
-    execute(connection, _RESUME, {"id": job_id})
+def resume(connection: Connection, job_id: UUID, reason: str = "approval") -> None:
+    """Let a job go on that waited for a person, or for a provider. The caller commits, and only then delivers."""
+    execute(connection, _RESUME, {"id": job_id, "reason": reason})
 
 
 _ASK_STOP = """
@@ -178,6 +178,7 @@ def retry(
     if not execute(connection, _RETRY, wanted):
         return False
     execute(connection, _FORGET_ITEMS, wanted)
+    execute(connection, _FORGET_BATCHES, {"id": job_id})
     if everything:
         execute(connection, _FORGET_STEPS, {"id": job_id})
         execute(connection, _FORGET_APPROVALS, {"id": job_id})
@@ -211,6 +212,7 @@ def retry_rows(connection: Connection, job_id: UUID, positions: Sequence[int], *
         return False
     kept = {"id": job_id, "everything": False, "failed": False, "doubtful": False}
     execute(connection, _RETRY, kept)
+    execute(connection, _FORGET_BATCHES, {"id": job_id})
     counts = zip(("done", "failed", "skipped", "unknown"), gone, strict=True)
     execute(connection, _TAKE_OFF, {"id": job_id} | {name: -count for name, count in counts})
     execute(connection, _HIDE_FILES, {"id": job_id})
@@ -223,6 +225,7 @@ _FORGET_ITEMS = """
         and (%(everything)s or (cast(%(failed)s as boolean) and state = 'failed')
             or (cast(%(doubtful)s as boolean) and state = 'unknown'))
 """
+_FORGET_BATCHES = "update provider_batches set state = 'over' where job_id = %(id)s and state = 'ended'"
 _FORGET_STEPS = "delete from steps where job_id = %(id)s"
 _FORGET_APPROVALS = "delete from approvals where job_id = %(id)s"
 _HIDE_FILES = "update files set visible = false where job_id = %(id)s and lease is not null"

@@ -1,0 +1,140 @@
+"""Answers out of a provider's batches, and a client that gives them before it asks.
+
+A request and its answer find each other by a digest of the request's body, which is also its `custom_id`. The index is a file,
+so that a million answers take no more memory than ten.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from jobs.engine.errors import BadInput
+from jobs.engine.llm.client import Answer, Chat, MayPay, Parse
+from jobs.engine.llm.model_list import chosen_model
+from jobs.engine.llm.provider_errors import Unwell
+
+DIGITS = 32
+LIVE_STATUSES = (401, 403, 408, 409, 425, 429)  # of an error that another try may not have
+EXPIRED = "The provider did not come to this request within 24 hours."
+
+
+def digest(body: Mapping[str, Any]) -> str:
+    """The name of a request; `stream` does not count."""
+    counted = {name: value for name, value in body.items() if name != "stream"}
+    return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()[:DIGITS]
+
+
+@dataclass(frozen=True)
+class FoundAnswer:
+    """What the provider's file has for a request. body: the JSON of its answer or error."""
+
+    status: int
+    body: Any
+
+
+class BatchAnswers:
+    """The lines of downloaded files by the digest of their request. Each is given once: who asks again asks the model."""
+
+    def __init__(self, folder: Path) -> None:
+        self._index = sqlite3.connect(folder / "index", isolation_level=None, check_same_thread=False)
+        self._index.executescript(
+            "pragma journal_mode = off; pragma synchronous = off;"
+            "create table lines (digest text, file text, place integer, taken integer default 0);"
+        )
+
+    def add(self, path: Path) -> None:
+        """Index a downloaded file. Lines that are no JSON with a custom_id are passed over: their requests are asked again."""
+        self._index.execute("begin")
+        place = 0
+        with path.open("rb") as opened:
+            for line in opened:
+                with suppress(ValueError, KeyError, TypeError, RecursionError):
+                    name = str(json.loads(line)["custom_id"])[:DIGITS]
+                    self._index.execute(
+                        "insert into lines (digest, file, place) values (?, ?, ?)", (name, str(path), place)
+                    )
+                place += len(line)
+        self._index.execute("commit")
+        self._index.execute("create index if not exists by_digest on lines (digest)")
+
+    def take(self, name: str) -> FoundAnswer | None:
+        """The next line of this digest that was not taken. Raises LookupError where there never was one."""
+        query = "select rowid, file, place from lines where digest = ? and not taken limit 1"
+        found = self._index.execute(query, (name,)).fetchone()
+        if found is None:
+            if self._index.execute("select 1 from lines where digest = ?", (name,)).fetchone():
+                return None
+            raise LookupError(name)
+        row, path, place = found
+        self._index.execute("update lines set taken = 1 where rowid = ?", (row,))
+        with Path(path).open("rb") as opened:
+            opened.seek(place)
+            return _answer(json.loads(opened.readline()))
+
+    def close(self) -> None:
+        self._index.close()
+
+
+def _answer(line: Mapping[str, Any]) -> FoundAnswer | None:
+    """None for what the provider did not come to, or did not say in a form that can be read."""
+    response = line.get("response")
+    if isinstance(response, dict) and isinstance(response.get("status_code"), int):
+        return FoundAnswer(response["status_code"], response.get("body"))
+    error = line.get("error")
+    code = error.get("code") if isinstance(error, dict) else None
+    if code in ("batch_expired", "batch_cancelled"):
+        raise LookupError(code)
+    return None
+
+
+@dataclass
+class BatchChat(Chat):
+    """A client that takes answers from batches, and asks the model for what is garbled or missing there.
+
+    live: whether requests that the provider did not come to are asked now, at the full price; else they fail.
+    """
+
+    answers: BatchAnswers | None = field(default=None, repr=False)
+    live: bool = True
+
+    async def post(
+        self,
+        path: str,
+        body: dict[str, Any],
+        parse: Parse[Answer],
+        requests_per_minute: int | None = None,
+        again: MayPay | None = None,
+    ) -> Answer:
+        found: FoundAnswer | None = None
+        if self.answers is not None:
+            try:
+                found = self.answers.take(digest(body))
+            except LookupError:
+                if not self.live:
+                    raise BadInput(EXPIRED, reason="expired") from None
+        if found is not None and found.status == 200:
+            with suppress(Unwell):
+                return self._read(json.dumps(found.body).encode(), body, parse, 0.0)
+        elif found is not None and 400 <= found.status < 500 and found.status not in LIVE_STATUSES:
+            error = await self._refused(path, found.status, {}, json.dumps(found.body).encode(), body)
+            if isinstance(error, BadInput):
+                raise error
+        return await super().post(path, body, parse, requests_per_minute, again)
+
+
+def with_answers(client: Chat, answers: BatchAnswers, *, live: bool) -> BatchChat:
+    """The same client, with answers."""
+    given = {one.name: getattr(client, one.name) for one in fields(client) if one.init}
+    return BatchChat(**given, answers=answers, live=live)
+
+
+def prepared(client: Chat, body: Mapping[str, Any]) -> dict[str, Any]:
+    """A request body as it will be looked for: with the model that it means."""
+    return {**body, "model": chosen_model(str(body.get("model") or client.model))}
