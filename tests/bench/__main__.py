@@ -12,7 +12,22 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.bench import calls, elastic, embed, growth, idle, plans, processes, rows, status, streams, web, wide, work
+from tests.bench import (
+    batch,
+    calls,
+    elastic,
+    embed,
+    growth,
+    idle,
+    plans,
+    processes,
+    rows,
+    status,
+    streams,
+    web,
+    wide,
+    work,
+)
 from tests.bench.figures import Figure, table
 from tests.bench.installation import house
 
@@ -24,6 +39,7 @@ MEASURES: dict[str, Measure] = {
     "jobs": lambda redis_url, quick, repeat: [work.jobs(redis_url, 400 if quick else 1_500, repeat)],
     "waits": lambda redis_url, _, repeat: work.waits(redis_url, repeat),
     "calls": lambda redis_url, _, repeat: calls.figures(redis_url, repeat),
+    "batch": lambda _redis_url, quick, _: batch.figures(2_000 if quick else 50_000),
     "embed": lambda _redis_url, quick, repeat: embed.figures(500 if quick else 1_500, repeat),
     "elastic": lambda _redis_url, quick, _: elastic.figures(100 if quick else 400),
     "processes": lambda *_: processes.figures(),
@@ -36,7 +52,7 @@ MEASURES: dict[str, Measure] = {
     "plans": lambda _redis_url, quick, _: plans.figures(quick),
     "rows": lambda _redis_url, quick, _: rows.figures(20_000 if quick else 1_000_000),
 }
-LONG = ("plans", "rows", "wide")  # only where they are asked for
+LONG = ("batch", "plans", "rows", "wide")  # only where they are asked for
 
 
 def main() -> None:

@@ -34,7 +34,7 @@ def figures(redis_url: str, repeat: int) -> list[Figure]:
     """Shares of the ideal; the provider is a process of its own, the same for all."""
     ours: list[float] = []
     theirs: dict[str, list[float]] = {name: [] for name in (*SCRIPTS, peers.RQ_PROMPTS.name, *FLOOR)}
-    with TemporaryDirectory() as folder, _provider() as base_url, installation.worker(OPENAI_BASE_URL=base_url):
+    with TemporaryDirectory() as folder, provider() as base_url, installation.worker(OPENAI_BASE_URL=base_url):
         file = str(upload(Path(folder) / "calls.csv", CALLS).id)
         for _ in range(repeat):
             ours.append(_ours(file))
@@ -58,7 +58,7 @@ def _ours(file: str) -> float:
 
 
 @contextmanager
-def _provider() -> Iterator[str]:
+def provider() -> Iterator[str]:
     command = [sys.executable, "-m", "tests.fake_provider"]
     with subprocess.Popen(command, cwd=CODE, stdout=subprocess.PIPE, text=True) as process:
         try:
