@@ -118,13 +118,12 @@ class Settings:
 
     def refuse_open_host(self) -> None:
         """Raise SettingsError if other machines can reach the web server and SECRET_KEY is short enough to guess."""
-        if self.loopback or len(self.secret_key) >= LEAST_SECRET:
-            return
-        raise SettingsError(
-            f"HOST is {self.host!r}, which other machines can reach. Set SECRET_KEY to at least {LEAST_SECRET} "
-            "characters and make an account. `python -c 'import secrets; print(secrets.token_hex(32))'` makes a key; "
-            "`python -m webapp accounts add NAME` makes an account."
-        )
+        if not self.loopback and len(self.secret_key) < LEAST_SECRET:
+            raise SettingsError(
+                f"HOST is {self.host!r}, which other machines can reach. Set SECRET_KEY to at least {LEAST_SECRET} "
+                "characters and make an account. `python -c 'import secrets; print(secrets.token_hex(32))'` makes a key; "
+                "`python -m webapp accounts add NAME` makes an account."
+            )
 
     def require(self, *names: str) -> None:
         """Raise SettingsError for the first of these settings that is empty."""
