@@ -235,9 +235,7 @@ def check(params: Params, find: Find) -> list[FieldError]:
 
 def _no_batches(params: Params) -> str:
     if not llm.offers_batches():
-        return (
-            "The provider here has no batches at half the price. Choose now, or ask an operator for PROVIDER_BATCHES."
-        )
+        return "This provider has no batches at half the price. Choose now, or ask an operator for PROVIDER_BATCHES."
     return "A batch keeps to no budget of tokens. Leave the budget empty, or choose now." if params.token_budget else ""
 
 
@@ -290,9 +288,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
                     raise
                 raise BadInput(error.message, reason=error.reason) from None  # each request names its own model
             spend.tokens = answer.tokens
-        came = added.of(answer, unknown_sentence(row, asked))
-        if batch:
-            came["response"] = answer.body
+        came = added.of(answer, unknown_sentence(row, asked)) | ({"response": answer.body} if batch else {})
         return Output(came, answer.prompt_tokens, answer.completion_tokens)
 
     key = batch_requests.custom_id if batch else None
