@@ -329,9 +329,9 @@ def _narrated(
     summary = ["", "The model's summary was lost when the job was interrupted."]
 
     async def write(_: str, model: llm.Chat) -> Output:
-        text, note, tokens = await reports_narrative.written(model, params.model, params.title, figures, plan)
+        text, note, bill = await reports_narrative.written(model, params.model, params.title, figures, plan)
         summary[:] = text, note
-        return Output({"text": text, "note": note}, *tokens)
+        return Output({"text": text, "note": note}, bill=bill)
 
     def ask() -> list[str]:
         context.map(write, ["narrative"], total=1, using=llm.open_client())

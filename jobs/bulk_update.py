@@ -227,7 +227,7 @@ class Summary:
         wanted = {"operation": "set_meta", "values": {"meta": {"summary": answer.text.strip()}}}
         params = self._params.model_copy(update=wanted)
         columns = await asyncio.to_thread(_changed, params, self._context, one)
-        return Output(columns, answer.prompt_tokens, answer.completion_tokens)
+        return Output(columns, bill=answer.bill)
 
     async def _request(self, one: Candidate) -> dict[str, Any]:
         values = {"words": DEFAULT_WORDS, "again": False} | self._params.values

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from jobs.engine import llm, queue
 from jobs.engine.kits import outcomes, texts
-from jobs.engine.llm import Budget, about_tokens, batch_requests, most_tokens, response_format
+from jobs.engine.llm import about_tokens, batch_requests, most_tokens, response_format
 from jobs.engine.llm import json_schema as llm_json_schema
 from jobs.engine.sdk import (
     BadInput,
@@ -129,6 +129,15 @@ class Params(TableParams):
         "At the full price.",
         default=True,
         only_if={"when": "day"},
+        advanced=True,
+    )
+    cost_limit: float | None = param(
+        "Most it may cost",
+        "No call starts that could pass it; the job keeps its finished rows. Empty: no limit.",
+        default=None,
+        gt=0,
+        le=1_000_000,
+        unit="dollars",
         advanced=True,
     )
     token_budget: int | None = param(
@@ -274,22 +283,22 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     total = table.rows if table.exact else None
     if batch:
         total = context.once("requests", lambda: batch_requests.check_lines(source.rows(params.reading)))
-    ask, budget = _asker(params, table.columns), Budget(params.token_budget, sum(context.used))
+    ask, budget = _asker(params, table.columns), context.budget(params.token_budget, params.cost_limit)
     added = texts.AnswerColumns(params.output_column, table.columns, params.json_schema is not None)
     asked = () if batch else parse_template(params.prompt).columns_among(table.columns)
 
     async def write(row: dict[str, Any], model: llm.Chat) -> Output:
         body = ask(row)
-        async with budget.room_for(most_tokens(body)) as spend:
+        async with budget.room_for(most_tokens(body), model.most_cost(body)) as spend:
             try:
                 answer = await model.send(body, params.requests_per_minute, spend.again)
             except JobFailed as error:
                 if not batch or error.reason != "no_model":
                     raise
                 raise BadInput(error.message, reason=error.reason) from None  # each request names its own model
-            spend.tokens = answer.tokens
+            spend.bill = answer.bill
         came = added.of(answer, unknown_sentence(row, asked)) | ({"response": answer.body} if batch else {})
-        return Output(came, answer.prompt_tokens, answer.completion_tokens)
+        return Output(came, bill=spend.bill)
 
     key = batch_requests.custom_id if batch else None
     rows, later = source.rows(params.reading), params.when == "day"
@@ -303,7 +312,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
             total=source.count(params.reading) if total is None else total,
             concurrency=params.concurrency,
             using=client,
-            shared=not later and params.token_budget is None,  # each worker would count to the budget for itself
+            shared=not later and not budget.limits,  # each worker would count to the budget for itself
         )
     prompt_tokens, completion_tokens = context.used
     flags = queue.count_by_value(context.job.job_id, added.free("flag"))
@@ -331,7 +340,7 @@ def _is_batch(params: Params, columns: list[str]) -> bool:
 def _asker(params: Params, columns: list[str]) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """A function that makes the request body for a row. It raises Skip or BadInput for a row that cannot be used."""
     if _is_batch(params, columns):
-        at_most = params.max_tokens if params.token_budget else None
+        at_most = params.max_tokens if params.token_budget or params.cost_limit else None
         return lambda row: batch_requests.request(row, params.model, at_most)
     template = parse_template(params.prompt)
     named = template.columns_among(columns)

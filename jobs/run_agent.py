@@ -100,6 +100,15 @@ class Params(KindParams):
         le=10**12,
         unit="tokens",
     )
+    cost_limit: float | None = param(
+        "Most it may cost",
+        "No step starts that could pass it. Empty: no limit.",
+        default=None,
+        gt=0,
+        le=1_000_000,
+        unit="dollars",
+        advanced=True,
+    )
     seconds: int = param("Longest time", default=900, ge=1, le=14_400, unit="seconds")
     approval_hours: int = param(
         "Longest wait for approval",
@@ -165,7 +174,9 @@ def label(params: Params, find: Find) -> str:
 
 def run(params: Params, context: Context) -> dict[str, Any]:
     began = time.monotonic()
-    agent_model = AgentModel(params.model, params.max_tokens, params.token_budget, context.check)
+    budget = context.budget(params.token_budget, params.cost_limit)
+    budget.used = 0  # the steps of earlier attempts are counted as they are read
+    agent_model = AgentModel(params.model, params.max_tokens, budget, context.check)
     files = _by_name(params.files, context.open)
     reach = ToolContext(context.job.owner, files, context.check, tuple(params.hosts))
     tools = [TOOLS[name] for name in dict.fromkeys(params.tools)]
@@ -231,7 +242,7 @@ def _output(step: AgentStep) -> Output:
         "seconds": step.seconds,
         "calls": recorded_calls(step.calls, step.results) or None,
     }
-    return Output(columns, step.prompt_tokens, step.completion_tokens)
+    return Output(columns, bill=step.bill)
 
 
 def view(job: queue.JobView, query: Mapping[str, str]) -> dict[str, Any] | None:

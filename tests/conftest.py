@@ -39,6 +39,7 @@ REMEMBERED = {
     "jobs.engine.db.redis": ("broker",),
     "jobs.engine.files.partial": ("partial_blobs",),
     "jobs.engine.files.storage": ("blob_storage",),
+    "jobs.engine.accounts.spending": ("_any",),
     "jobs.engine.accounts.users": ("_seen",),
     "jobs.engine.kind_packages": ("extra_folders",),
     "jobs.engine.kinds.catalogue": ("_loaded",),

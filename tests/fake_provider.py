@@ -16,7 +16,8 @@ slow (with latency); of streams: break, silence, garbage (each `after` so many w
 Any answer with `hold` waits, after so many words of a stream, for the next script.
 And tool, with `calls_tool`: a tool's name and arguments. And body, with `body`: any JSON instead of an answer, in a stream
 each of a list as an event. Of judgements: status, hang, rubbish, one_less, with `scores` any scores instead.
-With `strict` in its script it checks schemas of strict mode as OpenAI does. With `keep` false in its script it remembers no
+With `usage` in its script its answers say that beside the tokens that they took.
+With `strict` it checks schemas of strict mode as OpenAI does. With `keep` false in its script it remembers no
 call; with `whole` it remembers all messages of each.
 """
 
@@ -211,6 +212,7 @@ class Server:
         self._moderates = script.get("moderates", True)
         self._strict = script.get("strict", False)
         self.hold_batches, self.lose_created = script.get("hold_batches", False), script.get("lose_created", 0)
+        self._usage = script.get("usage", {})
         self._behaviours = [
             dict(one, until=time.time() + one["seconds"]) if "seconds" in one else dict(one)
             for one in script.get("do", [])
@@ -271,6 +273,9 @@ class Server:
                 how.get("code"),
                 **_retry_after(how),
             )
+        answer = _completion(body, call, did)
+        answer["usage"] |= self._usage
+        call["usage"] = answer["usage"]  # what it bills, whether or not the answer arrives
         if did == "hang":
             await asyncio.sleep(3600)
         if self._strict and (wrong := _not_strict(body)):
@@ -278,7 +283,6 @@ class Server:
         call["status"] = 200
         if did == "body":
             return await _as_written(request, how["body"]) if body.get("stream") else web.json_response(how["body"])
-        answer = _completion(body, call, did)
         if did == "tool":
             answer["choices"][0] |= {
                 "message": _tool_call(*how["calls_tool"], call["n"]),

@@ -10,6 +10,8 @@ import errno
 from dataclasses import dataclass
 from typing import Any
 
+from jobs.engine.billing import NO_BILL
+
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # errno of an OSError: disk full, quota or file size limit reached
 MOST_IN_MESSAGE = 20  # field errors in the message of InvalidParams; `errors` has all
 
@@ -19,7 +21,7 @@ class LegworkError(Exception):
 
     reason = "error"
     retryable = False
-    prompt_tokens = completion_tokens = 0  # that a model took for what failed
+    bill = NO_BILL  # what a model took for what failed
     result: dict[str, Any] | None = None  # of a job that fails with it
 
     def __init__(self, message: str, *, reason: str | None = None, retryable: bool | None = None):
@@ -29,6 +31,14 @@ class LegworkError(Exception):
             self.reason = reason
         if retryable is not None:
             self.retryable = retryable
+
+    @property
+    def prompt_tokens(self) -> int:
+        return self.bill.usage.prompt
+
+    @property
+    def completion_tokens(self) -> int:
+        return self.bill.usage.completion
 
 
 # Raised to the site.

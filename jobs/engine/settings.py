@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from jobs.engine import platforms
 from jobs.engine.errors import SettingsError
+from jobs.engine.json_setting import json_setting
 
 LEAST_SECRET = 32  # characters
 EXAMPLE_VALUE = "change-me"  # in the examples of deploy/
@@ -69,6 +70,7 @@ class Settings:
     allow_tracing: bool = False  # whether debuggers of the same user may look into our processes
     provider_batches: bool = False  # OPENAI_BASE_URL answers batches for less
     models_allowed: tuple[str, ...] = ()  # beside the default one; empty: all that the provider has
+    prices: Mapping[str, Any] = field(default_factory=dict)  # dollars for a million tokens, by model
     job_memory_bytes: int = 0  # that a job may take; 0: half of the machine's
     max_storage_bytes: int = 0  # of one owner's files; 0: no limit
     keep_succeeded_days: int = 0  # after the end of succeeded and partial jobs; 0: for ever
@@ -206,6 +208,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         allow_tracing=environ.get("ALLOW_TRACING", "").strip() == "1",
         provider_batches=environ.get("PROVIDER_BATCHES", "").strip() == "1",
         models_allowed=_words(environ, "MODELS_ALLOWED"),
+        prices=json_setting(environ, "PRICES", dict),
         job_memory_bytes=_number(environ, "JOB_MEMORY_MB", default=0, least=64, most=100_000_000) * 1_000_000,
         target_wait_seconds=_number(environ, "TARGET_WAIT_SECONDS", default=10, least=1, most=86_400),
         **_retention(environ),

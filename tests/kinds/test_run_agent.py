@@ -17,6 +17,7 @@ from jobs.engine.db.models import Job
 from jobs.engine.embedded.model import ModelServer
 from jobs.engine.errors import Conflict, NotFound, ShuttingDown
 from jobs.engine.kits.agents import checkpoints
+from jobs.engine.llm import Budget
 from jobs.engine.queue import approvals, commands, job_log, ledger, queries
 from jobs.engine.worker.run import Run
 from tests.engine.workers import until
@@ -184,7 +185,7 @@ def test_a_loop_and_each_limit_end_it_with_what_it_has(provider: FakeProvider) -
 def test_the_small_model_has_its_tool_chosen(provider: FakeProvider) -> None:
     from jobs.engine.kits.agents.chat_model import AgentModel, _by_schema
 
-    agent_model = AgentModel("", 64, None, lambda: None)
+    agent_model = AgentModel("", 64, Budget(None), lambda: None)
     offered = [{"function": {"name": "calculate", "description": "Calculate the value of a formula."}}]
     reply = _by_schema(agent_model, [{"role": "user", "content": "Calculate this formula: 6 * 7"}], offered)
     assert [call["name"] for call in reply.calls] == ["calculate"]

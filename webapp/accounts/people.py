@@ -74,6 +74,19 @@ def set_password(account_id: str) -> ResponseReturnValue:
     return _done(lambda who: accounts.set_password(account_id, password, by=who, address=identity.address()))
 
 
+@blueprint.post("/allowance")
+@admins
+def set_allowance() -> ResponseReturnValue:
+    """What a person or a role may spend on models in a month. Without accounts it is the one of this machine's user."""
+    form = request.form
+    by = identity.current_owner()
+    try:
+        accounts.set_allowance(form.get("whose", ""), form.get("dollars", ""), by=by, address=identity.address())
+    except InvalidParams as error:
+        return _page(general=error.message), 422
+    return redirect("/people#spending", 303)
+
+
 def _done(change: Callable[[str], object]) -> ResponseReturnValue:
     identity.account()  # without accounts there is none to change
     try:
@@ -90,5 +103,8 @@ def _errors(error: InvalidParams | Conflict, field: str) -> dict[str, str]:
 
 def _page(errors: dict[str, str] | None = None, general: str = "") -> str:
     people = accounts.all_accounts()
+    spent = {one.owner: one for one in accounts.of_month()}
     given = {"errors": errors or {}, "general": general, "given": request.form if errors else {}}
-    return render_template("accounts/people.html", people=people, roles=ROLES, **given)
+    return render_template(
+        "accounts/people.html", people=people, roles=ROLES, spent=spent, allowances=accounts.allowances(), **given
+    )

@@ -7,9 +7,10 @@ a third of the time that it takes to make the classes, at each start of a web pr
 
 from collections.abc import Collection
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
 
 from jobs.engine.errors import InvalidParams
 from jobs.engine.validation import params_errors
@@ -32,6 +33,8 @@ def left_out(value: object) -> Any:
 
 
 Whole = Annotated[int, limits(minimum=0)]
+# A decimal number as text: `cost` adds up exactly.
+Dollars = Annotated[Decimal, PlainSerializer(lambda amount: format(amount, "f"), return_type=str)]
 Moment = Annotated[datetime, AfterValidator(lambda at: at.astimezone(UTC))]
 Next = Annotated[str | None, Field(description="The value of `after` for the next page; null on the last page.")]
 

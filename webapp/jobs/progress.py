@@ -145,6 +145,7 @@ def _version(job: queue.JobView, tab: str) -> str:
         job.note,
         job.prompt_tokens,
         job.completion_tokens,
+        job.cost,
     )
     asked = [str(question.id) for question in questions(job)]
     return hashlib.sha256(repr((row, counts, asked, tab, age, words.zone_name())).encode()).hexdigest()[:24]

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from jobs.engine import kinds, queue
 from jobs.engine.db.models import ENDED_STATES, ITEM_STATES, JOB_STATES, VERDICTS
-from webapp.api.records import Body, Located, Moment, Next, Record, Whole, left_out, one_of
+from webapp.api.records import Body, Dollars, Located, Moment, Next, Record, Whole, left_out, one_of
 
 LEVELS = ("info", "warning", "error")
 
@@ -60,10 +60,17 @@ class Progress(Record):
 
 
 class TokenUsage(Record):
-    """The tokens that a job used."""
+    """What a job's calls of models took."""
 
     prompt_tokens: Whole
     completion_tokens: Whole
+    cached_tokens: Annotated[Whole, Field(description="Of `prompt_tokens`: read from the provider's cache.")]
+    reasoning_tokens: Annotated[Whole, Field(description="Of `completion_tokens`: written before the answers.")]
+    cost: Annotated[
+        Dollars | None, Field(description="What it cost in dollars, exactly; null where no price is known.")
+    ]
+    unpriced: Annotated[Whole, Field(description="Items whose price is not known; `cost` is without them.")]
+    cost_unsure: Annotated[Dollars, Field(description="What calls that broke off may have cost beside `cost`.")]
 
 
 class JobRow(Located):
@@ -166,6 +173,11 @@ class ItemRecord(Record):
     error: str | None
     verdict: Annotated[str, one_of(VERDICTS)] | None
     tokens: Whole | None
+    cached_tokens: Annotated[Whole | None, Field(description="Of `tokens`: read from the provider's cache.")]
+    reasoning_tokens: Annotated[Whole | None, Field(description="Of `tokens`: written before the answer.")]
+    cost: Annotated[
+        Dollars | None, Field(description="What it cost in dollars, exactly; null where no price is known.")
+    ]
     seconds: float | None
     finished_at: Moment | None
 

@@ -10,11 +10,12 @@ import queue
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from flask import Response
 
-from jobs.engine import llm
+from jobs.engine import accounts, llm
 from jobs.engine.accounts import Identity
 from jobs.engine.errors import LegworkError, TooMany, Transient
 from jobs.engine.llm import StreamStopped
@@ -25,6 +26,7 @@ from webapp.openai_api.wire import blueprint
 
 MOST_OPEN = 100  # at a time, for one person in one process
 LOOK_SECONDS = 1.0
+LONGEST_END = 8_000  # bytes
 HEARTBEAT_SECONDS = 15.0  # routers give up after 30 s without a byte
 _open: Counter[str] = Counter()
 
@@ -38,6 +40,7 @@ def complete() -> Response:
         raise parsing.invalid("stream", "stream must be true or false, and model a text.")
     if _open[current_owner()] >= MOST_OPEN:
         raise TooMany(f"{MOST_OPEN} answers are on their way to you already. Wait for one to end.")
+    accounts.check_allowance(current_owner())
     passing = _Passing(body, identity.identity())
     passing.open()
     if body.get("stream"):
@@ -68,6 +71,7 @@ class _Passing:
         self._ended = threading.Event()
         self._came: queue.SimpleQueue[bytes | BaseException | None] = queue.SimpleQueue()
         self._first: bytes | BaseException | _Silence | None = None
+        self._last = b""  # of what came
 
     def open(self) -> None:
         """Ask the provider. Raises what it refuses with, if that comes before a heartbeat is due."""
@@ -89,13 +93,26 @@ class _Passing:
         try:
             self._stream.open()
             self._came.put(b"")
+            pieces = 0
             for chunk in self._stream.chunks():
                 self._came.put(chunk)
+                pieces += chunk.count(b"data:")
+                self._last = (self._last + chunk)[-LONGEST_END:]
             self._came.put(None)
+            self._charge(pieces)
         except (StreamStopped, LegworkError) as error:
             self._came.put(error)
         finally:
             self._came.put(StreamStopped())
+
+    def _charge(self, pieces: int) -> None:
+        """Add the answer to its reader's month: by the counts at its end, else by its pieces."""
+        place = self._last.rfind(b'"usage"')
+        with suppress(ValueError):
+            end = self._last[self._last.find(b"{", place) :].decode(errors="replace")
+            self._stream.usage = json.JSONDecoder().raw_decode(end)[0] if place >= 0 else {}
+        with suppress(LegworkError):
+            accounts.charge(self._owner, self._stream.bill(pieces))
 
     def _next(self) -> bytes | BaseException | _Silence | None:
         """What came next; nothing within HEARTBEAT_SECONDS is a _Silence."""

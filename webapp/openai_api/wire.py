@@ -16,7 +16,7 @@ _STATUSES = {
     "provider_busy": 429, "too_many": 429, "provider_refused": 400, "provider_away": 502, "provider_unwell": 502,
     "provider_broke": 502, "provider_silent": 504, "no_model": 404, "invalid_params": 400, "malformed": 400,
     "not_signed_in": 401, "forbidden": 403, "not_found": 404, "bad_input": 400, "conflict": 409, "too_large": 413,
-    "storage_full": 413, "file_missing": 404,
+    "storage_full": 413, "file_missing": 404, "allowance_used": 429,
 }  # fmt: skip
 _TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 _CODES = {"no_model": "model_not_found", "not_signed_in": "invalid_api_key", "provider_busy": "rate_limit_exceeded"}

@@ -12,7 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from jobs.engine import chat, operations
+from jobs.engine import accounts, chat, operations
 from jobs.engine.operations import QueueFigures
 from webapp.chat import sse
 from webapp.openai_api import completions
@@ -51,6 +51,7 @@ class _Figures(Collector):
             ("queue", "quantile"),
             (pair for queue in state.queues for pair in _waits(queue)),
         )
+        yield from _spending()
         yield _family(
             "legwork_worker_memory_bytes",
             "Memory of a worker and its child (PSS: shared pages divided among processes).",
@@ -65,6 +66,19 @@ class _Figures(Collector):
         )
 
 
+def _spending() -> Iterator[GaugeMetricFamily]:
+    """Of all people, in this month of UTC: a figure for each would grow with their number."""
+    months = accounts.of_month()
+    dollars = [((name,), sum(getattr(one, name) for one in months)) for name in ("jobs", "chats", "unsure")]
+    yield _family("legwork_spending_dollars", "What calls of models cost this month.", ("part",), dollars)
+    tokens = [((name,), sum(getattr(one, f"{name}_tokens") for one in months)) for name in _TOKENS]
+    yield _family("legwork_spending_tokens", "Tokens this month; cached are part of prompt.", ("part",), tokens)
+    unpriced = sum(one.unpriced for one in months)
+    yield GaugeMetricFamily(
+        "legwork_spending_unpriced", "Items and answers without a price this month.", value=unpriced
+    )
+
+
 def _greenlets() -> int:
     """The number of running greenlets, without those of gevent's native threads, which come and go with names looked up.
 
@@ -73,6 +87,7 @@ def _greenlets() -> int:
     return sum(1 for thing in gc.get_objects() if issubclass(type(thing), Greenlet) and thing)
 
 
+_TOKENS = ("prompt", "completion", "cached", "reasoning")
 _OF_THIS_PROCESS: tuple[tuple[str, Any, str], ...] = (
     ("legwork_web_answers", chat.count_answers, "Chat answers that this web process is writing."),
     ("legwork_web_streams", sse.count_open, "Open event streams of chat answers."),

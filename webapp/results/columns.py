@@ -15,6 +15,7 @@ from webapp.results import ended, values
 
 OF_RUN = (
     ItemColumn("_tokens", "Tokens", "tokens", role="run", shown="asked"),
+    ItemColumn("_cost", "Cost in dollars", "money", role="run", shown="asked"),
     ItemColumn("_seconds", "Took", "seconds", role="run", shown="asked"),
     ItemColumn("_ended", "Ended", "date", role="run", shown="asked"),
 )
@@ -58,7 +59,9 @@ def first_shown(columns: Sequence[ItemColumn]) -> list[str]:
 def value_of(item: models.Item, name: str) -> Any:
     """What stands in a column: the output's value, or else the input's."""
     if name.startswith("_") and (
-        run := {"_tokens": item.tokens, "_seconds": item.seconds, "_ended": item.finished_at}.get(name)
+        run := {"_tokens": item.tokens, "_cost": item.cost, "_seconds": item.seconds, "_ended": item.finished_at}.get(
+            name
+        )
     ):
         return run
     output, given = item.output or {}, item.input or {}
@@ -193,5 +196,6 @@ def _ordered(found: Mapping[str, list[Any]], known: Mapping[str, ItemColumn]) ->
 
 def _is_there(name: str, rows: Sequence[models.Item]) -> bool:
     return any(
-        getattr(row, {"_tokens": "tokens", "_seconds": "seconds", "_ended": "finished_at"}[name]) for row in rows
+        getattr(row, {"_tokens": "tokens", "_cost": "cost", "_seconds": "seconds", "_ended": "finished_at"}[name])
+        for row in rows
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -72,6 +73,7 @@ def install(app: Flask) -> None:
     app.jinja_env.filters.update(
         number=number,
         capped=capped,
+        dollars=dollars,
         size=size,
         written=written,
         duration=duration,
@@ -131,6 +133,16 @@ def number(value: float | None, digits: int | None = None) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:,.{_digits(value) if digits is None else digits}f}"
+
+
+def dollars(amount: Decimal | None) -> str:
+    """$1.20; $0.00042 where cents would not show it; None, which is no price, as an empty text."""
+    if amount is None:
+        return ""
+    if amount == 0 or amount >= 1:
+        return f"${amount:,.2f}"
+    digits = max(2, 1 - amount.adjusted())  # two that are not zero
+    return f"${amount:.{min(digits, 8)}f}"
 
 
 def capped(count: int) -> str:

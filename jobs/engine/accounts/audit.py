@@ -23,6 +23,7 @@ ACTIONS = {
     "password_change": "changed the password of",
     "token_issue": "made a token for",
     "token_revoke": "revoked a token of",
+    "allowance_set": "set the allowance of",
     "job_stop": "stopped the job",
     "job_delete": "deleted the job",
     "job_share": "shared the job",

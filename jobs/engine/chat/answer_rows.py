@@ -14,6 +14,8 @@ from uuid import UUID
 
 from sqlalchemy import func, or_, text, update
 
+from jobs.engine.accounts import spending
+from jobs.engine.billing import Bill
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Conversation, Message
 from jobs.engine.jsonsafe import clean, clean_text
@@ -89,6 +91,24 @@ def finish(answer_id: UUID, run: int, ending: Ending) -> bool:
         if ended is not None:
             session.execute(update(Conversation).where(Conversation.id == ended).values(changed_at=func.now()))
     return ended is not None
+
+
+def charge(answer_id: UUID, bill: Bill) -> None:
+    """Add what a run of an answer took to its row, and to its owner's month."""
+    usage = bill.usage
+    with postgres.session() as session:
+        values = {"cached": usage.cached, "reasoning": usage.reasoning, "cost": bill.cost, "id": answer_id}
+        owner = session.execute(_CHARGE, values).scalar()
+        if owner is not None:
+            spending.charge_in(session.connection(), owner, bill)
+
+
+_CHARGE = text("""
+    update messages set cached_tokens = coalesce(cached_tokens, 0) + :cached,
+        reasoning_tokens = coalesce(reasoning_tokens, 0) + :reasoning,
+        cost = coalesce(cost + cast(:cost as numeric), cast(:cost as numeric), cost)
+    where id = :id returning owner
+""")
 
 
 def break_silent(*, conversation_id: UUID | None = None, answer_id: UUID | None = None) -> list[UUID]:

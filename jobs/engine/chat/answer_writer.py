@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -228,6 +229,13 @@ class AnswerWriter:
                 time.sleep(1)
         redis_stream.end(*self.unrelayed())
         self.live.end()
+        self._charge()
+
+    def _charge(self) -> None:
+        """After the readers were told: the first price of a model takes half a second."""
+        if self._stream is not None and self._stream.answered:
+            with suppress(DatabaseUnavailable):
+                answer_rows.charge(self.answer.id, self._stream.bill(self.live.tokens))
 
 
 def _sources(talk: Conversation, question: str) -> list[dict[str, Any]]:

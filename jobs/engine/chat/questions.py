@@ -16,6 +16,7 @@ from uuid import UUID
 from psycopg.rows import dict_row
 from sqlalchemy.orm import Session
 
+from jobs.engine.accounts import spending
 from jobs.engine.chat import answer_threads, attachments, conversations
 from jobs.engine.chat.answer_rows import LOST, SILENT_SECONDS
 from jobs.engine.chat.answer_writer import PendingAnswer
@@ -101,6 +102,7 @@ CONTINUE = _Action("assistant", same=True, refusal="Only the last answer of a co
 @contextmanager
 def pending(action: _Action, id: str | UUID, owner: str, question: str = "") -> Iterator[PendingAnswer]:
     """An answer, `writing`, that is committed at the end. id: of the conversation to ask in, or of the message to start from."""
+    spending.check_allowance(owner)
     with postgres.session() as session:
         row = _put(session, _values(action, as_id(id), owner, question))
         if row is None:

@@ -8,12 +8,15 @@ import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from jobs.engine.accounts import spending
+from jobs.engine.billing import NO_BILL, Bill
 from jobs.engine.chat.live_text import LiveText
 from jobs.engine.db.models import new_id
-from jobs.engine.errors import LegworkError, TooMany
+from jobs.engine.errors import DatabaseUnavailable, LegworkError, TooMany
 from jobs.engine.kinds import form_process
 from jobs.engine.kinds.definition import TrialPrompt
 from jobs.engine.llm import client
@@ -37,8 +40,10 @@ class Trial:
     question: TrialPrompt
     number: int
     live: LiveText
+    owner: str
     ended: str = ""
     tokens: int = 0
+    bill: Bill = NO_BILL
     seconds: float = 0.0
     first_seconds: float | None = None
     stream: Stream | None = None
@@ -67,6 +72,7 @@ class Trial:
             self.ended = "Something went wrong on our side; the log has the details."
         finally:
             self.seconds = time.monotonic() - began
+            self._charge()
             self.live.end()
             if self.stream is not None:
                 self.stream.release()
@@ -75,6 +81,12 @@ class Trial:
         self.stopped = True
         if self.stream is not None:
             self.stream.close()
+
+    def _charge(self) -> None:
+        if self.stream is not None and self.stream.answered:
+            self.bill = self.stream.bill(self.tokens)
+            with suppress(DatabaseUnavailable):
+                spending.charge(self.owner, self.bill)
 
     def _ask(self, body: dict[str, Any], began: float) -> None:
         self.stream = client.stream_chat(body | {"stream": True, "stream_options": {"include_usage": True}})
@@ -106,7 +118,9 @@ class TrialRun:
                     f"{MOST_OPEN} forms are being tried out for you already. Wait for one to end, then try again."
                 )
             _open[owner] = _open.get(owner, 0) + 1
-        self.rows = [Trial(question, number, LiveText(new_id(), 0, "")) for number, question in enumerate(questions, 1)]
+        self.rows = [
+            Trial(question, number, LiveText(new_id(), 0, ""), owner) for number, question in enumerate(questions, 1)
+        ]
         for row in self.rows:
             if row.question.body is None:
                 row.ended = row.question.trouble
@@ -128,4 +142,5 @@ class TrialRun:
 
 def try_out(kind_name: str, params: dict[str, Any], rows: int, *, owner: str) -> TrialRun:
     """Ask the model about the first rows, without a job. Raises what validate raises, BadInput, TooMany."""
+    spending.check_allowance(owner)
     return TrialRun(form_process.questions(kind_name, params, rows, owner=owner), owner)

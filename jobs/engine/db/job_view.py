@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -48,6 +49,11 @@ class _JobRow(NamedTuple):
     note: str | None
     prompt_tokens: int
     completion_tokens: int
+    cached_tokens: int
+    reasoning_tokens: int
+    cost: Decimal | None
+    unpriced: int
+    cost_unsure: Decimal
     result: dict[str, Any] | None
     pinned: bool
 

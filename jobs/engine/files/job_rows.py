@@ -55,9 +55,14 @@ def columns(job_id: UUID, look_at: int = LOOKED_AT) -> list[str]:
     return list(dict.fromkeys(given + [name for row in rows for name in row.output or {}]))
 
 
-def rows(job_id: UUID, state: str | None = None, positions: Sequence[int] = ()) -> Generator[dict[str, Any]]:
-    """Every recorded item as one row: input, output, `_state`, `_error`. Read through a cursor, in constant memory."""
-    query = select(Item.input, Item.output, Item.state, Item.error).where(Item.job_id == job_id)
+def rows(
+    job_id: UUID, state: str | None = None, positions: Sequence[int] = (), *, cost: bool = False
+) -> Generator[dict[str, Any]]:
+    """Every recorded item as one row: input, output, `_state`, `_error`. Read through a cursor, in constant memory.
+
+    cost: also `_cost`, in dollars.
+    """
+    query = select(Item.input, Item.output, Item.state, Item.error, Item.cost).where(Item.job_id == job_id)
     if state:
         query = query.where(Item.state == state)
     if positions:
@@ -66,7 +71,8 @@ def rows(job_id: UUID, state: str | None = None, positions: Sequence[int] = ()) 
         session.execute(text("set local statement_timeout = 0"))
         found = session.execute(query.order_by(Item.position, Item.key), execution_options={"yield_per": 1_000})
         for row in found:
-            yield {**(row.input or {}), **(row.output or {}), "_state": row.state, "_error": row.error}
+            paid = {"_cost": row.cost and float(row.cost)} if cost else {}
+            yield {**(row.input or {}), **(row.output or {}), "_state": row.state, "_error": row.error, **paid}
 
 
 def described(job: JobView) -> tuple[TableInfo, int]:

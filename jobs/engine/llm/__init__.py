@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from jobs.engine.billing import Bill, CallUsage
 from jobs.engine.llm import batch_requests, json_schema
+from jobs.engine.llm.budget import Budget, about_tokens, most_tokens
 from jobs.engine.llm.client import Chat, describe, open_client, setup_error, stream_chat
 from jobs.engine.llm.embeddings.warm_child import embed
 from jobs.engine.llm.model_list import default_model, models
-from jobs.engine.llm.prices import CallUsage, Rates, cost
+from jobs.engine.llm.prices import Rates, cost
 from jobs.engine.llm.provider_batches import offers_batches
 from jobs.engine.llm.responses import LONGEST_ANSWER, Completion
 from jobs.engine.llm.stream import StreamStopped
 from jobs.engine.llm.strict_schema import response_format
-from jobs.engine.llm.token_budget import Budget, about_tokens, most_tokens
 
 __all__ = [
     "LONGEST_ANSWER",
+    "Bill",
     "Budget",
     "CallUsage",
     "Chat",

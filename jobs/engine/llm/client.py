@@ -13,20 +13,24 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from jobs.engine import settings
+from jobs.engine.billing import NO_BILL, Bill
 from jobs.engine.db.rate_limit import RateLimiter
 from jobs.engine.errors import BadInput, JobFailed
 from jobs.engine.llm import json_schema as llm_json_schema
-from jobs.engine.llm import model_list, provider_errors, responses, strict_schema
+from jobs.engine.llm import model_list, prices, provider_errors, responses, strict_schema
+from jobs.engine.llm.budget import most_usage
 from jobs.engine.llm.connections import Provider
 from jobs.engine.llm.model_list import base_url, chosen_model, default_model
+from jobs.engine.llm.prices import Rates
 from jobs.engine.llm.provider_errors import Unwell
 from jobs.engine.llm.responses import Completion
 from jobs.engine.llm.stream import Stream, StreamStopped
@@ -44,7 +48,7 @@ LONGEST_WAIT = 3600.0  # and so is one that asks again and again
 
 Answer = TypeVar("Answer")
 Parse = Callable[[bytes, Mapping[str, Any], float], Answer]
-MayPay = Callable[[], bool]  # whether one more try still fits into the budget
+MayPay = Callable[[], Awaitable[bool]]  # whether one more try still fits into the budget
 
 
 @dataclass(frozen=True)
@@ -160,9 +164,9 @@ class Chat:
         if answer.cut_off:
             said = f"The answer was cut off at {answer.completion_tokens} tokens, before its JSON ended."
             raise responses.InvalidAnswer(said, answer)
-        with provider_errors.paid_before(answer.prompt_tokens, answer.completion_tokens):
+        with provider_errors.paid_before(answer.bill):
             second = await self._tried(body, per_minute, again)
-        second = second.after(answer.prompt_tokens, answer.completion_tokens, answer.seconds)
+        second = second.after(answer.bill, answer.seconds)
         if second.unwilling:
             return second
         second = replace(second, text=responses.json_of(second.text))
@@ -186,7 +190,7 @@ class Chat:
         path: below the base URL. parse: takes the bytes of a 200, the body that was sent and the seconds it took.
         """
         name = f"{self.base_url} {body['model']}"
-        failures, waits, waited, paid = 0, 0, 0.0, (0, 0)
+        failures, waits, waited, paid = 0, 0, 0.0, NO_BILL
         while True:
             if body["model"] in self._newer_names:
                 body = provider_errors.renamed_limit(body)
@@ -194,9 +198,9 @@ class Chat:
                 body = strict_schema.loosened(body) or body
             await self._limits.wait(name, requests_per_minute)
             try:
-                with provider_errors.paid_before(*paid):
+                with provider_errors.paid_before(paid):
                     answer = await self._once(path, body, parse)
-                return cast(Answer, answer.after(*paid)) if isinstance(answer, Completion) else answer
+                return cast(Answer, answer.after(paid)) if isinstance(answer, Completion) else answer
             except provider_errors.Busy as error:
                 waits += 1
                 pause = error.seconds or self._growing(waits)
@@ -210,8 +214,9 @@ class Chat:
                 self._loose.add(body["model"])
             except Unwell as error:
                 failures += 1
-                paid = paid[0] + error.tokens[0], paid[1] + error.tokens[1]
-                if failures == TRIES or (any(error.tokens) and again is not None and not again()):
+                paid += error.bill
+                costs = error.bill.usage.tokens or error.bill.doubtful
+                if failures == TRIES or (costs and again is not None and not await again()):
                     raise provider_errors.gave_up(error, failures, paid) from error
                 await asyncio.sleep(self._growing(failures))
 
@@ -228,11 +233,11 @@ class Chat:
             ) as response:
                 raw = await responses.read(response)
         except aiohttp.ConnectionTimeoutError as error:
-            raise Unwell(f"The provider could not be reached within {self.connect_seconds:g} s") from error
+            raise Unwell(f"The provider could not be reached within {self.connect_seconds:g} s", sent=False) from error
         except TimeoutError as error:
             raise Unwell(f"The model gave no answer within {self.answer_seconds:g} s") from error
         except aiohttp.ClientConnectorError as error:
-            raise Unwell(f"The provider at {self._host} could not be reached") from error
+            raise Unwell(f"The provider at {self._host} could not be reached", sent=False) from error
         except aiohttp.InvalidURL as error:
             raise JobFailed("OPENAI_BASE_URL is not an address that can be called.", reason="settings") from error
         except (aiohttp.ClientError, OSError) as error:
@@ -244,11 +249,31 @@ class Chat:
     def _read(self, raw: bytes, body: dict[str, Any], parse: Parse[Answer], seconds: float) -> Answer:
         """The answer in a body with status 200, or the error that stands there instead."""
         try:
-            return parse(raw, body, seconds)
-        except provider_errors.NoAnswer:
-            if (error := provider_errors.instead_of_answer(raw, self.api_key)) is not None:
-                raise error from None
+            answer = parse(raw, body, seconds)
+            return (
+                cast(Answer, replace(answer, bill=self._priced(body, answer.bill)))
+                if isinstance(answer, Completion)
+                else answer
+            )
+        except (responses.InvalidAnswer, Unwell) as error:
+            error.bill = self._priced(body, error.bill)
+            instead = isinstance(error, provider_errors.NoAnswer)
+            if instead and (found := provider_errors.instead_of_answer(raw, self.api_key)) is not None:
+                raise found from None
             raise
+
+    def rates(self, model: str) -> Rates | None:
+        """The price of a model here; None where none is known."""
+        return prices.own_rates(model) or prices.public_rates(model, self.base_url)
+
+    def most_cost(self, body: Mapping[str, Any]) -> Decimal | None:
+        """The most that a request can cost; None where no price is known, or where its answer has no limit."""
+        usage, rates = most_usage(body), self.rates(chosen_model(str(body.get("model") or self.model)))
+        return rates.most(usage) if rates and usage.completion else None
+
+    def _priced(self, body: Mapping[str, Any], bill: Bill) -> Bill:
+        rates = self.rates(str(body["model"])) if bill.usage.tokens else None
+        return replace(bill, cost=rates.cost(bill.usage)) if rates else bill
 
     async def _refused(
         self, path: str, status: int, headers: Mapping[str, str], raw: bytes, body: dict[str, Any]

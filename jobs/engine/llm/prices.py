@@ -2,7 +2,7 @@
 
     cost("gpt-4o-mini", CallUsage(prompt=1_200, cached=1_000, completion=80), url="https://api.openai.com/v1")
 
-Prices come from the connection, else from the package genai-prices, which has them as data and asks nobody. A model without
+Prices come from the setting PRICES, else from the package genai-prices, which has them as data and asks nobody. A model without
 a known price has no cost: None, never 0. Loading the package takes 0.3 s of the processor, which a web process must not
 stand still for: there `rates_by_child` asks another process once for each model.
 """
@@ -18,35 +18,14 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Self
+from urllib.parse import urlsplit
+
+from jobs.engine import settings
+from jobs.engine.billing import CallUsage
 
 MILLION = Decimal(1_000_000)
 BATCH_SHARE = Decimal("0.5")  # of the price, where the answer may take a day
 CHILD_SECONDS = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class CallUsage:
-    """The tokens of some calls. `cached` and `written` are a part of `prompt`: read from, and written to, the provider's cache;
-    `reasoning` is a part of `completion`."""
-
-    prompt: int = 0
-    completion: int = 0
-    cached: int = 0
-    written: int = 0
-    reasoning: int = 0
-
-    def __add__(self, other: CallUsage) -> CallUsage:
-        return CallUsage(
-            self.prompt + other.prompt,
-            self.completion + other.completion,
-            self.cached + other.cached,
-            self.written + other.written,
-            self.reasoning + other.reasoning,
-        )
-
-    @property
-    def tokens(self) -> int:
-        return self.prompt + self.completion
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +83,15 @@ def cost(model: str, usage: CallUsage, *, url: str = "", batch: bool = False) ->
     return found.cost(usage, batch=batch) if found else None
 
 
+def own_rates(model: str) -> Rates | None:
+    """The price of a model by the setting PRICES."""
+    found = settings.current().prices.get(model)
+    return Rates.of(found) if isinstance(found, dict) else None
+
+
 def public_rates(model: str, url: str = "") -> Rates | None:
     """The public price of a model of the provider at this address, of today; None where none is known."""
-    return _public_rates(model, url, datetime.now(UTC).date())
+    return None if _is_own(url) else _public_rates(model, url, datetime.now(UTC).date())
 
 
 @lru_cache(maxsize=256)
@@ -120,9 +105,18 @@ def _public_rates(model: str, url: str, _: date) -> Rates | None:
     return _rates_of(found.get_prices(datetime.now(UTC)))
 
 
-@lru_cache(maxsize=256)
 def rates_by_child(model: str, url: str = "") -> Rates | None:
     """As `public_rates`, by a process of its own; None also where that fails."""
+    return None if _is_own(url) else _by_child(model, url, datetime.now(UTC).date())
+
+
+def _is_own(url: str) -> bool:
+    """Whether this is a server of one's own, for which nobody has a public price."""
+    return settings.is_loopback(urlsplit(url).hostname or "")
+
+
+@lru_cache(maxsize=256)
+def _by_child(model: str, url: str, _: date) -> Rates | None:
     command = [sys.executable, "-m", __name__, model, url]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=CHILD_SECONDS, check=True)

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from jobs.engine.billing import NO_BILL, Bill
 from jobs.engine.errors import BadInput, JobFailed, LegworkError, Transient
 
 LONGEST_SENTENCE = 300
@@ -35,11 +36,12 @@ _STATUSES = {
 class Unwell(Exception):
     """This try brought no answer; another may. Its text is the start of a sentence, `said` what the provider says of it."""
 
-    def __init__(self, message: str, said: str = "", tokens: tuple[int, int] = (0, 0)) -> None:
+    def __init__(self, message: str, said: str = "", bill: Bill = NO_BILL, *, sent: bool = True) -> None:
         super().__init__(message)
         known = bool(said) and not said.startswith("<")  # pages of proxies have markup
         self.said = f" It says: {said}{'' if said[-1:] in '.!?…' else '.'}" if known else ""
-        self.tokens = tokens  # of prompt and answer, which are paid all the same
+        # What is paid all the same; a request that was sent and brought no count may be.
+        self.bill = bill if bill.usage.tokens or not sent else Bill(doubtful=1)
 
 
 class NoAnswer(Unwell):
@@ -102,29 +104,28 @@ def instead_of_answer(raw: bytes, api_key: str) -> Exception | None:
         return None
 
 
-def gave_up(error: Unwell, failures: int, paid: tuple[int, int]) -> Transient:
+def gave_up(error: Unwell, failures: int, paid: Bill) -> Transient:
     """The last of so many tries brought nothing either."""
     times = "" if failures == 1 else f", {_TIMES.get(failures, f'{failures} times')}"
     found = Transient(f"{error}{times}.{error.said}", reason="provider_unwell")
-    found.prompt_tokens, found.completion_tokens = paid
+    found.bill = paid
     return found
 
 
-def too_busy(error: Busy, pause: float, paid: tuple[int, int]) -> Transient:
+def too_busy(error: Busy, pause: float, paid: Bill) -> Transient:
     sentence = f"The provider is too busy: it asks for a wait of {round(pause)} s."
     found = Transient(sentence, reason="provider_busy", retry_after=pause)
-    found.prompt_tokens, found.completion_tokens = paid
+    found.bill = paid
     return found
 
 
 @contextmanager
-def paid_before(prompt_tokens: int, completion_tokens: int) -> Iterator[None]:
+def paid_before(bill: Bill) -> Iterator[None]:
     """Add what earlier tries cost to an error."""
     try:
         yield
     except LegworkError as error:
-        error.prompt_tokens += prompt_tokens
-        error.completion_tokens += completion_tokens
+        error.bill = bill + error.bill
         raise
 
 

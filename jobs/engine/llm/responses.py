@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from jobs.engine.billing import Bill, CallUsage
 from jobs.engine.errors import BadInput
 from jobs.engine.llm.provider_errors import NoAnswer, Unwell
 
@@ -54,8 +55,7 @@ class Completion:
 
     text: str
     finish_reason: str
-    prompt_tokens: int
-    completion_tokens: int
+    bill: Bill
     seconds: float
     model: str
     refused: bool = False
@@ -65,8 +65,16 @@ class Completion:
     body: Mapping[str, Any] = field(default_factory=dict, repr=False)  # all of it, as it came
 
     @property
+    def prompt_tokens(self) -> int:
+        return self.bill.usage.prompt
+
+    @property
+    def completion_tokens(self) -> int:
+        return self.bill.usage.completion
+
+    @property
     def tokens(self) -> int:
-        return self.prompt_tokens + self.completion_tokens
+        return self.bill.usage.tokens
 
     @property
     def cut_off(self) -> bool:
@@ -78,14 +86,9 @@ class Completion:
         """Whether the model or its provider refused."""
         return self.refused or self.filtered
 
-    def after(self, prompt_tokens: int, completion_tokens: int, seconds: float = 0.0) -> Completion:
+    def after(self, bill: Bill, seconds: float = 0.0) -> Completion:
         """This answer, with the cost of the tries before it."""
-        return replace(
-            self,
-            prompt_tokens=self.prompt_tokens + prompt_tokens,
-            completion_tokens=self.completion_tokens + completion_tokens,
-            seconds=self.seconds + seconds,
-        )
+        return replace(self, bill=bill + self.bill, seconds=self.seconds + seconds)
 
     def given(self) -> Completion:
         """This answer, for work that needs one. Raises InvalidAnswer for a refusal, with the words that there are."""
@@ -103,8 +106,7 @@ class InvalidAnswer(BadInput):
 
     def __init__(self, message: str, answer: Completion, reason: str | None = None) -> None:
         super().__init__(message, reason=reason)
-        self.prompt_tokens = answer.prompt_tokens
-        self.completion_tokens = answer.completion_tokens
+        self.bill = answer.bill
 
 
 async def read(response: ClientResponse) -> bytes:
@@ -136,16 +138,16 @@ def parse(raw: bytes, body: Mapping[str, Any], seconds: float) -> Completion:
     if not isinstance(refusal, str) or not isinstance(finish, str) or (finish == "error" and not text.strip()):
         raise NoAnswer("The provider sent something that is not an answer")
     filtered = finish == "content_filter"
-    paid = _usage(found.get("usage"), body, written + reasoning)
+    paid = Bill(_usage(found.get("usage"), body, written + reasoning))
     model = str(found.get("model") or body["model"])
     answer = Completion(
-        text or refusal, finish, *paid, seconds, model, bool(refusal), filtered, reasoning, calls, found
+        text or refusal, finish, paid, seconds, model, bool(refusal), filtered, reasoning, calls, found
     )
     if answer.text.strip() or calls or filtered:
         return answer
     if answer.cut_off:
         raise InvalidAnswer(cut_off_before_text(body, answer.completion_tokens), answer, reason="cut_off")
-    raise Unwell((ONLY_REASONED if reasoning else EMPTY).rstrip("."), tokens=paid)
+    raise Unwell((ONLY_REASONED if reasoning else EMPTY).rstrip("."), bill=paid)
 
 
 def cut_off_before_text(body: Mapping[str, Any], tokens: int | None) -> str:
@@ -259,10 +261,32 @@ def _call(function: Mapping[str, Any]) -> ToolCall:
     return ToolCall(str(function["name"]), arguments if isinstance(arguments, str) else json.dumps(arguments or {}))
 
 
-def _usage(usage: Any, body: Mapping[str, Any], text: str) -> tuple[int, int]:
+def _usage(usage: Any, body: Mapping[str, Any], text: str) -> CallUsage:
     """Tokens of prompt and answer; guessed at four characters each where the provider does not count."""
+    counted = usage_of(usage)
+    if counted is None:
+        asked = sum(len(str(message.get("content", ""))) for message in body["messages"])
+        return CallUsage(asked // 4 + 1, len(text) // 4 + 1)
+    return counted
+
+
+def usage_of(usage: Any) -> CallUsage | None:
+    """What a provider counted, in OpenAI's words; None where it did not."""
     counts = usage if isinstance(usage, dict) else {}
-    prompt, completion = counts.get("prompt_tokens"), counts.get("completion_tokens")
-    if not isinstance(prompt, int) or not isinstance(completion, int):
-        return sum(len(str(message.get("content", ""))) for message in body["messages"]) // 4 + 1, len(text) // 4 + 1
-    return prompt, completion
+    prompt, completion = _count(counts, "prompt_tokens"), _count(counts, "completion_tokens")
+    if prompt is None or completion is None:
+        return None
+    read, thought = (_part(counts, name) for name in ("prompt_tokens_details", "completion_tokens_details"))
+    cached, reasoning = _count(read, "cached_tokens") or 0, _count(thought, "reasoning_tokens") or 0
+    written = _count(read, "cache_write_tokens") or 0
+    return CallUsage(prompt, completion, min(cached, prompt), written, min(reasoning, completion))
+
+
+def _part(counts: Mapping[str, Any], name: str) -> dict[str, Any]:
+    found = counts.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _count(counts: Mapping[str, Any], name: str) -> int | None:
+    found = counts.get(name)
+    return found if isinstance(found, int) and found >= 0 else None

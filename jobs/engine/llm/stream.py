@@ -19,8 +19,9 @@ import orjson
 from urllib3 import BaseHTTPResponse, Timeout
 from urllib3.exceptions import HTTPError, ProtocolError
 
+from jobs.engine.billing import Bill, CallUsage
 from jobs.engine.errors import LegworkError, Transient
-from jobs.engine.llm import connections, provider_errors, responses, stream_errors
+from jobs.engine.llm import connections, prices, provider_errors, responses, stream_errors
 from jobs.engine.llm.connections import Provider
 
 READ_BYTES = 65_536
@@ -57,6 +58,11 @@ class Stream:
     @property
     def connected(self) -> bool:
         return self._socket is not None
+
+    @property
+    def answered(self) -> bool:
+        """Whether the provider began to answer, so that it counts tokens."""
+        return self._response is not None and self._response.status == 200
 
     def open(self) -> None:
         """Send the request and read the head of the answer.
@@ -114,6 +120,14 @@ class Stream:
         """`prompt_tokens` or `completion_tokens`, where the provider said."""
         count = self.usage.get(name)
         return count if isinstance(count, int) and count > 0 else None
+
+    def bill(self, tokens: int) -> Bill:
+        """What the answer took: as the provider counted, else about a token for four bytes, and so many that came."""
+        sent = len(json.dumps(self.body.get("messages", []), ensure_ascii=False).encode(errors="replace"))
+        usage = responses.usage_of(self.usage) or CallUsage(sent // 4, tokens)
+        model, url = str(self.body["model"]), self.provider.base_url
+        rates = prices.own_rates(model) or prices.rates_by_child(model, url)
+        return Bill(usage, rates.cost(usage) if rates else None)
 
     def ending(self, has_text: bool) -> tuple[str, str] | None:
         """Why an answer that came to its end is not whole, as a word and a sentence; None if it is."""

@@ -68,6 +68,8 @@ def submit(
         return known
     valid = params if isinstance(params, ValidParams) else validate(kind_name, params, owner=owner)
     _check_options(sample, run_at)
+    if valid.kind.asks_model:
+        accounts.check_allowance(owner)
     targets = notifications.checked_notifications(notify)
     shown, sealed = sealing.sealed(valid.kind, valid.json)
     new = Job(

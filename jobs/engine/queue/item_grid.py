@@ -26,7 +26,13 @@ LOOKED = 200, 50_000  # rows: at least, at most
 SAMPLE = 60  # rows whose columns and sizes stand for all
 MOST_VALUES = 50  # of a column that is offered as a filter
 Part = Literal["input", "output"]
-OF_RUN = {"_tokens": Item.tokens, "_seconds": Item.seconds, "_ended": Item.finished_at, "_state": Item.state}
+OF_RUN = {
+    "_tokens": Item.tokens,
+    "_cost": Item.cost,
+    "_seconds": Item.seconds,
+    "_ended": Item.finished_at,
+    "_state": Item.state,
+}
 _NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?\s*$"
 
 

@@ -91,7 +91,7 @@ def item_columns(job: JobView) -> list[str]:
 
 def item_rows(job: JobView, state: str | None = None, positions: Sequence[int] = ()) -> Iterator[dict[str, Any]]:
     """Every recorded item as one row, in constant memory."""
-    return job_rows.rows(job.id, state, positions)
+    return job_rows.rows(job.id, state, positions, cost=job.cost is not None)
 
 
 def export(
@@ -100,7 +100,7 @@ def export(
     """The result table as a download, or its rows at these places: media type, file name, and a stream of its bytes."""
     if format not in exports.FORMATS:
         raise NotFound(f"There is no download as {format[:20]!r}; there are {', '.join(exports.FORMATS)}.")
-    columns = [*item_columns(job), *job_rows.OF_THE_RUN]
+    columns = [*item_columns(job), *job_rows.OF_THE_RUN, *([] if job.cost is None else ["_cost"])]
     name = job_rows.name(job, state or ("chosen rows" if positions else "result"), format)
     return exports.FORMATS[format], name, exports.export(item_rows(job, state, positions), columns, format)
 

@@ -1,4 +1,4 @@
-"""The context passed to a kind's run(): items, steps, progress, log, files, stop, token budget."""
+"""The context passed to a kind's run(): items, steps, progress, log, files, stop, budget."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO
@@ -18,9 +19,10 @@ from jobs.engine.db.models import Counts
 from jobs.engine.errors import JobFailed, QuotaExceeded, RunEnded
 from jobs.engine.files import inputs, quota
 from jobs.engine.files.storage import blob_storage
+from jobs.engine.llm import Budget
 from jobs.engine.masking import SecretMasker
 from jobs.engine.queue import ledger, queries
-from jobs.engine.worker import item_loop
+from jobs.engine.worker import holds, item_loop
 from jobs.engine.worker.item_loop import Output, WorkItem
 from jobs.engine.worker.outcome_writer import OutcomeWriter
 from jobs.engine.worker.wide import LOOK_SECONDS, LeaderFeed
@@ -56,6 +58,14 @@ class Context:
         if self.job.resumed and self._writer.counts is None:
             self._writer.flush()  # nothing was read yet
         return self._writer.prompt_tokens, self._writer.completion_tokens
+
+    def budget(self, tokens: int | None = None, dollars: float | None = None) -> Budget:
+        """The limits of this job, of tokens and of dollars, and its owner's allowance; with what earlier attempts used.
+
+        Before each call: `async with budget.room_for(...) as spend`. The item's Output takes `bill=spend.bill`.
+        """
+        most = None if dollars is None else Decimal(str(dollars))
+        return Budget(tokens, sum(self.used), holds.money_limit(self.job, most))
 
     @property
     def failed(self) -> int:

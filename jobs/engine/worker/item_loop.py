@@ -20,6 +20,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+from jobs.engine.billing import NO_BILL, Bill, CallUsage
 from jobs.engine.errors import BudgetSpent, JobFailed, LegworkError, OutcomeUnknown, RunEnded, Skip
 from jobs.engine.queue.ledger import Outcome
 from jobs.engine.worker.outcome_writer import OutcomeWriter
@@ -51,12 +52,13 @@ class ItemPolicy:
 
 @dataclass(slots=True)
 class Output:
-    """A function's result with more than columns: the tokens it cost, and its verdict."""
+    """A function's result with more than columns: the tokens it took, or the bill of a model's calls, and its verdict."""
 
     columns: dict[str, Any]
     prompt_tokens: int = 0
     completion_tokens: int = 0
     verdict: str | None = None  # of moderation
+    bill: Bill = NO_BILL
 
 
 def entries(
@@ -89,6 +91,7 @@ def ends_job(error: BaseException) -> bool:
 def put(writer: OutcomeWriter, item: WorkItem, came: Any, seconds: float) -> None:
     """Give the outcome of an item to the writer. `came`: what the function returned, or the exception it raised."""
     outcome = Outcome(item.key, item.position, "done", input=item.row, seconds=round(seconds, 4))
+    outcome.charge(_bill(came))
     output = came if isinstance(came, Output) else Output(came if isinstance(came, dict) else {})
     if isinstance(came, Skip):
         outcome.state, outcome.reason, outcome.error = "skipped", came.reason, came.message
@@ -102,9 +105,17 @@ def put(writer: OutcomeWriter, item: WorkItem, came: Any, seconds: float) -> Non
         _trace(writer, item, came)
     else:
         outcome.output, outcome.verdict = output.columns, output.verdict
-        outcome.tokens = output.prompt_tokens + output.completion_tokens or None
-    paid = came if isinstance(came, BaseException) else output  # a rejected answer costs tokens too
-    writer.put(outcome, getattr(paid, "prompt_tokens", 0), getattr(paid, "completion_tokens", 0))
+    writer.put(outcome)
+
+
+def _bill(came: Any) -> Bill:
+    """What an item's calls of a model took; a rejected answer has its price too."""
+    if isinstance(came, LegworkError):
+        return came.bill
+    if not isinstance(came, Output):
+        return NO_BILL
+    tokens = CallUsage(came.prompt_tokens, came.completion_tokens)
+    return came.bill if came.bill is not NO_BILL else Bill(tokens)
 
 
 def _trace(writer: OutcomeWriter, item: WorkItem, error: Exception) -> None:

@@ -66,7 +66,7 @@ class OutcomeWriter:
     def start(self) -> None:
         self._done = _threads.submit(self._write_on)
 
-    def put(self, outcome: Outcome, prompt_tokens: int = 0, completion_tokens: int = 0) -> None:
+    def put(self, outcome: Outcome) -> None:
         """Add an item's outcome. Waits only while MOST_WAITING others are still to be written."""
         outcome.input, outcome.output = self.hider.value(outcome.input), self.hider.value(outcome.output)
         outcome.error = self.hider.value(outcome.error)
@@ -75,8 +75,6 @@ class OutcomeWriter:
                 self._change.wait()
             self._batch.outcomes.append(outcome)
             self._handed += 1
-            self._batch.prompt_tokens += prompt_tokens
-            self._batch.completion_tokens += completion_tokens
             if len(self._batch.outcomes) in (1, MOST_OUTCOMES):  # in between, the writer knows already
                 self._change.notify_all()
 
@@ -194,7 +192,7 @@ def _full(batch: Batch) -> bool:
 
 
 def _split(batch: Batch) -> tuple[Batch, Batch]:
-    """At most MOST_OUTCOMES to write now; the lines, the progress and the tokens go with the first part."""
+    """At most MOST_OUTCOMES to write now; the lines and the progress go with the first part."""
     rest = Batch(outcomes=batch.outcomes[MOST_OUTCOMES:])
     batch.outcomes = batch.outcomes[:MOST_OUTCOMES]
     return batch, rest

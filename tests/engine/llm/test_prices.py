@@ -6,8 +6,9 @@ from typing import Any
 import genai_prices
 import pytest
 
+from jobs.engine.billing import CallUsage
 from jobs.engine.llm import prices
-from jobs.engine.llm.prices import CallUsage, Rates
+from jobs.engine.llm.prices import Rates
 
 OPENAI, ANTHROPIC = "https://api.openai.com/v1", "https://api.anthropic.com"
 

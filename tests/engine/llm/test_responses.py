@@ -12,11 +12,11 @@ import pytest
 
 from jobs.engine.errors import BadInput, JobFailed, LegworkError, Transient
 from jobs.engine.llm import responses, strict_schema
+from jobs.engine.llm.budget import Budget
 from jobs.engine.llm.client import Chat
 from jobs.engine.llm.connections import Provider
 from jobs.engine.llm.responses import Completion, InvalidAnswer, ReasoningFilter
 from jobs.engine.llm.stream import Stream
-from jobs.engine.llm.token_budget import Budget
 from tests.fake_provider import FakeProvider
 
 MOOD = {"type": "object", "properties": {"mood": {"type": "string"}}, "required": ["mood"]}

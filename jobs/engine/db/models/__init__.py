@@ -22,6 +22,7 @@ from jobs.engine.db.models.jobs import (
     Step,
 )
 from jobs.engine.db.models.mail import OutboxMessage, Suppression
+from jobs.engine.db.models.money import Allowance, Spending
 from jobs.engine.db.models.parts import JobHelper, Part
 from jobs.engine.db.models.reviews import Decision, ThresholdChange
 from jobs.engine.db.models.schedules import Notification, Schedule
@@ -43,15 +44,5 @@ __all__ = [
 ]
 __all__ += ["LogLine", "Message", "Notification", "OutboxMessage", "Schedule", "Step", "Suppression", "WorkerProcess"]
 __all__ += ["ROLES", "SCOPES", "Account", "AuditEntry", "Guest", "Share", "SignIn", "Token", "Tries"]
-__all__ += ["Attachment", "PausedQueue", "SiteStorage", "Standing", "StorageUsed"]
-__all__ += [
-    "VERDICTS",
-    "BlobPiece",
-    "Decision",
-    "JobHelper",
-    "Part",
-    "ProviderBatch",
-    "ThresholdChange",
-    "Upload",
-    "new_id",
-]
+__all__ += ["Allowance", "Attachment", "PausedQueue", "SiteStorage", "Spending", "Standing", "StorageUsed"]
+__all__ += ["VERDICTS", "BlobPiece", "Decision", "JobHelper", "Part", "ProviderBatch", "ThresholdChange", "Upload", "new_id"]

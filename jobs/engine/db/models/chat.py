@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -62,6 +63,9 @@ class Message(Base):
     sources: Mapped[list[Any] | None] = mapped_column(JSONB)  # passages that were given with the question
     prompt_tokens: Mapped[int | None]
     completion_tokens: Mapped[int | None]
+    cached_tokens: Mapped[int | None]
+    reasoning_tokens: Mapped[int | None]
+    cost: Mapped[Decimal | None]  # dollars, of all its runs; null where no price is known
     seconds: Mapped[float | None]
     first_token_seconds: Mapped[float | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -95,6 +96,12 @@ class Job(Standing, Base):
     note: Mapped[str | None]
     prompt_tokens: Mapped[int] = mapped_column(server_default="0")
     completion_tokens: Mapped[int] = mapped_column(server_default="0")
+    cached_tokens: Mapped[int] = mapped_column(server_default="0")  # of prompt_tokens
+    reasoning_tokens: Mapped[int] = mapped_column(server_default="0")  # of completion_tokens
+    cost: Mapped[Decimal | None]  # dollars, of the items whose price is known
+    unpriced: Mapped[int] = mapped_column(server_default="0")  # items whose price is not known
+    cost_held: Mapped[Decimal] = mapped_column(server_default="0")  # the most that the calls on their way can cost
+    cost_unsure: Mapped[Decimal] = mapped_column(server_default="0")  # what calls that broke off may have cost
     result: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     pinned: Mapped[bool] = mapped_column(server_default="false")  # not deleted until a person unpins it
 
@@ -179,6 +186,9 @@ class Item(Base):
     reason: Mapped[str | None]
     error: Mapped[str | None]  # the sentence
     tokens: Mapped[int | None]
+    cached_tokens: Mapped[int | None]
+    reasoning_tokens: Mapped[int | None]
+    cost: Mapped[Decimal | None]  # dollars; null where no price is known
     seconds: Mapped[float | None]
     verdict: Mapped[str | None]  # where items are judged; output has it too
     finished_at: Mapped[datetime | None]

@@ -9,18 +9,21 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from jobs.engine.errors import BudgetSpent, LegworkError
+from jobs.engine import jsonsafe
+from jobs.engine.billing import Bill, CallUsage
 from jobs.engine.kits.tools.base import NOT_JSON
 from jobs.engine.kits.tools.registry import TOOLS
 from jobs.engine.llm import client, responses
+from jobs.engine.llm.budget import Budget, most_tokens
 from jobs.engine.llm.embeddings import warm_child
 from jobs.engine.llm.model_list import default_model
 from jobs.engine.llm.responses import Completion, ToolCall
-from jobs.engine.llm.token_budget import most_tokens
+from jobs.engine.llm.strict_schema import response_format
 
 LEAST_LIKENESS = 0.2  # cosine similarity below which no tool is used
 LOOK_SECONDS = 0.1
@@ -31,23 +34,21 @@ Came = TypeVar("Came")
 
 @dataclass
 class AgentModel:
-    """The model's name and token limits. used: tokens of all steps so far. check: raises if the run must end."""
+    """The model's name, its longest answer, and what the job may take. check: raises if the run must end."""
 
     model: str
     max_tokens: int
-    token_budget: int | None
+    budget: Budget
     check: Callable[[], None]
-    used: int = 0
 
 
 @dataclass(frozen=True)
 class ModelReply:
-    """A model's reply: text, tool calls, and the tokens used."""
+    """A model's reply: text, tool calls, and what it took."""
 
     text: str
     calls: list[dict[str, Any]]
-    prompt_tokens: int
-    completion_tokens: int
+    bill: Bill
 
 
 def chat_model(agent_model: AgentModel, small: bool) -> Any:
@@ -70,18 +71,11 @@ def chat_model(agent_model: AgentModel, small: bool) -> Any:
 
         def _generate(self, messages: list[BaseMessage], *_: Any, **__: Any) -> ChatResult:
             ask = _by_schema if small else _by_provider
-            try:
-                reply = ask(agent_model, convert_to_openai_messages(messages), self.offered)
-            except LegworkError as error:
-                agent_model.used += error.prompt_tokens + error.completion_tokens
-                raise
-            agent_model.used += reply.prompt_tokens + reply.completion_tokens
-            usage = {
-                "input_tokens": reply.prompt_tokens,
-                "output_tokens": reply.completion_tokens,
-                "total_tokens": reply.prompt_tokens + reply.completion_tokens,
-            }
-            message = AIMessage(reply.text, tool_calls=reply.calls, usage_metadata=usage)
+            reply = ask(agent_model, convert_to_openai_messages(messages), self.offered)
+            used = reply.bill.usage
+            usage = {"input_tokens": used.prompt, "output_tokens": used.completion, "total_tokens": used.tokens}
+            kept = {"bill": jsonsafe.dumps(asdict(reply.bill) | _as_texts(reply.bill))}
+            message = AIMessage(reply.text, tool_calls=reply.calls, usage_metadata=usage, response_metadata=kept)
             return ChatResult(generations=[ChatGeneration(message=message)])
 
     return Model()
@@ -90,26 +84,20 @@ def chat_model(agent_model: AgentModel, small: bool) -> Any:
 def _by_provider(agent_model: AgentModel, messages: Any, offered: list[dict[str, Any]]) -> ModelReply:
     body: dict[str, Any] = {"model": agent_model.model or default_model(), "messages": messages}
     body |= {"max_tokens": agent_model.max_tokens, "stream": False} | ({"tools": offered} if offered else {})
-    again = _check_budget(agent_model, body)
-
-    async def ask() -> ModelReply:
-        async with client.open_client() as model:
-            return _reply(await model.send(body, again=again), None)
-
-    return _waited(ask(), agent_model.check)
+    return _asked(agent_model, body, None)
 
 
 def _by_schema(agent_model: AgentModel, messages: Any, offered: list[dict[str, Any]]) -> ModelReply:
     task = next(one["content"] for one in reversed(messages) if one["role"] == "user")
     if messages[-1]["role"] == "tool":
         prompt = f"Question: {task}\nResult: {messages[-1]['content']}\nAnswer the question in one sentence."
-        return _reply(_completed(agent_model, prompt), None)
+        return _completed(agent_model, prompt)
     name = _likeliest(task, offered)
     if name is None:
-        return _reply(_completed(agent_model, task), None)
+        return _completed(agent_model, task)
     schema = TOOLS[name].Arguments.model_json_schema()
     prompt = f"Fill in the arguments of {name} as JSON. {' '.join(TOOLS[name].details)}\nRequest: {task}"
-    return _reply(_completed(agent_model, prompt, schema), name)
+    return _completed(agent_model, prompt, schema, name)
 
 
 def _likeliest(task: str, offered: list[dict[str, Any]]) -> str | None:
@@ -125,27 +113,49 @@ def _product(one: list[float], other: list[float]) -> float:
     return sum(a * b for a, b in zip(one, other, strict=True))
 
 
-def _completed(agent_model: AgentModel, prompt: str, schema: Mapping[str, Any] | None = None) -> Completion:
-    messages = [{"role": "user", "content": prompt}]
-    _check_budget(agent_model, {"messages": messages, "max_tokens": agent_model.max_tokens, "response_format": schema})
+def _completed(
+    agent_model: AgentModel, prompt: str, schema: Mapping[str, Any] | None = None, tool: str | None = None
+) -> ModelReply:
+    body: dict[str, Any] = {"model": agent_model.model, "messages": [{"role": "user", "content": prompt}]}
+    body |= {"max_tokens": agent_model.max_tokens, "temperature": 0}
+    body |= {"response_format": response_format(schema)} if schema else {}
+    return _asked(agent_model, body, tool)
 
-    async def ask() -> Completion:
+
+def _asked(agent_model: AgentModel, body: dict[str, Any], tool: str | None) -> ModelReply:
+    """The reply, if the next step fits into the budget. Raises BudgetSpent."""
+    most = most_tokens(body) + len(json.dumps(body.get("tools", []))) // 2
+
+    async def ask() -> ModelReply:
         async with client.open_client() as model:
-            how = {"model": agent_model.model, "max_tokens": agent_model.max_tokens, "json_schema": schema}
-            return await model.complete(messages, temperature=0, **how)  # type: ignore[arg-type]
+            async with agent_model.budget.room_for(most, model.most_cost(body)) as spend:
+                answer = await model.send(body, again=spend.again)
+                spend.bill = answer.bill
+            return _reply(replace(answer, bill=spend.bill), tool)
 
     return _waited(ask(), agent_model.check)
 
 
 def _reply(answer: Completion, tool: str | None) -> ModelReply:
     if tool is not None:
-        return ModelReply(
-            "", [_call(ToolCall(tool, answer.text), answer)], answer.prompt_tokens, answer.completion_tokens
-        )
+        return ModelReply("", [_call(ToolCall(tool, answer.text), answer)], answer.bill)
     calls = [_call(one, answer) for one in answer.calls]
-    return ModelReply(
-        answer.text if calls else answer.given().text, calls, answer.prompt_tokens, answer.completion_tokens
-    )
+    return ModelReply(answer.text if calls else answer.given().text, calls, answer.bill)
+
+
+def bill_of(message: Any) -> Bill:
+    """What a reply took, as it was stored with it."""
+    kept = (message.response_metadata or {}).get("bill")
+    if not kept:
+        used = message.usage_metadata or {}
+        return Bill(CallUsage(used.get("input_tokens", 0), used.get("output_tokens", 0)))
+    found = json.loads(kept)
+    dollars = {name: Decimal(found[name]) if found[name] is not None else None for name in ("cost", "held", "unsure")}
+    return Bill(**{**found, **dollars, "usage": CallUsage(**found["usage"])})
+
+
+def _as_texts(bill: Bill) -> dict[str, str | None]:
+    return {"cost": None if bill.cost is None else str(bill.cost), "held": str(bill.held), "unsure": str(bill.unsure)}
 
 
 def _call(call: ToolCall, answer: Completion) -> dict[str, Any]:
@@ -158,16 +168,6 @@ def _call(call: ToolCall, answer: Completion) -> dict[str, Any]:
     if not isinstance(given, dict):
         given = {NOT_JSON: f"an object is needed, not “{call.arguments[:MOST_SHOWN]}”."}
     return {"name": call.name, "args": given, "id": uuid4().hex, "type": "tool_call"}
-
-
-def _check_budget(agent_model: AgentModel, body: Mapping[str, Any]) -> Callable[[], bool]:
-    """Raise BudgetSpent if the next step does not fit. Returns whether it would fit twice."""
-    most = most_tokens(body) + len(json.dumps(body.get("tools", []))) // 2
-    left = None if agent_model.token_budget is None else agent_model.token_budget - agent_model.used
-    if left is not None and most > left:
-        used = f"{agent_model.used:,} of {agent_model.token_budget:,} tokens are used"
-        raise BudgetSpent(f"The token budget is reached: {used}, and the next step could take up to {most:,}.")
-    return lambda: left is None or 2 * most <= left
 
 
 def _waited(work: Coroutine[Any, Any, Came], check: Callable[[], None]) -> Came:

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jobs.engine import jsonsafe
+from jobs.engine.billing import Bill
 from jobs.engine.errors import BadInput, BudgetSpent, Transient
 from jobs.engine.kits.agents.approval_gate import ApprovalGate
-from jobs.engine.kits.agents.chat_model import AgentModel, chat_model
+from jobs.engine.kits.agents.chat_model import AgentModel, bill_of, chat_model
 from jobs.engine.kits.tools.base import Tool, ToolContext
 
 Once = Callable[[str, Callable[[], Any]], Any]  # Context.once
@@ -41,8 +42,7 @@ class AgentStep:
     number: int
     thought: str
     calls: list[dict[str, Any]]
-    prompt_tokens: int
-    completion_tokens: int
+    bill: Bill
     seconds: float = 0.0
     results: dict[str, str] = field(default_factory=dict)
 
@@ -84,7 +84,7 @@ class Agent:
 
     def earlier(self, message: Any) -> None:
         """Count the tokens of a step of an earlier attempt."""
-        self._mind.used += (getattr(message, "usage_metadata", None) or {}).get("total_tokens", 0)
+        self._mind.budget.used += (getattr(message, "usage_metadata", None) or {}).get("total_tokens", 0)
 
     def recursion_limit(self) -> int:
         return 4 * self._limits.steps + 10  # of the graph; our own limits are reached first
@@ -151,9 +151,8 @@ def _steps(messages: Iterator[Any]) -> Iterator[AgentStep]:
 
 
 def _step(number: int, message: Any) -> AgentStep:
-    used = message.usage_metadata or {}
     text = message.content if isinstance(message.content, str) else json.dumps(message.content)
-    return AgentStep(number, text, message.tool_calls, used.get("input_tokens", 0), used.get("output_tokens", 0))
+    return AgentStep(number, text, message.tool_calls, bill_of(message))
 
 
 def _adapted(tool: Tool, reach: ToolContext) -> Any:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from jobs.engine.billing import NO_BILL, Bill
 from jobs.engine.errors import LegworkError
 from jobs.engine.kits.reports.readings import ReportPlan
 from jobs.engine.llm import client
@@ -27,18 +28,17 @@ _SCALES = {"thousand": 1e3, "k": 1e3, "K": 1e3, "million": 1e6, "M": 1e6, "billi
 
 async def written(
     model: client.Chat, name: str, title: str, figures: dict[str, Any], plan: ReportPlan
-) -> tuple[str, str, tuple[int, int]]:
-    """A summary that uses only numbers from the figures (two attempts), or the reason why there is none; and the tokens."""
+) -> tuple[str, str, Bill]:
+    """A summary that uses only numbers from the figures (two attempts), or the reason why there is none; and the bill."""
     prompt = given(title, figures, [one.label for one in plan.measures], plan.group_by)
     messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": prompt}]
-    spent, unknown = (0, 0), [""]
+    spent, unknown = NO_BILL, [""]
     for _ in range(2):
         try:
             answer = (await model.complete(messages, model=name, max_tokens=LONGEST, temperature=0.2)).given()
         except LegworkError as error:
-            spent = spent[0] + error.prompt_tokens, spent[1] + error.completion_tokens
-            return "", f"There is no summary, because the model did not answer: {error.message}", spent
-        spent = spent[0] + answer.prompt_tokens, spent[1] + answer.completion_tokens
+            return "", f"There is no summary, because the model did not answer: {error.message}", spent + error.bill
+        spent += answer.bill
         unknown = unknown_numbers(answer.text, figures, [title])
         if answer.text.strip() and not unknown:
             return answer.text.strip(), "", spent

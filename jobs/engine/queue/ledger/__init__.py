@@ -39,6 +39,7 @@ from jobs.engine.queue.ledger.lease import (
     start_step,
     wait,
 )
+from jobs.engine.queue.ledger.money import hold, spent
 from jobs.engine.queue.ledger.parts import end_helpers_of, help_out, living_helpers, recover_helpers
 from jobs.engine.queue.ledger.recovery import give_up, recover_dead, recover_expired
 from jobs.engine.queue.ledger.requests import (
@@ -90,6 +91,7 @@ __all__ = [
     "forget_hidden_files",
     "give_up",
     "help_out",
+    "hold",
     "hold_suspended",
     "living_helpers",
     "lock",
@@ -112,6 +114,7 @@ __all__ = [
     "revise",
     "revise_result",
     "settle",
+    "spent",
     "start_step",
     "undeliver",
     "wait",

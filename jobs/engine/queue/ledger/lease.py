@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from jobs.engine.billing import Bill
 from jobs.engine.db.models import ENDED_STATES, Counts, new_id
 from jobs.engine.db.postgres import execute
 from jobs.engine.errors import LeaseLost, LegworkError
@@ -44,6 +45,22 @@ class Outcome:
     tokens: int | None = None
     seconds: float | None = None
     verdict: str | None = None  # where items are judged: one of models.VERDICTS
+    completion_tokens: int | None = None  # of `tokens`, as are the next two
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cost: str | None = None  # a decimal number of dollars
+    unpriced: int = 0  # 1 where the price is not known
+    released: str = "0"  # of what was reserved for it,
+    unsure: str = "0"  # of which this may have been spent by calls that broke off
+
+    def charge(self, bill: Bill) -> None:
+        """Note what its calls of a model took."""
+        usage = bill.usage
+        self.tokens = usage.tokens or None
+        self.completion_tokens = usage.completion or None
+        self.cached_tokens, self.reasoning_tokens = usage.cached or None, usage.reasoning or None
+        self.cost, self.unpriced = None if bill.cost is None else format(bill.cost, "f"), int(bill.unpriced)
+        self.released, self.unsure = format(bill.held, "f"), format(bill.unsure, "f")
 
 
 @dataclass
@@ -53,8 +70,6 @@ class Batch:
     outcomes: list[Outcome] = field(default_factory=list)
     lines: list[tuple[str, str]] = field(default_factory=list)  # level, text
     progress: dict[str, Any] = field(default_factory=dict)  # total, note, result; done only for kinds without items
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
 
 
 _BEAT = f"""
@@ -73,17 +88,28 @@ def beat(connection: Connection, job_id: UUID, lease: int) -> Signal | None:
 # One statement, so that one round trip writes items, log, counts and tokens, or nothing of them.
 # `held` locks the row whose lease is named: the job's, or that of a helper, which leaves the job's unlocked until the end.
 _RECORD_HELD = """
-    with held as ({}), outcome as (
-        insert into items (job_id, key, position, state, input, output, reason, error, tokens, seconds, verdict, finished_at)
+    with held as ({}), given as (
+        select o.* from json_to_recordset(cast(%(outcomes)s as json)) as o(key text, position bigint, state text, input json,
+            output json, reason text, error text, tokens bigint, seconds float8, verdict text, completion_tokens bigint,
+            cached_tokens bigint, reasoning_tokens bigint, cost numeric, unpriced bigint, released numeric, unsure numeric)
+    ), outcome as (
+        insert into items (job_id, key, position, state, input, output, reason, error, tokens, seconds, verdict,
+            cached_tokens, reasoning_tokens, cost, finished_at)
         select held.id, o.key, o.position, o.state, o.input, o.output, o.reason, o.error, o.tokens, o.seconds, o.verdict,
-            case when o.state <> 'started' then now() end
-        from held, json_to_recordset(cast(%(outcomes)s as json)) as o(key text, position bigint, state text, input json,
-            output json, reason text, error text, tokens bigint, seconds float8, verdict text)
-        on conflict (job_id, key) do update set (state, input, output, reason, error, tokens, seconds, verdict, finished_at) =
+            o.cached_tokens, o.reasoning_tokens, o.cost, case when o.state <> 'started' then now() end
+        from held, given o
+        on conflict (job_id, key) do update set (state, input, output, reason, error, tokens, seconds, verdict,
+                cached_tokens, reasoning_tokens, cost, finished_at) =
             (excluded.state, coalesce(excluded.input, items.input), excluded.output, excluded.reason, excluded.error,
-             excluded.tokens, excluded.seconds, excluded.verdict, excluded.finished_at)
+             excluded.tokens, excluded.seconds, excluded.verdict, excluded.cached_tokens, excluded.reasoning_tokens,
+             excluded.cost, excluded.finished_at)
             where items.state = 'started' and excluded.state <> 'started'
         returning state
+    ), paid as (
+        select coalesce(sum(tokens), 0) as tokens, coalesce(sum(completion_tokens), 0) as completion,
+            coalesce(sum(cached_tokens), 0) as cached, coalesce(sum(reasoning_tokens), 0) as reasoning, sum(cost) as cost,
+            coalesce(sum(unpriced), 0) as unpriced, coalesce(sum(released), 0) as released, coalesce(sum(unsure), 0) as unsure
+        from given
     ), counted as (
         select count(*) filter (where state = 'done') as done, count(*) filter (where state = 'failed') as failed,
             count(*) filter (where state = 'skipped') as skipped, count(*) filter (where state = 'unknown') as unknown
@@ -98,8 +124,13 @@ _RECORD_HELD = """
         total = coalesce(cast(%(total)s as bigint), total), note = coalesce(cast(%(note)s as text), note),
         result = coalesce(cast(%(result)s as json), jobs.result),
         advanced = advanced or counted.done + counted.failed + counted.skipped > 0,
-        prompt_tokens = prompt_tokens + %(prompt_tokens)s, completion_tokens = completion_tokens + %(completion_tokens)s
-    from held, counted where jobs.id = held.id
+        prompt_tokens = prompt_tokens + paid.tokens - paid.completion,
+        completion_tokens = completion_tokens + paid.completion, cached_tokens = cached_tokens + paid.cached,
+        reasoning_tokens = reasoning_tokens + paid.reasoning,
+        cost = case when paid.cost is null then jobs.cost else coalesce(jobs.cost, 0) + paid.cost end,
+        unpriced = jobs.unpriced + paid.unpriced, cost_unsure = cost_unsure + paid.unsure,
+        cost_held = greatest(cost_held - paid.released, 0)
+    from held, counted, paid where jobs.id = held.id
     returning extract(epoch from now() - cancel_requested_at)::float8, prompt_tokens, completion_tokens,
         jobs.done, jobs.failed, jobs.skipped, jobs.unknown, total, state
 """
@@ -126,8 +157,6 @@ def record(connection: Connection, job_id: UUID, lease: int, batch: Batch, helpe
         "total": batch.progress.get("total"),
         "note": batch.progress.get("note"),
         "result": batch.progress.get("result"),
-        "prompt_tokens": batch.prompt_tokens,
-        "completion_tokens": batch.completion_tokens,
     }
     recorded = execute(connection, _RECORD if helper is None else _RECORD_PART, values | {"helper": helper})
     if not recorded:

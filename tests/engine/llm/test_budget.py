@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobs.engine.billing import Bill, CallUsage
 from jobs.engine.errors import BudgetSpent
-from jobs.engine.llm.token_budget import Budget, about_tokens, most_tokens
+from jobs.engine.llm.budget import Budget, about_tokens, most_tokens
 
 
 def spend_all(budget: Budget, calls: list[tuple[int, int]], concurrency: int) -> tuple[int, bool]:
@@ -21,7 +22,7 @@ def spend_all(budget: Budget, calls: list[tuple[int, int]], concurrency: int) ->
         for most, spent in left:
             async with budget.room_for(most) as spend:
                 await asyncio.sleep(0)
-                spend.tokens = spent
+                spend.bill = Bill(CallUsage(spent))
             ran += 1
 
     async def run() -> bool:
