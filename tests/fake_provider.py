@@ -39,6 +39,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from tests import fake_anthropic
 from tests.fake_batches import FakeBatches
 
 MODELS = ("fake-small", "fake-large")
@@ -105,6 +106,7 @@ class Server:
         app = web.Application(client_max_size=64_000_000)
         app.router.add_get("/v1/models", self.models)
         app.router.add_post("/v1/chat/completions", self.complete)
+        app.router.add_post("/v1/messages", self.messages)
         app.router.add_post("/v1/embeddings", self.embed)
         app.router.add_post("/v1/moderations", self.moderate)
         self.batches.add_routes(app)
@@ -183,6 +185,10 @@ class Server:
             for scores in given
         ]
         return web.json_response({"id": f"modr-{call['n']}", "model": body["model"], "results": results})
+
+    async def messages(self, request: web.Request) -> web.StreamResponse:
+        """Anthropic's wire."""
+        return await fake_anthropic.messages(self, request, _instance, answer_to)
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()

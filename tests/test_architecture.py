@@ -39,7 +39,7 @@ FLOORS = (
     "jobs.engine.sdk",
     "jobs.engine.kits jobs.engine.operations jobs.engine.worker",
     "jobs.engine.queue",
-    "jobs.engine.chat jobs.engine.mail",
+    "jobs.engine.chat jobs.engine.connections jobs.engine.mail",
     "jobs.engine.kinds jobs.engine.library",
     "jobs.engine.accounts jobs.engine.embedded jobs.engine.files jobs.engine.llm",
     "jobs.engine.formats",

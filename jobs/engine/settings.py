@@ -70,6 +70,7 @@ class Settings:
     allow_tracing: bool = False  # whether debuggers of the same user may look into our processes
     provider_batches: bool = False  # OPENAI_BASE_URL answers batches for less
     models_allowed: tuple[str, ...] = ()  # beside the default one; empty: all that the provider has
+    connections: tuple[Any, ...] = ()  # providers beside the default one, as CONNECTIONS has them
     prices: Mapping[str, Any] = field(default_factory=dict)  # dollars for a million tokens, by model
     job_memory_bytes: int = 0  # that a job may take; 0: half of the machine's
     max_storage_bytes: int = 0  # of one owner's files; 0: no limit
@@ -116,6 +117,7 @@ class Settings:
         urls = (self.database_url, self.redis_url, self.smtp_url, self.imap_url, self.openai_base_url)
         words = [unquote(word) for url in urls if (word := urlsplit(url).password)]
         words += [self.secret_key, self.openai_api_key, self.oidc_client_secret, self.dkim_key]
+        words += [str(one["key"]) for one in self.connections if isinstance(one, dict) and one.get("key")]
         return [word for word in (*words, self.first_account_secret, self.account_password) if word]
 
     def refuse_open_host(self) -> None:
@@ -208,6 +210,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         allow_tracing=environ.get("ALLOW_TRACING", "").strip() == "1",
         provider_batches=environ.get("PROVIDER_BATCHES", "").strip() == "1",
         models_allowed=_words(environ, "MODELS_ALLOWED"),
+        connections=tuple(json_setting(environ, "CONNECTIONS", list)),
         prices=json_setting(environ, "PRICES", dict),
         job_memory_bytes=_number(environ, "JOB_MEMORY_MB", default=0, least=64, most=100_000_000) * 1_000_000,
         target_wait_seconds=_number(environ, "TARGET_WAIT_SECONDS", default=10, least=1, most=86_400),

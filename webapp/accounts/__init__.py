@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from webapp.accounts import audit, first_account, oidc, own_account, people, sign_in
+from webapp.accounts import audit, connections, first_account, oidc, own_account, people, sign_in
 
 PAGES = (
     sign_in.blueprint,
@@ -10,6 +10,7 @@ PAGES = (
     oidc.blueprint,
     own_account.blueprint,
     people.blueprint,
+    connections.blueprint,
     audit.blueprint,
 )
 API = ()

@@ -112,7 +112,7 @@ class _Passing:
             end = self._last[self._last.find(b"{", place) :].decode(errors="replace")
             self._stream.usage = json.JSONDecoder().raw_decode(end)[0] if place >= 0 else {}
         with suppress(LegworkError):
-            accounts.charge(self._owner, self._stream.bill(pieces))
+            accounts.charge(self._owner, llm.bill_of(self._stream, pieces))
 
     def _next(self) -> bytes | BaseException | _Silence | None:
         """What came next; nothing within HEARTBEAT_SECONDS is a _Silence."""

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from flask import Flask, has_request_context, request
 from markupsafe import Markup
 
+from jobs.engine import llm
 from jobs.engine.db import records
 from jobs.engine.queue import JobView
 from webapp.ui.safe_text import cell, figure, harmless, is_figure, verbatim, written
@@ -87,6 +88,7 @@ def install(app: Flask) -> None:
     app.jinja_env.globals.update(
         state_of=state_of, item_word=item_word, word=word, percent=percent, counted=counted, bar=bar,
         noun=noun, zone_line=zone_line, zone_name=zone_name, ending=ending, took=took, now=now, ends=ends, is_figure=is_figure,
+        model_names=llm.models,
     )  # fmt: skip
 
 

@@ -23,6 +23,8 @@ ACTIONS = {
     "password_change": "changed the password of",
     "token_issue": "made a token for",
     "token_revoke": "revoked a token of",
+    "connection_save": "saved the connection",
+    "connection_remove": "removed the connection",
     "allowance_set": "set the allowance of",
     "job_stop": "stopped the job",
     "job_delete": "deleted the job",

@@ -17,8 +17,9 @@ from jobs.engine.chat.answer_rows import Ending
 from jobs.engine.chat.live_text import LiveText
 from jobs.engine.db.models import Conversation, Message
 from jobs.engine.errors import DatabaseUnavailable, LegworkError
-from jobs.engine.llm import client, responses
+from jobs.engine.llm import responses, router
 from jobs.engine.llm.stream import Stream, StreamStopped
+from jobs.engine.llm.stream_bill import bill_of
 
 log = logging.getLogger(__name__)
 
@@ -166,7 +167,7 @@ class AnswerWriter:
         body["stream_options"] = {"include_usage": True}
         if talk.temperature is not None:
             body["temperature"] = talk.temperature
-        self._stream = client.stream_chat(body)
+        self._stream = router.stream_chat(body)
         if self._stopping:
             raise StreamStopped
         self._stream.open()
@@ -235,7 +236,7 @@ class AnswerWriter:
         """After the readers were told: the first price of a model takes half a second."""
         if self._stream is not None and self._stream.answered:
             with suppress(DatabaseUnavailable):
-                answer_rows.charge(self.answer.id, self._stream.bill(self.live.tokens))
+                answer_rows.charge(self.answer.id, bill_of(self._stream, self.live.tokens))
 
 
 def _sources(talk: Conversation, question: str) -> list[dict[str, Any]]:

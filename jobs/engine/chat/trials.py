@@ -19,8 +19,9 @@ from jobs.engine.db.models import new_id
 from jobs.engine.errors import DatabaseUnavailable, LegworkError, TooMany
 from jobs.engine.kinds import form_process
 from jobs.engine.kinds.definition import TrialPrompt
-from jobs.engine.llm import client
+from jobs.engine.llm import router
 from jobs.engine.llm.stream import Stream, StreamStopped
+from jobs.engine.llm.stream_bill import bill_of
 
 log = logging.getLogger(__name__)
 
@@ -84,12 +85,12 @@ class Trial:
 
     def _charge(self) -> None:
         if self.stream is not None and self.stream.answered:
-            self.bill = self.stream.bill(self.tokens)
+            self.bill = bill_of(self.stream, self.tokens)
             with suppress(DatabaseUnavailable):
                 spending.charge(self.owner, self.bill)
 
     def _ask(self, body: dict[str, Any], began: float) -> None:
-        self.stream = client.stream_chat(body | {"stream": True, "stream_options": {"include_usage": True}})
+        self.stream = router.stream_chat(body | {"stream": True, "stream_options": {"include_usage": True}})
         if self.stopped:
             raise StreamStopped
         self.stream.open()

@@ -1,6 +1,6 @@
 """The language model: any server that speaks OpenAI's chat completions.
 
-    async with llm.client() as model:
+    async with llm.open_client() as model:
         answer = await model.complete([{"role": "user", "content": "Hello"}], max_tokens=60)
 
 A client belongs to one event loop and is made after the fork. It posts with aiohttp and reads the JSON itself: for many
@@ -25,17 +25,14 @@ from jobs.engine import settings
 from jobs.engine.billing import NO_BILL, Bill
 from jobs.engine.db.rate_limit import RateLimiter
 from jobs.engine.errors import BadInput, JobFailed
+from jobs.engine.llm import anthropic_wire, model_list, outgoing, prices, provider_errors, responses, strict_schema
 from jobs.engine.llm import json_schema as llm_json_schema
-from jobs.engine.llm import model_list, prices, provider_errors, responses, strict_schema
 from jobs.engine.llm.budget import most_usage
-from jobs.engine.llm.connections import Provider
-from jobs.engine.llm.model_list import base_url, chosen_model, default_model
+from jobs.engine.llm.model_list import base_url, default_model
 from jobs.engine.llm.prices import Rates
 from jobs.engine.llm.provider_errors import Unwell
+from jobs.engine.llm.providers import Connection
 from jobs.engine.llm.responses import Completion
-from jobs.engine.llm.stream import Stream, StreamStopped
-
-__all__ = ["Stream", "StreamStopped"]  # what `stream` gives and raises
 
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 60.0
@@ -64,22 +61,6 @@ def describe() -> ModelInfo:
     return ModelInfo(default_model(), "model" in settings.current().built_in, urlsplit(base_url()).hostname or "")
 
 
-def setup_error() -> str | None:
-    """Why no model can be asked here, as a sentence; None where one can."""
-    if settings.current().has_model:
-        return None
-    return "No model is connected. Set OPENAI_API_KEY or OPENAI_BASE_URL, then start again."
-
-
-def open_client() -> Chat:
-    """A client for the provider in the settings. Raises JobFailed where none is set."""
-    if (reason := setup_error()) is not None:
-        raise JobFailed(reason, reason="no_model")
-    current = settings.current()
-    seconds = BUILT_IN_SECONDS if "model" in current.built_in else ANSWER_SECONDS
-    return Chat(base_url(), current.openai_api_key, current.model, current.redis_url, seconds)
-
-
 @dataclass
 class Chat:
     """One provider. answer_seconds: for a whole answer, however it drips. backoff: the first wait between tries."""
@@ -91,6 +72,7 @@ class Chat:
     answer_seconds: float = ANSWER_SECONDS
     connect_seconds: float = CONNECT_SECONDS
     backoff: float = 0.5
+    connection: Connection | None = field(default=None, repr=False)  # where it has a name
 
     async def __aenter__(self) -> Self:
         import aiohttp
@@ -99,10 +81,12 @@ class Chat:
         self._newer_names: set[str] = set()  # models that know the limit of tokens as max_completion_tokens only
         self._loose: set[str] = set()  # models that refused a schema in strict mode
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0),
+            connector=outgoing.connector(self.connection is not None and self.connection.checked),
             timeout=aiohttp.ClientTimeout(total=self.answer_seconds, sock_connect=self.connect_seconds),
-            headers={"Authorization": f"Bearer {self.api_key}"} if self.api_key else {},
-            proxy=_proxy(self.base_url),  # found once: the library would look, in a thread, at each call
+            headers=self._headers(),
+            proxy=None
+            if self.connection and self.connection.checked
+            else proxy_of(self.base_url),  # found once: the library would look, in a thread, at each call
         )
         return self
 
@@ -144,7 +128,7 @@ class Chat:
 
         again: asked before a second try after one that was paid.
         """
-        body = {**body, "model": chosen_model(body.get("model") or self.model), "stream": False}
+        body = {**body, "model": body.get("model") or self.model, "stream": False}
         schema = responses.schema_of(body)
         if schema is None:
             return await self._tried(body, requests_per_minute, again)
@@ -175,9 +159,15 @@ class Chat:
         return second
 
     async def _tried(self, body: dict[str, Any], per_minute: int | None, again: MayPay | None) -> Completion:
-        return await self.post("chat/completions", body, responses.parse, per_minute, again)
+        return await self._post("chat/completions", body, responses.parse, per_minute, again)
 
     async def post(
+        self, path: str, body: dict[str, Any], parse: Parse[Answer], requests_per_minute: int | None = None
+    ) -> Answer:
+        """Post anything but a chat, as `_post` does."""
+        return await self._post(path, body, parse, requests_per_minute)
+
+    async def _post(
         self,
         path: str,
         body: dict[str, Any],
@@ -224,10 +214,11 @@ class Chat:
         import aiohttp
 
         began = time.monotonic()
+        where, sent = self._as_sent(path, body)
         try:
             async with self._session.post(
-                f"{self.base_url.rstrip('/')}/{path}",
-                data=json.dumps(body).encode(),
+                f"{self.base_url.rstrip('/')}/{where}",
+                data=json.dumps(sent).encode(),
                 headers={"Content-Type": "application/json"},
                 allow_redirects=False,
             ) as response:
@@ -249,7 +240,7 @@ class Chat:
     def _read(self, raw: bytes, body: dict[str, Any], parse: Parse[Answer], seconds: float) -> Answer:
         """The answer in a body with status 200, or the error that stands there instead."""
         try:
-            answer = parse(raw, body, seconds)
+            answer = parse(self._as_openai(raw), body, seconds)
             return (
                 cast(Answer, replace(answer, bill=self._priced(body, answer.bill)))
                 if isinstance(answer, Completion)
@@ -264,12 +255,42 @@ class Chat:
 
     def rates(self, model: str) -> Rates | None:
         """The price of a model here; None where none is known."""
+        if self.connection is not None:
+            return self.connection.rates(model)
         return prices.own_rates(model) or prices.public_rates(model, self.base_url)
 
     def most_cost(self, body: Mapping[str, Any]) -> Decimal | None:
         """The most that a request can cost; None where no price is known, or where its answer has no limit."""
-        usage, rates = most_usage(body), self.rates(chosen_model(str(body.get("model") or self.model)))
+        usage, rates = most_usage(body), self.rates(str(body.get("model") or self.model))
         return rates.most(usage) if rates and usage.completion else None
+
+    @property
+    def _other_wire(self) -> bool:
+        return self.connection is not None and self.connection.kind == "anthropic"
+
+    def _proxy(self) -> str | None:
+        return None if self.connection is not None and self.connection.checked else proxy_of(self.base_url)
+
+    def _headers(self) -> dict[str, str]:
+        if self._other_wire:
+            return anthropic_wire.headers(self.api_key)
+        return {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
+
+    def _as_sent(self, path: str, body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        if not self._other_wire:
+            return path, body
+        if path != "chat/completions":
+            raise JobFailed(f"The provider at {self._host} has only chats; it was asked for {path}.", reason="no_model")
+        return anthropic_wire.path(), anthropic_wire.request(body)
+
+    def _as_openai(self, raw: bytes) -> bytes:
+        """An answer as OpenAI's wire has it; as it came where it is none, for the error that stands there."""
+        if not self._other_wire:
+            return raw
+        try:
+            return json.dumps(anthropic_wire.answer(json.loads(raw))).encode()
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+            return raw
 
     def _priced(self, body: Mapping[str, Any], bill: Bill) -> Bill:
         rates = self.rates(str(body["model"])) if bill.usage.tokens else None
@@ -294,6 +315,9 @@ class Chat:
         if offered and model not in offered:
             some = ", ".join(offered[:8]) + (", …" if len(offered) > 8 else "")
             return f"The provider at {self._host} has no model “{model}”. It offers: {some}."
+        if self.connection is not None:
+            said = f"has no model “{model}”, or no {path.replace('/', ' ')} at this address ({status})."
+            return f"The provider at {self._host} {said}"
         where = f"The provider at {self._host} has no {path.replace('/', ' ')} at this address ({status})."
         return f"{where} Look at OPENAI_BASE_URL; it usually ends in /v1."
 
@@ -310,25 +334,7 @@ class _NotStrictHere(Exception):
     """The provider does not take this schema in strict mode."""
 
 
-def _proxy(url: str) -> str | None:
+def proxy_of(url: str) -> str | None:
     """The proxy that the environment names for this address, as every program here takes it."""
     parts = urlsplit(url)
     return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
-
-
-# Streamed, for text that somebody waits for.
-
-
-def stream_chat(body: Mapping[str, Any]) -> Stream:
-    """A request for a streamed answer, not sent yet; an empty model is the default one. Raises JobFailed without a provider."""
-    if (reason := setup_error()) is not None:
-        raise JobFailed(reason, reason="no_model")
-    slow = "model" in settings.current().built_in
-    provider = Provider(
-        base_url(),
-        settings.current().openai_api_key,
-        BUILT_IN_SECONDS if slow else FIRST_SECONDS,
-        SILENCE_SECONDS,
-        _proxy(base_url()),
-    )
-    return Stream(provider, {**body, "model": chosen_model(body.get("model") or "")})

@@ -14,6 +14,9 @@ from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, P
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util import make_headers
 
+from jobs.engine.llm import anthropic_wire
+from jobs.engine.llm.providers import Connection
+
 CONNECT_SECONDS = 10.0
 MOST_IDLE = 32
 # An idle connection that a firewall has forgotten must not swallow the next question: the kernel notices within a minute.
@@ -37,6 +40,17 @@ class Provider:
     first_seconds: float
     silence_seconds: float
     proxy: str | None = None
+    connection: Connection | None = None  # where it has a name
+
+    @property
+    def other_wire(self) -> bool:
+        return self.connection is not None and self.connection.kind == "anthropic"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        if self.other_wire:
+            return anthropic_wire.headers(self.api_key)
+        return {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
 
     @property
     def host(self) -> str:
@@ -48,7 +62,8 @@ def post(
 ) -> BaseHTTPResponse:
     """The head of the answer to a chat. connected: called before the request is sent. Raises urllib3's HTTPError."""
     parts = urlsplit(provider.base_url)
-    url = parts._replace(path=f"{parts.path.rstrip('/')}/chat/completions").geturl()
+    path = anthropic_wire.path() if provider.other_wire else "chat/completions"
+    url = parts._replace(path=f"{parts.path.rstrip('/')}/{path}").geturl()
     _asking.connected = connected
     return _manager(provider.proxy).urlopen(
         "POST", url, redirect=False, retries=False, preload_content=False, body=body, headers=headers, timeout=timeout

@@ -140,9 +140,7 @@ def parse(raw: bytes, body: Mapping[str, Any], seconds: float) -> Completion:
     filtered = finish == "content_filter"
     paid = Bill(_usage(found.get("usage"), body, written + reasoning))
     model = str(found.get("model") or body["model"])
-    answer = Completion(
-        text or refusal, finish, paid, seconds, model, bool(refusal), filtered, reasoning, calls, found
-    )
+    answer = Completion(text or refusal, finish, paid, seconds, model, bool(refusal), filtered, reasoning, calls, found)
     if answer.text.strip() or calls or filtered:
         return answer
     if answer.cut_off:

@@ -11,7 +11,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -19,11 +19,11 @@ import orjson
 from urllib3 import BaseHTTPResponse, Timeout
 from urllib3.exceptions import HTTPError, ProtocolError
 
-from jobs.engine.billing import Bill, CallUsage
-from jobs.engine.errors import LegworkError, Transient
-from jobs.engine.llm import connections, prices, provider_errors, responses, stream_errors
+from jobs.engine.errors import JobFailed, LegworkError, Transient
+from jobs.engine.llm import anthropic_wire, connections, outgoing, provider_errors, responses, stream_errors
 from jobs.engine.llm.connections import Provider
 
+HEADERS = {"Content-Type": "application/json", "Accept": "text/event-stream, application/json"}
 READ_BYTES = 65_536
 LEAVE_SECONDS = 0.2  # that the end of a body may take after its last event, for its connection to be kept
 _CHUNK_SIZE = re.compile(rb"[0-9a-fA-F]{0,16}")
@@ -38,9 +38,13 @@ class StreamStopped(Exception):
 class Stream:
     """A request to `chat/completions`. `close` may be called at any time, from any thread, and more than once."""
 
-    def __init__(self, provider: Provider, body: Mapping[str, Any]) -> None:
+    def __init__(
+        self, provider: Provider, body: Mapping[str, Any], others: Sequence[tuple[Provider, str]] = ()
+    ) -> None:
+        """others: providers to ask where this one cannot be reached, each with its model."""
         self.provider = provider
         self.body = dict(body)
+        self._others = list(others)
         self.closed = False
         self.usage: dict[str, Any] = {}  # the provider's own counts, known at the end, as is
         self.finish_reason = ""
@@ -61,7 +65,7 @@ class Stream:
 
     @property
     def answered(self) -> bool:
-        """Whether the provider began to answer, so that it counts tokens."""
+        """Whether the provider began to answer."""
         return self._response is not None and self._response.status == 200
 
     def open(self) -> None:
@@ -70,6 +74,16 @@ class Stream:
         Raises StreamStopped, Transient (away, slow or busy), BadInput (this request is refused) or JobFailed (no request
         can succeed).
         """
+        while True:
+            try:
+                return self._open()
+            except (Transient, JobFailed):
+                if self.closed or not self._others:
+                    raise
+            self.provider, model = self._others.pop(0)
+            self.body["model"] = model
+
+    def _open(self) -> None:
         with self._translated():
             while (response := self._send()).status != 200:
                 said, code = provider_errors.sentence_of(response.read1(LONGEST_PROBLEM), self.provider.api_key)
@@ -78,6 +92,10 @@ class Stream:
 
     def chunks(self) -> Iterator[bytes]:
         """The body as it comes. Raises StreamStopped, or Transient where the connection breaks or `end_silent` ended it."""
+        found = self._chunks()
+        return anthropic_wire.translated(found, bool(self.body.get("stream"))) if self.provider.other_wire else found
+
+    def _chunks(self) -> Iterator[bytes]:
         assert self._response is not None
         with self._translated():
             self._limit(None)  # a timer for each token would cost more than to read it
@@ -120,14 +138,6 @@ class Stream:
         """`prompt_tokens` or `completion_tokens`, where the provider said."""
         count = self.usage.get(name)
         return count if isinstance(count, int) and count > 0 else None
-
-    def bill(self, tokens: int) -> Bill:
-        """What the answer took: as the provider counted, else about a token for four bytes, and so many that came."""
-        sent = len(json.dumps(self.body.get("messages", []), ensure_ascii=False).encode(errors="replace"))
-        usage = responses.usage_of(self.usage) or CallUsage(sent // 4, tokens)
-        model, url = str(self.body["model"]), self.provider.base_url
-        rates = prices.own_rates(model) or prices.rates_by_child(model, url)
-        return Bill(usage, rates.cost(usage) if rates else None)
 
     def ending(self, has_text: bool) -> tuple[str, str] | None:
         """Why an answer that came to its end is not whole, as a word and a sentence; None if it is."""
@@ -180,6 +190,7 @@ class Stream:
 
     def connected_to(self, connection: socket.socket, reused: bool) -> None:
         """This request is about to go out over a connection."""
+        outgoing.check_peer(self.provider.connection, connection)
         with self._lock:
             self._socket, self._reused = connection, reused
         if self.closed:  # also while the connection was being made
@@ -188,7 +199,8 @@ class Stream:
     def _send(self) -> BaseHTTPResponse:
         self._socket = self._response = None
         timeout = Timeout(connect=connections.CONNECT_SECONDS, read=self.provider.first_seconds)
-        body, headers = json.dumps(self.body).encode(), self._headers()
+        asked = anthropic_wire.request(self.body) if self.provider.other_wire else self.body
+        body, headers = json.dumps(asked).encode(), HEADERS | self.provider.headers
         while True:
             try:
                 self._response = connections.post(self.provider, body, headers, timeout, self.connected_to)
@@ -199,10 +211,6 @@ class Stream:
         if self.closed:  # a head that was cut off counts as whole
             raise StreamStopped
         return self._response
-
-    def _headers(self) -> dict[str, str]:
-        key = {"Authorization": f"Bearer {self.provider.api_key}"} if self.provider.api_key else {}
-        return {"Content-Type": "application/json", "Accept": "text/event-stream, application/json", **key}
 
     def _other_options(self, status: int, said: str) -> dict[str, Any] | None:
         """The same request for a provider that is too old for `stream_options`, or too new for `max_tokens`."""

@@ -17,7 +17,7 @@ from jobs.engine.db import failures, migrations, postgres, redis
 from jobs.engine.errors import LegworkError, SettingsError
 from jobs.engine.files.storage import blob_storage
 from jobs.engine.files.storage_id import SHARE, hosts_with_other_storage
-from jobs.engine.llm import client, model_list, openai_client
+from jobs.engine.llm import client, model_list, openai_client, providers
 from jobs.engine.mail import smtp
 from jobs.engine.queue import delivery
 
@@ -137,7 +137,7 @@ def clock_health() -> Component:
 
 
 def model_health(thorough: bool = False) -> Component:
-    if (missing := client.setup_error()) is not None:
+    if (missing := providers.setup_error()) is not None:
         return Component("Model", "off", "Not connected", missing.removeprefix("No model is connected. "))
     info = client.describe()
     detail = f"{info.name}{_built_in('model') or f', at {info.host}'}"

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from jobs.engine import sentry
+from jobs.engine import connections, sentry
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Counts
 from jobs.engine.errors import (
@@ -67,6 +67,7 @@ class Run:
 
     def work(self) -> bool:
         """Run the kind and write the outcomes of its items. False if it raised; what it raised is kept for settle()."""
+        connections.offer()
         self.writer.start()
         try:
             try:

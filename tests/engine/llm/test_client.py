@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from jobs.engine.errors import BadInput, JobFailed, Transient
-from jobs.engine.llm import client, model_list
+from jobs.engine.llm import model_list, router
 from jobs.engine.llm.client import Chat, Completion
 from tests.fake_provider import FakeProvider, answer_to
 
@@ -234,5 +234,5 @@ def test_only_models_that_are_allowed_are_asked(provider: FakeProvider, environm
     ):
         ask(provider, model="fake-large")
     with pytest.raises(JobFailed):
-        client.stream_chat({"model": "fake-large", "messages": []})
+        router.stream_chat({"model": "fake-large", "messages": []})
     assert len(provider.calls()) == before

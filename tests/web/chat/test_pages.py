@@ -22,6 +22,7 @@ from jobs.engine.db import postgres
 from jobs.engine.db import redis as db_redis
 from jobs.engine.db.models import Message
 from jobs.engine.llm import client as llm_client
+from jobs.engine.llm import model_list, router
 from jobs.engine.llm.connections import Provider
 from jobs.engine.llm.stream import Stream
 from tests.fake_provider import FakeProvider
@@ -198,7 +199,7 @@ def test_stop_while_the_provider_is_not_reached(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch, unreachable: str
 ) -> None:
     monkeypatch.setattr("jobs.engine.llm.connections.CONNECT_SECONDS", 3)
-    monkeypatch.setattr(llm_client, "stream_chat", lambda body: Stream(Provider(unreachable, "", 5, 5), body))
+    monkeypatch.setattr(router, "stream_chat", lambda body: Stream(Provider(unreachable, "", 5, 5), body))
     answer = ask(client)
     client.post(f"{answer['url']}/stop")
     assert ended(client, answer)["state"] in ("stopped", "failed")
@@ -273,14 +274,14 @@ def test_odd_events_do_nothing(client: FlaskClient, provider: FakeProvider, line
 
 
 def test_a_provider_that_is_away(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(llm_client, "base_url", lambda: "http://127.0.0.1:9/v1")
+    monkeypatch.setattr(model_list, "base_url", lambda: "http://127.0.0.1:9/v1")
     kept = ended(client, ask(client))
     assert (kept["state"], kept["reason"]) == ("failed", "provider_away")
 
 
 def test_a_provider_that_does_not_stream(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = llm_client.stream_chat
-    monkeypatch.setattr(llm_client, "stream_chat", lambda body: real({**body, "stream": False}))
+    real = router.stream_chat
+    monkeypatch.setattr(router, "stream_chat", lambda body: real({**body, "stream": False}))
     kept = ended(client, ask(client))
     assert kept["state"] == "done" and kept["text"].startswith("Answer ")
 

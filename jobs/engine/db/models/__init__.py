@@ -7,6 +7,7 @@ from jobs.engine.db.models.approvals import Approval
 from jobs.engine.db.models.base import Base, new_id
 from jobs.engine.db.models.batches import BatchJob, ProviderBatch
 from jobs.engine.db.models.chat import Attachment, Conversation, Message
+from jobs.engine.db.models.connections import SavedConnection
 from jobs.engine.db.models.files import BlobPiece, File, SiteStorage, StorageUsed, Upload
 from jobs.engine.db.models.jobs import (
     ENDED_STATES,
@@ -44,5 +45,6 @@ __all__ = [
 ]
 __all__ += ["LogLine", "Message", "Notification", "OutboxMessage", "Schedule", "Step", "Suppression", "WorkerProcess"]
 __all__ += ["ROLES", "SCOPES", "Account", "AuditEntry", "Guest", "Share", "SignIn", "Token", "Tries"]
-__all__ += ["Allowance", "Attachment", "PausedQueue", "SiteStorage", "Spending", "Standing", "StorageUsed"]
-__all__ += ["VERDICTS", "BlobPiece", "Decision", "JobHelper", "Part", "ProviderBatch", "ThresholdChange", "Upload", "new_id"]
+__all__ += ["Allowance", "Attachment", "PausedQueue", "SavedConnection", "SiteStorage", "Spending", "Standing"]
+__all__ += ["StorageUsed", "VERDICTS", "BlobPiece", "Decision", "JobHelper", "Part", "ProviderBatch", "ThresholdChange"]
+__all__ += ["Upload", "new_id"]

@@ -18,7 +18,7 @@ from jobs.engine import jsonsafe
 from jobs.engine.billing import Bill, CallUsage
 from jobs.engine.kits.tools.base import NOT_JSON
 from jobs.engine.kits.tools.registry import TOOLS
-from jobs.engine.llm import client, responses
+from jobs.engine.llm import responses, router
 from jobs.engine.llm.budget import Budget, most_tokens
 from jobs.engine.llm.embeddings import warm_child
 from jobs.engine.llm.model_list import default_model
@@ -127,7 +127,7 @@ def _asked(agent_model: AgentModel, body: dict[str, Any], tool: str | None) -> M
     most = most_tokens(body) + len(json.dumps(body.get("tools", []))) // 2
 
     async def ask() -> ModelReply:
-        async with client.open_client() as model:
+        async with router.open_client() as model:
             async with agent_model.budget.room_for(most, model.most_cost(body)) as spend:
                 answer = await model.send(body, again=spend.again)
                 spend.bill = answer.bill

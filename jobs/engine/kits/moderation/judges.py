@@ -20,8 +20,7 @@ from jobs.engine.jsonsafe import clean_text
 from jobs.engine.kits.moderation import english, provider
 from jobs.engine.kits.moderation import passages as moderation_passages
 from jobs.engine.kits.moderation.classifier import built_in_classifier, readable
-from jobs.engine.llm import client as llm_client
-from jobs.engine.llm import embeddings
+from jobs.engine.llm import embeddings, router
 from jobs.engine.llm.embeddings import batching, builtin
 
 Who = Literal["auto", "provider", "built_in"]
@@ -169,7 +168,7 @@ class _Provider(Judge):
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
-        self._client = await self._open.enter_async_context(llm_client.open_client())
+        self._client = await self._open.enter_async_context(router.open_client())
         return self
 
     async def _scores(self, pieces: Sequence[str]) -> list[dict[str, float]]:
@@ -190,5 +189,5 @@ def _highest(pieces: Sequence[str], found: Sequence[dict[str, float]]) -> Judged
 
 
 async def _probe(model: str) -> None:
-    async with replace(llm_client.open_client(), answer_seconds=PROBE_SECONDS) as client:
+    async with replace(router.open_client(), answer_seconds=PROBE_SECONDS) as client:
         await provider.ask(client, model, [PROBE])

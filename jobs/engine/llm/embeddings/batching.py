@@ -23,7 +23,7 @@ from typing import Any, Self, TypeVar
 
 from jobs.engine import machine_memory
 from jobs.engine.errors import BadInput, DatabaseUnavailable, JobFailed
-from jobs.engine.llm import client
+from jobs.engine.llm import router
 from jobs.engine.llm.embeddings import builtin, cache, provider
 from jobs.engine.llm.embeddings.builtin import Embedded
 from jobs.engine.llm.embeddings.models import embedder
@@ -68,7 +68,7 @@ class Vectors:
         self._open = AsyncExitStack()
         one = self.embedder.built_in and machine_memory.is_little()
         self._room = asyncio.Semaphore(1 if one else builtin.AT_ONCE if self.embedder.built_in else CALLS)
-        self._client = None if self.embedder.built_in else await self._open.enter_async_context(client.open_client())
+        self._client = None if self.embedder.built_in else await self._open.enter_async_context(router.open_client())
         return self
 
     async def __aexit__(

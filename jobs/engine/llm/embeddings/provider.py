@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from jobs.engine.llm import client as llm_client
+from jobs.engine.llm import router
 from jobs.engine.llm.embeddings.builtin import Embedded
 from jobs.engine.llm.provider_errors import NoAnswer
 
@@ -21,7 +22,7 @@ def embed(model: str, texts: Sequence[str]) -> Embedded:
     """In an event loop of its own, for callers that have none."""
 
     async def all_of_them() -> Embedded:
-        async with llm_client.open_client() as client:
+        async with router.open_client() as client:
             return joined([await ask(client, model, some) for some in batches(texts)])
 
     return asyncio.run(all_of_them())
