@@ -8,7 +8,7 @@ time. A file of requests for OpenAI's batch endpoint can be used unchanged.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext, suppress
 from itertools import islice
 from typing import Any, Literal
@@ -54,6 +54,7 @@ SPREAD = True
 
 BUILT_IN_TOKENS_PER_SECOND = 150  # of the built-in model on two cores, several rows at a time
 SECONDS_PER_CALL = 3.0  # of a typical provider
+MEASURED_ROWS = 2_000  # whose requests are measured for the estimate of the cost
 CHECKED_AT_ONCE = 20_000_000  # bytes of a batch file whose ids are checked before the job is accepted
 
 
@@ -253,7 +254,8 @@ def estimate(params: Params, find: Find) -> Estimate:
     table = source.table(params.reading)
     if table.rows is None:
         return Estimate()
-    rows, a_row = table.rows, _tokens_a_row(_asker(params, table.columns), table.first)
+    ask = _asker(params, table.columns)
+    rows, a_row = table.rows, _tokens_a_row(ask, table.first)
     seconds = (
         rows * a_row / BUILT_IN_TOKENS_PER_SECOND
         if llm.describe().built_in
@@ -261,7 +263,9 @@ def estimate(params: Params, find: Find) -> Estimate:
     )
     if params.requests_per_minute:
         seconds = max(seconds, rows * 60 / params.requests_per_minute)
-    return Estimate(items=rows, calls=rows, tokens=round(rows * a_row), seconds=round(seconds, 1))
+    some = _request_bytes(ask, islice(source.rows(params.reading), MEASURED_ROWS))
+    whole = round(sum(some) / len(some) * rows) if some else None
+    return Estimate(rows, rows, round(rows * a_row), round(seconds, 1), whole)
 
 
 def questions(params: Params, find: Find, rows: int) -> list[TrialPrompt]:
@@ -366,6 +370,17 @@ def _question(ask: Callable[[dict[str, Any]], dict[str, Any]], row: dict[str, An
         return TrialPrompt(None, trouble=str(error))
     last = body["messages"][-1]
     return TrialPrompt(body, str(last.get("content") or "") if isinstance(last, dict) else "")
+
+
+def _request_bytes(ask: Callable[[dict[str, Any]], dict[str, Any]], rows: Iterable[dict[str, Any]]) -> list[int]:
+    """The bytes of each row's request; 0 for a row that cannot be used."""
+    sizes = []
+    for row in rows:
+        try:
+            sizes.append(llm.request_bytes(ask(row)))
+        except (Skip, BadInput):
+            sizes.append(0)
+    return sizes
 
 
 def _tokens_a_row(ask: Callable[[dict[str, Any]], dict[str, Any]], first: list[dict[str, Any]]) -> float:

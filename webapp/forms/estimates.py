@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from jobs.engine import kinds, queue
@@ -26,6 +27,15 @@ class Expected:
     high_tokens: int = 0
     most_tokens: int | None = None
     runs: int = 0
+    low_cost: float | None = None  # dollars
+    high_cost: float | None = None
+
+    @property
+    def cost(self) -> str:
+        """$0.40 to $0.55."""
+        if self.low_cost is None or self.high_cost is None:
+            return ""
+        return between(Decimal(str(self.low_cost)), Decimal(str(self.high_cost)), words.dollars)
 
     @property
     def time(self) -> str:
@@ -64,6 +74,7 @@ def expected(kind: str, params: Mapping[str, Any], about: kinds.Estimate | None,
         (lambda run: items / run.finished) if items is not None else lambda run: 1
     )
     low, high = _bounds([run.seconds * share(run) for run in runs])
+    low_cost, high_cost = _bounds([float(run.cost) * share(run) for run in runs if run.cost is not None])
     low_tokens, high_tokens = _bounds([run.tokens * share(run) for run in runs])
     if not runs and about and about.seconds:
         low = high = about.seconds
@@ -76,6 +87,8 @@ def expected(kind: str, params: Mapping[str, Any], about: kinds.Estimate | None,
         high_tokens=int(high_tokens or 0),
         most_tokens=about.tokens if about else None,
         runs=len(runs),
+        low_cost=low_cost,
+        high_cost=high_cost,
     )
 
 
@@ -96,7 +109,7 @@ def rough(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5_400 else f"{seconds / 3600:.1f} h"
 
 
-def between(low: float, high: float, written: Callable[[Any], str]) -> str:
+def between(low: Any, high: Any, written: Callable[[Any], str]) -> str:
     """2 to 4 min; about 2 min where both read the same."""
     first, last = written(low), written(high)
     if first == last:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from jobs.engine.accounts import spending
@@ -19,9 +20,10 @@ from jobs.engine.db.models import new_id
 from jobs.engine.errors import DatabaseUnavailable, LegworkError, TooMany
 from jobs.engine.kinds import form_process
 from jobs.engine.kinds.definition import TrialPrompt
-from jobs.engine.llm import router
+from jobs.engine.llm import budget, router
+from jobs.engine.llm.cost_estimate import TriedRow, expected_cost
 from jobs.engine.llm.stream import Stream, StreamStopped
-from jobs.engine.llm.stream_bill import bill_of
+from jobs.engine.llm.stream_bill import bill_of, rates_of
 
 log = logging.getLogger(__name__)
 
@@ -128,6 +130,17 @@ class TrialRun:
                 row.live.end()
             else:
                 threading.Thread(target=row.run, name=f"answer on trial {row.number}", daemon=True).start()
+
+    def expected_cost(self, items: int | None, request_bytes: int | None) -> tuple[Decimal, Decimal] | None:
+        """From what to what so many items will cost, by the answers that came; None where a price is not known."""
+        done = [
+            row for row in self.rows if row.question.body and row.stream and row.bill.cost is not None and not row.ended
+        ]
+        if not done or not items or not request_bytes or done[0].stream is None:
+            return None
+        rates = rates_of(done[0].stream)
+        tried = [TriedRow(budget.request_bytes(row.question.body or {}), row.bill.usage) for row in done]
+        return expected_cost(tried, rates, items, request_bytes) if rates else None
 
     def close(self) -> None:
         with _lock:

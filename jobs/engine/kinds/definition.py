@@ -30,6 +30,7 @@ class Estimate:
     calls: int | None = None
     tokens: int | None = None
     seconds: float | None = None
+    request_bytes: int | None = None  # of all requests to a model together
     notes: tuple[str, ...] = ()  # warnings shown before the start
 
 

@@ -17,7 +17,7 @@ def estimate(kind_name: str, params: dict[str, Any], *, owner: str, sample: int 
     if whole is None or not sample or not whole.items or whole.items <= sample:
         return whole
     share = sample / whole.items
-    scaled = {name: getattr(whole, name) for name in ("calls", "tokens", "seconds")}
+    scaled = {name: getattr(whole, name) for name in ("calls", "tokens", "seconds", "request_bytes")}
     scaled = {name: type(value)(value * share) if value else value for name, value in scaled.items()}
     return replace(whole, items=sample, **scaled)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jobs.engine.billing import Bill, CallUsage
 from jobs.engine.llm import batch_requests, json_schema
-from jobs.engine.llm.budget import Budget, about_tokens, most_tokens
+from jobs.engine.llm.budget import Budget, about_tokens, most_tokens, request_bytes
 from jobs.engine.llm.client import Chat, describe
 from jobs.engine.llm.embeddings.warm_child import embed
 from jobs.engine.llm.model_list import default_model
@@ -43,6 +43,7 @@ __all__ = [
     "named",
     "offers_batches",
     "open_client",
+    "request_bytes",
     "response_format",
     "saved_from",
     "setup_error",

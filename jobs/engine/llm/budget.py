@@ -175,6 +175,11 @@ def most_tokens(body: Mapping[str, Any]) -> int:
     return tries * (_bytes(body) // 2 + _longest(body))
 
 
+def request_bytes(body: Mapping[str, Any]) -> int:
+    """The bytes of what is said in a request."""
+    return _bytes(body)
+
+
 def about_tokens(body: Mapping[str, Any]) -> int:
     """What a request is likely to take: a token for four bytes, and half the longest answer."""
     return _bytes(body) // 4 + _longest(body) // 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from decimal import Decimal
 from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -122,11 +123,12 @@ class EarlierRun(NamedTuple):
     seconds: float
     tokens: int
     model: str
+    cost: Decimal | None = None  # where all of it has a known price
 
 
 _RUNS = """
     select done + failed + skipped, extract(epoch from finished_at - started_at), prompt_tokens + completion_tokens,
-        coalesce(params ->> 'model', '')
+        coalesce(params ->> 'model', ''), case when unpriced = 0 then cost end
     from (
         select * from jobs where owner = %(owner)s and kind = %(kind)s order by id desc limit %(looked_at)s
     ) as latest
@@ -139,7 +141,8 @@ def earlier_runs(owner: str, kind: str) -> list[EarlierRun]:
     """The last jobs of a kind that ended well in one attempt, the newest first."""
     asked = {"owner": owner, "kind": kind, "looked_at": LOOKED_AT, "most": MOST_RUNS}
     return [
-        EarlierRun(int(row[0]), float(row[1]), int(row[2]), str(row[3])) for row in postgres.fetch_all(_RUNS, asked)
+        EarlierRun(int(row[0]), float(row[1]), int(row[2]), str(row[3]), row[4])
+        for row in postgres.fetch_all(_RUNS, asked)
     ]
 
 

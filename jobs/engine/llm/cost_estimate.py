@@ -1,0 +1,44 @@
+"""What all rows will cost, by the first few that were really asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from statistics import mean, pstdev
+
+from jobs.engine.billing import CallUsage
+from jobs.engine.llm.prices import Rates
+
+LEAST_SPREAD, MOST_SPREAD = 0.1, 0.5  # of the range, both ways
+
+
+@dataclass(frozen=True)
+class TriedRow:
+    """A row that was asked: the bytes of its request, and what it took."""
+
+    bytes: int
+    usage: CallUsage
+
+
+def expected_cost(tried: Sequence[TriedRow], rates: Rates, items: int, all_bytes: int) -> tuple[Decimal, Decimal]:
+    """From what to what so many items will cost, whose requests have so many bytes together.
+
+    Prompts grow with their bytes. Answers do so too, as translations do, or are about as long as one another, as labels are:
+    the former is taken where it explains half of how they differ.
+    """
+    prompt = sum(one.usage.prompt for one in tried) / sum(one.bytes for one in tried) * all_bytes
+    lengths = [float(one.usage.completion) for one in tried]
+    shares = [one.usage.completion / one.bytes for one in tried]
+    grows = 2 * _variation(shares) < _variation(lengths)
+    completion = mean(shares) * all_bytes if grows else mean(lengths) * items
+    cached = sum(one.usage.cached for one in tried) / max(sum(one.usage.prompt for one in tried), 1)
+    at = rates.long if rates.long is not None and prompt / items > rates.long_from else rates
+    whole = replace(at, long=None).cost(CallUsage(round(prompt), round(completion), round(cached * prompt)))
+    varies = 2 * min(_variation(shares), _variation(lengths)) / len(tried) ** 0.5
+    spread = Decimal(str(round(min(max(varies, LEAST_SPREAD), MOST_SPREAD), 3)))
+    return whole * (1 - spread), whole * (1 + spread)
+
+
+def _variation(values: Sequence[float]) -> float:
+    return pstdev(values) / mean(values) if mean(values) else 0.0
