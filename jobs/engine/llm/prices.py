@@ -2,9 +2,9 @@
 
     cost("gpt-4o-mini", CallUsage(prompt=1_200, cached=1_000, completion=80), url="https://api.openai.com/v1")
 
-Prices come from the setting PRICES, else from the package genai-prices, which has them as data and asks nobody. A model without
-a known price has no cost: None, never 0. Loading the package takes 0.3 s of the processor, which a web process must not
-stand still for: there `rates_by_child` asks another process once for each model.
+Prices come from the connection or the setting PRICES, else from the package genai-prices, which has them as data and asks
+nobody. A model without a known price has no cost: None, never 0. Loading the package takes 0.3 s of the processor, which a web
+process must not stand still for: there `rates_by_child` asks another process once for each model.
 """
 
 from __future__ import annotations

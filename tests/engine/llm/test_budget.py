@@ -78,7 +78,7 @@ def test_a_failed_call_gives_its_room_back() -> None:
             async with budget.room_for(10):
                 raise ValueError("broken")
         async with budget.room_for(10) as spend:
-            spend.tokens = 10
+            spend.bill = Bill(CallUsage(10))
 
     asyncio.run(run())
     assert budget.used == 10

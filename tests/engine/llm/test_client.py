@@ -221,6 +221,11 @@ def test_a_client_does_not_show_its_key(provider: FakeProvider) -> None:
     assert "sk-secret" not in repr(Chat(provider.base_url, "sk-secret", "fake-small"))
 
 
+async def ask_router(model: str) -> None:
+    async with router.open_client() as client:
+        await client.complete([{"role": "user", "content": "Hello"}], model=model)
+
+
 def test_only_models_that_are_allowed_are_asked(provider: FakeProvider, environment: Callable[..., None]) -> None:
     known = {"OPENAI_BASE_URL": provider.base_url, "OPENAI_API_KEY": "sk-test-123456", "OPENAI_MODEL": "fake-small"}
     environment(**known)
@@ -232,7 +237,7 @@ def test_only_models_that_are_allowed_are_asked(provider: FakeProvider, environm
     with pytest.raises(
         JobFailed, match=r"“fake-large” may not be used here\. These may: fake-small, another, one more\."
     ):
-        ask(provider, model="fake-large")
+        asyncio.run(ask_router("fake-large"))
     with pytest.raises(JobFailed):
         router.stream_chat({"model": "fake-large", "messages": []})
     assert len(provider.calls()) == before

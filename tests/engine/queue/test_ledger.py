@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import Connection, text
 
+from jobs.engine.billing import Bill, CallUsage
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
 from jobs.engine.errors import LeaseLost, LegworkError
@@ -97,11 +99,13 @@ def test_a_batch_writes_items_log_counts_and_tokens_at_once(db: Connection, new:
     job = new()
     claim = take(db, job)
     outcomes = [done(1), done(2, "failed"), done(3, "skipped"), done(4)]
-    batch = Batch(outcomes, [("info", "hello")], {"total": 9, "note": "n"}, prompt_tokens=5, completion_tokens=7)
+    outcomes[0].charge(Bill(CallUsage(5, 7, cached=2, reasoning=3), Decimal("0.0000123")))
+    batch = Batch(outcomes, [("info", "hello")], {"total": 9, "note": "n"})
     ledger.record(db, job.id, claim.lease, batch)
     found = row(db, job)
     assert [found[name] for name in ("done", "failed", "skipped", "unknown", "total")] == [2, 1, 1, 0, 9]
     assert (found["prompt_tokens"], found["completion_tokens"], found["note"]) == (5, 7, "n")
+    assert (found["cached_tokens"], found["reasoning_tokens"], found["cost"]) == (2, 3, Decimal("0.0000123"))
     assert db.execute(text("select count(*) from items")).scalar() == 4
     assert db.execute(text("select level, text from job_log")).one() == ("info", "hello")
 

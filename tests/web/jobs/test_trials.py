@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 from jobs.engine.chat import trials
 from jobs.engine.errors import BadInput
 from jobs.engine.llm import client as llm_client
+from jobs.engine.llm import prices
 from tests.fake_provider import FakeProvider
 from tests.stories.site_client import until
 from webapp.jobs import trials as trials_page
@@ -51,6 +52,18 @@ def test_three_rows_are_answered_and_no_job_is_made(client: FlaskClient, provide
     assert client.get("/api/v1/jobs").json["jobs"] == []
     body = provider.calls()[-1]["body"]
     assert (body["stream"], body["max_tokens"]) == (True, 60)
+
+
+def test_it_says_what_all_rows_will_cost(
+    client: FlaskClient, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "will cost about" not in tried(client)  # no price, never 0
+    monkeypatch.setattr(prices, "own_rates", lambda model: prices.Rates.of({"input": 100, "output": 400}))
+    page = tried(client)
+    assert re.search(r"All \d+ rows will cost about \$\d+\.\d+ to \$\d+\.\d+, by the 3 that were asked", page)
+    assert (
+        page.count(" tokens in ") == 3 and len(re.findall(r" s, \$0\.\d+|ms, \$0\.\d+|\$0\.\d+, the first", page)) == 3
+    )
 
 
 def test_the_page_comes_as_the_answers_do(client: FlaskClient, provider: FakeProvider) -> None:
