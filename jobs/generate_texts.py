@@ -8,14 +8,14 @@ time. A file of requests for OpenAI's batch endpoint can be used unchanged.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from itertools import islice
 from typing import Any, Literal
 
 from jobs.engine import llm, queue
 from jobs.engine.kits import outcomes, texts
-from jobs.engine.llm import about_tokens, batch_requests, most_tokens, response_format
+from jobs.engine.llm import Completion, batch_requests, most_tokens, response_format
 from jobs.engine.llm import json_schema as llm_json_schema
 from jobs.engine.sdk import (
     BadInput,
@@ -34,6 +34,7 @@ from jobs.engine.sdk import (
     TrialPrompt,
     as_shown,
     as_text,
+    dollar_limit,
     figure,
     half_price,
     param,
@@ -108,6 +109,12 @@ class Params(TableParams):
         words={"empty": "Leave them empty", "skip": "Skip the row"},
         advanced=True,
     )
+    reuse_answers: bool = param(
+        "Use answers again",
+        "Where an earlier job of yours with this option asked exactly the same, its answer is taken, without a call.",
+        default=False,
+        advanced=True,
+    )
     concurrency: int = param("Rows at a time", default=16, ge=1, le=64, unit="rows", advanced=True)
     requests_per_minute: int | None = param(
         "Calls per minute",
@@ -132,15 +139,7 @@ class Params(TableParams):
         only_if={"when": "day"},
         advanced=True,
     )
-    cost_limit: float | None = param(
-        "Most it may cost",
-        "No call starts that could pass it; the job keeps its finished rows. Empty: no limit.",
-        default=None,
-        gt=0,
-        le=1_000_000,
-        unit="dollars",
-        advanced=True,
-    )
+    cost_limit: float | None = dollar_limit("No call starts that could pass it; the job keeps its finished rows.")
     token_budget: int | None = param(
         "Token budget",
         "The job ends there and keeps its finished rows. Empty: no limit.",
@@ -238,6 +237,10 @@ def check(params: Params, find: Find) -> list[FieldError]:
         errors.append(FieldError("json_schema", sentence))
     if params.when == "day" and (sentence := _no_batches(params)):
         errors.append(FieldError("when", sentence))
+    if params.cost_limit is not None and params.when == "day":
+        errors.append(
+            FieldError("cost_limit", "In a batch nothing can be stopped at a limit in dollars. Leave one of both.")
+        )
     if (missing := llm.setup_error()) is not None:
         errors.append(FieldError("model", missing))
     return errors
@@ -255,7 +258,7 @@ def estimate(params: Params, find: Find) -> Estimate:
     if table.rows is None:
         return Estimate()
     ask = _asker(params, table.columns)
-    rows, a_row = table.rows, _tokens_a_row(ask, table.first)
+    rows, a_row = table.rows, llm.measured(ask, table.first).tokens
     seconds = (
         rows * a_row / BUILT_IN_TOKENS_PER_SECOND
         if llm.describe().built_in
@@ -263,9 +266,8 @@ def estimate(params: Params, find: Find) -> Estimate:
     )
     if params.requests_per_minute:
         seconds = max(seconds, rows * 60 / params.requests_per_minute)
-    some = _request_bytes(ask, islice(source.rows(params.reading), MEASURED_ROWS))
-    whole = round(sum(some) / len(some) * rows) if some else None
-    return Estimate(rows, rows, round(rows * a_row), round(seconds, 1), whole)
+    measured = llm.measured(ask, islice(source.rows(params.reading), MEASURED_ROWS))
+    return Estimate(rows, rows, round(rows * a_row), round(seconds, 1), round(measured.bytes * rows))
 
 
 def questions(params: Params, find: Find, rows: int) -> list[TrialPrompt]:
@@ -289,10 +291,13 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         total = context.once("requests", lambda: batch_requests.check_lines(source.rows(params.reading)))
     ask, budget = _asker(params, table.columns), context.budget(params.token_budget, params.cost_limit)
     added = texts.AnswerColumns(params.output_column, table.columns, params.json_schema is not None)
+    kept = context.kept_answers(params.reuse_answers and not batch)  # a batch wants the provider's whole responses
     asked = () if batch else parse_template(params.prompt).columns_among(table.columns)
 
     async def write(row: dict[str, Any], model: llm.Chat) -> Output:
         body = ask(row)
+        if (known := await kept.look(body)) is not None:
+            return Output(columns_of(known, row), bill=known.bill)
         async with budget.room_for(most_tokens(body), model.most_cost(body)) as spend:
             try:
                 answer = await model.send(body, params.requests_per_minute, spend.again)
@@ -301,8 +306,11 @@ def run(params: Params, context: Context) -> dict[str, Any]:
                     raise
                 raise BadInput(error.message, reason=error.reason) from None  # each request names its own model
             spend.bill = answer.bill
-        came = added.of(answer, unknown_sentence(row, asked)) | ({"response": answer.body} if batch else {})
-        return Output(came, bill=spend.bill)
+        await kept.keep(body, answer)
+        return Output(columns_of(answer, row), bill=spend.bill)
+
+    def columns_of(answer: Completion, row: dict[str, Any]) -> dict[str, Any]:
+        return added.of(answer, unknown_sentence(row, asked)) | ({"response": answer.body} if batch else {})
 
     key = batch_requests.custom_id if batch else None
     rows, later = source.rows(params.reading), params.when == "day"
@@ -370,23 +378,3 @@ def _question(ask: Callable[[dict[str, Any]], dict[str, Any]], row: dict[str, An
         return TrialPrompt(None, trouble=str(error))
     last = body["messages"][-1]
     return TrialPrompt(body, str(last.get("content") or "") if isinstance(last, dict) else "")
-
-
-def _request_bytes(ask: Callable[[dict[str, Any]], dict[str, Any]], rows: Iterable[dict[str, Any]]) -> list[int]:
-    """The bytes of each row's request; 0 for a row that cannot be used."""
-    sizes = []
-    for row in rows:
-        try:
-            sizes.append(llm.request_bytes(ask(row)))
-        except (Skip, BadInput):
-            sizes.append(0)
-    return sizes
-
-
-def _tokens_a_row(ask: Callable[[dict[str, Any]], dict[str, Any]], first: list[dict[str, Any]]) -> float:
-    """An estimate of the tokens of a row: four characters for each, plus half of the longest answer."""
-    sizes = []
-    for row in first:
-        with suppress(Skip, BadInput):
-            sizes.append(about_tokens(ask(row)))
-    return sum(sizes) / len(sizes) if sizes else 0.0

@@ -40,6 +40,7 @@ from jobs.engine.sdk import (
     KindResult,
     Output,
     ShortText,
+    dollar_limit,
     figure,
     param,
 )
@@ -100,15 +101,7 @@ class Params(KindParams):
         le=10**12,
         unit="tokens",
     )
-    cost_limit: float | None = param(
-        "Most it may cost",
-        "No step starts that could pass it. Empty: no limit.",
-        default=None,
-        gt=0,
-        le=1_000_000,
-        unit="dollars",
-        advanced=True,
-    )
+    cost_limit: float | None = dollar_limit("No step starts that could pass it.")
     seconds: int = param("Longest time", default=900, ge=1, le=14_400, unit="seconds")
     approval_hours: int = param(
         "Longest wait for approval",

@@ -52,7 +52,7 @@ MOST_ANY = 0.03  # share of the site's parameters that are typed as plain Any
 HEAVY = {
     *("langchain", "openai", "duckdb", "numpy", "openpyxl", "xlsxwriter", "boto3", "aiohttp", "xllamacpp"),
     *("onnxruntime", "pandas", "pyarrow", "scipy", "sklearn", "PIL", "pypandoc", "typst"),
-    *("argon2", "authlib", "requests", "sentry_sdk", "nh3", "dateutil"),
+    *("argon2", "authlib", "requests", "sentry_sdk", "nh3", "dateutil", "genai_prices", "anthropic"),
 }
 
 ENVIRONMENT_ALLOWED = {

@@ -36,7 +36,8 @@ class Bill:
     """The tokens of some calls and what they cost. cost: None where a price is not known.
 
     doubtful: calls that broke off, which the provider may have counted all the same. held: what was reserved for these calls,
-    and ends with them; unsure: the part of it that may have been spent by those that are doubtful.
+    and ends with them; unsure: the part of it that may have been spent by those that are doubtful. reused: answers that were kept
+    from earlier jobs, and what they cost then.
     """
 
     usage: CallUsage = field(default_factory=CallUsage)
@@ -44,6 +45,8 @@ class Bill:
     doubtful: int = 0
     held: Decimal = Decimal(0)
     unsure: Decimal = Decimal(0)
+    reused: int = 0
+    saved: Decimal = Decimal(0)
 
     def __add__(self, other: Bill) -> Bill:
         return Bill(
@@ -52,6 +55,8 @@ class Bill:
             self.doubtful + other.doubtful,
             self.held + other.held,
             self.unsure + other.unsure,
+            self.reused + other.reused,
+            self.saved + other.saved,
         )
 
     @property

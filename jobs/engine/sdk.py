@@ -23,7 +23,16 @@ from jobs.engine.formats.tables import ReadOptions, as_shown, unknown_cells, unk
 from jobs.engine.formats.text_templates import parse_template, template_errors
 from jobs.engine.kinds.columns import ItemColumn, KindResult, figure
 from jobs.engine.kinds.definition import Estimate, Find, Recipe, TrialPrompt
-from jobs.engine.kinds.params import ColumnParams, FileRef, KindParams, ShortText, TableFile, TableParams, param
+from jobs.engine.kinds.params import (
+    ColumnParams,
+    FileRef,
+    KindParams,
+    ShortText,
+    TableFile,
+    TableParams,
+    dollar_limit,
+    param,
+)
 from jobs.engine.kinds.shown import Chart, Html, Markdown, Picture, Table, Text
 from jobs.engine.worker.context import Context, Counts, Output
 from jobs.engine.worker.half_price import half_price
@@ -69,6 +78,7 @@ __all__ = [
     "TrialPrompt",
     "as_shown",
     "as_text",
+    "dollar_limit",
     "figure",
     "half_price",
     "param",

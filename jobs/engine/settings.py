@@ -72,6 +72,7 @@ class Settings:
     models_allowed: tuple[str, ...] = ()  # beside the default one; empty: all that the provider has
     connections: tuple[Any, ...] = ()  # providers beside the default one, as CONNECTIONS has them
     prices: Mapping[str, Any] = field(default_factory=dict)  # dollars for a million tokens, by model
+    keep_answers_days: int = 30  # for jobs that use answers again; 0: none is kept
     job_memory_bytes: int = 0  # that a job may take; 0: half of the machine's
     max_storage_bytes: int = 0  # of one owner's files; 0: no limit
     keep_succeeded_days: int = 0  # after the end of succeeded and partial jobs; 0: for ever
@@ -211,6 +212,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         provider_batches=environ.get("PROVIDER_BATCHES", "").strip() == "1",
         models_allowed=_words(environ, "MODELS_ALLOWED"),
         connections=tuple(json_setting(environ, "CONNECTIONS", list)),
+        keep_answers_days=_number(environ, "KEEP_ANSWERS_DAYS", default=30, least=0, most=36_500),
         prices=json_setting(environ, "PRICES", dict),
         job_memory_bytes=_number(environ, "JOB_MEMORY_MB", default=0, least=64, most=100_000_000) * 1_000_000,
         target_wait_seconds=_number(environ, "TARGET_WAIT_SECONDS", default=10, least=1, most=86_400),

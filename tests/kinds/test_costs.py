@@ -19,6 +19,7 @@ from jobs.engine.db.models import Job
 from jobs.engine.errors import TooMany
 from jobs.engine.llm import Rates, client, responses
 from jobs.engine.queue import commands, ledger, queries
+from jobs.engine.worker import kept_answers
 from jobs.engine.worker.run import Run
 from tests.fake_provider import FakeProvider
 from tests.kinds.job_runs import OWNER, errors, items, run, upload
@@ -153,3 +154,37 @@ def attempt_lost(job: Job, seconds: float) -> None:
     attempt.work()
     attempt.settle()
     thread.join()
+
+
+def test_the_same_request_is_not_paid_for_again(provider: FakeProvider) -> None:
+    first = run(submit(reuse_answers=True))
+    assert (first.reused, first.cost_saved) == (0, 0)
+    again = run(submit(reuse_answers=True, output_column="other"))
+    assert (again.done, again.reused, again.cost, again.cost_saved) == (40, 40, None, first.cost)
+    assert [row.output["other"] for row in items(again)] == [row.output["text"] for row in items(first)]
+    assert len(provider.calls()) == 40
+    for other in ({}, {"reuse_answers": True, "max_tokens": 41}, {"reuse_answers": True, "model": "fake-large"}):
+        assert run(submit(**other)).reused == 0
+    assert len(provider.calls()) == 160
+    stranger = {"source": "sample:reviews.csv", "prompt": "{review}", "reuse_answers": True}
+    mine = run(commands.submit("generate_texts", stranger, owner=OWNER))
+    theirs = commands.submit("generate_texts", stranger, owner="somebody else")
+    with postgres.session() as session:
+        claim = ledger.claim(session.connection(), theirs.id, "test")
+    assert claim
+    attempt = Run(claim)
+    attempt.work()
+    attempt.settle()
+    assert mine.done == queries.job(theirs.id, "somebody else").done > 0
+    assert queries.job(theirs.id, "somebody else").reused == 0
+    assert kept_answers.forget_old() == 0
+
+
+def test_answers_are_kept_only_for_so_long(provider: FakeProvider) -> None:
+    run(submit(reuse_answers=True))
+    with postgres.session() as session:
+        postgres.execute(session.connection(), "update kept_answers set created_at = now() - interval '31 days'")
+    assert run(submit(reuse_answers=True)).reused == 0
+    with postgres.session() as session:
+        postgres.execute(session.connection(), "update kept_answers set created_at = now() - interval '31 days'")
+    assert kept_answers.forget_old() == 40

@@ -71,6 +71,8 @@ class TokenUsage(Record):
     ]
     unpriced: Annotated[Whole, Field(description="Items whose price is not known; `cost` is without them.")]
     cost_unsure: Annotated[Dollars, Field(description="What calls that broke off may have cost beside `cost`.")]
+    reused: Annotated[Whole, Field(description="Answers that earlier jobs got, and that were used again.")]
+    cost_saved: Annotated[Dollars, Field(description="What the answers that were used again cost when they were made.")]
 
 
 class JobRow(Located):

@@ -54,6 +54,8 @@ class _JobRow(NamedTuple):
     cost: Decimal | None
     unpriced: int
     cost_unsure: Decimal
+    reused: int
+    cost_saved: Decimal
     result: dict[str, Any] | None
     pinned: bool
 

@@ -220,3 +220,16 @@ class ColumnParams(TableParams):
     @property
     def column_choices(self) -> Choices:
         return Choices(self.dates, self.numbers, tuple(self.text_columns))
+
+
+def dollar_limit(help: str) -> Any:
+    """A field for what a job may cost: `context.budget(dollars=params.cost_limit)`."""
+    return param(
+        "Most it may cost",
+        f"{help} Empty: no limit.",
+        default=None,
+        gt=0,
+        le=1_000_000,
+        unit="dollars",
+        advanced=True,
+    )

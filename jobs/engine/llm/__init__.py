@@ -6,6 +6,7 @@ from jobs.engine.billing import Bill, CallUsage
 from jobs.engine.llm import batch_requests, json_schema
 from jobs.engine.llm.budget import Budget, about_tokens, most_tokens, request_bytes
 from jobs.engine.llm.client import Chat, describe
+from jobs.engine.llm.cost_estimate import measured
 from jobs.engine.llm.embeddings.warm_child import embed
 from jobs.engine.llm.model_list import default_model
 from jobs.engine.llm.prices import Rates, cost
@@ -38,6 +39,7 @@ __all__ = [
     "forget",
     "json_schema",
     "made",
+    "measured",
     "models",
     "most_tokens",
     "named",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from statistics import mean, pstdev
+from typing import Any, NamedTuple
 
 from jobs.engine.billing import CallUsage
+from jobs.engine.errors import BadInput, Skip
+from jobs.engine.llm.budget import about_tokens, request_bytes
 from jobs.engine.llm.prices import Rates
 
 LEAST_SPREAD, MOST_SPREAD = 0.1, 0.5  # of the range, both ways
@@ -38,6 +42,24 @@ def expected_cost(tried: Sequence[TriedRow], rates: Rates, items: int, all_bytes
     varies = 2 * min(_variation(shares), _variation(lengths)) / len(tried) ** 0.5
     spread = Decimal(str(round(min(max(varies, LEAST_SPREAD), MOST_SPREAD), 3)))
     return whole * (1 - spread), whole * (1 + spread)
+
+
+class RowSize(NamedTuple):
+    """Of an average row: the bytes of its request, and about how many tokens it takes."""
+
+    bytes: float
+    tokens: float
+
+
+def measured(ask: Callable[[dict[str, Any]], dict[str, Any]], rows: Iterable[dict[str, Any]]) -> RowSize:
+    """Of these rows; one that cannot be used is not asked and takes nothing. ask: makes the request body of a row."""
+    count, sizes, tokens = 0, 0, []
+    for count, row in enumerate(rows, 1):  # noqa: B007 - counted
+        with suppress(Skip, BadInput):
+            body = ask(row)
+            sizes += request_bytes(body)
+            tokens.append(about_tokens(body))
+    return RowSize(sizes / count if count else 0, mean(tokens) if tokens else 0)
 
 
 def _variation(values: Sequence[float]) -> float:

@@ -59,7 +59,7 @@ class Connection:
 
 
 @dataclass(frozen=True)
-class Target:
+class ModelTarget:
     """A model of a connection."""
 
     connection: Connection
@@ -98,12 +98,12 @@ def named() -> dict[str, Connection]:
     return _known[0][1]
 
 
-def target(name: str) -> Target:
+def target(name: str) -> ModelTarget:
     """What `model`, `model@connection` or `@connection` names. Raises JobFailed for a model that may not be asked there."""
     model, at, where = name.rpartition("@")
     found = named().get(where) if at else None
     if found is None:
-        return Target(
+        return ModelTarget(
             default(), model_list.chosen_model("" if name == f"@{DEFAULT}" else name.removesuffix(f"@{DEFAULT}"))
         )
     if not model and not found.models:
@@ -114,10 +114,17 @@ def target(name: str) -> Target:
             f"The connection {where} has no model “{model[:80]}”. It has: {', '.join(found.models[:8])}.",
             reason="no_model",
         )
-    return Target(found, model)
+    return ModelTarget(found, model)
 
 
-def chain(name: str) -> list[Target]:
+def rates(name: str) -> Rates | None:
+    """The price of an embedding model, which MODELS_ALLOWED says nothing about; None where none is known."""
+    model, at, where = name.rpartition("@")
+    found = named().get(where) if at else None
+    return default().rates(name) if found is None else found.rates(model)
+
+
+def chain(name: str) -> list[ModelTarget]:
     """The target, and those to ask in turn where it cannot be reached."""
     found = [target(name)]
     while (following := found[-1].connection.fallback) and len(found) < LONGEST_CHAIN:

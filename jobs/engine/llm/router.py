@@ -16,7 +16,7 @@ from jobs.engine.llm import client, model_list, providers
 from jobs.engine.llm.budget import most_usage
 from jobs.engine.llm.client import Chat, MayPay, Parse
 from jobs.engine.llm.connections import Provider
-from jobs.engine.llm.providers import DEFAULT, Connection, Target
+from jobs.engine.llm.providers import DEFAULT, Connection, ModelTarget
 from jobs.engine.llm.responses import Completion
 from jobs.engine.llm.stream import Stream
 from jobs.engine.sandbox import http
@@ -75,7 +75,7 @@ class Router(Chat):
         known = [rates.most(usage) for rates in found if rates]
         return max(known) if usage.completion and len(known) == len(found) else None
 
-    def _chain(self, name: str) -> list[Target]:
+    def _chain(self, name: str) -> list[ModelTarget]:
         return providers.chain(name or self.model)
 
     async def _down_the_chain(
@@ -137,7 +137,7 @@ def stream_chat(body: Mapping[str, Any]) -> Stream:
     return Stream(whole[0][0], {**body, "model": whole[0][1]}, whole[1:])
 
 
-def _provider(one: Target) -> tuple[Provider, str]:
+def _provider(one: ModelTarget) -> tuple[Provider, str]:
     connection = one.connection
     slow = connection.name == DEFAULT and "model" in settings.current().built_in
     if connection.checked:

@@ -24,6 +24,7 @@ from jobs.engine.files import resumable
 from jobs.engine.files.storage import blob_storage
 from jobs.engine.kinds import catalogue
 from jobs.engine.queue import batches, commands, delivery, ledger, notifications, queries, retention, worker_registry
+from jobs.engine.worker import kept_answers
 
 TICK_SECONDS = 1.0
 FRONT = 100  # oldest rows of a queue whose messages are looked for each second
@@ -198,6 +199,7 @@ def tidy() -> None:
     with postgres.session() as session:
         worker_registry.forget_silent(session)
         blobs = ledger.forget_hidden_files(session.connection())
+    kept_answers.forget_old()
     for blob in blobs:
         _remove(blob)
 

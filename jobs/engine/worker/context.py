@@ -24,6 +24,7 @@ from jobs.engine.masking import SecretMasker
 from jobs.engine.queue import ledger, queries
 from jobs.engine.worker import holds, item_loop
 from jobs.engine.worker.item_loop import Output, WorkItem
+from jobs.engine.worker.kept_answers import KeptAnswers
 from jobs.engine.worker.outcome_writer import OutcomeWriter
 from jobs.engine.worker.wide import LOOK_SECONDS, LeaderFeed
 
@@ -66,6 +67,10 @@ class Context:
         """
         most = None if dollars is None else Decimal(str(dollars))
         return Budget(tokens, sum(self.used), holds.money_limit(self.job, most))
+
+    def kept_answers(self, on: bool) -> KeptAnswers:
+        """Answers that the owner's earlier jobs kept; `on`: whether this job uses and keeps any."""
+        return KeptAnswers(self.job.owner, on)
 
     @property
     def failed(self) -> int:

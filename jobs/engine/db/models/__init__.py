@@ -23,7 +23,7 @@ from jobs.engine.db.models.jobs import (
     Step,
 )
 from jobs.engine.db.models.mail import OutboxMessage, Suppression
-from jobs.engine.db.models.money import Allowance, Spending
+from jobs.engine.db.models.money import Allowance, KeptAnswer, Spending
 from jobs.engine.db.models.parts import JobHelper, Part
 from jobs.engine.db.models.reviews import Decision, ThresholdChange
 from jobs.engine.db.models.schedules import Notification, Schedule
@@ -45,6 +45,6 @@ __all__ = [
 ]
 __all__ += ["LogLine", "Message", "Notification", "OutboxMessage", "Schedule", "Step", "Suppression", "WorkerProcess"]
 __all__ += ["ROLES", "SCOPES", "Account", "AuditEntry", "Guest", "Share", "SignIn", "Token", "Tries"]
-__all__ += ["Allowance", "Attachment", "PausedQueue", "SavedConnection", "SiteStorage", "Spending", "Standing"]
-__all__ += ["StorageUsed", "VERDICTS", "BlobPiece", "Decision", "JobHelper", "Part", "ProviderBatch", "ThresholdChange"]
-__all__ += ["Upload", "new_id"]
+__all__ += ["Allowance", "Attachment", "KeptAnswer", "PausedQueue", "SavedConnection", "SiteStorage", "Spending"]
+__all__ += ["VERDICTS", "BlobPiece", "Decision", "JobHelper", "Part", "ProviderBatch", "Standing", "StorageUsed"]
+__all__ += ["ThresholdChange", "Upload", "new_id"]

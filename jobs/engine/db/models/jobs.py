@@ -102,6 +102,8 @@ class Job(Standing, Base):
     unpriced: Mapped[int] = mapped_column(server_default="0")  # items whose price is not known
     cost_held: Mapped[Decimal] = mapped_column(server_default="0")  # the most that the calls on their way can cost
     cost_unsure: Mapped[Decimal] = mapped_column(server_default="0")  # what calls that broke off may have cost
+    reused: Mapped[int] = mapped_column(server_default="0")  # answers that earlier jobs of the owner got,
+    cost_saved: Mapped[Decimal] = mapped_column(server_default="0")  # and what they cost then
     result: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     pinned: Mapped[bool] = mapped_column(server_default="false")  # not deleted until a person unpins it
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
+from sqlalchemy import Index, func
+from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.orm import Mapped, mapped_column
 
 from jobs.engine.db.models.base import Base
@@ -36,6 +39,20 @@ class Spending(Base):
         zero = Decimal(0)
         none = dict.fromkeys(("unpriced", "prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"), 0)
         return cls(owner=owner, month=month, jobs=zero, chats=zero, unsure=zero, **none)
+
+
+class KeptAnswer(Base):
+    """An answer that an owner's jobs may use again, by the digest of the whole request."""
+
+    __tablename__ = "kept_answers"
+
+    owner: Mapped[str] = mapped_column(primary_key=True)
+    digest: Mapped[bytes] = mapped_column(primary_key=True)
+    answer: Mapped[dict[str, Any]] = mapped_column(JSON)
+    cost: Mapped[Decimal | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (Index("kept_answers_created_at", "created_at"),)
 
 
 class Allowance(Base):

@@ -150,12 +150,19 @@ def bill_of(message: Any) -> Bill:
         used = message.usage_metadata or {}
         return Bill(CallUsage(used.get("input_tokens", 0), used.get("output_tokens", 0)))
     found = json.loads(kept)
-    dollars = {name: Decimal(found[name]) if found[name] is not None else None for name in ("cost", "held", "unsure")}
+    dollars = {
+        name: Decimal(found[name]) if found[name] is not None else None for name in ("cost", "held", "unsure", "saved")
+    }
     return Bill(**{**found, **dollars, "usage": CallUsage(**found["usage"])})
 
 
 def _as_texts(bill: Bill) -> dict[str, str | None]:
-    return {"cost": None if bill.cost is None else str(bill.cost), "held": str(bill.held), "unsure": str(bill.unsure)}
+    return {
+        "cost": None if bill.cost is None else str(bill.cost),
+        "held": str(bill.held),
+        "unsure": str(bill.unsure),
+        "saved": str(bill.saved),
+    }
 
 
 def _call(call: ToolCall, answer: Completion) -> dict[str, Any]:

@@ -22,8 +22,9 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from jobs.engine import machine_memory
+from jobs.engine.billing import Bill, CallUsage
 from jobs.engine.errors import BadInput, DatabaseUnavailable, JobFailed
-from jobs.engine.llm import router
+from jobs.engine.llm import providers, router
 from jobs.engine.llm.embeddings import builtin, cache, provider
 from jobs.engine.llm.embeddings.builtin import Embedded
 from jobs.engine.llm.embeddings.models import embedder
@@ -78,6 +79,12 @@ class Vectors:
             task.cancel()
         await asyncio.gather(*self._flying, return_exceptions=True)
         await self._open.aclose()
+
+    def bill(self, vector: Vector) -> Bill:
+        """What a vector took; its provider counts a whole request, of which this is the share of its text."""
+        usage = CallUsage(vector.tokens)
+        rates = None if self.embedder.built_in or not vector.tokens else providers.rates(self.embedder.model)
+        return Bill(usage, rates.cost(usage) if rates else None)
 
     async def of(self, text: str) -> Vector:
         """Raises BadInput or Transient for this text alone, JobFailed where none can be embedded."""

@@ -52,6 +52,8 @@ class Outcome:
     unpriced: int = 0  # 1 where the price is not known
     released: str = "0"  # of what was reserved for it,
     unsure: str = "0"  # of which this may have been spent by calls that broke off
+    reused: int = 0  # answers that were kept from earlier jobs,
+    saved: str = "0"  # and what they cost then
 
     def charge(self, bill: Bill) -> None:
         """Note what its calls of a model took."""
@@ -61,6 +63,7 @@ class Outcome:
         self.cached_tokens, self.reasoning_tokens = usage.cached or None, usage.reasoning or None
         self.cost, self.unpriced = None if bill.cost is None else format(bill.cost, "f"), int(bill.unpriced)
         self.released, self.unsure = format(bill.held, "f"), format(bill.unsure, "f")
+        self.reused, self.saved = bill.reused, format(bill.saved, "f")
 
 
 @dataclass
@@ -91,7 +94,8 @@ _RECORD_HELD = """
     with held as ({}), given as (
         select o.* from json_to_recordset(cast(%(outcomes)s as json)) as o(key text, position bigint, state text, input json,
             output json, reason text, error text, tokens bigint, seconds float8, verdict text, completion_tokens bigint,
-            cached_tokens bigint, reasoning_tokens bigint, cost numeric, unpriced bigint, released numeric, unsure numeric)
+            cached_tokens bigint, reasoning_tokens bigint, cost numeric, unpriced bigint, released numeric, unsure numeric,
+            reused bigint, saved numeric)
     ), outcome as (
         insert into items (job_id, key, position, state, input, output, reason, error, tokens, seconds, verdict,
             cached_tokens, reasoning_tokens, cost, finished_at)
@@ -108,7 +112,8 @@ _RECORD_HELD = """
     ), paid as (
         select coalesce(sum(tokens), 0) as tokens, coalesce(sum(completion_tokens), 0) as completion,
             coalesce(sum(cached_tokens), 0) as cached, coalesce(sum(reasoning_tokens), 0) as reasoning, sum(cost) as cost,
-            coalesce(sum(unpriced), 0) as unpriced, coalesce(sum(released), 0) as released, coalesce(sum(unsure), 0) as unsure
+            coalesce(sum(unpriced), 0) as unpriced, coalesce(sum(released), 0) as released, coalesce(sum(unsure), 0) as unsure,
+            coalesce(sum(reused), 0) as reused, coalesce(sum(saved), 0) as saved
         from given
     ), counted as (
         select count(*) filter (where state = 'done') as done, count(*) filter (where state = 'failed') as failed,
@@ -129,6 +134,7 @@ _RECORD_HELD = """
         reasoning_tokens = reasoning_tokens + paid.reasoning,
         cost = case when paid.cost is null then jobs.cost else coalesce(jobs.cost, 0) + paid.cost end,
         unpriced = jobs.unpriced + paid.unpriced, cost_unsure = cost_unsure + paid.unsure,
+        reused = jobs.reused + paid.reused, cost_saved = cost_saved + paid.saved,
         cost_held = greatest(cost_held - paid.released, 0)
     from held, counted, paid where jobs.id = held.id
     returning extract(epoch from now() - cancel_requested_at)::float8, prompt_tokens, completion_tokens,

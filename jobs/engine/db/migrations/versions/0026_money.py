@@ -8,7 +8,8 @@ from alembic import op
 revision = "0026"
 down_revision = "0025"
 
-JOB_COUNTS = ("cached_tokens", "reasoning_tokens", "unpriced")
+JOB_COUNTS = ("cached_tokens", "reasoning_tokens", "unpriced", "reused")
+JOB_DOLLARS = ("cost_held", "cost_unsure", "cost_saved")
 MONEY_COUNTS = ("unpriced", "prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
 DOLLARS = ("jobs", "chats", "unsure")
 
@@ -57,7 +58,7 @@ def upgrade() -> None:
     op.add_column("jobs", sa.Column("cost", sa.Numeric(), nullable=True))
     for name in JOB_COUNTS:
         op.add_column("jobs", _count(name))
-    for name in ("cost_held", "cost_unsure"):
+    for name in JOB_DOLLARS:
         op.add_column("jobs", _numeric(name))
     op.create_table(
         "spending",
@@ -92,7 +93,7 @@ def downgrade() -> None:
         op.execute(f"drop function {name}()")
     op.drop_table("allowances")
     op.drop_table("spending")
-    for name in ("cost_unsure", "cost_held", *JOB_COUNTS, "cost"):
+    for name in (*JOB_DOLLARS, *JOB_COUNTS, "cost"):
         op.drop_column("jobs", name)
     for table in ("items", "messages"):
         for name in ("cost", "reasoning_tokens", "cached_tokens"):

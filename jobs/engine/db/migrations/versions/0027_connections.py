@@ -1,4 +1,4 @@
-"""Providers of models that admins add on a page"""
+"""Providers of models that admins add on a page, and answers that are kept for other jobs"""
 
 from __future__ import annotations
 
@@ -25,7 +25,18 @@ def upgrade() -> None:
         sa.Column("changed_at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("connections_pkey")),
     )
+    op.create_table(
+        "kept_answers",
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("answer", postgresql.JSON(), nullable=False),
+        sa.Column("cost", sa.Numeric(), nullable=True),
+        sa.Column("created_at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("owner", "digest", name=op.f("kept_answers_pkey")),
+    )
+    op.create_index("kept_answers_created_at", "kept_answers", ["created_at"], unique=False)
 
 
 def downgrade() -> None:
+    op.drop_table("kept_answers")
     op.drop_table("connections")
