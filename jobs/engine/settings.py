@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from jobs.engine import platforms
 from jobs.engine.errors import SettingsError
-from jobs.engine.json_setting import json_setting
+from jobs.engine.setting_values import json_setting, senders
 
 LEAST_SECRET = 32  # characters
 EXAMPLE_VALUE = "change-me"  # in the examples of deploy/
@@ -204,7 +204,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         reload_kinds=environ.get("RELOAD_KINDS", "").strip() == "1",
         first_account=environ.get("LEGWORK_FIRST_ACCOUNT", ""),  # set by `python -m webapp`, as LEGWORK_BUILT_IN
         outgoing_private=environ.get("OUTGOING_PRIVATE", "").strip() == "1",
-        mail_senders=_senders(environ),
+        mail_senders=senders(environ.get("MAIL_SENDERS", "")),
         trusted_proxies=_networks(environ, "TRUSTED_PROXIES"),
         max_waiting_jobs=_number(environ, "MAX_WAITING_JOBS", default=10_000, least=1, most=10_000_000),
         max_storage_bytes=_number(environ, "MAX_STORAGE_MB", default=0, least=0, most=1_000_000_000) * 1_000_000,
@@ -308,20 +308,6 @@ def _dkim(environ: Mapping[str, str]) -> dict[str, Any]:
         raise SettingsError("DKIM_KEY must be a private key in PEM: -----BEGIN PRIVATE KEY-----, and so on.")
     selector = environ.get("DKIM_SELECTOR", "").strip() or "legwork"
     return {"dkim_key": key, "dkim_domain": domain, "dkim_selector": selector}
-
-
-def _senders(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """MAIL_SENDERS: addresses and domains, in lower case."""
-    found = []
-    for word in _words(environ, "MAIL_SENDERS"):
-        local, _, domain = word.casefold().rpartition("@")
-        try:
-            found.append(f"{local}@{domain.encode('idna').decode()}")
-        except UnicodeError:
-            domain = ""
-        if not domain or "@" in local or any(one.isspace() for one in word):
-            raise SettingsError(f"MAIL_SENDERS has {word!r}; it must list addresses, or domains such as example.org.")
-    return tuple(found)
 
 
 def _networks(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
