@@ -34,7 +34,9 @@ from jobs.engine.sdk import (
     TrialPrompt,
     as_shown,
     as_text,
+    batch_choice,
     dollar_limit,
+    expired_choice,
     figure,
     half_price,
     param,
@@ -125,20 +127,8 @@ class Params(TableParams):
         unit="calls",
         advanced=True,
     )
-    when: Literal["now", "day"] = param(
-        "When",
-        "In 24 hours the provider answers all rows in a batch. No worker is held meanwhile.",
-        default="now",
-        words={"now": "Now", "day": "Within 24 hours, for half the price"},
-        advanced=True,
-    )
-    ask_expired: bool = param(
-        "Ask again what a batch did not come to",
-        "At the full price.",
-        default=True,
-        only_if={"when": "day"},
-        advanced=True,
-    )
+    when: Literal["now", "day"] = batch_choice()
+    ask_expired: bool = expired_choice()
     cost_limit: float | None = dollar_limit("No call starts that could pass it; the job keeps its finished rows.")
     token_budget: int | None = param(
         "Token budget",
@@ -183,6 +173,12 @@ EXAMPLE = {
     "temperature": 0.4,
 }
 
+
+def _fields(**properties: dict[str, Any]) -> dict[str, Any]:
+    """The JSON schema of an object with these properties."""
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
 RECIPES = (
     Recipe(
         "Translate a column",
@@ -197,11 +193,7 @@ RECIPES = (
         {
             "source": "sample:reviews.csv",
             "prompt": "A customer wrote about our {product}:\n{review}\n\nWhat is it about?",
-            "json_schema": {
-                "type": "object",
-                "properties": {"topic": {"type": "string", "enum": ["quality", "price", "delivery", "other"]}},
-                "required": ["topic"],
-            },
+            "json_schema": _fields(topic={"type": "string", "enum": ["quality", "price", "delivery", "other"]}),
         },
     ),
     Recipe(
@@ -209,11 +201,7 @@ RECIPES = (
         {
             "source": "sample:reviews.csv",
             "prompt": "Read this review and say what was praised and what was criticised.\n\n{review}",
-            "json_schema": {
-                "type": "object",
-                "properties": {"praised": {"type": "string"}, "criticised": {"type": "string"}},
-                "required": ["praised", "criticised"],
-            },
+            "json_schema": _fields(praised={"type": "string"}, criticised={"type": "string"}),
         },
     ),
 )
@@ -312,8 +300,8 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     def columns_of(answer: Completion, row: dict[str, Any]) -> dict[str, Any]:
         return added.of(answer, unknown_sentence(row, asked)) | ({"response": answer.body} if batch else {})
 
-    key = batch_requests.custom_id if batch else None
-    rows, later = source.rows(params.reading), params.when == "day"
+    key, later = batch_requests.custom_id if batch else None, params.when == "day"
+    rows = source.rows(params.reading)
     batches = half_price(context, rows, ask, batch_requests.URL, live=params.ask_expired, key=key)
     with batches if later else nullcontext(llm.open_client()) as client:
         counts = context.map(
@@ -324,7 +312,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
             total=source.count(params.reading) if total is None else total,
             concurrency=params.concurrency,
             using=client,
-            shared=not later and not budget.limits,  # each worker would count to the budget for itself
+            shared=not (later or budget.limits),  # each worker would count to the budget for itself
         )
     prompt_tokens, completion_tokens = context.used
     flags = queue.count_by_value(context.job.job_id, added.free("flag"))

@@ -30,7 +30,9 @@ from jobs.engine.kinds.params import (
     ShortText,
     TableFile,
     TableParams,
+    batch_choice,
     dollar_limit,
+    expired_choice,
     param,
 )
 from jobs.engine.kinds.shown import Chart, Html, Markdown, Picture, Table, Text
@@ -78,7 +80,9 @@ __all__ = [
     "TrialPrompt",
     "as_shown",
     "as_text",
+    "batch_choice",
     "dollar_limit",
+    "expired_choice",
     "figure",
     "half_price",
     "param",

@@ -233,3 +233,20 @@ def dollar_limit(help: str) -> Any:
         unit="dollars",
         advanced=True,
     )
+
+
+def batch_choice() -> Any:
+    """A field that says when requests to a model are answered: see `half_price`."""
+    return param(
+        "When",
+        "In 24 hours the provider answers all rows in a batch. No worker is held meanwhile.",
+        default="now",
+        words={"now": "Now", "day": "Within 24 hours, for half the price"},
+        advanced=True,
+    )
+
+
+def expired_choice() -> Any:
+    """A field beside `when`: what becomes of rows that a batch did not come to."""
+    text = "Ask again what a batch did not come to"
+    return param(text, "At the full price.", default=True, only_if={"when": "day"}, advanced=True)
