@@ -173,7 +173,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
             raise Skip(unknown_sentence(row, [params.text_column]) or "This row has no text.")
         vector = await made.of(text)
         came = {tokens: vector.tokens, cut: vector.cut, reused: vector.known}
-        return Output(came, bill=vectors.bill(vector))
+        return Output(came, bill=made.bill(vector))
 
     making = batching.Vectors(model["model"], params.batch_size, model["dimension"])
     counts = context.map(

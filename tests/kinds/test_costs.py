@@ -14,12 +14,12 @@ import pytest
 from jobs.engine import accounts
 from jobs.engine.accounts import spending
 from jobs.engine.billing import CallUsage
+from jobs.engine.connections import kept_answers
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
 from jobs.engine.errors import TooMany
 from jobs.engine.llm import Rates, client, responses
 from jobs.engine.queue import commands, ledger, queries
-from jobs.engine.worker import kept_answers
 from jobs.engine.worker.run import Run
 from tests.fake_provider import FakeProvider
 from tests.kinds.job_runs import OWNER, errors, items, run, upload

@@ -18,8 +18,8 @@ from jobs.engine.chat.live_text import LiveText
 from jobs.engine.db.models import Conversation, Message
 from jobs.engine.errors import DatabaseUnavailable, LegworkError
 from jobs.engine.llm import responses, router
+from jobs.engine.llm.cost_estimate import bill_of
 from jobs.engine.llm.stream import Stream, StreamStopped
-from jobs.engine.llm.stream_bill import bill_of
 
 log = logging.getLogger(__name__)
 

@@ -21,9 +21,8 @@ from jobs.engine.errors import DatabaseUnavailable, LegworkError, TooMany
 from jobs.engine.kinds import form_process
 from jobs.engine.kinds.definition import TrialPrompt
 from jobs.engine.llm import budget, router
-from jobs.engine.llm.cost_estimate import TriedRow, expected_cost
+from jobs.engine.llm.cost_estimate import TriedRow, bill_of, expected_cost, rates_of
 from jobs.engine.llm.stream import Stream, StreamStopped
-from jobs.engine.llm.stream_bill import bill_of, rates_of
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from jobs.engine.billing import Bill, CallUsage
 from jobs.engine.llm import batch_requests, json_schema
 from jobs.engine.llm.budget import Budget, about_tokens, most_tokens, request_bytes
 from jobs.engine.llm.client import Chat, describe
-from jobs.engine.llm.cost_estimate import measured
+from jobs.engine.llm.cost_estimate import bill_of, measured
 from jobs.engine.llm.embeddings.warm_child import embed
 from jobs.engine.llm.model_list import default_model
 from jobs.engine.llm.prices import Rates, cost
@@ -15,7 +15,6 @@ from jobs.engine.llm.providers import ABILITIES, Connection, forget, made, model
 from jobs.engine.llm.responses import LONGEST_ANSWER, Completion
 from jobs.engine.llm.router import open_client, stream_chat
 from jobs.engine.llm.stream import StreamStopped
-from jobs.engine.llm.stream_bill import bill_of
 from jobs.engine.llm.strict_schema import response_format
 
 __all__ = [

@@ -25,7 +25,7 @@ from jobs.engine import settings
 from jobs.engine.billing import NO_BILL, Bill
 from jobs.engine.db.rate_limit import RateLimiter
 from jobs.engine.errors import BadInput, JobFailed
-from jobs.engine.llm import anthropic_wire, model_list, outgoing, prices, provider_errors, responses, strict_schema
+from jobs.engine.llm import anthropic_wire, connections, model_list, prices, provider_errors, responses, strict_schema
 from jobs.engine.llm import json_schema as llm_json_schema
 from jobs.engine.llm.budget import most_usage
 from jobs.engine.llm.model_list import base_url, default_model
@@ -81,7 +81,7 @@ class Chat:
         self._newer_names: set[str] = set()  # models that know the limit of tokens as max_completion_tokens only
         self._loose: set[str] = set()  # models that refused a schema in strict mode
         self._session = aiohttp.ClientSession(
-            connector=outgoing.connector(self.connection is not None and self.connection.checked),
+            connector=connections.connector(self.connection is not None and self.connection.checked),
             timeout=aiohttp.ClientTimeout(total=self.answer_seconds, sock_connect=self.connect_seconds),
             headers=self._headers(),
             proxy=None

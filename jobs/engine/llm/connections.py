@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyManager, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util import make_headers
 
+from jobs.engine.errors import BadInput
 from jobs.engine.llm import anthropic_wire
 from jobs.engine.llm.providers import Connection
+from jobs.engine.sandbox import http
+
+if TYPE_CHECKING:
+    from aiohttp import TCPConnector
 
 CONNECT_SECONDS = 10.0
 MOST_IDLE = 32
@@ -133,3 +139,35 @@ class _Pool(HTTPConnectionPool):
 
 class _SecurePool(HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
+
+
+# Where providers whose address was typed into a page may be: each address is checked, and the connection goes to that one.
+
+INSIDE = "{} is an address inside this machine or its network, which is not asked from here."
+
+
+def connector(checked: bool) -> TCPConnector:
+    """What aiohttp makes connections with. checked: only to public addresses, or private ones with OUTGOING_PRIVATE."""
+    import aiohttp
+    from aiohttp.resolver import ThreadedResolver
+
+    class Checked(ThreadedResolver):
+        async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> Any:
+            found = await super().resolve(host, port, family)
+            for one in found:
+                check(host, one["host"])
+            return found
+
+    return aiohttp.TCPConnector(limit=0, resolver=Checked()) if checked else aiohttp.TCPConnector(limit=0)
+
+
+def check_peer(connection: Connection | None, connected: socket.socket) -> None:
+    """Raise BadInput where a checked connection has led to an address that may not be asked, before anything is sent."""
+    if connection is not None and connection.checked:
+        check(connection.host, str(connected.getpeername()[0]))
+
+
+def check(host: str, address: str) -> None:
+    """Raise BadInput for an address that may not be asked."""
+    if not http.allowed(ipaddress.ip_address(address.split("%")[0])):
+        raise BadInput(INSIDE.format(host), reason="inside")

@@ -1,7 +1,8 @@
-"""What all rows will cost, by the first few that were really asked."""
+"""What a streamed answer cost, and what all rows will cost, by the first few that were really asked."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -9,10 +10,12 @@ from decimal import Decimal
 from statistics import mean, pstdev
 from typing import Any, NamedTuple
 
-from jobs.engine.billing import CallUsage
+from jobs.engine.billing import Bill, CallUsage
 from jobs.engine.errors import BadInput, Skip
+from jobs.engine.llm import prices, responses
 from jobs.engine.llm.budget import about_tokens, request_bytes
 from jobs.engine.llm.prices import Rates
+from jobs.engine.llm.stream import Stream
 
 LEAST_SPREAD, MOST_SPREAD = 0.1, 0.5  # of the range, both ways
 
@@ -64,3 +67,21 @@ def measured(ask: Callable[[dict[str, Any]], dict[str, Any]], rows: Iterable[dic
 
 def _variation(values: Sequence[float]) -> float:
     return pstdev(values) / mean(values) if mean(values) else 0.0
+
+
+def bill_of(stream: Stream, tokens: int) -> Bill:
+    """As the provider counted; else about a token for four bytes that were sent, and so many that came.
+
+    The first price of a model is asked of another process, which takes half a second.
+    """
+    sent = len(json.dumps(stream.body.get("messages", []), ensure_ascii=False).encode(errors="replace"))
+    usage = responses.usage_of(stream.usage) or CallUsage(sent // 4, tokens)
+    rates = rates_of(stream)
+    return Bill(usage, rates.cost(usage) if rates else None)
+
+
+def rates_of(stream: Stream) -> Rates | None:
+    """The price of the model that was asked; None where none is known."""
+    model, named = str(stream.body["model"]), stream.provider.connection
+    own = named.own_rates(model) if named is not None else prices.own_rates(model)
+    return own or prices.rates_by_child(model, stream.provider.base_url)

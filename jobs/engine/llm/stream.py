@@ -20,7 +20,7 @@ from urllib3 import BaseHTTPResponse, Timeout
 from urllib3.exceptions import HTTPError, ProtocolError
 
 from jobs.engine.errors import JobFailed, LegworkError, Transient
-from jobs.engine.llm import anthropic_wire, connections, outgoing, provider_errors, responses, stream_errors
+from jobs.engine.llm import anthropic_wire, connections, provider_errors, responses, stream_errors
 from jobs.engine.llm.connections import Provider
 
 HEADERS = {"Content-Type": "application/json", "Accept": "text/event-stream, application/json"}
@@ -190,7 +190,7 @@ class Stream:
 
     def connected_to(self, connection: socket.socket, reused: bool) -> None:
         """This request is about to go out over a connection."""
-        outgoing.check_peer(self.provider.connection, connection)
+        connections.check_peer(self.provider.connection, connection)
         with self._lock:
             self._socket, self._reused = connection, reused
         if self.closed:  # also while the connection was being made

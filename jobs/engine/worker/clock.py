@@ -18,13 +18,22 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from jobs.engine.connections import kept_answers
 from jobs.engine.db import failures, postgres
 from jobs.engine.errors import BrokerUnavailable, DatabaseUnavailable, LegworkError
 from jobs.engine.files import resumable
 from jobs.engine.files.storage import blob_storage
 from jobs.engine.kinds import catalogue
-from jobs.engine.queue import batches, commands, delivery, ledger, notifications, queries, retention, worker_registry
-from jobs.engine.worker import kept_answers
+from jobs.engine.queue import (
+    batches,
+    commands,
+    delivery,
+    ledger,
+    notifications,
+    queries,
+    retention,
+    worker_registry,
+)
 
 TICK_SECONDS = 1.0
 FRONT = 100  # oldest rows of a queue whose messages are looked for each second

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 from uuid import UUID
 
 from jobs.engine import jsonsafe
+from jobs.engine.connections.kept_answers import KeptAnswers
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Counts
 from jobs.engine.errors import JobFailed, QuotaExceeded, RunEnded
@@ -24,7 +25,6 @@ from jobs.engine.masking import SecretMasker
 from jobs.engine.queue import ledger, queries
 from jobs.engine.worker import holds, item_loop
 from jobs.engine.worker.item_loop import Output, WorkItem
-from jobs.engine.worker.kept_answers import KeptAnswers
 from jobs.engine.worker.outcome_writer import OutcomeWriter
 from jobs.engine.worker.wide import LOOK_SECONDS, LeaderFeed
 

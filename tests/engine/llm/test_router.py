@@ -15,7 +15,7 @@ from jobs.engine.db import postgres
 from jobs.engine.db.models import SavedConnection
 from jobs.engine.errors import BadInput, InvalidParams, JobFailed, LegworkError, SettingsError, Transient
 from jobs.engine.llm import Completion, providers, router
-from jobs.engine.llm.stream_bill import bill_of
+from jobs.engine.llm.cost_estimate import bill_of
 from tests.fake_provider import FakeProvider, answer_to
 
 SCHEMA = {
