@@ -147,6 +147,7 @@ def platform(open_folder: Path) -> Iterator[Platform]:
         proxy = service.spawn([sys.executable, "-m", *tls], folder / "tls.log", death_signal=signal.SIGKILL, cwd=CODE)
         environ = {name: value for name, value in os.environ.items() if name not in OURS} | PLATFORM
         environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        environ["PYTHONPATH"] = str(CODE)  # as the platform sets it; other packages install a folder `tests`, too
         environ["DATABASE_URL"] = database.url_of("dyno").replace("//legwork@", "//dyno@")
         environ |= {"REDIS_URL": f"rediss://127.0.0.1:{port}/0", "EXTRA_KINDS": "tests.sample_kinds"}
         platform = Platform(folder, environ)
