@@ -18,7 +18,7 @@ from tests.stories.site_client import Site
 def start_app() -> Iterator[Start]:
     """Starts apps: `start_app(SMTP_URL=…)` waits until it is ready. `data_dir=` starts on a folder used before,
     `wait=False` comes back at once, `arguments=` is given to the command, `only=["web"]` leaves out the other processes
-    of the Procfile, `from_nothing=True` lets it make its Postgres itself. All are stopped after the test."""
+    of the Procfile, `from_nothing=True` lets it make its Postgres itself, as does `wait=False`. All are stopped after the test."""
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(_open_folder())
 
@@ -33,7 +33,13 @@ def start_app() -> Iterator[Start]:
         ) -> App:
             if only:
                 arguments += ("--procfile", str(write_procfile(folder / "Procfile", *only)))
-            app = start(data_dir or folder / f"data{free_port()}", folder, arguments, extra, from_nothing=from_nothing)
+            app = start(
+                data_dir or folder / f"data{free_port()}",
+                folder,
+                arguments,
+                extra,
+                from_nothing=from_nothing or not wait,
+            )
             stack.callback(end, app)
             return app.wait_ready() if wait else app
 
