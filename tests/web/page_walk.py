@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import threading
 from collections.abc import Callable, Collection, Iterator
 from email.message import EmailMessage
@@ -25,6 +26,7 @@ from jobs.engine.files import resumable, uploads
 from jobs.engine.files.storage import blob_storage
 from jobs.engine.mail import suppressions
 from jobs.engine.mail.outbox import OutboxSender
+from jobs.engine.queue import batches
 from jobs.engine.queue import commands as queue_commands
 from jobs.engine.queue.schedules import SchedulePlan
 from tests.stories.site_client import until
@@ -37,7 +39,7 @@ LOOKED = ("sign_ins", "sign_in_tries", "tokens")  # tables that remember when so
 
 # What an argument of an address is, by its name or, where that says nothing, by where the address begins.
 ARGUMENTS = {"job_id": "job", "file_id": "file", "document_id": "document", "schedule_id": "schedule"}
-ARGUMENTS |= {"upload_id": "upload"}
+ARGUMENTS |= {"upload_id": "upload", "batch_id": "batch"}
 ARGUMENTS |= {"token_id": "token", "sign_in_id": "sign_in", "account_id": "account", "address": "address"}
 ARGUMENTS |= {"conversation_id": "talk", "answer_id": "answer", "attachment_id": "attachment", "message_id": "mail"}
 PLACES = {
@@ -117,6 +119,17 @@ def _document(whose: Person, mark: str) -> tuple[object, ...]:
         return (document.id,)
 
 
+def _batch(whose: Person, mark: str) -> tuple[object, ...]:
+    request = {
+        "custom_id": mark,
+        "method": "POST",
+        "url": "/v1/chat/completions",
+        "body": {"model": "m", "messages": []},
+    }
+    upload = uploads.upload(io.BytesIO(json.dumps(request).encode()), f"{mark}.jsonl", owner=whose.owner)
+    return (batches.create_batch("/v1/chat/completions", str(upload.id), owner=whose.owner).job.id,)
+
+
 def _schedule(whose: Person, _mark: str) -> tuple[object, ...]:
     return (queue_commands.create_schedule(SchedulePlan("nap", {}, "0 6 * * 1", "UTC"), owner=whose.owner).id,)
 
@@ -145,6 +158,7 @@ _MAKERS: dict[tuple[str, ...], Callable[[Person, str], tuple[object, ...]]] = {
     ("job", "file"): _job_and_file,
     ("talk", "attachment", "question", "answer"): _conversation,
     ("document",): _document,
+    ("batch",): _batch,
     ("schedule",): _schedule,
     ("mail", "address"): _mail_and_address,
     ("token", "account", "sign_in"): _token_and_sign_in,
