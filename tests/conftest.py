@@ -192,8 +192,10 @@ def postgres(open_folder: Path) -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(postgres: Postgres) -> str:
-    return postgres.url
+def empty_database_url(postgres: Postgres) -> str:
+    """The address of a database without tables."""
+    postgres.create_database("empty")
+    return postgres.url_of("empty")
 
 
 @pytest.fixture(scope="session")

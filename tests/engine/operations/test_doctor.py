@@ -72,8 +72,8 @@ def test_a_model_that_the_provider_does_not_offer_is_named(environment: Callable
 
 
 @pytest.mark.slow
-def test_a_database_of_another_version_is_told(environment: Callable[..., None], postgres_url: str) -> None:
-    code, lines = doctor(DATABASE_URL=postgres_url)
+def test_a_database_of_another_version_is_told(environment: Callable[..., None], empty_database_url: str) -> None:
+    code, lines = doctor(DATABASE_URL=empty_database_url)
     assert code == 1
     assert line(lines, "Database").endswith("Run `python -m jobs migrate`.")
 

@@ -61,9 +61,9 @@ def test_a_site_without_its_database_says_so_in_words(
 
 
 def test_a_database_without_tables_is_not_ready(
-    client: FlaskClient, pointed_at: Callable[[str, str], None], postgres_url: str
+    client: FlaskClient, pointed_at: Callable[[str, str], None], empty_database_url: str
 ) -> None:
-    pointed_at("DATABASE_URL", postgres_url)
+    pointed_at("DATABASE_URL", empty_database_url)
     response = client.get("/readyz")
     assert response.status_code == 503
     assert "migrate" in response.get_data(as_text=True)
