@@ -68,6 +68,8 @@ def test_a_count_beside_a_mean_has_no_decimals() -> None:
         "warnings": [],
         "units": ["", ""],
         "left_out": {},
+        "profile": None,
+        "comparison": None,
     }
     report = writing.Report("T", "t.csv", "2026", "{totals}", [], ["Rows", "Mean"], ["count", "mean"], figures)
     assert "| Rows | 3\\,201 |" in writing.markdown(report) and "| Mean | 3\\.50 |" in writing.markdown(report)

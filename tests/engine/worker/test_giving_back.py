@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -15,6 +16,7 @@ from jobs.engine.errors import (
     FileMissing,
     KindUnavailable,
     NotFound,
+    ProviderWait,
     RunEnded,
     ShuttingDown,
     Transient,
@@ -145,9 +147,26 @@ def test_a_shutdown_is_not_counted(job: Job) -> None:
     assert (left.state, left.attempt, left.reason) == ("queued", 0, "shutdown")
 
 
+def test_one_that_waits_for_a_provider_does_not_begin_at_once_again(job: Job) -> None:
+    claim = claimed(job.id)
+    assert claim
+    raising(ProviderWait(1))(claim)
+    waiting = queries.job(job.id, OWNER)
+    assert (waiting.state, waiting.reason) == ("queued", "provider")
+    assert waiting.run_at and waiting.run_at > waiting.created_at + timedelta(minutes=30)
+
+
 def test_every_end_from_outside_is_tried() -> None:
     """A new way to end a run has to be added above, or to end the job. PartsOver ends a helper, which holds no job."""
-    known = {"ApprovalNeeded", "LeaseLost", "PartsOver", "ShuttingDown", "StopAsked", "TimeLimitReached"}
+    known = {
+        "ApprovalNeeded",
+        "LeaseLost",
+        "PartsOver",
+        "ProviderWait",
+        "ShuttingDown",
+        "StopAsked",
+        "TimeLimitReached",
+    }
     assert {one.__name__ for one in RunEnded.__subclasses__()} == known
     assert issubclass(FileMissing, NotFound)
     assert catalogue.unavailable_reason("unheard_of")
