@@ -102,7 +102,9 @@ class BulkSender:
             try:
                 return await self._try(message)
             except Transient as error:
-                if not await self._pause(pause * random.uniform(1, 1.5)):  # noqa: S311 - jitter
+                if error.__cause__ is not None and error.__cause__ is self.refused:
+                    raise  # no try can succeed
+                if self.refused is not None or not await self._pause(pause * random.uniform(1, 1.5)):  # noqa: S311 - jitter
                     raise Transient(
                         f"{error.message}. The job ended before another try.", reason=error.reason
                     ) from error
