@@ -21,7 +21,7 @@ from tests.stories.app_process import CODE, NO_MODEL, App, running
 from tests.stories.site_client import environment_of
 
 PASSWORD = "four plain words here"
-SOME_KINDS = ("generate_texts", "simulate", "export_data")  # the short form sends to these only
+SOME_KINDS = ("convert_files", "export_data")  # the short form sends to these only
 SHORT = ["--phases", "examples,coverage", "--exclude-operation-id-regex", rf"^submit_(?!({'|'.join(SOME_KINDS)})$)"]
 HOSTILE = (
     *("tests/test_column_names.py", "tests/engine/worker/test_hostile_messages.py", "tests/web/test_hostile_text.py"),

@@ -373,6 +373,7 @@ def test_what_the_toy_model_wrote_says_so(shown: Get, monkeypatch: pytest.Monkey
     current = replace(settings.current(), model="Smol", built_in=frozenset({"model"}))
     monkeypatch.setattr(settings, "current", lambda: current)
     for model, written, said in (("Smol", 5, True), ("Large", 5, False), ("Smol", 0, False)):
-        job, claim = factories.running(factories.waiting(), completion_tokens=written)
+        answers = [replace(one, tokens=written, completion_tokens=written) for one in factories.outcomes(done=1)]
+        job, claim = factories.running(factories.waiting(), outcomes=answers)
         factories.goes_on(job, claim, "succeeded", progress={"result": json.dumps({"model": model})})
         assert ("Written by Smol, the small model" in shown(job)) == said

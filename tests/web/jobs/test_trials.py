@@ -13,7 +13,8 @@ from playwright.sync_api import Page, expect
 from jobs.engine.chat import trials
 from jobs.engine.errors import BadInput
 from jobs.engine.llm import client as llm_client
-from jobs.engine.llm import prices
+from jobs.engine.llm import providers
+from jobs.engine.llm.prices import Rates
 from tests.fake_provider import FakeProvider
 from tests.stories.site_client import until
 from webapp.jobs import trials as trials_page
@@ -58,7 +59,7 @@ def test_it_says_what_all_rows_will_cost(
     client: FlaskClient, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "will cost about" not in tried(client)  # no price, never 0
-    monkeypatch.setattr(prices, "own_rates", lambda model: prices.Rates.of({"input": 100, "output": 400}))
+    monkeypatch.setattr(providers.Connection, "own_rates", lambda self, model: Rates.of({"input": 100, "output": 400}))
     page = tried(client)
     assert re.search(r"All \d+ rows will cost about \$\d+\.\d+ to \$\d+\.\d+, by the 3 that were asked", page)
     assert (
