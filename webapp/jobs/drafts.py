@@ -333,9 +333,9 @@ def _earlier(one: forms.Field) -> list[Any]:
 
 
 def _summary(draft: Draft) -> str:
-    """The folded fields that hold something, in a line."""
+    """The folded fields that count and hold something, in a line."""
     said = []
-    for one in draft.fields:
+    for one in forms.applying(draft.fields, draft.raw):
         raw = draft.raw.get(one.name)
         if one.advanced and raw and isinstance(raw, str) and one.control not in ("secret", "json"):
             said.append(f"{one.label.lower()} {'yes' if one.control == 'checkbox' else safe_text.cell(raw, 40)}")

@@ -253,3 +253,10 @@ def test_the_columns_of_the_table_are_offered_and_a_strange_one_is_kept(send: An
     assert offered and re.findall(r'<option value="([^"]*)"', offered[0])[1:4] == ["id", "product", "stars"]
     assert '<option value="weight" selected>weight (not in this table)' in offered[0]
     assert "200 MB" in page
+
+
+def test_the_line_of_advanced_fields_leaves_out_those_that_do_not_count(client: FlaskClient) -> None:
+    page = client.get("/kinds/generate_texts").text
+    line = page.split("Advanced", 1)[1].split("</summary>", 1)[0]
+    assert "longest answer 256" in line
+    assert "batch" not in line  # a question that only comes with “within 24 hours”
