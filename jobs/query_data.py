@@ -80,14 +80,14 @@ class Params(ColumnParams):
     )
     collections: list[ShortText] = param(
         "Collections",
-        f"Of the library, one on each line. Each is a table with {', '.join(stored.COLLECTION_COLUMNS[:6])} and more.",
+        f"Of the library. Each is a table with {', '.join(stored.COLLECTION_COLUMNS[:6])} and more.",
         default=[],
         max_length=10,
         advanced=True,
     )
     jobs: list[ShortText] = param(
         "Rows of jobs",
-        "Ids from the addresses of their pages, one on each line. The table is called job; of several, job_1, job_2.",
+        "Ids from the addresses of their pages. The table is called job; of several, job_1, job_2.",
         default=[],
         max_length=10,
         advanced=True,

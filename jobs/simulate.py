@@ -66,7 +66,7 @@ class Params(TableParams):
     )
     below: list[float] = param(
         "Chance to be below",
-        "Values of the outcome, one on each line, such as 0 for a loss.",
+        "Values of the outcome, such as 0 for a loss.",
         default=[],
         max_length=20,
     )
