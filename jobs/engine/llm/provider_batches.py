@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -21,6 +21,7 @@ MOST_REQUESTS, MOST_BYTES = 50_000, 200_000_000  # OpenAI's own limits of one ba
 WINDOW: Literal["24h"] = "24h"
 SECONDS = 60.0  # for one call
 SEARCHED = 500  # batches of the account that are looked through for ours
+SKEW = timedelta(minutes=10)  # that the provider's clock may be behind ours; it counts whole seconds, too
 ENDED = ("completed", "failed", "expired", "cancelled")
 
 
@@ -80,7 +81,7 @@ class ProviderAccount:
             for place, one in enumerate(self._client.batches.list(limit=100)):
                 if labels.items() <= (one.metadata or {}).items():
                     return _status(one)
-                if place >= SEARCHED or datetime.fromtimestamp(one.created_at, UTC) < since:
+                if place >= SEARCHED or datetime.fromtimestamp(one.created_at, UTC) < since - SKEW:
                     return None
         return None
 

@@ -19,7 +19,7 @@ from jobs.engine.llm.provider_batches import ProviderAccount, ProviderStatus
 from jobs.engine.queue import ledger
 from jobs.engine.queue.ledger import Claim
 
-SETTLE_SECONDS = 8.0  # after which a request to create a batch has come, or never will
+SETTLE_SECONDS = 30.0  # after which a request to create a batch has come, or never will
 FIRST_SECONDS, LONGEST_SECONDS = 2.0, 300.0  # between two looks; a twentieth of the time so far
 AT_ONCE = 20
 
@@ -145,7 +145,9 @@ def _of_stopped() -> list[ProviderBatch]:
     query = select(ProviderBatch).join(Job, Job.id == ProviderBatch.job_id)
     query = query.where(ProviderBatch.state.in_(("creating", "created")), Job.state.in_(("stopping", *ENDED_STATES)))
     with postgres.session() as session:
-        return list(session.scalars(query.limit(AT_ONCE)))
+        return list(
+            session.scalars(query.order_by(func.random()).limit(AT_ONCE))
+        )  # one that cannot be stopped holds up none
 
 
 def _to_look_at() -> list[ProviderBatch]:
