@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
+from jobs.engine.errors import Conflict
 from jobs.engine.llm import provider_batches
 from jobs.engine.queue import batches, commands, ledger
 from jobs.engine.queue.batches import provider as provider_rows
@@ -134,6 +135,16 @@ def test_a_stop_reaches_the_provider(provider: FakeProvider) -> None:
     batches.watch()
     assert {one["status"] for one in provider.server.batches.batches.values()} == {"cancelled"}
     assert not batches.is_due()
+
+
+def test_a_job_stays_until_its_batches_are_stopped(provider: FakeProvider) -> None:
+    provider.script(hold_batches=True)
+    job = run(submit())
+    commands.cancel(job.id, owner=OWNER)
+    with pytest.raises(Conflict, match="provider"):
+        commands.delete(job.id, owner=OWNER)
+    watched()
+    commands.delete(job.id, owner=OWNER)
 
 
 def test_it_is_offered_only_where_it_can_be_had(provider: FakeProvider, environment: Callable[..., None]) -> None:

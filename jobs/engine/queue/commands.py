@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from jobs.engine import accounts
 from jobs.engine.db import postgres
 from jobs.engine.db.job_view import JobView
-from jobs.engine.db.models import Job, Schedule
+from jobs.engine.db.models import Job, ProviderBatch, Schedule
 from jobs.engine.db.records import as_id, owned
 from jobs.engine.display import shortened
 from jobs.engine.errors import BrokerUnavailable, Conflict, DatabaseUnavailable, FieldError, InvalidParams, NotFound
@@ -266,7 +266,7 @@ def job_name(text: str) -> str:
 def delete(job_id: str | UUID, *, owner: str) -> None:
     """Delete an ended job, its items, log and outputs. Uploads stay.
 
-    Raises NotFound, Conflict if it has not ended or is pinned.
+    Raises NotFound, Conflict if it has not ended or is pinned, or has batches at a provider.
     """
     with postgres.session() as session:
         job = owned(session, Job, job_id, owner, for_update=True)
@@ -274,6 +274,9 @@ def delete(job_id: str | UUID, *, owner: str) -> None:
             raise Conflict("This job has not ended yet; stop it first.")
         if job.pinned:
             raise Conflict("This job is pinned; unpin it first.")
+        at_provider = ProviderBatch.job_id == job.id, ProviderBatch.state.in_(("creating", "created"))
+        if session.scalar(select(exists().where(*at_provider))):  # nobody could stop it there without its row
+            raise Conflict("What the provider still does for this job is being stopped. Delete it in a moment.")
         blobs = ledger.delete(session.connection(), job.id)
         accounts.record(session, owner, "job_delete", job.id, kind=job.kind, label=job.label)
     for blob in blobs:
