@@ -122,6 +122,7 @@ class Budget:
             self._asking -= 1
             if not held:
                 self._keep(-most, -dollars)
+                self._freed.set()  # there is room again for one that waits
         self._flying += held
         return held
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from jobs.engine.billing import Bill, CallUsage
 from jobs.engine.errors import BudgetSpent
-from jobs.engine.llm.budget import Budget, about_tokens, most_tokens
+from jobs.engine.llm.budget import Budget, MoneyLimit, about_tokens, most_tokens
 
 
 def spend_all(budget: Budget, calls: list[tuple[int, int]], concurrency: int) -> tuple[int, bool]:
@@ -88,3 +89,22 @@ def test_the_most_is_more_than_the_likely() -> None:
     body = {"messages": [{"role": "user", "content": "x" * 400}], "max_tokens": 100}
     assert most_tokens(body) > 2 * about_tokens(body) - 2 > 100
     assert most_tokens(body | {"response_format": {"type": "json_schema"}}) == 2 * most_tokens(body)
+
+
+def test_one_that_waits_hears_of_an_allowance_that_refused_another() -> None:
+    """The first asks for all the room there is; while it is asked about, the second waits for it."""
+
+    async def both() -> list[BaseException | None]:
+        async def refused(_: Decimal) -> bool:
+            await asyncio.sleep(0.01)
+            return False
+
+        budget = Budget(None, 0, MoneyLimit(Decimal(1), Decimal(0), refused))
+
+        async def call() -> None:
+            async with budget.room_for(1, Decimal(1)):
+                pytest.fail("It has no room.")
+
+        return await asyncio.wait_for(asyncio.gather(call(), call(), return_exceptions=True), 30)
+
+    assert [type(one) for one in asyncio.run(both())] == [BudgetSpent, BudgetSpent]
