@@ -66,7 +66,8 @@ def parse_address(text: str) -> Address:
     try:
         found = validate(bare, check_deliverability=False, strict=True)
     except refused as error:
-        raise BadInput(f"“{_short(text)}” is not a mail address such as ann@example.org. {error}") from None
+        why = str(error).rstrip(".")  # not all of the library's sentences end with one
+        raise BadInput(f"“{_short(text)}” is not a mail address such as ann@example.org. {why}.") from None
     return Address(name.strip().strip('"').strip(), found.local_part, found.ascii_domain)
 
 

@@ -48,6 +48,7 @@ def test_what_cannot_be_seen_is_taken_off_the_ends_and_named_within(letter: str)
         ("a@example.org b@example.org", "is more than one address"),
         ("ann@exam\nple.org", "line break"),
         ("ann", "is not a mail address such as"),
+        ('""0<', "close quote: '0'."),  # a sentence of the library without its end
     ],
 )
 def test_what_is_refused_is_refused_for_its_reason(text: str, said: str) -> None:
