@@ -46,8 +46,14 @@ def _until(come: Callable[[], bool]) -> None:
 
 
 def _running(marker: str) -> bool:
-    found = [Path(f"/proc/{pid}/cmdline") for pid in os.listdir("/proc") if pid.isdigit()]
-    return any(marker in path.read_bytes().decode("utf-8", "replace") for path in found if path.exists())
+    return any(marker in _command(pid) for pid in os.listdir("/proc") if pid.isdigit())
+
+
+def _command(pid: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace")
+    except OSError:  # it has just ended
+        return ""
 
 
 @pytest.mark.usefixtures("forked")
