@@ -51,6 +51,7 @@ class Budget:
         self._dollars = Decimal(0)  # that are reserved
         self._flying = 0
         self._asking = 0  # calls that wait for the answer of `hold`
+        self._ended = 0  # calls that are over
         self._freed = asyncio.Event()
 
     @property
@@ -93,6 +94,7 @@ class Budget:
         finally:
             self._keep(-tries * most, -tries * dollars)
             self._flying -= 1
+            self._ended += 1
             spend.bill = self._settled(spend.bill, tries, dollars)
             self.used += spend.bill.usage.tokens
             if self.money is not None:  # what ended in another way stays reserved: it may have been spent
@@ -101,15 +103,23 @@ class Budget:
 
     async def _take(self, most: int, dollars: Decimal) -> None:
         while True:
-            refusal = self._sentence(most, dollars)
+            ended = self._ended
             if self._fits(most, dollars):
                 if await self._try(most, dollars):
                     return
-                refusal = ALLOWANCE
+                if not await self._until(lambda: self._ended != ended):  # noqa: B023  # awaited in the same round
+                    raise BudgetSpent(ALLOWANCE)
+            elif not await self._until(lambda: self._fits(most, dollars)):
+                raise BudgetSpent(self._sentence(most, dollars))
+
+    async def _until(self, changed: Callable[[], bool]) -> bool:
+        """Wait for what another call can bring about; False when no other call is left."""
+        while not changed():
             if not self._flying and not self._asking:
-                raise BudgetSpent(refusal)
+                return False
             self._freed.clear()
             await self._freed.wait()
+        return True
 
     async def _try(self, most: int, dollars: Decimal) -> bool:
         """Reserve; False where an allowance leaves no room."""

@@ -108,3 +108,31 @@ def test_one_that_waits_hears_of_an_allowance_that_refused_another() -> None:
         return await asyncio.wait_for(asyncio.gather(call(), call(), return_exceptions=True), 30)
 
     assert [type(one) for one in asyncio.run(both())] == [BudgetSpent, BudgetSpent]
+
+
+def test_who_is_refused_asks_again_only_after_a_call_has_ended() -> None:
+    """An allowance with room for three calls: each of the others asks once at the start, and once for each that ends."""
+    asked: list[Decimal] = []
+
+    async def all_of_them() -> list[str]:
+        async def hold(dollars: Decimal) -> bool:
+            asked.append(dollars)
+            given = len(asked) <= 3
+            await asyncio.sleep(0.001 * len(asked))
+            return given
+
+        budget = Budget(None, 0, MoneyLimit(None, Decimal(0), hold))
+
+        async def call() -> str:
+            try:
+                async with budget.room_for(1, Decimal(1)):
+                    await asyncio.sleep(0.05)
+            except BudgetSpent:
+                return "refused"
+            return "called"
+
+        return await asyncio.wait_for(asyncio.gather(*(call() for _ in range(20))), 30)
+
+    answers = asyncio.run(all_of_them())
+    assert (answers.count("called"), answers.count("refused")) == (3, 17)
+    assert 20 <= len(asked) <= 20 + 3 * 17
