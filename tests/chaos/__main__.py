@@ -99,7 +99,8 @@ def _survival(options: argparse.Namespace, chance: random.Random) -> list[Verdic
 
 def _long_tests(options: argparse.Namespace, chance: random.Random) -> list[Verdict]:
     """The tests that `make test` leaves out."""
-    ended = subprocess.run([sys.executable, "-m", "pytest", "-q", "-m", "long"], cwd=CODE, check=False).returncode
+    asked = [sys.executable, "-m", "pytest", "-q", "-m", "long", "--timeout", "3600"]
+    ended = subprocess.run(asked, cwd=CODE, check=False).returncode
     return [Verdict("The long tests pass", f"pytest left with {ended}", kept=ended == 0)]
 
 
