@@ -1,8 +1,9 @@
 """Moderate texts: harassment, hate, violence, self-harm, sexual content, spam.
 
-Each text gets a score for each category, and from your thresholds a verdict: allow, review or block. A person decides about
-texts to review, on the job's page. Thresholds can be changed later without judging again. A text that could not be judged, such
-as one that the built-in classifier has no language for, is listed as failed, never as allowed.
+Each text gets a score for each category, and from your thresholds a verdict: allow, review or block. Words of your own lists
+decide before the scores. A person decides about texts to review, on the job's page. Thresholds can be changed later without
+judging again. A text that could not be judged, such as one that the built-in classifier has no language for, is listed as
+failed, never as allowed.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from uuid import UUID
 from jobs.engine import library, queue
 from jobs.engine.db.models import VERDICTS, Item
 from jobs.engine.kits import moderation
-from jobs.engine.kits.moderation import Judge, JudgeChoice, Judged, Threshold
+from jobs.engine.kits.moderation import Judge, JudgeChoice, Judged, OwnWord, Threshold
 from jobs.engine.library import Document
 from jobs.engine.llm import embeddings
 from jobs.engine.sdk import (
@@ -31,6 +32,7 @@ from jobs.engine.sdk import (
     KindResult,
     Output,
     Recipe,
+    ShortText,
     Skip,
     TableFile,
     TableParams,
@@ -77,6 +79,20 @@ class Params(TableParams):
         names=(moderation.DEFAULT, *moderation.CATEGORY_WORDS),
         words={moderation.DEFAULT: "All other categories"} | moderation.CATEGORY_WORDS,
     )
+    block_words: list[ShortText] = param(
+        "Words that block a text",
+        "A word or phrase a line. It is found as whole words in any case, also as 1d10t or i d i o t. These texts are not scored.",
+        default=[],
+        max_length=moderation.MOST_WORDS,
+        advanced=True,
+    )
+    review_words: list[ShortText] = param(
+        "Words that send a text to a person",
+        "The same. The scores can still block it.",
+        default=[],
+        max_length=moderation.MOST_WORDS,
+        advanced=True,
+    )
     observe_only: bool = param(
         "Only observe",
         "Verdicts are only recorded. Nothing is blocked, and there is nothing to review.",
@@ -109,10 +125,19 @@ COLUMNS = (
     ItemColumn("title", "Document", "name", role="yours"),
     ItemColumn("document", type="hidden", role="yours"),
     ItemColumn("verdict", "Verdict", "tag", words=moderation.VERDICT_WORDS, facet=True),
-    ItemColumn("category", "Highest for", "tag", words=moderation.CATEGORY_WORDS, facet=True),
+    ItemColumn(
+        "category",
+        "Highest for",
+        "tag",
+        words={**moderation.CATEGORY_WORDS, moderation.OWN_WORDS: "Your words"},
+        facet=True,
+    ),
+    ItemColumn("severity", "Severity", "tag", words=moderation.SEVERITY_WORDS, facet=True),
     ItemColumn("score", "Score", "number", decimals=2),
     ItemColumn("rule", "Why", "text"),
     ItemColumn("decided_by", "Decided by", "word", facet=True),
+    ItemColumn("word", "Your word", "text", shown="asked"),
+    ItemColumn("word_verdict", type="hidden"),
     ItemColumn("scores", "Scores", "counts", shown="asked", words=moderation.CATEGORY_WORDS),
     ItemColumn("passages", "Passages", "tree", shown="asked"),
 )
@@ -144,6 +169,9 @@ def check(params: Params, find: Find) -> list[FieldError]:
     known = moderation.built_in_classifier().categories if _built_in(params) else ()
     if error := moderation.threshold_errors(params.thresholds, known):
         errors.append(FieldError("thresholds", error))
+    for name in ("block_words", "review_words"):
+        if error := moderation.error_in(getattr(params, name)):
+            errors.append(FieldError(name, error))
     if missing := moderation.setup_error(params.judge):
         errors.append(FieldError("judge", missing))
     return errors
@@ -199,12 +227,14 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         context.log(chosen.why)
     thresholds = moderation.in_force(job_id, params.thresholds)
     decided = moderation.decided(job_id)
+    words = moderation.WordLists(params.block_words, params.review_words)
 
     async def judge(entry: tuple[str, str, dict[str, Any]], court: Judge) -> Output:
         key, text, row = entry
         if not text.strip():
             raise Skip(unknown_sentence(row, [params.text_column]) or "It has no text.")
-        columns = _columns(await court.of(text), thresholds) | decided.get(key, {})
+        found = words.find(text)
+        columns = _columns(await _judged(text, court, found), thresholds, found) | decided.get(key, {})
         return Output(columns, verdict=columns["verdict"])
 
     texts, total = _of_table(params, context) if params.source is not None else _of_library(params, context)
@@ -232,13 +262,27 @@ def run(params: Params, context: Context) -> dict[str, Any]:
 def _by_category(job_id: UUID) -> Chart | None:
     """For what the texts scored highest, of those that a rule is about."""
     counts = queue.count_by_value(job_id, "category")
-    shown = {moderation.CATEGORY_WORDS.get(name, name): count for name, count in counts.items() if name}
+    shown = {moderation.named(name): count for name, count in counts.items() if name}
     most = sorted(shown.items(), key=lambda one: -one[1])[:MOST_CATEGORIES]
     return Chart("bars", most, "Scored highest for") if most else None
 
 
-def _columns(judged: Judged, thresholds: dict[str, Threshold]) -> dict[str, Any]:
-    columns = moderation.decide(judged.scores, thresholds).columns() | {"scores": judged.scores}
+async def _judged(text: str, court: Judge, found: OwnWord | None) -> Judged:
+    """The scores of a text. None where a word of a list blocks it, or where it has one and cannot be scored."""
+    unscored = Judged({}, {})
+    if found and found.verdict == "block":
+        return unscored
+    try:
+        return await court.of(text)
+    except BadInput:
+        if found:
+            return unscored
+        raise
+
+
+def _columns(judged: Judged, thresholds: dict[str, Threshold], found: OwnWord | None) -> dict[str, Any]:
+    columns = moderation.decide(judged.scores, thresholds, found).columns() | {"scores": judged.scores}
+    columns |= {"word": found.word, "word_verdict": found.verdict} if found else {}
     return columns | ({"passages": judged.passages} if judged.passages else {})
 
 
@@ -288,6 +332,7 @@ def view(job: queue.JobView, query: Mapping[str, str]) -> dict[str, Any] | None:
         "standing": standing,
         "verdict": verdict,
         "named": moderation.named,
+        "severities": moderation.SEVERITY_WORDS,
         "column": column,
         "latest": moderation.list_decisions(job, limit=LATEST, in_force=True).rows,
         "changes": moderation.threshold_changes(job, limit=LATEST),

@@ -322,6 +322,33 @@ def test_a_job_that_goes_on_keeps_its_thresholds(provider: FakeProvider) -> None
     assert same_everywhere(job)["block"] == 1
 
 
+# Words of one's own.
+
+
+def test_own_words_decide_in_any_language_and_outlive_new_thresholds(environment: Callable[..., None]) -> None:
+    texts = (
+        "Du bist ein Arsch1och",
+        "Kommst du morgen zum Essen?",
+        "Is crypto legal here?",
+        "Lovely recipe",
+        "Ты кошмар",
+    )
+    job = judged("Du bist ein Arsch1och", *texts[1:], block_words=["Arschloch"], review_words=["crypto", "кошмар"])
+    assert verdicts(job) == ["block", None, "review", "allow", "review"]
+    first, other, third, *_ = items(job)
+    assert (first.output["scores"], first.output["category"], other.reason) == ({}, "own words", "other_language")
+    assert first.output["rule"] == "Your list says that “Arschloch” blocks" and third.output["scores"]
+    reviews.set_thresholds(job.id, {"default": {"review": None, "block": None}}, **BY)
+    assert verdicts(job) == ["block", None, "review", "allow", "review"]
+    decision = reviews.decide_item(job.id, "1", "allow", **BY)
+    assert verdicts(job)[0] == "allow"
+    reviews.undo_decision(job.id, decision.id, **BY)
+    assert verdicts(job)[0] == "block"
+    same_everywhere(job)
+    wrong = errors("moderate_content", source=table("x"), text_column="text", block_words=["fine", "\u200b"])
+    assert wrong == {"block_words": "Line 2 has no word."}
+
+
 # Decisions.
 
 

@@ -205,8 +205,7 @@ def undo_decision(job_id: str | UUID, decision_id: str | int, *, owner: str, by:
         decision.undone_by, decision.undone_at = by, session.scalar(select(func.now()))
         session.flush()
         own = {name: value for name, value in item.output.items() if name not in DECIDED}
-        verdict = limits.decide(own["scores"], _thresholds(session, job))
-        _revise(session, job, [(item.key, own | verdict.columns())])
+        _revise(session, job, [(item.key, _judged_by(own, _thresholds(session, job)))])
         _follow(session, job)
         return decision
 
@@ -228,9 +227,9 @@ def _check(job: Job | JobView) -> None:
 
 def _standing(session: Session, job: Job | JobView) -> ReviewStatus:
     change = _latest(session, job.id)
-    first = session.scalar(
-        select(Item.output).where(Item.job_id == job.id, Item.verdict.is_not(None)).order_by(Item.position).limit(1)
-    )
+    scored = Item.output["scores"].astext != "{}"  # a text that a word of a list blocked has no scores
+    judged = select(Item.output).where(Item.job_id == job.id, Item.verdict.is_not(None), scored)
+    first = session.scalar(judged.order_by(Item.position).limit(1))
     return ReviewStatus(
         limits.read_thresholds(change.thresholds if change else job.params.get("thresholds", {})),
         change.changed_by if change else None,
@@ -294,11 +293,17 @@ def _judge_anew(session: Session, job: Job, thresholds: Mapping[str, Threshold])
     for page in _judged(session, job.id):
         changed = []
         for key, output in page:
-            new = output | limits.decide(output["scores"], thresholds).columns()
+            new = _judged_by(output, thresholds)
             if key not in left_alone and new != output:
                 changed.append((key, new))
         if changed:
             _revise(session, job, changed)
+
+
+def _judged_by(output: Mapping[str, Any], thresholds: Mapping[str, Threshold]) -> dict[str, Any]:
+    """An item's output with the verdict that follows from these thresholds and the word of a list that its text has."""
+    own = limits.OwnWord(output["word"], output["word_verdict"]) if output.get("word") else None
+    return {**output, **limits.decide(output["scores"], thresholds, own).columns()}
 
 
 def _judged(session: Session, job_id: UUID) -> Iterator[list[tuple[str, dict[str, Any]]]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -32,6 +32,8 @@ CATEGORY_WORDS = {
     "violence": "Violence",
     "violence/graphic": "Graphic violence",
 }
+OWN_WORDS = "own words"  # stands in for a category where a word of a list decided
+SEVERITY_WORDS = {"low": "Low", "medium": "Medium", "high": "High"}
 MOST_CATEGORIES = 100
 LONGEST_NAME = 80
 
@@ -49,16 +51,29 @@ Thresholds = Mapping[str, Threshold]
 
 
 @dataclass(frozen=True)
+class OwnWord:
+    """A word or phrase of a list of one's own that was found in a text, and the verdict of that list."""
+
+    word: str
+    verdict: str
+
+    @property
+    def severity(self) -> str:
+        return "high" if self.verdict == "block" else "medium"
+
+
+@dataclass(frozen=True)
 class Verdict:
-    """A verdict. category and score: the decisive ones, or the highest if no threshold is reached."""
+    """A verdict. category and score: the decisive ones, or the highest if no threshold is reached. severity: of that category."""
 
     verdict: str
     category: str
     score: float
     rule: str
+    severity: str | None = None
 
     def columns(self) -> dict[str, Any]:
-        return {"verdict": self.verdict, "category": self.category, "score": self.score, "rule": self.rule}
+        return asdict(self)
 
 
 def read_thresholds(given: Mapping[str, Any]) -> dict[str, Threshold]:
@@ -74,8 +89,32 @@ def threshold_of(category: str, thresholds: Thresholds) -> Threshold:
     return Threshold()
 
 
-def decide(scores: Mapping[str, float], thresholds: Thresholds) -> Verdict:
-    """The most severe verdict of all categories; among equals, that of the category furthest above its threshold."""
+def severity_of(score: float, limits: Threshold) -> str | None:
+    """How severe a text is within a category; None if a person need not look at it.
+
+    The part of the scale from the lowest threshold of the category up to 1, in thirds: low, medium, high.
+    """
+    reached = [limit for limit in (limits.review, limits.block) if limit is not None and score >= limit]
+    if not reached:
+        return None
+    least = min(reached)
+    third = int(3 * (score - least) / (1 - least)) if least < 1 else 2
+    return ("low", "medium", "high")[min(third, 2)]
+
+
+def decide(scores: Mapping[str, float], thresholds: Thresholds, own: OwnWord | None = None) -> Verdict:
+    """The most severe verdict of all categories; among equals, that of the category furthest above its threshold.
+
+    own: the word of a list that the text has. It decides, unless the scores block a text that is only to be reviewed.
+    """
+    judged = _decide(scores, thresholds) if scores else None
+    if own is None or (judged and judged.verdict == "block" != own.verdict):
+        return judged or Verdict("allow", "", 0.0, "It was not scored")
+    list_name = "blocks" if own.verdict == "block" else "goes to a person"
+    return Verdict(own.verdict, OWN_WORDS, 1.0, f"Your list says that “{own.word}” {list_name}", own.severity)
+
+
+def _decide(scores: Mapping[str, float], thresholds: Thresholds) -> Verdict:
     found = []
     for category, score in scores.items():
         limits = threshold_of(category, thresholds)
@@ -90,11 +129,15 @@ def decide(scores: Mapping[str, float], thresholds: Thresholds) -> Verdict:
         return Verdict(
             "allow", category, score, f"{named(category)} is highest with {_shown(score)} and below its thresholds"
         )
-    return Verdict(VERDICTS[rank], category, score, f"{named(category)} has {_shown(score)} and reaches {reached}")
+    severity = severity_of(score, threshold_of(category, thresholds))
+    rule = f"{named(category)} has {_shown(score)} and reaches {reached}"
+    return Verdict(VERDICTS[rank], category, score, rule, severity)
 
 
 def named(category: str) -> str:
     """What people call a category: a provider's own name as it is, but for its marks."""
+    if category == OWN_WORDS:
+        return "Your words"
     words = re.sub(r"[/_]+", ", ", category).strip(", ")
     return CATEGORY_WORDS.get(category) or words[:1].upper() + words[1:]
 
