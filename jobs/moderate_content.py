@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 from uuid import UUID
 
 from jobs.engine import library, queue
-from jobs.engine.db.models import VERDICTS, Item
+from jobs.engine.db.models import VERDICTS
 from jobs.engine.kits import moderation
 from jobs.engine.kits.moderation import Judge, JudgeChoice, Judged, OwnWord, Threshold
 from jobs.engine.library import Document
@@ -55,8 +55,6 @@ RESULT_TEMPLATE = "jobs/results/moderate_content.html"
 USUAL = {moderation.DEFAULT: Threshold(review=moderation.REVIEW, block=moderation.BLOCK)}
 BUILT_IN_TEXTS_PER_SECOND = 40
 SECONDS_PER_CALL = 0.4  # of a typical provider
-PAGE = 5  # texts to review on a page, those that are alike as one
-ALIKE = 100  # texts among which those that are alike are looked for
 LATEST = 5  # decisions and changes on the job's page
 BUILT_IN = "built-in classifier"
 SHOWN = 2_000  # characters of a document that are stored in its item
@@ -319,16 +317,10 @@ def view(job: queue.JobView, query: Mapping[str, str]) -> dict[str, Any] | None:
         return None
     verdict = query.get("verdict") if query.get("verdict") in VERDICTS else "review"
     column = job.params.get("text_column") if job.params.get("source") else "text"
-    rows, before, after, worst_first = _page(job, str(verdict), query)
+    rows, before, after, worst_first = moderation.page_of(job, str(verdict), query)
     return {
         "worst_first": worst_first,
-        **_alike(
-            rows,
-            str(column),
-            before=before,
-            after=after,
-            backward=bool(query.get("before")),
-        ),
+        **moderation.alike(rows, str(column), before=before, after=after, backward=bool(query.get("before"))),
         "standing": standing,
         "verdict": verdict,
         "named": moderation.named,
@@ -337,46 +329,4 @@ def view(job: queue.JobView, query: Mapping[str, str]) -> dict[str, Any] | None:
         "latest": moderation.list_decisions(job, limit=LATEST, in_force=True).rows,
         "changes": moderation.threshold_changes(job, limit=LATEST),
         "measured": moderation.built_in_classifier().measured if (job.result or {}).get("judge") == BUILT_IN else None,
-    }
-
-
-def _page(job: queue.JobView, verdict: str, query: Mapping[str, str]) -> tuple[list[Item], bool, bool, bool]:
-    """Texts with this verdict, the highest score first; of a job with too many to sort, in the order of the input.
-
-    Also whether there are others before and after them, and whether they are sorted.
-    """
-    after, before = query.get("after"), query.get("before")
-    by_score = queue.GridQuery(
-        where={"verdict": verdict},
-        sort="score",
-        numeric=True,
-        descending=True,
-        parts={"verdict": "output", "score": "output"},
-        after=after,
-        before=before,
-        limit=ALIKE,
-    )
-    first = queue.grid_page(job, by_score)
-    if first.looked is None:
-        return first.rows, bool(first.previous), bool(first.next), True
-    page = queue.items(job, verdict=verdict, after=after, before=before, limit=ALIKE)
-    return page.rows, bool(page.previous), bool(page.next), False
-
-
-def _alike(rows: Sequence[Item], column: str, *, before: bool, after: bool, backward: bool) -> dict[str, Any]:
-    """PAGE of these texts, each with the others that say the same: `rows`, and the cursors `next` and `previous`.
-
-    before, after: whether there are others on that side. backward: the last ones rather than the first.
-    """
-    groups: dict[str, list[Item]] = {}
-    for item in rows:
-        text = " ".join(as_text((item.input or {}).get(column)).casefold().split())
-        groups.setdefault(text or item.key, []).append(item)
-    shown = list(groups.values())[-PAGE:] if backward else list(groups.values())[:PAGE]
-    more = len(groups) > len(shown)
-    last, first = (shown[-1][0], shown[0][0]) if shown else (None, None)
-    return {
-        "rows": shown,
-        "next": f"{last.position}~{last.key}" if last and (after or (more and not backward)) else None,
-        "previous": f"{first.position}~{first.key}" if first and (before or (more and backward)) else None,
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from jobs.engine.kits.moderation.classifier import built_in_classifier
 from jobs.engine.kits.moderation.judges import BUILT_IN, Judge, JudgeChoice, Judged, choose, judge, setup_error
+from jobs.engine.kits.moderation.pages import alike, page_of
 from jobs.engine.kits.moderation.reviews import (
     ReviewStatus,
     decide_item,
@@ -58,6 +59,7 @@ __all__ = [
     "Threshold",
     "Verdict",
     "WordLists",
+    "alike",
     "built_in_classifier",
     "choose",
     "decide",
@@ -69,6 +71,7 @@ __all__ = [
     "judge",
     "list_decisions",
     "named",
+    "page_of",
     "review_status",
     "score_distribution",
     "set_thresholds",
