@@ -7,8 +7,6 @@ was embedded before is not embedded again. The file with the vectors is written 
 from __future__ import annotations
 
 import itertools
-import json
-import struct
 import tempfile
 import time
 from array import array
@@ -296,11 +294,11 @@ def _write(params: Params, context: Context, model: dict[str, Any], columns: lis
         target = Path(folder) / "vectors"
         with target.open("wb") as opened:
             if params.format == "npy":
-                opened.write(_npy_head(count, model.get("kept", model["dimension"])))
+                opened.write(kit_vectors.npy_head(count, model.get("kept", model["dimension"])))
                 opened.writelines(array("f", row[params.output_column]).tobytes() for row in rows)
             else:
-                short = _digits if params.format == "parquet" else _short
-                shown = ({**row, params.output_column: short(row[params.output_column])} for row in rows)
+                written = kit_vectors.as_json if params.format == "parquet" else kit_vectors.rounded
+                shown = ({**row, params.output_column: written(row[params.output_column])} for row in rows)
                 types = {params.output_column: exports.FLOATS}
                 opened.writelines(exports.export(shown, [*columns, params.output_column], params.format, types))
         media_type = exports.FORMATS.get(params.format, "application/octet-stream")
@@ -333,22 +331,3 @@ def _done(params: Params, context: Context) -> Iterator[dict[str, Any]]:
 
 def _text(row: dict[str, Any], params: Params) -> str:
     return as_text(as_shown(row).get(params.text_column)).encode(errors="replace").decode()
-
-
-def _short(vector: list[float]) -> list[float]:
-    """The vector rounded to about the precision of 32-bit floats."""
-    numbers: list[float] = json.loads(_digits(vector, 8))
-    return numbers
-
-
-def _digits(vector: list[float], digits: int = 9) -> str:
-    """The vector as JSON, formatted in one operation: number by number takes as long as a small model. Nine digits
-    represent every 32-bit float exactly."""
-    return f"[{f'%.{digits}g,' * len(vector) % tuple(vector)}"[:-1] + "]"
-
-
-def _npy_head(rows: int, columns: int) -> bytes:
-    """The header of NumPy's file format, version 1.0, for a table of 32-bit numbers."""
-    head = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}".encode()
-    head += b" " * (-(len(head) + 11) % 64) + b"\n"
-    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head

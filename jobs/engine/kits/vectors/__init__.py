@@ -9,9 +9,10 @@ from jobs.engine.formats import exports
 from jobs.engine.kinds.columns import ItemColumn
 from jobs.engine.kinds.shown import Table
 from jobs.engine.kits.vectors.likeness import MOST, look
+from jobs.engine.kits.vectors.writing import as_json, npy_head, rounded
 from jobs.engine.llm import embeddings
 
-__all__ = ["COLUMNS", "MOST", "as_csv", "as_table", "look", "pairs"]
+__all__ = ["COLUMNS", "MOST", "as_csv", "as_json", "as_table", "look", "npy_head", "pairs", "rounded"]
 
 SHOWN = 300  # characters of a text
 COLUMNS = (
