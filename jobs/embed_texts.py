@@ -11,13 +11,14 @@ import tempfile
 import time
 from array import array
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
 from jobs.engine import queue
 from jobs.engine.formats import exports
 from jobs.engine.kits import vectors as kit_vectors
-from jobs.engine.llm import batch_requests, embeddings
+from jobs.engine.llm import batch_error, batch_requests, embeddings
 from jobs.engine.llm.embeddings import batching, cache
 from jobs.engine.sdk import (
     BadInput,
@@ -38,7 +39,10 @@ from jobs.engine.sdk import (
     TableParams,
     as_shown,
     as_text,
+    batch_choice,
+    expired_choice,
     figure,
+    half_price,
     param,
     unknown_sentence,
 )
@@ -86,6 +90,8 @@ class Params(TableParams):
         ge=0.5,
         le=1,
     )
+    when: Literal["now", "day"] = batch_choice()
+    ask_expired: bool = expired_choice()
     normalize: bool = param(
         "Vectors of length 1",
         "For most searches: cosine similarity is then a dot product.",
@@ -136,7 +142,17 @@ def check(params: Params, find: Find) -> list[FieldError]:
         embeddings.embedder(params.model)
     except JobFailed as error:
         errors.append(FieldError("model", error.message))
+    if params.when == "day" and (sentence := _no_batches(params, columns)):
+        errors.append(FieldError("when", sentence))
     return errors
+
+
+def _no_batches(params: Params, columns: list[str]) -> str:
+    if _is_batch(params, columns):
+        return "A file of requests is answered at once. Choose now."
+    if not embeddings.has_provider() or embeddings.embedder(params.model).built_in:
+        return "The model that comes along costs nothing and answers at once. Choose now."
+    return batch_error(params.model)
 
 
 def estimate(params: Params, find: Find) -> Estimate:
@@ -173,14 +189,24 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         came = {tokens: vector.tokens, cut: vector.cut, reused: vector.known}
         return Output(came, bill=made.bill(vector))
 
-    making = batching.Vectors(model["model"], params.batch_size, model["dimension"])
-    counts = context.map(
-        embed,
-        source.rows(params.reading),
-        total=table.rows if table.exact else source.count(params.reading),
-        concurrency=making.at_once,
-        using=making,
-    )
+    def ask(looked_up: tuple[str, bool]) -> dict[str, Any]:
+        text, known = looked_up
+        if known or not text.strip():
+            raise Skip("There is nothing to ask for.")
+        return embeddings.request(model["model"], [text])
+
+    texts, later = _looked_up(params, source.rows(params.reading), model["model"]), params.when == "day"
+    batches = half_price(context, texts, ask, batch_requests.EMBEDDINGS_URL, live=params.ask_expired)
+    with batches if later else nullcontext() as answers:
+        making = batching.Vectors(model["model"], params.batch_size, model["dimension"], answers)
+        counts = context.map(
+            embed,
+            source.rows(params.reading),
+            total=table.rows if table.exact else source.count(params.reading),
+            concurrency=making.at_once,
+            using=making,
+            shared=not later,
+        )
     view: dict[str, Any] = {}
     if counts.done:
         context.progress(note="Writing the file")
@@ -320,6 +346,14 @@ def _with_vectors(params: Params, context: Context, model: str) -> Iterator[dict
                 raise JobFailed("A computed vector has been deleted. Run the job again.", reason="no_vector")
             vector = known[digest][: params.output_dimensions]
             yield row | {params.output_column: embeddings.unit(vector) if params.normalize else vector}
+
+
+def _looked_up(params: Params, rows: Iterator[dict[str, Any]], model: str) -> Iterator[tuple[str, bool]]:
+    """The text of each row, and whether its vector is known."""
+    while some := [_text(row, params) for row in itertools.islice(rows, AT_ONCE)]:
+        hashes = [cache.digest(text) for text in some]
+        known = cache.known(model, hashes)
+        yield from ((text, digest in known) for text, digest in zip(some, hashes, strict=True))
 
 
 def _done(params: Params, context: Context) -> Iterator[dict[str, Any]]:

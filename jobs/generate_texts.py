@@ -235,9 +235,9 @@ def check(params: Params, find: Find) -> list[FieldError]:
 
 
 def _no_batches(params: Params) -> str:
-    if not llm.offers_batches():
-        return "This provider has no batches at half the price. Choose now, or ask an operator for PROVIDER_BATCHES."
-    return "A batch keeps to no budget of tokens. Leave the budget empty, or choose now." if params.token_budget else ""
+    if params.token_budget:
+        return "A batch keeps to no budget of tokens. Leave the budget empty, or choose now."
+    return llm.batch_error(params.model)
 
 
 def estimate(params: Params, find: Find) -> Estimate:

@@ -80,11 +80,12 @@ class FakeBatches:
     def _answer(self, batch: dict[str, Any], request: web.Request) -> None:
         answers, errors = [], []
         for line in map(json.loads, self.files[batch["input_file_id"]].splitlines()):
-            prompt = line["body"]["messages"][-1]["content"]
+            asked = line["body"]
+            prompt = asked["messages"][-1]["content"] if "messages" in asked else "\n".join(asked["input"])
             if "expire" in prompt:
                 errors.append({"custom_id": line["custom_id"], "response": None, "error": {"code": "batch_expired"}})
                 continue
-            body = {"no": "answer"} if "garble" in prompt else self._provider.batch_answer(line["body"], request)
+            body = {"no": "answer"} if "garble" in prompt else self._provider.batch_answer(asked, request)
             answers.append(
                 {"custom_id": line["custom_id"], "response": {"status_code": 200, "body": body}, "error": None}
             )

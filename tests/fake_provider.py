@@ -32,7 +32,7 @@ import threading
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
 from typing import Any, Self
@@ -155,12 +155,16 @@ class Server:
         if call["did"] == "status":
             return _error(call, behaviour["status"], behaviour.get("message", "No."), **_retry_after(behaviour))
         call["status"] = 200
+        return web.json_response(self._embeddings(body))
+
+    def _embeddings(self, body: dict[str, Any]) -> dict[str, Any]:
         rows = [
             {"object": "embedding", "index": place, "embedding": vector_of(text, self._dimension)}
             for place, text in enumerate(body["input"])
         ]
-        usage = {"prompt_tokens": len(prompt) // 4 + len(rows), "total_tokens": len(prompt) // 4 + len(rows)}
-        return web.json_response({"object": "list", "data": rows[::-1], "model": body["model"], "usage": usage})
+        tokens = len("\n".join(body["input"])) // 4 + len(rows)
+        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+        return {"object": "list", "data": rows[::-1], "model": body["model"], "usage": usage}
 
     async def moderate(self, request: web.Request) -> web.StreamResponse:
         """What a text names as `category:score`, it gets; the rest is 0.01."""
@@ -180,11 +184,7 @@ class Server:
             return web.Response(text="<html>Bad gateway</html>", content_type="text/html")
         given = [how["scores"] if "scores" in how else scores_of(text) for text in texts]
         given = given[:-1] if call["did"] == "one_less" else given
-        results = [
-            {"flagged": False, "categories": dict.fromkeys(scores, False), "category_scores": scores}
-            for scores in given
-        ]
-        return web.json_response({"id": f"modr-{call['n']}", "model": body["model"], "results": results})
+        return web.json_response(_moderations(body["model"], given))
 
     async def messages(self, request: web.Request) -> web.StreamResponse:
         """Anthropic's wire."""
@@ -244,10 +244,17 @@ class Server:
 
     def batch_answer(self, body: dict[str, Any], request: web.Request) -> dict[str, Any]:
         """The answer to a request of a batch, which is a call that was paid for."""
-        call = self._note(body, request) | {"status": 200}
+        said = body.get("messages") or [{"role": "user", "content": "\n".join(body["input"])}]
+        call = self._note(body | {"messages": said}, request) | {"status": 200}
         if self._keep:
             self.calls[-1] = call
-        return _completion(body, call, "answer")
+        if "messages" in body:
+            return _completion(body, call, "answer")
+        return (
+            _moderations(body["model"], map(scores_of, body["input"]))
+            if "moderation" in body["model"]
+            else self._embeddings(body)
+        )
 
     def _behaviour(self, call: dict[str, Any]) -> dict[str, Any]:
         for one in self._behaviours:
@@ -335,6 +342,13 @@ def _retry_after(how: dict[str, Any]) -> dict[str, str]:
     if "retry_after_date" in how:
         return {"Retry-After": formatdate(time.time() + how["retry_after_date"], usegmt=True)}
     return {"Retry-After": str(how["retry_after"])} if "retry_after" in how else {}
+
+
+def _moderations(model: str, given: Iterable[dict[str, float]]) -> dict[str, Any]:
+    results = [
+        {"flagged": False, "categories": dict.fromkeys(scores, False), "category_scores": scores} for scores in given
+    ]
+    return {"id": f"modr-{len(results)}", "model": model, "results": results}
 
 
 def _completion(body: dict[str, Any], call: dict[str, Any], did: str) -> dict[str, Any]:

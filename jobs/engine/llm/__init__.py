@@ -10,7 +10,7 @@ from jobs.engine.llm.cost_estimate import bill_of, measured
 from jobs.engine.llm.embeddings.warm_child import embed
 from jobs.engine.llm.model_list import default_model
 from jobs.engine.llm.prices import Rates, cost
-from jobs.engine.llm.provider_batches import offers_batches
+from jobs.engine.llm.provider_batches import batch_error
 from jobs.engine.llm.providers import ABILITIES, Connection, forget, made, models, named, saved_from, setup_error
 from jobs.engine.llm.responses import LONGEST_ANSWER, Completion
 from jobs.engine.llm.router import open_client, stream_chat
@@ -29,6 +29,7 @@ __all__ = [
     "Rates",
     "StreamStopped",
     "about_tokens",
+    "batch_error",
     "batch_requests",
     "bill_of",
     "cost",
@@ -42,7 +43,6 @@ __all__ = [
     "models",
     "most_tokens",
     "named",
-    "offers_batches",
     "open_client",
     "request_bytes",
     "response_format",

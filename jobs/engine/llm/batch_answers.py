@@ -116,6 +116,19 @@ class BatchChat(Chat):
         requests_per_minute: int | None = None,
         again: MayPay | None = None,
     ) -> Answer:
+        found = await self._found(path, body, parse)
+        return found if found is not None else await super()._post(path, body, parse, requests_per_minute, again)
+
+    async def post_shared(
+        self, path: str, body: dict[str, Any], parse: Parse[Answer], requests_per_minute: int | None = None
+    ) -> tuple[Answer, Decimal]:
+        """As `post`, with the share of the price that the answer cost."""
+        if (found := await self._found(path, body, parse)) is not None:
+            return found, BATCH_SHARE
+        return await super()._post(path, body, parse, requests_per_minute), Decimal(1)
+
+    async def _found(self, path: str, body: dict[str, Any], parse: Parse[Answer]) -> Answer | None:
+        """The answer that a batch has; None for what is asked now. Raises BadInput for what is not, or was refused."""
         found: FoundAnswer | None = None
         if self.answers is not None:
             try:
@@ -130,7 +143,7 @@ class BatchChat(Chat):
             error = await self._refused(path, found.status, {}, json.dumps(found.body).encode(), body)
             if isinstance(error, BadInput):
                 raise error
-        return await super()._post(path, body, parse, requests_per_minute, again)
+        return None
 
     def _read_half(self, raw: bytes, body: dict[str, Any], parse: Parse[Answer]) -> Answer:
         """An answer of a batch, for half the price."""
@@ -153,5 +166,7 @@ def with_answers(client: Chat, answers: BatchAnswers, *, live: bool) -> BatchCha
 
 
 def prepared(client: Chat, body: Mapping[str, Any]) -> dict[str, Any]:
-    """A request body as it will be looked for: with the model that it means."""
+    """A request body as it will be looked for: a chat with the model that it means, all else names its own."""
+    if "messages" not in body:
+        return dict(body)
     return {**body, "model": chosen_model(str(body.get("model") or client.model))}

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from jobs.engine import settings
 from jobs.engine.errors import JobFailed, LegworkError, Transient
-from jobs.engine.llm import model_list
+from jobs.engine.llm import model_list, providers
 
 if TYPE_CHECKING:
     from openai.types import Batch
@@ -45,6 +45,15 @@ def offers_batches() -> bool:
     return current.has_model and (
         urlsplit(model_list.base_url()).hostname == "api.openai.com" or current.provider_batches
     )
+
+
+def batch_error(model: str) -> str:
+    """Why requests to this model cannot go into a batch, as a sentence; empty where they can."""
+    if not offers_batches():
+        return "This provider has no batches at half the price. Choose now, or ask an operator for PROVIDER_BATCHES."
+    if (other := model.rpartition("@")[2]) != model and other in providers.named():
+        return f"Batches go to the default connection, and not to “{other}”. Choose now, or another model."
+    return ""
 
 
 class ProviderAccount:

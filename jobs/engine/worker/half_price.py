@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import IO, Any
 from jobs.engine.db import postgres
 from jobs.engine.db.models import ProviderBatch
 from jobs.engine.errors import BadInput, ProviderWait, Skip
-from jobs.engine.llm import batch_answers, open_client, provider_batches
+from jobs.engine.llm import batch_answers, batch_requests, open_client, provider_batches
 from jobs.engine.llm.batch_answers import BatchAnswers, BatchChat
 from jobs.engine.llm.client import Chat
 from jobs.engine.queue import batches
@@ -31,7 +31,8 @@ MOST_REQUESTS, MOST_BYTES = provider_batches.MOST_REQUESTS, provider_batches.MOS
 SENT = "requests sent in batches"  # the step that says so; another one after each retry
 CHECK_EVERY = 500  # requests between two looks whether the run must end
 
-Request = Callable[[Any], dict[str, Any]]  # an item's body; raises Skip or BadInput for an item without one
+# An item's body, or bodies; raises Skip or BadInput for an item without one.
+Request = Callable[[Any], dict[str, Any] | Sequence[dict[str, Any]]]
 
 
 @dataclass
@@ -45,18 +46,27 @@ class RequestFile:
     count: int = 0
     names: dict[str, int] = field(default_factory=dict)
 
-    def add(self, position: int, body: dict[str, Any], endpoint: str) -> bool:
-        """Write a request; False, and nothing is written, where the batch is full."""
+    def add(self, position: int, bodies: Sequence[dict[str, Any]], endpoint: str) -> bool:
+        """Write the requests of an item; False, and nothing is written, where they do not fit into this batch."""
+        lines = [line for body in bodies if (line := self._line(body, endpoint))]
+        full = self.count + len(lines) > MOST_REQUESTS or self.stream.tell() + sum(map(len, lines)) > MOST_BYTES
+        if self.count and full:
+            return False
+        self.stream.writelines(lines)
+        self.first, self.last, self.count = self.first or position, position, self.count + len(lines)
+        return True
+
+    def _line(self, body: dict[str, Any], endpoint: str) -> bytes:
+        """A request as its line; empty for a text whose embedding is asked for already: it is the same each time."""
         name = batch_answers.digest(body)
         again = self.names.get(name, 0)
-        line = {"custom_id": f"{name}-{again}", "method": "POST", "url": endpoint, "body": body}
-        data = json.dumps(line).encode() + b"\n"
-        if self.count and (self.count >= MOST_REQUESTS or self.stream.tell() + len(data) > MOST_BYTES):
-            return False
-        self.stream.write(data)
+        if again and endpoint == batch_requests.EMBEDDINGS_URL:
+            return b""
         self.names[name] = again + 1
-        self.first, self.last, self.count = self.first or position, position, self.count + 1
-        return True
+        return (
+            json.dumps({"custom_id": f"{name}-{again}", "method": "POST", "url": endpoint, "body": body}).encode()
+            + b"\n"
+        )
 
 
 @contextmanager
@@ -71,7 +81,7 @@ def half_price(
 ) -> Iterator[BatchChat]:
     """A client with the answers to all items, as `Chat`. Raises ProviderWait until the provider has them.
 
-    request: the body for an item. live: whether what the provider did not come to in time is asked now; else it fails.
+    request: the body for an item, or several. live: whether what the provider did not come to in time is asked now; else it fails.
     """
     client = open_client()
     with ExitStack() as stack:
@@ -118,13 +128,14 @@ def _files(
             if number % CHECK_EVERY == 0:
                 context.check()
             try:
-                body = batch_answers.prepared(client, request(entry.value))
+                asked = request(entry.value)
             except (Skip, BadInput):
                 continue  # it is so again, and recorded, when the answers are read
-            if not written.add(entry.position, body, endpoint):
+            bodies = [batch_answers.prepared(client, one) for one in ([asked] if isinstance(asked, dict) else asked)]
+            if not written.add(entry.position, bodies, endpoint):
                 yield written
                 written = _new_file(folder, stack)
-                written.add(entry.position, body, endpoint)
+                written.add(entry.position, bodies, endpoint)
         if written.count:
             yield written
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jobs.engine.llm.embeddings.builtin import Embedded
 from jobs.engine.llm.embeddings.models import Embedder, default_model, embedder, has_provider, unit
+from jobs.engine.llm.embeddings.provider import request
 from jobs.engine.llm.embeddings.similar import NearDuplicate, near_duplicates
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "embedder",
     "has_provider",
     "near_duplicates",
+    "request",
     "unit",
 ]

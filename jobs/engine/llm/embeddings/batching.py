@@ -17,14 +17,16 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from jobs.engine import machine_memory
 from jobs.engine.billing import Bill, CallUsage
-from jobs.engine.errors import BadInput, DatabaseUnavailable, JobFailed
+from jobs.engine.errors import BadInput, DatabaseUnavailable, JobFailed, Transient
 from jobs.engine.llm import providers, router
+from jobs.engine.llm.batch_answers import BatchChat
 from jobs.engine.llm.embeddings import builtin, cache, provider
 from jobs.engine.llm.embeddings.builtin import Embedded
 from jobs.engine.llm.embeddings.models import embedder
@@ -40,22 +42,33 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True)
 class Vector:
-    """One text's vector, as the model gave it. `known`: the cache had it, and it took nothing; `cut`: its end was not read."""
+    """One text's vector, as the model gave it. `known`: the cache had it, and it took nothing; `cut`: its end was not read.
+
+    share: of the price; a half out of a provider's batch.
+    """
 
     numbers: list[float]
     tokens: int
     cut: bool
     known: bool
+    share: Decimal = Decimal(1)
 
 
 class Vectors:
-    """One model for one event loop. `dimension` is known after the first vector; another one later ends the job."""
+    """One model for one event loop. `dimension` is known after the first vector; another one later ends the job.
 
-    def __init__(self, model: str, batch_size: int = 32, dimension: int | None = None):
+    answers: of a provider's batch, which are read instead of asking it.
+    """
+
+    def __init__(
+        self, model: str, batch_size: int = 32, dimension: int | None = None, answers: BatchChat | None = None
+    ):
         self.embedder = embedder(model)
         self.dimension = dimension
         self._size = batch_size
-        self._most_flying = BUILT_IN_FLYING if self.embedder.built_in else sys.maxsize
+        self._answers = answers
+        # One with answers, so that equal texts find the vector of the first in the cache.
+        self._most_flying = BUILT_IN_FLYING if self.embedder.built_in else 1 if answers else sys.maxsize
         self._waiting: list[tuple[str, asyncio.Future[Vector]]] = []
         self._flying: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -69,7 +82,8 @@ class Vectors:
         self._open = AsyncExitStack()
         one = self.embedder.built_in and machine_memory.is_little()
         self._room = asyncio.Semaphore(1 if one else builtin.AT_ONCE if self.embedder.built_in else CALLS)
-        self._client = None if self.embedder.built_in else await self._open.enter_async_context(router.open_client())
+        client = None if self.embedder.built_in else self._answers or router.open_client()
+        self._client = await self._open.enter_async_context(client) if client else None
         return self
 
     async def __aexit__(
@@ -84,7 +98,7 @@ class Vectors:
         """What a vector took; its provider counts a whole request, of which this is the share of its text."""
         usage = CallUsage(vector.tokens)
         rates = None if self.embedder.built_in or not vector.tokens else providers.rates(self.embedder.model)
-        return Bill(usage, rates.cost(usage) if rates else None)
+        return Bill(usage, rates.cost(usage) * vector.share if rates else None)
 
     async def of(self, text: str) -> Vector:
         """Raises BadInput or Transient for this text alone, JobFailed where none can be embedded."""
@@ -131,8 +145,10 @@ class Vectors:
         except Exception as error:
             found = dict.fromkeys(wanted, error)
         for text, future in batch:
+            came = found[text]
+            if isinstance(came, Vector):
+                found[text] = replace(came, tokens=0, known=True)  # for those that say the same
             if not future.done():
-                came = found[text]
                 future.set_exception(came) if isinstance(came, Exception) else future.set_result(came)
 
     async def _found(self, texts: list[str]) -> dict[str, Any]:
@@ -155,6 +171,9 @@ class Vectors:
         return found
 
     async def _made(self, texts: list[str]) -> dict[str, Any]:
+        if self._answers is not None:
+            came = await asyncio.gather(*(self._out_of_batch(self._answers, text) for text in texts))
+            return dict(zip(texts, came, strict=True))
         try:
             return self._by_text(texts, await self._asked(texts))
         except BadInput as error:
@@ -162,13 +181,21 @@ class Vectors:
                 return {texts[0]: error}
             return {text: one for single in texts for text, one in (await self._made([single])).items()}
 
+    async def _out_of_batch(self, answers: BatchChat, text: str) -> Vector | Exception:
+        body = provider.request(self.embedder.model, [text])
+        try:
+            came, share = await answers.post_shared(provider.PATH, body, provider.parse)
+        except (BadInput, Transient) as error:
+            return error
+        return replace(self._by_text([text], came)[text], share=share)
+
     async def _asked(self, texts: list[str]) -> Embedded:
         if self._client is None:
             return await asyncio.to_thread(self.embedder.raw, texts)
         parts = [await provider.ask(self._client, self.embedder.model, some) for some in provider.batches(texts)]
         return provider.joined(parts)
 
-    def _by_text(self, texts: list[str], came: Embedded) -> dict[str, Any]:
+    def _by_text(self, texts: list[str], came: Embedded) -> dict[str, Vector]:
         return {
             text: self._agreed(Vector(numbers, tokens, cut, False))
             for text, numbers, tokens, cut in zip(texts, came.vectors, came.tokens, came.cut, strict=True)

@@ -12,6 +12,7 @@ from jobs.engine.db import postgres
 from jobs.engine.llm.embeddings.models import embedder, unit
 
 _LOOK = text("select sha256, vector from embeddings where model = :model and sha256 = any(:hashes)")
+_KNOWN = text("select sha256 from embeddings where model = :model and sha256 = any(:hashes)")
 _KEEP = text("""
     insert into embeddings (model, sha256, vector) select :model, * from unnest(cast(:hashes as bytea[]), cast(:vectors as bytea[]))
     on conflict do nothing
@@ -29,16 +30,22 @@ def look(model: str, hashes: Sequence[bytes]) -> dict[bytes, list[float]]:
         return {bytes(row.sha256): _unpacked(row.vector) for row in rows}
 
 
+def known(model: str, hashes: Sequence[bytes]) -> set[bytes]:
+    """Those whose vector is known."""
+    with postgres.session() as session:
+        return {bytes(found) for found in session.scalars(_KNOWN, {"model": model, "hashes": list(set(hashes))})}
+
+
 def embed(model: str, texts: Sequence[str]) -> list[list[float]]:
     """A vector of length 1 for each text; only those that are not known are computed. Raises as the embedder does."""
     hashes = [digest(one) for one in texts]
-    known = look(model, hashes)
-    new = {sha256: one for sha256, one in zip(hashes, texts, strict=True) if sha256 not in known}
+    found = look(model, hashes)
+    new = {sha256: one for sha256, one in zip(hashes, texts, strict=True) if sha256 not in found}
     if new:
         made = dict(zip(new, embedder(model).raw(list(new.values())).vectors, strict=True))
         keep(model, made)
-        known |= made
-    return [unit(known[sha256]) for sha256 in hashes]
+        found |= made
+    return [unit(found[sha256]) for sha256 in hashes]
 
 
 def keep(model: str, vectors: dict[bytes, list[float]]) -> None:

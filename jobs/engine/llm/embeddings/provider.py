@@ -14,6 +14,7 @@ from jobs.engine.llm import router
 from jobs.engine.llm.embeddings.builtin import Embedded
 from jobs.engine.llm.provider_errors import NoAnswer
 
+PATH = "embeddings"
 BATCH = 64
 MOST_CHARACTERS = 300_000  # of a request; the usual limit is 300,000 tokens
 
@@ -30,7 +31,11 @@ def embed(model: str, texts: Sequence[str]) -> Embedded:
 
 async def ask(client: llm_client.Chat, model: str, texts: Sequence[str]) -> Embedded:
     """One request."""
-    return await client.post("embeddings", {"model": model, "input": list(texts)}, parse)
+    return await client.post(PATH, request(model, texts), parse)
+
+
+def request(model: str, texts: Sequence[str]) -> dict[str, Any]:
+    return {"model": model, "input": list(texts)}
 
 
 def batches(texts: Sequence[str]) -> list[Sequence[str]]:
