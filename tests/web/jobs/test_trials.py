@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from jobs.engine.chat import trials
 from jobs.engine.errors import BadInput
 from jobs.engine.llm import client as llm_client
-from jobs.engine.llm import providers
+from jobs.engine.llm import provider_batches, providers
 from jobs.engine.llm.prices import Rates
 from tests.fake_provider import FakeProvider
 from tests.stories.site_client import until
@@ -56,7 +56,9 @@ def test_three_rows_are_answered_and_no_job_is_made(client: FlaskClient, provide
 
 
 def test_it_says_what_all_rows_will_cost(
-    client: FlaskClient, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient,
+    provider: FakeProvider,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert "will cost about" not in tried(client)  # no price, never 0
     monkeypatch.setattr(providers.Connection, "own_rates", lambda self, model: Rates.of({"input": 100, "output": 400}))
@@ -65,6 +67,8 @@ def test_it_says_what_all_rows_will_cost(
     assert (
         page.count(" tokens in ") == 3 and len(re.findall(r" s, \$0\.\d+|ms, \$0\.\d+|\$0\.\d+, the first", page)) == 3
     )
+    monkeypatch.setattr(provider_batches, "offers_batches", lambda: True)
+    assert re.search(r"cost about \$\d+\.\d+ to \$\d+\.\d+, half the price of now, by", tried(client, when="day"))
 
 
 def test_the_page_comes_as_the_answers_do(client: FlaskClient, provider: FakeProvider) -> None:
