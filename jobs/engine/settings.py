@@ -69,6 +69,7 @@ class Settings:
     max_waiting_jobs: int = 10_000  # of one owner
     allow_tracing: bool = False  # whether debuggers of the same user may look into our processes
     provider_batches: bool = False  # OPENAI_BASE_URL answers batches for less
+    provider_webhook_secret: str = field(default="", repr=False)  # with which it signs that a batch has ended
     models_allowed: tuple[str, ...] = ()  # beside the default one; empty: all that the provider has
     connections: tuple[Any, ...] = ()  # providers beside the default one, as CONNECTIONS has them
     prices: Mapping[str, Any] = field(default_factory=dict)  # dollars for a million tokens, by model
@@ -210,6 +211,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         max_storage_bytes=_number(environ, "MAX_STORAGE_MB", default=0, least=0, most=1_000_000_000) * 1_000_000,
         allow_tracing=environ.get("ALLOW_TRACING", "").strip() == "1",
         provider_batches=environ.get("PROVIDER_BATCHES", "").strip() == "1",
+        provider_webhook_secret=environ.get("OPENAI_WEBHOOK_SECRET", "").strip(),
         models_allowed=_words(environ, "MODELS_ALLOWED"),
         connections=tuple(json_setting(environ, "CONNECTIONS", list)),
         keep_answers_days=_number(environ, "KEEP_ANSWERS_DAYS", default=30, least=0, most=36_500),

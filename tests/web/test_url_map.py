@@ -27,7 +27,7 @@ from webapp.app import create_app
 from webapp.http import identity
 
 OPEN = {"/healthz", "/readyz", "/login", "/login/provider", "/login/callback", "/logout", "/theme"}
-OPEN |= {"/static/<path:filename>", "/first", "/first/<secret>"}
+OPEN |= {"/static/<path:filename>", "/first", "/first/<secret>", "/hooks/openai"}
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ from jobs.engine.db.job_view import JobView
 from jobs.engine.db.models import ENDED_STATES, Account, Job, Notification
 from jobs.engine.errors import BadInput, FieldError, InvalidParams, LegworkError, Transient
 from jobs.engine.mail import addresses, smtp
-from jobs.engine.sandbox import http
+from jobs.engine.sandbox import http, webhook_signatures
 from jobs.engine.secret_key import secret_key
 
 MOST_TRIES = 5
@@ -105,13 +105,11 @@ def webhook_secret() -> str:
     if not key:
         raise Transient("There is no key to sign with yet; the web makes it when it starts.")
     derived = hmac.digest(key.encode(), b"legwork webhooks", hashlib.sha256)
-    return f"whsec_{base64.b64encode(derived).decode()}"
+    return f"{webhook_signatures.PREFIX}{base64.b64encode(derived).decode()}"
 
 
 def signature(notification_id: str, timestamp: int, body: bytes) -> str:
-    key = base64.b64decode(webhook_secret().removeprefix("whsec_"))
-    signed = hmac.digest(key, f"{notification_id}.{timestamp}.".encode() + body, hashlib.sha256)
-    return f"v1,{base64.b64encode(signed).decode()}"
+    return webhook_signatures.sign(webhook_secret(), notification_id, timestamp, body)
 
 
 def _due() -> Any:

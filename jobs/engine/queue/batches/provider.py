@@ -103,6 +103,13 @@ def _note(session: Session, batch: ProviderBatch, standing: ProviderStatus) -> N
     session.execute(update(ProviderBatch).where(*where).values(look_at=func.now() + timedelta(seconds=pause), **known))
 
 
+def look_soon(batch_id: str) -> None:
+    """Have the clock look at a batch of which its provider says that it has ended; nothing for one that is not ours."""
+    ours = ProviderBatch.batch_id == batch_id, ProviderBatch.state == "created"
+    with postgres.session() as session:
+        session.execute(update(ProviderBatch).where(*ours).values(look_at=func.now()))
+
+
 def is_due() -> bool:
     """Whether `watch` has something to do; without a call of the provider."""
     with postgres.session() as session:
