@@ -37,7 +37,7 @@ from jobs.engine.sdk import (
     ReadOptions,
     Recipe,
     ShortText,
-    StopAsked,
+    StopRequested,
     Table,
     TableFile,
     TimeLimitReached,
@@ -238,7 +238,7 @@ def _answered(
         for answer in answers:
             if answer.count:
                 context.progress(note=f"{answer.count:,} rows so far")
-    except (StopAsked, TimeLimitReached) as error:
+    except (StopRequested, TimeLimitReached) as error:
         if not answer.bytes:
             raise
         return answer, error

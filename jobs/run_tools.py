@@ -145,7 +145,7 @@ def _call_error(call: dict[str, Any], secret: str, reach: ToolContext) -> str | 
     masker.add([secret])
     try:
         used = tool(call.get("tool"))
-        message = used.wrong(used.read(_filled(call.get("arguments", {}), secret)), reach)
+        message = used.argument_error(used.read(_filled(call.get("arguments", {}), secret)), reach)
     except BadInput as error:
         message = error.message
     return message and masker.text(message)

@@ -29,7 +29,7 @@ from jobs.engine.sdk import (
     KindResult,
     Recipe,
     ShortText,
-    StopAsked,
+    StopRequested,
     TableFile,
     TableParams,
     TimeLimitReached,
@@ -237,7 +237,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         context.map(so_far.batch, list(enumerate(sizes)), row=lambda batch: {"batch": batch[0] + 1, "trials": batch[1]})
         batches = dict(list(enumerate(sizes))[: context.job.sample])
         trials.draw_again(batches, context.check)
-    except (StopAsked, TimeLimitReached):
+    except (StopRequested, TimeLimitReached):
         finished = trials.known | _finished(sizes, context)
         batches = trials.draw_again({number: sizes[number] for number in sorted(finished)}, _patience())
         if batches:

@@ -195,7 +195,7 @@ class RunEnded(BaseException):
     how = "ended"
 
 
-class StopAsked(RunEnded):
+class StopRequested(RunEnded):
     """A person asked the job to stop."""
 
     how = "stopped"

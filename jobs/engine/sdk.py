@@ -14,7 +14,7 @@ from jobs.engine.errors import (
     QuotaExceeded,
     SettingsError,
     Skip,
-    StopAsked,
+    StopRequested,
     TimeLimitReached,
     Transient,
 )
@@ -70,7 +70,7 @@ __all__ = [
     "SettingsError",
     "ShortText",
     "Skip",
-    "StopAsked",
+    "StopRequested",
     "Table",
     "TableFile",
     "TableParams",

@@ -23,7 +23,7 @@ import pytest
 from jobs import query_data
 from jobs.engine import library
 from jobs.engine.db.models import Job
-from jobs.engine.errors import StopAsked
+from jobs.engine.errors import StopRequested
 from jobs.engine.formats import exports, tables
 from jobs.engine.formats.exports import workbook
 from jobs.engine.kinds import catalogue
@@ -322,11 +322,11 @@ def test_a_stop_ends_a_query_that_computes(tmp_path: Path) -> None:
 
     def check() -> None:
         if time.monotonic() > asked:
-            raise StopAsked
+            raise StopRequested
 
     before = set(_children())
     slow = "select sum(a.range * b.range) from range(1000000) a, range(1000000) b"
-    with pytest.raises(StopAsked):
+    with pytest.raises(StopRequested):
         sql.answer(slow, [], sql.QueryLimits(rows=9), tmp_path, check=check)
     assert set(_children()) == before
 

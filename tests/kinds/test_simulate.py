@@ -11,7 +11,7 @@ import pytest
 from jobs import simulate
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
-from jobs.engine.errors import RunEnded, ShuttingDown, StopAsked
+from jobs.engine.errors import RunEnded, ShuttingDown, StopRequested
 from jobs.engine.kinds import estimates
 from jobs.engine.kits.simulation import summaries
 from jobs.engine.queue import commands, ledger, queries
@@ -120,7 +120,7 @@ def test_a_stop_after_a_kill_counts_what_was_done_before(environment: Callable[.
     _run_until(job, 5, ShuttingDown())
     before = len(items(job))
     assert before >= 5
-    _run_until(job, 3, StopAsked())
+    _run_until(job, 3, StopRequested())
     so_far = queries.job(job.id, OWNER).result
     assert so_far["trials"] == 1_000 * len(items(job)) >= 1_000 * (before + 3)
 
@@ -151,7 +151,7 @@ def _run_until(job: Job, batches: int, end: RunEnded | None = None) -> None:
         seen.append(given)
         put(*given)
         if len(seen) == batches:
-            attempt.writer.end(end or StopAsked())
+            attempt.writer.end(end or StopRequested())
 
     attempt.writer.put = counting  # type: ignore[method-assign]
     attempt.work()

@@ -128,7 +128,7 @@ class Kind:
         return preview
 
     @property
-    def has_tries(self) -> bool:
+    def can_sample(self) -> bool:
         """Whether trying the job on a few rows makes sense. It does not for an agent or a report."""
         return not getattr(self.module, "ONE_PIECE", False)
 

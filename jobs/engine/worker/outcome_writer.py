@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Counts
-from jobs.engine.errors import DatabaseUnavailable, LeaseLost, RunEnded, StopAsked, TimeLimitReached
+from jobs.engine.errors import DatabaseUnavailable, LeaseLost, RunEnded, StopRequested, TimeLimitReached
 from jobs.engine.masking import SecretMasker
 from jobs.engine.queue import ledger
 from jobs.engine.queue.ledger import Batch, Outcome
@@ -182,7 +182,7 @@ class OutcomeWriter:
         self.prompt_tokens, self.completion_tokens = signal.prompt_tokens, signal.completion_tokens
         self.counts = signal.counts
         if signal.stop_asked_seconds is not None:
-            self.end(StopAsked())
+            self.end(StopRequested())
         elif time.monotonic() > self._deadline:
             self.end(TimeLimitReached())
 

@@ -25,7 +25,7 @@ from jobs.engine.errors import (
     ProviderWait,
     RunEnded,
     ShuttingDown,
-    StopAsked,
+    StopRequested,
     TimeLimitReached,
 )
 from jobs.engine.files.storage_id import explained
@@ -128,7 +128,7 @@ class Run:
             return "queued" if self._wait(error) else self._settle("failed", "approval", _ANSWERED)
         if isinstance(error, ProviderWait):
             return "queued" if self._wait_for_provider(error) else self._settle("cancelled", "stopped", _STOPPED)
-        if isinstance(error, StopAsked):
+        if isinstance(error, StopRequested):
             return self._settle("cancelled", "stopped", _STOPPED, result=self._so_far)
         if isinstance(error, TimeLimitReached):
             return self._settle("failed", "time_limit", _over_time(self.claim.time_limit), result=self._so_far)

@@ -13,7 +13,7 @@ import pytest
 
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
-from jobs.engine.errors import BadInput, BudgetSpent, JobFailed, LeaseLost, Skip, StopAsked, TimeLimitReached
+from jobs.engine.errors import BadInput, BudgetSpent, JobFailed, LeaseLost, Skip, StopRequested, TimeLimitReached
 from jobs.engine.files.storage import blob_storage
 from jobs.engine.queue import job_log, ledger, queries
 from jobs.engine.worker.context import Context, Output
@@ -143,7 +143,7 @@ def test_a_million_items_are_never_held(bench: Bench) -> None:
 def test_a_stop_ends_every_loop(bench: Bench) -> None:
     context = bench.attempt()
     threading.Timer(0.2, lambda: _ask_stop(bench)).start()
-    with pytest.raises(StopAsked):
+    with pytest.raises(StopRequested):
         context.map(double_forever, range(1_000_000), concurrency=4)
     context._writer.close()
     assert 0 < bench.row.done < 1_000_000

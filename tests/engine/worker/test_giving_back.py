@@ -164,7 +164,7 @@ def test_every_end_from_outside_is_tried() -> None:
         "PartsOver",
         "ProviderWait",
         "ShuttingDown",
-        "StopAsked",
+        "StopRequested",
         "TimeLimitReached",
     }
     assert {one.__name__ for one in RunEnded.__subclasses__()} == known

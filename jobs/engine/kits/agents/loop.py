@@ -163,7 +163,7 @@ def _adapted(tool: Tool, reach: ToolContext) -> Any:
         reach.check()
         try:
             arguments = tool.read(given)
-            if wrong := tool.wrong(arguments, reach):
+            if wrong := tool.argument_error(arguments, reach):
                 return f"Error: {wrong}"
             return tool.run(arguments, reach).text[:MOST_RESULT]
         except (BadInput, Transient) as error:

@@ -38,13 +38,13 @@ class ToolResult:
 
 @dataclass(frozen=True)
 class Tool:
-    """`run` raises BadInput or Transient. `wrong` returns the error of a call without running it, or None."""
+    """`run` raises BadInput or Transient. `argument_error` returns what is wrong with a call without running it, or None."""
 
     name: str
     description: str
     Arguments: type[KindParams]
     run: Callable[[Any, ToolContext], ToolResult]
-    wrong: Callable[[Any, ToolContext], str | None] = lambda _arguments, _reach: None
+    argument_error: Callable[[Any, ToolContext], str | None] = lambda _arguments, _reach: None
     example: dict[str, Any] = field(default_factory=dict)  # of its arguments
 
     def read(self, given: Any) -> KindParams:

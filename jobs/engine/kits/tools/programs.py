@@ -38,8 +38,8 @@ class Command(Arguments):
 
 
 def _run(arguments: Command, reach: ToolContext) -> ToolResult:
-    if wrong := _wrong(arguments, reach):
-        raise BadInput(wrong, reason="bad_arguments")
+    if error := _argument_error(arguments, reach):
+        raise BadInput(error, reason="bad_arguments")
     program = shutil.which(arguments.program, path=PATH)
     if program is None:
         raise BadInput(f"{arguments.program} is not installed on this machine.", reason="no_program")
@@ -53,7 +53,7 @@ def _run(arguments: Command, reach: ToolContext) -> ToolResult:
         return _ran(command, arguments.input, folder, reach)
 
 
-def _wrong(arguments: Command, reach: ToolContext) -> str | None:
+def _argument_error(arguments: Command, reach: ToolContext) -> str | None:
     for argument in arguments.arguments:
         if "/" in argument or ".." in argument or "\x00" in argument or len(argument) > 1_000:
             return f"“{argument[:60]}” is not allowed: a program reads only the call's own files, by their names."
@@ -87,4 +87,4 @@ def _ran(command: list[str], given: str, folder: Path, reach: ToolContext) -> To
 
 
 EXAMPLE = {"program": "wc", "arguments": ["-w", "reviews.csv"], "files": ["sample:reviews.csv"]}
-RUN_COMMAND = Tool("run_command", "Run a small program on text or files.", Command, _run, _wrong, EXAMPLE)
+RUN_COMMAND = Tool("run_command", "Run a small program on text or files.", Command, _run, _argument_error, EXAMPLE)

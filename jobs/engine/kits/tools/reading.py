@@ -87,7 +87,7 @@ def _query(arguments: Query, reach: ToolContext) -> ToolResult:
     return ToolResult("\n".join([head, *rows, *(["[there are more rows]"] if answer.more else [])]))
 
 
-def _wrong_files(arguments: Query, reach: ToolContext) -> str | None:
+def _argument_error(arguments: Query, reach: ToolContext) -> str | None:
     """An error if the files are not tables. The SQL is not checked before it runs, because a list may have thousands."""
     try:
         _sources([reach.open(ref) for ref in arguments.files], [""] * len(arguments.files))
@@ -120,4 +120,4 @@ READ_DOCUMENT = Tool(
     _read,
     example={"document": "sample:handbook.md", "characters": 500},
 )
-QUERY_TABLE = Tool("query_table", "Ask tables a question in SQL.", Query, _query, _wrong_files, EXAMPLE)
+QUERY_TABLE = Tool("query_table", "Ask tables a question in SQL.", Query, _query, _argument_error, EXAMPLE)

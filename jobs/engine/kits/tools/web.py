@@ -31,7 +31,7 @@ def _run(arguments: WebPage, reach: ToolContext) -> ToolResult:
     return ToolResult(_shown(text) if "html" in reply.media_type else text)
 
 
-def _wrong(arguments: WebPage, reach: ToolContext) -> str | None:
+def _argument_error(arguments: WebPage, reach: ToolContext) -> str | None:
     try:
         _refuse(http.check(arguments.url).hostname or "", reach.hosts)
     except BadInput as error:
@@ -68,4 +68,4 @@ class _PageReader(HTMLParser):
 
 
 EXAMPLE = {"url": "https://example.org/"}
-FETCH_PAGE = Tool("fetch_page", "Fetch a web page as text.", WebPage, _run, _wrong, EXAMPLE)
+FETCH_PAGE = Tool("fetch_page", "Fetch a web page as text.", WebPage, _run, _argument_error, EXAMPLE)
