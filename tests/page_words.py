@@ -14,12 +14,20 @@ MACHINE_WORDS = {
     "a null": re.compile(r"\b(?:None|null|NaN|undefined|True|False)\b"),
 }
 
+PYTHON_VALUE = re.compile(r"(?<![\w.])(?:-?\d+\.0|\d[\d.]*e[-+]\d+|True|False|None)(?![\w.]|: | [a-z])")
+
 
 def machine_words(html: str, allowed: tuple[str, ...] = ()) -> list[str]:
     """The words of a page's main part that are meant for machines, each with what it is."""
     text = readable(html)
     found = [f"{what}: {word}" for what, pattern in MACHINE_WORDS.items() for word in pattern.findall(text)]
     return [one for one in found if not one.endswith(allowed)] if allowed else found
+
+
+def python_values(html: str) -> list[str]:
+    """The values on a form, or in a list of params, that stand there as Python writes them: 0.0, True, None, 1e-05."""
+    texts = [*readable(html).splitlines(), *re.findall(r'<input[^>]* value="([^"]*)"', html)]
+    return [text for text in texts if PYTHON_VALUE.search(text) and text != "None"]  # that is a choice
 
 
 def readable(html: str) -> str:

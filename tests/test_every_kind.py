@@ -22,7 +22,7 @@ from tests import sample_kinds
 from tests.conftest import House, forget
 from tests.engine.workers import Workers, adds_up, children, ended, running, until
 from tests.fake_provider import FakeProvider
-from tests.page_words import machine_words, things_linked, uneven_columns
+from tests.page_words import machine_words, python_values, things_linked, uneven_columns
 
 pytestmark = pytest.mark.slow
 
@@ -127,6 +127,7 @@ def test_its_form_and_its_card_render(standing: Standing, kind: Kind) -> None:
         form = standing.client.get(f"/kinds/{kind.name}{query}")
         assert form.status_code == 200
         assert 'aria-invalid="true"' not in form.text
+        assert python_values(form.text) == []
 
 
 def test_its_example_succeeds_and_its_pages_render(standing: Standing, kind: Kind) -> None:
@@ -138,6 +139,7 @@ def test_its_example_succeeds_and_its_pages_render(standing: Standing, kind: Kin
         page = standing.client.get(f"/jobs/{job.id}{tab}")
         assert page.status_code == 200
         assert machine_words(page.text, OF_SAMPLES) == [] and uneven_columns(page.text) == [], tab
+        assert tab != "/input" or python_values(page.text) == []
         for link in things_linked(page.text):
             assert standing.client.get(link, buffered=True).status_code == 200, link
     told = standing.client.get(f"/api/v1/jobs/{job.id}").json

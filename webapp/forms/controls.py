@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from decimal import Decimal
 from typing import Any
 
 from webapp.forms import rows
@@ -38,7 +37,7 @@ def text_of(field: Field, value: object) -> str | list[str]:
 def figure(value: object) -> str:
     """A value in a line: a number without an exponent, a text as it is."""
     if isinstance(value, float):
-        return f"{Decimal(repr(value)):f}"
+        return rows.plain(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from webapp.forms.schema import NOTHING, Field
@@ -102,6 +103,12 @@ def any_of(text: str) -> Any:
     return text if isinstance(found, dict | list) or found is None or found != found else found
 
 
+def plain(value: float) -> str:
+    """A number as a person writes it: 0, not 0.0, and without an exponent."""
+    text = f"{Decimal(repr(value)):f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 def _row(field: Field, key: str, value: object) -> list[str]:
     own = field.cells[1:] if field.keyed else field.cells
     given = dict(value) if isinstance(value, Mapping) else {"": value}
@@ -121,7 +128,7 @@ def _text(cell: Field, value: object) -> str:
         return "1" if value else "0"
     if isinstance(value, list | tuple):
         return ", ".join(_text(cell, part) for part in value)
-    return f"{value:.15g}" if isinstance(value, float) else str(value)
+    return plain(value) if isinstance(value, float) else str(value)
 
 
 def _one(field: Field, row: Sequence[str], about: str, read: Read) -> Any:
