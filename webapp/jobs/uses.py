@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import PurePosixPath
 from urllib.parse import urlencode
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, flash, redirect, render_template, request
+from werkzeug.wrappers import Response
 
 from jobs.engine import files as engine_files
 from jobs.engine import kinds, queue
+from jobs.engine.db import models
 from webapp import forms
 from webapp.http.guards import current_owner
 from webapp.ui import words
 
 blueprint = Blueprint("uses", __name__)
 MOST_FILES = 50  # of a job, on its page
+MOST_NAME = 200  # characters, before the ending
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,22 @@ def of_file(file_id: str) -> str:
     """The kinds that take this file."""
     file = engine_files.file(file_id, current_owner())
     found = _uses("table" if file.table else "file")
-    return _page(file.name, f"/files/{file_id}", [(file.name, _links(found, file_id))])
+    back = f"/jobs/{file.job_id}" if file.job_id else f"/files/{file_id}/preview"
+    return _page(file.name, back, [(file.name, _links(found, file_id))], file if file.job_id else None)
+
+
+@blueprint.post("/files/<file_id>/keep")
+def keep(file_id: str) -> Response:
+    """Save a job's file as an upload with a name of its own: it can be chosen in every form, and outlives the job."""
+    file = engine_files.file(file_id, current_owner())
+    name = request.form.get("name", "").strip()[:MOST_NAME] or file.name
+    ending = PurePosixPath(file.name).suffix
+    if not name.lower().endswith(ending.lower()):
+        name += ending
+    with engine_files.open_file(file) as stream:
+        saved = engine_files.upload(stream, name, owner=current_owner())
+    flash(f"Saved as {saved.name}. Every form that takes such a file offers it, also after the job is deleted.")
+    return redirect(f"/files/{saved.id}/use", 303)
 
 
 @blueprint.get("/jobs/<job_id>/use")
@@ -54,8 +73,9 @@ def of_collection() -> str:
     return _page(name, f"/library?{urlencode({'collection': name})}", [(name, found)])
 
 
-def _page(what: str, back: str, parts: list[tuple[str, list[tuple[Use, str]]]]) -> str:
-    return render_template("jobs/use.html", what=what, back=back, parts=parts)
+def _page(what: str, back: str, parts: list[tuple[str, list[tuple[Use, str]]]], file: models.File | None = None) -> str:
+    """The page of what can be used; with a job's file, also how to save it as an upload."""
+    return render_template("jobs/use.html", what=what, back=back, parts=parts, file=file)
 
 
 def _links(found: Iterable[Use], value: str) -> list[tuple[Use, str]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, make_response, redirect, render_template, request
+from flask import Blueprint, flash, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response
 
 from jobs.engine import operations, settings
@@ -41,6 +42,7 @@ def index() -> Response:
             span=span,
             titles=catalogue.titles(),
             owner=current_owner(),
+            starters=starters(state.workers),
             hosts=len({worker.host for worker in state.workers}),
             periods=operations.periods(),
             file_days=settings.current().keep_files_days,
@@ -61,6 +63,19 @@ def change_queue(queue: str, what: str) -> Any:
 def send_away(name: str, how: str) -> Any:
     operations.send_away(name, how, owner=current_owner(), address=identity.address())
     return redirect("/operations#workers", 303)
+
+
+@blueprint.post("/workers/<name>/another")
+@operators
+def start_another(name: str) -> Any:
+    operations.start_another(name, owner=current_owner(), address=identity.address())
+    flash("One more worker starts; it appears here within a few seconds.")
+    return redirect("/operations#workers", 303)
+
+
+def starters(workers: Iterable[operations.WorkerFigures]) -> dict[str, str]:
+    """For each host, a worker whose program can be asked for one more."""
+    return {worker.host: worker.name for worker in workers if not worker.asked}
 
 
 def past(span: operations.Span) -> list[tuple[str, charts.Drawing]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
@@ -13,9 +15,10 @@ from jobs.engine import kinds, queue
 from jobs.engine.db import models
 from jobs.engine.errors import BadInput, FieldError, InvalidParams, NotFound
 from jobs.engine.queue import SchedulePlan
+from webapp import forms
 from webapp.http import parsing
 from webapp.http.guards import current_owner
-from webapp.jobs import catalogue, history, tabs
+from webapp.jobs import catalogue, drafts, history, submissions, tabs
 from webapp.schedules import cron_words, run_times
 from webapp.ui import words
 
@@ -37,30 +40,53 @@ def index() -> str:
     )
 
 
+@dataclass(frozen=True)
+class Repeated:
+    """What a new schedule is to run: a job again, or a filled-in form that no job was started from. secrets: their labels."""
+
+    kind: str
+    params: dict[str, Any]
+    label: str
+    notify: list[dict[str, str]]
+    job: queue.JobView | None = None
+    secrets: Mapping[str, str] = field(default_factory=dict)
+
+
 @blueprint.get("/schedules/new")
 def form() -> Any:
     """The form for a schedule of the job `?job=<id>`."""
-    return _form(_job(request.args.get("job", "")), cron_words.BLANK, words.zone_name())
+    return _form(_of_job(request.args.get("job", "")), cron_words.BLANK, words.zone_name())
+
+
+@blueprint.post("/kinds/<name>/repeat")
+def from_form(name: str) -> Any:
+    """The same for a filled-in form of a kind, which comes along."""
+    draft = submissions.posted(kinds.offered(name))
+    if not drafts.check(draft):
+        return drafts.page(draft, 422)
+    repeated = Repeated(name, draft.params, draft.name, draft.notify)
+    return _form(repeated, cron_words.BLANK, draft.zone if words.named_zone(draft.zone) else words.zone_name())
 
 
 @blueprint.post("/schedules")
 def create() -> Any:
     """Create a schedule; with the button `look`, only show the next times."""
-    job = _job(request.form.get("job", ""))
+    repeated = _of_job(request.form["job"]) if "job" in request.form else _of_form()
     chosen, zone = cron_words.posted(request.form), cron_words.zone_of(request.form)
     try:
         cron = cron_words.cron_of(chosen)
         if "look" in request.form:
             queue.checked_cron(cron, zone)
-            return _form(job, chosen, zone, cron=cron)
-        notify = [{"channel": one.channel, "target": one.target} for one in queue.notifications_of(job)]
-        secrets = {name: given for name in _secrets(job) if (given := request.form.get(f"secret-{name}"))}
-        plan = SchedulePlan(job.kind, job.params | secrets, cron, zone, notify=notify)
+            return _form(repeated, chosen, zone, cron=cron)
+        secrets = {name: given for name in repeated.secrets if (given := request.form.get(f"secret-{name}"))}
+        plan = SchedulePlan(
+            repeated.kind, repeated.params | secrets, cron, zone, repeated.label, notify=repeated.notify
+        )
         return _to(queue.create_schedule(plan, owner=current_owner()))
     except InvalidParams as error:
-        return _form(job, chosen, zone, errors=error.errors), 422
+        return _form(repeated, chosen, zone, errors=error.errors), 422
     except BadInput as error:
-        return _form(job, chosen, zone, errors=[FieldError("", error.message)]), 422
+        return _form(repeated, chosen, zone, errors=[FieldError("", error.message)]), 422
 
 
 @blueprint.get("/schedules/<schedule_id>")
@@ -112,42 +138,46 @@ def delete(schedule_id: str) -> Response:
     return redirect("/schedules", 303)
 
 
-def _job(job_id: str) -> queue.JobView:
-    return queue.job(job_id, current_owner())
+def _of_job(job_id: str) -> Repeated:
+    """A job, with the secrets that it was given, which are entered again for its schedule."""
+    job = queue.job(job_id, current_owner())
+    notify = [{"channel": one.channel, "target": one.target} for one in queue.notifications_of(job)]
+    secrets = {name: label for name, label in kinds.secret_params(job.kind).items() if job.params.get(name)}
+    return Repeated(job.kind, job.params, "", notify, job, secrets)
+
+
+def _of_form() -> Repeated:
+    """The form of a kind that came along with this one."""
+    sent = request.form
+    try:
+        params, notify = forms.from_json(sent.get("_pasted", "")), json.loads(sent.get("_notify", "[]"))
+    except ValueError:
+        raise NotFound from None
+    return Repeated(kinds.offered(sent.get("kind", "")).name, params, sent.get("_name", "")[:200], notify)
 
 
 def _to(schedule: models.Schedule) -> Response:
     return redirect(f"/schedules/{schedule.id}", 303)
 
 
-def _title(one: queue.JobView | models.Schedule) -> str:
+def _title(one: Repeated | models.Schedule) -> str:
     return str(catalogue.titles().get(one.kind, one.kind))
 
 
 def _form(
-    job: queue.JobView,
-    chosen: dict[str, str],
-    zone: str,
-    errors: list[FieldError] | None = None,
-    cron: str = "",
+    repeated: Repeated, chosen: dict[str, str], zone: str, errors: list[FieldError] | None = None, cron: str = ""
 ) -> str:
-    secrets = _secrets(job)
-    at_field, general = _by_field(errors or [], secrets)
+    at_field, general = _by_field(errors or [], repeated.secrets)
     return render_template(
         "schedules/new.html",
-        job=job,
-        secrets=secrets,
-        title=_title(job),
+        repeated=repeated,
+        job=repeated.job,
+        title=_title(repeated),
         errors=at_field,
         general=general,
         **_runs(cron, zone),
         **cron_words.view(chosen, zone),
     )
-
-
-def _secrets(job: queue.JobView) -> dict[str, str]:
-    """The labels of the secrets that the job was given, which are entered again for its schedule."""
-    return {name: label for name, label in kinds.secret_params(job.kind).items() if job.params.get(name)}
 
 
 def _page(schedule: models.Schedule, errors: list[FieldError] | None = None, **typed: str | None) -> str:

@@ -38,6 +38,7 @@ ACTIONS = {
     "schedule_delete": "deleted the schedule",
     "queue_pause": "paused the queue",
     "queue_resume": "resumed the queue",
+    "worker_another": "started a worker beside",
     "worker_finish": "drained the worker",
     "worker_stop": "stopped the worker",
 }

@@ -42,7 +42,10 @@ def workers(session: Session) -> list[WorkerFigures]:
 
 def _figures(one: WorkerProcess, job: Job | None) -> WorkerFigures:
     names = ("name", "host", "pid", "program", "queues", "version", "memory", "asked", "started_at", "beat_at")
-    return WorkerFigures(**{name: getattr(one, name) for name in names}, job=job)
+    found = {name: getattr(one, name) for name in names}
+    if found["asked"] not in worker_registry.ASKED:  # another one: nothing that this one does
+        found["asked"] = None
+    return WorkerFigures(**found, job=job)
 
 
 def send_away(name: str, what: str, *, owner: str, address: str | None = None) -> None:
@@ -54,3 +57,11 @@ def send_away(name: str, what: str, *, owner: str, address: str | None = None) -
         if what not in worker_registry.ASKED or not worker_registry.ask(session, name[:200], what):
             raise NotFound("This worker no longer exists.")
         audit.record(session, owner, f"worker_{what}", name, address=address)
+
+
+def start_another(name: str, *, owner: str, address: str | None = None) -> None:
+    """Make the program that keeps this worker start one more. Raises NotFound, DatabaseUnavailable."""
+    with postgres.session() as session:
+        if not worker_registry.ask(session, name[:200], worker_registry.ANOTHER):
+            raise NotFound("This worker no longer exists, or it leaves.")
+        audit.record(session, owner, "worker_another", name, address=address)

@@ -329,7 +329,7 @@ def create_schedule(plan: SchedulePlan, *, owner: str) -> Schedule:
     """Create a schedule. Raises what validate raises, InvalidParams for the times, TooMany."""
     fit = validate(plan.kind, plan.params, owner=owner)
     shown, sealed = sealing.sealed(fit.kind, fit.json)
-    return schedules.create(replace(plan, params=shown, sealed=sealed, label=fit.label), owner)
+    return schedules.create(replace(plan, params=shown, sealed=sealed, label=plan.label or fit.label), owner)
 
 
 def run_schedule(schedule_id: str | UUID, *, owner: str, key: str) -> JobView:

@@ -182,6 +182,7 @@ def _job(schedule: Schedule, when: str, submit: Submit) -> JobView:
         idempotency_key=f"schedule:{schedule.id}:{when}",
         schedule_id=schedule.id,
         notify=schedule.notify,
+        name=schedule.label,
     )
 
 

@@ -15,6 +15,7 @@ from jobs.engine.db.models import Job, JobHelper, WorkerProcess
 
 SILENT = text("interval '10 s'")
 ASKED = ("finish", "stop")  # what an operator may ask of a worker
+ANOTHER = "another"  # and of the program that keeps it: one worker more
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def report(
     seen: Iterable[Seen],
     storage: str = "",
 ) -> dict[str, str]:
-    """These workers of one supervisor are alive. Returns what operators asked of them, by name.
+    """These workers of one supervisor are alive. Returns what operators asked of them, by name; `another` only once.
 
     storage: the id of where they keep files, see files/storage_id.py; empty where it is not known.
     """
@@ -54,7 +55,11 @@ def report(
     } | {name: new[name] for name in ("program", "host", "queues", "version", "storage", "pid", "memory")}
     statement = statement.on_conflict_do_update(index_elements=["name"], set_=values)
     answered = session.execute(statement.returning(WorkerProcess.name, WorkerProcess.asked))
-    return {name: asked for name, asked in answered if asked}
+    found = {name: asked for name, asked in answered if asked}
+    if ANOTHER in found.values():
+        names = [name for name, asked in found.items() if asked == ANOTHER]
+        session.execute(update(WorkerProcess).where(WorkerProcess.name.in_(names)).values(asked=None))
+    return found
 
 
 def leave(session: Session, names: Sequence[str]) -> None:
@@ -88,9 +93,11 @@ def holding(session: Session, names: Sequence[str]) -> dict[str, UUID]:
 
 
 def ask(session: Session, name: str, what: str) -> bool:
-    """Have a worker finish and leave, or give its job back and leave. Its supervisor reads it within two seconds.
+    """Have a worker finish and leave, or give its job back and leave, or get another one beside it.
 
-    False if there is no such worker.
+    Its supervisor reads it within two seconds. False if there is no such worker, or none that stays to ask for another.
     """
     living = update(WorkerProcess).where(WorkerProcess.name == name, WorkerProcess.beat_at > func.now() - SILENT)
+    if what == ANOTHER:
+        living = living.where(WorkerProcess.asked.is_(None) | (WorkerProcess.asked == ANOTHER))
     return session.scalar(living.values(asked=what).returning(WorkerProcess.name)) is not None

@@ -32,6 +32,10 @@ class Scale:
         calm = self._asked[0][0] <= now - self.calm_seconds
         return min(there, max(many for _, many in self._asked)) if calm else there
 
+    def admit(self) -> None:
+        """Raise both bounds: an operator wants one worker more."""
+        self.least, self.most = self.least + 1, self.most + 1
+
     def dismiss(self) -> None:
         """Lower both bounds: an operator has sent one worker away for good."""
         self.least, self.most = max(self.least - 1, 0), max(self.most - 1, 0)

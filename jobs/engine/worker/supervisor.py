@@ -38,6 +38,7 @@ from jobs.engine.worker.autoscaler import Scale
 from jobs.engine.worker.clock import Clock
 
 BEAT_SECONDS = 2
+MOST_WORKERS = 64  # of one program, where operators ask for more
 NEED_SECONDS = 1  # between checks how many workers are needed
 MEASURE_SECONDS = 10  # between measurements of their memory
 LOOK_SECONDS = 0.2
@@ -199,11 +200,14 @@ class Supervisor:
         except DatabaseUnavailable as error:
             log.warning("no report: %s", error)
             return
-        for slot in self.slots:
+        for slot in list(self.slots):
             self._obey(slot, asked.get(slot.name))
 
     def _obey(self, slot: Slot, asked: str | None) -> None:
         """Stop a worker as an operator asked; it is not replaced until this program is started again."""
+        if asked == worker_registry.ANOTHER:
+            self._admit()
+            return
         number = {"finish": signal.SIGUSR1, "stop": signal.SIGTERM}.get(asked or "")
         if number is None or slot.told in (number, signal.SIGTERM):
             return
@@ -211,6 +215,15 @@ class Supervisor:
             self.scale.dismiss()
         log.info("worker %s was asked to %s and is not replaced", slot.name, asked)
         _tell(slot, number)
+
+    def _admit(self) -> None:
+        """Start one worker more, as an operator asked; it stays until this program is started again."""
+        if self.leaving or self.finishing or len(self.slots) >= MOST_WORKERS:
+            log.warning("another worker was asked for, but this program leaves or has %d", len(self.slots))
+            return
+        self.scale.admit()
+        self._add(1)
+        log.info("%d workers: an operator asked for another", len(self.slots))
 
     def _shut_down(self) -> None:
         self.leaving = True

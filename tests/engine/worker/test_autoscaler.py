@@ -98,7 +98,7 @@ def workers(environment: Callable[..., None]) -> Iterator[Workers]:
 
 
 @pytest.mark.slow
-def test_an_operator_sends_workers_away_and_they_stay_away(workers: Workers) -> None:
+def test_an_operator_sends_workers_away_or_starts_one_more(workers: Workers) -> None:
     jobs = [nap(naps=20, seconds=0.1) for _ in range(2)]
     for job in jobs:
         begun(job)
@@ -108,7 +108,11 @@ def test_an_operator_sends_workers_away_and_they_stay_away(workers: Workers) -> 
     assert ended(finishing).state == "succeeded"
     assert hows(finishing) == ["succeeded"]
     until(lambda: len(queries.workers()) == 1)
+    ask(str(stopping.worker), "another")
+    until(lambda: len(queries.workers()) == 2)
     ask(str(stopping.worker), "stop")
+    until(lambda: len(queries.workers()) == 1)
+    ask(queries.workers()[0].name, "finish")
     until(lambda: queries.workers() == [])
     assert workers.workers == []
     assert workers.program.poll() is None

@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 
 from jobs.engine import files as engine_files
 from jobs.engine import kinds, queue
+from jobs.engine.db import models, postgres
 from tests.web import factories
 from tests.web.signed_in import hidden
 from webapp.http.guards import LOCAL_OWNER
@@ -28,6 +29,29 @@ def test_a_file_leads_to_the_forms_that_take_it(client: FlaskClient) -> None:
     page = client.get(f"/files/{text.id}/use").text
     assert f"/kinds/process_files?files={text.id}" in page and "build_report" not in page
     assert client.get("/files/00000000-0000-0000-0000-000000000000/use").status_code == 404
+
+
+def test_a_file_of_a_job_is_saved_under_a_name(client: FlaskClient) -> None:
+    job = factories.waiting("query_data", files=["sample:orders.csv"], sql="select 1")
+    kept = engine_files.blob_storage().put(io.BytesIO(b"a,b\n1,2\n"), limit=None)
+    with postgres.session() as session:
+        facts = {"bytes": kept.bytes, "sha256": kept.sha256, "blob": kept.key, "media_type": "text/csv"}
+        made = models.File(owner=LOCAL_OWNER, job_id=job.id, name="result.csv", **facts)
+        session.add(made)
+        session.flush()
+    page = client.get(f"/files/{made.id}/use")
+    fields = {"csrf_token": hidden(page.text), "name": "../Cities of “2026”"}
+    answer = client.post(f"/files/{made.id}/keep", data=fields)
+    assert answer.status_code == 303
+    saved = engine_files.file(answer.location.split("/")[2], LOCAL_OWNER)
+    assert (saved.name, saved.job_id, saved.table and saved.table["columns"]) == (
+        "Cities of “2026”.csv",
+        None,
+        ["a", "b"],
+    )
+    page = client.get(answer.location).text
+    assert "Saved as Cities of “2026”.csv" in page and "Keep it" not in page
+    assert "Cities of “2026”.csv" in client.get("/kinds/build_report").text
 
 
 def test_the_rows_of_a_job_are_the_table_of_another(client: FlaskClient) -> None:

@@ -45,7 +45,7 @@ def workers(app: Flask) -> Iterator[list[str]]:
 
 def test_only_operators_come_in(app: Flask) -> None:
     ours = [name for name in app.view_functions if name.startswith(("operating.", "operating_api."))]
-    assert len(ours) == 8
+    assert len(ours) == 9
     with app.test_request_context():
         needs = {identity.need_of(name, method) for name in ours for method in ("GET", "POST")}
     assert needs == {"operator"}
@@ -130,7 +130,12 @@ def test_workers_are_listed_with_what_they_do_and_can_be_sent_away(client: Flask
     assert f'href="/jobs/{job.id}"' in page
     assert "3 of 10" in page
     assert "50 MB" in page
+    assert post(client, f"/operations/workers/{workers[0]}/another") == 303
+    assert '/another"' in client.get(OPERATIONS).text
+    assert {worker.asked for worker in queries.workers()} == {"another", None}
+    assert {worker["asked"] for worker in client.get("/api/v1/operations").get_json()["workers"]} == {None}
     assert post(client, f"/operations/workers/{workers[0]}/finish") == 303
+    assert post(client, f"/operations/workers/{workers[0]}/another") == 404
     assert client.post(f"/api/v1/workers/{workers[1]}/stop").status_code == 202
     assert {worker.name: worker.asked for worker in queries.workers() if worker.name in workers} == {
         workers[0]: "finish",

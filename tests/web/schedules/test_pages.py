@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import Any
 from uuid import uuid4
@@ -198,3 +199,23 @@ def test_the_api_takes_no_change_it_does_not_know(client: FlaskClient) -> None:
         assert client.patch(f"{API}/{schedule.id}", json=body).status_code == 422
     assert client.patch(f"{API}/{uuid4()}", json={"paused": True}).status_code == 404
     assert client.post(f"{API}/{schedule.id}/run", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+
+
+def test_a_form_is_repeated_without_a_job_before(client: FlaskClient, press: Any) -> None:
+    filled = {"naps": "4", "seconds": "0.5", "witness": '<"&>', "_name": "Nights", "_zone": "Asia/Tokyo"}
+    assert 'formaction="/kinds/nap/repeat"' in client.get("/kinds/nap").text
+    assert press("/kinds/nap/repeat", **filled | {"naps": "many"}).status_code == 422
+    asked = press("/kinds/nap/repeat", **filled)
+    sent = {name: html.unescape(value) for name, value in re.findall(r'name="(kind|_\w+)" value="([^"]*)"', asked.text)}
+    assert (asked.status_code, sent["kind"], "Asia/Tokyo" in asked.text) == (200, "nap", True)
+    back = press("/kinds/nap", json="1", **sent)
+    assert 'value="0.5"' in back.text and "&lt;&#34;&amp;&gt;" in back.text
+    before = len(schedules.list_schedules(LOCAL_OWNER))
+    times = {"every": "day", "day_at": "02:30", "zone": "Asia/Tokyo"}
+    assert press("/schedules", **sent, **times, look="1").status_code == 200
+    assert press("/schedules", **sent, **times | {"day_at": "9"}).status_code == 422
+    assert press("/schedules", **sent | {"_pasted": "no"}, **times).status_code == 404
+    assert len(schedules.list_schedules(LOCAL_OWNER)) == before
+    made_one = schedules.schedule(press("/schedules", **sent, **times).location.rsplit("/", 1)[1], LOCAL_OWNER)
+    assert (made_one.cron, made_one.params["naps"], made_one.params["witness"]) == ("30 2 * * *", 4, '<"&>')
+    assert made_one.label == "Nights"

@@ -26,7 +26,7 @@ class WorkerProcess(Base):
     version: Mapped[str] = mapped_column(server_default="")
     memory: Mapped[int | None]  # bytes of it and its child, shared pages by their share
     storage: Mapped[str | None]  # the id of where it keeps files; None: not known
-    asked: Mapped[str | None]  # by an operator: finish, stop
+    asked: Mapped[str | None]  # by an operator: finish, stop, another
 
 
 class PausedQueue(Base):
