@@ -225,10 +225,6 @@ def check(params: Params, find: Find) -> list[FieldError]:
         errors.append(FieldError("json_schema", sentence))
     if params.when == "day" and (sentence := _no_batches(params)):
         errors.append(FieldError("when", sentence))
-    if params.cost_limit is not None and params.when == "day":
-        errors.append(
-            FieldError("cost_limit", "In a batch nothing can be stopped at a limit in dollars. Leave one of both.")
-        )
     if (missing := llm.setup_error()) is not None:
         errors.append(FieldError("model", missing))
     return errors
@@ -286,7 +282,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         body = ask(row)
         if (known := await kept.look(body)) is not None:
             return Output(columns_of(known, row), bill=known.bill)
-        async with budget.room_for(most_tokens(body), model.most_cost(body)) as spend:
+        async with budget.room_for(most_tokens(body), model.most_cost(body), sent=model.is_sent(body)) as spend:
             try:
                 answer = await model.send(body, params.requests_per_minute, spend.again)
             except JobFailed as error:
@@ -302,7 +298,9 @@ def run(params: Params, context: Context) -> dict[str, Any]:
 
     key, later = batch_requests.custom_id if batch else None, params.when == "day"
     rows = source.rows(params.reading)
-    batches = half_price(context, rows, ask, batch_requests.URL, live=params.ask_expired, key=key)
+    batches = half_price(
+        context, rows, ask, batch_requests.URL, live=params.ask_expired, key=key, cost_limit=params.cost_limit
+    )
     with batches if later else nullcontext(llm.open_client()) as client:
         counts = context.map(
             write,

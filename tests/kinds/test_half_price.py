@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import text
 
+from jobs.engine.accounts import spending
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
 from jobs.engine.errors import Conflict
@@ -135,6 +137,55 @@ def test_a_stop_reaches_the_provider(provider: FakeProvider) -> None:
     batches.watch()
     assert {one["status"] for one in provider.server.batches.batches.values()} == {"cancelled"}
     assert not batches.is_due()
+
+
+PRICES = '{"fake-small": {"input": 1000, "output": 4000}}'
+
+
+def paid(job: Job) -> tuple[Decimal, Decimal, Decimal]:
+    """What it has cost, what it may have cost beside, and what its owner spent this month."""
+    found = postgres.fetch_all(
+        "select coalesce(cost, 0), cost_unsure, (select sum(jobs + unsure) from spending) from jobs where id = %(id)s",
+        {"id": job.id},
+    )[0]
+    return found[0], found[1], found[2]
+
+
+def test_what_could_pass_a_limit_in_dollars_is_not_sent(
+    provider: FakeProvider, environment: Callable[..., None]
+) -> None:
+    """Also together with another job of the same owner, by the allowance of the month."""
+    environment(PRICES=PRICES)
+    provider.script(hold_batches=True)
+    job = run(submit(cost_limit=1.0, max_tokens=20))
+    sent = sum(one.requests for one in batches.batches_of(job.id))
+    assert state(job) == ("queued", "provider") and 0 < sent < 42
+    spending.set_allowance(f"owner:{OWNER}", "1.50", by=OWNER)
+    other = run(submit(max_tokens=20))
+    further = sum(one.requests for one in batches.batches_of(other.id))
+    assert 0 < further < sent
+    third = run(submit(max_tokens=20))
+    assert state(third) == ("partial", "budget_spent") and not batches.batches_of(third.id)
+    provider.script()
+    watched()
+    for one, count in ((job, sent), (other, further)):
+        ended = run(one)
+        assert (ended.state, ended.reason, ended.done) == ("partial", "budget_spent", count)
+    assert sum(provider.answered().values()) == sent + further
+    cost, unsure, month = paid(job)
+    assert 0 < cost <= 1 and unsure == 0 and month == cost + paid(other)[0] <= Decimal("1.5")
+
+
+def test_what_a_stopped_batch_may_have_cost_is_counted(
+    provider: FakeProvider, environment: Callable[..., None]
+) -> None:
+    environment(PRICES=PRICES)
+    provider.script(hold_batches=True)
+    job = run(submit(max_tokens=20))
+    most = sum(one.most_cost for one in batches.batches_of(job.id))
+    commands.cancel(job.id, owner=OWNER)
+    batches.watch()
+    assert paid(job) == (0, most, most) and most > 0
 
 
 def test_a_job_stays_until_its_batches_are_stopped(provider: FakeProvider) -> None:

@@ -36,7 +36,17 @@ _LOCK = """
     select jobs + chats + unsure from spending
     where owner = %(owner)s and month = date_trunc('month', now() at time zone 'utc')::date for update
 """
-_HELD = "select coalesce(sum(cost_held), 0) from jobs where owner = %(owner)s and state in ('running', 'stopping')"
+# Also what batches at a provider may cost, until their job has ended: less what was read of them.
+_HELD = """
+    with sent as (
+        select greatest(sum(most_cost) - coalesce(jobs.cost, 0) + min(cost_before), 0) as dollars
+        from provider_batches join jobs on jobs.id = job_id
+        where owner = %(owner)s and provider_batches.state <> 'over' and jobs.state in ('queued', 'running', 'stopping')
+        group by jobs.id
+    )
+    select (select coalesce(sum(cost_held), 0) from jobs where owner = %(owner)s and state in ('running', 'stopping'))
+        + (select coalesce(sum(dollars), 0) from sent)
+"""
 _CHARGE = """
     insert into spending (owner, month, chats, unpriced, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens)
     values (%(owner)s, date_trunc('month', now() at time zone 'utc')::date, %(cost)s, %(unpriced)s,
@@ -59,6 +69,12 @@ def has_room(connection: Connection, owner: str) -> bool:
     """Whether all that the owner's jobs have reserved still fits into the allowance. Others who ask wait for this transaction."""
     found = execute(connection, _ALLOWANCE, {"owner": owner})
     return not found or _taken(connection, owner) <= found[0][0]
+
+
+def left(connection: Connection, owner: str) -> Decimal | None:
+    """Dollars that are neither spent nor reserved this month; None without an allowance. Others wait for this transaction."""
+    found = execute(connection, _ALLOWANCE, {"owner": owner})
+    return max(found[0][0] - _taken(connection, owner), Decimal(0)) if found else None
 
 
 def check_allowance(owner: str) -> None:

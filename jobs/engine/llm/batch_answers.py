@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from jobs.engine.billing import Bill
-from jobs.engine.errors import BadInput
+from jobs.engine.errors import BadInput, BudgetSpent
+from jobs.engine.llm.budget import most_usage
 from jobs.engine.llm.client import Answer, Chat, MayPay, Parse
 from jobs.engine.llm.model_list import chosen_model
 from jobs.engine.llm.prices import BATCH_SHARE
@@ -25,6 +26,8 @@ from jobs.engine.llm.provider_errors import Unwell
 
 DIGITS = 32
 LIVE_STATUSES = (401, 403, 408, 409, 425, 429)  # of an error that another try may not have
+NOT_SENT = "The limit in dollars left no room for more requests. What is done is kept."
+NO_ROOM = "The answer in the batch cannot be read, and the limit in dollars leaves no room to ask again."
 EXPIRED = "The provider did not come to this request within 24 hours."
 
 
@@ -81,6 +84,14 @@ class BatchAnswers:
             opened.seek(place)
             return _answer(json.loads(opened.readline()))
 
+    def has(self, name: str) -> bool:
+        """Whether there is a line of this digest that was not taken. Raises LookupError where there never was one."""
+        query = "select not taken from lines where digest = ? order by taken limit 1"
+        found = self._index.execute(query, (name,)).fetchone()
+        if found is None:
+            raise LookupError(name)
+        return bool(found[0])
+
     def close(self) -> None:
         self._index.close()
 
@@ -102,10 +113,12 @@ class BatchChat(Chat):
     """A client that takes answers from batches, and asks the model for what is garbled or missing there.
 
     live: whether requests that the provider did not come to are asked now, at the full price; else they fail.
+    whole: whether all requests were sent. Where a limit left no room for the others, the job ends at the first of them.
     """
 
     answers: BatchAnswers | None = field(default=None, repr=False)
     live: bool = True
+    whole: bool = True
     _share: Decimal | None = field(default=None, init=False)  # of the price, of what is being read
 
     async def _post(
@@ -116,8 +129,22 @@ class BatchChat(Chat):
         requests_per_minute: int | None = None,
         again: MayPay | None = None,
     ) -> Answer:
+        sent = again is not None and self.is_sent(body)
         found = await self._found(path, body, parse)
-        return found if found is not None else await super()._post(path, body, parse, requests_per_minute, again)
+        if found is not None:
+            return found
+        if sent and again is not None and not await again():
+            raise BadInput(NO_ROOM, reason="budget_spent")
+        return await super()._post(path, body, parse, requests_per_minute, again)
+
+    def is_sent(self, body: Mapping[str, Any]) -> bool:
+        """Raises BudgetSpent for a request for which a limit left no room."""
+        try:
+            return self.answers is not None and self.answers.has(digest(prepared(self, body)))
+        except LookupError:
+            if not self.whole:
+                raise BudgetSpent(NOT_SENT) from None
+            return False
 
     async def post_shared(
         self, path: str, body: dict[str, Any], parse: Parse[Answer], requests_per_minute: int | None = None
@@ -132,8 +159,10 @@ class BatchChat(Chat):
         found: FoundAnswer | None = None
         if self.answers is not None:
             try:
-                found = self.answers.take(digest(body))
-            except LookupError:
+                found = self.answers.take(name := digest(body))
+            except LookupError as missing:
+                if not self.whole and missing.args == (name,):
+                    raise BudgetSpent(NOT_SENT) from None
                 if not self.live:
                     raise BadInput(EXPIRED, reason="expired") from None
         if found is not None and found.status == 200:
@@ -159,10 +188,10 @@ class BatchChat(Chat):
         return replace(priced, cost=(priced.cost or 0) * share) if share is not None else priced
 
 
-def with_answers(client: Chat, answers: BatchAnswers, *, live: bool) -> BatchChat:
+def with_answers(client: Chat, answers: BatchAnswers, *, live: bool, whole: bool = True) -> BatchChat:
     """The same client, with answers."""
     given = {one.name: getattr(client, one.name) for one in fields(client) if one.init}
-    return BatchChat(**given, answers=answers, live=live)
+    return BatchChat(**given, answers=answers, live=live, whole=whole)
 
 
 def prepared(client: Chat, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -170,3 +199,13 @@ def prepared(client: Chat, body: Mapping[str, Any]) -> dict[str, Any]:
     if "messages" not in body:
         return dict(body)
     return {**body, "model": chosen_model(str(body.get("model") or client.model))}
+
+
+def most_cost(client: Chat, body: Mapping[str, Any]) -> Decimal | None:
+    """The most that a request can cost in a batch, in dollars; None without a price, or where its answer has no limit."""
+    if "messages" in body:
+        most = client.most_cost(body)
+    else:
+        rates = client.rates(str(body["model"]))
+        most = rates.most(most_usage(body)) if rates else None
+    return None if most is None else most * BATCH_SHARE

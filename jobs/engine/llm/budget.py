@@ -12,6 +12,7 @@ from typing import Any
 
 from jobs.engine.billing import NO_BILL, Bill, CallUsage
 from jobs.engine.errors import BudgetSpent, JobFailed, LegworkError
+from jobs.engine.llm.prices import BATCH_SHARE
 
 NO_PRICE = (
     "has no price, so a limit in dollars cannot hold. Give it a price on its connection, or leave the limit empty."
@@ -33,11 +34,13 @@ class MoneyLimit:
     """limit: dollars; None where only `hold` limits. used: by earlier attempts.
 
     hold: records that so many dollars may be spent from now on; False where an allowance leaves no room.
+    sent: dollars that requests in a provider's batch may cost whose answers were not read yet; they are recorded already.
     """
 
     limit: Decimal | None
     used: Decimal
     hold: Callable[[Decimal], Awaitable[bool]]
+    sent: Decimal = Decimal(0)
 
 
 class Budget:
@@ -60,17 +63,21 @@ class Budget:
         return self.limit is not None or self.money is not None
 
     @asynccontextmanager
-    async def room_for(self, most: int, dollars: Decimal | None = None) -> AsyncIterator[Spend]:
+    async def room_for(self, most: int, dollars: Decimal | None = None, *, sent: bool = False) -> AsyncIterator[Spend]:
         """Wait for room, and keep it until the block ends; the block says what was spent. dollars: None without a price.
 
-        An error of the block that was paid for counts as well. Raises BudgetSpent when there is no room and nothing is in
-        flight that could leave some, JobFailed where there is a limit in dollars and no price.
+        sent: its request is in a provider's batch, and has had its room since then. An error of the block that was paid for
+        counts as well. Raises BudgetSpent when there is no room and nothing is in flight that could leave some, JobFailed
+        where there is a limit in dollars and no price.
         """
         if self.money is not None and self.money.limit is not None and dollars is None:
             raise JobFailed(f"The model {NO_PRICE}", reason="no_price")
         dollars = dollars or Decimal(0)
-        await self._take(most, dollars)
-        tries = 1
+        if sent:
+            self._flying += 1
+        else:
+            await self._take(most, dollars)
+        tries = 0 if sent else 1
 
         async def again() -> bool:
             nonlocal tries
@@ -97,6 +104,8 @@ class Budget:
             self._ended += 1
             spend.bill = self._settled(spend.bill, tries, dollars)
             self.used += spend.bill.usage.tokens
+            if self.money is not None and sent:
+                self.money.sent = max(self.money.sent - dollars * BATCH_SHARE, Decimal(0))
             if self.money is not None:  # what ended in another way stays reserved: it may have been spent
                 self.money.used += tries * dollars if lost else (spend.bill.cost or 0) + spend.bill.unsure
             self._freed.set()
@@ -151,14 +160,15 @@ class Budget:
 
     def _fits(self, most: int, dollars: Decimal) -> bool:
         money = self.money
-        fits = money is None or money.limit is None or money.used + self._dollars + dollars <= money.limit
+        fits = money is None or money.limit is None or money.used + money.sent + self._dollars + dollars <= money.limit
         return fits and (self.limit is None or self.used + self._reserved + most <= self.limit)
 
     def _sentence(self, most: int, dollars: Decimal) -> str:
         money = self.money
-        if money is not None and money.limit is not None and money.used + dollars > money.limit:
+        if money is not None and money.limit is not None and money.used + money.sent + dollars > money.limit:
+            used = money.used + money.sent
             return (
-                f"The limit in dollars is reached: {money.used:.4f} of {money.limit:.2f} are used, and the next call could "
+                f"The limit in dollars is reached: {used:.4f} of {money.limit:.2f} are used, and the next call could "
                 f"cost up to {dollars:.4f}. What is done is kept."
             )
         return (

@@ -264,6 +264,10 @@ class Chat:
         usage, rates = most_usage(body), self.rates(str(body.get("model") or self.model))
         return rates.most(usage) if rates and usage.completion else None
 
+    def is_sent(self, body: Mapping[str, Any]) -> bool:
+        """Whether this request is in a provider's batch, and its answer here."""
+        return False
+
     @property
     def _other_wire(self) -> bool:
         return self.connection is not None and self.connection.kind == "anthropic"

@@ -21,7 +21,7 @@ def money_limit(claim: ledger.Claim, dollars: Decimal | None) -> MoneyLimit | No
         return None
     with postgres.session() as session:
         used = ledger.spent(session.connection(), claim.job_id)
-    return MoneyLimit(dollars, used, Holds(claim).hold)
+    return MoneyLimit(dollars, used.known, Holds(claim).hold, used.sent)
 
 
 class Holds:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -51,6 +52,8 @@ class ProviderBatch(Base):
     last: Mapped[int]  # to here
     requests: Mapped[int]
     endpoint: Mapped[str]
+    most_cost: Mapped[Decimal] = mapped_column(server_default="0")  # dollars that its requests may cost at most
+    cost_before: Mapped[Decimal] = mapped_column(server_default="0")  # of the job, when it was sent
     input_file: Mapped[str]  # the provider's ids
     batch_id: Mapped[str | None]
     status: Mapped[str | None]  # as the provider calls it

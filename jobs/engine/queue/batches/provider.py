@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
+from jobs.engine.accounts import spending
 from jobs.engine.db import postgres
 from jobs.engine.db.models import ENDED_STATES, Job, ProviderBatch
-from jobs.engine.errors import LegworkError
+from jobs.engine.errors import BudgetSpent, LegworkError
+from jobs.engine.llm.budget import ALLOWANCE
 from jobs.engine.llm.provider_batches import ProviderAccount, ProviderStatus
 from jobs.engine.queue import ledger
 from jobs.engine.queue.ledger import Claim
@@ -45,10 +48,27 @@ def labels(batch: ProviderBatch) -> dict[str, str]:
     return {"legwork_job": str(batch.job_id), "legwork_batch": str(batch.number)}
 
 
+def money_left(job_id: UUID, owner: str, limit: Decimal | None) -> Decimal | None:
+    """Dollars that further batches of a job may cost, by its own limit and its owner's allowance; None without either."""
+    with postgres.session() as session:
+        connection = session.connection()
+        allowed = [] if (left := spending.left(connection, owner)) is None else [left]
+        if limit is not None:
+            allowed.append(max(limit - sum(ledger.spent(connection, job_id)), Decimal(0)))
+    return min(allowed, default=None)
+
+
 def intend(
-    session: Session, claim: Claim, first: int, last: int, requests: int, input_file: str, endpoint: str
+    session: Session,
+    claim: Claim,
+    first: int,
+    last: int,
+    requests: int,
+    input_file: str,
+    endpoint: str,
+    most_cost: Decimal = Decimal(0),
 ) -> ProviderBatch:
-    """Record that a batch is about to be created. Raises LeaseLost."""
+    """Record that a batch is about to be created. Raises LeaseLost, and BudgetSpent where the owner's allowance has no room."""
     ledger.lock(session.connection(), claim.job_id, claim.lease)
     number = (
         session.scalar(select(func.max(ProviderBatch.number)).where(ProviderBatch.job_id == claim.job_id)) or 0
@@ -62,9 +82,13 @@ def intend(
         requests=requests,
         input_file=input_file,
         endpoint=endpoint,
+        most_cost=most_cost,
+        cost_before=select(func.coalesce(Job.cost, 0)).where(Job.id == claim.job_id).scalar_subquery(),
     )
     session.add(made)
     session.flush()
+    if most_cost and not spending.has_room(session.connection(), claim.owner):
+        raise BudgetSpent(ALLOWANCE)
     session.refresh(made)
     return made
 
@@ -180,6 +204,9 @@ def _stop(account: ProviderAccount, batch: ProviderBatch) -> None:
         return
     with postgres.session() as session:
         _end(session, batch)
+        ledger.doubt(
+            session.connection(), batch.job_id, batch.most_cost
+        )  # what it has answered is billed, and not read
         ledger.note(session.connection(), batch.job_id, "info", "the batch at the provider was stopped")
 
 

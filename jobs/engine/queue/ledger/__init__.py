@@ -39,7 +39,7 @@ from jobs.engine.queue.ledger.lease import (
     start_step,
     wait,
 )
-from jobs.engine.queue.ledger.money import hold, spent
+from jobs.engine.queue.ledger.money import doubt, hold, spent
 from jobs.engine.queue.ledger.parts import end_helpers_of, help_out, living_helpers, recover_helpers
 from jobs.engine.queue.ledger.recovery import give_up, recover_dead, recover_expired
 from jobs.engine.queue.ledger.requests import (
@@ -86,6 +86,7 @@ __all__ = [
     "create",
     "defer_unknown_kind",
     "delete",
+    "doubt",
     "end_helpers_of",
     "end_step",
     "forget_hidden_files",

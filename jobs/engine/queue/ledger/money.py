@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -33,9 +34,28 @@ def hold(connection: Connection, claim: Claim, dollars: Decimal) -> bool:
     return False
 
 
-_SPENT = "select coalesce(cost, 0) + cost_unsure + cost_held from jobs where id = %(id)s"
+# sent: what the job's batches at a provider may cost, less what was read of them.
+_SPENT = """
+    select coalesce(cost, 0) + cost_unsure + cost_held, greatest(coalesce((
+        select sum(most_cost) + min(cost_before) from provider_batches where job_id = jobs.id and state <> 'over'
+    ) - coalesce(cost, 0), 0), 0) from jobs where id = %(id)s
+"""
+# The month of the owner follows by a trigger.
+_DOUBT = "update jobs set cost_unsure = cost_unsure + %(dollars)s where id = %(id)s"
 
 
-def spent(connection: Connection, job_id: UUID) -> Decimal:
-    """What a job has cost, and what calls that broke off may have."""
-    return Decimal(execute(connection, _SPENT, {"id": job_id})[0][0])
+class Spent(NamedTuple):
+    """Dollars of a job. known: what it has cost, and what calls that broke off may have. sent: what its batches still may cost."""
+
+    known: Decimal
+    sent: Decimal
+
+
+def spent(connection: Connection, job_id: UUID) -> Spent:
+    return Spent(*map(Decimal, execute(connection, _SPENT, {"id": job_id})[0]))
+
+
+def doubt(connection: Connection, job_id: UUID, dollars: Decimal) -> None:
+    """Count what may have been spent, and will never be known, to the job and its owner's month."""
+    if dollars:
+        execute(connection, _DOUBT, {"id": job_id, "dollars": dollars})
