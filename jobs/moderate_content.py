@@ -156,7 +156,7 @@ class Result(KindResult):
 EXAMPLE: dict[str, Any] = {
     "source": "sample:comments.csv",
     "text_column": "comment",
-    "thresholds": {"default": {"review": 0.2, "block": 0.7}, "spam": {"review": 0.3, "block": 0.6}},
+    "thresholds": {"default": {"review": 0.2, "block": 0.7}, "spam": {"review": 0.3, "block": 0.5}},
 }
 
 RECIPES = (Recipe("Check comments before they appear", EXAMPLE),)

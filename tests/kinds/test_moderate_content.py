@@ -25,6 +25,7 @@ from jobs.engine.kits.moderation import Threshold, named, passages, reviews, tra
 from jobs.engine.kits.moderation.classifier import built_in_classifier, readable
 from jobs.engine.kits.moderation.english import is_unknown
 from jobs.engine.queue import commands, job_log, queries
+from tests import source_distributions
 from tests.conftest import CODE
 from tests.engine import workers
 from tests.fake_provider import FakeProvider
@@ -100,16 +101,20 @@ def test_the_example_is_judged_by_the_built_in_classifier(environment: Callable[
 
 
 @pytest.mark.slow
-def test_the_weights_are_what_training_makes_and_do_what_the_page_says() -> None:
-    made = training.train()
+@pytest.mark.long
+def test_the_weights_are_what_training_makes() -> None:
+    with (source_distributions.folder("vaderSentiment") / training.ARCHIVE).open("rb") as archive:
+        made = training.train(training.fine_sentences(archive))
     kept = json.loads(training.WEIGHTS.read_text("utf-8"))
     assert made["measured"] == kept["measured"] and made["model"] == kept["model"]
     for name, weights in made["weights"].items():
         assert weights == pytest.approx(kept["weights"][name], abs=0.02)
-    measured = kept["measured"]
-    assert measured["bad_found"] / measured["bad"] > 0.85
-    assert measured["fine_found"] / measured["fine"] < 0.25
-    assert measured["fine_blocked"] == 0
+
+
+def test_the_classifier_does_what_the_page_says() -> None:
+    measured = json.loads(training.WEIGHTS.read_text("utf-8"))["measured"]
+    assert measured["bad_found"] / measured["bad"] >= 0.75
+    assert measured["fine_found"] / measured["fine"] < 0.05
     held = [one for one in training.sentences() if one.held_out]
     assert measured["bad"] + measured["fine"] == len(held) > 100
     text = " ".join((CODE / "docs" / "moderation.md").read_text().split())

@@ -1,4 +1,4 @@
-"""The built-in classifier: logistic regression on sentence embeddings, one for each category. See training.py.
+"""The built-in classifier: logistic regression on sentence embeddings, one for each category, and a lexicon. See training.py.
 
 It is small and reads English only. It lets a machine without a provider moderate; for decisions about people's texts use a
 provider's model, or a person.
@@ -7,7 +7,6 @@ provider's model, or a person.
 from __future__ import annotations
 
 import json
-import math
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,11 +28,10 @@ class Classifier:
     def categories(self) -> tuple[str, ...]:
         return tuple(self.weights)
 
-    def scores(self, vector: Sequence[float]) -> dict[str, float]:
-        """The probability of each category, from 0 to 1."""
-        numbers = [*unit(vector), 1.0]
-        sums = {name: math.fsum(a * b for a, b in zip(numbers, own, strict=True)) for name, own in self.weights.items()}
-        return {name: round(1 / (1 + math.exp(-total)), 4) for name, total in sums.items()}
+    def scores(self, vector: Sequence[float], around: str) -> dict[str, float]:
+        """The probability of each category, from 0 to 1, of a passage. around: the text where it stands."""
+        found = training.probabilities([*unit(vector), 1.0], self.weights, around)
+        return {name: round(score, 4) for name, score in found.items()}
 
 
 @cache

@@ -28,6 +28,7 @@ Who = Literal["auto", "provider", "built_in"]
 BUILT_IN = "built_in"
 MOST_CHARACTERS = 200_000  # of a text
 SENTENCE = (40, 300)  # minimum and maximum characters of a passage for the classifier, which was trained on sentences
+AROUND = 20  # passages whose words the classifier looks at together
 PASSAGE = (2_000, 2_000)  # the same for a provider
 WORTH_SHOWING = 0.05  # scores below have no passage
 PROBE = "The shop opens at nine."
@@ -156,7 +157,8 @@ class _BuiltIn(Judge):
                 reason="language_not_known",
             )
         made = await asyncio.gather(*(self._vectors.of(piece) for piece in pieces))
-        return [built_in_classifier().scores(one.numbers) for one in made]
+        around = [" ".join(pieces[start : start + AROUND]) for start in range(0, len(pieces), AROUND)]
+        return [built_in_classifier().scores(one.numbers, around[at // AROUND]) for at, one in enumerate(made)]
 
 
 class _Provider(Judge):
