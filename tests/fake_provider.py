@@ -17,6 +17,7 @@ Any answer with `hold` waits, after so many words of a stream, for the next scri
 And tool, with `calls_tool`: a tool's name and arguments. And body, with `body`: any JSON instead of an answer, in a stream
 each of a list as an event. Of judgements: status, hang, rubbish, one_less, with `scores` any scores instead.
 With `usage` in its script its answers say that beside the tokens that they took.
+With `calls_tools` it calls a tool wherever one is offered.
 With `strict` it checks schemas of strict mode as OpenAI does. With `keep` false in its script it remembers no
 call; with `whole` it remembers all messages of each.
 """
@@ -217,6 +218,7 @@ class Server:
         self._dimension = script.get("dimension", 8)
         self._moderates = script.get("moderates", True)
         self._strict = script.get("strict", False)
+        self._calls_tools = script.get("calls_tools", False)
         self.hold_batches, self.lose_created = script.get("hold_batches", False), script.get("lose_created", 0)
         self._usage = script.get("usage", {})
         self._behaviours = [
@@ -296,11 +298,9 @@ class Server:
         call["status"] = 200
         if did == "body":
             return await _as_written(request, how["body"]) if body.get("stream") else web.json_response(how["body"])
-        if did == "tool":
-            answer["choices"][0] |= {
-                "message": _tool_call(*how["calls_tool"], call["n"]),
-                "finish_reason": "tool_calls",
-            }
+        called = how["calls_tool"] if did == "tool" else _likely_call(body, call) if self._calls_tools else None
+        if called:
+            answer["choices"][0] |= {"message": _tool_call(*called, call["n"]), "finish_reason": "tool_calls"}
         if did == "rubbish":
             return web.Response(text="<html>Bad gateway</html>", content_type="text/html")
         if did in ("drip", "cut"):
@@ -380,6 +380,17 @@ def _tool_call(name: str, arguments: dict[str, Any], number: int) -> dict[str, A
     function = {"name": name, "arguments": json.dumps(arguments)}
     called = {"id": f"call-{number}", "type": "function", "function": function}
     return {"role": "assistant", "content": f"I use {name}.", "tool_calls": [called]}
+
+
+def _likely_call(body: dict[str, Any], call: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
+    """The tool that must be called or the first, with the plainest arguments; None after a tool's result."""
+    tools = [one["function"] for one in body.get("tools", [])]
+    if not tools or body["messages"][-1]["role"] == "tool":
+        return None
+    choice = body.get("tool_choice")
+    forced = choice["function"]["name"] if isinstance(choice, dict) else tools[0]["name"]
+    schema = next(one["parameters"] for one in tools if one["name"] == forced)
+    return forced, _instance(schema, call["prompt"])
 
 
 def _instance(schema: dict[str, Any], text: str) -> Any:

@@ -187,7 +187,8 @@ def test_the_small_model_has_its_tool_chosen(provider: FakeProvider) -> None:
 
     agent_model = AgentModel("", 64, Budget(None), lambda: None)
     offered = [{"function": {"name": "calculate", "description": "Calculate the value of a formula."}}]
-    reply = _by_schema(agent_model, [{"role": "user", "content": "Calculate this formula: 6 * 7"}], offered)
+    messages = [{"role": "user", "content": "Calculate this formula: 6 * 7"}]
+    reply = _by_schema(agent_model, {"messages": messages, "tools": offered})
     assert [call["name"] for call in reply.calls] == ["calculate"]
     assert "formula" in reply.calls[0]["args"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -27,6 +27,7 @@ from jobs.engine.llm.strict_schema import response_format
 
 LEAST_LIKENESS = 0.2  # cosine similarity below which no tool is used
 LOOK_SECONDS = 0.1
+SENT_OPTIONS = ("model", "max_tokens", "temperature", "stop", "tools", "tool_choice", "response_format")
 MOST_SHOWN = 200  # characters of arguments that are not valid
 
 Came = TypeVar("Came")
@@ -54,40 +55,64 @@ class ModelReply:
 def chat_model(agent_model: AgentModel, small: bool) -> Any:
     """A LangChain chat model. small: for a model without tool calling."""
     from langchain_core.language_models.chat_models import BaseChatModel
-    from langchain_core.messages import AIMessage, BaseMessage
+    from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
     from langchain_core.messages.utils import convert_to_openai_messages
-    from langchain_core.outputs import ChatGeneration, ChatResult
+    from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
     from langchain_core.utils.function_calling import convert_to_openai_tool
 
-    class Model(BaseChatModel):
-        offered: list[dict[str, Any]] = []  # noqa: RUF012 - pydantic copies it
+    class ChatLegwork(BaseChatModel):
+        model_name: str = agent_model.model or default_model()
+        max_tokens: int = agent_model.max_tokens
+        stop: list[str] | None = None
 
         @property
         def _llm_type(self) -> str:
             return "legwork"
 
-        def bind_tools(self, tools: Any, **_: Any) -> Any:
-            return self.__class__(offered=[convert_to_openai_tool(one) for one in tools])
+        def bind_tools(self, tools: Any, *, tool_choice: Any = None, **options: Any) -> Any:
+            if tool_choice:
+                options["tool_choice"] = _tool_choice(tool_choice)
+            return self.bind(tools=[convert_to_openai_tool(one) for one in tools], **options)
 
-        def _generate(self, messages: list[BaseMessage], *_: Any, **__: Any) -> ChatResult:
-            ask = _by_schema if small else _by_provider
-            reply = ask(agent_model, convert_to_openai_messages(messages), self.offered)
+        def _reply(self, messages: list[BaseMessage], options: Mapping[str, Any]) -> dict[str, Any]:
+            """The fields of a message."""
+            sent = {name: options[name] for name in SENT_OPTIONS if options.get(name)}
+            body = {"model": self.model_name, "messages": convert_to_openai_messages(messages)}
+            body |= {"max_tokens": self.max_tokens, "stream": False} | sent
+            reply = _by_schema(agent_model, body) if small else _asked(agent_model, body, None)
             used = reply.bill.usage
             usage = {"input_tokens": used.prompt, "output_tokens": used.completion, "total_tokens": used.tokens}
-            kept = {"bill": jsonsafe.dumps(asdict(reply.bill) | _as_texts(reply.bill))}
-            message = AIMessage(reply.text, tool_calls=reply.calls, usage_metadata=usage, response_metadata=kept)
+            kept = {"bill": jsonsafe.dumps(asdict(reply.bill) | _as_texts(reply.bill)), "model_name": body["model"]}
+            fields = {"content": reply.text, "tool_calls": reply.calls}
+            return fields | {"usage_metadata": usage, "response_metadata": kept}
+
+        def _generate(
+            self, messages: list[BaseMessage], stop: Any = None, run_manager: Any = None, **options: Any
+        ) -> ChatResult:
+            message = AIMessage(**self._reply(messages, {**options, "stop": stop or self.stop}))
             return ChatResult(generations=[ChatGeneration(message=message)])
 
-    return Model()
+        def _stream(
+            self, messages: list[BaseMessage], stop: Any = None, run_manager: Any = None, **options: Any
+        ) -> Iterator[ChatGenerationChunk]:
+            """The whole reply as one chunk: what it took counts against the budget, which is known at its end."""
+            message = self._reply(messages, {**options, "stop": stop or self.stop})
+            yield ChatGenerationChunk(message=AIMessageChunk(**message, chunk_position="last"))
+
+    return ChatLegwork()
 
 
-def _by_provider(agent_model: AgentModel, messages: Any, offered: list[dict[str, Any]]) -> ModelReply:
-    body: dict[str, Any] = {"model": agent_model.model or default_model(), "messages": messages}
-    body |= {"max_tokens": agent_model.max_tokens, "stream": False} | ({"tools": offered} if offered else {})
-    return _asked(agent_model, body, None)
+def _tool_choice(choice: Any) -> Any:
+    """In the words of the provider's wire; LangChain also takes the name of a tool, and "any" and True for some tool."""
+    if choice is True or choice == "any":
+        return "required"
+    if not isinstance(choice, str) or choice in ("auto", "none", "required"):
+        return choice
+    return {"type": "function", "function": {"name": choice}}
 
 
-def _by_schema(agent_model: AgentModel, messages: Any, offered: list[dict[str, Any]]) -> ModelReply:
+def _by_schema(agent_model: AgentModel, body: Mapping[str, Any]) -> ModelReply:
+    messages, offered = body["messages"], body.get("tools", [])
     task = next(one["content"] for one in reversed(messages) if one["role"] == "user")
     if messages[-1]["role"] == "tool":
         prompt = f"Question: {task}\nResult: {messages[-1]['content']}\nAnswer the question in one sentence."
