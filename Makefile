@@ -1,4 +1,4 @@
-# Thin on purpose: each target is one real command. `make run` on a fresh machine needs Python 3.11-3.13 and nothing else.
+# Thin on purpose: each target is one real command. `make run` on a fresh machine needs Python 3.11-3.14 and nothing else.
 
 SHELL := /bin/sh
 VENV := .venv
@@ -101,11 +101,11 @@ INSTALL = tool=$$(command -v uv || echo $(VENV)/bin/uv); \
 	  "it goes on from there. A mirror is set by UV_INDEX_URL and PIP_INDEX_URL, a proxy by HTTPS_PROXY." >&2; exit 1; }; }; install
 
 $(PYTHON):
-	@for name in python3.13 python3.12 python3.11 python3; do \
+	@for name in python3.13 python3.14 python3.12 python3.11 python3; do \
 	  command -v $$name >/dev/null || continue; \
-	  $$name -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || continue; \
+	  $$name -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null || continue; \
 	  exec $$name -m venv $(VENV); \
 	done; \
-	if command -v uv >/dev/null; then exec uv venv --quiet --python '>=3.11,<3.14' $(VENV); fi; \
-	echo "Legwork needs Python 3.11, 3.12 or 3.13 with its venv module, and none is on the PATH. Install one and try again." >&2; \
+	if command -v uv >/dev/null; then exec uv venv --quiet --python '>=3.11,<3.15' $(VENV); fi; \
+	echo "Legwork needs Python 3.11, 3.12, 3.13 or 3.14 with its venv module, and none is on the PATH. Install one and try again." >&2; \
 	exit 1

