@@ -43,6 +43,7 @@ def post_fork(server: object, worker: object) -> None:
 def post_worker_init(worker: object) -> None:
     """What forms take to compute happens in helper processes, and files are read in children, a few at a time."""
     sandbox.limit_children()
+    sandbox.begin_scratch()
     from jobs.engine import kinds  # not above: this file is read before gevent has patched the modules below
 
     kinds.start_form_processes()

@@ -30,6 +30,7 @@ from jobs.engine.db import postgres
 from jobs.engine.errors import DatabaseUnavailable
 from jobs.engine.queue.ledger import Claim
 from jobs.engine.sandbox.parent_death import call_process, die_with_parent
+from jobs.engine.sandbox.scratch import Scratch
 from jobs.engine.worker import leak_check, memory, outcome_writer
 from jobs.engine.worker.run import GIVEN_BACK, HELPED, Run
 
@@ -75,9 +76,10 @@ class Child:
         self.fresh = True  # no task was sent to it yet
         self.taken = False  # it has begun the task that was sent last
         self._doomed = False
+        self._scratch = Scratch()
         self._pipe, theirs = _FORK.Pipe()
         _limit_sends(self._pipe)
-        self._process = _FORK.Process(target=_be_child, args=(serve, theirs, self._pipe))
+        self._process = _FORK.Process(target=_be_child, args=(serve, theirs, self._pipe, self._scratch))
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until the child has handlers of its own
         self._process.start()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
@@ -137,6 +139,7 @@ class Child:
         self.signal(signal.SIGKILL)
         self._process.join()
         self._process.close()
+        self._scratch.remove()
 
 
 def _limit_sends(pipe: Connection) -> None:
@@ -145,11 +148,12 @@ def _limit_sends(pipe: Connection) -> None:
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", SEND_SECONDS, 0))
 
 
-def _be_child(serve: Callable[[Connection], None], pipe: Connection, parents: Connection) -> None:
+def _be_child(serve: Callable[[Connection], None], pipe: Connection, parents: Connection, scratch: Scratch) -> None:
     """In the fork: serve, and exit without the parent's exit handlers and without waiting for threads."""
     status = 1
     try:
         parents.close()
+        scratch.use()
         with suppress(OSError):
             os.setpgid(0, 0)
         serve(pipe)

@@ -34,6 +34,7 @@ from jobs.engine.queue import (
     retention,
     worker_registry,
 )
+from jobs.engine.sandbox import scratch
 
 TICK_SECONDS = 1.0
 FRONT = 100  # oldest rows of a queue whose messages are looked for each second
@@ -214,7 +215,8 @@ def tidy() -> None:
 
 
 def sweep() -> None:
-    """Remove the pieces of abandoned uploads."""
+    """Remove the pieces of abandoned uploads, and the temporary folders of processes that were killed."""
+    scratch.sweep()
     try:
         if pieces := blob_storage().sweep(STALE_SECONDS) + resumable.remove_expired():
             log.info("removed %d pieces of interrupted uploads", pieces)

@@ -36,6 +36,7 @@ from jobs.engine.errors import DatabaseUnavailable, LegworkError
 from jobs.engine.kinds import catalogue
 from jobs.engine.queue import delivery, queries
 from jobs.engine.queue.delivery import QueueMessage
+from jobs.engine.sandbox import scratch
 from jobs.engine.worker import child, memory, rq_records, take_message
 from jobs.engine.worker.child import Child
 from jobs.engine.worker.lease import Lease
@@ -330,6 +331,7 @@ def _may_reuse(kind: str) -> bool:
 
 def work(queues: list[str], name: str) -> None:
     """Take jobs from these queues, the first ones first, until told to leave."""
+    scratch.sweep()
     _ask_once()
     LegworkWorker(queues, name).work(logging_level="WARNING")
 

@@ -12,6 +12,7 @@ from rq.job import Job as Message
 from jobs.engine.db import postgres, redis
 from jobs.engine.db.models import Job
 from jobs.engine.queue import commands, delivery, ledger, queries
+from jobs.engine.worker.clock import Clock
 from jobs.engine.worker.rq_worker import LegworkWorker
 from tests.engine.workers import CODE, running, until
 
@@ -139,3 +140,24 @@ def test_looking_ahead_does_not_end_the_wait_for_the_child() -> None:
 def test_the_command_of_rq_is_told_which_one_starts_these_workers() -> None:
     with pytest.raises(SystemExit, match="python -m jobs worker"):
         LegworkWorker(["cpu"], name="stock", connection=None, serializer=None)
+
+
+@pytest.mark.slow
+def test_rqs_own_worker_runs_nothing_and_the_rows_are_delivered_again(redis_url: str) -> None:
+    """It says so in one sentence; where it expects pickles, RQ's default, it can read no message and names the mistake."""
+    jobs, sentence = (
+        {"cpu": submit(), "io": of_queue("io")},
+        "Only Legwork's workers can run these jobs. Start them with",
+    )
+    delivery.deliver([jobs["io"]])
+    clock, command = Clock(), [sys.executable, "-m", "rq.cli", "worker", "--burst", "-u", redis_url]
+    serializers = {"cpu": (["-S", "rq.serializers.JSONSerializer"], sentence), "io": ([], "DeserializationError")}
+    ran = {
+        queue: subprocess.Popen([*command, *more, queue], cwd=CODE, text=True, stderr=subprocess.PIPE)
+        for queue, (more, _) in serializers.items()
+    }
+    for queue, (_, said) in serializers.items():
+        assert said in ran[queue].communicate(timeout=60)[1]
+        row = queries.job(jobs[queue].id, "local")
+        assert (row.state, row.attempt, waiting(queue)) == ("queued", 0, [])
+    until(lambda: clock.tick() or all(waiting(queue) == [str(job.id)] for queue, job in jobs.items()))
