@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any, Literal
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from jobs.engine.db.models import VERDICTS
 from jobs.engine.kits import moderation
 from jobs.engine.kits.moderation import Judge, JudgeChoice, Judged, OwnWord, Threshold
 from jobs.engine.library import Document
-from jobs.engine.llm import embeddings
+from jobs.engine.llm import batch_error, embeddings
 from jobs.engine.sdk import (
     BadInput,
     Chart,
@@ -38,7 +39,10 @@ from jobs.engine.sdk import (
     TableParams,
     as_shown,
     as_text,
+    batch_choice,
+    expired_choice,
     figure,
+    half_price,
     param,
     unknown_sentence,
 )
@@ -114,6 +118,8 @@ class Params(TableParams):
         unit="calls",
         advanced=True,
     )
+    when: Literal["now", "day"] = batch_choice()
+    ask_expired: bool = expired_choice()
 
 
 ITEMS_APART = True
@@ -172,6 +178,10 @@ def check(params: Params, find: Find) -> list[FieldError]:
             errors.append(FieldError(name, error))
     if missing := moderation.setup_error(params.judge):
         errors.append(FieldError("judge", missing))
+    if params.when == "day":
+        at_once = "The built-in classifier costs nothing and answers at once. Choose now."
+        if sentence := at_once if _built_in(params) else batch_error(params.model):
+            errors.append(FieldError("when", sentence))
     return errors
 
 
@@ -235,16 +245,32 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         columns = _columns(await _judged(text, court, found), thresholds, found) | decided.get(key, {})
         return Output(columns, verdict=columns["verdict"])
 
-    texts, total = _of_table(params, context) if params.source is not None else _of_library(params, context)
-    counts = context.map(
-        judge,
-        texts,
-        key=lambda entry: entry[0],
-        row=lambda entry: entry[2],
-        total=total,
-        concurrency=params.concurrency,
-        using=moderation.judge(chosen, params.requests_per_minute, params.concurrency),
-    )
+    def ask(entry: tuple[str, str, dict[str, Any]]) -> list[dict[str, Any]]:
+        found = words.find(entry[1])
+        if not entry[1].strip() or (found and found.verdict == "block"):
+            raise Skip("There is nothing to ask for.")
+        return moderation.provider_requests(chosen, entry[1])
+
+    def texts() -> tuple[Iterator[tuple[str, str, dict[str, Any]]], int | None]:
+        return _of_table(params, context) if params.source is not None else _of_library(params, context)
+
+    def key(entry: tuple[str, str, dict[str, Any]]) -> str:
+        return entry[0]
+
+    later = params.when == "day" and not chosen.built_in
+    batches = half_price(context, texts()[0], ask, moderation.BATCH_URL, live=params.ask_expired, key=key)
+    with batches if later else nullcontext() as answers:
+        entries, total = texts()
+        counts = context.map(
+            judge,
+            entries,
+            key=key,
+            row=lambda entry: entry[2],
+            total=total,
+            concurrency=params.concurrency,
+            using=moderation.judge(chosen, params.requests_per_minute, params.concurrency, answers),
+            shared=not later,
+        )
     return {
         "texts": counts.done,
         "not_judged": counts.failed,

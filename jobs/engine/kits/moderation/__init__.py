@@ -7,8 +7,18 @@ need no new scores. The judge is the provider's moderation endpoint, or else a s
 from __future__ import annotations
 
 from jobs.engine.kits.moderation.classifier import built_in_classifier
-from jobs.engine.kits.moderation.judges import BUILT_IN, Judge, JudgeChoice, Judged, choose, judge, setup_error
+from jobs.engine.kits.moderation.judges import (
+    BUILT_IN,
+    Judge,
+    JudgeChoice,
+    Judged,
+    choose,
+    judge,
+    provider_requests,
+    setup_error,
+)
 from jobs.engine.kits.moderation.pages import alike, page_of
+from jobs.engine.kits.moderation.provider import BATCH_URL
 from jobs.engine.kits.moderation.reviews import (
     ReviewStatus,
     decide_item,
@@ -41,6 +51,7 @@ from jobs.engine.kits.moderation.training import BLOCK, REVIEW
 from jobs.engine.kits.moderation.words import MOST_WORDS, WordLists, error_in
 
 __all__ = [
+    "BATCH_URL",
     "BLOCK",
     "BUILT_IN",
     "CATEGORY_WORDS",
@@ -72,6 +83,7 @@ __all__ = [
     "list_decisions",
     "named",
     "page_of",
+    "provider_requests",
     "review_status",
     "score_distribution",
     "set_thresholds",

@@ -21,6 +21,8 @@ from jobs.engine.kits.moderation import english, provider
 from jobs.engine.kits.moderation import passages as moderation_passages
 from jobs.engine.kits.moderation.classifier import built_in_classifier, readable
 from jobs.engine.llm import embeddings, router
+from jobs.engine.llm.batch_answers import BatchChat
+from jobs.engine.llm.client import Chat
 from jobs.engine.llm.embeddings import batching, builtin
 
 Who = Literal["auto", "provider", "built_in"]
@@ -94,8 +96,16 @@ def choose(who: Who, model: str = "") -> JudgeChoice:
     return there
 
 
-def judge(chosen: JudgeChoice, per_minute: int | None = None, at_once: int = 32) -> Judge:
-    return _BuiltIn(at_once) if chosen.built_in else _Provider(chosen.model, per_minute)
+def judge(
+    chosen: JudgeChoice, per_minute: int | None = None, at_once: int = 32, answers: BatchChat | None = None
+) -> Judge:
+    """answers: of a batch of the provider, which are read instead of asking it."""
+    return _BuiltIn(at_once) if chosen.built_in else _Provider(chosen.model, per_minute, answers)
+
+
+def provider_requests(chosen: JudgeChoice, text: str) -> list[dict[str, Any]]:
+    """The bodies by which the provider judges a text. Raises BadInput for one that is too long."""
+    return provider.requests(chosen.model, _pieces(text, PASSAGE))
 
 
 class Judge:
@@ -114,11 +124,7 @@ class Judge:
 
     async def of(self, text: str) -> Judged:
         """Judge one text. BadInput, Transient: this text was not judged. JobFailed: none can be."""
-        plain = unicodedata.normalize("NFKC", clean_text(text))
-        if len(plain) > MOST_CHARACTERS:
-            why = f"it has {len(plain):,} characters, and the limit is {MOST_CHARACTERS:,}. Split it into parts."
-            raise BadInput(f"Not judged: {why}", reason="too_long")
-        pieces = moderation_passages.cut(plain, *self.size)
+        pieces = _pieces(text, self.size)
         try:
             found = await self._scores(pieces)
         except JobFailed:
@@ -164,17 +170,26 @@ class _BuiltIn(Judge):
 class _Provider(Judge):
     size = PASSAGE
 
-    def __init__(self, model: str, per_minute: int | None):
+    def __init__(self, model: str, per_minute: int | None, answers: BatchChat | None):
         self._model = model
         self._per_minute = per_minute
+        self._answers = answers
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
-        self._client = await self._open.enter_async_context(router.open_client())
+        self._client: Chat = await self._open.enter_async_context(self._answers or router.open_client())
         return self
 
     async def _scores(self, pieces: Sequence[str]) -> list[dict[str, float]]:
         return await provider.ask(self._client, self._model, pieces, self._per_minute)
+
+
+def _pieces(text: str, size: tuple[int, int]) -> list[str]:
+    plain = unicodedata.normalize("NFKC", clean_text(text))
+    if len(plain) > MOST_CHARACTERS:
+        why = f"it has {len(plain):,} characters, and the limit is {MOST_CHARACTERS:,}. Split it into parts."
+        raise BadInput(f"Not judged: {why}", reason="too_long")
+    return moderation_passages.cut(plain, *size)
 
 
 def _highest(pieces: Sequence[str], found: Sequence[dict[str, float]]) -> Judged:

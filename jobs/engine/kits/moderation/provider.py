@@ -12,6 +12,7 @@ from jobs.engine.llm.provider_errors import NoAnswer
 
 MODEL = "omni-moderation-latest"
 PATH = "moderations"
+BATCH_URL = "/v1/moderations"
 AT_ONCE = 32  # passages a request
 MOST_CATEGORIES = 100
 
@@ -21,10 +22,14 @@ Scores = dict[str, float]
 async def ask(client: llm_client.Chat, model: str, texts: Sequence[str], per_minute: int | None = None) -> list[Scores]:
     """The scores of each text, in as many requests as necessary."""
     found: list[Scores] = []
-    for start in range(0, len(texts), AT_ONCE):
-        body = {"model": model, "input": list(texts[start : start + AT_ONCE])}
+    for body in requests(model, texts):
         found += await client.post(PATH, body, parse, per_minute)
     return found
+
+
+def requests(model: str, texts: Sequence[str]) -> list[dict[str, Any]]:
+    """The bodies of the requests that these texts take."""
+    return [{"model": model, "input": list(texts[start : start + AT_ONCE])} for start in range(0, len(texts), AT_ONCE)]
 
 
 def parse(raw: bytes, body: Mapping[str, Any], seconds: float) -> list[Scores]:

@@ -1,7 +1,8 @@
-"""Texts whose embeddings a provider makes in a batch: each text once, known ones never."""
+"""Texts that a provider embeds or judges in a batch: embedded once each, known ones never."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -77,8 +78,33 @@ def test_where_all_is_known_nothing_is_sent(provider: FakeProvider) -> None:
     assert (job.state, job.done, batches.batches_of(job.id)) == ("succeeded", 4, [])
 
 
+def test_a_batch_judges_texts(provider: FakeProvider) -> None:
+    """One of many passages too, a repeated one each time, and an empty one and one with a word of a list never."""
+    long = "A fine day. " * 7_000 + "violence:0.95"
+    texts = ["hate:0.95 one", "fine", "fine", "", "casino night", "expire hate:0.6", "garble", long]
+    table = upload(("\n".join(json.dumps({"text": text}) for text in texts)).encode(), "texts.jsonl")
+    asked = {"source": table, "text_column": "text", "judge": "provider", "block_words": ["casino"], "when": "day"}
+    provider.script(hold_batches=True)
+    job = run(commands.submit("moderate_content", asked, owner=OWNER))
+    assert state(job) == ("queued", "provider")
+    assert [one.endpoint for one in batches.batches_of(job.id)] == ["/v1/moderations"]
+    provider.script()
+    watched()
+    before = Counter(call["prompt"] for call in provider.calls())
+    job = run(job)
+    assert (job.state, job.done, job.skipped) == ("succeeded", 7, 1)
+    verdicts = [row.verdict for row in items(job)]
+    assert verdicts == ["block", "allow", "allow", None, "block", "review", "allow", "block"]
+    assert before["fine"] == 2 and not before["casino night"]
+    later = Counter(call["prompt"] for call in provider.calls()) - before
+    assert later == Counter(["expire hate:0.6", "garble"])
+
+
 def test_it_is_refused_where_nothing_is_saved(provider: FakeProvider, environment: Callable[..., None]) -> None:
     asked = {"source": upload(b"t\na\n", "texts.csv"), "text_column": "t", "when": "day"}
     assert "costs nothing" in errors("embed_texts", **asked, model="all-MiniLM-L6-v2")["when"]
+    judged = {"source": asked["source"], "text_column": "t", "when": "day"}
+    assert "costs nothing" in errors("moderate_content", **judged, judge="built_in")["when"]
     environment(PROVIDER_BATCHES=None)
     assert "no batches" in errors("embed_texts", **asked)["when"]
+    assert "no batches" in errors("moderate_content", **judged)["when"]
