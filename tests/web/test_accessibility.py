@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from jobs.engine import accounts
+from jobs.engine import accounts, library
+from jobs.engine.db import postgres
+from jobs.engine.db.models import File
 from jobs.engine.files import uploads
 from jobs.engine.files.inputs import SAMPLES
 from jobs.engine.queue import commands
@@ -81,6 +83,26 @@ def _file(name: str, content: bytes) -> Callable[[], str]:
     return lambda: f"/files/{uploads.upload(io.BytesIO(content), name, owner=LOCAL_OWNER).id}/preview"
 
 
+def _library() -> None:
+    for number in range(60):
+        kind = {
+            "media_type": ("application/pdf", "text/markdown", "text/plain")[number % 3],
+            "pages": number % 4 or None,
+        }
+        text = "A word " * (number * 7 + 3)
+        library.add_text(
+            LOCAL_OWNER, "handbooks", f"Handbook {number}, for the evening shift", text, **kind, language="en"
+        )
+
+
+def _file_of_a_job() -> str:
+    job = factories.ended(factories.waiting())
+    stored = uploads.upload(io.BytesIO(b"a,b\n1,2\n"), "result.csv", owner=LOCAL_OWNER)
+    with postgres.session() as session:
+        session.get_one(File, stored.id).job_id = job.id
+    return str(stored.id)
+
+
 PAGES: dict[str, str | Callable[[], str]] = {
     "catalogue": "/",
     "nothing found": "/?q=zzz",
@@ -120,7 +142,9 @@ PAGES: dict[str, str | Callable[[], str]] = {
     "markdown": _file("a.md", b"# Hello\n\n## There\n\n* one\n"),
     "pdf": _file("a.pdf", (SAMPLES / "price-list.pdf").read_bytes()),
     "filtered jobs": lambda: (factories.ended(factories.waiting()), "/jobs?state=succeeded&since=2020-01-01")[1],
-    "library": "/library",
+    "library": lambda: (_library(), "/library?sort=words&dir=desc")[1],
+    "no document": lambda: (_library(), "/library?q=zzz")[1],
+    "use a file of a job in": lambda: f"/files/{_file_of_a_job()}/use",
     "search": "/search",
     "chat": "/chat",
     "outbox": "/outbox",

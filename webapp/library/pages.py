@@ -13,9 +13,9 @@ from jobs.engine import files, library
 from jobs.engine.db import models
 from jobs.engine.errors import NotFound
 from webapp.http.guards import current_owner
+from webapp.library import document_grid
 
 blueprint = Blueprint("library", __name__)
-PAGE = 50
 TEXT_PAGE = 40_000  # characters of a document shown at a time
 FOUND = 12  # passages of a search
 ALIKE = 6  # similar documents shown
@@ -29,17 +29,11 @@ Parts = list[tuple[bool, str]]
 def index() -> str:
     """The collections, and the documents of one or of all."""
     owner = current_owner()
-    collection, q = _asked("collection", 100), _asked("q", 200)
-    page = library.list_documents(
-        owner, collection=collection, q=q, after=request.args.get("after") or None, limit=PAGE
-    )
     return render_template(
         "library/page.html",
         collections=library.collections(owner),
-        page=page,
-        collection=collection,
-        q=q,
-        address=address,
+        grid=document_grid.view(owner, request.args),
+        collection=_asked("collection", 100),
     )
 
 
@@ -114,13 +108,6 @@ def _around(start: int, begin: int, end: int) -> tuple[slice, slice, slice]:
     if not end:
         return slice(start, last), slice(0, 0), slice(0, 0)
     return slice(start, begin), slice(begin, min(end, last)), slice(min(end, last), last)
-
-
-def address(**changed: str | None) -> str:
-    """The address of this list with other filters, on its first page."""
-    filters = {name: request.args.get(name) for name in ("collection", "q")} | changed
-    query = urlencode({name: value for name, value in filters.items() if value})
-    return f"/library?{query}" if query else "/library"
 
 
 def marked(text: str, q: str) -> Parts:

@@ -22,7 +22,7 @@ MOST_FACETS = 4
 CHIPS = 6  # values of a column that are shown as chips; more are a menu
 COUNTED_LIVE = 2_000  # rows of a running job whose values are counted
 FRESH_SECONDS = 4  # a row that ended since then is marked as having just arrived
-KEPT = ("state", "q", "column", "sort", "dir", "lines", "show", "from")
+KEPT = ("state", "q", "column", "sort", "dir", "lines", "show", "from", "collection")
 
 Asked = MultiDict[str, str]
 

@@ -67,6 +67,7 @@ def view(
     }
     return {
         "every": every,
+        "numbered": True,
         "shown": {one.name for one in shown},
         "heads": [_head(one, sort, down, here, pictures[one.name]) for one in shown],
         "rows": [(number, [_cell(row[at[one.name]], one) for one in shown]) for number, row in page],

@@ -43,6 +43,12 @@ def written(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2, default=str)
 
 
+def coded(text: str) -> Markup:
+    """A sentence of ours, with what stands between backticks as code."""
+    parts = text.split("`")
+    return Markup().join(Markup("<code>{}</code>").format(one) if at % 2 else one for at, one in enumerate(parts))
+
+
 def is_figure(value: object) -> bool:
     """Whether a value of a table is a number or looks like one, and is aligned to the right."""
     text = value if isinstance(value, str) else ""

@@ -19,7 +19,7 @@ from markupsafe import Markup
 from jobs.engine import llm
 from jobs.engine.db import records
 from jobs.engine.queue import JobView
-from webapp.ui.safe_text import cell, figure, harmless, is_figure, verbatim, written
+from webapp.ui.safe_text import cell, coded, figure, harmless, is_figure, verbatim, written
 
 MOVING = ("running", "stopping")
 
@@ -84,6 +84,7 @@ def install(app: Flask) -> None:
         cell=cell,
         figure=figure,
         verbatim=verbatim,
+        coded=coded,
     )
     app.jinja_env.globals.update(
         state_of=state_of, item_word=item_word, word=word, percent=percent, counted=counted, bar=bar,

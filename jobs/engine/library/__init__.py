@@ -28,10 +28,14 @@ from jobs.engine.library.hybrid_search import (
     search_scopes,
     similar_documents,
 )
+from jobs.engine.library.listing import COUNTED_DOCUMENTS, DocumentPage, DocumentQuery, document_page, document_values
 
 __all__ = [
+    "COUNTED_DOCUMENTS",
     "Collection",
     "Document",
+    "DocumentPage",
+    "DocumentQuery",
     "Duplicate",
     "Generation",
     "Passage",
@@ -45,6 +49,8 @@ __all__ = [
     "count",
     "delete",
     "document",
+    "document_page",
+    "document_values",
     "each",
     "edits",
     "fields",

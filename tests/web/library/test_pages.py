@@ -51,6 +51,7 @@ def test_the_library_lists_collections_and_documents(client: FlaskClient, filled
     only = client.get("/library?collection=samples&q=price").text
     assert "Price list" in only and "Sending things back" not in only.split('id="documents"')[1]
     assert "No document matches" in client.get("/library?q=zzz").text
+    assert machine_words(page) == []
 
 
 def test_a_document_shows_its_text_passages_and_file(client: FlaskClient, filled: dict[str, str]) -> None:

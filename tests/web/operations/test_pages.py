@@ -15,6 +15,7 @@ from jobs.engine.queue import queries, worker_registry
 from jobs.engine.queue.worker_registry import Seen
 from tests.web import factories
 from webapp.http import identity
+from webapp.ui.safe_text import coded
 
 OPERATIONS = "/operations"
 
@@ -65,6 +66,12 @@ def test_in_good_times_no_banner_speaks_of_a_queue(client: FlaskClient, workers:
     titles = [problem["title"] for problem in client.get("/api/v1/operations").get_json()["problems"]]
     assert not [title for title in titles if "queue" in title.lower()]
     assert titles == ["Clock: not running"]  # as no worker program runs in this test
+
+
+def test_commands_in_sentences_are_code(client: FlaskClient) -> None:
+    main = client.get(OPERATIONS).text.partition("<main")[2]
+    assert "<code>python -m jobs worker</code>." in main and "`" not in main
+    assert coded("Run `a <b>` & `c`.") == "Run <code>a &lt;b&gt;</code> &amp; <code>c</code>."
 
 
 def test_the_live_part_comes_alone(client: FlaskClient) -> None:
