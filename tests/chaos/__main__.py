@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.chaos import half_price
 from tests.chaos.crowd import crowd, gaps, poison
 from tests.chaos.cuts import cuts
 from tests.chaos.deploys import deploy
@@ -29,6 +30,7 @@ from tests.chaos.survival import survival
 from tests.chaos.verdicts import Verdict, table
 from tests.chaos.wide import wide
 from tests.conftest import CODE, _open_folder
+from tests.fake_provider import FakeProvider
 from tests.mail_server import MailServer
 
 NO_DISK = "a small disk takes root"
@@ -50,6 +52,11 @@ def _wide(options: argparse.Namespace, chance: random.Random) -> list[Verdict]:
 def _mailing(options: argparse.Namespace, chance: random.Random) -> list[Verdict]:
     with MailServer(latency=MAIL_SECONDS) as mail, open_house(SMTP_URL=mail.url.replace("=2", "=20")) as house:
         return mailing(house, mail, chance, options.mails)
+
+
+def _half_price(options: argparse.Namespace, chance: random.Random) -> list[Verdict]:
+    with FakeProvider() as provider, open_house(**half_price.settings(provider)) as house:
+        return half_price.half_price(house, provider, chance, options.rows)
 
 
 def _outages(options: argparse.Namespace, chance: random.Random) -> list[Verdict]:
@@ -107,6 +114,7 @@ def _long_tests(options: argparse.Namespace, chance: random.Random) -> list[Verd
 CHAPTERS: dict[str, Chapter] = {
     "crowd": _crowd,
     "wide": _wide,
+    "half_price": _half_price,
     "mailing": _mailing,
     "outages": _outages,
     "hard_times": _hard_times,
@@ -174,6 +182,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000), help="the same kills again, nearly")
     parser.add_argument("--jobs", type=int, default=1_000, help="in the crowd that is killed at")
     parser.add_argument("--items", type=int, default=6_000, help="of the one job that several workers share")
+    parser.add_argument("--rows", type=int, default=10_000, help="that a provider answers within a day")
     parser.add_argument("--losses", type=int, default=10, help="of a worker with its child, one after the other")
     parser.add_argument("--mails", type=int, default=2_000, help="recipients of the mailing")
     parser.add_argument("--frozen", type=float, default=40.0, help="seconds that a worker is frozen")
