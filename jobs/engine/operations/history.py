@@ -1,4 +1,7 @@
-"""What ended in the last day and week, hour by hour: jobs, failures and tokens. Read from the jobs that are still kept."""
+"""What ended in the last day and week: jobs, failures and tokens.
+
+Hours that are over are in a table of their own (`ledger/hours.py`); only what ended since then is read from the jobs.
+"""
 
 from __future__ import annotations
 
@@ -28,10 +31,19 @@ class HistoryPart:
 
 
 _ENDED = text("""
-    select floor(extract(epoch from finished_at) / :step)::bigint as part, count(*) as ended,
-        count(*) filter (where state = 'failed') as failed, sum(prompt_tokens + completion_tokens)::bigint as tokens
-    from jobs where queue = any(:queues) and state = any(:states) and finished_at > now() - make_interval(hours => :hours)
-    group by part
+    with since as (
+        select greatest(
+            (select max(hour) + interval '1 hour' from queue_hours), now() - make_interval(hours => :hours)) as moment
+    ), found as (
+        select hour as moment, ended, failed, tokens from queue_hours
+        where hour > now() - make_interval(hours => :hours)
+        union all
+        select finished_at, 1, (state = 'failed')::int, prompt_tokens + completion_tokens from jobs
+        where queue = any(:queues) and state = any(:states) and finished_at >= (select moment from since)
+    )
+    select floor(extract(epoch from moment) / :step)::bigint as part, sum(ended)::bigint as ended,
+        sum(failed)::bigint as failed, sum(tokens)::bigint as tokens
+    from found group by part
 """)
 _NOW = text("select floor(extract(epoch from now()) / :step)::bigint, now()")
 

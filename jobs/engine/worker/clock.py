@@ -205,10 +205,11 @@ def deliver_due(seconds: float = float("inf")) -> None:
 
 
 def tidy() -> None:
-    """Delete workers that are gone and files that no page shows."""
+    """Delete workers that are gone and files that no page shows; count what ended in the last hours."""
     with postgres.session() as session:
         worker_registry.forget_silent(session)
         blobs = ledger.forget_hidden_files(session.connection())
+        ledger.count_hours(session.connection(), catalogue.queues())
     kept_answers.forget_old()
     for blob in blobs:
         _remove(blob)

@@ -27,7 +27,7 @@ from jobs.engine.db.models.money import Allowance, KeptAnswer, Spending
 from jobs.engine.db.models.parts import JobHelper, Part
 from jobs.engine.db.models.reviews import Decision, ThresholdChange
 from jobs.engine.db.models.schedules import Notification, Schedule
-from jobs.engine.db.models.workers import PausedQueue, WorkerProcess
+from jobs.engine.db.models.workers import PausedQueue, QueueHour, WorkerProcess
 
 __all__ = [
     "ENDED_STATES",
@@ -47,4 +47,4 @@ __all__ += ["LogLine", "Message", "Notification", "OutboxMessage", "Schedule", "
 __all__ += ["ROLES", "SCOPES", "Account", "AuditEntry", "Guest", "Share", "SignIn", "Token", "Tries"]
 __all__ += ["Allowance", "Attachment", "KeptAnswer", "PausedQueue", "SavedConnection", "SiteStorage", "Spending"]
 __all__ += ["VERDICTS", "BlobPiece", "Decision", "JobHelper", "Part", "ProviderBatch", "Standing", "StorageUsed"]
-__all__ += ["ThresholdChange", "Upload", "new_id"]
+__all__ += ["QueueHour", "ThresholdChange", "Upload", "new_id"]

@@ -1,4 +1,4 @@
-"""Which workers are there, and which queues they leave alone."""
+"""Which workers are there, which queues they leave alone, and what ended in each hour."""
 
 from __future__ import annotations
 
@@ -37,3 +37,15 @@ class PausedQueue(Base):
     queue: Mapped[str] = mapped_column(primary_key=True)
     paused_by: Mapped[str]
     paused_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class QueueHour(Base):
+    """What ended in an hour in a queue. Written once, when the hour is over; it stays when the jobs are deleted."""
+
+    __tablename__ = "queue_hours"
+
+    hour: Mapped[datetime] = mapped_column(primary_key=True)  # when it began
+    queue: Mapped[str] = mapped_column(primary_key=True)
+    ended: Mapped[int]
+    failed: Mapped[int]
+    tokens: Mapped[int]

@@ -10,7 +10,8 @@ How a worker holds a job, in five steps:
 5. `recover_expired` puts a row back whose `lease_until` has passed; the worker that held it gets LeaseLost at its next write.
 
 `claims` has the claim, `lease` the writes of the worker that holds a job, `recovery` what is done for workers that were lost,
-`requests` what people and the clock ask for, `parts` how several workers share the items of one job.
+`requests` what people and the clock ask for, `parts` how several workers share the items of one job, `hours` counts of ended jobs
+that outlive them.
 """
 
 from jobs.engine.queue.ledger.attempts import mark_started_unknown, note
@@ -23,6 +24,7 @@ from jobs.engine.queue.ledger.claims import (
     claim,
     claim_if_uncontended,
 )
+from jobs.engine.queue.ledger.hours import count_hours
 from jobs.engine.queue.ledger.lease import (
     RESULT_BYTES,
     Batch,
@@ -83,6 +85,7 @@ __all__ = [
     "beat",
     "claim",
     "claim_if_uncontended",
+    "count_hours",
     "create",
     "defer_unknown_kind",
     "delete",
