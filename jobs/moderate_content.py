@@ -12,13 +12,13 @@ import hashlib
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
+from functools import partial
 from typing import Any, Literal
 from uuid import UUID
 
 from jobs.engine import library, queue
-from jobs.engine.db.models import VERDICTS
 from jobs.engine.kits import moderation
-from jobs.engine.kits.moderation import Judge, JudgeChoice, Judged, OwnWord, Threshold
+from jobs.engine.kits.moderation import Judge, JudgeChoice, Threshold
 from jobs.engine.library import Document
 from jobs.engine.llm import batch_error, embeddings
 from jobs.engine.sdk import (
@@ -59,7 +59,6 @@ RESULT_TEMPLATE = "jobs/results/moderate_content.html"
 USUAL = {moderation.DEFAULT: Threshold(review=moderation.REVIEW, block=moderation.BLOCK)}
 BUILT_IN_TEXTS_PER_SECOND = 40
 SECONDS_PER_CALL = 0.4  # of a typical provider
-LATEST = 5  # decisions and changes on the job's page
 BUILT_IN = "built-in classifier"
 SHOWN = 2_000  # characters of a document that are stored in its item
 
@@ -80,6 +79,26 @@ class Params(TableParams):
         default=USUAL,
         names=(moderation.DEFAULT, *moderation.CATEGORY_WORDS),
         words={moderation.DEFAULT: "All other categories"} | moderation.CATEGORY_WORDS,
+    )
+    examples_column: str = param(
+        "Column with known answers",
+        "Of the table: yes where a text breaks a rule, no where it does not; also 1 and 0, or block and allow. The job picks the "
+        "thresholds of all other categories from these texts. An empty cell is no example.",
+        default="",
+        columns_of="source",
+        only_if={"source": True},
+        max_length=1_000,
+        advanced=True,
+    )
+    most_disturbed: float = param(
+        "Harmless texts to a person",
+        "At most this share of the examples that break no rule.",
+        default=10.0,
+        only_if={"examples_column": True},
+        ge=0,
+        le=100,
+        unit="%",
+        advanced=True,
     )
     block_words: list[ShortText] = param(
         "Words that block a text",
@@ -155,6 +174,7 @@ class Result(KindResult):
     )
     observe_only: bool = figure("Observes only", type="yes_no", shown="if_any")
     decided: int = figure("Decided by people", type="number", shown="if_any")
+    fitted: dict[str, Any] | None = figure("Thresholds from examples", shown="never")
     verdicts: dict[str, int] = figure("Verdicts", type="counts", shown="never")
     model: str = figure("Model")
 
@@ -197,12 +217,17 @@ def _where(params: Params, find: Find) -> list[FieldError]:
     if params.source is None:
         return []
     try:
-        columns = find(params.source).table(params.reading).columns
+        table = find(params.source).table(params.reading)
     except BadInput as error:
         return [FieldError("source", error.message)]
+    columns, answers = table.columns, params.examples_column
+    some = ", ".join(columns[:12]) + (", …" if len(columns) > 12 else "")
+    if answers and answers not in columns:
+        return [FieldError("examples_column", f"There is no column “{answers}”. There are: {some}.")]
+    if answers and (wrong := moderation.label_error(table.first, answers)):
+        return [FieldError("examples_column", wrong)]
     if params.text_column in columns:
         return []
-    some = ", ".join(columns[:12]) + (", …" if len(columns) > 12 else "")
     if not params.text_column:
         return [FieldError("text_column", f"Say which column has the texts. There are: {some}.")]
     return [FieldError("text_column", f"There is no column “{params.text_column}”. There are: {some}.")]
@@ -242,7 +267,9 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         if not text.strip():
             raise Skip(unknown_sentence(row, [params.text_column]) or "It has no text.")
         found = words.find(text)
-        columns = _columns(await _judged(text, court, found), thresholds, found) | decided.get(key, {})
+        columns = moderation.columns(await moderation.judged(text, court, found), thresholds, found) | decided.get(
+            key, {}
+        )
         return Output(columns, verdict=columns["verdict"])
 
     def ask(entry: tuple[str, str, dict[str, Any]]) -> list[dict[str, Any]]:
@@ -277,10 +304,20 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         "judge": BUILT_IN if chosen.built_in else "provider",
         "model": chosen.model,
         "observe_only": params.observe_only,
+        "fitted": _fitted(params, context),
         "seconds": round(time.monotonic() - began, 1),
         **moderation.figures(job_id),
         "by_category": _by_category(job_id),
     }
+
+
+def _fitted(params: Params, context: Context) -> dict[str, Any] | None:
+    """Thresholds from the examples of the table, which are in force from here on."""
+    column, most = params.examples_column, params.most_disturbed / 100
+    if params.source is None or not column:
+        return None
+    fit = partial(moderation.fit_thresholds, context.job.job_id, column, params.thresholds, most)
+    return dict(context.once("thresholds", fit) or {}) or None
 
 
 def _by_category(job_id: UUID) -> Chart | None:
@@ -289,25 +326,6 @@ def _by_category(job_id: UUID) -> Chart | None:
     shown = {moderation.named(name): count for name, count in counts.items() if name}
     most = sorted(shown.items(), key=lambda one: -one[1])[:MOST_CATEGORIES]
     return Chart("bars", most, "Scored highest for") if most else None
-
-
-async def _judged(text: str, court: Judge, found: OwnWord | None) -> Judged:
-    """The scores of a text. None where a word of a list blocks it, or where it has one and cannot be scored."""
-    unscored = Judged({}, {})
-    if found and found.verdict == "block":
-        return unscored
-    try:
-        return await court.of(text)
-    except BadInput:
-        if found:
-            return unscored
-        raise
-
-
-def _columns(judged: Judged, thresholds: dict[str, Threshold], found: OwnWord | None) -> dict[str, Any]:
-    columns = moderation.decide(judged.scores, thresholds, found).columns() | {"scores": judged.scores}
-    columns |= {"word": found.word, "word_verdict": found.verdict} if found else {}
-    return columns | ({"passages": judged.passages} if judged.passages else {})
 
 
 def _of_table(params: Params, context: Context) -> tuple[Iterator[tuple[str, str, dict[str, Any]]], int | None]:
@@ -338,21 +356,6 @@ def _entry(document: Document, owner: str) -> tuple[str, str, dict[str, Any]]:
 
 def view(job: queue.JobView, query: Mapping[str, str]) -> dict[str, Any] | None:
     """Variables of the job's page: the counts of verdicts, the texts with one verdict, the last decisions and changes."""
-    standing = moderation.review_status(job) if isinstance(job.params.get("thresholds"), dict) else None
-    if standing is None or not standing.judged:
-        return None
-    verdict = query.get("verdict") if query.get("verdict") in VERDICTS else "review"
-    column = job.params.get("text_column") if job.params.get("source") else "text"
-    rows, before, after, worst_first = moderation.page_of(job, str(verdict), query)
-    return {
-        "worst_first": worst_first,
-        **moderation.alike(rows, str(column), before=before, after=after, backward=bool(query.get("before"))),
-        "standing": standing,
-        "verdict": verdict,
-        "named": moderation.named,
-        "severities": moderation.SEVERITY_WORDS,
-        "column": column,
-        "latest": moderation.list_decisions(job, limit=LATEST, in_force=True).rows,
-        "changes": moderation.threshold_changes(job, limit=LATEST),
-        "measured": moderation.built_in_classifier().measured if (job.result or {}).get("judge") == BUILT_IN else None,
-    }
+    shown = moderation.job_page(job, query)
+    built_in = (job.result or {}).get("judge") == BUILT_IN
+    return shown and {**shown, "measured": moderation.built_in_classifier().measured if built_in else None}

@@ -327,6 +327,28 @@ def test_a_job_that_goes_on_keeps_its_thresholds(provider: FakeProvider) -> None
     assert same_everywhere(job)["block"] == 1
 
 
+def test_thresholds_are_picked_from_labelled_texts(provider: FakeProvider) -> None:
+    rows = [(f"hate:0.{50 + n}", "yes") for n in range(20)] + [(f"hate:0.{30 + n}", "no") for n in range(20)]
+    rows.append(("hate:0.55", ""))
+    labelled = upload("".join(json.dumps({"text": text, "bad": bad}) + "\n" for text, bad in rows).encode(), "t.jsonl")
+    given = {"source": labelled, "text_column": "text", "thresholds": HALF, "examples_column": "bad"}
+    job = done("moderate_content", **given, most_disturbed=10)
+    fitted = job.result["fitted"]
+    assert (fitted["harmful"], fitted["harmless"], fitted["recall"]) == (20, 20, 1.0)
+    assert fitted["thresholds"]["default"] == {"review": 0.4701, "block": 0.49} and verdicts(job)[-1] == "block"
+    assert reviews.threshold_changes(again(job))[0].changed_by == "the examples"
+    same_everywhere(job)
+    reviews.set_thresholds(job.id, HALF, **BY)
+    commands.retry(job.id, owner=OWNER)
+    assert verdicts(run(again(job)))[-1] == "review"  # what a person set stays
+    few = done("moderate_content", **given | {"source": upload(b'{"text": "hate:0.9", "bad": 1}\n', "t.jsonl")})
+    assert few.result["fitted"] == {"harmful": 1, "harmless": 0, "unread": 0, "most": 0.1} and verdicts(few) == [
+        "block"
+    ]
+    wrong = errors("moderate_content", **given | {"examples_column": "text"})
+    assert "is neither yes nor no. Write yes where" in wrong["examples_column"]
+
+
 # Words of one's own.
 
 

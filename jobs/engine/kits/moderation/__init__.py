@@ -7,27 +7,30 @@ need no new scores. The judge is the provider's moderation endpoint, or else a s
 from __future__ import annotations
 
 from jobs.engine.kits.moderation.classifier import built_in_classifier
+from jobs.engine.kits.moderation.examples import label_error
 from jobs.engine.kits.moderation.judges import (
     BUILT_IN,
     Judge,
     JudgeChoice,
     Judged,
     choose,
+    columns,
     judge,
+    judged,
     provider_requests,
     setup_error,
 )
-from jobs.engine.kits.moderation.pages import alike, page_of
+from jobs.engine.kits.moderation.pages import job_page, score_distribution
 from jobs.engine.kits.moderation.provider import BATCH_URL
 from jobs.engine.kits.moderation.reviews import (
     ReviewStatus,
     decide_item,
     decided,
     figures,
+    fit_thresholds,
     in_force,
     list_decisions,
     review_status,
-    score_distribution,
     set_thresholds,
     threshold_changes,
     undo_decision,
@@ -70,19 +73,22 @@ __all__ = [
     "Threshold",
     "Verdict",
     "WordLists",
-    "alike",
     "built_in_classifier",
     "choose",
+    "columns",
     "decide",
     "decide_item",
     "decided",
     "error_in",
     "figures",
+    "fit_thresholds",
     "in_force",
+    "job_page",
     "judge",
+    "judged",
+    "label_error",
     "list_decisions",
     "named",
-    "page_of",
     "provider_requests",
     "review_status",
     "score_distribution",

@@ -19,7 +19,9 @@ from jobs.engine.formats import language
 from jobs.engine.jsonsafe import clean_text
 from jobs.engine.kits.moderation import english, provider
 from jobs.engine.kits.moderation import passages as moderation_passages
+from jobs.engine.kits.moderation import thresholds as limits
 from jobs.engine.kits.moderation.classifier import built_in_classifier, readable
+from jobs.engine.kits.moderation.thresholds import OwnWord
 from jobs.engine.llm import embeddings, router
 from jobs.engine.llm.batch_answers import BatchChat
 from jobs.engine.llm.client import Chat
@@ -190,6 +192,26 @@ def _pieces(text: str, size: tuple[int, int]) -> list[str]:
         why = f"it has {len(plain):,} characters, and the limit is {MOST_CHARACTERS:,}. Split it into parts."
         raise BadInput(f"Not judged: {why}", reason="too_long")
     return moderation_passages.cut(plain, *size)
+
+
+async def judged(text: str, court: Judge, found: OwnWord | None) -> Judged:
+    """The scores of a text. None where a word of a list blocks it, or where it has one and cannot be scored."""
+    unscored = Judged({}, {})
+    if found and found.verdict == "block":
+        return unscored
+    try:
+        return await court.of(text)
+    except BadInput:
+        if found:
+            return unscored
+        raise
+
+
+def columns(judged: Judged, thresholds: limits.Thresholds, found: OwnWord | None) -> dict[str, Any]:
+    """The columns of a judged item."""
+    made = limits.decide(judged.scores, thresholds, found).columns() | {"scores": judged.scores}
+    made |= {"word": found.word, "word_verdict": found.verdict} if found else {}
+    return made | ({"passages": judged.passages} if judged.passages else {})
 
 
 def _highest(pieces: Sequence[str], found: Sequence[dict[str, float]]) -> Judged:

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
-from sqlalchemy import func, select, text, tuple_
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
 from jobs.engine.db import postgres
@@ -21,13 +21,14 @@ from jobs.engine.db.job_view import JobView
 from jobs.engine.db.models import VERDICTS, Decision, Item, Job, ThresholdChange
 from jobs.engine.db.records import Page, owned
 from jobs.engine.errors import Conflict, FieldError, InvalidParams, NotFound
+from jobs.engine.kits.moderation import examples
 from jobs.engine.kits.moderation import thresholds as limits
 from jobs.engine.kits.moderation.thresholds import Threshold
 from jobs.engine.queue import ledger
 from jobs.engine.validation import params_errors
 
 PAGE = 500  # items updated in one statement
-LOOKED_AT = 2_000  # items in the distribution of scores
+EXAMPLES = "the examples"  # who changed thresholds that were picked from labelled texts
 DECIDED = ("decided_by",)  # the columns that only a decided item has
 
 
@@ -67,7 +68,7 @@ def judges(job: Job | JobView) -> bool:
 
 def review_status(job: JobView) -> ReviewStatus:
     """The state of a job's verdicts. Raises NotFound if it is not a moderation job."""
-    _check(job)
+    check(job)
     with postgres.session() as session:
         return _standing(session, job)
 
@@ -76,7 +77,7 @@ def list_decisions(
     job: JobView, *, after: str | None = None, limit: int = 50, in_force: bool = False
 ) -> Page[Decision]:
     """The decisions of people, latest first, including undone ones unless `in_force`."""
-    _check(job)
+    check(job)
     query = select(Decision).where(Decision.job_id == job.id)
     if in_force:
         query = query.where(Decision.undone_at.is_(None))
@@ -89,28 +90,10 @@ def list_decisions(
 
 def threshold_changes(job: JobView, limit: int = 20) -> list[ThresholdChange]:
     """The thresholds that people set, latest first."""
-    _check(job)
+    check(job)
     query = select(ThresholdChange).where(ThresholdChange.job_id == job.id).order_by(ThresholdChange.id.desc())
     with postgres.session() as session:
         return list(session.scalars(query.limit(limit)))
-
-
-def score_distribution(job: JobView) -> dict[str, list[int]]:
-    """A histogram of the first items' scores for each category: counts for ten intervals from 0 to 1."""
-    _check(job)
-    found: dict[str, list[int]] = {}
-    with postgres.session() as session:
-        for row in session.execute(_SPREAD, {"id": job.id, "most": LOOKED_AT}):
-            found.setdefault(row.category, [0] * 10)[row.tenth] = row.texts
-    return found
-
-
-_SPREAD = text("""
-    select score.key as category, least(floor(cast(score.value as float8) * 10), 9)::int as tenth, count(*) as texts
-    from (select output from items where job_id = :id and verdict is not null order by position limit :most) as judged,
-        json_each_text(judged.output -> 'scores') as score
-    group by 1, 2
-""")
 
 
 # Used by a run.
@@ -136,6 +119,25 @@ def figures(job_id: UUID) -> dict[str, Any]:
         return _figures(session, job_id)
 
 
+def fit_thresholds(job_id: UUID, column: str, given: Mapping[str, Threshold], most: float) -> dict[str, Any] | None:
+    """Thresholds picked from the items with a label in this column, and put in force; None if a person has set others.
+
+    See examples.fit.
+    """
+    with postgres.session() as session:
+        change = _latest(session, job_id)
+        if change and change.changed_by != EXAMPLES:
+            return None
+        rows = session.execute(
+            select(Item.input[column], Item.output).where(Item.job_id == job_id, Item.verdict.is_not(None))
+        )
+        found = examples.fit(((label, output or {}) for label, output in rows), given, most)
+        job = session.get(Job, job_id, with_for_update=True)
+        if job and "thresholds" in found:
+            _change(session, job, limits.read_thresholds(found["thresholds"]), EXAMPLES, _counts(session, job_id))
+        return found
+
+
 # Used by people.
 
 
@@ -152,15 +154,7 @@ def set_thresholds(job_id: str | UUID, given: Mapping[str, Any], *, owner: str, 
         if not before.judged:
             raise Conflict("This job judged no texts, so there is nothing to change.")
         new = _read(given, [*before.categories, *before.thresholds])
-        _judge_anew(session, job, new)
-        after = _counts(session, job.id)
-        kept = {name: one.model_dump() for name, one in new.items()}
-        session.add(ThresholdChange(job_id=job.id, thresholds=kept, changed_by=by, before=before.counts, after=after))
-        session.flush()
-        _follow(session, job)
-        ledger.note(
-            session.connection(), job.id, "info", f"{by} set other thresholds: {_summary(before.counts, after)}"
-        )
+        _change(session, job, new, by, before.counts)
         return _standing(session, job)
 
 
@@ -216,11 +210,12 @@ def undo_decision(job_id: str | UUID, decision_id: str | int, *, owner: str, by:
 def _locked(session: Session, job_id: str | UUID, owner: str) -> Job:
     """The job, with its row locked."""
     job = owned(session, Job, job_id, owner, for_update=True)
-    _check(job)
+    check(job)
     return job
 
 
-def _check(job: Job | JobView) -> None:
+def check(job: Job | JobView) -> None:
+    """Raises NotFound if it is not a moderation job."""
     if not judges(job):
         raise NotFound("This is not a moderation job.")
 
@@ -284,6 +279,17 @@ def _read(given: Mapping[str, Any], categories: list[str]) -> dict[str, Threshol
     if errors:
         raise InvalidParams(errors)
     return new
+
+
+def _change(session: Session, job: Job, new: Mapping[str, Threshold], by: str, before: Mapping[str, int]) -> None:
+    """Put other thresholds in force and record it."""
+    _judge_anew(session, job, new)
+    after = _counts(session, job.id)
+    kept = {name: one.model_dump() for name, one in new.items()}
+    session.add(ThresholdChange(job_id=job.id, thresholds=kept, changed_by=by, before=dict(before), after=after))
+    session.flush()
+    _follow(session, job)
+    ledger.note(session.connection(), job.id, "info", f"{by} set other thresholds: {_summary(before, after)}")
 
 
 def _judge_anew(session: Session, job: Job, thresholds: Mapping[str, Threshold]) -> None:
