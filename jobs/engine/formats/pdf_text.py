@@ -28,17 +28,17 @@ def text_of(page: Page) -> str:
     """The text of a page, its lines ended by \\n. What stands side by side in one line is separated by a space."""
     read = page.get_textpage()
     text, shown = read.get_text_range(), read.get_text_bounded()
-    if len(text) != read.count_chars() or _letters(text) != _letters(shown):
+    if len(text) != read.count_chars() or letters(text) != letters(shown):
         text = "".join(_characters(read, page.get_bbox()))
-        return _clean(text)
-    return _clean(_separated(read, text))
+        return clean(text)
+    return clean(_separated(read, text))
 
 
-def _letters(text: str) -> str:
+def letters(text: str) -> str:
     return "".join(text.split())
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n").translate(dict.fromkeys(map(ord, NOT_SHOWN)))
 
 
@@ -72,19 +72,26 @@ def _separated(read: PdfTextPage, text: str) -> str:
 
 def _in_line(read: PdfTextPage, line_end: re.Match[str]) -> bool:
     """Whether the letters around a line end stand side by side, the second to the right of the first."""
-    one, other = _box(read, line_end.start() - 1), _box(read, line_end.end())
+    one, other = box(read, line_end.start() - 1), box(read, line_end.end())
     shared = min(one[3], other[3]) - max(one[1], other[1])
     return other[0] > one[2] and shared > 0.7 * max(one[3] - one[1], other[3] - other[1])
 
 
+def gaps(read: PdfTextPage, word: str, start: int) -> Iterator[int]:
+    """The places within a word, which begins at `start`, where its characters stand apart."""
+    for found in NUMBERS.finditer(word):
+        if found.start() and _apart(read, start + found.start()):
+            yield start + found.start()
+
+
 def _apart(read: PdfTextPage, place: int) -> bool:
     """Whether a character and the one before it stand apart."""
-    one, other = _box(read, place - 1), _box(read, place)
+    one, other = box(read, place - 1), box(read, place)
     size = max(one[3] - one[1], other[3] - other[1])
     aside, above = max(other[0] - one[2], one[0] - other[2]), max(other[1] - one[3], one[1] - other[3])
     return size > 0 and max(aside, above) > APART * size
 
 
-def _box(read: PdfTextPage, place: int) -> Box:
+def box(read: PdfTextPage, place: int) -> Box:
     left, bottom, right, top = read.get_charbox(place, loose=True)
     return left, bottom, right, top

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.engine.errors import BadInput
+from jobs.engine.formats import pdf_document
 from jobs.engine.formats.extraction import pictures, recognition
 from jobs.engine.formats.extraction.runner import Extracted
-from jobs.engine.formats.pdf_text import text_of
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument, PdfPage
@@ -48,7 +48,8 @@ def read(path: Path, name: str, ocr: bool) -> Extracted:
     count = len(document)
     if count > MOST_PAGES:
         raise BadInput(f"The PDF has {count:,} pages; at most {MOST_PAGES:,} are read. Split it.", reason="too_large")
-    pages = _read(document, count)
+    layout = pdf_document.Layout(document)
+    pages = _read(document, count, layout)
     if len(pages.broken) == count:
         raise BadInput("The PDF is broken: none of its pages can be read.", reason="broken")
     note = " ".join(
@@ -71,14 +72,14 @@ def _opened(path: Path) -> PdfDocument:
         raise BadInput("The PDF is broken and cannot be opened.", reason="broken") from error
 
 
-def _read(document: PdfDocument, count: int) -> _Pages:
+def _read(document: PdfDocument, count: int, layout: pdf_document.Layout) -> _Pages:
     import pypdfium2
 
     pages = _Pages()
     for place in range(count):
         try:
             page = document[place]
-            text = text_of(page)
+            text = pdf_document.markdown(layout.blocks(page))
             if not text.strip() and any(True for _ in page.get_objects(max_depth=4)):
                 pages.scanned.append(place + 1)
             pages.texts.append("\n".join([text, *_notes(page)]))

@@ -17,6 +17,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pypdfium2
 import pytest
 
 from jobs.engine.errors import BadInput
@@ -36,6 +37,7 @@ KEPT = {
     "odp": 0.98,
     "html": 0.95,
     "mail": 0.95,
+    "pdf": 0.98,
 }  # of the words of all files of a format
 OWN_PARTS = {
     "docx": r"word/(document|header\d*|footer\d*|footnotes|endnotes|comments)\.xml",
@@ -86,11 +88,21 @@ def _words(text: str) -> Words:
 def _own_words(path: Path, format: str) -> Words:
     if format == "html":
         return _words(_of_html(path.read_text("utf-8", "replace")))
+    if format == "pdf":
+        return _of_pdf(path)
     if format == "mail":
         return _of_mail(email.message_from_bytes(path.read_bytes(), policy=email.policy.default))
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in archive.namelist() if re.fullmatch(OWN_PARTS[format], name)}
     return sum((_of_xml(data) for data in parts.values()), Words())
+
+
+def _of_pdf(path: Path) -> Words:
+    """The words as PDFium has them, in its own order."""
+    document = pypdfium2.PdfDocument(path)
+    words = sum((_words(page.get_textpage().get_text_bounded().replace("\ufffe", "")) for page in document), Words())
+    document.close()
+    return words
 
 
 def _of_xml(data: bytes) -> Words:
