@@ -11,6 +11,7 @@ from sqlalchemy import text
 from jobs.engine import accounts, settings
 from jobs.engine.db import postgres
 from jobs.engine.errors import LegworkError, SettingsError
+from jobs.engine.formats import libreoffice
 from jobs.engine.formats.extraction import recognition
 from jobs.engine.kinds import catalogue
 from jobs.engine.operations.health import Component, components
@@ -35,6 +36,7 @@ def examine() -> list[Component]:
         *_queue_parts(found),
         _kinds_part(),
         _recognition_part(),
+        _office_part(),
         _confinement_part(),
     ]
 
@@ -143,6 +145,16 @@ def _recognition_part() -> Component:
     return Component(
         "Text recognition", "off", "The extra [ocr] is not installed", "Scanned pages stay without text", advice
     )
+
+
+def _office_part() -> Component:
+    if program := libreoffice.program():
+        return Component(
+            "LibreOffice", "ok", "Office files become PDFs that look like them; DOC and PPT are read", program
+        )
+    advice = "Install it: `apt-get install libreoffice-writer-nogui libreoffice-calc-nogui libreoffice-impress-nogui`"
+    words = "There is no soffice on the PATH"
+    return Component("LibreOffice", "off", words, "DOC and PPT are refused, and PDFs have a plain look", advice)
 
 
 _HOW = {

@@ -41,6 +41,7 @@ CHILDREN_ONLY = frozenset(
         "olefile",
         "openpyxl",
         "PIL",
+        "pi_heif",
         "pypandoc",
         "pypdfium2",
         "python_calamine",
@@ -69,7 +70,7 @@ Answered = TypeVar("Answered", bound=dict[str, Any] | Iterable[Any])
 class ProcessLimits:
     """seconds: how long the parent waits in all, and the processor time unless `cpu` gives another.
 
-    memory, written: bytes; `written` is of any one file. address_space: see `confine`.
+    memory, written: bytes; `written` is of any one file. address_space, local_sockets: see `confine`.
     """
 
     seconds: int = 120
@@ -77,6 +78,7 @@ class ProcessLimits:
     written: int = 2_000_000_000
     address_space: bool = True
     cpu: int | None = None
+    local_sockets: bool = False
 
 
 log = logging.getLogger(__name__)
@@ -212,6 +214,7 @@ class ChildEnd:
             address_space=most.address_space,
             reads=[Path(path) for path in asked["reads"]],
             folder=self.folder,
+            local_sockets=most.local_sockets,
         )
         self.request: Request = asked["request"]
 

@@ -20,7 +20,9 @@ from jobs.engine.sandbox.syscall_filter import no_new_privileges
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same on every architecture
 _ASK_VERSION, _PATH_BENEATH = 1, 1
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_FOLDER, _REMOVE_FOLDER, _REMOVE_FILE = (1 << bit for bit in range(6))
-_MAKE_FOLDER, _MAKE_FILE, _MAKE_FIFO, _MAKE_LINK, _REFER, _TRUNCATE = (1 << bit for bit in (7, 8, 10, 12, 13, 14))
+_MAKE_FOLDER, _MAKE_FILE, _MAKE_SOCKET, _MAKE_FIFO, _MAKE_LINK, _REFER, _TRUNCATE = (
+    1 << bit for bit in (7, 8, 9, 10, 12, 13, 14)
+)
 _READ = _EXECUTE | _READ_FILE | _READ_FOLDER
 _MAKE = _MAKE_FOLDER | _MAKE_FILE | _MAKE_FIFO | _MAKE_LINK | _REFER
 _WRITE = _READ_FILE | _READ_FOLDER | _WRITE_FILE | _TRUNCATE | _REMOVE_FOLDER | _REMOVE_FILE | _MAKE
@@ -38,7 +40,7 @@ _SYSTEM = (
 )
 
 
-def apply(reads: Sequence[Path] = (), folder: Path | None = None) -> bool:
+def apply(reads: Sequence[Path] = (), folder: Path | None = None, local_sockets: bool = False) -> bool:
     """Keep to these files, and this folder, for good. Returns whether the kernel does it."""
     libc = ctypes.CDLL(None, use_errno=True)
     known = version()
@@ -52,6 +54,8 @@ def apply(reads: Sequence[Path] = (), folder: Path | None = None) -> bool:
     try:
         for path, rights in _rules(reads, folder):
             _allow(libc, rules, path, rights & handled)
+        if local_sockets:
+            _allow(libc, rules, Path("/tmp"), _MAKE_SOCKET)  # noqa: S108 - where LibreOffice puts it
         return bool(libc.syscall(_RESTRICT_SELF, rules, 0) == 0)
     finally:
         os.close(rules)
@@ -67,7 +71,7 @@ def _rules(reads: Sequence[Path], folder: Path | None) -> Iterator[tuple[Path, i
     for path in {*map(Path, _SYSTEM), *_python()}:
         yield path, _READ
     for path in reads:
-        yield path, _READ_FILE
+        yield path, _READ if path.is_dir() else _READ_FILE
     yield Path(os.devnull), _READ_FILE | _WRITE_FILE
     if folder is not None:
         yield folder, _WRITE

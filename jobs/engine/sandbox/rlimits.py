@@ -21,16 +21,18 @@ def confine(
     address_space: bool = True,
     reads: Sequence[Path] = (),
     folder: Path | None = None,
+    local_sockets: bool = False,
 ) -> None:
     """Limit the memory and each file (bytes) and the processor time of this process; leave it no network, no other process,
     and of the files only the libraries, `reads`, and `folder` to write in.
 
     address_space: whether `memory` limits all addresses or only data; V8 reserves gigabytes that it never uses.
+    local_sockets: see `syscall_filter.apply`.
     """
     global _confined
     forbid_tracing()
-    landlock.apply(reads, folder)
-    syscall_filter.apply()
+    landlock.apply(reads, folder, local_sockets)
+    syscall_filter.apply(local_sockets)
     for what, most in (
         (resource.RLIMIT_AS if address_space else resource.RLIMIT_DATA, memory),
         (resource.RLIMIT_CPU, cpu_seconds),

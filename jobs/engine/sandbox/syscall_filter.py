@@ -25,10 +25,12 @@ _SECCOMP = (317, 277)
 _NAMESPACES = 0x7E020000  # clone's flags for new ones
 _CLONE, _CLONE3 = (56, 220), 435  # clone3 has its flags in memory, where no filter looks: libraries then use clone
 
+_SOCKET = (41, 198)
+
 # Numbers on x86-64 and ARM64; one number where it is the same on both.
 _REFUSED: dict[str, int | tuple[int, int]] = {
     # sockets
-    **{"socket": (41, 198), "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427},
+    **{"socket": _SOCKET, "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427},
     # other processes: their memory, their files, their signals, their turn; and a session that outlives ours
     **{"ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271), "kcmp": (312, 272)},
     **{"pidfd_open": 434, "pidfd_getfd": 438, "pidfd_send_signal": 424, "process_madvise": 440},
@@ -51,6 +53,11 @@ _REFUSED: dict[str, int | tuple[int, int]] = {
     **{"settimeofday": (164, 170), "clock_settime": (227, 112), "clock_adjtime": (305, 266), "adjtimex": (159, 171)},
     **{"sethostname": (170, 161), "setdomainname": (171, 162)},
 }
+# What a program may not do that is allowed sockets of its own: reach those of others.
+_REACHING: dict[str, tuple[int, int]] = {
+    **{"connect": (42, 203), "sendto": (44, 206), "sendmsg": (46, 211), "sendmmsg": (307, 269)},
+}
+_LOCAL = 1  # AF_UNIX
 # Calls whose first argument is a process: allowed to itself, as abort() needs it. 0 is this process in the second group.
 _TO_ITSELF: dict[str, tuple[int, int]] = {
     **{"kill": (62, 129), "tgkill": (234, 131), "rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240)},
@@ -71,12 +78,15 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("steps", ctypes.c_char_p))
 
 
-def apply() -> str:
-    """Give up these calls for good. Returns how: "filter", "namespace" (the network alone), or "" where neither is permitted."""
+def apply(local_sockets: bool = False) -> str:
+    """Give up these calls for good. Returns how: "filter", "namespace" (the network alone), or "" where neither is permitted.
+
+    local_sockets: it may make sockets of the kind that have a path, and connect to none: LibreOffice does not start without one.
+    """
     if sys.platform != "linux":
         return ""
     libc = ctypes.CDLL(None, use_errno=True)
-    return "filter" if _filtered(libc) else "namespace" if _moved(libc) else ""
+    return "filter" if _filtered(libc, local_sockets) else "namespace" if _moved(libc) else ""
 
 
 def no_new_privileges(libc: ctypes.CDLL) -> bool:
@@ -84,17 +94,17 @@ def no_new_privileges(libc: ctypes.CDLL) -> bool:
     return bool(libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0) == 0)
 
 
-def _filtered(libc: ctypes.CDLL) -> bool:
+def _filtered(libc: ctypes.CDLL, local_sockets: bool) -> bool:
     if platform.machine() not in _MACHINES or sys.maxsize < 2**32 or not no_new_privileges(libc):
         return False
     architecture, column = _MACHINES[platform.machine()]
-    steps = b"".join(struct.pack("=HBBI", *step) for step in _steps(architecture, column, os.getpid()))
+    steps = b"".join(struct.pack("=HBBI", *step) for step in _steps(architecture, column, os.getpid(), local_sockets))
     program = _Program(len(steps) // 8, steps)
     asked = (ctypes.c_long(number) for number in (_SECCOMP[column], _SET_FILTER, _ALL_THREADS))
     return bool(libc.syscall(*asked, ctypes.byref(program)) == 0)
 
 
-def _steps(architecture: int, column: int, own: int) -> Iterator[Step]:
+def _steps(architecture: int, column: int, own: int, local_sockets: bool) -> Iterator[Step]:
     """Refuse foreign calls and those of the tables; allow the rest."""
     refuse = (_RETURN, 0, 0, _REFUSE)
     yield (_LOAD, 0, 0, _ARCHITECTURE)
@@ -103,7 +113,9 @@ def _steps(architecture: int, column: int, own: int) -> Iterator[Step]:
     yield (_LOAD, 0, 0, _NUMBER)
     yield (_AT_LEAST, 0, 1, _FOREIGN)
     yield refuse
-    for number in _REFUSED.values():
+    if local_sockets:
+        yield from _unless(_SOCKET[column], (_EQUAL, 0, 1, _LOCAL))
+    for number in [*_REFUSED.values(), *(_REACHING.values() if local_sockets else ())]:
         yield (_EQUAL, 0, 1, number if isinstance(number, int) else number[column])
         yield refuse
     yield (_EQUAL, 0, 1, _CLONE3)

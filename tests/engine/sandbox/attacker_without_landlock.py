@@ -6,5 +6,5 @@ from jobs.engine.sandbox import confined, landlock
 from tests.engine.sandbox.attacker import work
 
 if __name__ == "__main__":
-    landlock.apply = lambda reads=(), folder=None: False
+    landlock.apply = lambda reads=(), folder=None, local_sockets=False: False
     confined.serve(work)

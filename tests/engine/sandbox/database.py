@@ -20,5 +20,5 @@ def work(request: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    landlock.apply = lambda reads=(), folder=None: False  # it would hide what DuckDB lets through
+    landlock.apply = lambda reads=(), folder=None, local_sockets=False: False  # it would hide what DuckDB lets through
     confined.serve(work)

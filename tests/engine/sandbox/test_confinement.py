@@ -75,6 +75,15 @@ print(syscall_filter.apply(), "|", called({at["port"]!r}, "/nowhere"))
     assert ("reached" in came) == (how == ""), done.stderr
 
 
+def test_a_child_with_sockets_of_its_own_reaches_no_server_either(listening: Any) -> None:
+    at, servers = listening
+    told = confined.run("tests.engine.sandbox.caller", at, confined.ProcessLimits(local_sockets=True))
+    assert (told["itself"], told["started"]) == (REFUSED, REFUSED)
+    for server in servers:
+        with pytest.raises(BlockingIOError):
+            server.accept()
+
+
 def test_every_child_that_is_started_is_confined() -> None:
     started = set()
     for path in (spawn.ROOT / "jobs").rglob("*.py"):
