@@ -1,7 +1,8 @@
 """Convert files to another format.
 
-Documents: Markdown, Word, HTML and more to each other and to PDF. Tables: CSV, Excel, JSON and Parquet to each other.
-Pictures: to each other and to PDF. For each file, the job lists what the new format does not support.
+Documents: Markdown, Word, HTML and more to each other and to PDF. Tables: CSV, Excel, JSON and Parquet to each other, to HTML,
+Markdown and PDF. Presentations: to PDF, pictures and text. PDFs: to text, Markdown, Word and a picture of each page. Pictures: to
+each other and to PDF. For each file, the job lists what the new format does not support.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ NEEDS = (
     "PIL",
     "duckdb",
     "openpyxl",
+    "pi_heif",
+    "pypdfium2",
     "xlsxwriter",
 )
 NOUN = ("file", "files")
@@ -81,7 +84,7 @@ Target = Literal[
     "png", "jpeg", "webp", "avif", "gif", "bmp", "tiff",
 ]
 # fmt: on
-FORMAT_WORDS = {name: name.upper() for name in (*get_args(Target), "pptx", "xls", "ods", "svg", "zip")} | {
+FORMAT_WORDS = {name: name.upper() for name in (*get_args(Target), *conversion.FORMATS)} | {
     "md": "Markdown",
     "html": "Web page",
     "txt": "Text",
@@ -96,12 +99,12 @@ FORMAT_WORDS = {name: name.upper() for name in (*get_args(Target), "pptx", "xls"
 class Params(ColumnParams):
     files: list[FileRef] = param(
         "Files",
-        "Documents, tables or pictures, or ZIP files of them. Their format is detected from their contents.",
+        "Documents, presentations, tables or pictures, or ZIP files of them. Their format is detected from their contents.",
         max_length=1_000,
     )
     to: Target = param(
         "New format",
-        "Documents become documents, tables become tables, and pictures become pictures or PDF.",
+        "Documents become documents, tables become tables or documents, and pictures become pictures or PDF.",
         words=FORMAT_WORDS,
     )
     options: dict[str, Any] = param(
@@ -276,12 +279,14 @@ def _convert(source: SourceFile, params: Params, filled: dict[str, Any], context
             check=context.check,
         )
         size = made.path.stat().st_size
-        file_id = context.save(source.target, made.path, conversion.media_type(params.to))
+        is_packed = made.path.suffix == ".zip"
+        output = f"{source.target.rpartition('.')[0]}.zip" if is_packed else source.target
+        file_id = context.save(output, made.path, conversion.media_type("zip" if is_packed else params.to))
     warnings = {"warnings": " ".join(made.warnings)} if made.warnings else {}
     rows = {} if made.rows is None else {"rows": made.rows}
     return {
         "was": made.format,
-        "output": source.target,
+        "output": output,
         "output_bytes": size,
         **rows,
         **warnings,

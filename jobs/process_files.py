@@ -42,7 +42,7 @@ TITLE = "Process files"
 GROUP = "Files and documents"
 WORDS = "pdf, word, excel, powerpoint, scan, ocr, text, archive, zip, read, extract, documents"
 QUEUE = "cpu"
-NEEDS = ("pypdfium2", "pypandoc", "openpyxl", "python_calamine", "olefile", "PIL", "py3langid")
+NEEDS = ("pypdfium2", "pypandoc", "openpyxl", "python_calamine", "olefile", "PIL", "pi_heif", "py3langid")
 NOUN = ("file", "files")
 SPREAD = True
 RESULT_TEMPLATE = "library/_processed.html"
@@ -55,7 +55,7 @@ class Params(KindParams):
     files: list[FileRef] = param(
         "Files",
         "PDF, Word, PowerPoint, Excel, OpenDocument, RTF, EPUB, HTML, mails (EML, MSG), notebooks, XML, pictures, text, or a ZIP "
-        "archive of these.",
+        "archive of these; DOC and PPT where LibreOffice is installed.",
         min_length=1,
         max_length=1_000,
     )

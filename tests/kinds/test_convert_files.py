@@ -534,7 +534,7 @@ def test_only_what_is_possible_is_accepted(environment: Callable[..., None]) -> 
         "convert_files", files=["sample:reviews.csv", "sample:notice.html"], to="png", options={"quality": 300, "x": 1}
     )
     assert (
-        "“reviews.csv” is a CSV table. It can be converted to csv, tsv, json, jsonl, xlsx or parquet, not png."
+        "“reviews.csv” is a CSV table. It can be converted to csv, tsv, json, jsonl, xlsx, parquet, html, md or pdf, not png."
         in wrong["files"]
     )
     assert "“notice.html” is an HTML page" in wrong["files"]

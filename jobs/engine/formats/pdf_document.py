@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from jobs.engine.formats import pdf_layout, pdf_tables, pdf_text, pdf_words
@@ -51,27 +51,32 @@ def _sizes(document: PdfDocument) -> Counter[float]:
     return sizes
 
 
-def markdown(blocks: Iterable[Block], escaped: bool = False) -> str:
-    """The blocks with a blank line between them. escaped: what looks like Markdown is marked as plain text."""
-    return "\n\n".join(_written(block, _escaped if escaped else _as_it_is) for block in blocks)
+def markdown(blocks: Iterable[Block]) -> str:
+    """The blocks with a blank line between them, their lines as they are."""
+    return "\n\n".join(_written(block, _cell, "\n".join) for block in blocks)
 
 
-def _as_it_is(text: str) -> str:
-    return text
+def strict_markdown(blocks: Iterable[Block]) -> str:
+    """The same for programs that read Markdown: what only looks like it is marked as text, and a paragraph is one line."""
+    return "\n\n".join(_written(block, _escaped, lambda lines: " ".join(map(_escaped, lines))) for block in blocks)
+
+
+def plain(blocks: Iterable[Block]) -> str:
+    """The text alone; the cells of tables with tabs between them."""
+    return "\n\n".join("\n".join(["\t".join(row) for row in block.rows] or block.lines) for block in blocks)
+
+
+def _written(block: Block, cell: Callable[[str], str], text: Callable[[Sequence[str]], str]) -> str:
+    if not block.rows:
+        return f"{'#' * block.level} " * bool(block.level) + text(block.lines)
+    wide = max(map(len, block.rows))
+    lines = [f"| {' | '.join([*map(cell, row), *[''] * (wide - len(row))])} |" for row in block.rows]
+    return "\n".join([lines[0], f"|{'---|' * wide}", *lines[1:]])
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def _escaped(text: str) -> str:
-    return _MARKS.sub(lambda found: f"\\{found[1]}" if found[1] else f"{found[2]}{_ordinal(found[3])}", text)
-
-
-def _ordinal(mark: str) -> str:
-    return f"{mark[:-1]}\\{mark[-1]}"
-
-
-def _written(block: Block, clean: Callable[[str], str]) -> str:
-    if block.rows:
-        rows = [[clean(cell) if clean is _escaped else cell.replace("|", "\\|") for cell in row] for row in block.rows]
-        wide = max(map(len, rows))
-        lines = [f"| {' | '.join([*row, *[''] * (wide - len(row))])} |" for row in rows]
-        return "\n".join([lines[0], f"|{'---|' * wide}", *lines[1:]])
-    return f"{'#' * block.level} " * bool(block.level) + "\n".join(map(clean, block.lines))
+    return _MARKS.sub(lambda found: f"\\{found[1]}" if found[1] else f"{found[2]}{found[3][:-1]}\\{found[3][-1]}", text)

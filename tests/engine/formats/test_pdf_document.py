@@ -76,6 +76,4 @@ def test_columns_that_a_file_mixes_are_read_one_after_the_other() -> None:
 
 def test_what_looks_like_markdown_is_marked() -> None:
     block = pdf_document.Block(("# no heading", "1. no list", "a*b_c | d", "- none"))
-    assert pdf_document.markdown([block], escaped=True).splitlines() == [
-        *("\\# no heading", "1\\. no list", "a\\*b\\_c \\| d", "\\- none")
-    ]
+    assert pdf_document.strict_markdown([block]) == "\\# no heading 1\\. no list a\\*b\\_c \\| d \\- none"

@@ -19,6 +19,7 @@ WARM = (
         "nh3",
         "olefile",
         "openpyxl",
+        "pi_heif",
         "pypandoc",
         "pypdfium2",
     ),

@@ -20,6 +20,7 @@ MOST_MEMBERS = 10_000
 
 PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\x00", b"MM\x00*", b"BM")
 AVIF = (b"ftypavif", b"ftypavis")
+HEIC = tuple(b"ftyp" + brand for brand in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"))
 STRANGERS = (
     (b"MZ", "a Windows program"),
     (b"\x7fELF", "a program"),
@@ -68,7 +69,7 @@ def reader(path: Path, name: str) -> Reader:
         return pdf.read
     if head.startswith(b"PK\x03\x04") or head.startswith(b"PK\x05\x06"):
         return _reader_inside(path)
-    if head.startswith(PICTURES) or head[:4] + head[8:12] == b"RIFFWEBP" or head[4:12] in AVIF:
+    if head.startswith(PICTURES) or head[:4] + head[8:12] == b"RIFFWEBP" or head[4:12] in AVIF + HEIC:
         return pictures.read
     if head.startswith(rb"{\rtf"):
         return office.reader("rtf")

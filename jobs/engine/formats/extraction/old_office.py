@@ -1,4 +1,4 @@
-"""Compound files (OLE): mails of Outlook (MSG) and XLS are read; DOC, PPT and locked files are refused in words."""
+"""Compound files (OLE): mails of Outlook (MSG) and XLS are read; DOC and PPT are left to LibreOffice (see runner)."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ SIGNATURE = b"\xd0\xcf\x11\xe0"
 DAMAGED = (OSError, ValueError, IndexError, KeyError, struct.error, TypeError, AttributeError)  # what olefile raises
 RECORDS, FILEPASS = 4_000, 0x2F
 MSG = "application/vnd.ms-outlook"
+FOR_LIBREOFFICE = {"WordDocument": "doc", "PowerPoint Document": "ppt"}  # the reason of the refusal
 REFUSED = {
-    "WordDocument": "This is a Word document in the format of before 2007 (DOC). Open it in Word or LibreOffice, save it as DOCX, "
-    "and upload that.",
-    "PowerPoint Document": "This is a PowerPoint presentation in the format of before 2007 (PPT). Open it in PowerPoint or "
-    "LibreOffice, save it as PPTX, and upload that.",
+    "WordDocument": "This is a Word document in the format of before 2007 (DOC), which only LibreOffice reads, and it is not "
+    "installed here. Open it in Word or LibreOffice, save it as DOCX, and upload that.",
+    "PowerPoint Document": "This is a PowerPoint presentation in the format of before 2007 (PPT), which only LibreOffice reads, "
+    "and it is not installed here. Open it in PowerPoint or LibreOffice, save it as PPTX, and upload that.",
     "VisioDocument": "This is a Visio drawing. Save it as PDF, and upload that.",
 }
 _LOCKED = {".xlsx": "Excel workbook", ".docx": "Word document", ".pptx": "PowerPoint presentation"}
@@ -51,10 +52,10 @@ def reader(path: Path, name: str, find: Find) -> Reader:
         raise BadInput(_locked("Excel workbook"), reason="locked")
     if streams & {"Workbook", "Book"}:
         return office.reader("xls")
-    said = next((said for stream, said in REFUSED.items() if stream in streams), None)
-    raise BadInput(
-        said or "This is an old Office or Windows file of a type that is not read here.", reason="unknown_type"
-    )
+    for stream, said in REFUSED.items():
+        if stream in streams:
+            raise BadInput(said, reason=FOR_LIBREOFFICE.get(stream, "unknown_type"))
+    raise BadInput("This is an old Office or Windows file of a type that is not read here.", reason="unknown_type")
 
 
 def _locked(what: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from jobs.engine.errors import BadInput
 from jobs.engine.formats import pdf_document
 from jobs.engine.formats.extraction import pictures, recognition
 from jobs.engine.formats.extraction.runner import Extracted
+from jobs.engine.formats.pdf_layout import Block
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument, PdfPage
@@ -43,13 +44,16 @@ class _Pages:
     broken: list[int] = field(default_factory=list)
 
 
-def read(path: Path, name: str, ocr: bool) -> Extracted:
-    document = _opened(path)
+Write = Callable[[list[Block]], str]
+
+
+def read(path: Path, name: str, ocr: bool, write: Write = pdf_document.markdown) -> Extracted:
+    """write: makes the text of a page out of its blocks."""
+    document = opened(path)
     count = len(document)
     if count > MOST_PAGES:
         raise BadInput(f"The PDF has {count:,} pages; at most {MOST_PAGES:,} are read. Split it.", reason="too_large")
-    layout = pdf_document.Layout(document)
-    pages = _read(document, count, layout)
+    pages = _read(document, count, write)
     if len(pages.broken) == count:
         raise BadInput("The PDF is broken: none of its pages can be read.", reason="broken")
     note = " ".join(
@@ -61,7 +65,8 @@ def read(path: Path, name: str, ocr: bool) -> Extracted:
     return Extracted("application/pdf", text, title, count, meta, _first(document), note)
 
 
-def _opened(path: Path) -> PdfDocument:
+def opened(path: Path) -> PdfDocument:
+    """Raises BadInput for a PDF that is broken or locked."""
     import pypdfium2
 
     try:
@@ -72,14 +77,15 @@ def _opened(path: Path) -> PdfDocument:
         raise BadInput("The PDF is broken and cannot be opened.", reason="broken") from error
 
 
-def _read(document: PdfDocument, count: int, layout: pdf_document.Layout) -> _Pages:
+def _read(document: PdfDocument, count: int, write: Write) -> _Pages:
     import pypdfium2
 
+    layout = pdf_document.Layout(document)
     pages = _Pages()
     for place in range(count):
         try:
             page = document[place]
-            text = pdf_document.markdown(layout.blocks(page))
+            text = write(layout.blocks(page))
             if not text.strip() and any(True for _ in page.get_objects(max_depth=4)):
                 pages.scanned.append(place + 1)
             pages.texts.append("\n".join([text, *_notes(page)]))

@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 MOST_PIXELS = 100_000_000
 THUMBNAIL = (256, 256)
 DAMAGED = (OSError, SyntaxError, ValueError, EOFError, ZeroDivisionError, struct.error)  # what Pillow raises
-FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP", "AVIF")
+FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP", "AVIF", "HEIF")
 
 
 def read(path: Path, name: str, ocr: bool) -> Extracted:
+    import pi_heif
     from PIL import Image, ImageOps
 
+    pi_heif.register_heif_opener()
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     Image.MAX_IMAGE_PIXELS = MOST_PIXELS
     try:

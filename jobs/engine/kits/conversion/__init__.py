@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from jobs.engine.kits.conversion import options
-from jobs.engine.kits.conversion.formats import ending, format_of, media_type, refusal
+from jobs.engine.kits.conversion.formats import FORMATS, ending, format_of, media_type, refusal
 from jobs.engine.kits.conversion.runner import Converted, convert, converting
 
 __all__ = [
+    "FORMATS",
     "Converted",
     "convert",
     "converting",

@@ -7,21 +7,25 @@ from typing import Any
 
 from jobs.engine.formats.columns import Choices
 from jobs.engine.formats.tables import ReadOptions
-from jobs.engine.kits.conversion import documents, formats, pictures, tables
+from jobs.engine.kits.conversion import documents, formats, look, pages, pictures, workbooks
 from jobs.engine.sandbox import confined
 
-WARM = ("PIL.ImageOps", "nh3", "typst", "openpyxl", "python_calamine", "xlsxwriter", "duckdb")
+WARM = ("PIL.ImageOps", "nh3", "typst", "openpyxl", "python_calamine", "xlsxwriter", "duckdb", "pypdfium2")
 
 
 def work(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     source, to, options = Path(request["path"]), request["to"], request["options"]
+    if request.get("is_set"):
+        return {"path": "", "warnings": look.unprinted(source), "rows": None}
     family, rows = formats.FORMATS[request["format"]].family, None
     if family == "document":
         path, warnings = documents.convert(source, request["format"], to, request["name"], options, folder)
     elif family == "table":
         reading = ReadOptions(**request["reading"])
         choices = Choices.from_json(request["choices"])
-        path, warnings, rows = tables.convert(source, request["name"], to, options, folder, reading, choices)
+        path, warnings, rows = workbooks.convert(source, request["name"], to, options, folder, reading, choices)
+    elif family in ("pdf", "slides"):
+        path, warnings = pages.convert(source, request["format"], to, request["name"], options, folder)
     else:
         read = pictures.drawn if request["format"] == "svg" else pictures.convert
         path, warnings = read(source, to, options, folder)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.engine.errors import BadInput
+from jobs.engine.formats import libreoffice
 from jobs.engine.formats.tables import delimited, detect
 
 HEAD = 200_000  # bytes read for detection
@@ -38,6 +39,10 @@ FORMATS = {
     "tex": Format("document", "a LaTeX document", "application/x-tex"),
     "org": Format("document", "an Org document", "text/org; charset=utf-8"),
     "ipynb": Format("document", "a Jupyter notebook", "application/x-ipynb+json"),
+    "doc": Format("document", "a Word document of before 2007", "application/msword"),
+    "pptx": Format("slides", "a PowerPoint presentation", f"{_OFFICE}.presentationml.presentation"),
+    "ppt": Format("slides", "a PowerPoint presentation of before 2007", "application/vnd.ms-powerpoint"),
+    "odp": Format("slides", "an OpenDocument presentation", "application/vnd.oasis.opendocument.presentation"),
     "csv": Format("table", "a CSV table", "text/csv; charset=utf-8"),
     "tsv": Format("table", "a TSV table", "text/tab-separated-values; charset=utf-8"),
     "json": Format("table", "a JSON table", "application/json"),
@@ -53,17 +58,21 @@ FORMATS = {
     "bmp": Format("picture", "a BMP picture", "image/bmp"),
     "tiff": Format("picture", "a TIFF picture", "image/tiff"),
     "avif": Format("picture", "an AVIF picture", "image/avif"),
+    "heic": Format("picture", "a HEIC picture", "image/heic"),
     "svg": Format("picture", "an SVG drawing", "image/svg+xml"),
     "pdf": Format("pdf", "a PDF", "application/pdf"),
     "zip": Format("archive", "a ZIP archive", "application/zip"),
 }
 TARGETS = {
     "document": ("md", "docx", "html", "odt", "epub", "rst", "txt", "pdf"),
-    "table": ("csv", "tsv", "json", "jsonl", "xlsx", "parquet"),
+    "slides": ("pdf", "md", "txt", "html", "docx", "odt", "png", "jpeg"),
+    "table": ("csv", "tsv", "json", "jsonl", "xlsx", "parquet", "html", "md", "pdf"),
     "picture": ("png", "jpeg", "webp", "gif", "bmp", "tiff", "avif", "pdf"),
-    "pdf": (),
+    "pdf": ("md", "txt", "html", "docx", "odt", "png", "jpeg"),
     "archive": (),
 }
+OLD_OFFICE = ("doc", "ppt")  # LibreOffice alone reads these,
+DRAWN = ("pdf", "png", "jpeg")  # and it alone draws slides
 SUFFIXES = {"jpeg": "jpg"}  # if it is not the format's name
 
 _SIGNATURES = (
@@ -75,16 +84,23 @@ _SIGNATURES = (
     (rb"BM....\0\0\0\0", "bmp"),
     (rb"II\*\0|MM\0\*", "tiff"),
     (rb"....ftyp(avif|avis)", "avif"),
+    (rb"....ftyp(heic|heix|heim|heis|hevc|hevx|mif1|msf1)", "heic"),
     (rb"PAR1", "parquet"),
     (rb"\{\\rtf", "rtf"),
 )
-_IN_ARCHIVES = (("word/", "docx"), ("xl/workbook.xml", "xlsx"))
+_IN_ARCHIVES = (("word/", "docx"), ("xl/workbook.xml", "xlsx"), ("ppt/", "pptx"))
 _MIMETYPES = {
     "application/vnd.oasis.opendocument.text": "odt",
     "application/vnd.oasis.opendocument.spreadsheet": "ods",
+    "application/vnd.oasis.opendocument.presentation": "odp",
     "application/epub+zip": "epub",
 }
-_XLS = tuple(name.encode("utf-16-le") for name in ("Workbook", "Book"))
+_STREAMS = {
+    "Workbook": "xls",
+    "Book": "xls",
+    "WordDocument": "doc",
+    "PowerPoint Document": "ppt",
+}  # of old Office files
 _PAGE = re.compile(r"\s*(<!--.{0,2000}?-->\s*)?(<\?xml[^>]*>\s*)?<(!doctype\s+html|html|head|body)\b", re.I | re.S)
 _DRAWING = re.compile(r"\s*(<\?xml[^>]*>\s*)?(?>(<!--.*?-->\s*)*)(<!doctype svg[^>]*>\s*)?<svg\b", re.I | re.S)
 _ENDINGS = {
@@ -112,8 +128,13 @@ def format_of(path: Path, name: str) -> str:
 
 
 def targets(format: str) -> tuple[str, ...]:
-    """The formats that this one can be converted to."""
-    return TARGETS[FORMATS[format].family]
+    """The formats that this one can be converted to here."""
+    possible = TARGETS[FORMATS[format].family]
+    if libreoffice.program():
+        return possible
+    if format in OLD_OFFICE:
+        return ()
+    return tuple(to for to in possible if FORMATS[format].family != "slides" or to not in DRAWN)
 
 
 def refusal(format: str, name: str, to: str) -> str | None:
@@ -121,6 +142,8 @@ def refusal(format: str, name: str, to: str) -> str | None:
     possible = targets(format)
     if to in possible:
         return None
+    if to in TARGETS[FORMATS[format].family]:
+        return f"“{name}” is {FORMATS[format].title}. {libreoffice.MISSING}"
     if not possible:
         return f"“{name}” is {FORMATS[format].title}, which cannot be converted here."
     return f"“{name}” is {FORMATS[format].title}. It can be converted to {', '.join(possible[:-1])} or {possible[-1]}, not {to}."
@@ -149,17 +172,19 @@ def _in_archive(path: Path) -> str:
             return format
     if declared in _MIMETYPES:
         return _MIMETYPES[declared]
-    if declared or any(name.startswith("ppt/") for name in names):
-        raise BadInput("Presentations and other office files of this type cannot be converted here. Save it as PDF.")
+    if declared:
+        raise BadInput("Office files of this type cannot be converted here. Save it as PDF.")
     return "zip"
 
 
 def _old_office(path: Path) -> str:
-    """xls. Raises BadInput for the other files of Office before 2007, and for those with a password."""
+    """The format of a file of Office before 2007. Raises BadInput for other ones, and for those with a password."""
     with path.open("rb") as opened:
-        if any(name in opened.read(1 << 24) for name in _XLS):
-            return "xls"
-    raise BadInput("This is an Office file of before 2007, or one with a password. Save it as DOCX or PDF without one.")
+        head = opened.read(1 << 24)
+    for stream, format in _STREAMS.items():
+        if stream.encode("utf-16-le") in head:
+            return format
+    raise BadInput("This is a mail of Outlook, or an Office file with a password. Save it as DOCX or PDF without one.")
 
 
 def _of_text(head: bytes, name: str) -> str:

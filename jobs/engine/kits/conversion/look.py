@@ -18,6 +18,11 @@ LEFT_OUT = (
     ("Chart", "Charts were left out."),
     ("Diagram", "Diagrams were left out."),
 )
+NOT_PRINTED = (  # parts of an office file that its pages do not show
+    (r"word/comments\.xml|xl/comments\d*\.xml|ppt/comments/.*", "Comments were left out."),
+    (r"ppt/notesSlides/.*\.xml", "Speaker notes were left out."),
+    (r"xl/vbaProject\.bin|word/vbaProject\.bin|ppt/vbaProject\.bin", "Macros were left out."),
+)
 # By format: the parts to look at, and the signs of each trait in them.
 _SIGNS: dict[str, tuple[str, dict[str, str]]] = {
     "docx": (
@@ -44,6 +49,15 @@ _SIGNS: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "rtf": ("", {"colours": r"\\cf[1-9]|\\highlight[1-9]"}),
 }
+
+
+def unprinted(source: Path) -> list[str]:
+    """A sentence for each kind of thing in an office file that its pages do not show."""
+    if not zipfile.is_zipfile(source):
+        return []
+    with zipfile.ZipFile(source) as archive:
+        names = archive.namelist()
+    return [said for part, said in NOT_PRINTED if any(re.fullmatch(part, name) for name in names)]
 
 
 def losses(source: Path, format: str, to: str) -> list[str]:

@@ -39,17 +39,31 @@ class PictureOptions(Options):
     keep_metadata: bool = _option("Keep place, time and device of photos", default=False)
 
 
+class Png(PictureOptions):
+    dpi: int = _option("Resolution of pages", "Of PDFs and presentations.", default=150, ge=36, le=600, unit="dpi")
+
+
 class Lossy(PictureOptions):
     quality: int = _option("Quality of pictures", default=85, ge=1, le=100)
+
+
+class Jpeg(Lossy):
+    dpi: int = _option("Resolution of pages", "Of PDFs and presentations.", default=150, ge=36, le=600, unit="dpi")
 
 
 class Webp(Lossy):
     lossless: bool = _option("Without loss", default=False)
 
 
-class Pdf(DocumentOptions):
-    """The first five are for documents, the others for pictures; a picture's page has its size at `dpi`."""
+LOOKS = {"own": "As in the file, by LibreOffice", "plain": "By the options below"}
+SHEETS = {"one": "The sheet that is read", "each": "Each sheet as a file of its own"}
 
+
+class Pdf(DocumentOptions):
+    """look: of office files, where LibreOffice is installed. The next six are for documents and tables, the others for pictures,
+    whose page has their size at `dpi`."""
+
+    look: Literal["own", "plain"] = _option("Look of office files", default="own", words=LOOKS)
     page_size: Literal["a3", "a4", "a5", "us-letter", "us-legal"] = _option(
         "Page size",
         default="a4",
@@ -71,7 +85,11 @@ TYPES = {"exact": "Where all values can be converted back", "numbers": "All that
 FORMULAS = {"defuse": "Put an apostrophe before them", "keep": "Keep as they are"}
 
 
-class TableOptions(Options):
+class SheetOptions(Options):
+    sheets: Literal["one", "each"] = _option("Of a workbook", default="one", words=SHEETS)
+
+
+class TableOptions(SheetOptions):
     """types: which columns of CSV and TSV become numbers. "exact": those whose values can all be converted back unchanged;
     "numbers": all that are numbers or dates, also as people write them; "text": none."""
 
@@ -88,7 +106,7 @@ class Json(TableOptions):
     indent: int | None = _option("Indent", default=None, ge=1, le=8, unit="spaces")
 
 
-class Csv(Options):
+class Csv(SheetOptions):
     """formulas: "defuse" puts an apostrophe before values that a spreadsheet program would run; "keep" does not."""
 
     delimiter: Literal[",", ";", "\t", "|"] = _option(
@@ -100,7 +118,7 @@ class Csv(Options):
     )
 
 
-class Tsv(Options):
+class Tsv(SheetOptions):
     bom: bool = _option("Byte order mark, for Excel", default=False)
     formulas: Literal["defuse", "keep"] = _option(
         "Cells that a spreadsheet would run", default="defuse", words=FORMULAS
@@ -111,11 +129,11 @@ OPTIONS: dict[str, type[Options]] = {
     **dict.fromkeys(("md", "docx", "html", "odt", "epub", "rst", "txt"), DocumentOptions),
     **{"pdf": Pdf, "csv": Csv, "tsv": Tsv, "json": Json, "jsonl": TableOptions, "xlsx": Xlsx, "parquet": TableOptions},
     **{
-        "png": PictureOptions,
+        "png": Png,
         "gif": PictureOptions,
         "bmp": PictureOptions,
         "tiff": PictureOptions,
-        "jpeg": Lossy,
+        "jpeg": Jpeg,
         "avif": Lossy,
         "webp": Webp,
     },

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 MOST_PIXELS = 100_000_000
 MOST_FRAMES = 2_000
-FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP", "AVIF")
+FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP", "AVIF", "HEIF")
 OPAQUE = ("jpeg", "bmp", "pdf")
 MANY_FRAMES = ("gif", "webp", "tiff", "avif", "pdf")
 SVG_SCALE = 2  # of its own size, where no other is asked for
@@ -68,8 +68,10 @@ def drawn(source: Path, to: str, options: dict[str, Any], folder: Path) -> tuple
 
 def _opened(source: Path) -> Image:
     """The picture, with only its header read. Raises BadInput."""
+    import pi_heif
     from PIL import Image
 
+    pi_heif.register_heif_opener()
     Image.MAX_IMAGE_PIXELS = None  # checked below
     warnings.simplefilter("ignore")
     try:

@@ -14,7 +14,7 @@ from typing import Any
 from jobs.engine.errors import BadInput
 from jobs.engine.formats.columns import AUTOMATIC, Choices
 from jobs.engine.formats.tables import DETECTED, ReadOptions
-from jobs.engine.kits.conversion import formats
+from jobs.engine.kits.conversion import formats, office
 from jobs.engine.sandbox import confined, warm
 
 MODULE = "jobs.engine.kits.conversion"
@@ -23,7 +23,8 @@ SECONDS = 300  # wall-clock limit for a file
 
 @dataclass(frozen=True)
 class Converted:
-    """The new file, in the folder; the format of the old one; a sentence for each kind of loss; the rows of a table."""
+    """The new file, in the folder, a ZIP where there are several; the format of the old one; a sentence for each kind of loss;
+    the rows of a table."""
 
     path: Path
     format: str
@@ -49,17 +50,20 @@ def convert(
     format = formats.format_of(source, name)
     if refusal := formats.refusal(format, name, to):
         raise BadInput(refusal, reason="impossible")
+    path, prepared, remarks = office.prepared(source, format, to, options, reading, folder, check)
+    is_set = prepared == to == "pdf"
     request = {
-        **{"path": str(source.absolute()), "name": name, "format": format, "to": to, "options": options},
-        "reading": reading.as_json(),
-        "choices": asdict(choices),
+        **{"path": str((source if is_set else path).absolute()), "name": name, "format": prepared, "to": to},
+        **{"options": options, "is_set": is_set, "reading": reading.as_json(), "choices": asdict(choices)},
     }
     limits = confined.ProcessLimits(seconds=SECONDS)
-    result = confined.run(MODULE, request, limits, reads=[source], folder=folder, check=check)
+    result = confined.run(MODULE, request, limits, reads=[source, path], folder=folder, check=check)
+    if is_set:
+        return Converted(path, format, [*remarks, *result["warnings"]], None)
     made = folder / result["path"]
     if not made.is_file() or made.stat().st_size == 0:
         raise BadInput(f"“{name}” has no contents: the {to} file would be empty.", reason="empty")
-    return Converted(made, format, result["warnings"], result["rows"])
+    return Converted(made, format, [*remarks, *result["warnings"]], result["rows"])
 
 
 def converting(files: int) -> AbstractContextManager[None]:
