@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from jobs.engine.formats import pdf_layout, pdf_tables, pdf_text, pdf_words
-from jobs.engine.formats.pdf_layout import Block
+from jobs.engine.formats.pdf_layout import PdfBlock
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument, PdfPage
@@ -17,17 +17,17 @@ SAMPLED = 30  # pages whose letters are measured
 _MARKS = re.compile(r"([\\`*_{}\[\]<>#|~$^])|^(\s*)([-+=]|\d+[.)])(?=\s|$)", re.M)
 
 
-class Layout:
+class PdfLayout:
     """The layout of the pages of one document."""
 
     def __init__(self, document: PdfDocument):
         self._headings, self._body = pdf_layout.heading_sizes(_sizes(document))
 
-    def blocks(self, page: PdfPage) -> list[Block]:
+    def blocks(self, page: PdfPage) -> list[PdfBlock]:
         groups = pdf_words.words_of(page)
         if groups is None:
-            return [Block(tuple(pdf_text.text_of(page).split("\n")))]
-        found: list[Block] = []
+            return [PdfBlock(tuple(pdf_text.text_of(page).split("\n")))]
+        found: list[PdfBlock] = []
         for place, words in enumerate(groups):
             tables = [] if place else pdf_tables.tables(page, words.quarters)
             found += pdf_layout.blocks(words, tables, self._headings, self._body)
@@ -51,22 +51,22 @@ def _sizes(document: PdfDocument) -> Counter[float]:
     return sizes
 
 
-def markdown(blocks: Iterable[Block]) -> str:
+def markdown(blocks: Iterable[PdfBlock]) -> str:
     """The blocks with a blank line between them, their lines as they are."""
     return "\n\n".join(_written(block, _cell, "\n".join) for block in blocks)
 
 
-def strict_markdown(blocks: Iterable[Block]) -> str:
+def strict_markdown(blocks: Iterable[PdfBlock]) -> str:
     """The same for programs that read Markdown: what only looks like it is marked as text, and a paragraph is one line."""
     return "\n\n".join(_written(block, _escaped, lambda lines: " ".join(map(_escaped, lines))) for block in blocks)
 
 
-def plain(blocks: Iterable[Block]) -> str:
+def plain(blocks: Iterable[PdfBlock]) -> str:
     """The text alone; the cells of tables with tabs between them."""
     return "\n\n".join("\n".join(["\t".join(row) for row in block.rows] or block.lines) for block in blocks)
 
 
-def _written(block: Block, cell: Callable[[str], str], text: Callable[[Sequence[str]], str]) -> str:
+def _written(block: PdfBlock, cell: Callable[[str], str], text: Callable[[Sequence[str]], str]) -> str:
     if not block.rows:
         return f"{'#' * block.level} " * bool(block.level) + text(block.lines)
     wide = max(map(len, block.rows))

@@ -11,7 +11,7 @@ from itertools import pairwise
 from statistics import median
 
 from jobs.engine.formats.pdf_text import Box
-from jobs.engine.formats.pdf_words import Word, Words
+from jobs.engine.formats.pdf_words import PlacedWord, PlacedWords
 
 GAP = 1.0  # of the letters' height: words that are farther apart belong to different pieces of a line
 LEADING = 1.5  # of the usual distance of two lines: more than that begins a paragraph
@@ -26,7 +26,7 @@ MOST_HEADINGS = 0.4  # of the letters of a page: beyond that, large letters are 
 
 
 @dataclass(frozen=True)
-class Table:
+class RuledTable:
     """A table with lines around its cells: where it stands, and its rows of cells."""
 
     box: Box
@@ -34,7 +34,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Block:
+class PdfBlock:
     """level: of a heading; 0 for a paragraph. rows: of a table, which has no lines."""
 
     lines: tuple[str, ...] = ()
@@ -46,7 +46,7 @@ class Block:
 class _Piece:
     """Words side by side. column: None for one that stands across columns, or where there are none."""
 
-    words: list[Word]
+    words: list[PlacedWord]
     box: Box
     size: float
     column: int | None = None
@@ -60,7 +60,7 @@ class _Piece:
         return (self.box[1] + self.box[3]) / 2
 
 
-def blocks(words: Words, tables: Sequence[Table], sizes: Sequence[float], body: float) -> list[Block]:
+def blocks(words: PlacedWords, tables: Sequence[RuledTable], sizes: Sequence[float], body: float) -> list[PdfBlock]:
     """The page, in the order of reading. sizes: of the document's headings, the largest first. body: the size of its text."""
     filled, rest = _fill(words.words, tables)
     lines = _lines(_ordered(_pieces(rest), is_kept=not words.shuffled))
@@ -68,7 +68,7 @@ def blocks(words: Words, tables: Sequence[Table], sizes: Sequence[float], body: 
     headings = sizes if large <= MOST_HEADINGS * max(1, sum(len(line.text) for line in lines)) else ()
     found = list(_paragraphs(lines, headings, body))
     for table, rows in filled:
-        block = Block(rows=rows)
+        block = PdfBlock(rows=rows)
         found.insert(
             next((at for at, (_, box) in enumerate(found) if box[1] >= table.box[1]), len(found)), (block, table.box)
         )
@@ -87,8 +87,8 @@ def heading_sizes(sizes: dict[float, int]) -> tuple[tuple[float, ...], float]:
 
 
 def _fill(
-    words: Sequence[Word], tables: Sequence[Table]
-) -> tuple[list[tuple[Table, tuple[tuple[str, ...], ...]]], list[Word]]:
+    words: Sequence[PlacedWord], tables: Sequence[RuledTable]
+) -> tuple[list[tuple[RuledTable, tuple[tuple[str, ...], ...]]], list[PlacedWord]]:
     """Each table with the texts of its cells, and the words outside of them."""
     rest, filled = list(words), []
     for table in tables:
@@ -107,21 +107,21 @@ def _is_table(rows: tuple[tuple[str, ...], ...]) -> bool:
     return len(columns) > 1 and sum(any(row) for row in rows) > 1
 
 
-def _holds(box: Box, word: Word) -> bool:
+def _holds(box: Box, word: PlacedWord) -> bool:
     across, down = (word.box[0] + word.box[2]) / 2, (word.box[1] + word.box[3]) / 2
     return box[0] <= across <= box[2] and box[1] <= down <= box[3]
 
 
-def _text(cell: Box | None, words: Sequence[Word]) -> str:
+def _text(cell: Box | None, words: Sequence[PlacedWord]) -> str:
     return " ".join(word.text for word in words if cell and _holds(cell, word))
 
 
 # Order.
 
 
-def _pieces(words: Sequence[Word]) -> list[_Piece]:
+def _pieces(words: Sequence[PlacedWord]) -> list[_Piece]:
     pieces: list[_Piece] = []
-    before: Word | None = None
+    before: PlacedWord | None = None
     for word in words:
         if before is not None and word.line == before.line and _is_next(before, word):
             pieces[-1].words.append(word)
@@ -133,7 +133,7 @@ def _pieces(words: Sequence[Word]) -> list[_Piece]:
     return pieces
 
 
-def _is_next(one: Word, other: Word) -> bool:
+def _is_next(one: PlacedWord, other: PlacedWord) -> bool:
     """Whether a word stands close to the right of another."""
     return _side_by_side(one.box, other.box) and other.box[0] - one.box[2] < GAP * max(one.size, other.size)
 
@@ -241,7 +241,7 @@ def _lines(pieces: Sequence[_Piece]) -> list[_Piece]:
 # Paragraphs and headings.
 
 
-def _paragraphs(lines: Sequence[_Piece], headings: Sequence[float], body: float) -> Iterator[tuple[Block, Box]]:
+def _paragraphs(lines: Sequence[_Piece], headings: Sequence[float], body: float) -> Iterator[tuple[PdfBlock, Box]]:
     pitch = _pitch(lines)
     begun: list[_Piece] = []
     for line in lines:
@@ -269,12 +269,12 @@ def _level(line: _Piece, headings: Sequence[float]) -> int:
     return next((min(place, 3) for place, size in enumerate(headings, 1) if abs(line.size - size) < 0.5), 0)
 
 
-def _block(lines: Sequence[_Piece], headings: Sequence[float]) -> tuple[Block, Box]:
+def _block(lines: Sequence[_Piece], headings: Sequence[float]) -> tuple[PdfBlock, Box]:
     texts, level = tuple(line.text for line in lines), _level(lines[0], headings)
     box = lines[0].box
     for line in lines[1:]:
         box = _joined(box, line.box)
     whole = " ".join(texts)
     if level and len(whole) <= LONGEST_HEADING and any(map(str.isalpha, whole)):
-        return Block((whole,), level), box
-    return Block(texts), box
+        return PdfBlock((whole,), level), box
+    return PdfBlock(texts), box

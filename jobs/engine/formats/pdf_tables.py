@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from jobs.engine.formats import pdf_lines
-from jobs.engine.formats.pdf_layout import Table
+from jobs.engine.formats.pdf_layout import RuledTable
 from jobs.engine.formats.pdf_text import Box
 from jobs.engine.formats.pdf_words import shown
 
@@ -35,7 +35,7 @@ class _Line(NamedTuple):
 Crossings = dict[tuple[float, float], tuple[int, int]]  # by x and y: the numbers of the line down and of the one across
 
 
-def tables(page: Page, quarters: int) -> list[Table]:
+def tables(page: Page, quarters: int) -> list[RuledTable]:
     """The tables of the page, without its own rotation turned clockwise by so many quarters."""
     pieces = list(islice(pdf_lines.pieces(page), MOST_PIECES + 1))
     if not 4 < len(pieces) <= MOST_PIECES:
@@ -127,9 +127,9 @@ def _groups(cells: Iterable[Box]) -> list[list[Box]]:
     return list(groups.values())
 
 
-def _table(cells: list[Box]) -> Table:
+def _table(cells: list[Box]) -> RuledTable:
     lefts, tops = sorted({cell[0] for cell in cells}), sorted({cell[1] for cell in cells})
     place = {(cell[0], cell[1]): cell for cell in cells}
     rows = [[place.get((left, top)) for left in lefts] for top in tops]
     box = lefts[0], tops[0], max(cell[2] for cell in cells), max(cell[3] for cell in cells)
-    return Table(box, rows)
+    return RuledTable(box, rows)

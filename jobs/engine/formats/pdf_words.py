@@ -20,7 +20,7 @@ _WORD = re.compile(r"\S+")
 
 
 @dataclass(frozen=True)
-class Word:
+class PlacedWord:
     """Its box is (left, top, right, bottom). line: the number of its line in the file. size: the height of its letters."""
 
     text: str
@@ -30,13 +30,13 @@ class Word:
 
 
 @dataclass(frozen=True)
-class Words:
+class PlacedWords:
     """The words that run one way. quarters: how often the page, without its own rotation, is turned clockwise to read them.
 
     shuffled: whether they are on a page or on a side that is turned, of which PDFium gives the lines in any order.
     """
 
-    words: list[Word]
+    words: list[PlacedWord]
     quarters: int = 0
     shuffled: bool = False
 
@@ -51,7 +51,7 @@ class _Place:
     last: Box
 
 
-def words_of(page: Page) -> list[Words] | None:
+def words_of(page: Page) -> list[PlacedWords] | None:
     """The words in the order of the file, those of the main direction first; None where PDFium counts characters in two ways."""
     read = page.get_textpage()
     text = read.get_text_range()
@@ -59,12 +59,12 @@ def words_of(page: Page) -> list[Words] | None:
         return None
     places = list(_places(read, text))
     ways = _ways(places, page.get_rotation() // 90)
-    found: dict[int, list[Word]] = {}
+    found: dict[int, list[PlacedWord]] = {}
     bounds, is_turned = page.get_bbox(), bool(page.get_rotation())
     for place, way in zip(places, ways, strict=True):
         found.setdefault(way, []).append(_word(place, bounds, way))
     order = sorted(found, key=lambda way: -sum(len(word.text) for word in found[way]))
-    return [Words(found[way], way, bool(way) or is_turned) for way in order]
+    return [PlacedWords(found[way], way, bool(way) or is_turned) for way in order]
 
 
 def _ways(places: list[_Place], usual: int) -> list[int]:
@@ -98,10 +98,10 @@ def _way(place: _Place) -> int | None:
     return (0 if aside > 0 else 2) if abs(aside) >= abs(above) else (1 if above > 0 else 3)
 
 
-def _word(place: _Place, bounds: Box, quarters: int) -> Word:
+def _word(place: _Place, bounds: Box, quarters: int) -> PlacedWord:
     first, last = shown(place.first, bounds, quarters), shown(place.last, bounds, quarters)
     box = min(first[0], last[0]), min(first[1], last[1]), max(first[2], last[2]), max(first[3], last[3])
-    return Word(place.text, box, place.line, round(2 * (first[3] - first[1])) / 2)
+    return PlacedWord(place.text, box, place.line, round(2 * (first[3] - first[1])) / 2)
 
 
 def shown(box: Box, bounds: Box, quarters: int) -> Box:

@@ -26,7 +26,7 @@ COLUMN = "left line {} of one story that goes on", "right line {} of another sto
 
 def read(data: bytes | Path) -> list[str]:
     document = pypdfium2.PdfDocument(data)
-    layout = pdf_document.Layout(document)
+    layout = pdf_document.PdfLayout(document)
     texts = [pdf_document.markdown(layout.blocks(page)) for page in document]
     document.close()
     return texts
@@ -75,5 +75,5 @@ def test_columns_that_a_file_mixes_are_read_one_after_the_other() -> None:
 
 
 def test_what_looks_like_markdown_is_marked() -> None:
-    block = pdf_document.Block(("# no heading", "1. no list", "a*b_c | d", "- none"))
+    block = pdf_document.PdfBlock(("# no heading", "1. no list", "a*b_c | d", "- none"))
     assert pdf_document.strict_markdown([block]) == "\\# no heading 1\\. no list a\\*b\\_c \\| d \\- none"

@@ -12,7 +12,7 @@ from jobs.engine.errors import BadInput
 from jobs.engine.formats import pdf_document
 from jobs.engine.formats.extraction import pictures, recognition
 from jobs.engine.formats.extraction.runner import Extracted
-from jobs.engine.formats.pdf_layout import Block
+from jobs.engine.formats.pdf_layout import PdfBlock
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument, PdfPage
@@ -44,7 +44,7 @@ class _Pages:
     broken: list[int] = field(default_factory=list)
 
 
-Write = Callable[[list[Block]], str]
+Write = Callable[[list[PdfBlock]], str]
 
 
 def read(path: Path, name: str, ocr: bool, write: Write = pdf_document.markdown) -> Extracted:
@@ -80,7 +80,7 @@ def opened(path: Path) -> PdfDocument:
 def _read(document: PdfDocument, count: int, write: Write) -> _Pages:
     import pypdfium2
 
-    layout = pdf_document.Layout(document)
+    layout = pdf_document.PdfLayout(document)
     pages = _Pages()
     for place in range(count):
         try:

@@ -39,7 +39,7 @@ def convert(
     source: Path, name: str, to: str, options: dict[str, Any], folder: Path, reading: ReadOptions, choices: Choices
 ) -> tuple[Path, list[str], int]:
     """The new table, a sentence for each kind of loss, and the number of rows."""
-    table = Source(source, name, reading)
+    table = TableSource(source, name, reading)
     warnings = list(table.info.notes)
     columns = table.columns()
     if table.format == "parquet":
@@ -53,7 +53,7 @@ def convert(
     return target, list(dict.fromkeys([*warnings, *table.notes])), rows.count
 
 
-class Source:
+class TableSource:
     """One table. `notes`: what became known only when all rows were read."""
 
     def __init__(self, path: Path, name: str, reading: ReadOptions):
@@ -105,7 +105,7 @@ class _Reading:
     note: str = ""
 
 
-def _of_parquet(table: Source, path: Path, to: str) -> tuple[Iterator[Row], dict[str, str]]:
+def _of_parquet(table: TableSource, path: Path, to: str) -> tuple[Iterator[Row], dict[str, str]]:
     """The rows, decimals in CSV with all of theirs; and the types of the columns."""
     types = {name: one for name, one in parquet_source.types(path).items() if one != "INTERVAL"}
     rows = table.rows()
@@ -113,7 +113,7 @@ def _of_parquet(table: Source, path: Path, to: str) -> tuple[Iterator[Row], dict
 
 
 def _typed(
-    table: Source, columns: list[str], types: str, to: str, choices: Choices
+    table: TableSource, columns: list[str], types: str, to: str, choices: Choices
 ) -> tuple[Iterator[Row], dict[str, str], list[str]]:
     """The rows, with the columns that the option `types` selects converted; their types, and sentences on what was guessed,
     and on the others that look like numbers."""

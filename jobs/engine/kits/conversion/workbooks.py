@@ -43,7 +43,7 @@ def _document(
     for sheet in names or [""]:
         chosen = replace(reading, sheet=sheet or reading.sheet)
         try:
-            table = tables.Source(source, name, chosen)
+            table = tables.TableSource(source, name, chosen)
         except BadInput as error:
             if len(names) < 2:
                 raise
