@@ -23,6 +23,7 @@ from tests.chaos.disks import files_full, may_mount, postgres_full, small_disk
 from tests.chaos.freeze import freeze
 from tests.chaos.installation import open_house
 from tests.chaos.mailing import mailing
+from tests.chaos.neighbours import MEMORY_MB, neighbours
 from tests.chaos.outages import broker_away, database_away, database_crowded
 from tests.chaos.punctual import punctual
 from tests.chaos.streams import streams
@@ -57,6 +58,11 @@ def _mailing(options: argparse.Namespace, chance: random.Random) -> list[Verdict
 def _half_price(options: argparse.Namespace, chance: random.Random) -> list[Verdict]:
     with FakeProvider() as provider, open_house(**half_price.settings(provider)) as house:
         return half_price.half_price(house, provider, chance, options.rows)
+
+
+def _neighbours(options: argparse.Namespace, chance: random.Random) -> list[Verdict]:
+    with open_house(JOB_MEMORY_MB=str(MEMORY_MB)) as house:
+        return neighbours(house, chance)
 
 
 def _outages(options: argparse.Namespace, chance: random.Random) -> list[Verdict]:
@@ -116,6 +122,7 @@ CHAPTERS: dict[str, Chapter] = {
     "wide": _wide,
     "half_price": _half_price,
     "mailing": _mailing,
+    "neighbours": _neighbours,
     "outages": _outages,
     "hard_times": _hard_times,
     "full_disk": _full_disk,
