@@ -215,6 +215,17 @@ def test_a_worker_lost_after_progress_is_not_held_against_the_job(db: Connection
     assert row(db, job)["done"] == 5
 
 
+def test_a_step_that_ended_is_progress_too(db: Connection, new: New) -> None:
+    """A step that an earlier attempt ended is not: the job that dies after it dies each time."""
+    job = new(max_attempts=2)
+    for number, state in enumerate(("queued", "queued", "failed")):
+        claim = take(db, job)
+        if number == 0:
+            ledger.start_step(db, job.id, claim.lease, "one")
+            ledger.end_step(db, job.id, claim.lease, "one", 1)
+        assert ledger.give_up(db, job.id, claim.lease) == state
+
+
 def test_only_losses_in_a_row_are_counted(db: Connection, new: New) -> None:
     job = new(max_attempts=3)
     for number, state in enumerate(("queued", "queued", "queued", "queued", "queued", "failed")):

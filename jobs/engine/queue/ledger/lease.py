@@ -331,8 +331,12 @@ def start_step(connection: Connection, job_id: UUID, lease: int, key: str) -> St
     return StepState(*known[0]) if known else None
 
 
+# A step that ends is progress, as an item is: what the job's process does to itself is counted from there.
 _END_STEP = """
-    update steps set state = 'done', result = cast(%(result)s as jsonb) where job_id = %(id)s and key = %(key)s
+    with ended as (
+        update steps set state = 'done', result = cast(%(result)s as jsonb) where job_id = %(id)s and key = %(key)s
+    )
+    update jobs set advanced = true where id = %(id)s and not advanced
 """
 
 
