@@ -42,6 +42,7 @@ def index() -> Response:
             span=span,
             titles=catalogue.titles(),
             owner=current_owner(),
+            shared=[(one.job, by_worker(one)) for one in state.shared],
             starters=starters(state.workers),
             hosts=len({worker.host for worker in state.workers}),
             periods=operations.periods(),
@@ -76,6 +77,14 @@ def start_another(name: str) -> Any:
 def starters(workers: Iterable[operations.WorkerFigures]) -> dict[str, str]:
     """For each host, a worker whose program can be asked for one more."""
     return {worker.host: worker.name for worker in workers if not worker.asked}
+
+
+def by_worker(shared: operations.SharedJob) -> charts.Drawing:
+    """The items that each worker of a shared job has finished, as bars."""
+    leader = str(shared.job.worker)
+    return charts.draw(
+        "bars", [(f"{name}{', leads' if name == leader else ''}", count) for name, count in shared.finished.items()]
+    )
 
 
 def past(span: operations.Span) -> list[tuple[str, charts.Drawing]]:

@@ -8,6 +8,7 @@ from jobs.engine.operations.health import Component, check_ready, components
 from jobs.engine.operations.history import HOURS, HistoryPart, Span, what_ended
 from jobs.engine.operations.overview import Overview, Problem, current_overview
 from jobs.engine.operations.queue_figures import MINUTES, QueueFigures, queues
+from jobs.engine.operations.shared_jobs import SharedJob
 from jobs.engine.operations.worker_figures import WorkerFigures, send_away, start_another, workers
 from jobs.engine.queue.pauses import pause, resume
 from jobs.engine.queue.retention import periods
@@ -20,6 +21,7 @@ __all__ = [
     "Overview",
     "Problem",
     "QueueFigures",
+    "SharedJob",
     "Span",
     "WorkerFigures",
     "check_ready",

@@ -13,6 +13,7 @@ from jobs.engine.errors import DatabaseUnavailable
 from jobs.engine.operations.health import Component, components
 from jobs.engine.operations.job_counts import JobCounts, count_jobs
 from jobs.engine.operations.queue_figures import QueueFigures, queues
+from jobs.engine.operations.shared_jobs import SharedJob, shared_jobs
 from jobs.engine.operations.worker_figures import WorkerFigures, workers
 
 PARTS_SECONDS = 5  # for which health checks are cached, since each open page needs them
@@ -35,6 +36,7 @@ class Overview:
     parts: list[Component]
     queues: list[QueueFigures] = field(default_factory=list)
     workers: list[WorkerFigures] = field(default_factory=list)
+    shared: list[SharedJob] = field(default_factory=list)
     stock: JobCounts = field(default_factory=lambda: JobCounts({}))
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -60,7 +62,7 @@ def current_overview() -> Overview:
     parts = _parts(int(time.monotonic() / PARTS_SECONDS), settings.current().database_url)
     try:
         with postgres.session() as session:
-            return Overview(parts, queues(session), workers(session), count_jobs(session))
+            return Overview(parts, queues(session), workers(session), shared_jobs(session), count_jobs(session))
     except DatabaseUnavailable:
         return Overview(parts)
 

@@ -12,12 +12,13 @@ from jobs.engine.accounts import audit
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job, WorkerProcess
 from jobs.engine.errors import NotFound
+from jobs.engine.operations.shared_jobs import helped_jobs
 from jobs.engine.queue import worker_registry
 
 
 @dataclass(frozen=True)
 class WorkerFigures:
-    """One worker and its present job."""
+    """One worker and its present job, which it leads or helps with."""
 
     name: str
     host: str
@@ -36,7 +37,7 @@ def workers(session: Session) -> list[WorkerFigures]:
     """The workers with a heartbeat in the last ten seconds, by host and program."""
     there = sorted(worker_registry.alive(session), key=lambda one: (one.host, one.program, one.pid))
     held = select(Job).where(Job.state.in_(("running", "stopping")), Job.worker.in_([one.name for one in there]))
-    jobs = {job.worker: job for job in session.scalars(held)}
+    jobs = helped_jobs(session) | {str(job.worker): job for job in session.scalars(held)}
     return [_figures(one, jobs.get(one.name)) for one in there]
 
 

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from playwright.sync_api import Page
 
 from jobs.engine.db import postgres
+from jobs.engine.db.models import JobHelper
 from jobs.engine.queue import queries, worker_registry
 from jobs.engine.queue.worker_registry import Seen
 from tests.web import factories
@@ -154,6 +155,22 @@ def test_workers_are_listed_with_what_they_do_and_can_be_sent_away(client: Flask
     assert client.post("/api/v1/workers/nobody/stop").status_code == 404
     with postgres.session() as session:
         worker_registry.leave(session, [str(job.worker)])
+
+
+def test_who_works_on_a_wide_job_is_shown(client: FlaskClient, workers: list[str]) -> None:
+    job, claim = factories.running(factories.waiting("wide_nap"), total=10, outcomes=factories.outcomes(done=5))
+    with postgres.session() as session:
+        helper = JobHelper(
+            job_id=job.id, leader=claim.lease, worker=workers[0], finished=2, lease_until=job.started_at
+        )
+        session.add(helper)
+    page = client.get(OPERATIONS).text
+    bars = page.split(": finished by each worker</h3>")[1]
+    assert re.findall(r'<th scope="row">([^<]*)</th>.*?<td class="n">(\d+)</td>', bars.split("</table>")[0]) == [
+        ("box-1, leads", "3"),
+        (workers[0], "2"),
+    ]
+    assert f'href="/jobs/{job.id}"' in page.split(f">{workers[0]}<")[1].split("</tr>")[0], "it is not idle"
 
 
 def test_what_somebody_else_runs_is_not_linked(client: FlaskClient) -> None:
