@@ -68,8 +68,8 @@ class Params(ColumnParams):
     title: str = param("Title", default="Report", min_length=1, max_length=200)
     template: str = param(
         "Template",
-        "summary, profile, grouped or timeseries; or Markdown of your own, with {totals}, {groups}, {periods}, {comparison}, "
-        "{chart}, {narrative}, {facts}, {notes} and single figures such as {count(*)} in braces.",
+        "summary, profile, grouped or timeseries; or Markdown of your own, with {figures}, {totals}, {groups}, {periods}, "
+        "{comparison}, {chart}, {narrative}, {facts}, {notes} and single figures such as {count(*)} in braces.",
         default="summary",
         widget="text",
         min_length=1,

@@ -25,7 +25,7 @@ from jobs.engine.formats.tables import TableInfo
 from jobs.engine.formats.tables.table_info import VERSION
 from jobs.engine.kits import reports
 from jobs.engine.kits.moderation import JudgeChoice
-from jobs.engine.kits.reports import measures, narrative
+from jobs.engine.kits.reports import measures, narrative, writing
 from jobs.engine.queue import queries
 from tests.kinds.job_runs import content, done, errors, items, upload
 
@@ -275,3 +275,19 @@ def test_figures_of_another_version_are_enough_for_a_report() -> None:
     assert chosen == JudgeChoice("provider", "m") and JudgeChoice.from_json({}).built_in
     assert Choices.from_json({"numbers": "1,234.5", "from_the_future": 1}) == Choices(numbers="1,234.5")
     assert not TableInfo.is_current({"version": VERSION}) and not TableInfo.is_current({"format": "csv"})
+
+
+def test_figures_lead_and_a_long_table_goes_on_with_its_head(environment: Callable[..., None]) -> None:
+    environment()
+    rows = "".join(f"group {number:03},{number * 1_000},{number}\n" for number in range(1, 91))
+    given = upload(f"name,amount,weight\n{rows}".encode(), "groups.csv")
+    params = {"source": given, "template": "grouped", "group_by": "name", "most_groups": 90}
+    job = done("build_report", **params, measures="sum(amount), mean(weight), count(*)")
+    document = pypdfium2.PdfDocument(file_of(job))
+    pages = [page.get_textpage().get_text_bounded() for page in document]
+    document.close()
+    place = [pages[0].index(text) for text in ("4,095,000", "most in group 090 (90,000)", "Sum of amount", "group 090")]
+    assert len(pages) >= 2 and place[0] < place[1] and place[2] < place[3]
+    assert all("Mean of weight" in page for page in pages if "group 0" in page)
+    wide = writing.Report("", "", "", "summary", [], list("abcd"), list("abcd"), {"totals": [123_456_789_012.5] * 4})
+    assert writing.lead_figures(wide).count("123") == 2 + 4, "two fit; all four stand below"

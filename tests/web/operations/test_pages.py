@@ -160,9 +160,7 @@ def test_workers_are_listed_with_what_they_do_and_can_be_sent_away(client: Flask
 def test_who_works_on_a_wide_job_is_shown(client: FlaskClient, workers: list[str]) -> None:
     job, claim = factories.running(factories.waiting("wide_nap"), total=10, outcomes=factories.outcomes(done=5))
     with postgres.session() as session:
-        helper = JobHelper(
-            job_id=job.id, leader=claim.lease, worker=workers[0], finished=2, lease_until=job.started_at
-        )
+        helper = JobHelper(job_id=job.id, leader=claim.lease, worker=workers[0], finished=2, lease_until=job.started_at)
         session.add(helper)
     page = client.get(OPERATIONS).text
     bars = page.split(": finished by each worker</h3>")[1]

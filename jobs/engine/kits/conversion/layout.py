@@ -151,7 +151,9 @@ _PAGE = """#set page(paper: "{page_size}", flipped: {landscape}, margin: {margin
 #show table: set par(justify: false)
 #set heading(numbering: {numbering})
 #set table(inset: 5pt, stroke: 0.5pt + luma(180))
-#set image(width: auto)
+#show figure.where(kind: table): set block(breakable: true)
+#set table.cell(breakable: false)
+{report}#set image(width: auto)
 #show heading: set block(above: 1.4em, below: 0.8em)
 #show raw.where(block: true): it => block(width: 100%, inset: 8pt, fill: luma(245), it)
 #show link: underline
@@ -177,9 +179,33 @@ $body$
 """
 
 
+# A report: wide tables without boxes, and where figures lead, the first table as one line of large figures.
+_REPORT = """#set text(hyphenate: false)
+#set table(stroke: (x, y) => (bottom: (paint: luma(if y == 0 { 120 } else { 215 }), thickness: 0.5pt)), inset: (x: 6pt, y: 5pt))
+#show table.cell.where(y: 0): set text(fill: luma(90), size: 0.9em)
+#show table: it => if it.columns.len() > 1 and it.columns.all(one => one == auto) {
+  table(columns: (auto,) + (1fr,) * (it.columns.len() - 1), align: it.align, ..it.children)
+} else { it }
+"""
+_LED = """#show figure.where(kind: table): it => context {
+  if counter(figure.where(kind: table)).get().first() == 1 {
+    set table(stroke: none, inset: (x: 0pt, y: 3pt))
+    set table.hline(stroke: none)
+    show table: it => if it.columns.all(one => one == auto) {
+      table(columns: (1fr,) * it.columns.len(), align: left, ..it.children)
+    } else { it }
+    show table.cell.where(y: 0): set text(fill: black, size: 1.9em, weight: "bold")
+    show table.cell.where(y: 1): set text(fill: luma(90), size: 0.9em)
+    it
+  } else { it }
+}
+"""
+
+
 def page(options: dict[str, Any]) -> str:
     """Pandoc's template for a PDF. The options are validated numbers and choices."""
     return _PAGE.format(
+        report=(_REPORT if options.get("report") else "") + (_LED if options.get("led") else ""),
         page_size=options.get("page_size", "a4"),
         landscape=str(options.get("landscape", False)).lower(),
         margin_mm=options.get("margin_mm", 25),

@@ -36,7 +36,14 @@ th, td { padding: 7px 12px; border-bottom: 1px solid #e4e0d6; vertical-align: to
 th:first-child, td:first-child { padding-left: 0; } th:last-child, td:last-child { padding-right: 0; }
 thead th { border-bottom: 1px solid #8a867b; color: #5c5a53; font-weight: 400; font-size: 14px; }
 tbody tr:last-child td { border-bottom: 1px solid #8a867b; }
+.led > p:last-child em { font-size: 14px; }
 thead { display: table-header-group; } tr { break-inside: avoid; }
+.led > table:first-of-type { margin: 24px 0; table-layout: fixed; }
+.led > table:first-of-type :is(th, td) { border: 0; padding-block: 0 2px; text-align: left !important; }
+.led > table:first-of-type th { font: 600 30px/1.1 "Source Serif 4", Georgia, serif; color: #1d1c19; }
+.led > table:first-of-type tr:last-child td { color: #5c5a53; font-size: 14px; font-weight: 400; }
+.led > table:first-of-type + p { font: 19px/1.45 "Source Serif 4", Georgia, serif; }
+tbody tr:last-child td:first-child { font-weight: 600; }
 ul { padding-left: 20px; color: #5c5a53; font-size: 14px; }
 a { color: #1f4fa8; }
 @media (max-width: 640px) { body { margin: 0; padding: 24px 16px; } table { display: block; overflow-x: auto; } }
@@ -73,9 +80,12 @@ def _render(request: dict[str, Any], folder: Path) -> dict[str, Any]:
         )  # a PDF's warning is of all its letters; HTML has none
     source = folder / "report.md"
     source.write_text(f"---\ntitle: >-\n  {escaped(report.title)}\n---\n\n{writing.markdown(report)}")
-    made, warnings = documents.convert(source, "report", format, report.title, {"margin_mm": 20}, folder)
+    led = writing.is_led(report)
+    look = {"margin_mm": 20, "report": True, "led": led}
+    made, warnings = documents.convert(source, "report", format, report.title, look, folder)
     if format == "html":
-        made.write_text(styled(made.read_text()))
+        page = styled(made.read_text())
+        made.write_text(page.replace("<body>", '<body class="led">', 1) if led else page)
     return {"path": made.name, "warnings": [*warnings, *beside]}
 
 

@@ -101,12 +101,8 @@ def _lines(figures: dict[str, Any], label: str, keys: list[str]) -> dict[str, An
 
 def open_period(figures: dict[str, Any]) -> str:
     """A sentence on the last period, if it was not over when the data were read; empty else."""
-    if not figures.get("periods") or len(figures["periods"]) < 3:
-        return ""
-    last = str(figures["periods"][-1][0])
-    if periods.is_over(last, figures["period"] or "", str(figures.get("as_of") or "")):
-        return ""
-    return f"{last} was not over when the data were read; it is dashed in the chart."
+    last = periods.open_last(figures)
+    return f"{last} was not over when the data were read; it is dashed in the chart." if last else ""
 
 
 def _numbers(numbers: list[Any]) -> dict[str, Any]:

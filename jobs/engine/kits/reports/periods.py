@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import Any
 
 MOST = 2_000
 
@@ -48,3 +49,11 @@ def _label(day: date, period: str) -> str:
     if period == "quarter":
         return f"{day.year:04}-Q{(day.month + 2) // 3}"
     return day.isoformat()[: {"year": 4, "month": 7}.get(period, 10)]
+
+
+def open_last(figures: dict[str, Any]) -> str:
+    """The last of at least three periods, if it was not over when the data were read; empty else."""
+    if not figures.get("periods") or len(figures["periods"]) < 3:
+        return ""
+    last = str(figures["periods"][-1][0])
+    return "" if is_over(last, figures["period"] or "", str(figures.get("as_of") or "")) else last

@@ -11,20 +11,26 @@ from typing import Any
 from jobs.engine.display import as_text
 from jobs.engine.errors import BadInput
 from jobs.engine.formats import text_templates
-from jobs.engine.kits.reports import profile_writing
+from jobs.engine.kits.reports import periods, profile_writing
 from jobs.engine.kits.reports.shown_figures import escaped, in_columns, shown, table
 
 PREVIEWED = 12  # lines
 PROFILED = 60  # columns of a profile
+LEADING = 4  # measures that stand large on top, as far as LETTERS of them fit into a line
+LETTERS = 44
 NOTHING = "The table has no rows that can be used, so nothing was computed."
+_TOP = "{figures}\n\n{finding}\n\n{narrative}\n\n{chart}\n\n"
+_END = "{comparison}\n\n{notes}\n\n{facts}\n"
 BUILT_IN = {
-    "summary": "{facts}\n\n{narrative}\n\n{totals}\n\n{comparison}\n\n{chart}\n\n{groups}\n\n{periods}\n\n{notes}\n",
-    "grouped": "{facts}\n\n{narrative}\n\n{comparison}\n\n{chart}\n\n{groups}\n\n{notes}\n",
-    "timeseries": "{facts}\n\n{narrative}\n\n{comparison}\n\n{chart}\n\n{periods}\n\n{groups}\n\n{notes}\n",
+    "summary": f"{_TOP}{{groups}}\n\n{{periods}}\n\n{_END}",
+    "grouped": f"{_TOP}{{groups}}\n\n{_END}",
+    "timeseries": f"{_TOP}{{periods}}\n\n{{groups}}\n\n{_END}",
     "profile": "",  # see profile_writing
 }
 PLACES = (
     "title",
+    "figures",
+    "finding",
     "facts",
     "narrative",
     "totals",
@@ -187,7 +193,9 @@ def _places(report: Report) -> dict[str, str]:
             "narrative": escaped(report.narrative),
             "notes": _notes(report),
         },
-        "totals": table(["", "Overall"], list(zip(report.labels, map(shown, figures["totals"]), strict=True))),
+        "figures": lead_figures(report),
+        "finding": escaped(finding(report)),
+        "totals": table(["", "Overall"], _overall(report)),
         "comparison": _comparison(report),
         "groups": _groups(report),
         "periods": _periods(report),
@@ -195,6 +203,45 @@ def _places(report: Report) -> dict[str, str]:
     }
     measured = dict(zip(report.names, (escaped(shown(value)) for value in figures["totals"]), strict=True))
     return measured | places
+
+
+def lead_figures(report: Report) -> str:
+    """The first totals as a table of one line, which the layouts set large; all of them below if there are more."""
+    totals = report.figures["totals"]
+    lead = list(zip(report.labels, map(shown, totals), strict=True))[:LEADING]
+    while len(lead) > 1 and len(lead) * max(len(value) for _, value in lead) > LETTERS:
+        lead.pop()
+    texts = table([value for _, value in lead], [[label for label, _ in lead]], len(lead))
+    return texts if len(totals) == len(lead) else f"{texts}\n\n{table(['', 'Overall'], _overall(report))}"
+
+
+def is_led(report: Report) -> bool:
+    """Whether the first table of the Markdown is the figures that lead."""
+    text = BUILT_IN.get(report.template, report.template).lstrip()
+    return bool(report.figures["rows_used"] and not report.figures["profile"] and text.startswith("{figures}"))
+
+
+def finding(report: Report) -> str:
+    """Where the first measure is highest and lowest, as a sentence; empty where there is nothing to compare."""
+    figures = report.figures
+    if figures["periods"]:
+        rows = [(str(row[0]), row[1]) for row in figures["periods"]]
+        if periods.open_last(figures):
+            rows.pop()
+    else:
+        width = len(report.keys)
+        listed = (figures["groups"] or {}).get("rows") or []
+        rows = [(", ".join(map(as_text, row[:width])), row[width]) for row in listed]
+    known = [(name, value) for name, value in rows if isinstance(value, int | float) and not isinstance(value, bool)]
+    if len(known) < 2:
+        return ""
+    most, least = max(known, key=lambda one: one[1]), min(known, key=lambda one: one[1])
+    times = f", {most[1] / least[1]:,.1f} times as much as" if least[1] > 0 else "; least"
+    return f"{report.labels[0]}: most in {most[0]} ({shown(most[1])}){times} in {least[0]} ({shown(least[1])})."
+
+
+def _overall(report: Report) -> list[tuple[str, str]]:
+    return list(zip(report.labels, map(shown, report.figures["totals"]), strict=True))
 
 
 def _comparison(report: Report) -> str:
