@@ -1,7 +1,8 @@
 """Recommend items to users.
 
-From purchases, views or ratings, every user gets items that similar users chose, with the reason. A part of the data is held
-out to measure the quality, in comparison with recommending popular items.
+From purchases, views or ratings, every user gets items that similar users chose, with the reason. Items that nobody has yet are
+recommended by columns that describe them. A part of the data is held out to measure the quality, in comparison with recommending
+popular items.
 """
 
 from __future__ import annotations
@@ -10,12 +11,20 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from jobs.engine import queue
 from jobs.engine.formats import columns, exports
 from jobs.engine.kits import outcomes
-from jobs.engine.kits.recommendation import CellReader, Interactions, Recommender, recommenders
+from jobs.engine.kits.recommendation import (
+    Advisor,
+    CellReader,
+    Interactions,
+    Wishes,
+    WithNewItems,
+    features_of,
+    recommenders,
+)
 from jobs.engine.kits.recommendation import interactions as recommendation_interactions
 from jobs.engine.sdk import (
     BadInput,
@@ -29,13 +38,11 @@ from jobs.engine.sdk import (
     JobFailed,
     KindResult,
     ReadOptions,
+    ShortText,
     TableFile,
     figure,
     param,
 )
-
-if TYPE_CHECKING:
-    from numpy import ndarray
 
 TITLE = "Recommend"
 GROUP = "Data and numbers"
@@ -47,7 +54,6 @@ RESULT_TEMPLATE = "jobs/results/recommend.html"
 
 JUDGED = 3_000  # maximum number of users for the evaluation
 FEW = 50  # users; an evaluation with fewer is not significant
-ALIKE = 10  # items in the table of similar ones
 DAY = 86_400  # seconds
 ROWS_PER_SECOND = 100_000
 METHODS = {
@@ -101,6 +107,24 @@ class Params(ColumnParams):
     )
     item_key: str = param("Its column of the item", default="item", max_length=200, columns_of="items")
     title_column: str = param("Its column of the title", default="title", max_length=200, columns_of="items")
+    describing: list[ShortText] = param(
+        "Its columns that describe an item",
+        "Such as the genre or the author. Items that nobody has yet are then recommended to those who have similar ones.",
+        default=[],
+        columns_of="items",
+        only_if={"items": True},
+        max_length=20,
+    )
+    new_items: int = param(
+        "New items for each user",
+        "At least this many of the items that nobody has yet, where some suit the user.",
+        default=1,
+        only_if={"describing": True},
+        ge=0,
+        le=100,
+        unit="items",
+        advanced=True,
+    )
     algorithm: Literal["auto", "ease", "item_cosine", "popular"] = param(
         "Method",
         "EASE is best for up to a few thousand items; similar items work with any number; the most popular are the same for "
@@ -161,6 +185,7 @@ EXAMPLE = {
     "time_column": "borrowed",
     "items": "sample:books.csv",
     "item_key": "id",
+    "describing": ["shelf"],
     "top_n": 5,
 }
 
@@ -173,6 +198,7 @@ def check(params: Params, find: Find) -> list[FieldError]:
         errors.append(FieldError("half_life", "This needs a column of the time. Name it, or leave this empty."))
     if params.items is not None:
         wanted = {"item_key": params.item_key, "title_column": params.title_column}
+        wanted |= {f"describing.{place}": column for place, column in enumerate(params.describing)}
         errors += _missing("items", params.items, wanted, find, _items_reading(params))
     return errors
 
@@ -193,19 +219,26 @@ def label(params: Params, find: Find) -> str:
 def run(params: Params, context: Context) -> dict[str, Any]:
     began = time.monotonic()
     context.progress(note="Reading the interactions")
-    data, skipped = _read(params, context)
-    titles = _titles(params, context)
+    titles, described = _items(params, context)
+    data, skipped = _read(params, context, described)
     name = recommenders.fitting(data) if params.algorithm == "auto" else params.algorithm
     measured = context.once("measures", lambda: _measure(name, data, params, context)) if params.holdout else {}
     context.progress(note="Learning from all of it")
     model = recommenders.fit(name, data, context.check)
+    if described:
+        model = WithNewItems(model, data, [described.get(item, []) for item in data.items], context.check)
     popular = recommenders.by_popularity(data)
-    advisor = Advisor(model, popular, data, titles, params)
+    popular = popular[data.uses()[popular] > 0]
+    wanted = Wishes(params.top_n, params.exclude_seen, params.least_items, params.new_items if described else 0)
+    advisor = Advisor(model, popular, data, titles, wanted)
     context.map(advisor.advise, range(len(data.users)), key=lambda user: data.users[user][:200], row=advisor.row)
     context.progress(note="Writing the tables")
     _save(context, "recommendations", ["user", "rank", "item", "title", "score", "because"], _long(context))
     _save(
-        context, "similar items", ["item", "title", "rank", "similar", "similar_title", "score"], advisor.alike(context)
+        context,
+        "similar items",
+        ["item", "title", "rank", "similar", "similar_title", "score"],
+        advisor.alike(context.check),
     )
     return {
         "users": len(data.users),
@@ -217,63 +250,6 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         "seconds": round(time.monotonic() - began, 1),
         "found": outcomes.found(measured.get("measures") or {}, METHODS),
     } | measured
-
-
-class Advisor:
-    """Recommends items to users, with names and titles instead of indexes."""
-
-    def __init__(
-        self, model: Recommender, popular: ndarray, data: Interactions, titles: dict[str, str], params: Params
-    ):
-        self._model = model
-        self._popular = popular
-        self._data = data
-        self._titles = titles
-        self._params = params
-
-    def row(self, user: int) -> dict[str, Any]:
-        return {"user": self._data.users[user]}
-
-    def named(self, column: int) -> str:
-        item = self._data.items[column]
-        return self._titles.get(item, item)
-
-    def advise(self, user: int) -> dict[str, Any]:
-        columns, weights = self._data.of(user)
-        has = self._data.has(user)
-        cold = len(columns) < self._params.least_items
-        known = (columns[:0], weights[:0]) if cold else (columns, weights)
-        without = has if self._params.exclude_seen else has[:0]
-        picks = recommenders.recommend(self._model, self._popular, known, self._params.top_n, without)
-        picked: list[dict[str, Any]] = [
-            {
-                "item": self._data.items[pick.column],
-                "title": self.named(pick.column),
-                "score": round(pick.score, 4),
-                "because": "popular" if pick.because is None else self.named(pick.because),
-            }
-            for pick in picks
-        ]
-        return {"would_like": ", ".join(one["title"] for one in picked), "has": len(has), "recommendations": picked}
-
-    def alike(self, context: Context) -> Iterator[dict[str, Any]]:
-        """Each item with its most similar items."""
-        import numpy
-
-        for column, item in enumerate(self._data.items):
-            context.check()
-            likeness = self._model.likeness(column)
-            near = numpy.argpartition(-likeness, min(ALIKE, len(likeness) - 1))[:ALIKE]
-            near = near[numpy.argsort(-likeness[near], kind="stable")]
-            for rank, other in enumerate((int(at) for at in near if likeness[at] > 0), start=1):
-                names = {"similar": self._data.items[other], "similar_title": self.named(other)}
-                similar = {
-                    "item": item,
-                    "title": self.named(column),
-                    "rank": rank,
-                    "score": round(float(likeness[other]), 4),
-                }
-                yield similar | names
 
 
 def _items_reading(params: Params) -> ReadOptions:
@@ -291,12 +267,14 @@ def _missing(field: str, ref: str, wanted: dict[str, str], find: Find, options: 
     return [FieldError(name, f"There is no column “{column}”. {known}") for name, column in absent]
 
 
-def _read(params: Params, context: Context) -> tuple[Interactions, int]:
+def _read(params: Params, context: Context, described: Iterable[str]) -> tuple[Interactions, int]:
     """The interactions, and the number of rows that do not count: without a user or item, or with a weight that is not
     above 0, too small or no number. An item of such a row is known as seen by its user."""
     table, names = context.open(params.interactions), (params.user_column, params.item_column)
     cells, rows = _cell_reader(params, table, context), _rows(table, params.reading, context)
     gathering, skipped = recommendation_interactions.gathered(rows, names, cells, params.least_weight)
+    for item in described:
+        gathering.item(item)
     data = gathering.done(alike=not params.weight_column)
     if params.half_life is not None:
         data = data.aged(params.half_life * DAY)
@@ -322,13 +300,20 @@ def _rows(table: Input, options: ReadOptions, context: Context) -> Iterator[dict
         yield row
 
 
-def _titles(params: Params, context: Context) -> dict[str, str]:
+def _items(params: Params, context: Context) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """By item: its title, and what the columns say that describe it."""
+    titles: dict[str, str] = {}
+    described: dict[str, list[str]] = {}
     if params.items is None:
-        return {}
-    rows = _rows(context.open(params.items), _items_reading(params), context)
+        return titles, described
     name = recommendation_interactions.text
-    found = {name(row.get(params.item_key)): name(row.get(params.title_column)) for row in rows}
-    return {item: title for item, title in found.items() if item and title}
+    for row in _rows(context.open(params.items), _items_reading(params), context):
+        item, title = name(row.get(params.item_key)), name(row.get(params.title_column))
+        if item and title:
+            titles[item] = title
+        if item and (features := features_of(row, params.describing)):
+            described[item] = features
+    return titles, described
 
 
 def _measure(name: str, data: Interactions, params: Params, context: Context) -> dict[str, Any]:

@@ -176,6 +176,31 @@ def test_what_somebody_did_not_like_is_never_offered(environment: Callable[..., 
         assert "z" in {one["item"] for one in given(having)["ann"]}
 
 
+def test_what_nobody_has_is_recommended_by_what_describes_it(environment: Callable[..., None]) -> None:
+    described = ["kettle,kitchen|warm", "tea,kitchen|warm", "cup,kitchen", "bike,road", "pump,road|tool", "bell,road"]
+    described += ["teapot,Kitchen|warm", "saddle,road", "anvil,smithy", "odd,"]
+    table_of_items = upload("\n".join(["item,about", *described]).encode(), "items.csv")
+    params = {
+        "interactions": table(shop()),
+        "items": table_of_items,
+        "title_column": "item",
+        "describing": ["about"],
+        "holdout": 0,
+    }
+    for algorithm in ("ease", "item_cosine"):
+        told = given(done("recommend", **params, algorithm=algorithm, top_n=2))
+        for user, (group, new) in enumerate([(TEA, "teapot"), (BIKE, "saddle")] * 6):
+            first, second = told[f"u{user}"]
+            assert {first["item"], second["item"]} == {group[user // 2 % 3], new}
+            assert {first["because"], second["because"]} < set(group)
+    without = given(done("recommend", **params, top_n=2, new_items=0, algorithm="popular"))
+    assert {one["item"] for told in without.values() for one in told} <= {*TEA, *BIKE}
+    everything = given(done("recommend", **params, top_n=20))
+    assert {"anvil", "odd"}.isdisjoint(one["item"] for told in everything.values() for one in told)
+    wrong = errors("recommend", **params | {"describing": ["genre"]})
+    assert wrong == {"describing.0": "There is no column “genre”. There are: item, about."}
+
+
 def test_one_huge_weight_does_not_make_nothing_of_the_others() -> None:
     gathering = Gathering()
     for user, weight in enumerate([1, 2, 1, 3, 1_000_000]):

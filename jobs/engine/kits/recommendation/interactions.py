@@ -103,13 +103,17 @@ class Gathering:
         """The user's index. A user without interactions counts too."""
         return self._users.setdefault(name, len(self._users))
 
+    def item(self, name: str) -> int:
+        """The item's index. An item that nobody has counts too."""
+        return self._items.setdefault(name, len(self._items))
+
     def see(self, user: str, item: str) -> None:
         """The user has this item, and it is to count for nothing."""
-        self._seen.setdefault(self.user(user), set()).add(self._items.setdefault(item, len(self._items)))
+        self._seen.setdefault(self.user(user), set()).add(self.item(item))
 
     def add(self, user: str, item: str, weight: float = 1.0, time: float = 0.0) -> None:
         self._rows.append(self.user(user))
-        self._columns.append(self._items.setdefault(item, len(self._items)))
+        self._columns.append(self.item(item))
         self._weights.append(weight)
         self._times.append(time)
 

@@ -194,6 +194,13 @@ def recommend(
     return picks + [Pick(column, 0.0, None) for column, _ in zip(others, range(most - len(picks)), strict=False)]
 
 
+def best_of(model: Recommender, among: list[int], mine: tuple[ndarray, ndarray], most: int) -> list[Pick]:
+    """The best of these items for a user, those with a score."""
+    scores = model.scores(*mine)
+    best = sorted(among, key=lambda column: -scores[column])[: max(most, 0)]
+    return [Pick(at, float(scores[at]), _because(model, at, mine[0])) for at in best if scores[at] > 0]
+
+
 def _because(model: Recommender, column: int, columns: ndarray) -> int | None:
     speaking = model.likeness(column)[columns]
     if not speaking.size or speaking.max() <= 0:
