@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from jobs.engine import settings
+
 LITTLE = 768 << 20  # in a container of less, one job runs at a time unless --processes says otherwise
+LEAST_LIMIT = 2 << 30  # of JOB_MEMORY_MB where it is not set
+LEAST_ROOM = 128 << 20
+PROGRAM = 48 << 20  # that a worker program takes beside the pages which its jobs share with it
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
@@ -25,6 +31,18 @@ def of_container() -> int | None:
     return least if least is not None and least < machine else None
 
 
+def job_limit() -> int:
+    """Bytes that a job may take: JOB_MEMORY_MB, or half of the memory of this machine, at least LEAST_LIMIT.
+
+    In a container with little memory it is what the container has beside the worker program itself, but at least LEAST_ROOM.
+    """
+    if settings.current().job_memory_bytes:
+        return settings.current().job_memory_bytes
+    most = max(LEAST_LIMIT, min(sizes(), default=0) // 2)
+    container = of_container()
+    return most if container is None else min(most, max(LEAST_ROOM, container - PROGRAM))
+
+
 def default_processes(usual: int) -> int:
     """How many jobs at a time suit this container."""
     return 1 if is_little() else usual
@@ -34,6 +52,12 @@ def is_little() -> bool:
     """Whether this process is in a container of less than LITTLE."""
     container = of_container()
     return container is not None and container < LITTLE
+
+
+def give_back() -> None:
+    """Return what was freed to the system, where the C library can (glibc): it keeps it otherwise."""
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _limits() -> Iterator[int]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # importing it takes 200 ms, and children that embed texts im
     from redis import Redis
     from redis.asyncio import Redis as AsyncRedis
 
+MOST_CONNECTIONS = 4  # of a process, for short commands: more callers wait for one
 SENTINEL_SECONDS = 1.0  # for a sentinel to say where the master is
 
 
@@ -37,7 +38,14 @@ class CircuitBreaker:
 @cache
 def broker() -> Redis:
     """A client for short commands: it times out within two seconds and never repeats a write."""
-    return connect(socket_timeout=1.5, socket_connect_timeout=1)
+    from redis import BlockingConnectionPool, ConnectionPool
+
+    client = connect(socket_timeout=1.5, socket_connect_timeout=1)
+    pool = client.connection_pool
+    if type(pool) is ConnectionPool:  # not one of sentinels
+        given = {"connection_class": pool.connection_class, **pool.connection_kwargs}
+        client.connection_pool = BlockingConnectionPool(max_connections=MOST_CONNECTIONS, timeout=1, **given)
+    return client
 
 
 def connect(**options: Any) -> Redis:

@@ -6,10 +6,11 @@ import ipaddress
 from collections.abc import Sequence
 from contextlib import suppress
 
+from redis.exceptions import RedisError
 from sqlalchemy import text
 
-from jobs.engine import accounts, settings
-from jobs.engine.db import postgres
+from jobs.engine import accounts, machine_memory, settings
+from jobs.engine.db import postgres, redis
 from jobs.engine.errors import LegworkError, SettingsError
 from jobs.engine.formats import libreoffice
 from jobs.engine.formats.extraction import recognition
@@ -31,6 +32,7 @@ def examine() -> list[Component]:
     return [
         *found,
         *_connection_parts(found),
+        _memory_part(),
         *_proxy_parts(found),
         *_secret_parts(found),
         *_queue_parts(found),
@@ -58,7 +60,7 @@ _FORMATION = text("select count(*), count(distinct program) from workers where b
 
 
 def _connection_parts(found: Sequence[Component]) -> list[Component]:
-    """What this web's processes and the workers that are there take together, beside what the database allows."""
+    """What this web's processes and the workers that are there take together, beside what Postgres and Redis allow."""
     if any(part.name == "Database" and part.state == "wrong" for part in found):
         return []
     with postgres.session() as session:
@@ -66,15 +68,37 @@ def _connection_parts(found: Sequence[Component]) -> list[Component]:
         workers, programs = session.execute(_FORMATION).one()
     chosen = settings.current()
     each = chosen.database_connections or postgres.connections_for(allowed)
-    web, rest = (
-        each * chosen.web_concurrency,
-        2 * programs + 2 * workers,
-    )  # a supervisor and a clock; a worker and its child
-    words = f"Up to {web} for each web, {rest} for {workers} {'worker' if workers == 1 else 'workers'}: {web + rest} of {allowed}"
-    if web + rest <= allowed:
-        return [Component("Connections", "ok", words)]
-    advice = "Pages and jobs take turns. Set DATABASE_CONNECTIONS lower, start fewer processes, or raise what Postgres allows"
-    return [Component("Connections", "off", words, "", advice)]
+    # Of the database a supervisor and a clock, a worker and its child; of the broker besides one for a worker's heartbeats.
+    parts = [_sum("Connections", each * chosen.web_concurrency, 2 * programs + 2 * workers, workers, allowed)]
+    with suppress(RedisError, LegworkError):
+        most = redis.broker().info("clients").get("maxclients")
+        web = redis.MOST_CONNECTIONS * chosen.web_concurrency
+        parts += [_sum("Broker connections", web, 2 * programs + 3 * workers, workers, most)] if most else []
+    return parts
+
+
+_ADVICE = {
+    "Connections": "Pages and jobs wait. Lower DATABASE_CONNECTIONS, start fewer processes, or raise the limit of Postgres",
+    "Broker connections": "Jobs wait while Redis refuses. Start fewer processes, or raise maxclients",
+}
+
+
+def _sum(name: str, web: int, rest: int, workers: int, allowed: int) -> Component:
+    whose = f"{workers} {'worker' if workers == 1 else 'workers'}"
+    words = f"Up to {web} for each web, {rest} for {whose}: {web + rest} of {allowed}"
+    fits = web + rest <= allowed
+    return Component(name, "ok" if fits else "off", words, "", "" if fits else _ADVICE[name])
+
+
+def _memory_part() -> Component:
+    """The room of a worker on this machine, or in the container that this command runs in."""
+    container, room = machine_memory.of_container(), machine_memory.job_limit() >> 20
+    size = container or next(machine_memory.sizes(), 0)
+    words = f"{size >> 20:,} MB in this {'container' if container else 'machine'}"
+    if container is None or not machine_memory.is_little():
+        return Component("Memory", "ok", words, f"A job may take {room:,} MB")
+    advice = "Documents are indexed, and files are read, in about 400 MB: give workers 1 GB to run two jobs at a time"
+    return Component("Memory", "ok", words, f"A worker runs one job at a time here, which may take {room:,} MB", advice)
 
 
 def _proxy_parts(found: Sequence[Component]) -> list[Component]:

@@ -11,12 +11,9 @@ import resource
 from contextlib import suppress
 from pathlib import Path
 
-from jobs.engine import machine_memory, settings
+from jobs.engine.machine_memory import job_limit
 from jobs.engine.sandbox.rlimits import lower
 
-LEAST_LIMIT = 2 << 30  # of JOB_MEMORY_MB where it is not set
-LEAST_ROOM = 128 << 20
-PROGRAM = 48 << 20  # that a worker program takes beside the pages which its jobs share with it
 UNUSED = 1 << 30  # above the limit: what may be asked for and not used, such as the stacks of threads
 FOR_THE_END = 64 << 20  # above that: to say that a job reached it
 _OWN = re.compile(r"^(?:RssAnon|RssShmem|VmSwap):\s+(\d+) kB", re.M)
@@ -38,20 +35,13 @@ def used_by_tree(pid: int) -> int:
     return _own(pid) + sum(map(used_by_tree, _children(pid)))
 
 
-def job_limit() -> int:
-    """Bytes that a job may take: JOB_MEMORY_MB, or half of the memory of this machine, at least LEAST_LIMIT.
-
-    In a container with little memory it is what the container has beside the worker program itself, but at least LEAST_ROOM.
-    """
-    if settings.current().job_memory_bytes:
-        return settings.current().job_memory_bytes
-    most = max(LEAST_LIMIT, min(machine_memory.sizes(), default=0) // 2)
-    container = machine_memory.of_container()
-    return most if container is None else min(most, max(LEAST_ROOM, container - PROGRAM))
-
-
 def limit_this_process() -> None:
-    """Have what asks for much more than a job may take raise MemoryError."""
+    """Have what asks for much more than a job may take raise MemoryError.
+
+    Where all memory is used up, the kernel ends this process and what it started before the workers and their program.
+    """
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("500")
     most = job_limit() + UNUSED
     lower(resource.RLIMIT_DATA, most + FOR_THE_END)
     with suppress(ValueError):  # a lower limit stood already

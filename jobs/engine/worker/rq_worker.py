@@ -30,14 +30,14 @@ from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 from sqlalchemy.exc import NoResultFound
 
-from jobs.engine import logs
+from jobs.engine import logs, machine_memory
 from jobs.engine.db import postgres, redis
 from jobs.engine.errors import DatabaseUnavailable, LegworkError
 from jobs.engine.kinds import catalogue
 from jobs.engine.queue import delivery, queries
 from jobs.engine.queue.delivery import QueueMessage
 from jobs.engine.sandbox import scratch
-from jobs.engine.worker import child, memory, rq_records, take_message
+from jobs.engine.worker import child, rq_records, take_message
 from jobs.engine.worker.child import Child
 from jobs.engine.worker.lease import Lease
 
@@ -217,7 +217,7 @@ class LegworkWorker(Worker):
         try:
             with self._lease.watchdog.asking():
                 self._lease.beat(self._leaving_seconds())
-                if self._child and self._child.memory > memory.job_limit():
+                if self._child and self._child.memory > machine_memory.job_limit():
                     self._lease.kill("memory_limit")
                 if self._asked_at is not None:  # again: a child that was just being forked did not get it
                     self.handle_warm_shutdown_request()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -43,6 +44,9 @@ def test_a_whole_house_is_well(environment: Callable[..., None]) -> None:
     assert line(lines, "Queue mail") == "ok Queue mail 1 worker serves it. 0 waiting, 0 running."
     assert line(lines, "Clock").startswith("ok Clock Last round")
     assert line(lines, "Mail").startswith("off Mail Not sent")
+    assert re.match(r"ok Connections Up to \d+ for each web, 4 for 1 worker: \d+ of \d+.", line(lines, "Connections"))
+    assert re.match(r"ok Broker connections Up to \d+ for each web, 5 for 1 worker: \d+ of", line(lines, "Broker con"))
+    assert re.match(r"ok Memory [\d,]+ MB in this (machine|container). A", line(lines, "Memory"))
     assert line(lines, "Model").startswith("off Model Not connected")
     assert line(lines, "Sandbox").startswith("ok Sandbox Processes that read untrusted files have no network.")
 

@@ -32,9 +32,13 @@ def test_a_job_that_takes_too_much_fails_alone(environment: Callable[..., None])
 
 def test_the_limit_is_half_of_the_machine_where_none_is_set(environment: Callable[..., None]) -> None:
     environment()
-    assert memory.LEAST_LIMIT <= memory.job_limit() <= max(memory.LEAST_LIMIT, min(machine_memory.sizes()) // 2)
+    assert (
+        machine_memory.LEAST_LIMIT
+        <= machine_memory.job_limit()
+        <= max(machine_memory.LEAST_LIMIT, min(machine_memory.sizes()) // 2)
+    )
     environment(JOB_MEMORY_MB="500")
-    assert memory.job_limit() == settings.current().job_memory_bytes == 500_000_000
+    assert machine_memory.job_limit() == settings.current().job_memory_bytes == 500_000_000
 
 
 def test_what_a_process_takes_is_known() -> None:
@@ -62,4 +66,4 @@ def test_in_a_small_container_a_job_takes_what_is_left(
     environment()
     monkeypatch.setattr(machine_memory, "of_container", lambda: limit)
     assert machine_memory.default_processes(2) == processes
-    assert memory.job_limit() == room
+    assert machine_memory.job_limit() == room
