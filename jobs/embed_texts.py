@@ -198,7 +198,8 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     texts, later = _looked_up(params, source.rows(params.reading), model["model"]), params.when == "day"
     batches = half_price(context, texts, ask, batch_requests.EMBEDDINGS_URL, live=params.ask_expired)
     with batches if later else nullcontext() as answers:
-        making = batching.Vectors(model["model"], params.batch_size, model["dimension"], answers)
+        made_by = model["model"], params.batch_size, model["dimension"], answers, context.allowance_check()
+        making = batching.Vectors(*made_by)
         counts = context.map(
             embed,
             source.rows(params.reading),
@@ -267,7 +268,7 @@ def _run_batch(params: Params, context: Context, source: Input, began: float) ->
         spent = sum(vector.tokens for vector in vectors)
         tokens = spent + sum(len(text) // 4 + 1 for text, vector in zip(texts, vectors, strict=True) if vector.known)
         body = batch_requests.embeddings_answer(name or models.usual, numbers, tokens, packed=packed)
-        return Output({_own(params)[0]: spent, "response": body}, prompt_tokens=spent)
+        return Output({_own(params)[0]: spent, "response": body}, bill=models.bill(name or params.model, vectors))
 
     counts = context.map(
         answer,
@@ -276,7 +277,7 @@ def _run_batch(params: Params, context: Context, source: Input, began: float) ->
         row=lambda row: {"custom_id": batch_requests.custom_id(row)},
         total=total,
         concurrency=batching.BUILT_IN_WINDOW,
-        using=batching.VectorsOfModels(params.model, params.batch_size),
+        using=batching.VectorsOfModels(params.model, params.batch_size, context.allowance_check()),
     )
     seconds = round(time.monotonic() - began, 1)
     return {

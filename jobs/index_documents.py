@@ -133,7 +133,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         numbers = [embeddings.unit(one.numbers) for one in made]
         await batching.run_in_thread(lambda: indexing.put(generation.id, document.id, digest, pieces, numbers))
         new = sum(not one.known for one in made)
-        return Output({"status": "indexed", "passages": len(pieces), "embedded": new}, sum(one.tokens for one in made))
+        return Output({"status": "indexed", "passages": len(pieces), "embedded": new}, bill=vectors.bill(*made))
 
     counts = context.map(
         index,
@@ -142,7 +142,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
         row=lambda document: {"document": str(document.id), "title": document.title},
         total=total,
         concurrency=AT_ONCE,
-        using=batching.Vectors(generation.model),
+        using=batching.Vectors(generation.model, before=context.allowance_check()),
     )
     context.check()
     status = queue.count_by_value(context.job.job_id, "status")

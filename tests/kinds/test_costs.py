@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from jobs.engine import accounts
+from jobs.engine import accounts, library
 from jobs.engine.accounts import spending
 from jobs.engine.billing import CallUsage
 from jobs.engine.connections import kept_answers
@@ -106,6 +106,24 @@ def test_an_allowance_ends_a_job_and_refuses_the_next(provider: FakeProvider) ->
         accounts.check_allowance(OWNER)
     spending.set_allowance(f"owner:{OWNER}", "", by=OWNER)
     accounts.check_allowance(OWNER)
+
+
+def test_embeddings_are_counted_and_end_with_the_allowance(
+    provider: FakeProvider, environment: Callable[..., None]
+) -> None:
+    """Also those of an index. They are checked before each request, so what was on its way is the most above it."""
+    environment(EMBEDDING_MODEL="text-embedding-3-small", PRICES='{"text-embedding-3-small": {"input": 1000}}')
+    library.add_text(OWNER, "shelf", "Kettles", "A kettle boils water. " * 40)
+    job = run(commands.submit("index_documents", {"collection": "shelf"}, owner=OWNER))
+    assert (job.state, job.unpriced) == ("succeeded", 0)
+    assert job.cost == month() == Decimal(job.prompt_tokens) / 1000 > 0
+    spending.set_allowance(f"owner:{OWNER}", str(month() + Decimal("0.05")), by=OWNER)
+    asked = {"source": upload(TABLE, "things.csv"), "text_column": "product", "batch_size": 1}
+    job = run(commands.submit("embed_texts", asked, owner=OWNER))
+    assert (job.state, job.reason) == ("partial", "budget_spent")
+    assert 0 < job.done < 40 and sum(row.cost or 0 for row in items(job)) == job.cost
+    with pytest.raises(TooMany):
+        accounts.check_allowance(OWNER)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sized
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from decimal import Decimal
@@ -67,6 +67,10 @@ class Context:
         """
         most = None if dollars is None else Decimal(str(dollars))
         return Budget(tokens, sum(self.used), holds.money_limit(self.job, most))
+
+    def allowance_check(self) -> Callable[[], Awaitable[None]] | None:
+        """What is awaited before a call that is paid, in a kind without a budget. Raises BudgetSpent; None: no allowance."""
+        return holds.allowance_check(self.job)
 
     def kept_answers(self, on: bool) -> KeptAnswers:
         """Answers that the owner's earlier jobs kept; `on`: whether this job uses and keeps any."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
 from jobs.engine.accounts import spending
 from jobs.engine.db import postgres
-from jobs.engine.errors import DatabaseUnavailable
-from jobs.engine.llm.budget import MoneyLimit
+from jobs.engine.errors import BudgetSpent, DatabaseUnavailable
+from jobs.engine.llm.budget import ALLOWANCE, MoneyLimit
 from jobs.engine.queue import ledger
 
 AWAY_SECONDS = 0.25
@@ -22,6 +23,22 @@ def money_limit(claim: ledger.Claim, dollars: Decimal | None) -> MoneyLimit | No
     with postgres.session() as session:
         used = ledger.spent(session.connection(), claim.job_id)
     return MoneyLimit(dollars, used.known, Holds(claim).hold, used.sent)
+
+
+def allowance_check(claim: ledger.Claim) -> Callable[[], Awaitable[None]] | None:
+    """For one event loop, before calls whose cost is small and known afterwards; None where there is no allowance.
+
+    What it returns raises BudgetSpent where the owner's allowance of the month is used up.
+    """
+    if spending.allowance(claim.owner) is None:
+        return None
+    holds = Holds(claim)
+
+    async def check() -> None:
+        if not await holds.hold(Decimal(0)):
+            raise BudgetSpent(ALLOWANCE)
+
+    return check
 
 
 class Holds:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -57,16 +57,22 @@ class Vector:
 class Vectors:
     """One model for one event loop. `dimension` is known after the first vector; another one later ends the job.
 
-    answers: of a provider's batch, which are read instead of asking it.
+    answers: of a provider's batch, which are read instead of asking it. before: awaited before each request to a provider.
     """
 
     def __init__(
-        self, model: str, batch_size: int = 32, dimension: int | None = None, answers: BatchChat | None = None
+        self,
+        model: str,
+        batch_size: int = 32,
+        dimension: int | None = None,
+        answers: BatchChat | None = None,
+        before: Callable[[], Awaitable[None]] | None = None,
     ):
         self.embedder = embedder(model)
         self.dimension = dimension
         self._size = batch_size
         self._answers = answers
+        self._before = before
         # One with answers, so that equal texts find the vector of the first in the cache.
         self._most_flying = BUILT_IN_FLYING if self.embedder.built_in else 1 if answers else sys.maxsize
         self._waiting: list[tuple[str, asyncio.Future[Vector]]] = []
@@ -94,11 +100,13 @@ class Vectors:
         await asyncio.gather(*self._flying, return_exceptions=True)
         await self._open.aclose()
 
-    def bill(self, vector: Vector) -> Bill:
-        """What a vector took; its provider counts a whole request, of which this is the share of its text."""
-        usage = CallUsage(vector.tokens)
-        rates = None if self.embedder.built_in or not vector.tokens else providers.rates(self.embedder.model)
-        return Bill(usage, rates.cost(usage) * vector.share if rates else None)
+    def bill(self, *vectors: Vector) -> Bill:
+        """What vectors took; their provider counts a whole request, of which each text has its share."""
+        usage = CallUsage(sum(one.tokens for one in vectors))
+        rates = None if self.embedder.built_in or not usage.prompt else providers.rates(self.embedder.model)
+        if rates is None:
+            return Bill(usage)
+        return Bill(usage, sum((rates.cost(CallUsage(one.tokens)) * one.share for one in vectors), Decimal(0)))
 
     async def of(self, text: str) -> Vector:
         """Raises BadInput or Transient for this text alone, JobFailed where none can be embedded."""
@@ -192,7 +200,11 @@ class Vectors:
     async def _asked(self, texts: list[str]) -> Embedded:
         if self._client is None:
             return await asyncio.to_thread(self.embedder.raw, texts)
-        parts = [await provider.ask(self._client, self.embedder.model, some) for some in provider.batches(texts)]
+        parts = []
+        for some in provider.batches(texts):
+            if self._before is not None:
+                await self._before()
+            parts.append(await provider.ask(self._client, self.embedder.model, some))
         return provider.joined(parts)
 
     def _by_text(self, texts: list[str], came: Embedded) -> dict[str, Vector]:
@@ -216,9 +228,10 @@ class Vectors:
 class VectorsOfModels:
     """Vectors of several models, each opened when it is first asked for. `usual`: the one that an empty name means."""
 
-    def __init__(self, model: str, batch_size: int = 32):
+    def __init__(self, model: str, batch_size: int = 32, before: Callable[[], Awaitable[None]] | None = None):
         self.usual = embedder(model).model
         self._size = batch_size
+        self._before = before
         self._vectors: dict[str, Vectors] = {}
 
     async def __aenter__(self) -> Self:
@@ -231,13 +244,19 @@ class VectorsOfModels:
     ) -> None:
         await self._open.aclose()
 
+    def bill(self, model: str, vectors: list[Vector]) -> Bill:
+        """What vectors of a model took that was asked before."""
+        return self._vectors[model or self.usual].bill(*vectors)
+
     async def of(self, model: str, texts: list[str]) -> list[Vector]:
         """Raises BadInput for a model that there is not, and what `Vectors.of` raises."""
         async with self._opening:
             name = model or self.usual
             if name not in self._vectors:
                 try:
-                    self._vectors[name] = await self._open.enter_async_context(Vectors(name, self._size))
+                    self._vectors[name] = await self._open.enter_async_context(
+                        Vectors(name, self._size, before=self._before)
+                    )
                 except JobFailed as error:
                     raise BadInput(error.message, reason=error.reason) from None
         try:
