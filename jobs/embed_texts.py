@@ -54,6 +54,7 @@ QUEUE = "io"
 NEEDS = ("aiohttp", "numpy", "onnxruntime", "tokenizers")
 NOUN = ("text", "texts")
 SPREAD = True
+RESULT_TEMPLATE = "jobs/results/embed_texts.html"
 
 BUILT_IN_TOKENS_PER_SECOND = 1_000
 SECONDS_PER_CALL = 0.5  # of a typical provider
@@ -121,9 +122,7 @@ class Result(KindResult):
 
 EXAMPLE = {"source": "sample:reviews.csv", "text_column": "review", "format": "parquet"}
 
-RECIPES = (
-    Recipe("Find near-duplicates", {"source": "sample:reviews.csv", "text_column": "review", "near_duplicates": 0.9}),
-)
+RECIPES = (Recipe("Find near-duplicates", EXAMPLE | {"near_duplicates": 0.9}),)
 
 
 def check(params: Params, find: Find) -> list[FieldError]:
@@ -229,6 +228,11 @@ def run(params: Params, context: Context) -> dict[str, Any]:
     }
 
 
+def view(job: queue.JobView, query: Mapping[str, str]) -> dict[str, Any] | None:
+    """The texts that are most like the one that was typed on the page; a child process compares."""
+    return kit_vectors.nearest(job, job.params["text_column"], query.get("near", ""))
+
+
 def _view(params: Params, context: Context, model: str, count: int) -> dict[str, Any]:
     """The map of the first texts, and those that are most alike."""
     rows = list(itertools.islice(_with_vectors(params, context, model), kit_vectors.MOST))
@@ -241,14 +245,9 @@ def _view(params: Params, context: Context, model: str, count: int) -> dict[str,
         f" The first {len(rows):,} of {count:,}." if count > len(rows) else ""
     )
     pairs = [(texts[pair.one], texts[pair.other], round(pair.likeness, 4)) for pair in found.pairs]
-    heads = (
-        ItemColumn("one", "Text", "text"),
-        ItemColumn("other", "Is like", "text"),
-        ItemColumn("likeness", "Likeness", "percent"),
-    )
     return {
         "map": Chart("dots", points, "Map of the texts", note=note, across=[across for across, _ in found.points]),
-        "alike": Table(heads, pairs, "Most alike"),
+        "alike": Table(kit_vectors.ALIKE, pairs, "Most alike"),
     }
 
 
@@ -309,8 +308,8 @@ def _own(params: Params) -> list[str]:
 def _model(params: Params) -> dict[str, Any]:
     """The job's model and the dimension of its vectors."""
     embedder = embeddings.embedder(params.model)
-    given = {"model": embedder.model, "dimension": embedder.dimension}
-    return given | {"kept": min(params.output_dimensions or embedder.dimension, embedder.dimension)}
+    most = embedder.dimension
+    return {"model": embedder.model, "dimension": most, "kept": min(params.output_dimensions or most, most)}
 
 
 def _write(params: Params, context: Context, model: dict[str, Any], columns: list[str], count: int) -> None:

@@ -209,7 +209,11 @@ def view(job: queue.JobView, query: Mapping[str, str]) -> dict[str, Any]:
     result = job.result or {}
     rows, names = result.get("first") or [], [column["name"] for column in result.get("columns") or []]
     table = Table(names[:FIRST_COLUMNS], rows)
-    return {"table": table | {"more": max(int(result.get("rows") or 0) - len(rows), 0)}}
+    called = ", ".join(str(one["table"]) for one in result.get("tables") or []) or "query"
+    return {
+        "table": table | {"more": max(int(result.get("rows") or 0) - len(rows), 0)},
+        "called": f"Result of {called}",
+    }
 
 
 def _first(rows: list[list[Any]]) -> list[list[Any]]:

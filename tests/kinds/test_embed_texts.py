@@ -12,6 +12,7 @@ import numpy
 import pytest
 
 from jobs import embed_texts
+from jobs.engine.kits.vectors.similar_rows import MOST_NEAR
 from jobs.engine.llm import embeddings
 from jobs.engine.queue import commands, queries
 from tests.engine import workers
@@ -153,3 +154,18 @@ def test_near_duplicates_and_fewer_numbers(environment: Callable[..., None], tmp
     listed = files["near-duplicates.csv"].decode("utf-8-sig").splitlines()
     assert listed[0] == "row,of_row,similarity,text,of_text" and len(listed) == 3
     assert not done("embed_texts", source=table, text_column="t").result["near_duplicates"]
+
+
+@pytest.mark.slow
+def test_the_texts_nearest_to_a_typed_one_are_found_by_a_child(environment: Callable[..., None]) -> None:
+    environment()
+    job = queries.job(done("embed_texts", **embed_texts.EXAMPLE).id, OWNER)
+    rows = [str(item.input["review"]) for item in queries.items(job, limit=50).rows if item.input]
+    assert embed_texts.view(job, {}) == {"near": "", "rows": [], "looked": len(rows), "trouble": ""}
+    asked, *others = rows[3], *rows
+    found = embed_texts.view(job, {"near": f" {asked}\0"})
+    assert found and found["rows"][0] == (4, asked, 1.0) and len(found["rows"]) == MOST_NEAR
+    likeness = [one[2] for one in found["rows"]]
+    one = embeddings.embedder().embed([asked, others[found["rows"][1][0] - 1]])
+    assert likeness == sorted(likeness, reverse=True)
+    assert likeness[1] == pytest.approx(sum(a * b for a, b in zip(*one, strict=True)), abs=1e-3)

@@ -9,10 +9,23 @@ from jobs.engine.formats import exports
 from jobs.engine.kinds.columns import ItemColumn
 from jobs.engine.kinds.shown import Table
 from jobs.engine.kits.vectors.likeness import MOST, look
+from jobs.engine.kits.vectors.similar_rows import nearest
 from jobs.engine.kits.vectors.writing import as_json, npy_head, rounded
 from jobs.engine.llm import embeddings
 
-__all__ = ["COLUMNS", "MOST", "as_csv", "as_json", "as_table", "look", "npy_head", "pairs", "rounded"]
+__all__ = [
+    "ALIKE",
+    "COLUMNS",
+    "MOST",
+    "as_csv",
+    "as_json",
+    "as_table",
+    "look",
+    "nearest",
+    "npy_head",
+    "pairs",
+    "rounded",
+]
 
 SHOWN = 300  # characters of a text
 COLUMNS = (
@@ -21,6 +34,12 @@ COLUMNS = (
     ItemColumn("similarity", "Similarity", "number", decimals=3),
     ItemColumn("text", "Text", "text"),
     ItemColumn("of_text", "Earlier text", "text"),
+)
+
+ALIKE = (
+    ItemColumn("one", "Text", "text"),
+    ItemColumn("other", "Is like", "text"),
+    ItemColumn("likeness", "Likeness", "percent"),
 )
 
 

@@ -11,7 +11,7 @@ __all__ = [
     "Embedded",
     "Embedder",
     "NearDuplicate",
-    "batching",  # these two need the database: the child that computes vectors starts without them
+    "batching",  # this and `cache` need the database: the child that computes vectors starts without them
     "cache",
     "default_model",
     "embedder",
@@ -19,4 +19,5 @@ __all__ = [
     "near_duplicates",
     "request",
     "unit",
+    "warm_child",
 ]

@@ -30,6 +30,13 @@ def look(model: str, hashes: Sequence[bytes]) -> dict[bytes, list[float]]:
         return {bytes(row.sha256): _unpacked(row.vector) for row in rows}
 
 
+def packed(model: str, hashes: Sequence[bytes]) -> dict[bytes, bytes]:
+    """The vectors that are known as they are stored, to be handed on: 32-bit floats one after another."""
+    with postgres.reading() as session:
+        rows = session.execute(_LOOK, {"model": model, "hashes": list(set(hashes))})
+        return {bytes(row.sha256): bytes(row.vector) for row in rows}
+
+
 def known(model: str, hashes: Sequence[bytes]) -> set[bytes]:
     """Those whose vector is known."""
     with postgres.session() as session:

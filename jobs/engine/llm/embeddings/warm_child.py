@@ -5,6 +5,7 @@ It is started at the first question, takes one at a time, and ends with its pare
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import threading
@@ -26,6 +27,13 @@ def embed(texts: list[str], model: str = "") -> list[list[float]]:
     return _home().ask(models.embedder(model).model, texts)
 
 
+def nearest(text: str, model: str, packed: list[bytes], most: int) -> list[tuple[int, float]]:
+    """The places of the vectors that are most like a text, with their cosine. The child compares. Raises as `embed` does."""
+    sent = [base64.b64encode(one).decode() for one in packed]
+    answer = _home().ask(models.embedder(model).model, [text], among=sent, most=most)
+    return [(int(place), likeness) for place, likeness in answer]
+
+
 class EmbeddingProcess:
     """The child, started anew when it has ended."""
 
@@ -33,8 +41,8 @@ class EmbeddingProcess:
         self._turn = threading.Lock()
         self._child: PipedChild | None = None
 
-    def ask(self, model: str, texts: list[str]) -> list[list[float]]:
-        line = json.dumps({"model": model, "texts": texts}).encode() + b"\n"
+    def ask(self, model: str, texts: list[str], **more: Any) -> list[list[float]]:
+        line = json.dumps({"model": model, "texts": texts, **more}).encode() + b"\n"
         with self._turn:
             try:
                 return self._answer(line)
