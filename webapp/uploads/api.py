@@ -23,12 +23,17 @@ from webapp.http.guards import UPLOAD_TYPE, current_owner
 from webapp.jobs.records import FileRecord
 
 VERSION = "1.0.0"
+BYTES = {"contentMediaType": "application/octet-stream", "type": "string", "format": "binary"}  # format: for generators
 EXTENSIONS = "creation,creation-with-upload,termination,expiration"
 NAMES = ("filename", "name")  # in Upload-Metadata; clients differ
 OTHER_VERSION = f"This server speaks version {VERSION} of the tus protocol."
 
 TUS = Parameter(
-    "Tus-Resumable", f"The version of the tus protocol, {VERSION}.", {"const": VERSION}, place="header", required=False
+    "Tus-Resumable",
+    f"The version of the tus protocol, {VERSION}.",
+    {"type": "string", "enum": [VERSION]},  # with a const, generators of clients leave out the operation
+    place="header",
+    required=False,
 )
 LENGTH = Parameter(
     "Upload-Length",
@@ -123,7 +128,7 @@ def show_upload(upload_id: str) -> Response:
 @operation(
     "Send the next bytes of an upload",
     "The bytes are stored. `Upload-Offset` says how many there are now.",
-    body=Content(UPLOAD_TYPE, {"contentMediaType": "application/octet-stream"}),
+    body=Content(UPLOAD_TYPE, BYTES),
     parameters=(OFFSET, TUS),
     problems=(409, 412, 429),
 )
