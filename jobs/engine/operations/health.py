@@ -99,7 +99,10 @@ def broker_health() -> Component:
         )
     most = f" of {_size(info['maxmemory'])}" if info.get("maxmemory") else ""
     policy = info.get("maxmemory_policy", "noeviction")
-    detail = f"Redis {info.get('redis_version', '?')}{_built_in('broker')}, {_size(info.get('used_memory', 0))}{most}, "
+    program = (
+        f"Valkey {info['valkey_version']}" if "valkey_version" in info else f"Redis {info.get('redis_version', '?')}"
+    )
+    detail = f"{program}{_built_in('broker')}, {_size(info.get('used_memory', 0))}{most}, "
     detail += "no eviction" if policy == "noeviction" or not most else f"evicts by {policy}"
     if settings.current().redis_url.startswith("rediss") and settings.current().redis_tls == "unverified":
         detail += ", its certificate is not verified"
