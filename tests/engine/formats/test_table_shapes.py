@@ -60,11 +60,28 @@ def read(tmp_path: Path) -> Read:
         ("| a | b |\n| 1 | 2 |\n", ["a", "b"], [["1", "2"]], 1, ""),
         (
             "name   qty   price\nlamp   2     3.50\nshade  11    4.00\n",
-            ["name   qty   price"],
-            2,
+            ["name", "qty", "price"],
+            [["lamp", "2", "3.50"], ["shade", "11", "4.00"]],
             1,
             "lined up by blanks",
         ),
+        (
+            "name        qty Unit price\nNew York      2       3.50\nbulb        110   1,204.00\nx\n",
+            ["name        qty Unit price"],
+            3,
+            1,
+            "",
+        ),
+        (
+            "name        qty Unit price\n----------  ---  ---------\nNew York      2       3.50\n"
+            "bulb        110   1,204.00\n\nx     y       3\n",
+            ["name", "qty", "Unit price"],
+            [["New York", "2", "3.50"], ["bulb", "110", "1,204.00"], ["x     y", "3", ""]],
+            1,
+            "line of dashes",
+        ),
+        ("day time       by\nMo  08:00  10:00\n", ["day", "time", "by"], [["Mo", "08:00", "10:00"]], 1, "lined up"),
+        ("remark\nfine  and  good\n", ["remark"], [["fine  and  good"]], 1, ""),
         ("a|b\n--|--\n--|--\n", ["a", "b"], 0, 1, "line of dashes"),
         ("a;b;c\n1;2\n1;2;3;4\n", ["a", "b", "c", "column 4"], 2, 1, "Line 3 is wider than the header"),
         (

@@ -15,18 +15,20 @@ from itertools import islice
 from typing import Any, TextIO
 
 from jobs.engine.errors import BadInput
+from jobs.engine.formats.tables import fixed_width
 from jobs.engine.formats.tables.detect import wrong_encoding
 from jobs.engine.formats.tables.grid import HEADER_WITHIN, Records, header_place
 
 DELIMITERS = (",", ";", "\t", "|")
 ONE_COLUMN = "none"
 NEVER = "\x1f"  # stands for the delimiter of a text that has none
+LINED_UP = "blanks"
+BLANKS = "\x1e"  # stands for the delimiter of a text whose columns are lined up by blanks
 FIELD_LIMIT = 1_000_000
 RECORD_LIMIT = 16_000_000  # characters, all lines of a record together
 SNIFFED = 100
 SEPARATOR_LINE = re.compile(r"\ufeff?sep=(.)[ ]*(?:\r\n|\r|\n)", re.IGNORECASE)
 RULE = re.compile(":?-+:?")  # of a table in Markdown
-ALIGNED = re.compile(r"\S {2,}\S")
 ENOUGH = 0.5  # of the records are of one width, or it is not the delimiter
 
 
@@ -41,11 +43,11 @@ class Dialect:
     width: int = 0  # where lines that begin with # and have another width are comments
     framed: bool = False  # as Markdown has it: a bar before the first field and behind the last one
     ruled: bool = False  # a line of dashes parts the header from the rows
-    aligned: bool = False  # its columns seem to be made by blanks, and are not parted
+    gaps: tuple[fixed_width.Gap, ...] = ()  # between columns that are lined up by blanks
 
     @property
     def shown_delimiter(self) -> str:
-        return ONE_COLUMN if self.delimiter == NEVER else self.delimiter
+        return {NEVER: ONE_COLUMN, BLANKS: LINED_UP}.get(self.delimiter, self.delimiter)
 
     def reader(self, lines: Iterable[str], strict: bool = False) -> Any:
         return csv.reader(lines, delimiter=self.delimiter, quotechar=self.quote, escapechar=self.escape, strict=strict)
@@ -54,10 +56,10 @@ class Dialect:
         notes = ["A quote within a field was taken to be escaped by a backslash."] if self.escape else []
         if self.quote == "'":
             notes.append("Fields were taken to be in single quotes.")
-        if self.aligned:
+        if self.gaps:
             notes.append(
-                "The columns seem to be lined up by blanks, which is not read: each line is one column. Save the table as CSV, "
-                "or with tabs between the columns."
+                f"The columns are lined up by blanks, and were parted where all lines have some. If they are not "
+                f"{len(self.gaps) + 1}, choose the delimiter {ONE_COLUMN}."
             )
         if self.ruled:
             notes.append("The line of dashes below the header was left out.")
@@ -77,7 +79,7 @@ class DelimitedText:
 
     def records(self) -> Records:
         """Each record with the number of its first line. Blank lines are passed over, and comments."""
-        found = _records(self._lines, self._dialect)
+        found = _parted(self._lines, self._dialect) if self._dialect.gaps else _records(self._lines, self._dialect)
         if self._dialect.framed or self._dialect.ruled:
             found = _without_lines(found, self._dialect)
         if not self._dialect.width:
@@ -92,11 +94,11 @@ class DelimitedText:
 
 def known_delimiter(text: str) -> str:
     """The delimiter itself. Raises BadInput for what cannot be one."""
-    delimiter = {"tab": "\t", "\\t": "\t", ONE_COLUMN: NEVER}.get(text.lower(), text)
+    delimiter = {"tab": "\t", "\\t": "\t", ONE_COLUMN: NEVER, LINED_UP: BLANKS}.get(text.lower(), text)
     if len(delimiter) != 1 or delimiter in '"\r\n\0\ufeff' or delimiter.isalnum():
         raise BadInput(
             f"“{text[:20]}” cannot be the delimiter. It is one character, such as a comma, a semicolon or a tab, "
-            f"or the word {ONE_COLUMN} for a table of one column."
+            f"or the word {ONE_COLUMN} for a table of one column, {LINED_UP} for columns that are lined up by blanks."
         )
     return delimiter
 
@@ -110,24 +112,32 @@ def sniff(text: str, name: str, delimiter: str | None = None) -> Dialect:
         delimiter = delimiter or (said[1] if not said[1].isalnum() and said[1] not in "\"'" else None)
     lines = text[:200_000].lstrip("\ufeff").splitlines(keepends=True)
     lines = lines[:-1] if len(text) > 200_000 and len(lines) > 1 else lines
+    if gaps := fixed_width.gaps(lines) if delimiter == BLANKS else ():
+        return _lined_up(lines, gaps, skip)
     best = max(_dialects(lines, name, delimiter), key=lambda one: _evenness(lines, one))
     if not delimiter and _evenness(lines, best)[0] <= 0:
         split = any(len(fields) > 1 for fields in _sample(lines, Dialect(",")))
         uneven = next((one for one in DELIMITERS if _splits_header(lines, Dialect(one))), None)
         best = Dialect("\t" if _is_tsv(name) else uneven or (NEVER if split else ","))
-    return _drawn(lines, replace(best, skip=skip, width=_width_beside_comments(lines, best)))
+    drawn = _drawn(lines, replace(best, skip=skip, width=_width_beside_comments(lines, best)))
+    gaps = () if delimiter or any(len(fields) > 1 for fields in _sample(lines, drawn)) else fixed_width.gaps(lines)
+    return _lined_up(lines, gaps, skip) if gaps else drawn
+
+
+def _lined_up(lines: list[str], gaps: tuple[fixed_width.Gap, ...], skip: int) -> Dialect:
+    filled = [line for line in lines if line.strip()]
+    ruled = any(_is_rule(fixed_width.split(line, gaps)) for line in filled[1:2])
+    return Dialect(BLANKS, skip=skip, gaps=gaps, ruled=ruled)
 
 
 def _drawn(lines: list[str], dialect: Dialect) -> Dialect:
-    """The dialect, and whether the table is drawn with bars and dashes, as in Markdown, or with blanks."""
+    """The dialect, and whether the table is drawn with bars and dashes, as in Markdown."""
     records = _sample(lines, dialect)
     framed = dialect.delimiter == "|" and all(
         len(fields) > 2 and not fields[0].strip() and not fields[-1].strip() for fields in records
     )
     ruled = any(_is_rule(fields[1:-1] if framed else fields) for fields in records[1:2])
-    alone = bool(records) and all(len(fields) == 1 for fields in records)
-    aligned = alone and len(records) > 1 and all(ALIGNED.search(fields[0]) for fields in records)
-    return replace(dialect, framed=framed and bool(records), ruled=ruled, aligned=aligned)
+    return replace(dialect, framed=framed and bool(records), ruled=ruled)
 
 
 def _is_rule(fields: list[str]) -> bool:
@@ -235,6 +245,14 @@ def _records(lines: _Lines, dialect: Dialect) -> Records:
         lines.forget()
         if fields:
             yield start, fields
+
+
+def _parted(lines: _Lines, dialect: Dialect) -> Records:
+    """The records of a table whose columns are lined up by blanks."""
+    for line in lines:
+        if line.strip():
+            yield lines.number, fixed_width.split(line, dialect.gaps)
+        lines.forget()
 
 
 def _raise_field_limit() -> None:
