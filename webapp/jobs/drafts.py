@@ -314,7 +314,14 @@ def read_as(table: Mapping[str, Any]) -> str:
     return f"Read as {', '.join(how)}. {counted}."
 
 
-_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", "none": "nothing: a single column"}
+_DELIMITERS = {
+    ",": "commas",
+    ";": "semicolons",
+    "\t": "tabs",
+    "|": "bars",
+    "none": "nothing: a single column",
+    "blanks": "blanks",
+}
 
 
 def _hint_of(name: str, table: Mapping[str, Any]) -> str:
