@@ -75,8 +75,9 @@ class TableParams(KindParams):
     delimiter: str | None = Field(
         None,
         title="Separator",
-        description="Of a table in text: a character, tab, or none for a single column. Empty: detected.",
-        max_length=4,
+        description="Of a table in text: a character, tab, none for a single column, or blanks for columns lined up by "
+        "blanks. Empty: detected.",
+        max_length=6,
         json_schema_extra={"advanced": True},
     )
     sheet: str | None = Field(

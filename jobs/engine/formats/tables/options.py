@@ -20,7 +20,8 @@ HEADER_ROW = rf"^ *(?:{NO_HEADER}|[1-9][0-9]{{0,6}}) *$"
 class ReadOptions:
     """What a person chose, None where it is to be detected; the last two are found by describing the table.
 
-    delimiter: a character, "tab", "none" for one column, or "blanks" for columns lined up by them. sheet: its name, or its number from 1.
+    delimiter: a character, "tab", "none" for one column, or "blanks" for columns lined up by them.
+    sheet: its name, or its number from 1.
     header_row: the number of its row (of a text: line), or "none". cells: a range such as B3:F200; any part may be missing.
     width: how many columns there are, as some rows may be wider than the header. lenient: letters that cannot be read are replaced.
     """

@@ -22,6 +22,7 @@ HEAD = 1_000_000  # bytes by which the format is judged
 LOOKED_AT = {"csv": 32_000_000, "json": 64_000_000}  # bytes in which wider rows, or further keys, are looked for
 
 LONG_LINE = 1 << 16
+FIRST_KEYS = "The columns are the keys of the first {:,} rows; a key that first comes later is not among them."
 
 
 @dataclass(frozen=True)
@@ -122,9 +123,7 @@ class _Looked:
             raise BadInput("There is not one row with a named value in this file.")
         self.columns, self.notes = list(keys), rows.notes
         if partial:
-            self.notes.append(
-                f"The columns are the keys of the first {self.count:,} rows; a key that first comes later is not among them."
-            )
+            self.notes.append(FIRST_KEYS.format(self.count))
 
 
 def _layout(path: Path, name: str, options: ReadOptions) -> Layout:

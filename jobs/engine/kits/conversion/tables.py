@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,13 @@ from jobs.engine.formats.columns import (
 from jobs.engine.formats.exports import parquet, workbook
 from jobs.engine.formats.tables import ReadOptions, as_shown
 from jobs.engine.formats.tables import parquet as parquet_source
+from jobs.engine.formats.tables.texts import FIRST_KEYS
 
 Row = dict[str, Any]
 
 JSON_STYLES = {"whole", "short", "point zero", "long"}  # numbers that JSON writes as they came
 TRUTHS = {"true": True, "false": False}
+OF_FIRST_KEYS = FIRST_KEYS.partition("{")[0]  # which is not so here: the keys of all rows are read
 LARGE_LISTS = 100_000  # keys of JSON rows
 
 
@@ -58,7 +60,8 @@ class TableSource:
 
     def __init__(self, path: Path, name: str, reading: ReadOptions):
         self._path, self._name = path, name
-        self.info = tables.describe_here(path, name, reading)
+        found = tables.describe_here(path, name, reading)
+        self.info = replace(found, notes=[note for note in found.notes if not note.startswith(OF_FIRST_KEYS)])
         self.notes: list[str] = []
 
     def rows(self) -> Iterator[Row]:

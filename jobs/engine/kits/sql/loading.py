@@ -5,6 +5,7 @@ as the rest of Legwork; only Parquet, which has types, is read by DuckDB, and as
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ OF_TYPED_FORMATS = (
     "clock",
 )  # in formats with types of their own, a text of digits is meant as a text
 PARQUET = "parquet"
+MOST_LATE = 1_000  # keys
 OF_CELLS = ("DATE", "TIMESTAMP", "TIMESTAMPTZ", "TIME", "INTERVAL")
 
 
@@ -47,8 +49,9 @@ def load(database: LockedDuckDB, source: dict[str, Any], file: str, folder: Path
     if source["format"] == PARQUET:
         show_parquet(database, source, file)
     else:
-        loaded.formats = _load_rows(database, source, folder, choices)
-        loaded.notes = [sentence for one in loaded.formats for sentence in one.sentences]
+        late: Counter[str] = Counter()
+        loaded.formats = _load_rows(database, source, folder, choices, late)
+        loaded.notes = [*_left_out(late), *(sentence for one in loaded.formats for sentence in one.sentences)]
     _describe(database, loaded)
     return loaded
 
@@ -58,10 +61,13 @@ def show_parquet(database: LockedDuckDB, source: dict[str, Any], file: str) -> N
     database.execute(f"create temp view {quoted(source['table'])} as from read_parquet({text(file)})")
 
 
-def _load_rows(database: LockedDuckDB, source: dict[str, Any], folder: Path, choices: Choices) -> list[ColumnFormat]:
+def _load_rows(
+    database: LockedDuckDB, source: dict[str, Any], folder: Path, choices: Choices, late: Counter[str]
+) -> list[ColumnFormat]:
+    """late: gets how many rows have a key that is no column, because it first comes late in a large JSON file."""
     path, name = Path(source["path"]), source["name"]
     options = tables.ReadOptions(**source["options"])
-    read = tables.read_here(path, name, options)
+    read = _watched(tables.read_here(path, name, options), frozenset(source["columns"]), late)
     seen = [Column(column) for column in source["columns"]]
     rows = _seen(([row.get(column) for column in source["columns"]] for row in read), seen)
     if texts := source["format"] in ("csv", "tsv"):
@@ -82,6 +88,23 @@ def _load_rows(database: LockedDuckDB, source: dict[str, Any], folder: Path, cho
     for left in folder.glob("spool.*"):
         left.unlink()
     return formats
+
+
+def _watched(rows: Iterable[dict[str, Any]], columns: frozenset[str], late: Counter[str]) -> Iterator[dict[str, Any]]:
+    for row in rows:
+        if not row.keys() <= columns and len(late) < MOST_LATE:
+            late.update(row.keys() - columns)
+        yield row
+
+
+def _left_out(late: Counter[str]) -> list[str]:
+    """A sentence on the values of keys that are no columns."""
+    if not late:
+        return []
+    named = ", ".join(
+        f"“{key[:60]}” ({count:,} {'value' if count == 1 else 'values'})" for key, count in late.most_common(5)
+    )
+    return [f"Left out, because they first come late in the file: {named}{', …' if len(late) > 5 else ''}."]
 
 
 def _seen(rows: Iterable[list[Any]], seen: list[Column]) -> Iterator[list[Any]]:

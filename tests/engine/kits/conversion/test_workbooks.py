@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import zipfile
+from collections import Counter
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ import pypdfium2
 import pytest
 
 from jobs.engine.errors import BadInput
+from jobs.engine.formats import tables as readers
 from jobs.engine.formats.columns import AUTOMATIC
-from jobs.engine.formats.tables import DETECTED, ReadOptions
+from jobs.engine.formats.tables import DETECTED, ReadOptions, texts
 from jobs.engine.kits.conversion import options, table_documents, workbooks
+from jobs.engine.kits.sql import loading
 
 
 def convert(
@@ -91,3 +94,21 @@ def test_a_table_without_rows_is_a_document_with_its_header(tmp_path: Path) -> N
     (tmp_path / "none.csv").write_text("")
     with pytest.raises(BadInput):
         convert(tmp_path / "none.csv", "html", tmp_path)
+
+
+def test_a_key_that_comes_late_is_a_column(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(texts, "LOOKED_AT", {"json": 1_000})
+    source = tmp_path / "late.jsonl"
+    source.write_text(
+        "".join(f'{{"n": {number}, "text": "{"x" * 50_000}"}}\n' for number in range(3)) + '{"late": 7}\n'
+    )
+    assert "a key that first comes later" in readers.describe_here(source, source.name).notes[0]
+    path, notes, rows = convert(source, "csv", tmp_path)
+    assert path.read_text("utf-8-sig").splitlines()[-1] == ",,7" and rows == 4 and notes == []
+
+
+def test_a_query_says_which_keys_came_too_late(tmp_path: Path) -> None:
+    late: Counter[str] = Counter()
+    rows = [{"a": 1}, {"a": 2, "b": 3}]
+    assert list(loading._watched(rows, frozenset({"a"}), late)) == rows
+    assert loading._left_out(late) == ["Left out, because they first come late in the file: “b” (1 value)."]
