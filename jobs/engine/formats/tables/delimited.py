@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any, TextIO
 
 from jobs.engine.errors import BadInput
-from jobs.engine.formats.tables import fixed_width
+from jobs.engine.formats import fixed_width
 from jobs.engine.formats.tables.detect import wrong_encoding
 from jobs.engine.formats.tables.grid import HEADER_WITHIN, Records, header_place
 
