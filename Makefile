@@ -3,13 +3,14 @@
 SHELL := /bin/sh
 VENV := .venv
 BENCH := .venv-bench
+PEERS := .venv-accuracy
 TOGETHER = -n 3 --dist loadfile --no-loadscope-reorder
 PYTHON := $(VENV)/bin/python
 TOOLS := .venv-tools
 UV := uv==0.13.9
 SBOM := cyclonedx-bom==7.5.0
 
-.PHONY: run demo test quick chaos fuzz bench lint audit lock sbom docs screenshots install
+.PHONY: run demo test quick chaos fuzz bench accuracy lint audit lock sbom docs screenshots install
 .DEFAULT_GOAL := run
 
 run: install
@@ -36,6 +37,10 @@ fuzz: $(VENV)/tested
 
 bench: install $(BENCH)/installed
 	$(PYTHON) -m tests.bench $(ARGS)
+
+# How good the kinds are, beside the best tools for one job each. Ten minutes; some: make accuracy ARGS="-k search"
+accuracy: $(VENV)/tested $(PEERS)/installed
+	$(PYTHON) -m pytest -q -n 0 --timeout 1800 -o python_files='measure_*.py' $(ARGS) tests/accuracy
 
 lint: $(VENV)/tested
 	$(PYTHON) -m ruff check .
@@ -86,6 +91,11 @@ $(VENV)/tested: requirements-dev.txt requirements-telemetry.txt $(VENV)/installe
 $(BENCH)/installed: tests/bench/requirements.txt | $(VENV)/installed
 	@$(PYTHON) -m venv $(BENCH)
 	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+$(PEERS)/installed: tests/accuracy/requirements.txt | $(VENV)/installed
+	@$(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 $(TOOLS)/installed: Makefile | $(PYTHON)
