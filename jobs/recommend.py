@@ -119,7 +119,7 @@ class Params(ColumnParams):
         "New items for each user",
         "At least this many of the items that nobody has yet, where some suit the user.",
         default=1,
-        only_if={"describing": True},
+        only_if={"items": True},
         ge=0,
         le=100,
         unit="items",

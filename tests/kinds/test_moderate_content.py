@@ -336,7 +336,7 @@ def test_thresholds_are_picked_from_labelled_texts(provider: FakeProvider) -> No
     fitted = job.result["fitted"]
     assert (fitted["harmful"], fitted["harmless"], fitted["recall"]) == (20, 20, 1.0)
     assert fitted["thresholds"]["default"] == {"review": 0.4701, "block": 0.49} and verdicts(job)[-1] == "block"
-    assert reviews.threshold_changes(again(job))[0].changed_by == "the examples"
+    assert reviews.threshold_changes(again(job))[0].changed_by == "Your examples"
     same_everywhere(job)
     reviews.set_thresholds(job.id, HALF, **BY)
     commands.retry(job.id, owner=OWNER)

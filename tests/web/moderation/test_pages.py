@@ -75,7 +75,7 @@ def test_the_queue_shows_what_waits_with_its_scores(client: FlaskClient) -> None
     job = judged(0.6, 0.95, 0.1, 0.7)
     page = client.get(f"/jobs/{job.id}").text
     shown = words(page.split('id="verdicts"')[1].split("</section>")[0])
-    assert "Text 1 Hate has 0.60 and reaches the threshold to review, 0.5" in shown
+    assert "Text 1 Low severity Hate has 0.60 and reaches the threshold to review, 0.5" in shown
     assert "To review 2" in shown and "Blocked 1" in shown and "Allowed 1" in shown
     assert "0 of 2 reviewed" in shown
     assert 'id="text-1"' in page and 'id="text-4"' in page and 'id="text-2"' not in page

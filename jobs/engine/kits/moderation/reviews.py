@@ -28,7 +28,7 @@ from jobs.engine.queue import ledger
 from jobs.engine.validation import params_errors
 
 PAGE = 500  # items updated in one statement
-EXAMPLES = "the examples"  # who changed thresholds that were picked from labelled texts
+EXAMPLES = "Your examples"  # who changed thresholds that were picked from labelled texts
 DECIDED = ("decided_by",)  # the columns that only a decided item has
 
 
@@ -128,9 +128,8 @@ def fit_thresholds(job_id: UUID, column: str, given: Mapping[str, Threshold], mo
         change = _latest(session, job_id)
         if change and change.changed_by != EXAMPLES:
             return None
-        rows = session.execute(
-            select(Item.input[column], Item.output).where(Item.job_id == job_id, Item.verdict.is_not(None))
-        )
+        query = select(Item.input[column], Item.output).where(Item.job_id == job_id, Item.verdict.is_not(None))
+        rows = session.execute(query.order_by(Item.position, Item.key))
         found = examples.fit(((label, output or {}) for label, output in rows), given, most)
         job = session.get(Job, job_id, with_for_update=True)
         if job and "thresholds" in found:
