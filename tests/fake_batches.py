@@ -1,7 +1,8 @@
 """Files and batches of the fake provider.
 
 A batch is answered when it is first looked at, unless the script has `hold_batches`. Requests whose prompt has `expire` are
-not come to, those with `garble` are answered with something that is no answer; all others are paid for, and counted as calls.
+not come to, those with `garble` are answered with something that is no answer, those with `refuse` are refused; all others are
+paid for, and counted as calls.
 """
 
 from __future__ import annotations
@@ -84,6 +85,13 @@ class FakeBatches:
             prompt = asked["messages"][-1]["content"] if "messages" in asked else "\n".join(asked["input"])
             if "expire" in prompt:
                 errors.append({"custom_id": line["custom_id"], "response": None, "error": {"code": "batch_expired"}})
+                continue
+            if "refuse" in prompt:
+                said = {
+                    "error": {"message": "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."}
+                }
+                refused = {"status_code": 400, "body": said}
+                errors.append({"custom_id": line["custom_id"], "response": refused, "error": None})
                 continue
             body = {"no": "answer"} if "garble" in prompt else self._provider.batch_answer(asked, request)
             answers.append(

@@ -12,7 +12,7 @@ from jobs.engine.accounts import spending
 from jobs.engine.db import postgres
 from jobs.engine.db.models import Job
 from jobs.engine.errors import Conflict
-from jobs.engine.llm import provider_batches
+from jobs.engine.llm import batch_answers, provider_batches
 from jobs.engine.queue import batches, commands, ledger
 from jobs.engine.queue.batches import provider as provider_rows
 from jobs.engine.worker import half_price
@@ -69,6 +69,21 @@ def test_rows_are_sent_in_batches_and_their_answers_read(provider: FakeProvider)
     assert (job.state, job.done, job.total) == ("succeeded", 42, 42)
     assert [row.output["text"] for row in items(job)] == [answer_to(f"Say {row}.") for row in ROWS]
     assert set(provider.answered().values()) == {1}  # also what was asked again: it had not been paid
+
+
+def test_what_a_batch_refused_is_not_asked_for_the_whole_price(
+    provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where only the name of a parameter is another: all rows would be asked again. OpenAI's own takes the newer one."""
+    table = upload(b"n\nrefuse 1\nfine\n", "rows.csv")
+    job = run(submit(source=table))
+    assert (job.state, job.done, job.failed) == ("partial", 1, 1)
+    assert "Use 'max_completion_tokens'" in str(items(job)[0].error)
+    assert set(provider.answered()) == {"Say fine."}
+    monkeypatch.setattr(batch_answers, "is_openai", lambda: True)
+    run(submit(source=table))
+    assert "max_completion_tokens" in provider.calls()[-1]["body"] and "max_tokens" not in provider.calls()[-1]["body"]
+    assert provider.answered()["Say fine."] == 2
 
 
 def test_what_a_batch_did_not_come_to_may_fail_and_be_retried(provider: FakeProvider) -> None:

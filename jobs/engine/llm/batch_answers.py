@@ -14,15 +14,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from jobs.engine.billing import Bill
-from jobs.engine.errors import BadInput, BudgetSpent
+from jobs.engine.billing import NO_BILL, Bill
+from jobs.engine.errors import BadInput, BudgetSpent, LegworkError
+from jobs.engine.llm import provider_errors
 from jobs.engine.llm.budget import most_usage
 from jobs.engine.llm.client import Answer, Chat, MayPay, Parse
-from jobs.engine.llm.model_list import chosen_model
+from jobs.engine.llm.model_list import chosen_model, is_openai
 from jobs.engine.llm.prices import BATCH_SHARE
 from jobs.engine.llm.provider_errors import Unwell
+from jobs.engine.llm.responses import Completion
 
 DIGITS = 32
 LIVE_STATUSES = (401, 403, 408, 409, 425, 429)  # of an error that another try may not have
@@ -129,13 +131,21 @@ class BatchChat(Chat):
         requests_per_minute: int | None = None,
         again: MayPay | None = None,
     ) -> Answer:
-        sent = again is not None and self.is_sent(body)
-        found = await self._found(path, body, parse)
+        found, paid = await self._found(path, body, parse)
         if found is not None:
             return found
-        if sent and again is not None and not await again():
+        if again is not None and self._has_line(body) and not await again():
             raise BadInput(NO_ROOM, reason="budget_spent")
-        return await super()._post(path, body, parse, requests_per_minute, again)
+        with provider_errors.paid_before(paid):
+            answer = await super()._post(path, body, parse, requests_per_minute, again)
+        return cast(Answer, answer.after(paid)) if isinstance(answer, Completion) else answer
+
+    def _has_line(self, body: Mapping[str, Any]) -> bool:
+        """Whether a batch had this request, so that room for its answer there is all the room it has."""
+        try:
+            return self.answers is not None and self.answers.has(digest(prepared(self, body))) in (True, False)
+        except LookupError:
+            return False
 
     def is_sent(self, body: Mapping[str, Any]) -> bool:
         """Raises BudgetSpent for a request for which a limit left no room."""
@@ -150,29 +160,41 @@ class BatchChat(Chat):
         self, path: str, body: dict[str, Any], parse: Parse[Answer], requests_per_minute: int | None = None
     ) -> tuple[Answer, Decimal]:
         """As `post`, with the share of the price that the answer cost."""
-        if (found := await self._found(path, body, parse)) is not None:
+        found, _ = await self._found(path, body, parse)
+        if found is not None:
             return found, BATCH_SHARE
         return await super()._post(path, body, parse, requests_per_minute), Decimal(1)
 
-    async def _found(self, path: str, body: dict[str, Any], parse: Parse[Answer]) -> Answer | None:
-        """The answer that a batch has; None for what is asked now. Raises BadInput for what is not, or was refused."""
+    async def _found(self, path: str, body: dict[str, Any], parse: Parse[Answer]) -> tuple[Answer | None, Bill]:
+        """The answer that a batch has, or None for what is asked now, and what an answer cost that cannot be read.
+
+        Raises BadInput for what is not asked, or was refused.
+        """
         found: FoundAnswer | None = None
         if self.answers is not None:
             try:
-                found = self.answers.take(name := digest(body))
+                found = self.answers.take(name := digest(prepared(self, body)))
             except LookupError as missing:
                 if not self.whole and missing.args == (name,):
                     raise BudgetSpent(NOT_SENT) from None
                 if not self.live:
                     raise BadInput(EXPIRED, reason="expired") from None
-        if found is not None and found.status == 200:
-            with suppress(Unwell):
-                return self._read_half(json.dumps(found.body).encode(), body, parse)
-        elif found is not None and 400 <= found.status < 500 and found.status not in LIVE_STATUSES:
-            error = await self._refused(path, found.status, {}, json.dumps(found.body).encode(), body)
-            if isinstance(error, BadInput):
-                raise error
-        return None
+        if found is None:
+            return None, NO_BILL
+        raw = json.dumps(found.body).encode()
+        if found.status == 200:
+            try:
+                return self._read_half(raw, body, parse), NO_BILL
+            except Unwell as error:
+                return None, error.bill
+        if 400 <= found.status < 500 and found.status not in LIVE_STATUSES:
+            refusal = await self._refused(path, found.status, {}, raw, body)
+            if isinstance(refusal, LegworkError):
+                raise refusal
+            # It wants the request in another form. All others want it too, and would be asked for the whole price.
+            said, _ = provider_errors.sentence_of(raw, self.api_key)
+            raise BadInput(f"The provider refused this request: {said}", reason="provider_refused")
+        return None, NO_BILL
 
     def _read_half(self, raw: bytes, body: dict[str, Any], parse: Parse[Answer]) -> Answer:
         """An answer of a batch, for half the price."""
@@ -195,10 +217,14 @@ def with_answers(client: Chat, answers: BatchAnswers, *, live: bool, whole: bool
 
 
 def prepared(client: Chat, body: Mapping[str, Any]) -> dict[str, Any]:
-    """A request body as it will be looked for: a chat with the model that it means, all else names its own."""
+    """A request body as it is sent and looked for: a chat with the model that it means, all else names its own.
+
+    OpenAI's newer models refuse `max_tokens`, and all of its models take the other name.
+    """
     if "messages" not in body:
         return dict(body)
-    return {**body, "model": chosen_model(str(body.get("model") or client.model))}
+    named = {**body, "model": chosen_model(str(body.get("model") or client.model))}
+    return provider_errors.renamed_limit(named) if is_openai() else named
 
 
 def most_cost(client: Chat, body: Mapping[str, Any]) -> Decimal | None:

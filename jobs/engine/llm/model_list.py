@@ -6,6 +6,7 @@ import json
 import time
 from functools import lru_cache
 from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 from jobs.engine import settings
@@ -20,6 +21,11 @@ NO_ANSWER = "The provider does not answer. Look at OPENAI_BASE_URL, and whether 
 
 def base_url() -> str:
     return settings.current().openai_base_url or OPENAI
+
+
+def is_openai() -> bool:
+    """Whether the provider is OpenAI itself."""
+    return urlsplit(base_url()).hostname == "api.openai.com"
 
 
 def default_model() -> str:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from jobs.engine import settings
 from jobs.engine.errors import JobFailed, LegworkError, Transient
@@ -42,9 +41,7 @@ class ProviderStatus:
 def offers_batches() -> bool:
     """Whether the provider answers batches: OpenAI's own does, another where PROVIDER_BATCHES says so."""
     current = settings.current()
-    return current.has_model and (
-        urlsplit(model_list.base_url()).hostname == "api.openai.com" or current.provider_batches
-    )
+    return current.has_model and (model_list.is_openai() or current.provider_batches)
 
 
 def batch_error(model: str) -> str:
