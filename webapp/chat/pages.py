@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlencode
+from uuid import UUID
 
 from flask import Blueprint, Response, jsonify, redirect, render_template, request
 from flask.typing import ResponseReturnValue
@@ -13,7 +16,7 @@ from jobs.engine import chat, kinds, library, llm
 from jobs.engine import files as engine_files
 from jobs.engine.chat import ConversationSettings
 from jobs.engine.errors import BadInput, Conflict, FieldError, InvalidParams, NotFound, TooLarge, TooMany
-from webapp.chat import sse
+from webapp.chat import citations, sse
 from webapp.chat.records import Answer, tokens_per_second
 from webapp.http.guards import current_owner
 from webapp.ui import markdown
@@ -83,7 +86,26 @@ def file(id: str) -> str:
     """A file that a conversation answers from, as it was read: what its citations lead to."""
     found = chat.attachment(id, current_owner())
     talk = chat.conversation(found.conversation_id, current_owner())
-    return render_template("chat/file.html", file=found, talk=talk, passages=chat.attachment_passages(found))
+    passages = chat.attachment_passages(found)
+    return render_template("chat/file.html", file=found, talk=talk, passages=passages, cited=_cited(found.id))
+
+
+def _cited(file_id: UUID) -> Callable[[Any], citations.Cited]:
+    """Marks the sentence of a passage that `?answer=` cites as `?source=`, if it cites one of this file."""
+    number = request.args.get("source", "")
+    answer = None
+    if number.isascii() and number.isdigit() and len(number) < 4:
+        with suppress(NotFound):
+            answer = chat.answer_status(request.args.get("answer", ""), owner=current_owner())
+    sources = (answer.sources or []) if answer else []
+    source = sources[int(number) - 1] if answer and 0 < int(number) <= len(sources) else {}
+
+    def mark(passage: Any) -> citations.Cited:
+        if answer is None or source.get("file_id") != str(file_id) or source.get("position") != passage.position:
+            return citations.Cited(passage.text, "", "")
+        return citations.cited(passage.text, answer.text, int(number))
+
+    return mark
 
 
 @blueprint.post("/files/<id>/delete")

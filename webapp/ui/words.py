@@ -89,8 +89,21 @@ def install(app: Flask) -> None:
     app.jinja_env.globals.update(
         state_of=state_of, item_word=item_word, word=word, percent=percent, counted=counted, bar=bar,
         noun=noun, zone_line=zone_line, zone_name=zone_name, ending=ending, took=took, now=now, ends=ends, is_figure=is_figure,
-        model_names=llm.models,
+        model_names=llm.models, browser_name=browser_name,
     )  # fmt: skip
+
+
+_BROWSERS = ("Edg", "OPR", "Firefox", "Chrome", "Safari", "curl")
+_SYSTEMS = ("iPhone", "iPad", "Android", "Windows", "Mac OS", "CrOS", "Linux")
+_NAMES = {"Edg": "Edge", "OPR": "Opera", "Mac OS": "macOS", "CrOS": "ChromeOS"}
+
+
+def browser_name(agent: str) -> str:
+    """A browser and its system as people call them: “Firefox on Linux”; what is none of the known as it calls itself."""
+    browser, system = (next((one for one in some if one in agent), "") for some in (_BROWSERS, _SYSTEMS))
+    if not browser:
+        return cell(agent, 40) or "unknown"
+    return f"{_NAMES.get(browser, browser)}{f' on {_NAMES.get(system, system)}' if system else ''}"
 
 
 # States

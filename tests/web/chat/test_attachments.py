@@ -83,10 +83,13 @@ def test_a_file_is_picked_read_asked_and_cited_without_script(client: FlaskClien
     assert (first["file_id"], first["document_id"], first["place"]) == (file["id"], None, "Lease > Notice")
 
     page = client.get(f"/chat/{conversation}").text
-    link = f"/chat/files/{file['id']}#p{first['position']}"
-    assert f'href="{link}"' in page and f'id="cite-{answer["id"]}-1"' in page
+    link = f"/chat/files/{file['id']}?answer={answer['id']}&source=1#p{first['position']}"
+    assert f'href="{link.replace("&", "&amp;")}"' in page and f'id="cite-{answer["id"]}-1"' in page
     shown = client.get(link).text
-    assert f'id="p{first["position"]}"' in shown and "three months to the end of a quarter" in shown
+    marked = "<mark>The notice period is three months to the end of a quarter.</mark>"
+    assert f'id="p{first["position"]}"' in shown and marked in shown
+    for other in ("", "?answer=x&source=1", link.partition("?")[2].replace("source=1", "source=9").join("?#")):
+        assert "<mark>" not in client.get(f"/chat/files/{file['id']}{other}").text
     assert client.get(f"/files/{file['file']}").data == LEASE.encode()
     assert client.get("/library").text.count("lease.md") == 0
     assert lists.list_jobs("local").rows == []

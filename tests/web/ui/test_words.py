@@ -145,3 +145,19 @@ def test_the_parts_of_a_bar_fill_it_and_no_more() -> None:
         float(part["width"][:-1]) for part in parts
     ) <= 100.1
     assert words.bar(job(total=10)) == []
+
+
+def test_browsers_have_the_names_that_people_know() -> None:
+    chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"
+    assert (
+        words.browser_name(chrome) == "Chrome on Linux" and words.browser_name(f"{chrome} Edg/130.0") == "Edge on Linux"
+    )
+    phone = (
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Version/18.0 Mobile Safari/604.1"
+    )
+    assert words.browser_name(phone) == "Safari on iPhone"
+    assert (words.browser_name(""), words.browser_name("curl/8.5"), words.browser_name("x" * 90)[-1]) == (
+        "unknown",
+        "curl",
+        "…",
+    )
