@@ -21,7 +21,7 @@ MEANINGS = {
     "admin": "You can do all that an operator can, and manage accounts.",
 }
 SCOPES = {
-    "read": "read all that you can see",
+    "read": "see all that you can see",
     "write": "also start, stop and change jobs and data of yours",
     "operate": "also act as an operator, if you are one",
 }
