@@ -8,20 +8,23 @@ processes of a dyno at once.
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 
@@ -35,6 +38,8 @@ from tests.stories.site_client import Answer, Site, until
 
 NAME, PASSWORD, SECRET = "site.example.org", "four plain words here", "s" * 40
 CONNECTIONS, READERS, SECONDS = 20, 30, 10.0
+FIRST_BYTE_SECONDS = 30.0  # after which the router answers by itself
+ROWS = "".join(f"{number},{number % 7}\n" for number in range(200_000))
 PLATFORM = {"DYNO": "web.1", "WEB_CONCURRENCY": "2", "SECRET_KEY": "k" * 40, "FIRST_ACCOUNT_SECRET": SECRET}
 
 
@@ -88,23 +93,58 @@ class Platform:
     def start_worker(self) -> None:
         self.workers.append(Dyno(self, f"{_line('worker')} --processes 2"))
 
-    def send(self, method: str, path: str, fields: dict[str, str] | None = None) -> Answer:
+    def headers(self) -> dict[str, str]:
+        cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        forwarded = {"X_Forwarded_For": "203.0.113.9", "X_Forwarded_Proto": "https"}
+        return forwarded | {"Host": NAME, "Referer": f"https://{NAME}/", "Cookie": cookies}
+
+    def send(
+        self, method: str, path: str, fields: dict[str, str] | None = None, data: bytes | None = None, **more: str
+    ) -> Answer:
         """Through the router to any web."""
-        headers = {"Host": NAME, "X_Forwarded_For": "203.0.113.9", "X_Forwarded_Proto": "https"}
-        headers["Referer"] = f"https://{NAME}/"
-        headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        body = urlencode(fields).encode() if fields is not None else None
-        if body is not None:
-            headers["Content_Type"] = "application/x-www-form-urlencoded"
+        headers, body = self.headers() | more, data
+        if fields is not None:
+            headers["Content_Type"], body = "application/x-www-form-urlencoded", urlencode(fields).encode()
+        began = time.monotonic()
         answer = Site(f"http://127.0.0.1:{random.choice(self.webs).port}").send(method, path, body, **headers)
+        assert time.monotonic() - began < FIRST_BYTE_SECONDS, f"{path}: the router would have given up"
         for cookie in answer.headers.get_all("Set-Cookie") or []:
             name, _, value = cookie.partition(";")[0].partition("=")
             self.cookies[name] = value
         return answer
 
+    def token(self, page: str) -> str:
+        return str(re.findall(r'name="csrf_token" value="([^"]*)"', self.send("GET", page).text)[-1])
+
     def form(self, page: str, action: str, **fields: str) -> Answer:
-        token = re.findall(r'name="csrf_token" value="([^"]*)"', self.send("GET", page).text)[-1]
-        return self.send("POST", action, {"csrf_token": token, **fields})
+        return self.send("POST", action, {"csrf_token": self.token(page), **fields})
+
+    def upload(self, name: str, content: bytes) -> str:
+        """By the tus protocol, with the line cut in the middle; the id of the file."""
+        tus = {"Tus_Resumable": "1.0.0", "X_CSRFToken": self.token("/kinds/nap")}
+        named = b64encode(name.encode()).decode()
+        begun = self.send(
+            "POST", "/api/v1/uploads", **tus, Upload_Length=str(len(content)), Upload_Metadata=f"filename {named}"
+        )
+        assert begun.status == 201, begun.text
+        path = urlsplit(begun.headers["Location"]).path
+        tus["Content_Type"] = "application/offset+octet-stream"
+        self._cut(path, content, tus | {"Upload_Offset": "0", "Content_Length": str(len(content))})
+        until(lambda: self._offset(path) > 0, "the first bytes of the upload")
+        while (offset := self._offset(path)) < len(content):
+            rest = self.send("PATCH", path, data=content[offset:], **tus, Upload_Offset=str(offset))
+            assert rest.status in (204, 409), rest.text  # 409: what was on its way came meanwhile
+        return str(self.send("GET", path).json["file"]["id"])
+
+    def _offset(self, path: str) -> int:
+        return int(self.send("HEAD", path, Tus_Resumable="1.0.0").headers["Upload-Offset"])
+
+    def _cut(self, path: str, content: bytes, headers: dict[str, str]) -> None:
+        lines = [f"{name.replace('_', '-')}: {value}" for name, value in (self.headers() | headers).items()]
+        with socket.create_connection(("127.0.0.1", self.webs[0].port)) as line:
+            line.sendall(
+                "\r\n".join([f"PATCH {path} HTTP/1.1", *lines, "", ""]).encode() + content[: len(content) // 2]
+            )
 
     def check_pages(self) -> None:
         """Every web shows the list of jobs."""
@@ -150,6 +190,7 @@ def platform(open_folder: Path) -> Iterator[Platform]:
         environ["PYTHONPATH"] = str(CODE)  # as the platform sets it; other packages install a folder `tests`, too
         environ["DATABASE_URL"] = database.url_of("dyno").replace("//legwork@", "//dyno@")
         environ |= {"REDIS_URL": f"rediss://127.0.0.1:{port}/0", "EXTRA_KINDS": "tests.sample_kinds"}
+        environ["FILES_IN_DATABASE_MB"] = "20"  # the default there, where no DATA_DIR is set as it is here
         platform = Platform(folder, environ)
         try:
             yield platform
@@ -182,6 +223,19 @@ def test_a_push_a_scaling_and_restarts(platform: Platform) -> None:
     jobs = [platform.started() for _ in range(12)]
     statuses = _read(platform, jobs)
     assert set(statuses) == {200}, statuses
+
+    # A file that one web took in two parts is read by a worker with another disk.
+    file = platform.upload("rows.csv", ROWS.encode())
+    query = {"files": [file], "sql": "select count(*) as n from rows"}
+    submitted = platform.send(
+        "POST",
+        "/api/v1/kinds/query_data/jobs",
+        data=json.dumps(query).encode(),
+        Content_Type="application/json",
+        X_CSRFToken=platform.token("/kinds/nap"),
+    )
+    assert submitted.status == 202, submitted.text
+    until(lambda: platform.job(submitted.json["id"])["state"] == "succeeded", "the end of the query")
 
     # A restart while jobs run: another port, other disks, the same people.
     jobs += [platform.started() for _ in range(4)]
