@@ -19,6 +19,7 @@ HEAP_OVERFLOW = 251  # pandoc's exit code
 _TEMPLATE = "$title$\n\x01\n$body$\n"
 _SPACES = re.compile(r"(?<=\S)[ \t\u00a0]{2,}(?=\S)")
 _PICTURE = re.compile(r"!\[([^\[\]]*)\]\([^()]*\)")
+_WITHIN = re.compile(r"\[((?:\\.|[^\[\]\\])*)\]\(#[^)\s]*\)")  # a link to another place of the same document
 _RULES = re.compile(r"^\|[ :|-]+\|$", re.M)
 _ESCAPE = re.compile(r"(?s)(```.*?```|`[^`\n]+`)|(?<!^)\\([\[\]*_<>$~`^#&'\"!{}-])", re.M)
 
@@ -46,7 +47,7 @@ def by_pandoc(path: Path, format: str, *, tables: bool = True) -> tuple[str, str
     if done.returncode:
         raise BadInput(BROKEN, reason="broken")
     title, _, text = done.stdout.decode("utf-8", "replace").partition("\n\x01\n")
-    return _plain(title), _plain(_PICTURE.sub(r"\1", text))
+    return _plain(title), _plain(_WITHIN.sub(r"\1", _PICTURE.sub(r"\1", text)))
 
 
 @cache

@@ -15,8 +15,9 @@ WARM = ("PIL.ImageOps", "nh3", "typst", "openpyxl", "python_calamine", "xlsxwrit
 
 def work(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     source, to, options = Path(request["path"]), request["to"], request["options"]
+    beside = look.unprinted(Path(request["original"])) if request["format"] == "pdf" else []
     if request.get("is_set"):
-        return {"path": "", "warnings": look.unprinted(source), "rows": None}
+        return {"path": "", "warnings": beside, "rows": None}
     family, rows = formats.FORMATS[request["format"]].family, None
     if family == "document":
         path, warnings = documents.convert(source, request["format"], to, request["name"], options, folder)
@@ -29,7 +30,7 @@ def work(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     else:
         read = pictures.drawn if request["format"] == "svg" else pictures.convert
         path, warnings = read(source, to, options, folder)
-    return {"path": path.name, "warnings": warnings, "rows": rows}
+    return {"path": path.name, "warnings": [*beside, *warnings], "rows": rows}
 
 
 if __name__ == "__main__":

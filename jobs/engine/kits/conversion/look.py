@@ -23,6 +23,7 @@ NOT_PRINTED = (  # parts of an office file that its pages do not show
     (r"ppt/notesSlides/.*\.xml", "Speaker notes were left out."),
     (r"xl/vbaProject\.bin|word/vbaProject\.bin|ppt/vbaProject\.bin", "Macros were left out."),
 )
+HIDDEN_SHEET = re.compile(r'<sheet\b[^>]*\bstate="(hidden|veryHidden)"')
 # By format: the parts to look at, and the signs of each trait in them.
 _SIGNS: dict[str, tuple[str, dict[str, str]]] = {
     "docx": (
@@ -57,7 +58,9 @@ def unprinted(source: Path) -> list[str]:
         return []
     with zipfile.ZipFile(source) as archive:
         names = archive.namelist()
-    return [said for part, said in NOT_PRINTED if any(re.fullmatch(part, name) for name in names)]
+    found = [said for part, said in NOT_PRINTED if any(re.fullmatch(part, name) for name in names)]
+    hidden = any(HIDDEN_SHEET.search(text) for text in _texts(source, r"xl/workbook\.xml"))
+    return [*found, "Hidden sheets were left out."] if hidden else found
 
 
 def losses(source: Path, format: str, to: str) -> list[str]:

@@ -53,8 +53,14 @@ def convert(
     path, prepared, remarks = office.prepared(source, format, to, options, reading, folder, check)
     is_set = prepared == to == "pdf"
     request = {
-        **{"path": str((source if is_set else path).absolute()), "name": name, "format": prepared, "to": to},
-        **{"options": options, "is_set": is_set, "reading": reading.as_json(), "choices": asdict(choices)},
+        **{"path": str(path.absolute()), "name": name, "format": prepared, "to": to},
+        **{
+            "original": str(source.absolute()),
+            "options": options,
+            "is_set": is_set,
+            "reading": reading.as_json(),
+            "choices": asdict(choices),
+        },
     }
     limits = confined.ProcessLimits(seconds=SECONDS)
     result = confined.run(MODULE, request, limits, reads=[source, path], folder=folder, check=check)

@@ -221,3 +221,11 @@ def test_markup_is_text_and_not_source(tmp_path: Path) -> None:
     )
     assert "Head" in read(tmp_path, rb"\section{Head} Text", "x.tex").text.splitlines()[0]
     assert read(tmp_path, b"* Head\nText", "x.org").text == "# Head\n\nText"
+
+
+def test_links_within_a_document_are_their_words(tmp_path: Path) -> None:
+    page = (
+        '<p>See <a href="#x">the [second] part</a>, <a href="https://example.org/#x">out</a>.</p><p id="x">Second</p>'
+    )
+    text = read(tmp_path, f"<html><body>{page}</body></html>".encode(), "x.html").text
+    assert "the [second] part," in text and "[out](https://example.org/#x)" in text and "(#x)" not in text

@@ -11,7 +11,8 @@ from jobs.engine.errors import BadInput
 from jobs.engine.formats import extraction, libreoffice
 from jobs.engine.formats.extraction import runner
 from jobs.engine.formats.tables import DETECTED, ReadOptions
-from jobs.engine.kits.conversion import formats, office, options
+from jobs.engine.kits.conversion import formats, look, office, options
+from tests.engine.formats.extraction.made import zipped
 
 FOUND = Path("/found.pdf")
 
@@ -77,3 +78,16 @@ def test_old_files_are_read_through_it(installed: None, monkeypatch: pytest.Monk
     monkeypatch.setattr(runner, "_extract", read)
     found = extraction.extract(Path("/x"), "letter.doc")
     assert (found.media_type, found.text) == ("application/msword", "TEXT of letter.doc.docx")
+
+
+def test_what_the_pages_of_an_office_file_do_not_show_is_said(tmp_path: Path) -> None:
+    parts = {
+        "xl/workbook.xml": '<workbook><sheet name="a" state="hidden"/></workbook>',
+        "xl/comments1.xml": "<comments/>",
+    }
+    (tmp_path / "x.xlsx").write_bytes(zipped(parts))
+    assert look.unprinted(tmp_path / "x.xlsx") == ["Comments were left out.", "Hidden sheets were left out."]
+    (tmp_path / "x.pptx").write_bytes(zipped({"ppt/notesSlides/notesSlide1.xml": "<notes/>"}))
+    assert look.unprinted(tmp_path / "x.pptx") == ["Speaker notes were left out."]
+    (tmp_path / "x.doc").write_bytes(b"no archive")
+    assert look.unprinted(tmp_path / "x.doc") == []
