@@ -29,7 +29,16 @@ COLOURS = 128
 READY_SECONDS = 600
 QUESTION = "Write one short sentence that thanks a customer for a review."
 WIDE, NARROW = 1280, 390
-WHOLE = ("job-result", "job-items", "job-judged", "job-timeline", "operations")  # as long as they are
+WHOLE = (
+    "job-result",
+    "job-embedded",
+    "job-query",
+    "job-simulated",
+    "job-items",
+    "job-judged",
+    "job-timeline",
+    "operations",
+)  # as long as they are
 LOOKS = ((WIDE, "light"), (WIDE, "dark"), (NARROW, "light"), (NARROW, "dark"))
 
 
@@ -54,8 +63,11 @@ def _content(address: str) -> dict[str, str]:
     answer = _post(f"{address}/api/v1/chat/{talk['id']}/messages", {"text": QUESTION})
     _until(lambda: _get(f"{address}/api/v1/chat/answers/{answer['id']}")["finished_at"])
     read = _start(address, "process_files")
-    for kind in ("embed_texts", "build_report", "send_emails"):
+    for kind in ("build_report", "send_emails"):
         _ended(address, _start(address, kind))
+    embedded, queried, simulated = (_start(address, kind) for kind in ("embed_texts", "query_data", "simulate"))
+    for job in (embedded, queried, simulated):
+        _ended(address, job)
     result = _start(address, "recommend")
     _ended(address, _start(address, "index_documents"))
     judged = _start(address, "moderate_content")
@@ -75,6 +87,9 @@ def _content(address: str) -> dict[str, str]:
         "jobs": "/jobs",
         "form": "/kinds/generate_texts?example=1",
         "job-result": f"/jobs/{result['id']}",
+        "job-embedded": f"/jobs/{embedded['id']}?near=it+broke+after+a+few+weeks",
+        "job-query": f"/jobs/{queried['id']}",
+        "job-simulated": f"/jobs/{simulated['id']}",
         "job-items": f"/jobs/{read['id']}/items",
         "job-judged": f"/jobs/{judged['id']}",
         "job-timeline": f"/jobs/{read['id']}/timeline",

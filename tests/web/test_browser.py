@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from jobs.engine import library
 from jobs.engine.files import uploads
 from jobs.engine.queue import commands, lists, queries, schedules
 from tests.engine import workers
@@ -320,6 +321,32 @@ def test_a_sample_job_is_started_by_keyboard_alone(tab: Page, site: str, worker:
     tab.keyboard.press("Enter")
     tab.wait_for_url("**/jobs/*")
     expect(tab.locator("#announce")).to_have_text("Succeeded: 5 of 5 naps.")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", [False, True])
+def test_a_form_is_repeated_and_documents_are_sorted_by_keyboard(chrome: Browser, site: str, script: bool) -> None:
+    for number in range(52):
+        library.add_text(LOCAL_OWNER, f"shelf {script}", f"Paper {number:02}", "word " * number)
+    context = chrome.new_context(java_script_enabled=script)
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(f"{site}/kinds/nap")
+    page.get_by_label("Naps", exact=True).fill("7")
+    page.get_by_role("button", name="Repeat…").press("Enter")
+    page.get_by_label("Time of the day").fill("02:30")
+    page.get_by_role("button", name="Create the schedule").last.press("Enter")
+    page.wait_for_url("**/schedules/*-*")
+    expect(page.get_by_role("main")).to_contain_text("Every day at 02:30")
+    page.goto(f"{site}/library?collection=shelf+{script}")
+    page.get_by_role("link", name="Words").press("Enter")
+    expect(page.locator(".grid tbody tr").first).to_contain_text("Paper 51")
+    page.get_by_role("link", name="Next").press("Enter")
+    expect(page.locator(".grid tbody tr")).to_have_count(2)
+    page.get_by_label("Search titles, names and tags").fill("Paper 07")
+    page.get_by_label("Search titles, names and tags").press("Enter")
+    expect(page.locator(".grid tbody tr")).to_have_count(1)
+    context.close()
 
 
 def _tab_to(page: Page, text: str) -> None:
