@@ -230,7 +230,7 @@ def run(params: Params, context: Context) -> dict[str, Any]:
 
 def view(job: queue.JobView, query: Mapping[str, str]) -> dict[str, Any] | None:
     """The texts that are most like the one that was typed on the page; a child process compares."""
-    return kit_vectors.nearest(job, job.params["text_column"], query.get("near", ""))
+    return kit_vectors.nearest(job, job.params.get("text_column") or "", query.get("near", ""))
 
 
 def _view(params: Params, context: Context, model: str, count: int) -> dict[str, Any]:

@@ -209,7 +209,7 @@ def view(job: queue.JobView, query: Mapping[str, str]) -> dict[str, Any]:
     result = job.result or {}
     rows, names = result.get("first") or [], [column["name"] for column in result.get("columns") or []]
     table = Table(names[:FIRST_COLUMNS], rows)
-    called = ", ".join(str(one["table"]) for one in result.get("tables") or []) or "query"
+    called = ", ".join(str(one.get("table")) for one in result.get("tables") or []) or "query"
     return {
         "table": table | {"more": max(int(result.get("rows") or 0) - len(rows), 0)},
         "called": f"Result of {called}",

@@ -17,9 +17,9 @@ LONGEST, MOST_NEAR = 2_000, 8  # characters that are typed; texts that are shown
 def nearest(job: queue.JobView, column: str, typed: str) -> dict[str, Any] | None:
     """Variables of the page: what was typed, the rows with their likeness, how many were compared, and what went wrong.
 
-    None for a job without vectors in its rows.
+    None for a job without vectors in its rows, or of a version that had no such column.
     """
-    if not (job.result or {}).get("dimension"):
+    if not column or not (job.result or {}).get("dimension"):
         return None
     typed = typed.replace("\0", "").strip()[:LONGEST]
     found: dict[str, Any] = {"near": typed, "rows": [], "looked": min(job.done, MOST), "trouble": ""}
