@@ -5,6 +5,7 @@ The order of the file is kept, which is that of its writer, but for columns that
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,6 +19,7 @@ LEADING = 1.5  # of the usual distance of two lines: more than that begins a par
 PROSE = 20  # characters in the middle piece of a column of running text
 FEWEST = 6  # pieces of a column
 STEP = 2.0  # points, in the search for the space between columns
+TRIED = 40  # of such places
 CROSSING = 0.15  # of the pieces: more than that across the space, and there are no columns
 MIXED = 0.3  # of the steps from a piece to the next: more than that upwards or across, and the order is not kept
 LARGER = 1.12  # of the size of the text: a heading
@@ -50,6 +52,10 @@ class _Piece:
     box: Box
     size: float
     column: int | None = None
+
+    @property
+    def length(self) -> int:
+        return sum(len(word.text) + 1 for word in self.words)
 
     @property
     def text(self) -> str:
@@ -93,12 +99,31 @@ def _fill(
     rest, filled = list(words), []
     for table in tables:
         inside = [word for word in rest if _holds(table.box, word)]
-        rows = tuple(tuple(_text(cell, inside) for cell in row) for row in table.rows)
-        placed = {id(word) for row in table.rows for cell in row if cell for word in inside if _holds(cell, word)}
+        rows, placed = _cells(table, inside)
         if len(placed) == len(inside) and _is_table(rows):
             filled.append((table, rows))
             rest = [word for word in rest if id(word) not in placed]
     return filled, rest
+
+
+def _cells(table: RuledTable, words: list[PlacedWord]) -> tuple[tuple[tuple[str, ...], ...], set[int]]:
+    """The texts of the cells, and which words are in them."""
+    by_height = sorted((_middle(word), place) for place, word in enumerate(words))
+    heights = [height for height, _ in by_height]
+    rows, placed = [], set[int]()
+    for row in table.rows:
+        top = min((cell[1] for cell in row if cell), default=0.0)
+        bottom = max((cell[3] for cell in row if cell), default=0.0)
+        places = sorted(place for _, place in by_height[bisect_left(heights, top) : bisect_right(heights, bottom)])
+        near = [words[place] for place in places]
+        held = [[word for word in near if cell and _holds(cell, word)] for cell in row]
+        placed |= {id(word) for found in held for word in found}
+        rows.append(tuple(" ".join(word.text for word in found) for found in held))
+    return tuple(rows), placed
+
+
+def _middle(word: PlacedWord) -> float:
+    return (word.box[1] + word.box[3]) / 2
 
 
 def _is_table(rows: tuple[tuple[str, ...], ...]) -> bool:
@@ -110,10 +135,6 @@ def _is_table(rows: tuple[tuple[str, ...], ...]) -> bool:
 def _holds(box: Box, word: PlacedWord) -> bool:
     across, down = (word.box[0] + word.box[2]) / 2, (word.box[1] + word.box[3]) / 2
     return box[0] <= across <= box[2] and box[1] <= down <= box[3]
-
-
-def _text(cell: Box | None, words: Sequence[PlacedWord]) -> str:
-    return " ".join(word.text for word in words if cell and _holds(cell, word))
 
 
 # Order.
@@ -177,7 +198,7 @@ def _by_rows(pieces: Sequence[_Piece]) -> Iterator[_Piece]:
 
 def _spaces(pieces: Sequence[_Piece]) -> list[float]:
     """Where the spaces between columns of running text are, from the left; none where the page has one column, or a table."""
-    if len(pieces) < 2 * FEWEST:
+    if len(pieces) < 2 * FEWEST or median(piece.length for piece in pieces) < PROSE:
         return []
     left, right = min(piece.box[0] for piece in pieces), max(piece.box[2] for piece in pieces)
     best: tuple[int, float] | None = None
@@ -199,7 +220,7 @@ def _spaces(pieces: Sequence[_Piece]) -> list[float]:
 def _divides(pieces: Sequence[_Piece], at: float) -> bool:
     """Whether running text stands on both sides, beside each other."""
     sides = [piece for piece in pieces if piece.box[2] <= at], [piece for piece in pieces if piece.box[0] >= at]
-    if any(len(side) < FEWEST or median(len(piece.text) for piece in side) < PROSE for side in sides):
+    if any(len(side) < FEWEST or median(piece.length for piece in side) < PROSE for side in sides):
         return False
     (top, bottom), (other_top, other_bottom) = (
         (min(piece.box[1] for piece in side), max(piece.box[3] for piece in side)) for side in sides

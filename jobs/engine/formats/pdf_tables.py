@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 NEAR = 3.0  # points: lines that are nearer are one, and lines meet
 MOST_PIECES = 20_000  # more are a drawing
-MOST_CROSSINGS = 10_000
+MOST_CROSSINGS = 5_000
+MOST_SPANNED = 40  # rows or columns by one cell
 
 
 class _Line(NamedTuple):
@@ -105,8 +106,9 @@ def _cells(crossings: Crossings) -> Iterator[Box]:
 
 
 def _cell(x: float, y: float, below: list[float], beside: list[float], crossings: Crossings) -> Box | None:
-    for bottom in below[bisect_left(below, y) + 1 :]:
-        for right in beside[bisect_left(beside, x) + 1 :]:
+    lower, other = bisect_left(below, y) + 1, bisect_left(beside, x) + 1
+    for bottom in below[lower : lower + MOST_SPANNED]:
+        for right in beside[other : other + MOST_SPANNED]:
             corner = crossings.get((right, bottom))
             if corner and corner[0] == crossings[right, y][0] and corner[1] == crossings[x, bottom][1]:
                 return x, y, right, bottom
@@ -115,15 +117,21 @@ def _cell(x: float, y: float, below: list[float], beside: list[float], crossings
 
 def _groups(cells: Iterable[Box]) -> list[list[Box]]:
     """The cells that hang together by their corners."""
-    groups: dict[int, list[Box]] = {}
-    of_corner: dict[tuple[float, float], int] = {}
-    for number, cell in enumerate(cells):
-        corners = [(x, y) for x in (cell[0], cell[2]) for y in (cell[1], cell[3])]
-        joined = [cell]
-        for old in {of_corner[corner] for corner in corners if corner in of_corner}:
-            joined += groups.pop(old)
-        groups[number] = joined
-        of_corner |= {(x, y): number for one in joined for x in (one[0], one[2]) for y in (one[1], one[3])}
+    parents: dict[tuple[float, float], tuple[float, float]] = {}
+
+    def root(corner: tuple[float, float]) -> tuple[float, float]:
+        while (parent := parents.setdefault(corner, corner)) != corner:
+            parents[corner] = corner = parents[parent]
+        return corner
+
+    listed = list(cells)
+    for left, top, right, bottom in listed:
+        first = root((left, top))
+        for corner in ((right, top), (left, bottom), (right, bottom)):
+            parents[root(corner)] = first
+    groups: dict[tuple[float, float], list[Box]] = {}
+    for cell in listed:
+        groups.setdefault(root((cell[0], cell[1])), []).append(cell)
     return list(groups.values())
 
 
