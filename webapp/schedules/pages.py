@@ -150,9 +150,11 @@ def _of_form() -> Repeated:
     """The form of a kind that came along with this one."""
     sent = request.form
     try:
-        params, notify = forms.from_json(sent.get("_pasted", "")), json.loads(sent.get("_notify", "[]"))
-    except ValueError:
+        params, wanted = forms.from_json(sent.get("_pasted", "")), json.loads(sent.get("_notify", "[]"))
+        given = [{"channel": str(one["channel"]), "target": str(one["target"])} for one in wanted]
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise NotFound from None
+    notify = [{"channel": one.channel, "target": one.target} for one in queue.checked_notifications(given)]
     return Repeated(kinds.offered(sent.get("kind", "")).name, params, sent.get("_name", "")[:200], notify)
 
 

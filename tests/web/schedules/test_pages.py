@@ -214,7 +214,11 @@ def test_a_form_is_repeated_without_a_job_before(client: FlaskClient, press: Any
     times = {"every": "day", "day_at": "02:30", "zone": "Asia/Tokyo"}
     assert press("/schedules", **sent, **times, look="1").status_code == 200
     assert press("/schedules", **sent, **times | {"day_at": "9"}).status_code == 422
-    assert press("/schedules", **sent | {"_pasted": "no"}, **times).status_code == 404
+    for odd in ("no", "5", '["x"]', '[{"channel": "mail"}]', "[" * 9_000):
+        assert press("/schedules", **sent | {"_pasted": "no"}, **times).status_code == 404
+        assert press("/schedules", **sent | {"_notify": odd}, **times).status_code == 404
+    inside = '[{"channel": "webhook", "target": "http://127.0.0.1/"}]'
+    assert press("/schedules", **sent | {"_notify": inside}, **times).status_code in (400, 422)
     assert len(schedules.list_schedules(LOCAL_OWNER)) == before
     made_one = schedules.schedule(press("/schedules", **sent, **times).location.rsplit("/", 1)[1], LOCAL_OWNER)
     assert (made_one.cron, made_one.params["naps"], made_one.params["witness"]) == ("30 2 * * *", 4, '<"&>')
