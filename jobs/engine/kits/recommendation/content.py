@@ -53,26 +53,36 @@ class WithNewItems:
         lengths = numpy.array([math.sqrt(sum(rarity[one] ** 2 for one in own)) or 1.0 for own in features])
         uses = data.uses()
         postings = _postings(features, [column for column in range(self._count) if uses[column]])
-        self._near: dict[int, tuple[ndarray, ndarray]] = {}
+        self._place: dict[int, int] = {}  # of a new item in the arrays
+        rows: list[tuple[ndarray, ndarray]] = []
         for column in [column for column in range(self._count) if not uses[column] and features[column]][:MOST_NEW]:
             check()
-            near = self._nearest(column, features[column], postings, rarity, lengths)
-            if len(near[0]):
-                self._near[column] = near
+            near, likeness = self._nearest(column, features[column], postings, rarity, lengths)
+            if len(near):
+                self._place[column] = len(rows)
+                rows.append((near, likeness))
+        self._near = numpy.zeros((len(rows), NEAREST), "int64")
+        self._likeness = numpy.zeros((len(rows), NEAREST))
+        for place, (near, likeness) in enumerate(rows):
+            self._near[place, : len(near)], self._likeness[place, : len(near)] = near, likeness
+        self._new = numpy.array(list(self._place), "int64")
 
     def scores(self, columns: ndarray, weights: ndarray) -> ndarray:
+        import numpy
+
         found = self._known.scores(columns, weights)
-        top = float(found.max()) if found.size else 0.0
-        for column, (near, likeness) in self._near.items():
-            found[column] = min(float(found[near] @ likeness / NEAREST), top)
+        means = (found[self._near] * self._likeness).sum(axis=1) / NEAREST
+        found[self._new] = numpy.minimum(means, found.max(initial=0.0))
         return found
 
     def likeness(self, column: int) -> ndarray:
         import numpy
 
-        if column not in self._near:
+        if column not in self._place:
             return self._known.likeness(column)
-        near, likeness = self._near[column]
+        place = self._place[column]
+        likeness = self._likeness[place][self._likeness[place] > 0]
+        near = self._near[place][: len(likeness)]
         found = numpy.zeros(self._count)
         for other, share in zip(near, likeness, strict=True):
             found += share / NEAREST * self._known.likeness(int(other))

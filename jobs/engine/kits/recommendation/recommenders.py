@@ -196,9 +196,11 @@ def recommend(
 
 def best_of(model: Recommender, among: list[int], mine: tuple[ndarray, ndarray], most: int) -> list[Pick]:
     """The best of these items for a user, those with a score."""
-    scores = model.scores(*mine)
-    best = sorted(among, key=lambda column: -scores[column])[: max(most, 0)]
-    return [Pick(at, float(scores[at]), _because(model, at, mine[0])) for at in best if scores[at] > 0]
+    import numpy
+
+    scores = model.scores(*mine)[among]
+    best = [int(at) for at in numpy.argsort(-scores, kind="stable")[: max(most, 0)] if scores[at] > 0]
+    return [Pick(among[at], float(scores[at]), _because(model, among[at], mine[0])) for at in best]
 
 
 def _because(model: Recommender, column: int, columns: ndarray) -> int | None:
