@@ -215,6 +215,23 @@ def test_a_worker_lost_after_progress_is_not_held_against_the_job(db: Connection
     assert row(db, job)["done"] == 5
 
 
+@pytest.mark.parametrize(("limit", "unsure"), [(1, "0.6"), (None, "1.3"), ("a word", "1.3"), (5.5, "1.3")])
+def test_what_is_in_doubt_after_a_loss_stays_within_the_limit(
+    db: Connection, new: New, limit: object, unsure: str
+) -> None:
+    """A call that has ended gives its room away before it is recorded: two are reserved, of which one fits."""
+    job = new(params={"cost_limit": limit})
+    claim = take(db, job)
+    ended = done(1)
+    ended.charge(Bill(CallUsage(4), Decimal("0.4")))
+    ledger.record(db, job.id, claim.lease, Batch([ended]))
+    for dollars in ("0.6", "0.7"):
+        assert ledger.hold(db, claim, Decimal(dollars))
+    ledger.give_up(db, job.id, claim.lease)
+    found = row(db, job)
+    assert (found["cost"], found["cost_unsure"], found["cost_held"]) == (Decimal("0.4"), Decimal(unsure), 0)
+
+
 def test_a_step_that_ended_is_progress_too(db: Connection, new: New) -> None:
     """A step that an earlier attempt ended is not: the job that dies after it dies each time."""
     job = new(max_attempts=2)
