@@ -18,6 +18,7 @@ from pydantic_core import CoreSchema
 from jobs.engine.errors import BadInput
 from jobs.engine.formats.columns import Choices, DateOrder, NumberMarks
 from jobs.engine.formats.tables import ReadOptions
+from jobs.engine.formats.tables.delimited import known_delimiter
 from jobs.engine.formats.tables.options import cell_range
 
 
@@ -101,6 +102,11 @@ class TableParams(KindParams):
         max_length=40,
         json_schema_extra={"advanced": True},
     )
+
+    @field_validator("delimiter")
+    @classmethod
+    def _is_delimiter(cls, value: str | None) -> str | None:
+        return _checked(value, lambda text: text and known_delimiter(text))
 
     @field_validator("header_row")
     @classmethod

@@ -51,6 +51,7 @@ a { color: #1f4fa8; }
 @media print { html { background: none; } body { margin: 0; padding: 0; max-width: none; font-size: 11pt; } }
 """
 _STYLES = re.compile(r"<style\b[^>]*>.*?</style>", re.DOTALL)
+_BODY = re.compile("<body>")
 
 
 def work(request: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -85,7 +86,7 @@ def _render(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     made, warnings = documents.convert(source, "report", format, report.title, look, folder)
     if format == "html":
         page = styled(made.read_text())
-        made.write_text(page.replace("<body>", '<body class="led">', 1) if led else page)
+        made.write_text(_BODY.sub('<body class="led">', page, count=1) if led else page)
     return {"path": made.name, "warnings": [*warnings, *beside]}
 
 
