@@ -20,7 +20,7 @@ from tests.stories.site_client import ENDED, until
 NAPS = 6
 NAP_SECONDS = 0.04
 IN_FLIGHT = 2  # one that is under way, and one that has just ended and is being written
-GAP_SECONDS = 20.0
+GAP_SECONDS = 2.0
 
 
 def crowd(

@@ -17,9 +17,9 @@ from tests.chaos.sink import sink
 from tests.chaos.verdicts import Verdict, at_most
 from tests.stories.site_client import Answer, Site, until
 
-ANSWERED_SECONDS = 3.0
+ANSWERED_SECONDS = 2.0
 BROKER_SECONDS = 15.0
-PAGE_SECONDS = 5.0
+PAGE_SECONDS = 2.0
 WELL_SECONDS = 10.0
 PASSWORD = "another one"
 SORRY = "The database does not answer. Nothing is lost; try again in a moment."

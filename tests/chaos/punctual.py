@@ -12,7 +12,7 @@ from tests.chaos.killer import Killer
 from tests.chaos.verdicts import Verdict, at_most
 from tests.stories.site_client import ENDED, until
 
-LATE_SECONDS = 5.0
+LATE_SECONDS = 2.0
 AHEAD_SECONDS = 6.0
 KILLS = {"child": 2, "worker": 2, "both": 2, "clock": 2, "web": 1}
 
