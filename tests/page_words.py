@@ -14,6 +14,7 @@ MACHINE_WORDS = {
     "a null": re.compile(r"\b(?:None|null|NaN|undefined|True|False)\b"),
 }
 
+UUID = re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 PYTHON_VALUE = re.compile(r"(?<![\w.])(?:-?\d+\.0|\d[\d.]*e[-+]\d+|True|False|None)(?![\w.]|: | [a-z])")
 
 
@@ -27,6 +28,7 @@ def machine_words(html: str, allowed: tuple[str, ...] = ()) -> list[str]:
 def python_values(html: str) -> list[str]:
     """The values on a form, or in a list of params, that stand there as Python writes them: 0.0, True, None, 1e-05."""
     texts = [*readable(html).splitlines(), *re.findall(r'<input[^>]* value="([^"]*)"', html)]
+    texts = [UUID.sub("", text) for text in texts]  # 783e-8042 is no number
     return [text for text in texts if PYTHON_VALUE.search(text) and text != "None"]  # that is a choice
 
 

@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -62,7 +63,10 @@ def one(url: str, query: str) -> object:
 
 def listening(pid: int) -> set[str]:
     """The TCP addresses (as the kernel writes them) on which a process listens."""
-    sockets = {os.readlink(f"/proc/{pid}/fd/{name}") for name in os.listdir(f"/proc/{pid}/fd")}
+    sockets = set()
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        with suppress(FileNotFoundError):  # closed since it was listed
+            sockets.add(os.readlink(f"/proc/{pid}/fd/{name}"))
     rows = [
         line.split() for file in ("tcp", "tcp6") for line in Path(f"/proc/{pid}/net/{file}").read_text().splitlines()
     ]
