@@ -181,6 +181,11 @@ def test_what_could_pass_a_limit_in_dollars_is_not_sent(
     assert 0 < further < sent
     third = run(submit(max_tokens=20))
     assert state(third) == ("partial", "budget_spent") and not batches.batches_of(third.id)
+    spending.set_allowance(f"owner:{OWNER}", "100", by=OWNER)
+    commands.retry(third.id, owner=OWNER)
+    assert state(run(third)) == ("queued", "provider")
+    commands.cancel(third.id, owner=OWNER)
+    spending.set_allowance(f"owner:{OWNER}", "1.50", by=OWNER)
     provider.script()
     watched()
     for one, count in ((job, sent), (other, further)):
@@ -188,7 +193,8 @@ def test_what_could_pass_a_limit_in_dollars_is_not_sent(
         assert (ended.state, ended.reason, ended.done) == ("partial", "budget_spent", count)
     assert sum(provider.answered().values()) == sent + further
     cost, unsure, month = paid(job)
-    assert 0 < cost <= 1 and unsure == 0 and month == cost + paid(other)[0] <= Decimal("1.5")
+    assert 0 < cost <= 1 and unsure == 0 and month == cost + paid(other)[0] + paid(third)[1]
+    assert cost + paid(other)[0] <= Decimal("1.5")
 
 
 def test_what_a_stopped_batch_may_have_cost_is_counted(

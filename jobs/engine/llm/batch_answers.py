@@ -142,10 +142,12 @@ class BatchChat(Chat):
 
     def _has_line(self, body: Mapping[str, Any]) -> bool:
         """Whether a batch had this request, so that room for its answer there is all the room it has."""
-        try:
-            return self.answers is not None and self.answers.has(digest(prepared(self, body))) in (True, False)
-        except LookupError:
+        if self.answers is None:
             return False
+        with suppress(LookupError):
+            self.answers.has(digest(prepared(self, body)))
+            return True
+        return False
 
     def is_sent(self, body: Mapping[str, Any]) -> bool:
         """Raises BudgetSpent for a request for which a limit left no room."""

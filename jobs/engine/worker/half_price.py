@@ -20,7 +20,7 @@ from typing import IO, Any
 
 from jobs.engine.db import postgres
 from jobs.engine.db.models import ProviderBatch
-from jobs.engine.errors import BadInput, JobFailed, ProviderWait, Skip
+from jobs.engine.errors import BadInput, BudgetSpent, JobFailed, ProviderWait, Skip
 from jobs.engine.llm import batch_answers, batch_requests, open_client, provider_batches
 from jobs.engine.llm.batch_answers import BatchAnswers, BatchChat
 from jobs.engine.llm.budget import NO_PRICE
@@ -139,6 +139,8 @@ def _send(
         files = _Files(context, (entry for entry in entries if entry.position > last), requests, left)
         with closing(files.written()) as written:
             sent = sum(_create(context, account, one, requests.endpoint) for one in written)
+        if not files.whole and not sent and not last:
+            raise BudgetSpent(batch_answers.NOT_SENT)  # no step is recorded, so a retry sends them
         return {"sent": sent, "whole": files.whole}
 
     over = batches.rounds_over(job_id)
