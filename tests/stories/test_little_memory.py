@@ -28,7 +28,7 @@ def limited(workers: Workers) -> Iterator[Path]:
     """A control group for the worker program, which has just begun, and all that it starts."""
     parent = next((one for one in _GROUPS if (one / "cgroup.procs").exists() and os.access(one, os.W_OK)), None)
     if parent is None:
-        pytest.skip("No control group can be made here.")
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("No control group can be made here.")
     group = parent / f"legwork-test-{os.getpid()}"
     group.mkdir()
     try:
