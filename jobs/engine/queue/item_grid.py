@@ -232,7 +232,7 @@ def _counts(
     count = func.count().label("count")
     query = select(which.label("which"), *parts, count).group_by(func.grouping_sets(*(tuple_(one) for one in parts)))
     found: dict[str, list[tuple[str, int]]] = {name: [] for name in columns}
-    for one in session.execute(query.order_by(count.desc())):
+    for one in session.execute(query.order_by(count.desc(), *parts)):
         place = next(at for at in range(len(columns)) if not one.which >> (len(columns) - 1 - at) & 1)
         if one[1 + place] not in (None, ""):
             found[columns[place]].append((one[1 + place], one[-1]))
